@@ -1,0 +1,449 @@
+//! An arena: the segments from which one process allocates blocks for what it sends.
+//!
+//! ```text
+//!   segment   ┌──────── head, one page ────────┬─────────┬─────────┬───
+//!             │ block size, count, holder words│ block 0 │ block 1 │ …      one size per segment
+//!             └────────────────────────────────┴─────────┴─────────┴───
+//! ```
+//! Each block has a holder word, a bit per receiver. The owner sets the bits before it names the
+//! block to anybody; a receiver clears its own when it has let go; the block is free when none is
+//! left, so it is never written again under a reader. A receiver that dies is swept: the owner
+//! clears its bit everywhere. Only the owner allocates, so there is nothing to lock.
+//!
+//! Freed blocks are used again, lowest first, because fresh shared pages are dear (the kernel
+//! clears them) and warm ones cost nothing. What is kept warm is bounded by
+//! [`Arena::KEEP`]; beyond it whole segments go back to the machine.
+
+use crate::atomic::{AtomicU64, Ordering};
+
+/// The holders of one block, a bit each.
+#[derive(Clone, Copy)]
+pub struct Holders<'a>(pub &'a AtomicU64);
+
+impl Holders<'_> {
+    /// By the owner, before the block's name leaves: who will hold it.
+    pub fn hand_to(self, holders: u64) {
+        // Relaxed: whatever carries the block's name to a receiver publishes this too.
+        self.0.store(holders, Ordering::Relaxed);
+    }
+
+    /// By a holder (or by the owner, for a dead one): it has read its last byte.
+    pub fn let_go(self, holders: u64) {
+        // Release: pairs with the Acquire load in `is_free`.
+        self.0.fetch_and(!holders, Ordering::Release);
+    }
+
+    /// By the owner: whether the block may be written again.
+    pub fn is_free(self) -> bool {
+        // Acquire: pairs with the Release in `let_go`.
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+#[cfg(not(loom))]
+pub use in_segments::{Arena, ArenaView, Block, BlockName, Received};
+
+#[cfg(not(loom))]
+mod in_segments {
+    use std::collections::HashMap;
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
+    use super::Holders;
+    use crate::error::{Error, Result};
+    use crate::segment::Segment;
+
+    const MAGIC: u64 = u64::from_le_bytes(*b"mh-arena");
+    /// Where the holder words begin: after the magic, the block size and the count.
+    const HOLDERS: usize = 64;
+    const HEAD: usize = 4096;
+    const SMALLEST_BLOCK: usize = 64 << 10;
+    const SMALL_SEGMENT: usize = 1 << 20;
+
+    /// What names a block to a receiver that has its arena's segments.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct BlockName {
+        /// The segment, as the arena numbers them; never used twice.
+        pub segment: u32,
+        /// The block in it.
+        pub block: u32,
+        /// How many bytes of the block are used.
+        pub len: u64,
+    }
+
+    impl BlockName {
+        /// The bytes that travel.
+        pub fn to_bytes(self) -> [u8; 16] {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&self.segment.to_le_bytes());
+            bytes[4..8].copy_from_slice(&self.block.to_le_bytes());
+            bytes[8..].copy_from_slice(&self.len.to_le_bytes());
+            bytes
+        }
+
+        /// The name back from its bytes; checked when it is used.
+        pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            let (segment, rest) = bytes.split_first_chunk().expect("16 bytes");
+            let (block, rest) = rest.split_first_chunk().expect("12 bytes");
+            let (len, _) = rest.split_first_chunk().expect("8 bytes");
+            BlockName {
+                segment: u32::from_le_bytes(*segment),
+                block: u32::from_le_bytes(*block),
+                len: u64::from_le_bytes(*len),
+            }
+        }
+    }
+
+    /// The head of an arena's segment, checked.
+    struct Sheet {
+        segment: Arc<Segment>,
+        block_bytes: usize,
+        count: usize,
+    }
+
+    impl Sheet {
+        fn holders(&self, block: usize) -> Holders<'_> {
+            Holders(self.segment.u64_at(HOLDERS + 8 * block))
+        }
+
+        fn all_free(&self) -> bool {
+            (0..self.count).all(|block| self.holders(block).is_free())
+        }
+
+        /// Where a named block lies.
+        fn locate(&self, name: BlockName) -> Result<(usize, usize)> {
+            let (block, len) = (name.block as usize, name.len as usize);
+            if block >= self.count || len > self.block_bytes {
+                return Err(Error::corrupt("a block that its segment does not have"));
+            }
+            Ok((HEAD + block * self.block_bytes, len))
+        }
+    }
+
+    /// The owner's side: allocates, writes and recycles blocks.
+    pub struct Arena {
+        name: String,
+        sheets: HashMap<u32, Sheet>,
+        next: u32,
+        /// Bytes of all blocks, free or not.
+        total: usize,
+    }
+
+    impl Arena {
+        /// How many bytes of free blocks an arena keeps warm.
+        pub const KEEP: usize = 64 << 20;
+
+        /// An arena with no segment yet. `name` shows in `/proc/PID/maps`.
+        pub fn new(name: impl Into<String>) -> Self {
+            Arena { name: name.into(), sheets: HashMap::new(), next: 0, total: 0 }
+        }
+
+        /// Copies `parts`, one after another, into a free block that `holders` (a bit per
+        /// receiver, at least one) will hold.
+        ///
+        /// # Errors
+        /// `OutOfMemory` if no block is free and the machine has no room for another segment.
+        pub fn store(&mut self, parts: &[&[u8]], holders: u64) -> Result<Block> {
+            assert_ne!(holders, 0, "a block that nobody holds is free");
+            let len: usize = parts.iter().map(|part| part.len()).sum();
+            let block_bytes = block_size(len);
+            let (segment, block) = match self.find_free(block_bytes) {
+                Some(found) => found,
+                None => (self.add_segment(block_bytes)?, 0),
+            };
+            let sheet = &self.sheets[&segment];
+            let mut at = HEAD + block * block_bytes;
+            for part in parts {
+                sheet.segment.write(at, part)?;
+                at += part.len();
+            }
+            sheet.holders(block).hand_to(holders);
+            let name = BlockName { segment, block: block as u32, len: len as u64 };
+            Ok(Block { name, segment: Arc::clone(&sheet.segment) })
+        }
+
+        fn find_free(&self, block_bytes: usize) -> Option<(u32, usize)> {
+            let mut segments: Vec<_> = self
+                .sheets
+                .iter()
+                .filter(|(_, sheet)| sheet.block_bytes == block_bytes)
+                .collect();
+            segments.sort_unstable_by_key(|(number, _)| **number);
+            segments.into_iter().find_map(|(number, sheet)| {
+                let free = (0..sheet.count).find(|block| sheet.holders(*block).is_free())?;
+                Some((*number, free))
+            })
+        }
+
+        fn add_segment(&mut self, block_bytes: usize) -> Result<u32> {
+            let count = (SMALL_SEGMENT / block_bytes).max(1);
+            let segment = Segment::create(&self.name, HEAD + count * block_bytes)?;
+            for (at, word) in [MAGIC, block_bytes as u64, count as u64].into_iter().enumerate() {
+                segment.write(8 * at, &word.to_le_bytes())?;
+            }
+            let number = self.next;
+            self.next += 1;
+            self.total += count * block_bytes;
+            self.sheets.insert(number, Sheet { segment: Arc::new(segment), block_bytes, count });
+            Ok(number)
+        }
+
+        /// A segment by its number, to pass to a receiver that does not have it yet.
+        pub fn segment(&self, number: u32) -> Option<&Arc<Segment>> {
+            self.sheets.get(&number).map(|sheet| &sheet.segment)
+        }
+
+        /// Gives segments with no block in use back to the machine until at most
+        /// [`KEEP`](Self::KEEP) bytes are kept free; gives their numbers, for receivers to
+        /// [`forget`](ArenaView::forget).
+        pub fn trim(&mut self) -> Vec<u32> {
+            if self.total <= Self::KEEP {
+                return Vec::new();
+            }
+            let mut free: Vec<(usize, u32)> = self
+                .sheets
+                .iter()
+                .filter(|(_, sheet)| sheet.all_free())
+                .map(|(number, sheet)| (sheet.block_bytes * sheet.count, *number))
+                .collect();
+            free.sort_unstable();
+            let mut kept: usize = free.iter().map(|(bytes, _)| bytes).sum();
+            let mut gone = Vec::new();
+            while kept > Self::KEEP {
+                let Some((bytes, number)) = free.pop() else { break };
+                kept -= bytes;
+                self.total -= bytes;
+                self.sheets.remove(&number);
+                gone.push(number);
+            }
+            gone
+        }
+    }
+
+    /// Small blocks come in powers of two; large ones in eighths of one, to waste little.
+    fn block_size(len: usize) -> usize {
+        let power = len.next_power_of_two().max(SMALLEST_BLOCK);
+        if power <= SMALL_SEGMENT { power } else { len.next_multiple_of(power / 8) }
+    }
+
+    /// One block, seen by its owner.
+    pub struct Block {
+        name: BlockName,
+        segment: Arc<Segment>,
+    }
+
+    impl Block {
+        /// What names it to a receiver.
+        pub fn name(&self) -> BlockName {
+            self.name
+        }
+
+        /// The segment it lies in.
+        pub fn segment(&self) -> &Arc<Segment> {
+            &self.segment
+        }
+
+        /// Lets go of it in place of the receivers of these bits: the owner knows that they are
+        /// done, or dead.
+        pub fn let_go(&self, holders: u64) {
+            Holders(self.segment.u64_at(HOLDERS + 8 * self.name.block as usize)).let_go(holders);
+        }
+    }
+
+    /// One block, held by a receiver until it is dropped.
+    pub struct Received {
+        segment: Arc<Segment>,
+        block: usize,
+        at: usize,
+        len: usize,
+        holder: u64,
+    }
+
+    impl Received {
+        /// The length of the block in bytes.
+        #[allow(clippy::len_without_is_empty, reason = "whether it is empty tells nobody anything")]
+        pub fn len(&self) -> usize {
+            self.len
+        }
+
+        /// Copies `len` bytes from `offset` on to the end of `out`.
+        ///
+        /// # Errors
+        /// `Corrupt` if they are not inside.
+        pub fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
+            if offset.checked_add(len).is_none_or(|end| end > self.len) {
+                return Err(Error::corrupt("bytes beyond the end of a block"));
+            }
+            self.segment.read(self.at + offset, len, out)
+        }
+    }
+
+    impl Drop for Received {
+        fn drop(&mut self) {
+            if self.segment.is_writable() {
+                Holders(self.segment.u64_at(HOLDERS + 8 * self.block)).let_go(self.holder);
+            }
+        }
+    }
+
+    /// A receiver's side: the segments of another process's arena.
+    #[derive(Default)]
+    pub struct ArenaView {
+        sheets: HashMap<u32, Sheet>,
+    }
+
+    impl ArenaView {
+        /// Maps a segment that the owner passed.
+        ///
+        /// # Errors
+        /// `Corrupt` if it is not what an arena makes, or its number was used before.
+        pub fn insert(&mut self, number: u32, descriptor: OwnedFd) -> Result<()> {
+            let segment = Segment::from_fd(descriptor)?;
+            let mut head = Vec::new();
+            segment.read(0, 24, &mut head)?;
+            let word = |at: usize| {
+                u64::from_le_bytes(head[8 * at..8 * at + 8].try_into().expect("8 bytes")) as usize
+            };
+            let (block_bytes, count) = (word(1), word(2));
+            let fits = count
+                .checked_mul(block_bytes)
+                .and_then(|bytes| bytes.checked_add(HEAD))
+                .is_some_and(|end| end <= segment.len());
+            if word(0) as u64 != MAGIC || !fits || count > (HEAD - HOLDERS) / 8 {
+                return Err(Error::corrupt("a segment that is no arena's"));
+            }
+            let sheet = Sheet { segment: Arc::new(segment), block_bytes, count };
+            match self.sheets.insert(number, sheet) {
+                None => Ok(()),
+                Some(_) => Err(Error::corrupt("an arena's segment passed twice")),
+            }
+        }
+
+        /// Whether this segment is here.
+        pub fn knows(&self, number: u32) -> bool {
+            self.sheets.contains_key(&number)
+        }
+
+        /// A block by its name. The receiver of the bit `holder` lets go of it when the value is
+        /// dropped; in an arena that was passed for reading only, the owner does that.
+        ///
+        /// # Errors
+        /// `Corrupt` if there is no such block.
+        pub fn receive(&self, name: BlockName, holder: u64) -> Result<Received> {
+            let sheet = self
+                .sheets
+                .get(&name.segment)
+                .ok_or_else(|| Error::corrupt("a block in a segment that was never passed"))?;
+            let (at, len) = sheet.locate(name)?;
+            let segment = Arc::clone(&sheet.segment);
+            Ok(Received { segment, block: name.block as usize, at, len, holder })
+        }
+
+        /// Unmaps a segment that the owner gave up.
+        pub fn forget(&mut self, number: u32) {
+            self.sheets.remove(&number);
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn shown(arena: &Arena, view: &mut ArenaView, block: &Block) {
+            let number = block.name().segment;
+            if !view.knows(number) {
+                view.insert(number, arena.segment(number).unwrap().duplicate().unwrap()).unwrap();
+            }
+        }
+
+        #[test]
+        fn a_block_is_used_again_only_after_its_last_holder_let_go() {
+            let mut arena = Arena::new("test");
+            let mut view = ArenaView::default();
+            let first = arena.store(&[b"first"], 0b11).unwrap();
+            shown(&arena, &mut view, &first);
+            drop(view.receive(first.name(), 0b01).unwrap());
+            let second = arena.store(&[b"sec", b"ond"], 1).unwrap();
+            assert_ne!(first.name().block, second.name().block);
+            first.let_go(0b10);
+            let third = arena.store(&[b"third"], 1).unwrap();
+            assert_eq!(first.name().block, third.name().block);
+            let mut out = Vec::new();
+            view.receive(second.name(), 1).unwrap().read(3, 3, &mut out).unwrap();
+            view.receive(third.name(), 1).unwrap().read(0, 5, &mut out).unwrap();
+            assert_eq!(out, b"ondthird");
+            assert!(view.receive(third.name(), 1).unwrap().read(3, 3, &mut out).is_err());
+        }
+
+        #[test]
+        fn free_memory_beyond_what_is_kept_goes_back() {
+            let mut arena = Arena::new("test");
+            let blocks: Vec<_> =
+                (0..3).map(|_| arena.store(&[&vec![7; 40 << 20]], 1).unwrap()).collect();
+            assert!(arena.trim().is_empty(), "blocks in use are never given back");
+            blocks.iter().for_each(|block| block.let_go(1));
+            assert_eq!(arena.trim().len(), 2);
+            assert_eq!(arena.total, 40 << 20);
+        }
+
+        #[test]
+        fn names_that_cannot_be_are_refused() {
+            let mut arena = Arena::new("test");
+            let mut view = ArenaView::default();
+            let block = arena.store(&[b"x"], 1).unwrap();
+            assert!(view.receive(block.name(), 1).is_err());
+            shown(&arena, &mut view, &block);
+            let name = block.name();
+            for bad in [
+                BlockName { segment: 9, ..name },
+                BlockName { block: 16, ..name },
+                BlockName { len: u64::MAX, ..name },
+            ] {
+                assert!(view.receive(bad, 1).is_err());
+            }
+            let stranger = Segment::create("stranger", 8192).unwrap();
+            assert!(view.insert(5, stranger.duplicate().unwrap()).is_err());
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use std::sync::Arc;
+
+    struct Slab {
+        holders: AtomicU64,
+        byte: UnsafeCell<u8>,
+    }
+
+    // SAFETY: loom checks every access to the cell.
+    #[allow(unsafe_code, reason = "loom's cell")]
+    unsafe impl Sync for Slab {}
+
+    #[test]
+    #[allow(unsafe_code, reason = "loom's cell")]
+    fn the_owner_never_writes_under_a_holder() {
+        loom::model(|| {
+            let slab =
+                Arc::new(Slab { holders: AtomicU64::new(0b11), byte: UnsafeCell::new(1) });
+            let readers: Vec<_> = [0b01, 0b10]
+                .map(|bit| {
+                    let slab = Arc::clone(&slab);
+                    loom::thread::spawn(move || {
+                        // SAFETY: loom fails the test if the owner writes meanwhile.
+                        slab.byte.with(|byte| assert_eq!(unsafe { *byte }, 1));
+                        Holders(&slab.holders).let_go(bit);
+                    })
+                })
+                .into();
+            if Holders(&slab.holders).is_free() {
+                // SAFETY: loom fails the test if a reader reads meanwhile.
+                slab.byte.with_mut(|byte| unsafe { *byte = 2 });
+            }
+            readers.into_iter().for_each(|reader| reader.join().unwrap());
+            assert!(Holders(&slab.holders).is_free());
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! The one error type of this crate: what could not be made, shared or waited for.
+
+use std::fmt;
+use std::io;
+
+/// The result of a fallible operation on shared memory.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an operation on shared memory failed.
+#[derive(Debug)]
+pub struct Error(Box<ErrorKind>);
+
+/// The kinds of [`Error`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The machine, the cgroup or the descriptor limit has no room for `bytes` more bytes.
+    OutOfMemory {
+        /// How many bytes were asked for.
+        bytes: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A system call failed.
+    System {
+        /// The call, by name.
+        call: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A size, count or range that cannot be.
+    Invalid(String),
+    /// What another process left in the memory breaks the layout.
+    Corrupt(String),
+    /// Every slot for participants of this object is taken by a living process.
+    TooManyParticipants(usize),
+}
+
+impl Error {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// An error that says that an argument cannot be.
+    #[cold]
+    pub fn invalid(what: impl Into<String>) -> Self {
+        ErrorKind::Invalid(what.into()).into()
+    }
+
+    /// An error that says that shared memory does not hold what it should.
+    #[cold]
+    pub fn corrupt(what: impl Into<String>) -> Self {
+        ErrorKind::Corrupt(what.into()).into()
+    }
+
+    #[cold]
+    pub(crate) fn system(call: &'static str, source: impl Into<io::Error>) -> Self {
+        ErrorKind::System { call, source: source.into() }.into()
+    }
+
+    /// Whether memory, or room for descriptors, ran out.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self.kind(), ErrorKind::OutOfMemory { .. })
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error(Box::new(kind))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::OutOfMemory { bytes, source } => write!(
+                f,
+                "no room for {bytes} bytes of shared memory ({source}): free memory, raise the \
+                 container's limit, or use smaller arrays"
+            ),
+            ErrorKind::System { call, source } => write!(f, "{call} failed: {source}"),
+            ErrorKind::Invalid(what) => f.write_str(what),
+            ErrorKind::Corrupt(what) => write!(f, "shared memory is corrupt: {what}"),
+            ErrorKind::TooManyParticipants(most) => {
+                write!(f, "{most} processes use this object already; it takes no more")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::OutOfMemory { source, .. } | ErrorKind::System { source, .. } => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}

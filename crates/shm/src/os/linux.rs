@@ -1,0 +1,174 @@
+//! Linux: memfd, seals, mmap, futex, and whether a process is alive.
+
+#![allow(unsafe_code, reason = "system calls that map memory")]
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags};
+use rustix::thread::futex;
+
+/// Makes an anonymous file of `len` bytes whose pages are reserved now.
+pub(crate) fn memfd(name: &str, len: u64) -> io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    reserve(&fd, 0, len)?;
+    Ok(fd)
+}
+
+/// From this size on a reservation first asks whether there is room.
+const LARGE: u64 = 1 << 20;
+
+/// Reserves the pages of `offset..offset + len`, growing the file if it ends before.
+///
+/// The kernel would sooner kill processes than refuse, so a large reservation that cannot be met
+/// is refused here.
+pub(crate) fn reserve(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
+    if len >= LARGE && available_memory().is_some_and(|available| len > available) {
+        return Err(Errno::NOMEM.into());
+    }
+    loop {
+        match rustix::fs::fallocate(&fd, FallocateFlags::empty(), offset, len) {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Gives the pages of `offset..offset + len` back to the machine; they read as zero afterwards.
+pub(crate) fn punch(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(fd, flags, offset, len)?)
+}
+
+/// Forbids shrinking (so no mapped page can vanish) and, unless `growable`, any change of size.
+pub(crate) fn seal(fd: impl AsFd, growable: bool) -> io::Result<()> {
+    let mut seals = SealFlags::SHRINK;
+    if !growable {
+        seals |= SealFlags::GROW | SealFlags::SEAL;
+    }
+    Ok(rustix::fs::fcntl_add_seals(fd, seals)?)
+}
+
+/// Whether `fd` is sealed so that no mapped page of it can vanish.
+pub(crate) fn cannot_shrink(fd: impl AsFd) -> bool {
+    rustix::fs::fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
+}
+
+pub(crate) fn file_len(fd: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(fd)?.st_size as u64)
+}
+
+/// Whether `fd` may be written through.
+pub(crate) fn is_writable(fd: impl AsFd) -> bool {
+    rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+}
+
+/// Opens the same file once more, for reading only.
+pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Maps `len` bytes of `fd` from its start, shared with every other process that maps it.
+pub(crate) fn map_shared(
+    fd: impl AsFd,
+    len: usize,
+    writable: bool,
+) -> io::Result<NonNull<u8>> {
+    let prot = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+    // SAFETY: the kernel picks the address, so no mapping of this process is replaced; `len` is
+    // not zero (callers check) and the mapping is owned by the caller until `unmap`.
+    let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, prot, MapFlags::SHARED, fd, 0)? };
+    Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
+}
+
+/// Ends a mapping made by [`map_shared`].
+///
+/// # Safety
+/// `base` and `len` are those of a mapping that nobody uses any more.
+pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's promise.
+    let _ = unsafe { rustix::mm::munmap(base.as_ptr().cast(), len) };
+}
+
+/// Sleeps while `word` holds `expected`, at most `limit`; wakes for no reason too.
+///
+/// The word may lie in memory shared between processes.
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
+    let limit = futex::Timespec {
+        tv_sec: limit.as_secs().min(1 << 40) as _,
+        tv_nsec: limit.subsec_nanos() as _,
+    };
+    let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&limit));
+}
+
+/// Wakes up to `count` sleepers of `word`.
+pub(crate) fn futex_wake(word: &AtomicU32, count: u32) {
+    let _ = futex::wake(word, futex::Flags::empty(), count);
+}
+
+/// When process `pid` was started, in clock ticks since boot; `None` if there is none, or only
+/// its corpse (a zombie will do nothing more, so whatever it held may be taken).
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in parentheses, which may itself hold spaces and parentheses.
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X" | "x") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The size of a page of memory, in bytes.
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// How many bytes this process and its group could still use: what the machine has free or can
+/// free at once, and what the limits of its control groups leave. `None` if `/proc` cannot tell.
+fn available_memory() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    let machine = field("MemAvailable:")? + field("SwapFree:").unwrap_or(0);
+    Some(machine.min(control_group_room().unwrap_or(u64::MAX)))
+}
+
+/// What the tightest memory limit of this process's control groups (v2 or v1) leaves.
+fn control_group_room() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let mut room = None;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':');
+        let (controllers, path) = (parts.nth(1)?, parts.next()?);
+        let (root, limit, usage) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
+            "memory" => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+            }
+            _ => continue,
+        };
+        // A limit of any group above counts too. Inside a container the path may name what is
+        // not visible here; the root then holds the container's own files.
+        for ancestor in std::path::Path::new(path).ancestors() {
+            let folder = format!("{root}{}", ancestor.display());
+            let read = |file| {
+                fs::read_to_string(format!("{folder}/{file}")).ok()?.trim().parse::<u64>().ok()
+            };
+            if let (Some(limit), Some(usage)) = (read(limit), read(usage)) {
+                let left = limit.saturating_sub(usage);
+                room = Some(room.map_or(left, |room: u64| room.min(left)));
+            }
+        }
+    }
+    room
+}

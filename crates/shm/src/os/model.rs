@@ -1,0 +1,42 @@
+//! The platform of a loom run: a futex that loses no wake-up, and nothing else.
+
+use loom::sync::{Condvar, Mutex};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::atomic::{AtomicU32, Ordering};
+
+/// One sleeping place, as the kernel keeps one per futex address.
+struct Bed {
+    woken: Mutex<u64>,
+    bell: Condvar,
+}
+
+loom::lazy_static! {
+    static ref BEDS: Mutex<HashMap<usize, Arc<Bed>>> = Mutex::new(HashMap::new());
+}
+
+fn bed(word: &AtomicU32) -> Arc<Bed> {
+    let key = std::ptr::from_ref(word) as usize;
+    let mut beds = BEDS.lock().unwrap();
+    Arc::clone(beds.entry(key).or_insert_with(|| {
+        Arc::new(Bed { woken: Mutex::new(0), bell: Condvar::new() })
+    }))
+}
+
+/// Sleeps until a wake-up; compares and goes to sleep in one step, as the kernel does. The limit
+/// never passes in a model run, so that a lost wake-up shows as a deadlock.
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _limit: Duration) {
+    let bed = bed(word);
+    let woken = bed.woken.lock().unwrap();
+    if word.load(Ordering::SeqCst) == expected {
+        drop(bed.bell.wait(woken).unwrap());
+    }
+}
+
+pub(crate) fn futex_wake(word: &AtomicU32, _count: u32) {
+    let bed = bed(word);
+    *bed.woken.lock().unwrap() += 1;
+    bed.bell.notify_all();
+}

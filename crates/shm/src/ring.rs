@@ -1,0 +1,390 @@
+//! A ring of records between two processes: one writes, one reads, nobody locks.
+//!
+//! ```text
+//!            head (reader stores)            tail (writer stores)
+//!              ▼                               ▼
+//!   ┌──────────┬────────────┬──────────────────┬───────────────┐
+//!   │   free   │ record     │ record           │     free      │   capacity: a power of two
+//!   └──────────┴────────────┴──────────────────┴───────────────┘
+//!               len:u32 kind:u32 bytes, padded to 8; wraps anywhere
+//! ```
+//! Both positions only grow; their low bits index the data. A record is there when `tail` has
+//! passed it: one release store, so a writer that dies before it leaves nothing, and one that dies
+//! after it leaves a whole record. Room is free when `head` has passed it, likewise.
+//!
+//! Neither side trusts the other: each keeps its own position in private memory and checks what
+//! it reads of the other's, and of a record's length, before use.
+
+use crate::atomic::{AtomicU64, Ordering};
+
+/// The bytes before each record.
+const HEADER: u64 = 8;
+
+/// Where a ring lies: its two words and its data.
+pub trait Place {
+    /// How far the reader has read.
+    fn head(&self) -> &AtomicU64;
+    /// How far the writer has written.
+    fn tail(&self) -> &AtomicU64;
+    /// The size of the data in bytes, a power of two of at least 16.
+    fn capacity(&self) -> usize;
+    /// Copies bytes in at an offset into the data; they lie inside.
+    fn write(&self, offset: usize, bytes: &[u8]);
+    /// Copies bytes out at an offset into the data, to the end of `out`; they lie inside.
+    fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>);
+}
+
+/// What the other side left in the ring cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken(pub &'static str);
+
+/// Why a record was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushError {
+    /// There is no room until the reader has read more.
+    Full,
+    /// The reader broke the ring.
+    Broken(Broken),
+}
+
+fn padded(len: usize) -> u64 {
+    HEADER + (len as u64).next_multiple_of(8)
+}
+
+/// The writing end.
+pub struct Producer<P> {
+    place: P,
+    tail: u64,
+    /// The reader's position when last looked at: a lower bound.
+    head: u64,
+}
+
+impl<P: Place> Producer<P> {
+    /// The writing end of an empty ring.
+    pub fn new(place: P) -> Self {
+        Producer { place, tail: 0, head: 0 }
+    }
+
+    /// Where the ring lies.
+    pub fn place(&self) -> &P {
+        &self.place
+    }
+
+    /// The longest record that fits into an empty ring, in bytes.
+    pub fn max_record(&self) -> usize {
+        self.place.capacity() - HEADER as usize
+    }
+
+    /// Writes one record, made of `parts` one after another, and publishes it.
+    ///
+    /// # Errors
+    /// `Full` if there is no room now (for ever, if it is longer than
+    /// [`max_record`](Self::max_record)); `Broken` if the reader's word is nonsense.
+    pub fn push(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), PushError> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        self.room_for(padded(len))?;
+        let mut header = [0; HEADER as usize];
+        header[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        header[4..].copy_from_slice(&kind.to_le_bytes());
+        let mut at = self.put(self.tail, &header);
+        for part in parts {
+            at = self.put(at, part);
+        }
+        self.tail += padded(len);
+        // Release: pairs with the Acquire load of the tail in `pop`.
+        self.place.tail().store(self.tail, Ordering::Release);
+        Ok(())
+    }
+
+    fn room_for(&mut self, bytes: u64) -> Result<(), PushError> {
+        let capacity = self.place.capacity() as u64;
+        if self.tail + bytes - self.head <= capacity {
+            return Ok(());
+        }
+        // Acquire: pairs with the Release store of the head in `pop`.
+        let head = self.place.head().load(Ordering::Acquire);
+        if head < self.head || head > self.tail {
+            return Err(PushError::Broken(Broken("its reader is where it cannot be")));
+        }
+        self.head = head;
+        if self.tail + bytes - head <= capacity { Ok(()) } else { Err(PushError::Full) }
+    }
+
+    fn put(&self, at: u64, bytes: &[u8]) -> u64 {
+        let capacity = self.place.capacity();
+        let offset = (at & (capacity as u64 - 1)) as usize;
+        let first = bytes.len().min(capacity - offset);
+        self.place.write(offset, &bytes[..first]);
+        if first < bytes.len() {
+            self.place.write(0, &bytes[first..]);
+        }
+        at + bytes.len() as u64
+    }
+}
+
+/// The reading end.
+pub struct Consumer<P> {
+    place: P,
+    head: u64,
+    /// The writer's position when last looked at: a lower bound.
+    tail: u64,
+    header: Vec<u8>,
+}
+
+impl<P: Place> Consumer<P> {
+    /// The reading end of an empty ring.
+    pub fn new(place: P) -> Self {
+        Consumer { place, head: 0, tail: 0, header: Vec::with_capacity(HEADER as usize) }
+    }
+
+    /// Where the ring lies.
+    pub fn place(&self) -> &P {
+        &self.place
+    }
+
+    /// Whether there was nothing to read a moment ago.
+    pub fn is_empty(&self) -> bool {
+        // Relaxed: `pop` does the acquiring load.
+        self.place.tail().load(Ordering::Relaxed) == self.head
+    }
+
+    /// Reads the next record into `out` (whose former content goes) and frees its room; gives its
+    /// kind, or `None` if there is none yet.
+    ///
+    /// # Errors
+    /// `Broken` if the writer's word or the record's length is nonsense.
+    pub fn pop(&mut self, out: &mut Vec<u8>) -> Result<Option<u32>, Broken> {
+        out.clear();
+        let capacity = self.place.capacity() as u64;
+        if self.tail == self.head {
+            // Acquire: pairs with the Release store of the tail in `push`.
+            let tail = self.place.tail().load(Ordering::Acquire);
+            if tail < self.tail || tail - self.head > capacity || !tail.is_multiple_of(8) {
+                return Err(Broken("its writer is where it cannot be"));
+            }
+            self.tail = tail;
+            if tail == self.head {
+                return Ok(None);
+            }
+        }
+        let mut header = std::mem::take(&mut self.header);
+        header.clear();
+        self.get(self.head, HEADER as usize, &mut header);
+        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes"));
+        let (len, kind) = (word(0) as usize, word(4));
+        self.header = header;
+        if padded(len) > self.tail - self.head {
+            return Err(Broken("a record runs past its end"));
+        }
+        self.get(self.head + HEADER, len, out);
+        self.head += padded(len);
+        // Release: pairs with the Acquire load of the head in `room_for`.
+        self.place.head().store(self.head, Ordering::Release);
+        Ok(Some(kind))
+    }
+
+    fn get(&self, at: u64, len: usize, out: &mut Vec<u8>) {
+        let capacity = self.place.capacity();
+        let offset = (at & (capacity as u64 - 1)) as usize;
+        let first = len.min(capacity - offset);
+        self.place.read(offset, first, out);
+        if first < len {
+            self.place.read(0, len - first, out);
+        }
+    }
+}
+
+#[cfg(not(loom))]
+pub use in_segment::InSegment;
+
+#[cfg(not(loom))]
+mod in_segment {
+    use super::Place;
+    use crate::atomic::AtomicU64;
+    use crate::error::{Error, Result};
+    use crate::segment::Segment;
+    use std::sync::Arc;
+
+    /// A ring inside a segment: 128 bytes of words, each on a cache line of its own, then data.
+    pub struct InSegment {
+        segment: Arc<Segment>,
+        words: usize,
+        capacity: usize,
+    }
+
+    impl InSegment {
+        /// The bytes before the data.
+        pub const WORDS: usize = 128;
+
+        /// The ring of `capacity` bytes of data whose words begin at `offset`.
+        ///
+        /// # Errors
+        /// If it does not lie inside a writable segment, or `capacity` is no power of two.
+        pub fn new(segment: Arc<Segment>, offset: usize, capacity: usize) -> Result<Self> {
+            let end = offset.checked_add(Self::WORDS + capacity);
+            if !capacity.is_power_of_two()
+                || capacity < 16
+                || !offset.is_multiple_of(64)
+                || end.is_none_or(|end| end > segment.len())
+                || !segment.is_writable()
+            {
+                return Err(Error::corrupt("a ring that does not lie in its segment"));
+            }
+            Ok(InSegment { segment, words: offset, capacity })
+        }
+    }
+
+    const INSIDE: &str = "rings copy inside their data";
+
+    impl Place for InSegment {
+        fn head(&self) -> &AtomicU64 {
+            self.segment.u64_at(self.words)
+        }
+
+        fn tail(&self) -> &AtomicU64 {
+            self.segment.u64_at(self.words + 64)
+        }
+
+        fn capacity(&self) -> usize {
+            self.capacity
+        }
+
+        fn write(&self, offset: usize, bytes: &[u8]) {
+            self.segment.write(self.words + Self::WORDS + offset, bytes).expect(INSIDE);
+        }
+
+        fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) {
+            self.segment.read(self.words + Self::WORDS + offset, len, out).expect(INSIDE);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+    use std::sync::Arc;
+
+    fn pair(capacity: usize) -> (Producer<InSegment>, Consumer<InSegment>, Arc<Segment>) {
+        let segment = Arc::new(Segment::create("ring", InSegment::WORDS + capacity).unwrap());
+        let place = || InSegment::new(Arc::clone(&segment), 0, capacity).unwrap();
+        (Producer::new(place()), Consumer::new(place()), segment)
+    }
+
+    #[test]
+    fn records_of_every_length_wrap_and_come_out_as_they_went_in() {
+        let (mut producer, mut consumer, _segment) = pair(64);
+        let mut out = Vec::new();
+        for round in 0..1000_usize {
+            let record: Vec<u8> = (0..round % 57).map(|i| (i + round) as u8).collect();
+            let (left, right) = record.split_at(record.len() / 3);
+            producer.push(round as u32, &[left, right]).unwrap();
+            assert_eq!(consumer.pop(&mut out), Ok(Some(round as u32)));
+            assert_eq!(out, record);
+        }
+        assert_eq!(consumer.pop(&mut out), Ok(None));
+    }
+
+    #[test]
+    fn a_full_ring_refuses_and_takes_again_once_read() {
+        let (mut producer, mut consumer, _segment) = pair(32);
+        producer.push(1, &[&[0; 8]]).unwrap();
+        producer.push(2, &[&[0; 8]]).unwrap();
+        assert_eq!(producer.push(3, &[]), Err(PushError::Full));
+        let mut out = Vec::new();
+        consumer.pop(&mut out).unwrap();
+        producer.push(3, &[]).unwrap();
+        assert_eq!(producer.push(4, &[&[0; 25]]), Err(PushError::Full));
+    }
+
+    #[test]
+    fn nonsense_from_the_other_side_is_an_error_not_a_wild_copy() {
+        let mut out = Vec::new();
+        for tail in [1, 9, 4096, u64::MAX, u64::MAX - 7] {
+            let (_, mut consumer, segment) = pair(32);
+            segment.u64_at(64).store(tail, Ordering::Release);
+            assert!(consumer.pop(&mut out).is_err(), "tail {tail}");
+        }
+        let (mut producer, mut consumer, segment) = pair(32);
+        producer.push(1, &[]).unwrap();
+        segment.write(InSegment::WORDS, &u32::MAX.to_le_bytes()).unwrap();
+        assert!(consumer.pop(&mut out).is_err());
+        segment.u64_at(0).store(1 << 40, Ordering::Release);
+        assert!(matches!(producer.push(1, &[&[0; 24]]), Err(PushError::Broken(_))));
+    }
+}
+
+#[cfg(all(test, loom))]
+#[allow(unsafe_code, reason = "loom's cells")]
+mod model {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use std::sync::Arc;
+
+    /// A ring whose data are cells that loom watches for races.
+    struct Model {
+        head: AtomicU64,
+        tail: AtomicU64,
+        data: Vec<UnsafeCell<u8>>,
+    }
+
+    // SAFETY: loom checks every access to the cells.
+    unsafe impl Sync for Model {}
+    // SAFETY: as for Sync.
+    unsafe impl Send for Model {}
+
+    impl Place for Arc<Model> {
+        fn head(&self) -> &AtomicU64 {
+            &self.head
+        }
+        fn tail(&self) -> &AtomicU64 {
+            &self.tail
+        }
+        fn capacity(&self) -> usize {
+            self.data.len()
+        }
+        fn write(&self, offset: usize, bytes: &[u8]) {
+            for (cell, byte) in self.data[offset..].iter().zip(bytes) {
+                // SAFETY: loom fails the test if anybody else touches the cell meanwhile.
+                cell.with_mut(|cell| unsafe { *cell = *byte });
+            }
+        }
+        fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) {
+            for cell in &self.data[offset..offset + len] {
+                // SAFETY: as in `write`.
+                out.push(cell.with(|cell| unsafe { *cell }));
+            }
+        }
+    }
+
+    #[test]
+    fn every_interleaving_hands_over_whole_records_in_order() {
+        loom::model(|| {
+            let model = Arc::new(Model {
+                head: AtomicU64::new(0),
+                tail: AtomicU64::new(0),
+                data: (0..16).map(|_| UnsafeCell::new(0)).collect(),
+            });
+            let mut producer = Producer::new(Arc::clone(&model));
+            let writer = loom::thread::spawn(move || {
+                for record in 0..3_u8 {
+                    while producer.push(u32::from(record), &[&[record; 3]]).is_err() {
+                        loom::thread::yield_now();
+                    }
+                }
+            });
+            let mut consumer = Consumer::new(model);
+            let mut out = Vec::new();
+            for record in 0..3_u8 {
+                let kind = loop {
+                    match consumer.pop(&mut out).unwrap() {
+                        Some(kind) => break kind,
+                        None => loom::thread::yield_now(),
+                    }
+                };
+                assert_eq!((kind, &out[..]), (u32::from(record), &[record; 3][..]));
+            }
+            writer.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! A segment: one piece of memory that several processes see, freed with its last user.
+//!
+//! It is a sealed memfd: it has no name, so there is nothing to unlink and nothing to leak; the
+//! kernel frees it when the last descriptor and the last mapping go, even after `kill -9` of
+//! everybody. Its pages are reserved when it is made, so a full machine is an error there and
+//! never a SIGBUS later. It travels as a passed descriptor.
+
+#![allow(unsafe_code, reason = "maps memory and copies in and out of it")]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::os;
+
+/// A mapped, sealed memfd. Unmapped and closed on drop; clones by descriptor, not by bytes.
+pub struct Segment {
+    fd: OwnedFd,
+    base: NonNull<u8>,
+    len: usize,
+    writable: bool,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and every access goes through raw
+// pointers or atomics, whose users state their own reasons.
+unsafe impl Send for Segment {}
+// SAFETY: as for Send.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Makes a segment of `len` bytes, all zero, all reserved. `name` shows in `/proc/PID/maps`.
+    ///
+    /// # Errors
+    /// `OutOfMemory` if the machine or the container has no room; `Invalid` if `len` is zero.
+    pub fn create(name: &str, len: usize) -> Result<Segment> {
+        Self::create_sealed(name, len, false)
+    }
+
+    /// Makes a segment as [`create`](Self::create) does that [`grow`](Self::grow) may lengthen.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_growable(name: &str, len: usize) -> Result<Segment> {
+        Self::create_sealed(name, len, true)
+    }
+
+    fn create_sealed(name: &str, len: usize, growable: bool) -> Result<Segment> {
+        check_len(len)?;
+        let fd = os::memfd(name, len as u64).map_err(|source| no_room(len, source))?;
+        os::seal(&fd, growable).map_err(|source| Error::system("F_ADD_SEALS", source))?;
+        Self::map(fd, len, true)
+    }
+
+    /// Maps the whole of a segment that came from another process. A descriptor opened for reading
+    /// only gives a mapping for reading only.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not a sealed segment: mapping what its owner may shrink would let it
+    /// kill this process.
+    pub fn from_fd(fd: OwnedFd) -> Result<Segment> {
+        if !os::cannot_shrink(&fd) {
+            return Err(Error::corrupt("a descriptor that is no sealed segment"));
+        }
+        let len = os::file_len(&fd).map_err(|source| Error::system("fstat", source))?;
+        let len = usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))?;
+        check_len(len)?;
+        let writable = os::is_writable(&fd);
+        Self::map(fd, len, writable)
+    }
+
+    fn map(fd: OwnedFd, len: usize, writable: bool) -> Result<Segment> {
+        let base = os::map_shared(&fd, len, writable).map_err(|source| no_room(len, source))?;
+        Ok(Segment { fd, base, len, writable })
+    }
+
+    /// Lengthens the file of a growable segment to `len` bytes, reserved; does nothing if it is
+    /// that long already. This mapping keeps its length: map the longer file by
+    /// [`from_fd`](Self::from_fd) on a [`duplicate`](Self::duplicate).
+    ///
+    /// # Errors
+    /// `OutOfMemory` if there is no room.
+    pub fn grow(&self, len: usize) -> Result<()> {
+        let old = os::file_len(&self.fd).map_err(|source| Error::system("fstat", source))?;
+        if old >= len as u64 {
+            return Ok(());
+        }
+        os::reserve(&self.fd, old, len as u64 - old).map_err(|source| no_room(len, source))
+    }
+
+    /// Gives the pages of a range back to the machine; they read as zero until written again,
+    /// and are then no longer reserved.
+    ///
+    /// # Errors
+    /// `Invalid` if the range is not inside, or the kernel's refusal.
+    pub fn release_pages(&self, offset: usize, len: usize) -> Result<()> {
+        self.check(offset, len)?;
+        os::punch(&self.fd, offset as u64, len as u64)
+            .map_err(|source| Error::system("fallocate", source))
+    }
+
+    /// The length of this mapping in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "a segment is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether this process may write to it.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Where it is mapped in this process.
+    pub fn as_ptr(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Another descriptor of the same memory, to pass on.
+    ///
+    /// # Errors
+    /// If this process has no room for one more descriptor.
+    pub fn duplicate(&self) -> Result<OwnedFd> {
+        self.fd.try_clone().map_err(|source| Error::system("dup", source))
+    }
+
+    /// A descriptor of the same memory through which it can only be read.
+    ///
+    /// # Errors
+    /// If `/proc` is not mounted or there is no room for one more descriptor.
+    pub fn duplicate_read_only(&self) -> Result<OwnedFd> {
+        os::reopen_read_only(self.fd.as_fd()).map_err(|source| Error::system("open", source))
+    }
+
+    fn check(&self, offset: usize, len: usize) -> Result<()> {
+        if offset.checked_add(len).is_some_and(|end| end <= self.len) {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!(
+            "{len} bytes at {offset} do not lie inside a segment of {} bytes",
+            self.len
+        )))
+    }
+
+    /// Copies bytes in at `offset`.
+    ///
+    /// # Errors
+    /// If they do not fit, or the mapping is for reading only.
+    pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+        self.check(offset, bytes.len())?;
+        if !self.writable {
+            return Err(Error::invalid("this mapping is for reading only"));
+        }
+        // SAFETY: inside the mapping (checked), writable (checked), and `bytes` is private memory,
+        // so they do not overlap. A racing access yields arbitrary bytes, which readers validate.
+        unsafe {
+            self.base.as_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Copies `len` bytes at `offset` out to the end of `out`.
+    ///
+    /// # Errors
+    /// If the range is not inside; `out` is as it was then.
+    pub fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        self.check(offset, len)?;
+        out.reserve(len);
+        // SAFETY: the source is inside the mapping (checked); the room was just reserved; private
+        // memory does not overlap a mapping.
+        unsafe {
+            let to = out.as_mut_ptr().add(out.len());
+            self.base.as_ptr().add(offset).copy_to_nonoverlapping(to, len);
+            out.set_len(out.len() + len);
+        }
+        Ok(())
+    }
+
+    /// The 32-bit word at `offset`.
+    ///
+    /// # Panics
+    /// If it is not inside, not aligned, or the mapping is for reading only: layouts are checked
+    /// before they are used.
+    pub fn u32_at(&self, offset: usize) -> &AtomicU32 {
+        self.assert_word(offset, 4);
+        // SAFETY: inside, aligned and writable (asserted); the mapping outlives the borrow; other
+        // processes touch it by atomics only.
+        unsafe { AtomicU32::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    /// The 64-bit word at `offset`.
+    ///
+    /// # Panics
+    /// As [`u32_at`](Self::u32_at).
+    pub fn u64_at(&self, offset: usize) -> &AtomicU64 {
+        self.assert_word(offset, 8);
+        // SAFETY: as in `u32_at`.
+        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    fn assert_word(&self, offset: usize, size: usize) {
+        assert!(
+            self.writable
+                && offset.is_multiple_of(size)
+                && offset.checked_add(size).is_some_and(|end| end <= self.len),
+            "no {size}-byte word at {offset} of a segment of {} bytes",
+            self.len
+        );
+    }
+}
+
+impl AsFd for Segment {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and this is its last user.
+        unsafe { os::unmap(self.base, self.len) };
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment")
+            .field("len", &self.len)
+            .field("writable", &self.writable)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_len(len: usize) -> Result<()> {
+    if len == 0 || len > isize::MAX as usize / 2 {
+        return Err(Error::invalid(format!("a segment cannot have {len} bytes")));
+    }
+    Ok(())
+}
+
+#[cold]
+fn no_room(bytes: usize, source: io::Error) -> Error {
+    ErrorKind::OutOfMemory { bytes, source }.into()
+}

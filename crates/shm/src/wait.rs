@@ -1,0 +1,68 @@
+//! A wait word: how one sleeper and its wakers agree that it sleeps, without a lost wake-up.
+//!
+//! ```text
+//!   sleeper                              waker
+//!   word := how it sleeps                publish what it waits for
+//!   fence ───────────────┐ ┌──────────── fence
+//!   look again  ◄────────┼─┘
+//!   sleep while word     └─────────────► word says asleep? take it back to AWAKE and wake
+//! ```
+//! Either the sleeper's second look sees what was published, or the waker sees the word: the two
+//! sequentially consistent fences allow no third outcome (Dekker). The word belongs to the
+//! sleeper; a waker that dies between taking it and waking costs the sleeper its time limit, so
+//! every sleep has one.
+
+use std::time::Duration;
+
+use crate::atomic::{AtomicU32, Ordering, fence};
+use crate::os;
+
+/// Nobody sleeps.
+pub const AWAKE: u32 = 0;
+
+/// One sleeper's word, in memory that its wakers see.
+#[derive(Clone, Copy)]
+pub struct WaitWord<'a>(pub &'a AtomicU32);
+
+impl WaitWord<'_> {
+    /// Says how the caller is about to sleep (any value but [`AWAKE`]). It must then look once
+    /// more for what it waits for, and [`cancel`](Self::cancel) if it is there.
+    pub fn announce(self, how: u32) {
+        self.0.store(how, Ordering::Relaxed);
+        // SYNC POINT with the fence in `asleep`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes the announcement back, or ends the sleep.
+    pub fn cancel(self) {
+        self.0.store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// Sleeps while the word holds `how`, at most `limit`; may wake for no reason. The word is
+    /// [`AWAKE`] afterwards.
+    pub fn sleep(self, how: u32, limit: Duration) {
+        os::futex_wait(self.0, how, limit);
+        self.cancel();
+    }
+
+    /// After publishing: how the sleeper sleeps, if it does and nobody else wakes it. The caller
+    /// must wake it then.
+    pub fn asleep(self) -> Option<u32> {
+        // SYNC POINT with the fence in `announce`.
+        fence(Ordering::SeqCst);
+        if self.0.load(Ordering::Relaxed) == AWAKE {
+            return None;
+        }
+        match self.0.swap(AWAKE, Ordering::Relaxed) {
+            AWAKE => None,
+            how => Some(how),
+        }
+    }
+
+    /// After publishing: wakes a sleeper that sleeps by [`sleep`](Self::sleep).
+    pub fn wake(self) {
+        if self.asleep().is_some() {
+            os::futex_wake(self.0, 1);
+        }
+    }
+}
