@@ -1,0 +1,44 @@
+//! Processes that do tasks; a task is bytes in, bytes out.
+//!
+//! ```text
+//!   caller ─► Pool::submit, Pool::map ─► hub's queue ─► link ─► worker::serve ─► Runner::run
+//!   caller ◄─ Future, Map ◄───────────── ledger ◄────── link ◄─────────┘
+//! ```
+//! A worker's death, at whatever instruction, costs the task it was running and nothing else: no
+//! lock is shared with a worker, and what it was sent is remembered here. `ARCHITECTURE.md` at
+//! the root of the repository tells how; this crate's modules open with their part of it.
+//!
+//! | for | see |
+//! |---|---|
+//! | giving tasks | [`Pool`], [`PoolOptions`], [`CallOptions`], [`Payload`], [`Blob`] |
+//! | taking results | [`Future`], [`as_completed`], [`Map`], [`Reply`], [`Error`] |
+//! | being a worker | [`worker::serve`], [`worker::Runner`] |
+//! | starting workers in another way | [`launch::Launcher`] |
+
+mod call;
+mod error;
+mod future;
+mod hub;
+mod ledger;
+mod link;
+mod map;
+mod options;
+mod os;
+mod pool;
+mod protocol;
+mod signal;
+mod slot;
+mod stderr;
+mod task;
+
+pub mod launch;
+pub mod limits;
+pub mod worker;
+
+pub use call::{CallOptions, Reply};
+pub use error::{Death, Error, ErrorKind, Result, WorkerName};
+pub use future::{AsCompleted, Future, as_completed};
+pub use map::{Map, Source};
+pub use options::PoolOptions;
+pub use pool::Pool;
+pub use task::{Blob, Payload};

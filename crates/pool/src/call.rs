@@ -1,0 +1,164 @@
+//! A call: one function over one item or many, its options, and where its results go.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use manyhands_shm::Segment;
+use manyhands_shm::arena::Received;
+
+use crate::error::{Error, Result};
+use crate::future::FutureState;
+use crate::map::Inbox;
+use crate::task::Blob;
+
+/// What a caller asks for one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    /// How long one task may run before its worker is killed and the task fails with `TimedOut`.
+    /// Counted from when a worker begins the task. Default: for ever.
+    pub deadline: Option<Duration>,
+    /// How often a task that was lost with its worker is run again. Its side effects up to the
+    /// loss then happen again too. A task that was killed for its deadline, its memory or by its
+    /// caller is not run again. Default: 0.
+    pub retries: u32,
+    /// How many items of a map travel together. Default: as many as take about a millisecond, by
+    /// the time that earlier ones took.
+    pub chunk_size: Option<NonZeroUsize>,
+}
+
+/// The result of one task, as it came.
+pub struct Reply {
+    bytes: Bytes,
+    handles: Vec<Arc<Segment>>,
+}
+
+enum Bytes {
+    Inline(Vec<u8>),
+    Block(Received),
+}
+
+impl Reply {
+    pub(crate) fn inline(bytes: Vec<u8>, handles: Vec<Arc<Segment>>) -> Self {
+        Reply { bytes: Bytes::Inline(bytes), handles }
+    }
+
+    pub(crate) fn block(block: Received, handles: Vec<Arc<Segment>>) -> Self {
+        Reply { bytes: Bytes::Block(block), handles }
+    }
+
+    /// What the bytes refer to by position.
+    pub fn handles(&self) -> &[Arc<Segment>] {
+        &self.handles
+    }
+
+    /// The bytes; copied once if they are in shared memory, where the worker could still write.
+    ///
+    /// # Errors
+    /// If the worker named a block that is not there.
+    pub fn into_bytes(self) -> Result<Vec<u8>> {
+        match self.bytes {
+            Bytes::Inline(bytes) => Ok(bytes),
+            Bytes::Block(block) => {
+                let mut bytes = Vec::new();
+                block.read(0, block.len(), &mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// Where the results of a call go.
+pub(crate) enum Sink {
+    Future(Arc<FutureState>),
+    Map(Arc<Inbox>),
+}
+
+/// One call, shared by all its chunks.
+pub(crate) struct Call {
+    pub(crate) function: Blob,
+    pub(crate) context: Option<Blob>,
+    pub(crate) options: CallOptions,
+    pub(crate) sink: Sink,
+    /// What an item takes, smoothed; zero while unknown.
+    nanos: AtomicU64,
+    /// Items that no worker has begun are not to be begun.
+    cancelled: AtomicBool,
+}
+
+impl Call {
+    pub(crate) fn new(
+        function: Blob,
+        context: Option<Blob>,
+        options: CallOptions,
+        sink: Sink,
+    ) -> Arc<Self> {
+        let (nanos, cancelled) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Call { function, context, options, sink, nanos, cancelled })
+    }
+
+    /// What an item takes, in nanoseconds, by those done so far; zero while none is.
+    pub(crate) fn nanos(&self) -> u64 {
+        self.nanos.load(Ordering::Relaxed)
+    }
+
+    /// An item took this long. Only the thread that holds the hub's state calls this.
+    pub(crate) fn took(&self, nanos: u64) {
+        let old = self.nanos();
+        // A steep start, since the first item often pays for warming up; then an average of
+        // about sixteen.
+        let new = if old == 0 { nanos } else { old - old / 16 + nanos / 16 };
+        self.nanos.store(new.max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fail(&self, task: u64, error: Error) {
+        match &self.sink {
+            Sink::Future(future) => future.complete(Err(error)),
+            Sink::Map(inbox) => inbox.fail(task, error),
+        }
+    }
+
+    pub(crate) fn succeed(&self, task: u64, reply: Reply) {
+        match &self.sink {
+            Sink::Future(future) => future.complete(Ok(reply)),
+            Sink::Map(inbox) => inbox.succeed(task, reply),
+        }
+    }
+
+    /// As [`succeed`](Self::succeed) for short results, which a map gathers without allocating
+    /// for each.
+    pub(crate) fn succeed_inline(&self, task: u64, bytes: &[u8]) {
+        match &self.sink {
+            Sink::Future(future) => {
+                future.complete(Ok(Reply::inline(bytes.to_vec(), Vec::new())));
+            }
+            Sink::Map(inbox) => inbox.gather(task, bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::task::{Blobs, Graveyard, Payload};
+    use manyhands_shm::arena::Arena;
+    use std::sync::Mutex;
+
+    /// A call that nobody waits for.
+    pub(crate) fn call() -> Arc<Call> {
+        let bell = Arc::new(crate::os::bell().unwrap());
+        let mut blobs = Blobs::new(Arc::new(Graveyard { ids: Mutex::default(), bell }));
+        let arena = Mutex::new(Arena::new("test"));
+        let function = blobs.intern(&arena, Payload::default()).unwrap();
+        Call::new(function, None, CallOptions::default(), Sink::Map(Arc::default()))
+    }
+}

@@ -1,0 +1,252 @@
+//! The one error type of this crate: why a pool could not be made, or what became of a task.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::launch::Exit;
+
+/// The result of a fallible operation on a pool.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a pool could not do what was asked.
+#[derive(Debug, Clone)]
+pub struct Error(Box<ErrorKind>);
+
+/// Which worker an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerName {
+    /// The worker's name, as in the log and in `ps`.
+    pub name: String,
+    /// Its process number.
+    pub pid: u32,
+}
+
+impl fmt::Display for WorkerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
+/// How a worker died.
+#[derive(Debug, Clone)]
+pub struct Death {
+    /// The worker.
+    pub worker: WorkerName,
+    /// Its exit status or the signal that killed it.
+    pub exit: Exit,
+    /// Its private memory when last sampled, in bytes; sampled only under a memory limit.
+    pub memory: Option<u64>,
+    /// The last lines it wrote to standard error, at most 2 KiB.
+    pub stderr: String,
+}
+
+/// The kinds of [`Error`]. Those of a task carry its number: the position in its map's inputs, or
+/// zero for a single task.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The task panicked; its worker lives on.
+    Panicked {
+        /// The task.
+        task: u64,
+        /// What the panic said.
+        message: String,
+        /// Where: file, line and column.
+        location: String,
+        /// The worker.
+        worker: WorkerName,
+    },
+    /// The worker could not run the task: it refused the function, or could not read the payload.
+    Refused {
+        /// The task.
+        task: u64,
+        /// Why.
+        reason: String,
+        /// The worker.
+        worker: WorkerName,
+    },
+    /// The worker died while it ran the task.
+    WorkerDied {
+        /// The task.
+        task: u64,
+        /// How.
+        death: Death,
+    },
+    /// The task ran past its deadline; its worker was killed.
+    TimedOut {
+        /// The task.
+        task: u64,
+        /// The deadline.
+        deadline: Duration,
+        /// How the worker ended.
+        death: Death,
+    },
+    /// The worker's private memory passed the limit while it ran the task; it was killed.
+    OverMemoryLimit {
+        /// The task.
+        task: u64,
+        /// The limit, in bytes.
+        limit: u64,
+        /// What it used, in bytes.
+        used: u64,
+        /// How the worker ended.
+        death: Death,
+    },
+    /// The worker wrote nonsense to its link while it ran the task; it was killed.
+    LinkBroken {
+        /// The task.
+        task: u64,
+        /// What was wrong.
+        reason: String,
+        /// How the worker ended.
+        death: Death,
+    },
+    /// The task was killed by its caller.
+    Killed {
+        /// The task.
+        task: u64,
+    },
+    /// The task was cancelled before it began.
+    Cancelled {
+        /// The task.
+        task: u64,
+    },
+    /// The pool was shut down before the task was done.
+    Closed,
+    /// Workers cannot be started: several in a row ended before they were ready.
+    CannotStart {
+        /// What happened to the last one.
+        reason: String,
+    },
+    /// The pool was made by another process, of which this one is a forked copy.
+    Forked {
+        /// The process that made it.
+        maker: u32,
+    },
+    /// A setting or an argument that cannot be.
+    Invalid(String),
+    /// Shared memory could not be had.
+    Memory(String),
+    /// A system call failed.
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the kernel said.
+        message: String,
+    },
+    /// The process has not called `init`, so its workers would not know what they are.
+    NotInitialized,
+}
+
+impl Error {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// An error that says that an argument cannot be.
+    #[cold]
+    pub fn invalid(what: impl Into<String>) -> Self {
+        ErrorKind::Invalid(what.into()).into()
+    }
+
+    #[cold]
+    pub(crate) fn system(doing: &'static str, error: impl Into<io::Error>) -> Self {
+        ErrorKind::System { doing, message: error.into().to_string() }.into()
+    }
+
+    /// How the worker died, if this error is about a death.
+    pub fn death(&self) -> Option<&Death> {
+        match self.kind() {
+            ErrorKind::WorkerDied { death, .. }
+            | ErrorKind::TimedOut { death, .. }
+            | ErrorKind::OverMemoryLimit { death, .. }
+            | ErrorKind::LinkBroken { death, .. } => Some(death),
+            _ => None,
+        }
+    }
+
+    /// Whether the task ran past its deadline.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind(), ErrorKind::TimedOut { .. })
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error(Box::new(kind))
+    }
+}
+
+impl From<manyhands_shm::Error> for Error {
+    fn from(error: manyhands_shm::Error) -> Self {
+        ErrorKind::Memory(error.to_string()).into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Panicked { task, message, location, worker } => {
+                write!(f, "task {task} panicked in {worker} at {location}: {message}")
+            }
+            ErrorKind::Refused { task, reason, worker } => {
+                write!(f, "task {task} was refused by {worker}: {reason}")
+            }
+            ErrorKind::WorkerDied { task, death } => write!(f, "task {task} was lost: {death}"),
+            ErrorKind::TimedOut { task, deadline, death } => write!(
+                f,
+                "task {task} ran past its deadline of {deadline:?}; {} was killed",
+                death.worker
+            ),
+            ErrorKind::OverMemoryLimit { task, limit, used, death } => write!(
+                f,
+                "task {task} was over its memory limit of {limit} bytes: {} used {used} and was \
+                 killed; raise the limit or give it less at a time",
+                death.worker
+            ),
+            ErrorKind::LinkBroken { task, reason, death } => write!(
+                f,
+                "task {task} was lost: {} wrote over its link with the pool ({reason}) and was \
+                 killed",
+                death.worker
+            ),
+            ErrorKind::Killed { task } => write!(f, "task {task} was killed by its caller"),
+            ErrorKind::Cancelled { task } => write!(f, "task {task} was cancelled"),
+            ErrorKind::Closed => f.write_str("the pool was shut down before the task was done"),
+            ErrorKind::CannotStart { reason } => {
+                write!(f, "workers cannot be started: {reason}")
+            }
+            ErrorKind::Forked { maker } => write!(
+                f,
+                "this pool belongs to process {maker}, of which this process is a forked copy: \
+                 make a pool of its own here"
+            ),
+            ErrorKind::Invalid(what) | ErrorKind::Memory(what) => f.write_str(what),
+            ErrorKind::System { doing, message } => write!(f, "{doing} failed: {message}"),
+            ErrorKind::NotInitialized => f.write_str(
+                "manyhands::init() was not called in this process: call it first thing in main \
+                 (in tests: put manyhands::test_worker!(); into the crate)",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.worker, self.exit)?;
+        if self.exit == Exit::Signal(9) {
+            f.write_str("; nobody here sent it: the machine or the container may be out of memory")?;
+        }
+        if let Some(memory) = self.memory {
+            write!(f, "; it last used {memory} bytes")?;
+        }
+        if !self.stderr.is_empty() {
+            write!(f, "; its last words: {}", self.stderr.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

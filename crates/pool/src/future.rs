@@ -1,0 +1,183 @@
+//! Futures: the result of one task, to wait for, to kill, or to take as it comes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::call::{Call, Reply};
+use crate::error::Result;
+use crate::hub::Shared;
+use crate::signal::Signal;
+use crate::task::lock;
+
+type Outcome = Result<Reply>;
+
+enum State {
+    Pending,
+    /// Somebody gathers this future's completion, under this number.
+    Watched(Arc<Completions>, usize),
+    Done(Outcome),
+    Taken,
+}
+
+/// What the hub and the future share.
+pub(crate) struct FutureState {
+    state: Mutex<State>,
+    pub(crate) signal: Signal,
+}
+
+impl FutureState {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(FutureState { state: Mutex::new(State::Pending), signal: Signal::default() })
+    }
+
+    /// The first outcome counts; the hub gives only one.
+    pub(crate) fn complete(&self, outcome: Outcome) {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Taken) {
+            State::Pending => *state = State::Done(outcome),
+            State::Watched(completions, number) => {
+                *state = State::Done(outcome);
+                drop(state);
+                completions.add(number);
+                self.signal.give();
+                return;
+            }
+            done => {
+                *state = done;
+                debug_assert!(false, "a task ended twice");
+            }
+        }
+        drop(state);
+        self.signal.give();
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(*lock(&self.state), State::Done(_) | State::Taken)
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Taken) {
+            State::Done(outcome) => Some(outcome),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+}
+
+/// The result of one task that was submitted.
+///
+/// Dropping it neither cancels nor kills the task.
+pub struct Future {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call: Arc<Call>,
+    pub(crate) state: Arc<FutureState>,
+}
+
+impl Future {
+    /// Waits for the task to end. The caller watches the worker's link itself meanwhile, so that
+    /// no other thread need be woken.
+    ///
+    /// # Errors
+    /// What became of the task.
+    pub fn wait(self) -> Result<Reply> {
+        self.shared.drive(&self.state.signal, None, || self.state.is_done());
+        self.state.take().expect("a future is waited for once and ends once")
+    }
+
+    /// Waits at most `limit`; gives the future back if the task has not ended by then. The task
+    /// goes on: a task's own limit is its deadline.
+    ///
+    /// # Errors
+    /// The future itself.
+    pub fn wait_timeout(self, limit: Duration) -> std::result::Result<Result<Reply>, Self> {
+        let until = Instant::now().checked_add(limit);
+        self.shared.drive(&self.state.signal, until, || self.state.is_done());
+        self.state.take().ok_or(self)
+    }
+
+    /// Whether the task has ended.
+    pub fn is_done(&self) -> bool {
+        self.state.is_done()
+    }
+
+    /// Ends the task, with its worker if it is running; it then fails with `Killed`. Other tasks
+    /// are not touched. Does nothing to a task that has ended. Does not wait.
+    pub fn kill(&self) {
+        self.shared.kill(&self.call);
+    }
+
+    /// Cancels the task if no worker has begun it; it then fails with `Cancelled`. Says whether
+    /// it did.
+    pub fn cancel(&self) -> bool {
+        self.shared.cancel(&self.call)
+    }
+}
+
+impl fmt::Debug for Future {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Future").field("done", &self.is_done()).finish()
+    }
+}
+
+/// The numbers of futures that ended and were not yet taken.
+#[derive(Default)]
+struct Completions {
+    ended: Mutex<VecDeque<usize>>,
+    signal: Signal,
+}
+
+impl Completions {
+    fn add(&self, number: usize) {
+        lock(&self.ended).push_back(number);
+        self.signal.give();
+    }
+}
+
+/// Gives futures, each with its position among those given, in the order in which their tasks end.
+pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
+    let completions = Arc::new(Completions::default());
+    for (number, future) in futures.iter().enumerate() {
+        let mut state = lock(&future.state.state);
+        if matches!(*state, State::Pending) {
+            *state = State::Watched(Arc::clone(&completions), number);
+        } else {
+            lock(&completions.ended).push_back(number);
+        }
+    }
+    AsCompleted { completions, futures: futures.into_iter().map(Some).collect() }
+}
+
+/// An iterator over futures as they end; made by [`as_completed`].
+pub struct AsCompleted {
+    completions: Arc<Completions>,
+    futures: Vec<Option<Future>>,
+}
+
+impl AsCompleted {
+    /// The next future to end, or `None` when there is none left or `limit` is over.
+    pub fn next_timeout(&mut self, limit: Duration) -> Option<(usize, Future)> {
+        self.next_until(Instant::now().checked_add(limit))
+    }
+
+    fn next_until(&mut self, until: Option<Instant>) -> Option<(usize, Future)> {
+        let shared = self.futures.iter().flatten().map(|future| &future.shared).next()?;
+        let completions = &self.completions;
+        shared.drive(&completions.signal, until, || !lock(&completions.ended).is_empty());
+        let number = lock(&completions.ended).pop_front()?;
+        Some((number, self.futures[number].take()?))
+    }
+}
+
+impl Iterator for AsCompleted {
+    type Item = (usize, Future);
+
+    fn next(&mut self) -> Option<(usize, Future)> {
+        self.next_until(None)
+    }
+}

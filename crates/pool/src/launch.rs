@@ -1,0 +1,120 @@
+//! Launchers: how a worker process is started. The pool is given one, so that a Rust program can
+//! start itself again and a Python one can use the standard library's start methods.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use crate::os;
+
+/// The argument by which a program that was started as a worker knows that it is one. The
+/// worker's name follows it.
+pub const WORKER_ARGUMENT: &str = "--manyhands-worker";
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this status.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// Somebody else saw its end.
+    Unknown,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exited with status {code}"),
+            Exit::Signal(signal) => {
+                write!(f, "was killed by signal {signal}")?;
+                let name = match signal {
+                    4 => "SIGILL",
+                    6 => "SIGABRT",
+                    7 => "SIGBUS",
+                    8 => "SIGFPE",
+                    9 => "SIGKILL",
+                    11 => "SIGSEGV",
+                    15 => "SIGTERM",
+                    _ => return Ok(()),
+                };
+                write!(f, " ({name})")
+            }
+            Exit::Unknown => f.write_str("ended, and somebody else took its exit status"),
+        }
+    }
+}
+
+/// Starts worker processes.
+pub trait Launcher: Send + Sync + 'static {
+    /// Starts one worker called `name` whose end of the control socket is `socket`. The process
+    /// must come to call [`serve`](crate::worker::serve) with it, lead a process group of its own,
+    /// and hold no copy of it elsewhere.
+    ///
+    /// Called on a thread that lives as long as the pool; may block.
+    ///
+    /// # Errors
+    /// If the process could not be started. The pool tries again a few times.
+    fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched>;
+}
+
+/// A started worker process.
+pub struct Launched {
+    /// Its process number.
+    pub pid: u32,
+    /// What becomes readable when it dies.
+    pub pidfd: OwnedFd,
+    /// How to learn how it ended.
+    pub ending: Box<dyn Ending>,
+    /// The reading end of a pipe that is its standard error. The pool forwards what comes to the
+    /// standard error of this process and keeps the last lines for the error of a lost task.
+    pub stderr: Option<OwnedFd>,
+}
+
+/// Learns how a process ended, and lets its corpse go.
+pub trait Ending: Send {
+    /// How it ended; `None` if it has not yet. Called once the pidfd is readable.
+    fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit>;
+}
+
+/// A child of this process, reaped by `waitid`.
+pub struct Child;
+
+impl Ending for Child {
+    fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit> {
+        os::reap(pidfd)
+    }
+}
+
+/// Starts this very program again, with [`WORKER_ARGUMENT`] as its first argument.
+///
+/// `/proc/self/exe` is the image that runs now, even if its file was replaced since. Nothing is
+/// forked: the standard library uses `posix_spawn`, whose cost does not grow with this process.
+pub struct ThisProgram;
+
+impl Launcher for ThisProgram {
+    fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
+        let own_name = std::env::args_os().next().unwrap_or_else(|| "manyhands".into());
+        let mut child = Command::new("/proc/self/exe")
+            .arg0(own_name)
+            .args([WORKER_ARGUMENT, name])
+            .stdin(Stdio::from(socket))
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let stderr = child.stderr.take().map(OwnedFd::from);
+        let pid = child.id();
+        // A child that has not been reaped keeps its number, so this is that very process.
+        let pidfd = match os::pidfd(pid) {
+            Ok(pidfd) => pidfd,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        Ok(Launched { pid, pidfd, ending: Box::new(Child), stderr })
+    }
+}

@@ -1,0 +1,209 @@
+//! The ledger: what one worker was sent and has not reported, in order. It belongs to the hub and
+//! alone decides what is done, lost, or to be run by another worker.
+//!
+//! Items on a link are numbered from zero in the order they are sent. At any time
+//! `reported ≤ begun ≤ sent`, where the worker's cursor says how many it has begun; it reports in
+//! order, so at most one item is begun and not reported: the one it is running.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::call::Call;
+use crate::task::Items;
+
+/// Items of one call that travel together, or what is left of them.
+pub(crate) struct Chunk {
+    pub(crate) call: Arc<Call>,
+    pub(crate) items: Arc<Items>,
+    /// Which of the items.
+    pub(crate) range: Range<usize>,
+    /// The task number of the first of the items, whether or not it is in the range.
+    pub(crate) first_task: u64,
+    /// How often these items were lost with a worker.
+    pub(crate) losses: u32,
+}
+
+impl Chunk {
+    pub(crate) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The task number of the first item in the range.
+    pub(crate) fn task(&self) -> u64 {
+        self.first_task + self.range.start as u64
+    }
+
+    /// Cuts the items from position `at` (in the range) on off.
+    pub(crate) fn split_off(&mut self, at: usize) -> Chunk {
+        let middle = self.range.start + at;
+        let tail = middle..self.range.end;
+        self.range.end = middle;
+        Chunk {
+            call: Arc::clone(&self.call),
+            items: Arc::clone(&self.items),
+            range: tail,
+            ..*self
+        }
+    }
+}
+
+struct Sent {
+    chunk: Chunk,
+    /// What each item was thought to take.
+    nanos: u64,
+}
+
+/// What one worker was sent and has not reported.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    sent: VecDeque<Sent>,
+    reported: u64,
+    next: u64,
+    /// What all of it is thought to take.
+    ahead_nanos: u64,
+}
+
+impl Ledger {
+    /// Enters a chunk, whose items are thought to take `nanos` each.
+    pub(crate) fn send(&mut self, chunk: Chunk, nanos: u64) {
+        self.next += chunk.len() as u64;
+        self.ahead_nanos += nanos * chunk.len() as u64;
+        self.sent.push_back(Sent { chunk, nanos });
+    }
+
+    /// How many items were sent and not reported.
+    pub(crate) fn unreported(&self) -> u64 {
+        self.next - self.reported
+    }
+
+    /// How many items were ever reported.
+    pub(crate) fn reported(&self) -> u64 {
+        self.reported
+    }
+
+    /// How many items were ever sent, less those taken back.
+    pub(crate) fn sent(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) fn ahead_nanos(&self) -> u64 {
+        self.ahead_nanos
+    }
+
+    /// The item that will be reported next: its call and task number.
+    pub(crate) fn current(&self) -> Option<(&Arc<Call>, u64)> {
+        self.sent.front().map(|sent| (&sent.chunk.call, sent.chunk.task()))
+    }
+
+    /// All that is not reported.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.sent.iter().map(|sent| &sent.chunk)
+    }
+
+    /// The item that will be reported next was reported. `false` if none was sent.
+    pub(crate) fn report(&mut self) -> bool {
+        let Some(sent) = self.sent.front_mut() else { return false };
+        self.reported += 1;
+        self.ahead_nanos -= sent.nanos;
+        sent.chunk.range.start += 1;
+        if sent.chunk.range.is_empty() {
+            self.sent.pop_front();
+        }
+        true
+    }
+
+    /// Takes the item that would be reported next out, as a chunk of its own: it was lost.
+    pub(crate) fn lose(&mut self) -> Option<Chunk> {
+        let chunk = &self.sent.front()?.chunk;
+        let lost = Chunk {
+            call: Arc::clone(&chunk.call),
+            items: Arc::clone(&chunk.items),
+            range: chunk.range.start..chunk.range.start + 1,
+            ..*chunk
+        };
+        self.report();
+        Some(lost)
+    }
+
+    /// Takes back all items but the first `begun` ever sent, in order. `None` if `begun` is not
+    /// what a worker could have begun.
+    pub(crate) fn take_back(&mut self, begun: u64) -> Option<Vec<Chunk>> {
+        if begun < self.reported || begun > self.next {
+            return None;
+        }
+        let mut keep = (begun - self.reported) as usize;
+        let mut place = 0;
+        while let Some(sent) = self.sent.get(place).filter(|sent| sent.chunk.len() <= keep) {
+            keep -= sent.chunk.len();
+            place += 1;
+        }
+        let mut back = Vec::new();
+        if keep > 0 {
+            let sent = &mut self.sent[place];
+            let tail = sent.chunk.split_off(keep);
+            self.ahead_nanos -= sent.nanos * tail.len() as u64;
+            back.push(tail);
+            place += 1;
+        }
+        for sent in self.sent.drain(place..) {
+            self.ahead_nanos -= sent.nanos * sent.chunk.len() as u64;
+            back.push(sent.chunk);
+        }
+        self.next = begun;
+        Some(back)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::tests::call;
+    use crate::task::{Body, Items};
+
+    fn chunk(first_task: u64, len: usize) -> Chunk {
+        let items =
+            Items { lengths: vec![0; len], body: Body::Inline(Vec::new()), handles: Vec::new() };
+        Chunk { call: call(), items: Arc::new(items), range: 0..len, first_task, losses: 0 }
+    }
+
+    fn tasks(chunks: &[Chunk]) -> Vec<u64> {
+        chunks.iter().flat_map(|chunk| chunk.task()..chunk.task() + chunk.len() as u64).collect()
+    }
+
+    #[test]
+    fn what_was_not_begun_comes_back_in_order_and_the_rest_is_reported_in_order() {
+        for begun in 0..=7 {
+            let mut ledger = Ledger::default();
+            for (first, len) in [(0, 3), (3, 1), (4, 3)] {
+                ledger.send(chunk(first, len), 10);
+            }
+            let reported = begun.min(2);
+            for task in 0..reported {
+                assert_eq!(ledger.current().unwrap().1, task);
+                assert!(ledger.report());
+            }
+            let back = ledger.take_back(begun).unwrap();
+            assert_eq!(tasks(&back), (begun..7).collect::<Vec<_>>(), "begun {begun}");
+            assert_eq!(ledger.unreported(), begun - reported);
+            assert_eq!(ledger.ahead_nanos(), 10 * (begun - reported));
+            // The numbers go on where the worker is.
+            ledger.send(chunk(100, 1), 0);
+            assert_eq!(ledger.sent(), begun + 1);
+            for task in reported..begun {
+                assert_eq!(ledger.lose().unwrap().task(), task);
+            }
+            assert_eq!(ledger.lose().unwrap().task(), 100);
+            assert!(!ledger.report());
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_cannot_be_is_seen() {
+        let mut ledger = Ledger::default();
+        ledger.send(chunk(0, 3), 0);
+        ledger.report();
+        assert!(ledger.take_back(0).is_none());
+        assert!(ledger.take_back(4).is_none());
+    }
+}

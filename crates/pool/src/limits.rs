@@ -1,0 +1,103 @@
+//! How much of the machine this process may use.
+
+use std::fs;
+use std::path::Path;
+
+use crate::os;
+
+/// How many cores this process may use: those it is allowed to run on, or fewer if a control
+/// group's quota (v2 `cpu.max`, v1 `cpu.cfs_quota_us`) gives it less time; at least one.
+pub fn usable_cores() -> usize {
+    let allowed = match os::affinity().len() {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        allowed => allowed,
+    };
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let quota = quota(Path::new("/sys/fs/cgroup"), &groups);
+    quota.map_or(allowed, |quota| allowed.min(quota.ceil() as usize)).max(1)
+}
+
+/// The smallest quota of all groups that `groups` (the text of `/proc/self/cgroup`) names and of
+/// those above them, in cores.
+fn quota(root: &Path, groups: &str) -> Option<f64> {
+    let mut least: Option<f64> = None;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let folder = match controllers {
+            "" => root.to_path_buf(),
+            _ if controllers.split(',').any(|name| name == "cpu") => {
+                [controllers, "cpu"].iter().map(|name| root.join(name)).find(|at| at.is_dir())?
+            }
+            _ => continue,
+        };
+        // In a container the path may name what is not visible; the root then is the container's.
+        for group in Path::new(path).ancestors() {
+            let group = folder.join(group.strip_prefix("/").unwrap_or(group));
+            let read = |file: &str| fs::read_to_string(group.join(file)).ok();
+            let cores = if controllers.is_empty() {
+                read("cpu.max").and_then(|text| {
+                    let (quota, period) = text.trim().split_once(' ')?;
+                    ratio(quota, period)
+                })
+            } else {
+                read("cpu.cfs_quota_us")
+                    .zip(read("cpu.cfs_period_us"))
+                    .and_then(|(quota, period)| ratio(&quota, &period))
+            };
+            if let Some(cores) = cores {
+                least = Some(least.map_or(cores, |least| least.min(cores)));
+            }
+        }
+    }
+    least
+}
+
+/// "max" and -1 stand for no quota.
+fn ratio(quota: &str, period: &str) -> Option<f64> {
+    let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
+    (quota > 0.0 && period > 0.0).then(|| quota / period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_least_quota_on_the_way_up_counts() {
+        let root = root(&[
+            ("a/b/cpu.max", "max 100000\n"),
+            ("a/cpu.max", "150000 100000\n"),
+            ("cpu.max", "400000 100000\n"),
+        ]);
+        assert_eq!(quota(root.path(), "0::/a/b\n"), Some(1.5));
+    }
+
+    #[test]
+    fn the_first_version_of_control_groups_counts_too() {
+        let root = root(&[
+            ("cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n"),
+            ("cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"),
+            ("cpu,cpuacct/cpu.cfs_quota_us", "-1\n"),
+            ("cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
+        ]);
+        assert_eq!(quota(root.path(), "4:memory:/job\n2:cpu,cpuacct:/job\n"), Some(0.5));
+    }
+
+    #[test]
+    fn a_container_that_cannot_see_its_path_has_its_own_root() {
+        let root = root(&[("cpu.max", "200000 100000\n")]);
+        assert_eq!(quota(root.path(), "0::/docker/0123\n"), Some(2.0));
+        assert_eq!(quota(root.path(), "not a group\n"), None);
+    }
+}

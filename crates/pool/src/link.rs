@@ -1,0 +1,193 @@
+//! A link: what joins the hub and one worker. One sealed segment with two rings and a few words,
+//! and a socket that passes descriptors. Nothing in it is ever locked.
+//!
+//! ```text
+//!              hub ── ring A: work ──────────────────► worker
+//!              hub ◄─ ring B: results ──────────────── worker
+//!   worker_wait   the worker sleeps here (futex); the hub wakes it
+//!   parent_wait   AWAKE: somebody in the parent watches ring B, ring no bell
+//!                 HUB: ring the hub's bell     DRIVER: ring the driver's bell
+//!   cursor        what the worker has begun; the hub takes back what it has not
+//!   started       when it began that
+//!   spin          whether the worker may spin before it sleeps
+//! ```
+//! What can die where: a worker that dies before the tail store of a record has sent nothing,
+//! after it the whole record; dead between the store and the bell, its pidfd rings instead.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use manyhands_shm::arena::{ArenaView, BlockName, Received};
+use manyhands_shm::cursor::Cursor;
+use manyhands_shm::ring::{self, Consumer, InSegment, Producer};
+use manyhands_shm::wait::WaitWord;
+use manyhands_shm::{Result as ShmResult, Segment};
+
+use crate::os;
+use crate::protocol::{Reader, message, tag};
+
+/// The hub is to be woken.
+pub(crate) const HUB: u32 = 1;
+/// The caller that drives the link is to be woken.
+pub(crate) const DRIVER: u32 = 2;
+
+/// The worker sleeps until there is work.
+pub(crate) const WORK: u32 = 1;
+/// The worker sleeps until ring B has room.
+pub(crate) const FULL: u32 = 2;
+
+/// The bytes of each ring.
+const RING: usize = 64 << 10;
+const RING_A: usize = 512;
+const RING_B: usize = RING_A + InSegment::WORDS + RING;
+const LEN: usize = RING_B + InSegment::WORDS + RING;
+
+/// The link's segment, as both ends see it.
+#[derive(Clone)]
+pub(crate) struct Words {
+    segment: Arc<Segment>,
+    results: Arc<InSegment>,
+}
+
+impl Words {
+    pub(crate) fn create() -> ShmResult<Self> {
+        Self::new(Arc::new(Segment::create("manyhands-link", LEN)?))
+    }
+
+    pub(crate) fn attach(descriptor: OwnedFd) -> ShmResult<Self> {
+        let segment = Segment::from_fd(descriptor)?;
+        if segment.len() != LEN {
+            return Err(manyhands_shm::Error::corrupt("a link of another build"));
+        }
+        Self::new(Arc::new(segment))
+    }
+
+    fn new(segment: Arc<Segment>) -> ShmResult<Self> {
+        let results = Arc::new(InSegment::new(Arc::clone(&segment), RING_B, RING)?);
+        Ok(Words { segment, results })
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    pub(crate) fn worker_wait(&self) -> WaitWord<'_> {
+        WaitWord(self.segment.u32_at(64))
+    }
+
+    pub(crate) fn parent_wait(&self) -> WaitWord<'_> {
+        WaitWord(self.segment.u32_at(128))
+    }
+
+    pub(crate) fn cursor(&self) -> Cursor<'_> {
+        Cursor(self.segment.u64_at(192))
+    }
+
+    /// When the item that is running was begun, by [`os::now_nanos`].
+    pub(crate) fn started(&self) -> &AtomicU64 {
+        self.segment.u64_at(200)
+    }
+
+    fn spin(&self) -> &AtomicU32 {
+        self.segment.u32_at(256)
+    }
+
+    pub(crate) fn may_spin(&self) -> bool {
+        self.spin().load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn let_spin(&self, may: bool) {
+        self.spin().store(u32::from(may), Ordering::Relaxed);
+    }
+
+    /// Whether ring B holds what the parent has not read.
+    pub(crate) fn has_results(&self) -> bool {
+        ring::has_mail(&*self.results)
+    }
+
+    pub(crate) fn work_producer(&self) -> ShmResult<Producer<InSegment>> {
+        Ok(Producer::new(InSegment::new(Arc::clone(&self.segment), RING_A, RING)?))
+    }
+
+    pub(crate) fn work_consumer(&self) -> ShmResult<Consumer<InSegment>> {
+        Ok(Consumer::new(InSegment::new(Arc::clone(&self.segment), RING_A, RING)?))
+    }
+
+    pub(crate) fn result_producer(&self) -> ShmResult<Producer<InSegment>> {
+        Ok(Producer::new(InSegment::new(Arc::clone(&self.segment), RING_B, RING)?))
+    }
+
+    pub(crate) fn result_consumer(&self) -> ShmResult<Consumer<InSegment>> {
+        Ok(Consumer::new(InSegment::new(Arc::clone(&self.segment), RING_B, RING)?))
+    }
+}
+
+/// The socket of a link and what came over it: the other end's arena, and handles in order.
+pub(crate) struct Mail {
+    socket: OwnedFd,
+    arena: ArenaView,
+    handles: VecDeque<OwnedFd>,
+    /// The parent must never wait for a worker; a worker may wait for its parent.
+    wait: bool,
+}
+
+impl Mail {
+    pub(crate) fn new(socket: OwnedFd, wait: bool) -> Self {
+        Mail { socket, arena: ArenaView::default(), handles: VecDeque::new(), wait }
+    }
+
+    pub(crate) fn send_segment(&self, number: u32, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        os::send(&self.socket, &message(tag::SEGMENT, number), &[descriptor], self.wait)
+    }
+
+    pub(crate) fn send_handles(&self, handles: &[Arc<Segment>]) -> io::Result<()> {
+        let descriptors: Vec<_> = handles.iter().map(|segment| segment.as_fd()).collect();
+        let bytes = message(tag::HANDLES, handles.len() as u32);
+        os::send(&self.socket, &bytes, &descriptors, self.wait)
+    }
+
+    /// The next `count` handles, mapped.
+    pub(crate) fn take_handles(&mut self, count: usize) -> Result<Vec<Arc<Segment>>, String> {
+        while self.handles.len() < count {
+            self.receive()?;
+        }
+        self.handles
+            .drain(..count)
+            .map(|handle| Segment::from_fd(handle).map(Arc::new).map_err(|error| error.to_string()))
+            .collect()
+    }
+
+    /// A block of the other end's arena.
+    pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, String> {
+        while !self.arena.knows(name.segment) {
+            self.receive()?;
+        }
+        self.arena.receive(name, 1).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn forget_segment(&mut self, number: u32) {
+        self.arena.forget(number);
+    }
+
+    fn receive(&mut self) -> Result<(), String> {
+        let mut bytes = [0; 8];
+        let mut descriptors = Vec::new();
+        let len = os::receive(&self.socket, &mut bytes, &mut descriptors, self.wait)
+            .map_err(|error| format!("a descriptor that was announced did not come: {error}"))?;
+        let mut reader = Reader(&bytes[..len]);
+        match (reader.u32(), reader.u32()) {
+            (Some(tag::SEGMENT), Some(number)) if descriptors.len() == 1 => {
+                let descriptor = descriptors.pop().expect("one descriptor");
+                self.arena.insert(number, descriptor).map_err(|error| error.to_string())
+            }
+            (Some(tag::HANDLES), Some(count)) if descriptors.len() == count as usize => {
+                self.handles.extend(descriptors);
+                Ok(())
+            }
+            _ => Err("a message on the link's socket that makes no sense".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Linux: eventfd, epoll, timerfd, pidfd, passed descriptors, `/proc` and control groups.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
+};
+
+use crate::launch::Exit;
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: time.as_secs().min(1 << 40) as _,
+        tv_nsec: time.subsec_nanos() as _,
+    }
+}
+
+/// What one process rings to wake another that polls: an eventfd.
+pub(crate) fn bell() -> io::Result<OwnedFd> {
+    Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
+pub(crate) fn ring(bell: impl AsFd) {
+    // A full counter is as good as a rung bell, and nothing else can fail.
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+}
+
+/// Makes the bell silent until it is rung again.
+pub(crate) fn hush(bell: impl AsFd) {
+    let _ = rustix::io::read(bell, &mut [0; 8]);
+}
+
+/// Sleeps until one of `fds` is readable or hung up, or `limit` is over; gives which are.
+pub(crate) fn poll(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> Vec<bool> {
+    let mut polled: Vec<_> =
+        fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    // An interrupted poll is a wake-up for no reason, which callers expect.
+    let ready = rustix::event::poll(&mut polled, limit.map(timespec).as_ref()).is_ok();
+    polled.iter().map(|fd| ready && !fd.revents().is_empty()).collect()
+}
+
+/// What the hub sleeps on: any number of descriptors, each with a number of its own.
+pub(crate) struct Poller(OwnedFd);
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Poller(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    pub(crate) fn add(&self, fd: impl AsFd, number: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.0, fd, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?)
+    }
+
+    pub(crate) fn remove(&self, fd: impl AsFd) {
+        let _ = epoll::delete(&self.0, fd);
+    }
+
+    /// The numbers of what is readable; empty after `limit`, or for no reason.
+    pub(crate) fn wait(&self, limit: Duration, ready: &mut Vec<u64>) {
+        ready.clear();
+        let mut events = Vec::with_capacity(32);
+        let room = rustix::buffer::spare_capacity(&mut events);
+        if epoll::wait(&self.0, room, Some(&timespec(limit))).is_ok() {
+            ready.extend(events.iter().map(|event| event.data.u64()));
+        }
+    }
+}
+
+/// A timer that becomes readable.
+pub(crate) struct Timer(OwnedFd);
+
+impl Timer {
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        Ok(Timer(rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?))
+    }
+
+    /// Fires once, at `instant` or at once if it has passed.
+    pub(crate) fn set(&self, instant: Instant) {
+        let left = instant.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        let value = Itimerspec { it_interval: timespec(Duration::ZERO), it_value: timespec(left) };
+        let _ = rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &value);
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Two joined sockets that keep the bounds of messages.
+pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+/// The most descriptors that one message carries.
+pub(crate) const MAX_DESCRIPTORS: usize = 253;
+
+/// Sends one message with descriptors. With `wait`, it waits while the receiver is behind;
+/// without, that is `WouldBlock`.
+pub(crate) fn send(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    wait: bool,
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        let fits = control.push(SendAncillaryMessage::ScmRights(descriptors));
+        assert!(fits, "at most {MAX_DESCRIPTORS} descriptors go with a message");
+    }
+    let mut flags = SendFlags::NOSIGNAL;
+    if !wait {
+        flags |= SendFlags::DONTWAIT;
+    }
+    retry(|| rustix::net::sendmsg(&socket, &[IoSlice::new(bytes)], &mut control, flags))?;
+    Ok(())
+}
+
+/// Receives one message: its bytes go into `bytes`, its descriptors to the end of `descriptors`.
+/// Gives the length, zero if the other end is closed. Without `wait`, nothing there is
+/// `WouldBlock`.
+pub(crate) fn receive(
+    socket: impl AsFd,
+    bytes: &mut [u8],
+    descriptors: &mut Vec<OwnedFd>,
+    wait: bool,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut flags = RecvFlags::CMSG_CLOEXEC;
+    if !wait {
+        flags |= RecvFlags::DONTWAIT;
+    }
+    let received = retry(|| {
+        rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(bytes)], &mut control, flags)
+    })?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(passed) = message {
+            descriptors.extend(passed);
+        }
+    }
+    if received.flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC) {
+        return Err(io::Error::other(
+            "a passed descriptor was lost: raise the limit on open files (ulimit -n)",
+        ));
+    }
+    Ok(received.bytes)
+}
+
+/// What names a living process for good, and becomes readable when it dies.
+pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+    Ok(rustix::process::pidfd_open(to_pid(pid)?, PidfdFlags::empty())?)
+}
+
+fn to_pid(pid: u32) -> io::Result<Pid> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no such process number"))
+}
+
+/// How a signal that ends a process is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It may clean up.
+    Terminate,
+    /// It ends now.
+    Kill,
+}
+
+impl Ending {
+    fn signal(self) -> Signal {
+        match self {
+            Ending::Terminate => Signal::TERM,
+            Ending::Kill => Signal::KILL,
+        }
+    }
+}
+
+/// Signals the process group that `leader` leads, if it leads one.
+pub(crate) fn end_group(leader: u32, how: Ending) {
+    if let Ok(pid) = to_pid(leader) {
+        let _ = rustix::process::kill_process_group(pid, how.signal());
+    }
+}
+
+/// Signals one process that is known not to have been reaped.
+pub(crate) fn end(pidfd: impl AsFd, how: Ending) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, how.signal());
+}
+
+/// Signals everything that descends from `pid`, as far as `/proc` still shows the line of descent.
+pub(crate) fn end_descendants(pid: u32, how: Ending) {
+    for descendant in descendants(pid) {
+        if let Ok(descendant) = to_pid(descendant) {
+            let _ = rustix::process::kill_process(descendant, how.signal());
+        }
+    }
+}
+
+/// The living descendants of `pid`, parents before children.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // After the name in parentheses: the state, then the parent.
+        let parent = stat
+            .rfind(')')
+            .and_then(|end| stat[end + 1..].split_ascii_whitespace().nth(1))
+            .and_then(|parent| parent.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(child);
+        }
+    }
+    let mut found = children.remove(&pid).unwrap_or_default();
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        found.extend(children.remove(parent).unwrap_or_default());
+        next += 1;
+    }
+    found
+}
+
+/// How a child ended; `None` if it has not. Its corpse goes with this call.
+pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options);
+    match status {
+        Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, Some(signal)) => Exit::Signal(signal),
+            (None, None) => Exit::Unknown,
+        }),
+        Ok(None) | Err(Errno::INTR) => None,
+        // Somebody else reaped it.
+        Err(_) => Some(Exit::Unknown),
+    }
+}
+
+/// The memory of a process that is its own, in bytes: anonymous pages in use and swapped out.
+pub(crate) fn private_memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_end_matches("kB").trim().parse().ok()
+    };
+    Some((kib("RssAnon:")? + kib("VmSwap:").unwrap_or(0)) << 10)
+}
+
+/// Lets this thread, and those it starts, run on these processors only.
+pub(crate) fn set_affinity(processors: &[usize]) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    for processor in processors {
+        if *processor >= rustix::thread::CpuSet::MAX_CPU {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such processor"));
+        }
+        set.set(*processor);
+    }
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// The processors this thread may run on.
+pub(crate) fn affinity() -> Vec<usize> {
+    let Ok(set) = rustix::thread::sched_getaffinity(None) else { return Vec::new() };
+    (0..rustix::thread::CpuSet::MAX_CPU).filter(|processor| set.is_set(*processor)).collect()
+}
+
+/// Makes standard input the null device.
+pub(crate) fn close_stdin() -> io::Result<()> {
+    rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?)?;
+    Ok(())
+}
+
+/// Reads what is there now, without waiting; `None` at the end.
+pub(crate) fn read_now(pipe: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
+    match rustix::io::read(pipe, bytes) {
+        Ok(0) => None,
+        Ok(len) => Some(len),
+        Err(Errno::AGAIN | Errno::INTR) => Some(0),
+        Err(_) => None,
+    }
+}
+
+pub(crate) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(fd, true)?)
+}
+
+/// Writes all of it to standard error, as far as that takes it.
+pub(crate) fn write_stderr(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stderr(), bytes) {
+            Ok(0) => return,
+            Ok(len) => bytes = &bytes[len..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let mut polled = [PollFd::from_borrowed_fd(rustix::stdio::stderr(), PollFlags::OUT)];
+                let _ = rustix::event::poll(&mut polled, None);
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Nanoseconds on a clock that all processes of the machine share.
+pub(crate) fn now_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// Sleeps until the process of `pidfd` has died or the other end of `socket` is closed.
+pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_>) {
+    loop {
+        let mut polled = [
+            PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
+            PollFd::from_borrowed_fd(socket, PollFlags::RDHUP),
+        ];
+        if rustix::event::poll(&mut polled, None).is_ok()
+            && polled.iter().any(|fd| !fd.revents().is_empty())
+        {
+            return;
+        }
+    }
+}
+
+/// Ends this process and everything that descends from it or belongs to the group it leads.
+pub(crate) fn end_self() -> ! {
+    let own = std::process::id();
+    end_descendants(own, Ending::Kill);
+    if rustix::process::getpgrp() == rustix::process::getpid() {
+        end_group(own, Ending::Kill);
+    }
+    std::process::abort();
+}

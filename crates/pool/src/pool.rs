@@ -1,0 +1,213 @@
+//! The pool: a fixed number of worker processes that run tasks until it is closed.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use manyhands_shm::Segment;
+
+use crate::call::{Call, CallOptions, Sink};
+use crate::error::{Error, Result, WorkerName};
+use crate::future::{Future, FutureState};
+use crate::hub::{Order, Shared};
+use crate::launch::{Launched, Launcher};
+use crate::ledger::Chunk;
+use crate::link::Words;
+use crate::map::{Map, Source};
+use crate::options::PoolOptions;
+use crate::os;
+use crate::protocol::{message, tag};
+use crate::slot::Slot;
+use crate::task::{Blob, Items, Payload, lock};
+use crate::worker::Hello;
+
+/// Worker processes and what is needed to give them tasks.
+///
+/// Any number of threads may use one pool. Dropping it ends it at once, as
+/// [`terminate`](Self::terminate) does; [`shutdown`](Self::shutdown) lets it finish first. In a
+/// forked copy of the process that made it, every use is an error and dropping it does nothing.
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    /// Makes a pool and begins to start its workers, without waiting for them.
+    ///
+    /// # Errors
+    /// If the options cannot be, or the process has no room for the pool's descriptors and threads.
+    pub fn new(options: PoolOptions, launcher: impl Launcher) -> Result<Pool> {
+        options.check()?;
+        let (orders, ordered) = mpsc::channel();
+        let shared = Shared::new(options, orders)?;
+        // The greeting of every worker carries it, so that workers see this process die.
+        let own = os::pidfd(std::process::id())
+            .map_err(|error| Error::system("opening this process's own pidfd", error))?;
+        let mut threads = Vec::new();
+        let mut start = |name: &str, body: Box<dyn FnOnce() + Send>| -> Result<()> {
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+            threads.push(thread.map_err(|error| Error::system("starting a thread", error))?);
+            Ok(())
+        };
+        let (hub, launching) = (Arc::clone(&shared), Arc::clone(&shared));
+        start(
+            "manyhands-launch",
+            Box::new(move || launch_workers(&launching, &launcher, &own, &ordered)),
+        )?;
+        start("manyhands-hub", Box::new(move || hub.run_hub()))?;
+        shared.begin();
+        Ok(Pool { shared, threads: Mutex::new(threads) })
+    }
+
+    /// How the pool was made.
+    pub fn options(&self) -> &PoolOptions {
+        &self.shared.options
+    }
+
+    /// Something that travels to each worker once: a function's bytes, or a context. Cheap to
+    /// clone. Equal bytes without handles give the same blob; it is kept for a while after its
+    /// last use, so that the next call need not send it again.
+    ///
+    /// # Errors
+    /// If shared memory for it could not be had, or it has too many handles.
+    pub fn blob(&self, payload: Payload) -> Result<Blob> {
+        self.shared.check_maker()?;
+        lock(&self.shared.blobs).intern(&self.shared.arena, payload)
+    }
+
+    /// Submits one task. Does not wait.
+    ///
+    /// # Errors
+    /// If the pool is closed, or shared memory for the payload could not be had.
+    pub fn submit(
+        &self,
+        function: &Blob,
+        context: Option<&Blob>,
+        payload: Payload,
+        options: CallOptions,
+    ) -> Result<Future> {
+        self.shared.check_maker()?;
+        let state = FutureState::new();
+        let sink = Sink::Future(Arc::clone(&state));
+        let call = Call::new(function.clone(), context.cloned(), options, sink);
+        let lengths = vec![payload.bytes.len() as u64];
+        let items = Items::new(&self.shared.arena, lengths, payload)?;
+        let chunk =
+            Chunk { call: Arc::clone(&call), items, range: 0..1, first_task: 0, losses: 0 };
+        self.shared.enqueue(vec![chunk]).map_err(|(error, _)| error)?;
+        Ok(Future { shared: Arc::clone(&self.shared), call, state })
+    }
+
+    /// Runs a function over the items of a source. Nothing is pulled or sent before the first
+    /// result is asked for. Results come in the order of the items if `ordered`, else as they end.
+    ///
+    /// # Errors
+    /// If the pool belongs to another process.
+    pub fn map<S: Source>(
+        &self,
+        function: &Blob,
+        context: Option<&Blob>,
+        source: S,
+        options: CallOptions,
+        ordered: bool,
+    ) -> Result<Map<S>> {
+        self.shared.check_maker()?;
+        let shared = Arc::clone(&self.shared);
+        Ok(Map::new(shared, function.clone(), context.cloned(), source, options, ordered))
+    }
+
+    /// Takes no more tasks; the pool ends by itself once all that were submitted are done. Does
+    /// not wait.
+    pub fn close(&self) {
+        if self.shared.check_maker().is_ok() {
+            self.shared.close(true);
+        }
+    }
+
+    /// Takes no more tasks, waits until all that were submitted are done and every worker has
+    /// finished and exited. Tasks may run as long as they like; finalizers,
+    /// [`finish_grace`](PoolOptions::finish_grace).
+    pub fn shutdown(&self) {
+        self.end(true);
+    }
+
+    /// Ends the pool now: tasks that are not done fail with `Closed`, idle workers finish,
+    /// busy ones are killed. Waits until all are gone.
+    pub fn terminate(&self) {
+        self.end(false);
+    }
+
+    fn end(&self, drain: bool) {
+        if self.shared.check_maker().is_err() {
+            return;
+        }
+        self.shared.close(drain);
+        for thread in lock(&self.threads).drain(..) {
+            let _ = thread.join();
+        }
+        lock(&self.shared.stderr).stop();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.shared.check_maker().is_err() {
+            // A forked copy: its memory and descriptors look like ours and are the maker's.
+            std::mem::forget(Arc::clone(&self.shared));
+            std::mem::forget(std::mem::take(&mut *lock(&self.threads)));
+            return;
+        }
+        self.end(false);
+    }
+}
+
+/// Launches workers as the hub orders them, until it orders no more.
+fn launch_workers(
+    shared: &Shared,
+    launcher: &dyn Launcher,
+    own: &OwnedFd,
+    orders: &Receiver<Order>,
+) {
+    for order in orders {
+        match launch(shared, launcher, own, &order) {
+            Ok(slot) => shared.install(slot),
+            Err(error) => shared.launch_failed(order.place, error.to_string()),
+        }
+    }
+}
+
+fn launch(
+    shared: &Shared,
+    launcher: &dyn Launcher,
+    own: &OwnedFd,
+    order: &Order,
+) -> Result<Slot> {
+    let words = Words::create()?;
+    let affinity = &shared.options.cpu_affinity;
+    let hello = Hello {
+        name: order.name.clone(),
+        affinity: affinity.get(order.place % affinity.len().max(1)).cloned().unwrap_or_default(),
+        startup: shared.options.startup.clone(),
+    };
+    let hello = hello.to_bytes();
+    let greeting = Segment::create("manyhands-greeting", hello.len())?;
+    greeting.write(0, &hello)?;
+    let (ours, theirs) =
+        os::socket_pair().map_err(|error| Error::system("making a socket pair", error))?;
+    let passed = [
+        words.segment().as_fd(),
+        shared.bell.as_fd(),
+        shared.driver_bell.as_fd(),
+        own.as_fd(),
+        greeting.as_fd(),
+    ];
+    os::send(&ours, &message(tag::HELLO, passed.len() as u32), &passed, false)
+        .map_err(|error| Error::system("greeting a worker", error))?;
+    let Launched { pid, pidfd, ending, stderr } = launcher
+        .launch(&order.name, theirs)
+        .map_err(|error| Error::system("starting a worker", error))?;
+    let name = WorkerName { name: order.name.clone(), pid };
+    let tail = stderr.and_then(|pipe| lock(&shared.stderr).add(pipe).ok());
+    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, ours)?)
+}

@@ -1,0 +1,422 @@
+//! A slot: one worker as the hub sees it, from its launch to its burial.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use manyhands_shm::arena::{Block, BlockName};
+use manyhands_shm::ring::{Broken, Consumer, InSegment, Producer, PushError};
+
+use crate::call::{Call, Reply};
+use crate::error::{Error, ErrorKind, WorkerName};
+use crate::launch::Ending;
+use crate::ledger::{Chunk, Ledger};
+use crate::link::{FULL, Mail, Words};
+use crate::os;
+use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
+use crate::stderr::Tail;
+use crate::task::{Blob, Body, Items, to_bytes};
+
+/// Why the hub ended a worker.
+#[derive(Debug, Clone)]
+pub(crate) enum Doom {
+    /// A task ran past its deadline.
+    Deadline(Duration),
+    /// A task used too much memory.
+    Memory { limit: u64, used: u64 },
+    /// A caller killed the task.
+    Killed,
+    /// It wrote nonsense to its link.
+    Broken(String),
+    /// It did not become ready in time.
+    Late,
+    /// The pool was shut down.
+    Closed,
+}
+
+/// A worker that was told to end.
+pub(crate) struct Doomed {
+    pub(crate) why: Doom,
+    /// When it is killed if it has not ended.
+    pub(crate) until: Instant,
+    pub(crate) killed: bool,
+    /// What descended from it then.
+    pub(crate) descendants: Vec<OwnedFd>,
+}
+
+/// How far a worker's life is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Launched; it has not said that it is ready.
+    Starting,
+    /// It takes tasks.
+    Ready,
+    /// It has done its number of tasks; no more are sent.
+    Retiring,
+    /// It was told to finish.
+    Finishing,
+}
+
+/// How the sending of a chunk went.
+pub(crate) enum Sending {
+    Sent,
+    /// There is no room on the link until the worker has read more.
+    Later,
+    /// These items can never be sent.
+    Failed(Error),
+    Broken(String),
+}
+
+pub(crate) struct Slot {
+    pub(crate) name: WorkerName,
+    /// Which of the pool's places it has, for its affinity.
+    pub(crate) place: usize,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) ending: Box<dyn Ending>,
+    pub(crate) tail: Option<Arc<Tail>>,
+    pub(crate) words: Words,
+    pub(crate) stage: Stage,
+    pub(crate) launched: Instant,
+    pub(crate) doomed: Option<Doomed>,
+    /// A caller watches ring B.
+    pub(crate) driven: bool,
+    pub(crate) ledger: Ledger,
+    /// When the running item was first seen to run, with its number.
+    pub(crate) seen: Option<(u64, u64)>,
+    /// Its private memory when last sampled.
+    pub(crate) memory: Option<u64>,
+    /// What it said when it could not start.
+    pub(crate) start_failure: Option<String>,
+    work: Producer<InSegment>,
+    results: Consumer<InSegment>,
+    mail: Mail,
+    epoch: u16,
+    /// Segments of our arena, and blobs, that the worker has.
+    segments: HashSet<u32>,
+    blobs: HashSet<u64>,
+    /// Records that found no room yet.
+    owed: Vec<(u32, Vec<u8>)>,
+    record: Vec<u8>,
+}
+
+impl Slot {
+    #[allow(clippy::too_many_arguments, reason = "called once, with what a launch yields")]
+    pub(crate) fn new(
+        name: WorkerName,
+        place: usize,
+        pidfd: OwnedFd,
+        ending: Box<dyn Ending>,
+        tail: Option<Arc<Tail>>,
+        words: Words,
+        socket: OwnedFd,
+    ) -> manyhands_shm::Result<Self> {
+        Ok(Slot {
+            name,
+            place,
+            pidfd,
+            ending,
+            tail,
+            stage: Stage::Starting,
+            launched: Instant::now(),
+            doomed: None,
+            driven: false,
+            ledger: Ledger::default(),
+            seen: None,
+            memory: None,
+            start_failure: None,
+            work: words.work_producer()?,
+            results: words.result_consumer()?,
+            words,
+            mail: Mail::new(socket, false),
+            epoch: 0,
+            segments: HashSet::new(),
+            blobs: HashSet::new(),
+            owed: Vec::new(),
+            record: Vec::new(),
+        })
+    }
+
+    /// Whether it can be given tasks.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        self.stage == Stage::Ready && self.doomed.is_none()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.takes_tasks() && self.ledger.unreported() == 0
+    }
+
+    /// The number of the item that runs now, if one does.
+    pub(crate) fn running(&self) -> Option<u64> {
+        let begun = self.words.cursor().begun().count;
+        (begun > self.ledger.reported()).then(|| begun - 1)
+    }
+
+    /// Takes back what the worker has not begun. `None` if its cursor makes no sense.
+    pub(crate) fn take_back(&mut self) -> Option<Vec<Chunk>> {
+        let begun = self.words.cursor().take_back();
+        self.epoch = begun.epoch;
+        self.ledger.take_back(begun.count)
+    }
+
+    /// Sends a chunk, and before it what the worker needs for it.
+    pub(crate) fn send(&mut self, chunk: &Chunk) -> Sending {
+        let mut send = || -> Result<(), Sending> {
+            self.pay()?;
+            self.define(&chunk.call.function)?;
+            if let Some(context) = &chunk.call.context {
+                self.define(context)?;
+            }
+            self.send_items(&chunk.call, &chunk.items, chunk)
+        };
+        match send() {
+            Ok(()) => Sending::Sent,
+            Err(sending) => sending,
+        }
+    }
+
+    fn send_items(&mut self, call: &Call, items: &Items, chunk: &Chunk) -> Result<(), Sending> {
+        let range = chunk.range.clone();
+        let lengths = &items.lengths[range.clone()];
+        let offset = items.offset(range.start);
+        let mut head = ItemsHead {
+            function: call.function.0.id,
+            context: call.context.as_ref().map_or(0, |context| context.0.id),
+            first_length: range.start as u64,
+            at: 0,
+            count: lengths.len() as u32,
+            handles: items.handles.len() as u32,
+            epoch: self.epoch,
+            place: Where::Inline,
+        };
+        match &items.body {
+            Body::Inline(bytes) => {
+                let bytes = &bytes[offset as usize..(offset + items.len_of(range)) as usize];
+                let lengths = to_bytes(lengths);
+                self.room(ItemsHead::LEN + lengths.len() + bytes.len())?;
+                self.send_handles(&items.handles)?;
+                self.push(kind::ITEMS, &[&head.to_bytes(), &lengths, bytes])
+            }
+            Body::Block(block) => {
+                head.place = Where::Block;
+                head.at = 8 * items.lengths.len() as u64 + offset;
+                self.room(ItemsHead::LEN + 16)?;
+                self.show(&block.0)?;
+                self.send_handles(&items.handles)?;
+                self.push(kind::ITEMS, &[&head.to_bytes(), &block.0.name().to_bytes()])
+            }
+        }
+    }
+
+    /// Sends a blob unless the worker has it.
+    fn define(&mut self, blob: &Blob) -> Result<(), Sending> {
+        let blob = &*blob.0;
+        if self.blobs.contains(&blob.id) {
+            return Ok(());
+        }
+        let handles = blob.handles.len() as u32;
+        match &blob.body {
+            Body::Inline(bytes) => {
+                self.room(DefineHead::LEN + bytes.len())?;
+                self.send_handles(&blob.handles)?;
+                let head = DefineHead { id: blob.id, handles, place: Where::Inline };
+                self.push(kind::DEFINE, &[&head.to_bytes(), bytes])?;
+            }
+            Body::Block(block) => {
+                self.room(DefineHead::LEN + 16)?;
+                self.show(&block.0)?;
+                self.send_handles(&blob.handles)?;
+                let head = DefineHead { id: blob.id, handles, place: Where::Block };
+                self.push(kind::DEFINE, &[&head.to_bytes(), &block.0.name().to_bytes()])?;
+            }
+        }
+        self.blobs.insert(blob.id);
+        Ok(())
+    }
+
+    fn room(&mut self, len: usize) -> Result<(), Sending> {
+        match self.work.fits(len) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Sending::Later),
+            Err(broken) => Err(Sending::Broken(broken.0.to_owned())),
+        }
+    }
+
+    fn push(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), Sending> {
+        self.work.push(kind, parts).map_err(|error| match error {
+            PushError::Full => Sending::Later,
+            PushError::Broken(broken) => Sending::Broken(broken.0.to_owned()),
+        })
+    }
+
+    /// Gives the worker the segment of a block, for reading only, unless it has it.
+    fn show(&mut self, block: &Block) -> Result<(), Sending> {
+        let number = block.name().segment;
+        if self.segments.contains(&number) {
+            return Ok(());
+        }
+        let descriptor = block
+            .segment()
+            .duplicate_read_only()
+            .map_err(|error| Sending::Failed(error.into()))?;
+        self.mail.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
+        self.segments.insert(number);
+        Ok(())
+    }
+
+    fn send_handles(&mut self, handles: &[Arc<manyhands_shm::Segment>]) -> Result<(), Sending> {
+        if handles.is_empty() {
+            return Ok(());
+        }
+        self.mail.send_handles(handles).map_err(|error| unsent(&error))
+    }
+
+    /// Has the worker forget a blob, if it has it.
+    pub(crate) fn forget_blob(&mut self, id: u64) {
+        if self.blobs.remove(&id) {
+            self.owe(kind::FORGET_BLOB, id.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Has the worker forget a segment of our arena, if it has it.
+    pub(crate) fn forget_segment(&mut self, number: u32) {
+        if self.segments.remove(&number) {
+            self.owe(kind::FORGET_SEGMENT, number.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Tells the worker to exit once it has done what it was sent.
+    pub(crate) fn finish(&mut self) {
+        self.stage = Stage::Finishing;
+        self.owe(kind::FINISH, Vec::new());
+    }
+
+    fn owe(&mut self, kind: u32, bytes: Vec<u8>) {
+        self.owed.push((kind, bytes));
+        // What finds no room is sent before the next chunk, or when the worker next reports.
+        let _ = self.pay();
+        self.words.worker_wait().wake();
+    }
+
+    fn pay(&mut self) -> Result<(), Sending> {
+        while let Some((kind, bytes)) = self.owed.first() {
+            let (kind, bytes) = (*kind, bytes.clone());
+            self.push(kind, &[&bytes])?;
+            self.owed.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Reads what the worker sent and gives each result to its call. Says whether there was any.
+    ///
+    /// # Errors
+    /// What made no sense.
+    pub(crate) fn pump(&mut self) -> Result<bool, String> {
+        let mut any = false;
+        let mut record = std::mem::take(&mut self.record);
+        let outcome = loop {
+            match self.results.pop(&mut record) {
+                Ok(None) => break Ok(any),
+                Err(Broken(reason)) => break Err(reason.to_owned()),
+                Ok(Some(kind)) => {
+                    any = true;
+                    if let Err(reason) = self.take(kind, &record) {
+                        break Err(reason);
+                    }
+                }
+            }
+        };
+        self.record = record;
+        if any {
+            let begun = self.words.cursor().begun().count;
+            if begun < self.ledger.reported() || begun > self.ledger.sent() {
+                return Err("its cursor is where it cannot be".to_owned());
+            }
+            self.words.worker_wait().wake_from(FULL);
+            if let Err(Sending::Broken(reason)) = self.pay() {
+                return Err(reason);
+            }
+        }
+        outcome
+    }
+
+    fn take(&mut self, kind: u32, record: &[u8]) -> Result<(), String> {
+        let mut reader = Reader(record);
+        match kind {
+            kind::DONE => self.take_result(&mut reader),
+            kind::READY if self.stage == Stage::Starting => {
+                self.stage = Stage::Ready;
+                Ok(())
+            }
+            kind::START_FAILED if self.stage == Stage::Starting => {
+                self.start_failure = Some(String::from_utf8_lossy(record).into_owned());
+                Ok(())
+            }
+            kind::FORGET_SEGMENT => {
+                let number = reader.u32().ok_or("a record that is too short")?;
+                self.mail.forget_segment(number);
+                Ok(())
+            }
+            _ => Err(format!("a record of kind {kind} out of place")),
+        }
+    }
+
+    fn take_result(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
+        const SHORT: &str = "a result that is too short";
+        let head = DoneHead::read(reader).ok_or(SHORT)?;
+        let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
+        call.took(head.nanos.min(i64::MAX as u64));
+        let handles = match head.handles {
+            0 => Vec::new(),
+            some => self.mail.take_handles(some as usize)?,
+        };
+        match (head.status, head.place) {
+            (Status::Done, Where::Inline) if handles.is_empty() => {
+                call.succeed_inline(task, reader.0);
+            }
+            (Status::Done, Where::Inline) => {
+                call.succeed(task, Reply::inline(reader.0.to_vec(), handles));
+            }
+            (Status::Done, Where::Block) => {
+                let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
+                call.succeed(task, Reply::block(self.mail.block(name)?, handles));
+            }
+            (failure, _) => {
+                let text = String::from_utf8_lossy(reader.0);
+                let worker = self.name.clone();
+                call.fail(task, failed(failure, task, &text, worker));
+            }
+        }
+        self.ledger.report();
+        Ok(())
+    }
+}
+
+fn failed(status: Status, task: u64, text: &str, worker: WorkerName) -> Error {
+    if status == Status::Panicked {
+        let (location, message) = text.split_once('\n').unwrap_or(("?", text));
+        let (location, message) = (location.to_owned(), message.to_owned());
+        return ErrorKind::Panicked { task, message, location, worker }.into();
+    }
+    ErrorKind::Refused { task, reason: text.to_owned(), worker }.into()
+}
+
+/// A socket that is full empties as the worker reads on; anything else does not pass.
+fn unsent(error: &io::Error) -> Sending {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Sending::Later,
+        // The worker is gone; its pidfd tells.
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Sending::Later,
+        _ => Sending::Failed(Error::system(
+            "passing shared memory to a worker",
+            io::Error::new(error.kind(), error.to_string()),
+        )),
+    }
+}
+
+/// Handles to the living descendants of a process, so that their numbers cannot come to mean
+/// others.
+pub(crate) fn hold_descendants(pid: u32) -> Vec<OwnedFd> {
+    os::descendants(pid).into_iter().filter_map(|pid| os::pidfd(pid).ok()).collect()
+}

@@ -1,0 +1,154 @@
+//! What workers write to standard error: passed on as it comes, the last lines kept for the error
+//! of a task that is lost.
+//!
+//! A thread of its own does the writing, since standard error may block and the hub may not.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::os::{self, Poller};
+use crate::task::lock;
+
+/// How many bytes of a worker's last words are kept.
+const KEEP: usize = 2 << 10;
+/// How much is read ahead of a standard error that takes nothing.
+const AHEAD: usize = 64 << 10;
+const BELL: u64 = 0;
+
+/// The standard error of one worker.
+pub(crate) struct Tail {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// Gone at the end of the pipe.
+    pipe: Option<OwnedFd>,
+    last: Vec<u8>,
+    /// Read and not yet passed on.
+    pending: Vec<u8>,
+}
+
+impl Inner {
+    /// Reads what is there.
+    fn pump(&mut self) {
+        let mut bytes = [0; 4096];
+        while let Some(pipe) = self.pipe.as_ref().filter(|_| self.pending.len() < AHEAD) {
+            match os::read_now(pipe, &mut bytes) {
+                None => self.pipe = None,
+                Some(0) => return,
+                Some(len) => {
+                    self.pending.extend_from_slice(&bytes[..len]);
+                    self.last.extend_from_slice(&bytes[..len]);
+                    if self.last.len() > 2 * KEEP {
+                        self.last.drain(..self.last.len() - KEEP);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Tail {
+    /// The last lines so far; whole ones, unless one is longer than what is kept.
+    pub(crate) fn last_words(&self) -> String {
+        let mut inner = lock(&self.inner);
+        inner.pump();
+        let mut last = &inner.last[inner.last.len().saturating_sub(KEEP)..];
+        if last.len() < inner.last.len()
+            && let Some(end) = last.iter().position(|byte| *byte == b'\n')
+        {
+            last = &last[end + 1..];
+        }
+        String::from_utf8_lossy(last).into_owned()
+    }
+}
+
+/// The thread that passes standard errors on.
+pub(crate) struct Forwarder {
+    shared: Arc<Forwarded>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Forwarded {
+    poller: Poller,
+    bell: OwnedFd,
+    tails: Mutex<Tails>,
+}
+
+#[derive(Default)]
+struct Tails {
+    by_number: HashMap<u64, Arc<Tail>>,
+    next: u64,
+    stop: bool,
+}
+
+impl Forwarder {
+    pub(crate) fn start() -> io::Result<Self> {
+        let shared = Arc::new(Forwarded {
+            poller: Poller::new()?,
+            bell: os::bell()?,
+            tails: Mutex::default(),
+        });
+        shared.poller.add(&shared.bell, BELL)?;
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("manyhands-stderr".to_owned())
+            .spawn(move || forward(&theirs))?;
+        Ok(Forwarder { shared, thread: Some(thread) })
+    }
+
+    pub(crate) fn add(&self, pipe: OwnedFd) -> io::Result<Arc<Tail>> {
+        os::set_nonblocking(&pipe)?;
+        let mut tails = lock(&self.shared.tails);
+        tails.next += 1;
+        let number = tails.next;
+        self.shared.poller.add(pipe.as_fd(), number)?;
+        let inner = Inner { pipe: Some(pipe), last: Vec::new(), pending: Vec::new() };
+        let tail = Arc::new(Tail { inner: Mutex::new(inner) });
+        tails.by_number.insert(number, Arc::clone(&tail));
+        Ok(tail)
+    }
+
+    /// Stops once what the workers wrote is passed on. Call when they are gone.
+    pub(crate) fn stop(&mut self) {
+        lock(&self.shared.tails).stop = true;
+        os::ring(&self.shared.bell);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn forward(shared: &Forwarded) {
+    let mut ready = Vec::new();
+    loop {
+        shared.poller.wait(std::time::Duration::from_secs(1), &mut ready);
+        os::hush(&shared.bell);
+        let stop = lock(&shared.tails).stop;
+        let tails: Vec<_> =
+            lock(&shared.tails).by_number.iter().map(|(n, t)| (*n, Arc::clone(t))).collect();
+        for (number, tail) in tails {
+            loop {
+                let mut inner = lock(&tail.inner);
+                inner.pump();
+                let pending = mem::take(&mut inner.pending);
+                let ended = inner.pipe.is_none();
+                drop(inner);
+                if pending.is_empty() {
+                    if ended {
+                        lock(&shared.tails).by_number.remove(&number);
+                    }
+                    break;
+                }
+                os::write_stderr(&pending);
+            }
+        }
+        if stop {
+            return;
+        }
+    }
+}
