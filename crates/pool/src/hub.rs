@@ -910,7 +910,7 @@ impl State {
                 self.fail_chunk(&chunk, &error);
             }
         }
-        let pause = Duration::from_millis(10 << self.start_failures.min(9));
+        let pause = Duration::from_millis(5 << self.start_failures.min(10));
         let resume = Instant::now() + pause;
         self.hold_off = Some(resume);
         self.wake_by(shared, resume);
@@ -919,11 +919,13 @@ impl State {
     /// Orders a worker for every place that has none, or one that will take no more tasks.
     fn order_workers(&mut self, shared: &Shared) {
         if let Some(hold_off) = self.hold_off {
-            if Instant::now() < hold_off || self.start_failures >= START_FAILURES {
-                if self.start_failures < START_FAILURES {
-                    self.wake_by(shared, hold_off);
-                }
+            // With nobody left and nothing to do, the next task is what tries again.
+            let needed = !self.queue.is_empty() || self.slots().next().is_some();
+            if self.start_failures >= START_FAILURES && !needed {
                 return;
+            }
+            if Instant::now() < hold_off {
+                return self.wake_by(shared, hold_off);
             }
             self.hold_off = None;
         }

@@ -174,6 +174,7 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
 
 fn watch_parent(parent: OwnedFd, socket: &OwnedFd) -> std::io::Result<()> {
     let socket = socket.try_clone()?;
+    os::outlive_parent()?;
     thread::Builder::new().name("manyhands-watch".to_owned()).spawn(move || {
         use std::os::fd::AsFd;
         os::wait_for_parent_to_go(parent.as_fd(), socket.as_fd());
@@ -310,9 +311,10 @@ impl Worker {
                 Err(reason) => Err((Status::Refused, reason.clone())),
             };
             let done = os::now_nanos();
-            self.send_result(outcome, &mut reply, done - now);
+            self.send_result(outcome, &mut reply, done.saturating_sub(now));
             now = done;
-            if now - self.rung >= RING_NANOS {
+            // Sending may have rung since.
+            if now.saturating_sub(self.rung) >= RING_NANOS {
                 self.ring();
             }
         }

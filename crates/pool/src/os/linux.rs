@@ -356,6 +356,18 @@ pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_
     }
 }
 
+/// Makes sure that this process lives, and runs, for the moment that it takes to kill its
+/// descendants when its parent dies, and that it can find them then.
+pub(crate) fn outlive_parent() -> io::Result<()> {
+    // If it is stopped, this continues it. It is told of the death of the thread that launched
+    // it, which lives as long as the pool.
+    rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?;
+    // The kernel hangs up a stopped group whose last outside parent died.
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
+    // Descendants whose own parents died become children of this process.
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
 /// Ends this process and everything that descends from it or belongs to the group it leads.
 pub(crate) fn end_self() -> ! {
     let own = std::process::id();

@@ -1,0 +1,574 @@
+//! What a pool promises, through its public interface, with real processes.
+
+mod support;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use manyhands_pool::launch::{Exit, ThisProgram};
+use manyhands_pool::{
+    CallOptions, ErrorKind, Payload, Pool, PoolOptions, as_completed,
+};
+use support::runner::*;
+use support::wait_until;
+
+fn main() -> ExitCode {
+    runner_main()
+}
+
+fn runner_main() -> ExitCode {
+    support::runner::main(tests![
+        a_task_comes_back_with_its_result,
+        a_map_keeps_order_and_loses_nothing,
+        an_unordered_map_gives_every_task_once,
+        large_payloads_and_results_pass_whole,
+        handles_pass_both_ways,
+        a_context_travels_once_per_worker,
+        blobs_nobody_uses_are_forgotten,
+        a_panic_is_an_error_and_the_worker_lives_on,
+        an_exit_fails_only_its_own_task,
+        a_lost_task_is_run_again_if_asked,
+        a_task_past_its_deadline_is_killed_and_its_siblings_are_not,
+        a_deadline_counts_from_when_a_task_begins,
+        killing_a_future_ends_only_its_task,
+        cancelling_reaches_only_what_was_not_begun,
+        short_tasks_behind_a_long_one_move_to_idle_workers,
+        results_before_a_long_task_do_not_wait_for_it,
+        a_worker_over_its_memory_limit_is_killed_with_the_figure,
+        workers_are_replaced_after_their_number_of_tasks,
+        descendants_die_with_their_worker,
+        a_worker_that_scribbles_over_its_link_is_killed_and_reported,
+        an_endless_source_is_pulled_only_as_results_are_taken,
+        dropping_a_map_cancels_the_rest,
+        futures_are_given_as_they_complete,
+        waiting_with_a_limit_gives_the_future_back,
+        many_threads_share_one_pool,
+        a_shutdown_finishes_what_was_submitted,
+        a_closed_pool_finishes_by_itself,
+        a_terminated_pool_fails_what_is_not_done,
+        workers_that_cannot_start_are_an_error_and_no_loop,
+        settings_that_cannot_be_are_errors,
+        workers_run_on_their_processors,
+        a_pool_in_a_forked_copy_refuses_and_frees_nothing,
+    ])
+}
+
+fn plain() -> CallOptions {
+    CallOptions::default()
+}
+
+fn a_task_comes_back_with_its_result() {
+    let pool = pool(2);
+    for number in 0..100 {
+        assert_eq!(value(submit(&pool, "double", number)).unwrap(), 2 * number);
+    }
+}
+
+fn a_map_keeps_order_and_loses_nothing() {
+    let pool = pool(2);
+    for size in [None, NonZeroUsize::new(1), NonZeroUsize::new(7), NonZeroUsize::new(100_000)] {
+        let options = CallOptions { chunk_size: size, ..plain() };
+        let results = map(&pool, "double", 0..20_000, options, true);
+        assert_eq!(results.len(), 20_000);
+        for (place, (task, result)) in results.into_iter().enumerate() {
+            assert_eq!((task, result.unwrap()), (place as u64, 2 * place as u64));
+        }
+    }
+    assert!(map(&pool, "double", 0..0, plain(), true).is_empty());
+}
+
+fn an_unordered_map_gives_every_task_once() {
+    let pool = pool(3);
+    let mut results = map(&pool, "double", 0..20_000, plain(), false);
+    results.sort_by_key(|(task, _)| *task);
+    assert!(results.iter().map(|(task, _)| *task).eq(0..20_000));
+    assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
+}
+
+fn large_payloads_and_results_pass_whole() {
+    let pool = pool(2);
+    for len in [0, 1, 8 << 10, (8 << 10) + 1, 100_000, 3 << 20, 70 << 20] {
+        let bytes: Vec<u8> = (0..len).map(|at: usize| (at / 7) as u8).collect();
+        for _ in 0..2 {
+            let reply = submit_with(&pool, "echo", bytes.clone().into(), plain()).wait().unwrap();
+            assert!(reply.into_bytes().unwrap() == bytes, "{len} bytes changed on the way");
+        }
+    }
+    // One chunk of many items in one block.
+    let options = CallOptions { chunk_size: NonZeroUsize::new(10_000), ..plain() };
+    let results = map(&pool, "double", 0..10_000, options, true);
+    assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
+}
+
+fn handles_pass_both_ways() {
+    let pool = pool(2);
+    let handle = words(4);
+    let futures: Vec<_> = (0..100)
+        .map(|task| submit_with(&pool, "count", with_handle(task % 4, &handle), plain()))
+        .collect();
+    futures.into_iter().for_each(|future| drop(future.wait().unwrap()));
+    for word in 0..4 {
+        assert_eq!(handle.u64_at(word * 8).load(Ordering::SeqCst), 25);
+    }
+    for made in 0..50 {
+        let reply = submit(&pool, "make", made).wait().unwrap();
+        let mut bytes = Vec::new();
+        reply.handles()[0].read(0, 8, &mut bytes).unwrap();
+        assert_eq!(number(&bytes), made);
+    }
+    let source = Numbers { numbers: (0..4).cycle().take(1000), handles: vec![words(4)] };
+    let function = function(&pool, "count");
+    let mut map = pool.map(&function, None, source, plain(), true).unwrap();
+    while let Some((_, result)) = map.next_with(|_, _| ()) {
+        result.unwrap();
+    }
+}
+
+fn a_context_travels_once_per_worker() {
+    let pool = pool(1);
+    let context = pool.blob(vec![7; 1 << 20].into()).unwrap();
+    let function = function(&pool, "context");
+    for _ in 0..50 {
+        // Equal bytes are the same blob.
+        let again = pool.blob(vec![7; 1 << 20].into()).unwrap();
+        let future = pool.submit(&function, Some(&again), Payload::default(), plain()).unwrap();
+        assert_eq!(value(future).unwrap(), 1 << 20);
+    }
+    drop(context);
+    // Two functions and one context.
+    assert_eq!(value(submit(&pool, "defined", 0)).unwrap(), 3);
+}
+
+fn blobs_nobody_uses_are_forgotten() {
+    let pool = pool(1);
+    let function = function(&pool, "context");
+    for round in 0..10 {
+        // What is shared by a handle is not kept after its last use.
+        let payload = Payload { bytes: vec![round], handles: vec![words(1)] };
+        let context = pool.blob(payload).unwrap();
+        let future = pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap();
+        value(future).unwrap();
+    }
+    let left = || value(submit(&pool, "blobs", 0)).unwrap();
+    wait_until("contexts are forgotten", || left() == 2, || left().to_string());
+}
+
+fn a_panic_is_an_error_and_the_worker_lives_on() {
+    let pool = pool(1);
+    let before = value(submit(&pool, "pid", 0)).unwrap();
+    let error = value(submit(&pool, "panic", 42)).unwrap_err();
+    let ErrorKind::Panicked { message, location, worker, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(message, "number 42");
+    assert!(location.contains("runner.rs:"), "{location}");
+    assert_eq!(u64::from(worker.pid), before);
+    assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), before);
+    let results = map(&pool, "panic if odd", 0..1000, plain(), true);
+    for (task, result) in results {
+        assert_eq!(result.is_ok(), task % 2 == 0);
+    }
+    let error = value(submit(&pool, "no such", 0)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Refused { .. }), "{error}");
+}
+
+fn an_exit_fails_only_its_own_task() {
+    let pool = pool(2);
+    let results = map(&pool, "exit if odd", 0..40, plain(), true);
+    assert_eq!(results.len(), 40);
+    for (place, (task, result)) in results.into_iter().enumerate() {
+        assert_eq!(place as u64, task);
+        match result {
+            Ok(number) => assert!(number == task && task % 2 == 0),
+            Err(error) => {
+                let ErrorKind::WorkerDied { task: lost, death } = error.kind() else {
+                    panic!("{error}")
+                };
+                assert_eq!((*lost, death.exit), (task, Exit::Code(3)));
+                assert!(task % 2 == 1);
+                assert!(death.worker.name.starts_with("worker-"));
+                let words = format!("number {task} is odd, leaving\n");
+                assert!(death.stderr.ends_with(&words), "{:?}", death.stderr);
+                let text = error.to_string();
+                assert!(text.contains("exited with status 3"), "{text}");
+                assert!(text.contains(&format!("pid {}", death.worker.pid)), "{text}");
+            }
+        }
+    }
+}
+
+fn a_lost_task_is_run_again_if_asked() {
+    let pool = pool(2);
+    let options = CallOptions { retries: 3, ..plain() };
+    let handle = words(1);
+    let future = submit_with(&pool, "die once", with_handle(3, &handle), options.clone());
+    assert_eq!(value(future).unwrap(), 4);
+    let handle = words(1);
+    let future = submit_with(&pool, "die once", with_handle(4, &handle), options);
+    let error = value(future).unwrap_err();
+    assert_eq!(error.death().unwrap().exit, Exit::Signal(6), "{error}");
+    assert_eq!(handle.u64_at(0).load(Ordering::SeqCst), 4, "one run and three retries");
+}
+
+fn a_task_past_its_deadline_is_killed_and_its_siblings_are_not() {
+    let pool = pool(2);
+    let deadline = Duration::from_millis(300);
+    let options = CallOptions { deadline: Some(deadline), ..plain() };
+    let short = |_| 1_000_u64.to_le_bytes().to_vec();
+    let mut futures: Vec<_> =
+        (0..20).map(|task| submit_with(&pool, "micros", short(task).into(), options.clone())).collect();
+    let long = 3_600_000_000_u64.to_le_bytes().to_vec();
+    let began = Instant::now();
+    futures.insert(5, submit_with(&pool, "micros", long.into(), options.clone()));
+    for (place, future) in futures.into_iter().enumerate() {
+        let result = value(future);
+        if place != 5 {
+            assert_eq!(result.unwrap(), 1_000);
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert!(began.elapsed() >= deadline, "it was ended early");
+    }
+    // In a map, too, and the items that were chunked with it are all right.
+    let numbers = (0..200).map(|task| if task == 77 { 3_600_000_000 } else { 10 });
+    for (task, result) in map(&pool, "micros", numbers, options, true) {
+        match result {
+            Ok(number) => assert_eq!(number, 10),
+            Err(error) => assert!(task == 77 && error.is_timeout(), "{task}: {error}"),
+        }
+    }
+}
+
+fn a_deadline_counts_from_when_a_task_begins() {
+    let pool = pool(1);
+    let deadline = Some(Duration::from_millis(400));
+    let options = CallOptions { deadline, chunk_size: NonZeroUsize::new(10), ..plain() };
+    let results = map(&pool, "micros", std::iter::repeat_n(100_000, 10), options, true);
+    assert!(results.into_iter().all(|(_, result)| result.is_ok()));
+}
+
+/// Submits a task that holds its worker, and waits until it runs.
+fn held(pool: &Pool) -> (manyhands_pool::Future, Arc<manyhands_shm::Segment>) {
+    let handle = words(2);
+    let future = submit_with(pool, "hold", with_handle(9, &handle), plain());
+    let begun = || handle.u64_at(0).load(Ordering::SeqCst) > 0;
+    wait_until("the task runs", begun, String::new);
+    (future, handle)
+}
+
+fn let_go(handle: &manyhands_shm::Segment) {
+    handle.u64_at(8).store(1, Ordering::SeqCst);
+}
+
+fn killing_a_future_ends_only_its_task() {
+    let pool = pool(1);
+    let (running, _handle) = held(&pool);
+    let queued: Vec<_> = (0..5).map(|number| submit(&pool, "double", number)).collect();
+    queued[2].kill();
+    running.kill();
+    let error = value(running).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Killed { .. }), "{error}");
+    for (number, future) in queued.into_iter().enumerate() {
+        let result = value(future);
+        if number == 2 {
+            let error = result.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Killed { .. }), "{error}");
+        } else {
+            assert_eq!(result.unwrap(), 2 * number as u64);
+        }
+    }
+}
+
+fn cancelling_reaches_only_what_was_not_begun() {
+    let pool = pool(1);
+    let (running, handle) = held(&pool);
+    let queued = submit(&pool, "double", 1);
+    assert!(!running.cancel());
+    assert!(queued.cancel());
+    assert!(!queued.cancel());
+    let_go(&handle);
+    assert_eq!(value(running).unwrap(), 9);
+    let error = value(queued).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Cancelled { .. }), "{error}");
+}
+
+fn short_tasks_behind_a_long_one_move_to_idle_workers() {
+    let pool = pool(2);
+    // Teaches the pool that the function is short, so that it sends many ahead.
+    map(&pool, "micros", std::iter::repeat_n(1, 1000), plain(), true);
+    let handle = words(2);
+    let function = function(&pool, "hold");
+    // The first item of one chunk holds; the rest of that chunk could not go on behind it.
+    let numbers = Numbers { numbers: 0..1, handles: vec![Arc::clone(&handle)] };
+    let mut long = pool.map(&function, None, numbers, plain(), true).unwrap();
+    let options = CallOptions { chunk_size: NonZeroUsize::new(50), ..plain() };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let first = long.next_with(|bytes, _| number(bytes));
+            assert_eq!(first.unwrap().1.unwrap(), 0);
+        });
+        let begun = || handle.u64_at(0).load(Ordering::SeqCst) > 0;
+        wait_until("the long task runs", begun, String::new);
+        for _ in 0..20 {
+            let results = map(&pool, "micros", std::iter::repeat_n(1, 500), options.clone(), true);
+            assert!(results.into_iter().all(|(_, result)| result.is_ok()));
+        }
+        let_go(&handle);
+        waiting.join().unwrap();
+    });
+}
+
+fn results_before_a_long_task_do_not_wait_for_it() {
+    let pool = pool(1);
+    let options = CallOptions { chunk_size: NonZeroUsize::new(10), ..plain() };
+    let handle = words(2);
+    // Nine quick items and then one that holds, in one chunk.
+    let source = Numbers { numbers: 0..10, handles: vec![Arc::clone(&handle)] };
+    let function = function(&pool, "hold at nine");
+    let mut results = pool.map(&function, None, source, options, true).unwrap();
+    let mut next = || results.next_with(|bytes, _| number(bytes)).unwrap().1.unwrap();
+    assert!((0..9).all(|task| next() == task));
+    let_go(&handle);
+    assert_eq!(next(), 9);
+}
+
+fn a_worker_over_its_memory_limit_is_killed_with_the_figure() {
+    let limit = 200 << 20;
+    let options = PoolOptions { workers: 2, memory_limit: Some(limit), ..PoolOptions::default() };
+    let pool = pool_with(options);
+    let good = submit(&pool, "micros", 100_000);
+    let error = value(submit(&pool, "allocate", 400 << 20)).unwrap_err();
+    let ErrorKind::OverMemoryLimit { used, limit: named, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert!(*used > limit && *named == limit, "{error}");
+    assert_eq!(value(good).unwrap(), 100_000);
+    assert_eq!(value(submit(&pool, "double", 4)).unwrap(), 8);
+}
+
+fn workers_are_replaced_after_their_number_of_tasks() {
+    let options = PoolOptions {
+        workers: 2,
+        tasks_per_worker: std::num::NonZeroU64::new(3),
+        ..PoolOptions::default()
+    };
+    let pool = pool_with(options);
+    let results = map(&pool, "pid", 0..60, plain(), true);
+    let mut tasks = std::collections::HashMap::<u64, usize>::new();
+    for (_, pid) in results {
+        *tasks.entry(pid.unwrap()).or_default() += 1;
+    }
+    assert!(tasks.values().all(|tasks| *tasks <= 3), "{tasks:?}");
+    assert!(tasks.len() >= 20, "{tasks:?}");
+}
+
+fn descendants_of(pid: u32) -> Vec<u32> {
+    let mut all: Vec<u32> = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect();
+    let below: Vec<u32> = all.iter().flat_map(|pid| descendants_of(*pid)).collect();
+    all.extend(below);
+    all
+}
+
+fn descendants_die_with_their_worker() {
+    let pool = pool(1);
+    let handle = words(1);
+    let future = submit_with(&pool, "child", with_handle(0, &handle), plain());
+    let child = || handle.u64_at(0).load(Ordering::SeqCst) as u32;
+    wait_until("there are grandchildren", || descendants_of(child()).len() == 2, String::new);
+    let mut family = descendants_of(child());
+    family.push(child());
+    future.kill();
+    assert!(matches!(value(future).unwrap_err().kind(), ErrorKind::Killed { .. }));
+    let alive = || family.iter().copied().filter(|pid| support::is_alive(*pid)).collect::<Vec<_>>();
+    wait_until("all descendants are gone", || alive().is_empty(), || format!("{:?}", alive()));
+}
+
+fn a_worker_that_scribbles_over_its_link_is_killed_and_reported() {
+    let pool = pool(2);
+    let good = submit(&pool, "micros", 50_000);
+    let error = value(submit(&pool, "scribble", 0)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::LinkBroken { .. }), "{error}");
+    assert!(error.to_string().contains("wrote over its link"), "{error}");
+    assert_eq!(value(good).unwrap(), 50_000);
+    assert_eq!(value(submit(&pool, "double", 4)).unwrap(), 8);
+}
+
+fn an_endless_source_is_pulled_only_as_results_are_taken() {
+    let pool = pool(2);
+    let pulled = std::cell::Cell::new(0_u64);
+    let numbers = (0..).inspect(|number| pulled.set(*number));
+    let function = function(&pool, "double");
+    let source = Numbers { numbers, handles: Vec::new() };
+    let mut map = pool.map(&function, None, source, plain(), true).unwrap();
+    for task in 0..100_000 {
+        let (_, result) = map.next_with(|bytes, _| number(bytes)).unwrap();
+        assert_eq!(result.unwrap(), 2 * task);
+        assert!(pulled.get() <= task + (1 << 17), "{} pulled for {task}", pulled.get());
+    }
+}
+
+fn dropping_a_map_cancels_the_rest() {
+    let pool = pool(2);
+    let handle = words(1);
+    let source = Numbers { numbers: std::iter::repeat(0), handles: vec![Arc::clone(&handle)] };
+    let options = CallOptions { chunk_size: NonZeroUsize::new(100), ..plain() };
+    let mut map = pool.map(&function(&pool, "count"), None, source, options, true).unwrap();
+    map.next_with(|_, _| ()).unwrap().1.unwrap();
+    drop(map);
+    // What was begun ends; nothing else is begun after it.
+    for _ in 0..4 {
+        value(submit(&pool, "double", 1)).unwrap();
+    }
+    pool.shutdown();
+    let count = handle.u64_at(0).load(Ordering::SeqCst);
+    assert!(count <= 1 << 17, "{count}");
+}
+
+fn futures_are_given_as_they_complete() {
+    let pool = pool(2);
+    let (held, handle) = held(&pool);
+    let quick: Vec<_> = (0..10).map(|number| submit(&pool, "double", number)).collect();
+    let mut futures = vec![held];
+    futures.extend(quick);
+    let mut completed = as_completed(futures);
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        let (place, future) = completed.next().unwrap();
+        assert!(future.is_done());
+        assert_eq!(value(future).unwrap(), 2 * (place as u64 - 1));
+        seen.push(place);
+    }
+    assert!(completed.next_timeout(Duration::from_millis(1)).is_none());
+    let_go(&handle);
+    assert_eq!(completed.next().unwrap().0, 0);
+    assert!(completed.next().is_none());
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+}
+
+fn waiting_with_a_limit_gives_the_future_back() {
+    let pool = pool(1);
+    let (future, handle) = held(&pool);
+    let future = future.wait_timeout(Duration::from_millis(5)).err().expect("it is held");
+    let_go(&handle);
+    assert_eq!(value(future).unwrap(), 9);
+}
+
+fn many_threads_share_one_pool() {
+    let pool = pool(2);
+    std::thread::scope(|scope| {
+        for thread in 0..8_u64 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for round in 0..200 {
+                    let number = thread * 1000 + round;
+                    assert_eq!(value(submit(pool, "double", number)).unwrap(), 2 * number);
+                }
+                let results = map(pool, "double", 0..2_000, CallOptions::default(), true);
+                assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
+            });
+        }
+    });
+}
+
+fn a_shutdown_finishes_what_was_submitted() {
+    let pool = pool(2);
+    let futures: Vec<_> = (0..200).map(|_| submit(&pool, "micros", 500)).collect();
+    let lost = submit(&pool, "exit", 1);
+    pool.shutdown();
+    assert!(value(lost).unwrap_err().death().is_some());
+    for future in futures {
+        assert!(future.is_done());
+        value(future).unwrap();
+    }
+    let function = pool.blob(b"double".to_vec().into()).unwrap();
+    let refused = pool.submit(&function, None, Payload::default(), plain()).unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::Closed), "{refused}");
+}
+
+fn a_closed_pool_finishes_by_itself() {
+    let pool = pool(2);
+    let futures: Vec<_> = (0..50).map(|number| submit(&pool, "double", number)).collect();
+    pool.close();
+    for (number, future) in futures.into_iter().enumerate() {
+        assert_eq!(value(future).unwrap(), 2 * number as u64);
+    }
+    wait_until("the workers are gone", || support::children().is_empty(), String::new);
+}
+
+fn a_terminated_pool_fails_what_is_not_done() {
+    let pool = pool(2);
+    let (first, _one) = held(&pool);
+    let (second, _two) = held(&pool);
+    let queued = submit(&pool, "double", 1);
+    pool.terminate();
+    for future in [first, second, queued] {
+        let error = value(future).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    }
+}
+
+fn workers_that_cannot_start_are_an_error_and_no_loop() {
+    for (startup, reason) in [
+        ("refuse", "it was told to refuse"),
+        ("panic", "it was told to panic"),
+        ("exit", "leaving at once"),
+    ] {
+        let startup = startup.as_bytes().to_vec();
+        let pool = pool_with(PoolOptions { workers: 2, startup, ..PoolOptions::default() });
+        for _ in 0..2 {
+            let error = value(submit(&pool, "double", 1)).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::CannotStart { .. }), "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+    }
+}
+
+fn settings_that_cannot_be_are_errors() {
+    let bad = [
+        PoolOptions { workers: 0, ..PoolOptions::default() },
+        PoolOptions { memory_limit: Some(0), ..PoolOptions::default() },
+        PoolOptions { cpu_affinity: vec![vec![]], ..PoolOptions::default() },
+    ];
+    for options in bad {
+        let error = Pool::new(options, ThisProgram).err().expect("it cannot be");
+        assert!(matches!(error.kind(), ErrorKind::Invalid(_)), "{error}");
+    }
+}
+
+fn workers_run_on_their_processors() {
+    let cpu_affinity = vec![vec![0]];
+    let pool = pool_with(PoolOptions { workers: 2, cpu_affinity, ..PoolOptions::default() });
+    for _ in 0..4 {
+        assert_eq!(value(submit(&pool, "processors", 0)).unwrap(), 1);
+    }
+}
+
+fn a_pool_in_a_forked_copy_refuses_and_frees_nothing() {
+    let pool = pool(1);
+    value(submit(&pool, "double", 1)).unwrap();
+    let function = function(&pool, "double");
+    // SAFETY: the copy only uses the pool, which is what is tested, and leaves without unwinding.
+    #[allow(unsafe_code, reason = "only fork makes a forked copy")]
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        let refused = pool.submit(&function, None, Payload::default(), CallOptions::default());
+        let right = refused.is_err_and(|error| matches!(error.kind(), ErrorKind::Forked { .. }));
+        drop(pool);
+        std::process::exit(i32::from(!right));
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child that was just made.
+    #[allow(unsafe_code, reason = "as above")]
+    let waited = unsafe { libc::waitpid(copy, &raw mut status, 0) };
+    assert_eq!((waited, status), (copy, 0));
+    assert_eq!(value(submit(&pool, "double", 2)).unwrap(), 4);
+}

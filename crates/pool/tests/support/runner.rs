@@ -1,0 +1,241 @@
+//! The worker of the tests: functions by name, on numbers.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use manyhands_pool::launch::{ThisProgram, WORKER_ARGUMENT};
+use manyhands_pool::worker::{self, Call, Item, Runner};
+use manyhands_pool::{Blob, CallOptions, Future, Payload, Pool, PoolOptions, Result, Source};
+use manyhands_shm::Segment;
+
+#[derive(Default)]
+struct ByName {
+    blobs: HashMap<u64, Payload>,
+    defined: u64,
+}
+
+impl Runner for ByName {
+    fn start(&mut self, startup: &[u8]) -> std::result::Result<(), String> {
+        match startup {
+            b"refuse" => Err("it was told to refuse".to_owned()),
+            b"panic" => panic!("it was told to panic"),
+            b"exit" => {
+                eprintln!("leaving at once");
+                std::process::exit(7)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn define(&mut self, id: u64, blob: Payload) {
+        self.defined += 1;
+        self.blobs.insert(id, blob);
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.blobs.remove(&id);
+    }
+
+    fn run(
+        &mut self,
+        call: Call,
+        item: Item<'_>,
+        reply: &mut Payload,
+    ) -> std::result::Result<(), String> {
+        let function = &self.blobs.get(&call.function).ok_or("a function never defined")?.bytes;
+        let context = call.context.map(|context| &self.blobs[&context]);
+        let number = item.bytes.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap()));
+        let mut answer = |number: u64| reply.bytes.extend(number.to_le_bytes());
+        match &function[..] {
+            b"double" => answer(2 * number),
+            b"pid" => answer(u64::from(std::process::id())),
+            b"length" => answer(item.bytes.len() as u64),
+            b"context" => answer(context.map_or(0, |context| context.bytes.len() as u64)),
+            b"defined" => answer(self.defined),
+            b"blobs" => answer(self.blobs.len() as u64),
+            b"bytes" => reply.bytes.resize(number as usize, number as u8),
+            b"echo" => reply.bytes.extend_from_slice(item.bytes),
+            b"micros" => {
+                std::thread::sleep(Duration::from_micros(number));
+                answer(number);
+            }
+            b"spin" => {
+                let until = std::time::Instant::now() + Duration::from_micros(number);
+                while std::time::Instant::now() < until {}
+                answer(number);
+            }
+            b"processors" => answer(manyhands_pool::limits::usable_cores() as u64),
+            b"panic" => panic!("number {number}"),
+            b"panic if odd" => {
+                assert!(number.is_multiple_of(2), "number {number} is odd");
+                answer(number);
+            }
+            b"exit" => std::process::exit(number as i32),
+            b"exit if odd" => {
+                if number % 2 == 1 {
+                    eprintln!("number {number} is odd, leaving");
+                    std::process::exit(3);
+                }
+                answer(number);
+            }
+            b"die once" => {
+                // The handle remembers, over the deaths of workers, how often this was tried.
+                let tried = item.handles[0].u64_at(0);
+                if tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < number {
+                    std::process::abort();
+                }
+                answer(tried.load(std::sync::atomic::Ordering::SeqCst));
+            }
+            b"count" => {
+                let word = item.handles[0].u64_at(number as usize * 8);
+                word.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                answer(number);
+            }
+            b"hold" => {
+                // Counts up when it begins, and ends when it is told to.
+                let handle = &item.handles[0];
+                handle.u64_at(0).fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                while handle.u64_at(8).load(std::sync::atomic::Ordering::SeqCst) == 0 {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                answer(number);
+            }
+            b"hold at nine" => {
+                let handle = &item.handles[0];
+                while number == 9 && handle.u64_at(8).load(std::sync::atomic::Ordering::SeqCst) == 0
+                {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                answer(number);
+            }
+            b"allocate" => {
+                let held = vec![1_u8; number as usize];
+                loop {
+                    std::thread::sleep(Duration::from_millis(1));
+                    std::hint::black_box(&held);
+                }
+            }
+            b"make" => {
+                let segment = Segment::create("made", 64).map_err(|error| error.to_string())?;
+                segment.write(0, &number.to_le_bytes()).map_err(|error| error.to_string())?;
+                reply.handles.push(Arc::new(segment));
+            }
+            b"child" => {
+                // Two generations: one in the worker's group, one that leaves it.
+                let script = "sleep 1000 & setsid sleep 1000 & wait";
+                let child = std::process::Command::new("sh").args(["-c", script]).spawn();
+                let mut child = child.map_err(|error| error.to_string())?;
+                let handle = &item.handles[0];
+                handle.u64_at(0).store(u64::from(child.id()), std::sync::atomic::Ordering::SeqCst);
+                let _ = child.wait();
+            }
+            b"scribble" => {
+                // Over everything that looks like the link of this worker.
+                let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+                let line = maps.lines().find(|line| line.contains("manyhands-link")).unwrap();
+                let start = u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();
+                let memory = std::fs::OpenOptions::new().write(true).open("/proc/self/mem");
+                let memory = memory.map_err(|error| error.to_string())?;
+                let nonsense = [0xa5_u8; 512];
+                for at in (0..131_840).step_by(512) {
+                    use std::os::unix::fs::FileExt;
+                    let _ = memory.write_all_at(&nonsense, start + at);
+                }
+                answer(number);
+            }
+            other => return Err(format!("no function {:?}", String::from_utf8_lossy(other))),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {}
+}
+
+/// In a worker, runs it and does not come back.
+pub fn work_if_worker() {
+    if std::env::args().nth(1).as_deref() == Some(WORKER_ARGUMENT) {
+        let socket = worker::take_stdin().unwrap();
+        let status = worker::serve(socket, &mut ByName::default()).unwrap();
+        std::process::exit(status);
+    }
+}
+
+/// The first thing in `main`: works if this is a worker, runs the tests if not.
+pub fn main(tests: &[super::Test]) -> ExitCode {
+    work_if_worker();
+    super::run(tests)
+}
+
+pub fn pool(workers: usize) -> Pool {
+    pool_with(PoolOptions { workers, ..PoolOptions::default() })
+}
+
+pub fn pool_with(options: PoolOptions) -> Pool {
+    Pool::new(options, ThisProgram).unwrap()
+}
+
+pub fn function(pool: &Pool, name: &str) -> Blob {
+    pool.blob(name.as_bytes().to_vec().into()).unwrap()
+}
+
+pub fn number(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+pub fn submit(pool: &Pool, name: &str, argument: u64) -> Future {
+    submit_with(pool, name, argument.to_le_bytes().to_vec().into(), CallOptions::default())
+}
+
+pub fn submit_with(pool: &Pool, name: &str, payload: Payload, options: CallOptions) -> Future {
+    pool.submit(&function(pool, name), None, payload, options).unwrap()
+}
+
+pub fn with_handle(argument: u64, handle: &Arc<Segment>) -> Payload {
+    Payload { bytes: argument.to_le_bytes().to_vec(), handles: vec![Arc::clone(handle)] }
+}
+
+pub fn words(count: usize) -> Arc<Segment> {
+    Arc::new(Segment::create("test", count * 8).unwrap())
+}
+
+/// The result of a task that gives a number.
+pub fn value(future: Future) -> Result<u64> {
+    future.wait().map(|reply| number(&reply.into_bytes().unwrap()))
+}
+
+/// Numbers, each with the same handles.
+pub struct Numbers<I> {
+    pub numbers: I,
+    pub handles: Vec<Arc<Segment>>,
+}
+
+impl<I: Iterator<Item = u64>> Source for Numbers<I> {
+    fn next(&mut self, chunk: &mut Payload) -> Option<Result<()>> {
+        let number = self.numbers.next()?;
+        chunk.bytes.extend(number.to_le_bytes());
+        if chunk.handles.is_empty() {
+            chunk.handles.clone_from(&self.handles);
+        }
+        Some(Ok(()))
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        self.numbers.size_hint().1
+    }
+}
+
+/// All results of a map, by task number.
+pub fn map(
+    pool: &Pool,
+    name: &str,
+    numbers: impl Iterator<Item = u64>,
+    options: CallOptions,
+    ordered: bool,
+) -> Vec<(u64, Result<u64>)> {
+    let function = function(pool, name);
+    let source = Numbers { numbers, handles: Vec::new() };
+    let mut map = pool.map(&function, None, source, options, ordered).unwrap();
+    std::iter::from_fn(|| map.next_with(|bytes, _| number(bytes))).collect()
+}
