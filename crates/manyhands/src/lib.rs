@@ -1,0 +1,70 @@
+//! A process pool that cannot hang, break or leak, for functions of this very program.
+//!
+//! ```
+//! use manyhands::Pool;
+//!
+//! fn heavy(x: u64) -> f64 {
+//!     (0..10_000).map(|i| ((i + x) as f64).sqrt()).sum()
+//! }
+//!
+//! fn main() -> manyhands::Result<()> {
+//!     manyhands::init(); // in a worker this never returns
+//!     let pool = Pool::new()?; // one worker process per usable core
+//!     let sums: Vec<f64> = pool.map(heavy, 0..20)?;
+//!     assert_eq!(sums.len(), 20);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What to know first
+//!
+//! * Workers are this program, started again: call [`init`] first thing in `main`. Test programs
+//!   use [`test_worker!`] instead.
+//! * A task is a function or a closure that captures nothing. One that captures does not compile:
+//!   ```compile_fail
+//!   # fn main() -> manyhands::Result<()> {
+//!   # manyhands::init();
+//!   let pool = manyhands::Pool::new()?;
+//!   let factor = 3;
+//!   pool.map(move |x: u64| factor * x, 0..20)?;
+//!   # Ok(())
+//!   # }
+//!   ```
+//!   What it would capture is passed as a context, which is sent to each worker once:
+//!   ```
+//!   # fn main() -> manyhands::Result<()> {
+//!   # manyhands::init();
+//!   let pool = manyhands::Pool::new()?;
+//!   let factor = 3;
+//!   let products = pool.map_with(&factor, |factor, x: u64| factor * x, 0..20)?;
+//!   # assert_eq!(products[19], 57);
+//!   # Ok(())
+//!   # }
+//!   ```
+//! * Arguments, contexts and results are `serde` values, encoded by `postcard`. A
+//!   [`SharedArray`] or a [`Queue`] in them travels by reference.
+//! * A task that panics, is killed, or takes its worker with it is an [`Error`] in its own place
+//!   and nowhere else.
+//! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.
+
+mod array;
+mod codec;
+mod context;
+mod function;
+mod future;
+mod map;
+mod pool;
+mod process;
+mod queue;
+mod worker;
+
+pub use array::{ArraySlice, Element, SharedArray};
+pub use future::{AsCompleted, Future, as_completed};
+pub use manyhands_pool::launch::Exit;
+pub use manyhands_pool::limits::usable_cores;
+pub use manyhands_pool::{Death, Error, ErrorKind, Result, WorkerName};
+pub use map::{Imap, ImapUnordered};
+pub use pool::{Call, Pool, PoolBuilder};
+pub use process::Process;
+pub use queue::{GetError, PutError, Queue};
+pub use worker::init;

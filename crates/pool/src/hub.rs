@@ -26,7 +26,7 @@ use manyhands_shm::arena::Arena;
 use tracing::{debug, warn};
 
 use crate::call::Call;
-use crate::error::{Death, Error, ErrorKind, Result};
+use crate::error::{Death, Error, ErrorKind, Result, WorkerName};
 use crate::launch::Exit;
 use crate::ledger::Chunk;
 use crate::link::{DRIVER, HUB, Words};
@@ -155,6 +155,11 @@ impl Shared {
     /// Launches the first workers.
     pub(crate) fn begin(&self) {
         self.lock().order_workers(self);
+    }
+
+    /// The workers that live.
+    pub(crate) fn workers(&self) -> Vec<WorkerName> {
+        self.lock().slots().map(|slot| slot.name.clone()).collect()
     }
 
     /// Queues chunks and sends what can be sent; gives them back if the pool is closed.

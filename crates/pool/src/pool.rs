@@ -117,6 +117,14 @@ impl Pool {
         Ok(Map::new(shared, function.clone(), context.cloned(), source, options, ordered))
     }
 
+    /// The workers that live now, in no order.
+    pub fn workers(&self) -> Vec<WorkerName> {
+        if self.shared.check_maker().is_err() {
+            return Vec::new();
+        }
+        self.shared.workers()
+    }
+
     /// Takes no more tasks; the pool ends by itself once all that were submitted are done. Does
     /// not wait.
     pub fn close(&self) {

@@ -163,11 +163,8 @@ mod in_segments {
         }
 
         fn find_free(&self, block_bytes: usize) -> Option<(u32, usize)> {
-            let mut segments: Vec<_> = self
-                .sheets
-                .iter()
-                .filter(|(_, sheet)| sheet.block_bytes == block_bytes)
-                .collect();
+            let mut segments: Vec<_> =
+                self.sheets.iter().filter(|(_, sheet)| sheet.block_bytes == block_bytes).collect();
             segments.sort_unstable_by_key(|(number, _)| **number);
             segments.into_iter().find_map(|(number, sheet)| {
                 let free = (0..sheet.count).find(|block| sheet.holders(*block).is_free())?;
@@ -426,8 +423,7 @@ mod model {
     #[allow(unsafe_code, reason = "loom's cell")]
     fn the_owner_never_writes_under_a_holder() {
         loom::model(|| {
-            let slab =
-                Arc::new(Slab { holders: AtomicU64::new(0b11), byte: UnsafeCell::new(1) });
+            let slab = Arc::new(Slab { holders: AtomicU64::new(0b11), byte: UnsafeCell::new(1) });
             let readers: Vec<_> = [0b01, 0b10]
                 .map(|bit| {
                     let slab = Arc::clone(&slab);

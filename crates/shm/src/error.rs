@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 /// The result of a fallible operation on shared memory.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on shared memory failed.
 #[derive(Debug)]

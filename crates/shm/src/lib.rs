@@ -5,7 +5,7 @@
 //! | [`segment`] | one piece of shared memory: a sealed memfd, passed as a descriptor |
 //! | [`array`] | a typed, shaped array over a segment |
 //! | [`value`] | one number that several processes read and change |
-//! | [`lock`], [`sync`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
+//! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
 //! | [`queue`] | a bounded queue of byte messages between any number of processes |
 //! | [`ring`], [`cursor`], [`wait`], [`arena`] | what the links of a pool are made of |
 //! | [`participant`] | who uses an object, and whether it still lives |
@@ -15,10 +15,26 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 mod atomic;
+mod bell;
+mod ends;
+#[cfg(not(loom))]
+mod heap;
 mod os;
+mod patience;
 
+#[cfg(not(loom))]
+pub mod barrier;
+#[cfg(not(loom))]
+pub mod condition;
 pub mod cursor;
+pub mod lock;
+pub mod participant;
+#[cfg(not(loom))]
+pub mod queue;
 pub mod ring;
+pub mod sync;
+#[cfg(not(loom))]
+pub mod value;
 pub mod wait;
 
 pub mod arena;
@@ -32,6 +48,18 @@ pub mod segment;
 #[cfg(not(loom))]
 pub use array::SharedArray;
 #[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierError};
+#[cfg(not(loom))]
+pub use condition::Condition;
+#[cfg(not(loom))]
 pub use error::{Error, ErrorKind, Result};
 #[cfg(not(loom))]
+pub use lock::{Lock, LockGuard};
+#[cfg(not(loom))]
+pub use queue::{GetError, PutError, Queue};
+#[cfg(not(loom))]
 pub use segment::Segment;
+#[cfg(not(loom))]
+pub use sync::{Event, Semaphore};
+#[cfg(not(loom))]
+pub use value::Value;

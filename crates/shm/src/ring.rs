@@ -96,6 +96,18 @@ impl<P: Place> Producer<P> {
         Ok(())
     }
 
+    /// Whether a record of `len` bytes fits now.
+    ///
+    /// # Errors
+    /// `Broken` if the reader's word is nonsense.
+    pub fn fits(&mut self, len: usize) -> Result<bool, Broken> {
+        match self.room_for(padded(len)) {
+            Ok(()) => Ok(true),
+            Err(PushError::Full) => Ok(false),
+            Err(PushError::Broken(broken)) => Err(broken),
+        }
+    }
+
     fn room_for(&mut self, bytes: u64) -> Result<(), PushError> {
         let capacity = self.place.capacity() as u64;
         if self.tail + bytes - self.head <= capacity {
@@ -129,6 +141,12 @@ pub struct Consumer<P> {
     /// The writer's position when last looked at: a lower bound.
     tail: u64,
     header: Vec<u8>,
+}
+
+/// Whether the writer has published what the reader has not read, by what the shared words say.
+pub fn has_mail(place: &impl Place) -> bool {
+    // Relaxed: a hint; `pop` does the acquiring load.
+    place.tail().load(Ordering::Relaxed) != place.head().load(Ordering::Relaxed)
 }
 
 impl<P: Place> Consumer<P> {

@@ -24,6 +24,13 @@ pub struct Segment {
     writable: bool,
 }
 
+/// What may be referred to in memory that other processes change at any time.
+///
+/// # Safety
+/// The type consists of integer atomics only, has a layout fixed by `repr(C)`, and so any bytes,
+/// zeros first of all, are a value of it.
+pub(crate) unsafe trait Words {}
+
 // SAFETY: the mapping belongs to the process, not to a thread, and every access goes through raw
 // pointers or atomics, whose users state their own reasons.
 unsafe impl Send for Segment {}
@@ -99,6 +106,13 @@ impl Segment {
         self.check(offset, len)?;
         os::punch(&self.fd, offset as u64, len as u64)
             .map_err(|source| Error::system("fallocate", source))
+    }
+
+    /// The length of the file in bytes, which is more than that of this mapping once somebody made
+    /// it [`grow`](Self::grow).
+    pub(crate) fn file_len(&self) -> Result<usize> {
+        let len = os::file_len(&self.fd).map_err(|source| Error::system("fstat", source))?;
+        usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))
     }
 
     /// The length of this mapping in bytes.
@@ -197,6 +211,25 @@ impl Segment {
         self.assert_word(offset, 8);
         // SAFETY: as in `u32_at`.
         unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    /// The shared words at `offset`.
+    ///
+    /// # Panics
+    /// As [`u32_at`](Self::u32_at).
+    pub(crate) fn words_at<T: Words>(&self, offset: usize) -> &T {
+        assert!(
+            self.writable
+                && offset.is_multiple_of(align_of::<T>())
+                && offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.len),
+            "no shared words at {offset} of a segment of {} bytes",
+            self.len
+        );
+        // SAFETY: inside (asserted).
+        let at = unsafe { self.base.add(offset) };
+        // SAFETY: inside, aligned and writable (asserted); `Words` promises that any bytes are a
+        // value and that it is changed by atomics only; the mapping outlives the borrow.
+        unsafe { at.cast::<T>().as_ref() }
     }
 
     fn assert_word(&self, offset: usize, size: usize) {

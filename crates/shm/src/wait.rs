@@ -59,6 +59,17 @@ impl WaitWord<'_> {
         }
     }
 
+    /// After publishing what only matters to one that sleeps in this way: wakes it.
+    pub fn wake_from(self, how: u32) {
+        // SYNC POINT with the fence in `announce`.
+        fence(Ordering::SeqCst);
+        if self.0.load(Ordering::Relaxed) == how
+            && self.0.compare_exchange(how, AWAKE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            os::futex_wake(self.0, 1);
+        }
+    }
+
     /// After publishing: wakes a sleeper that sleeps by [`sleep`](Self::sleep).
     pub fn wake(self) {
         if self.asleep().is_some() {

@@ -76,16 +76,24 @@ pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Maps `len` bytes of `fd` from its start, shared with every other process that maps it.
-pub(crate) fn map_shared(
-    fd: impl AsFd,
-    len: usize,
-    writable: bool,
-) -> io::Result<NonNull<u8>> {
+pub(crate) fn map_shared(fd: impl AsFd, len: usize, writable: bool) -> io::Result<NonNull<u8>> {
     let prot = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
     // SAFETY: the kernel picks the address, so no mapping of this process is replaced; `len` is
     // not zero (callers check) and the mapping is owned by the caller until `unmap`.
     let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, prot, MapFlags::SHARED, fd, 0)? };
     Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
+}
+
+/// Maps `fd` from its start as [`map_shared`] does, with address space up to `len`, which may lie
+/// beyond the file's end: what is beyond may be touched once the file has grown over it. Left out
+/// of core dumps, which would walk all of it.
+pub(crate) fn map_space(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
+    let base = map_shared(fd, len, true)?;
+    // SAFETY: the mapping was just made; the advice changes nothing of its contents.
+    let _ = unsafe {
+        rustix::mm::madvise(base.as_ptr().cast(), len, rustix::mm::Advice::LinuxDontDump)
+    };
+    Ok(base)
 }
 
 /// Ends a mapping made by [`map_shared`].
@@ -108,9 +116,9 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
     let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&limit));
 }
 
-/// Wakes up to `count` sleepers of `word`.
-pub(crate) fn futex_wake(word: &AtomicU32, count: u32) {
-    let _ = futex::wake(word, futex::Flags::empty(), count);
+/// Wakes up to `count` sleepers of `word`; gives how many there were.
+pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
+    futex::wake(word, futex::Flags::empty(), count).unwrap_or(0) as u32
 }
 
 /// When process `pid` was started, in clock ticks since boot; `None` if there is none, or only
@@ -120,10 +128,59 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     // The second field is the name in parentheses, which may itself hold spaces and parentheses.
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X" | "x") {
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    // A main thread that ended before the others is a zombie in a process that still runs.
+    if matches!(state, "Z" | "X" | "x") && threads <= 1 {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    fields.nth(1)?.parse().ok()
+}
+
+/// Whether the process that had number `pid` and was started at `start` (0 if that was not to be
+/// known) is gone for good. What cannot be found out counts as alive.
+pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
+    let Some(process) = rustix::process::Pid::from_raw(pid as i32) else { return true };
+    if rustix::process::test_kill_process(process) == Err(Errno::SRCH) {
+        return true;
+    }
+    // `/proc` may be absent, or hide processes of others: then its silence proves nothing.
+    start != 0
+        && fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
+        && start_time(pid) != Some(start)
+}
+
+/// Milliseconds of a clock that never goes back, cut to 32 bits.
+pub(crate) fn milliseconds() -> u32 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    (now.tv_sec as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec as u32 / 1_000_000)
+}
+
+/// The number of this process.
+pub(crate) fn own_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// A page of private memory, zero now, and zero again in every child that is forked.
+pub(crate) fn page_zeroed_by_fork() -> io::Result<NonNull<u8>> {
+    let len = page_size();
+    // SAFETY: the kernel picks the address, so no mapping of this process is replaced.
+    let page = unsafe {
+        rustix::mm::mmap_anonymous(
+            ptr::null_mut(),
+            len,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE,
+        )?
+    };
+    // SAFETY: the page was just mapped, and nobody else knows it.
+    let advised = unsafe { rustix::mm::madvise(page, len, rustix::mm::Advice::LinuxWipeOnFork) };
+    let page = NonNull::new(page.cast()).expect("mmap never maps at address zero");
+    if let Err(source) = advised {
+        // SAFETY: as above.
+        unsafe { unmap(page, len) };
+        return Err(source.into());
+    }
+    Ok(page)
 }
 
 /// The size of a page of memory, in bytes.
@@ -152,9 +209,7 @@ fn control_group_room() -> Option<u64> {
         let (controllers, path) = (parts.nth(1)?, parts.next()?);
         let (root, limit, usage) = match controllers {
             "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            "memory" => {
-                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
-            }
+            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
             _ => continue,
         };
         // A limit of any group above counts too. Inside a container the path may name what is

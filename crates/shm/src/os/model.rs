@@ -9,7 +9,7 @@ use crate::atomic::{AtomicU32, Ordering};
 
 /// One sleeping place, as the kernel keeps one per futex address.
 struct Bed {
-    woken: Mutex<u64>,
+    sleepers: Mutex<u32>,
     bell: Condvar,
 }
 
@@ -20,23 +20,31 @@ loom::lazy_static! {
 fn bed(word: &AtomicU32) -> Arc<Bed> {
     let key = std::ptr::from_ref(word) as usize;
     let mut beds = BEDS.lock().unwrap();
-    Arc::clone(beds.entry(key).or_insert_with(|| {
-        Arc::new(Bed { woken: Mutex::new(0), bell: Condvar::new() })
-    }))
+    Arc::clone(
+        beds.entry(key)
+            .or_insert_with(|| Arc::new(Bed { sleepers: Mutex::new(0), bell: Condvar::new() })),
+    )
 }
 
 /// Sleeps until a wake-up; compares and goes to sleep in one step, as the kernel does. The limit
 /// never passes in a model run, so that a lost wake-up shows as a deadlock.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _limit: Duration) {
     let bed = bed(word);
-    let woken = bed.woken.lock().unwrap();
+    let mut sleepers = bed.sleepers.lock().unwrap();
     if word.load(Ordering::SeqCst) == expected {
-        drop(bed.bell.wait(woken).unwrap());
+        *sleepers += 1;
+        drop(bed.bell.wait(sleepers).unwrap());
     }
 }
 
-pub(crate) fn futex_wake(word: &AtomicU32, _count: u32) {
+/// Wakes up to `count` sleepers; gives how many there were.
+pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     let bed = bed(word);
-    *bed.woken.lock().unwrap() += 1;
-    bed.bell.notify_all();
+    let mut sleepers = bed.sleepers.lock().unwrap();
+    let woken = count.min(*sleepers);
+    *sleepers -= woken;
+    for _ in 0..woken {
+        bed.bell.notify_one();
+    }
+    woken
 }

@@ -1,0 +1,345 @@
+//! Functions that travel: a task's function goes to a worker as its offset in this executable.
+//!
+//! ```text
+//!   parent:  F ─► run::<F, …> ─► its address − anchor's address ─► (build id, offset)
+//!   worker:  (build id, offset) ─► anchor's address + offset ─► checked ─► called
+//! ```
+//! The worker is this very executable, started again, so the distance between two of its
+//! functions is the same there, wherever the image was loaded. What makes it safe: both ends
+//! compare the build id of the image that holds the anchor, the parent sends only functions that
+//! lie in that image, and the worker calls only addresses in its executable part. A function that
+//! captures has a size and is refused by the compiler; one that captures nothing is recreated
+//! from nothing.
+//!
+//! This is the one file of the crate with unsafe code: an offset becomes a function here, and an
+//! empty value a closure.
+
+#![allow(unsafe_code, reason = "turns an offset back into a function")]
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::OnceLock;
+
+use manyhands_pool::worker::Item;
+use manyhands_pool::{Error, Payload, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::context::Contexts;
+
+/// What every function of the user's is wrapped into, so that all have one type.
+pub(crate) type Wrapped =
+    fn(&mut Contexts, Option<u64>, Item<'_>, &mut Payload) -> std::result::Result<(), String>;
+
+/// Recreates a function that has no size, and so no state.
+fn conjure<F: Copy + 'static>() -> F {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a task must be a function or a closure that captures nothing: pass what it would \
+             capture as the context of `map_with` (`imap_with`, `submit_with`), which is sent to \
+             each worker once"
+        );
+    }
+    // SAFETY: F has no bytes (checked by the compiler above), so any aligned pointer is good to
+    // read it from; being Copy, it has no owner whose drop a second one could repeat.
+    unsafe { std::ptr::NonNull::<F>::dangling().as_ptr().read() }
+}
+
+fn run<F, A, R>(
+    _contexts: &mut Contexts,
+    _context: Option<u64>,
+    item: Item<'_>,
+    reply: &mut Payload,
+) -> std::result::Result<(), String>
+where
+    F: Fn(A) -> R + Copy + 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    let argument = codec::decode(item.bytes, item.handles)
+        .map_err(|error| format!("its argument cannot be read: {error}"))?;
+    encode_result(&conjure::<F>()(argument), reply)
+}
+
+fn run_with<F, C, A, R>(
+    contexts: &mut Contexts,
+    context: Option<u64>,
+    item: Item<'_>,
+    reply: &mut Payload,
+) -> std::result::Result<(), String>
+where
+    F: Fn(&C, A) -> R + Copy + 'static,
+    C: DeserializeOwned + 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
+    let argument = codec::decode(item.bytes, item.handles)
+        .map_err(|error| format!("its argument cannot be read: {error}"))?;
+    encode_result(&conjure::<F>()(context, argument), reply)
+}
+
+fn encode_result<R: Serialize>(
+    result: &R,
+    reply: &mut Payload,
+) -> std::result::Result<(), String> {
+    codec::encode(result, reply).map_err(|error| format!("its result cannot be sent: {error}"))
+}
+
+/// The bytes that name a function of one argument to a worker.
+pub(crate) fn name<F, A, R>(_function: F) -> Result<Vec<u8>>
+where
+    F: Fn(A) -> R + Copy + 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    conjure::<F>();
+    name_of(run::<F, A, R>)
+}
+
+/// The bytes that name a function of a context and an argument to a worker.
+pub(crate) fn name_with<F, C, A, R>(_function: F) -> Result<Vec<u8>>
+where
+    F: Fn(&C, A) -> R + Copy + 'static,
+    C: DeserializeOwned + 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    conjure::<F>();
+    name_of(run_with::<F, C, A, R>)
+}
+
+/// The function from which all others are measured.
+fn anchor() {
+    std::hint::black_box(());
+}
+
+fn anchor_address() -> usize {
+    anchor as fn() as usize
+}
+
+fn name_of(function: Wrapped) -> Result<Vec<u8>> {
+    let image = image().as_ref().map_err(|reason| Error::invalid(reason.clone()))?;
+    let address = function as usize;
+    if !image.holds(address) {
+        return Err(Error::invalid(
+            "a function of another image: tasks must be compiled into the same executable or \
+             library as manyhands itself",
+        ));
+    }
+    let offset = address.wrapping_sub(anchor_address()) as u64;
+    Ok([&offset.to_le_bytes(), &image.build_id[..]].concat())
+}
+
+/// The function that some bytes name.
+///
+/// # Errors
+/// If it is not one of this very image.
+pub(crate) fn resolve(name: &[u8]) -> std::result::Result<Wrapped, String> {
+    let image = image().as_ref().map_err(Clone::clone)?;
+    let (offset, build_id) = name.split_first_chunk().ok_or("no function's name")?;
+    if build_id != image.build_id {
+        return Err("the function is of another build of this program".to_owned());
+    }
+    let address = anchor_address().wrapping_add(u64::from_le_bytes(*offset) as usize);
+    if !image.holds(address) {
+        return Err("the function is not inside this program".to_owned());
+    }
+    // SAFETY: the name was made by `name_of` of the same image (same build id), which measured a
+    // function of type `Wrapped`; distances inside an image do not change, and the address is
+    // executable (checked).
+    Ok(unsafe { std::mem::transmute::<*const (), Wrapped>(address as *const ()) })
+}
+
+/// The executable or library that holds the anchor.
+struct Image {
+    /// Where its code lies.
+    code: Vec<Range<usize>>,
+    build_id: Vec<u8>,
+}
+
+impl Image {
+    fn holds(&self, address: usize) -> bool {
+        self.code.iter().any(|range| range.contains(&address))
+    }
+}
+
+fn image() -> &'static std::result::Result<Image, String> {
+    static IMAGE: OnceLock<std::result::Result<Image, String>> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        find_image().ok_or_else(|| {
+            "the image of this program cannot be found in /proc/self/maps".to_owned()
+        })
+    })
+}
+
+fn find_image() -> Option<Image> {
+    struct Mapping<'a> {
+        range: Range<usize>,
+        executable: bool,
+        /// Device and inode.
+        file: (&'a str, &'a str),
+        path: &'a str,
+    }
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let mappings: Vec<_> = maps
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.splitn(6, ' ');
+            let (start, end) = fields.next()?.split_once('-')?;
+            let hex = |text| usize::from_str_radix(text, 16).ok();
+            let executable = fields.next()?.contains('x');
+            let file = (fields.nth(1)?, fields.next()?);
+            let path = fields.next().unwrap_or("").trim_start();
+            Some(Mapping { range: hex(start)?..hex(end)?, executable, file, path })
+        })
+        .collect();
+    let own = mappings.iter().find(|mapping| mapping.range.contains(&anchor_address()))?;
+    let code = mappings
+        .iter()
+        .filter(|mapping| mapping.executable && mapping.file == own.file)
+        .map(|mapping| mapping.range.clone())
+        .collect();
+    // The program's own file may have been replaced; this link still leads to it.
+    let program = fs::read_link("/proc/self/exe").ok()?;
+    let path = if program.as_os_str() == own.path { "/proc/self/exe" } else { own.path };
+    let file = File::open(path).ok()?;
+    let build_id = gnu_build_id(&file).or_else(|| {
+        let metadata = file.metadata().ok()?;
+        let parts =
+            [metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime_nsec() as u64];
+        Some(parts.iter().flat_map(|part| part.to_le_bytes()).collect())
+    })?;
+    Some(Image { code, build_id })
+}
+
+/// The note that the linker left in an ELF file (64 bits, little-endian) to tell builds apart.
+fn gnu_build_id(file: &File) -> Option<Vec<u8>> {
+    let read = |at: u64, len: usize| {
+        let mut bytes = vec![0; len];
+        file.read_exact_at(&mut bytes, at).ok().map(|()| bytes)
+    };
+    let number = |bytes: &[u8], at: usize, len: usize| -> Option<u64> {
+        let mut number = [0; 8];
+        number[..len].copy_from_slice(bytes.get(at..at + len)?);
+        Some(u64::from_le_bytes(number))
+    };
+    let header = read(0, 64)?;
+    if header[..6] != *b"\x7fELF\x02\x01" {
+        return None;
+    }
+    let (table, size, count) =
+        (number(&header, 32, 8)?, number(&header, 54, 2)?, number(&header, 56, 2)?);
+    const NOTES: u64 = 4;
+    const BUILD_ID: u64 = 3;
+    for entry in 0..count {
+        let entry = read(table + entry * size, 56)?;
+        if number(&entry, 0, 4)? != NOTES {
+            continue;
+        }
+        let len = number(&entry, 32, 8)?.min(1 << 16);
+        let notes = read(number(&entry, 8, 8)?, len as usize)?;
+        let mut at = 0;
+        while let (Some(name), Some(text), Some(kind)) =
+            (number(&notes, at, 4), number(&notes, at + 4, 4), number(&notes, at + 8, 4))
+        {
+            let text_at = at + 12 + (name as usize).next_multiple_of(4);
+            let text_end = text_at + text as usize;
+            if kind == BUILD_ID && notes.get(at + 12..at + 16) == Some(b"GNU\0") {
+                return notes.get(text_at..text_end).map(<[u8]>::to_vec);
+            }
+            at = text_end.next_multiple_of(4);
+        }
+    }
+    None
+}
+
+/// Makes the workers of a test program start as workers: put it once into the crate that is
+/// tested, at the root of `lib.rs` under `#[cfg(test)]`, or into each file of `tests/`.
+///
+/// The test harness owns `main`, so [`init`](crate::init) cannot be called there. The macro has
+/// it called before `main` instead, by an entry of the program's `.init_array`.
+///
+/// ```
+/// // In src/lib.rs:
+/// #[cfg(test)]
+/// manyhands::test_worker!();
+/// # manyhands::test_worker!();
+/// # fn main() -> manyhands::Result<()> {
+/// # let pool = manyhands::Pool::new()?;
+/// # assert_eq!(pool.map(|x: u64| x + 1, 0..3)?, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+#[macro_export]
+macro_rules! test_worker {
+    () => {
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = ".init_array")]
+            static BEFORE_MAIN: extern "C" fn() = {
+                extern "C" fn before_main() {
+                    $crate::init();
+                }
+                before_main
+            };
+        };
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn double(x: u64) -> u64 {
+        2 * x
+    }
+
+    fn call(name: &[u8], argument: u64) -> std::result::Result<u64, String> {
+        let mut payload = Payload::default();
+        codec::encode(&argument, &mut payload).unwrap();
+        let item = Item { bytes: &payload.bytes, handles: &[] };
+        let mut reply = Payload::default();
+        resolve(name)?(&mut Contexts::default(), None, item, &mut reply)?;
+        codec::decode(&reply.bytes, &[])
+    }
+
+    #[test]
+    fn functions_and_closures_come_back_from_their_names() {
+        assert_eq!(call(&name(double).unwrap(), 21), Ok(42));
+        assert_eq!(call(&name(|x: u64| x + 1).unwrap(), 21), Ok(22));
+        assert_ne!(name(double).unwrap(), name(|x: u64| 2 * x + 0).unwrap());
+    }
+
+    #[test]
+    fn another_build_or_another_place_is_refused() {
+        let good = name(double).unwrap();
+        let mut other_build = good.clone();
+        *other_build.last_mut().unwrap() ^= 1;
+        assert!(call(&other_build, 1).unwrap_err().contains("another build"));
+        let mut outside = good.clone();
+        outside[6] ^= 0x40;
+        assert!(call(&outside, 1).unwrap_err().contains("not inside"));
+        assert!(call(b"short", 1).is_err());
+    }
+
+    #[test]
+    fn this_program_has_a_build_id() {
+        let id = gnu_build_id(&File::open("/proc/self/exe").unwrap());
+        assert!(id.is_some_and(|id| id.len() >= 8));
+        assert_eq!(gnu_build_id(&File::open("/dev/null").unwrap()), None);
+    }
+
+    #[test]
+    fn a_function_of_another_image_is_refused() {
+        let image = image().as_ref().unwrap();
+        let of_libc = std::process::abort as fn() -> ! as usize;
+        assert!(image.holds(of_libc), "std is linked into this image");
+        assert!(!image.holds(Arc::as_ptr(&Arc::new(0)) as usize), "data is no code");
+        assert!(!image.holds(0));
+    }
+}

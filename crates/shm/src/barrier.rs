@@ -1,0 +1,305 @@
+//! Where a fixed number of threads, in any processes, wait for one another.
+//!
+//! ```text
+//!   state:  generation ── all have come, or reset ──► generation + 1
+//!               │
+//!               └─ abort, a timeout, a death ──► the same, broken ── reset ──► generation + 1
+//! ```
+//! Everything but sleeping happens under a lock, which is the first thing in the segment. Who
+//! arrives writes its slot behind those who wait; the last one moves the state on. Whoever dies
+//! while waiting is found by the others, who look after each nap, and whoever dies under the lock
+//! by the next who takes it: either breaks the barrier, for what was half-done cannot be waited
+//! for.
+
+#![allow(unsafe_code, reason = "vouches that the words of a barrier are atomics")]
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::lock::{Lock, LockGuard, LockWords};
+use crate::os;
+use crate::participant::{Crew, Kind, Slot};
+use crate::patience::Deadline;
+use crate::segment::{Segment, Words};
+
+/// How many threads a barrier can wait for.
+pub const PARTIES: usize = 1000;
+
+/// The lowest bit of a barrier's state; the others count its generations.
+const BROKEN: u32 = 1;
+
+#[repr(C)]
+struct BarrierWords {
+    lock: LockWords,
+    parties: AtomicU32,
+    /// Which generation is gathering, and whether the barrier is broken. What waiters sleep on.
+    state: AtomicU32,
+    /// For each of the last 64 generations, whether it was ended by a reset.
+    resets: AtomicU64,
+    /// The slots of those who wait, 0 behind the last.
+    waiting: [AtomicU32; PARTIES],
+}
+
+// SAFETY: atomics only, all parts `repr(C)`.
+unsafe impl Words for BarrierWords {}
+
+/// Where a fixed number of threads, in any processes, wait for one another.
+///
+/// A process that dies while it waits here breaks the barrier within about 50 ms: the others get
+/// [`BarrierError::Broken`] instead of waiting for what cannot come.
+pub struct Barrier {
+    crew: Arc<Crew>,
+    lock: Lock,
+}
+
+/// Why a barrier did not let its waiter pass.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BarrierError {
+    /// Somebody called [`Barrier::abort`] or [`Barrier::reset`], died while waiting, or had waited
+    /// too long.
+    Broken,
+    /// The timeout has passed; the barrier is broken by that.
+    TimedOut,
+    /// Too many processes use the barrier.
+    Failed(Error),
+}
+
+impl Barrier {
+    /// Makes a barrier for `parties` threads.
+    ///
+    /// # Errors
+    /// `Invalid` if that is 0 or above 1000; or if there is no room for its segment.
+    pub fn create(parties: usize) -> Result<Barrier> {
+        if !(1..=PARTIES).contains(&parties) {
+            return Err(Error::invalid(format!("a barrier cannot wait for {parties} parties")));
+        }
+        let barrier = Self::of(Crew::create(Kind::Barrier, size_of::<BarrierWords>(), false)?);
+        barrier.words().parties.store(parties as u32, Ordering::Relaxed);
+        Ok(barrier)
+    }
+
+    /// A handle on a barrier whose segment came from another process.
+    ///
+    /// # Errors
+    /// `Corrupt` if the segment holds no barrier.
+    pub fn attach(segment: Arc<Segment>) -> Result<Barrier> {
+        let barrier = Self::of(Crew::attach(segment, Kind::Barrier, size_of::<BarrierWords>())?);
+        if !(1..=PARTIES).contains(&barrier.parties()) {
+            return Err(Error::corrupt("a barrier for nobody or too many"));
+        }
+        Ok(barrier)
+    }
+
+    fn of(crew: Crew) -> Barrier {
+        let crew = Arc::new(crew);
+        Barrier { lock: Lock::of(Arc::clone(&crew)), crew }
+    }
+
+    /// The segment, to be passed on.
+    pub fn segment(&self) -> &Arc<Segment> {
+        self.crew.segment()
+    }
+
+    fn words(&self) -> &BarrierWords {
+        self.crew.own()
+    }
+
+    /// How many threads the barrier waits for.
+    pub fn parties(&self) -> usize {
+        self.words().parties.load(Ordering::Relaxed) as usize
+    }
+
+    /// Those who wait, as far as they have come; at most as many as there are cells.
+    fn waiting(&self) -> impl Iterator<Item = Slot> {
+        let slots = self.words().waiting.iter();
+        slots.map_while(|word| Slot::new(word.load(Ordering::Relaxed) as u8))
+    }
+
+    /// How many threads waited a moment ago.
+    pub fn count_waiting(&self) -> usize {
+        self.waiting().count()
+    }
+
+    /// Whether the barrier is broken: nobody passes until [`reset`](Self::reset).
+    pub fn is_broken(&self) -> bool {
+        self.words().state.load(Ordering::Relaxed) & BROKEN != 0
+    }
+
+    /// Waits for the others, at most `timeout` (`None`: as long as it takes); gives 0 to the first
+    /// who came, 1 to the second, and so on.
+    ///
+    /// # Errors
+    /// See [`BarrierError`].
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<usize, BarrierError> {
+        self.wait_then(timeout, || ())
+    }
+
+    /// Waits as [`wait`](Self::wait) does; whoever comes last calls its `action` before anybody
+    /// passes. If that panics the barrier is broken.
+    ///
+    /// # Errors
+    /// See [`BarrierError`].
+    pub fn wait_then(
+        &self,
+        timeout: Option<Duration>,
+        action: impl FnOnce(),
+    ) -> Result<usize, BarrierError> {
+        let slot = self.crew.slot(|dead| self.words().lock.bury(dead))?;
+        let guard = self.look()?;
+        let words = self.words();
+        let state = words.state.load(Ordering::Relaxed);
+        if state & BROKEN != 0 {
+            return Err(BarrierError::Broken);
+        }
+        let index = self.count_waiting();
+        if index + 1 >= self.parties() {
+            let breaker = BreakOnPanic(self);
+            action();
+            std::mem::forget(breaker);
+            self.next_generation(false);
+            return Ok(index);
+        }
+        words.waiting[index].store(u32::from(slot.number()), Ordering::Relaxed);
+        drop(guard);
+        self.wait_for_generation(state, Deadline::after(timeout)).map(|()| index)
+    }
+
+    /// Takes the lock, and breaks the barrier if somebody died holding it or waits dead.
+    fn look(&self) -> Result<LockGuard<'_>> {
+        let guard = self.lock.lock()?;
+        if guard.owner_died() {
+            self.break_it();
+        }
+        Ok(guard)
+    }
+
+    fn wait_for_generation(&self, state: u32, mut deadline: Deadline) -> Result<(), BarrierError> {
+        let words = self.words();
+        loop {
+            // Acquire: pairs with the Release in `next_generation`.
+            let now = words.state.load(Ordering::Acquire);
+            if now & !BROKEN != state {
+                let reset = words.resets.load(Ordering::Relaxed) >> (state / 2 % 64) & 1 == 1;
+                return if reset { Err(BarrierError::Broken) } else { Ok(()) };
+            }
+            if now & BROKEN != 0 {
+                return Err(BarrierError::Broken);
+            }
+            let nap = deadline.nap();
+            if let Some(nap) = nap {
+                os::futex_wait(&words.state, state, nap);
+            }
+            if words.state.load(Ordering::Relaxed) != state {
+                continue;
+            }
+            let _guard = self.look()?;
+            if words.state.load(Ordering::Relaxed) != state {
+                continue;
+            }
+            if nap.is_none() {
+                self.break_it();
+                return Err(BarrierError::TimedOut);
+            }
+            if self.waiting().any(|slot| self.crew.is_dead(slot)) {
+                self.break_it();
+            }
+        }
+    }
+
+    /// Lets those who wait pass, or fail if it is a reset; under the lock.
+    fn next_generation(&self, reset: bool) {
+        let words = self.words();
+        let state = words.state.load(Ordering::Relaxed);
+        let bit = 1 << (state / 2 % 64);
+        let resets = words.resets.load(Ordering::Relaxed);
+        let resets = if reset { resets | bit } else { resets & !bit };
+        words.resets.store(resets, Ordering::Relaxed);
+        self.clear();
+        // Release: pairs with the Acquire in `wait_for_generation`. Whoever dies before it did so
+        // holding the lock, which breaks the barrier.
+        words.state.store((state & !BROKEN).wrapping_add(2), Ordering::Release);
+        os::futex_wake(&words.state, i32::MAX as u32);
+    }
+
+    /// Forgets those who wait; under the lock.
+    fn clear(&self) {
+        for word in &self.words().waiting {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes all fail who wait or come; under the lock.
+    fn break_it(&self) {
+        self.clear();
+        self.words().state.fetch_or(BROKEN, Ordering::Relaxed);
+        os::futex_wake(&self.words().state, i32::MAX as u32);
+    }
+
+    /// Breaks the barrier: all who wait fail, and so do all who come, until it is reset.
+    ///
+    /// # Errors
+    /// If too many processes use the barrier.
+    pub fn abort(&self) -> Result<()> {
+        let _guard = self.look()?;
+        self.break_it();
+        Ok(())
+    }
+
+    /// Makes the barrier as new: all who wait now fail.
+    ///
+    /// # Errors
+    /// If too many processes use the barrier.
+    pub fn reset(&self) -> Result<()> {
+        let _guard = self.look()?;
+        self.next_generation(true);
+        Ok(())
+    }
+}
+
+/// Breaks the barrier if the action of its last party panics.
+struct BreakOnPanic<'a>(&'a Barrier);
+
+impl Drop for BreakOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.break_it();
+    }
+}
+
+impl From<Error> for BarrierError {
+    fn from(source: Error) -> Self {
+        BarrierError::Failed(source)
+    }
+}
+
+impl fmt::Display for BarrierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BarrierError::Broken => f.write_str("the barrier is broken"),
+            BarrierError::TimedOut => f.write_str("the others did not come to the barrier in time"),
+            BarrierError::Failed(source) => source.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BarrierError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BarrierError::Failed(source) => source.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier")
+            .field("parties", &self.parties())
+            .field("waiting", &self.count_waiting())
+            .field("broken", &self.is_broken())
+            .finish_non_exhaustive()
+    }
+}

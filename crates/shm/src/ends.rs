@@ -1,0 +1,384 @@
+//! The two ends of a queue: who may put, who may get, and when.
+//!
+//! ```text
+//!            head                     tail
+//!             ▼                        ▼
+//!   ─ taken ─┬────┬────┬────┬────┬────┬─ free ─ ─ ─     items are numbered from 0, for ever
+//!            │ 17 │ 18 │ 19 │ 20 │ 21 │                 items in the queue: tail − head
+//!            └────┴────┴────┴────┴────┘
+//!    getters: head lock                  putters: tail lock
+//! ```
+//! The holder of the tail lock writes item number `tail`, then stores `tail + 1`. The holder of
+//! the head lock reads item number `head`, then stores `head + 1`. That one store is the whole
+//! commit: a process that dies before it has done nothing, and one that dies after it has done
+//! all. So the survivor who takes a dead holder's lock over has nothing to repair, there are no
+//! holes to skip, and the next item is simply written over what the dead one began.
+//!
+//! The ends meet only in `head` and `tail`. Each keeps the other's last known position beside its
+//! own, so with room and items in between they do not touch each other's cache lines.
+//!
+//! This file knows nothing of memory; `queue.rs` says what an item is, `model` below tries all
+//! interleavings.
+
+use std::time::Duration;
+
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::bell::Bell;
+use crate::lock::LockWord;
+use crate::participant::Slot;
+use crate::patience::{Deadline, spin};
+
+/// How long to spin for an item, or for room: a little more than a wake-up costs.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// What putters write.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) lock: AtomicU32,
+    pub(crate) closed: AtomicU32,
+    /// What `head` was at least, when last looked at by a holder of the lock.
+    pub(crate) head_seen: AtomicU64,
+    /// How many items there may be in the queue; written once.
+    pub(crate) limit: AtomicU64,
+}
+
+/// What getters write.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) lock: AtomicU32,
+    pub(crate) unused: AtomicU32,
+    /// What `tail` was at least, when last looked at by a holder of the lock.
+    pub(crate) tail_seen: AtomicU64,
+}
+
+/// A word on a cache line of its own.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Alone<T>(pub T);
+
+/// The words of both ends, in memory shared by all.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) putters: Tail,
+    pub(crate) tail: Alone<AtomicU64>,
+    pub(crate) getters: Head,
+    pub(crate) head: Alone<AtomicU64>,
+    /// Rung when there is an item, or the queue is closed.
+    pub(crate) items: Alone<Bell>,
+    /// Rung when there is room, or the queue is closed.
+    pub(crate) room: Alone<Bell>,
+}
+
+/// Why nothing was put or taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal<E> {
+    /// Full, or empty, until the time was up.
+    TimedOut,
+    /// Closed, and (for a getter) empty.
+    Closed,
+    /// Writing or reading the item failed; nothing has changed.
+    Failed(E),
+}
+
+impl Ends {
+    #[cfg(loom)]
+    pub(crate) fn new(limit: u64) -> Self {
+        Ends {
+            putters: Tail {
+                lock: AtomicU32::new(0),
+                closed: AtomicU32::new(0),
+                head_seen: AtomicU64::new(0),
+                limit: AtomicU64::new(limit),
+            },
+            tail: Alone(AtomicU64::new(0)),
+            getters: Head {
+                lock: AtomicU32::new(0),
+                unused: AtomicU32::new(0),
+                tail_seen: AtomicU64::new(0),
+            },
+            head: Alone(AtomicU64::new(0)),
+            items: Alone(Bell::new()),
+            room: Alone(Bell::new()),
+        }
+    }
+
+    /// How many items there were a moment ago.
+    pub(crate) fn len(&self) -> u64 {
+        let head = self.head.0.load(Ordering::Relaxed);
+        self.tail.0.load(Ordering::Relaxed).saturating_sub(head)
+    }
+
+    /// Whether the queue was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        // Acquire: pairs with the Release in `close`, so that the items put before it are seen.
+        self.putters.closed.load(Ordering::Acquire) != 0
+    }
+
+    /// Puts one item: calls `write` with its number, then publishes it. Waits while the queue is
+    /// full, at most until the deadline.
+    pub(crate) fn put<E>(
+        &self,
+        slot: Slot,
+        deadline: &mut Deadline,
+        is_dead: impl Fn(Slot) -> bool,
+        mut write: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<(), Refusal<E>> {
+        let lock = LockWord(&self.putters.lock);
+        loop {
+            if self.is_closed() {
+                return Err(Refusal::Closed);
+            }
+            // What the lock protects needs no repair: see above.
+            let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
+            if self.is_closed() {
+                lock.let_go();
+                return Err(Refusal::Closed);
+            }
+            let number = self.tail.0.load(Ordering::Relaxed);
+            if self.has_room(number) {
+                if let Err(source) = write(number) {
+                    lock.let_go();
+                    return Err(Refusal::Failed(source));
+                }
+                // Release: pairs with the Acquire in `is_there`. The commit.
+                self.tail.0.store(number.wrapping_add(1), Ordering::Release);
+                lock.let_go();
+                self.items.0.ring(1);
+                return Ok(());
+            }
+            lock.let_go();
+            self.wait_for_room(deadline)?;
+        }
+    }
+
+    /// Waits while the queue is full, as [`put`](Self::put) does; others may be faster then.
+    pub(crate) fn wait_for_room<E>(&self, deadline: &mut Deadline) -> Result<(), Refusal<E>> {
+        let ready = || self.len() < self.limit() || self.is_closed();
+        while !ready() {
+            self.wait(&self.room.0, deadline, ready)?;
+        }
+        Ok(())
+    }
+
+    fn limit(&self) -> u64 {
+        self.putters.limit.load(Ordering::Relaxed)
+    }
+
+    /// Whether item `number` may be put, asked under the tail lock.
+    fn has_room(&self, number: u64) -> bool {
+        let seen = self.putters.head_seen.load(Ordering::Relaxed);
+        if number.wrapping_sub(seen) < self.limit() {
+            return true;
+        }
+        // Acquire: pairs with the Release in `get`, so that the getter is done with what it read.
+        let head = self.head.0.load(Ordering::Acquire);
+        self.putters.head_seen.store(head, Ordering::Relaxed);
+        number.wrapping_sub(head) < self.limit()
+    }
+
+    /// Takes one item: calls `read` with its number, then takes it. Waits while the queue is
+    /// empty, at most until the deadline.
+    pub(crate) fn get<T, E>(
+        &self,
+        slot: Slot,
+        deadline: &mut Deadline,
+        is_dead: impl Fn(Slot) -> bool,
+        mut read: impl FnMut(u64) -> Result<T, E>,
+    ) -> Result<T, Refusal<E>> {
+        let lock = LockWord(&self.getters.lock);
+        loop {
+            let closed = self.is_closed();
+            // What the lock protects needs no repair: see above.
+            let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
+            let number = self.head.0.load(Ordering::Relaxed);
+            if self.is_there(number) {
+                let item = match read(number) {
+                    Ok(item) => item,
+                    Err(source) => {
+                        lock.let_go();
+                        return Err(Refusal::Failed(source));
+                    }
+                };
+                // Release: pairs with the Acquire in `has_room`. The commit.
+                self.head.0.store(number.wrapping_add(1), Ordering::Release);
+                let left = self
+                    .getters
+                    .tail_seen
+                    .load(Ordering::Relaxed)
+                    .wrapping_sub(number)
+                    .wrapping_sub(1);
+                lock.let_go();
+                // A sleeping putter is not woken for each item, but once an eighth is free; what
+                // is known to be left may be less than what is.
+                let limit = self.limit();
+                if left <= limit - limit / 8 {
+                    self.room.0.ring(1);
+                }
+                return Ok(item);
+            }
+            lock.let_go();
+            if closed {
+                return Err(Refusal::Closed);
+            }
+            self.wait(&self.items.0, deadline, || self.len() > 0 || self.is_closed())?;
+        }
+    }
+
+    /// Whether item `number` was put, asked under the head lock.
+    fn is_there(&self, number: u64) -> bool {
+        if self.getters.tail_seen.load(Ordering::Relaxed) > number {
+            return true;
+        }
+        // Acquire: pairs with the Release in `put`, so that the item is seen whole.
+        let tail = self.tail.0.load(Ordering::Acquire);
+        self.getters.tail_seen.store(tail, Ordering::Relaxed);
+        tail > number
+    }
+
+    /// Closes the queue: nothing is put any more, getters take what is left.
+    pub(crate) fn close(&self, slot: Slot, is_dead: impl Fn(Slot) -> bool) {
+        // Under the lock, so that no item is put once somebody has seen the queue closed.
+        let lock = LockWord(&self.putters.lock);
+        let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
+        // Release: pairs with the Acquire in `is_closed`.
+        self.putters.closed.store(1, Ordering::Release);
+        lock.let_go();
+        self.items.0.ring(i32::MAX as u32);
+        self.room.0.ring(i32::MAX as u32);
+    }
+
+    /// Lets go of what `slot`, which is dead, holds here.
+    pub(crate) fn bury(&self, slot: Slot) {
+        LockWord(&self.putters.lock).let_go_for(slot, false);
+        LockWord(&self.getters.lock).let_go_for(slot, false);
+    }
+
+    fn wait<E>(
+        &self,
+        bell: &Bell,
+        deadline: &mut Deadline,
+        ready: impl Fn() -> bool,
+    ) -> Result<(), Refusal<E>> {
+        if deadline.nap().is_none() {
+            return Err(Refusal::TimedOut);
+        }
+        if spin(SPIN, &ready) {
+            return Ok(());
+        }
+        let heard = bell.listen();
+        if !ready() {
+            bell.sleep(heard, deadline.nap().ok_or(Refusal::TimedOut)?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(all(test, loom))]
+#[allow(unsafe_code, reason = "loom's cells")]
+mod model {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use std::sync::Arc;
+
+    /// A queue of numbers, in cells that loom watches for races.
+    struct Model {
+        ends: Ends,
+        cells: Vec<UnsafeCell<u32>>,
+    }
+
+    // SAFETY: loom checks every access to the cells.
+    unsafe impl Sync for Model {}
+    // SAFETY: as for Sync.
+    unsafe impl Send for Model {}
+
+    fn slot(number: u8) -> Slot {
+        Slot::new(number).unwrap()
+    }
+
+    impl Model {
+        fn new(limit: u64) -> Arc<Self> {
+            let cells = (0..limit).map(|_| UnsafeCell::new(0)).collect();
+            Arc::new(Model { ends: Ends::new(limit), cells })
+        }
+
+        fn put(&self, who: u8, item: u32) -> Result<(), Refusal<()>> {
+            self.ends.put(
+                slot(who),
+                &mut Deadline::never(),
+                |_| false,
+                |number| {
+                    let cell = &self.cells[number as usize % self.cells.len()];
+                    // SAFETY: loom fails the test if anybody else touches the cell meanwhile.
+                    cell.with_mut(|cell| unsafe { *cell = item });
+                    Ok(())
+                },
+            )
+        }
+
+        fn get(&self, who: u8) -> Result<u32, Refusal<()>> {
+            self.ends.get(
+                slot(who),
+                &mut Deadline::never(),
+                |_| false,
+                |number| {
+                    let cell = &self.cells[number as usize % self.cells.len()];
+                    // SAFETY: as in `put`.
+                    Ok(cell.with(|cell| unsafe { *cell }))
+                },
+            )
+        }
+    }
+
+    fn model(bound: usize, check: impl Fn() + Sync + Send + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(bound);
+        model.check(check);
+    }
+
+    #[test]
+    fn one_putter_and_one_getter_pass_items_in_order_through_a_queue_of_one() {
+        model(2, || {
+            let queue = Model::new(1);
+            let theirs = Arc::clone(&queue);
+            let putter = loom::thread::spawn(move || {
+                theirs.put(1, 10).unwrap();
+                theirs.put(1, 11).unwrap();
+            });
+            assert_eq!(queue.get(2), Ok(10));
+            assert_eq!(queue.get(2), Ok(11));
+            putter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn two_putters_lose_nothing_and_double_nothing() {
+        model(2, || {
+            let queue = Model::new(2);
+            let theirs = Arc::clone(&queue);
+            let putter = loom::thread::spawn(move || theirs.put(1, 10).unwrap());
+            let others = Arc::clone(&queue);
+            let getter = loom::thread::spawn(move || others.get(2).unwrap());
+            queue.put(3, 20).unwrap();
+            let first = getter.join().unwrap();
+            let second = queue.get(3).unwrap();
+            assert_eq!(first + second, 30);
+            putter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn closing_wakes_a_getter_which_gets_all_that_was_put_before() {
+        model(2, || {
+            let queue = Model::new(2);
+            let theirs = Arc::clone(&queue);
+            let getter = loom::thread::spawn(move || (theirs.get(1), theirs.get(1)));
+            queue.put(2, 10).unwrap();
+            queue.ends.close(slot(2), |_| false);
+            assert_eq!(queue.put(2, 11), Err(Refusal::Closed));
+            assert_eq!(getter.join().unwrap(), (Ok(10), Err(Refusal::Closed)));
+        });
+    }
+}

@@ -1,0 +1,418 @@
+//! The memory of a queue: blocks of a memfd that grows, each with an owner.
+//!
+//! ```text
+//!   0        FIRST                                             end          file's length
+//!   ┌────────┬──────┬───────────────┬──────┬──── ─ ─ ─ ──┬──────┬─────────────┐
+//!   │ words  │ block│ block         │ block│             │ block│ reserved    │   grows
+//!   └────────┴──────┴───────────────┴──────┴──── ─ ─ ─ ──┴──────┴─────────────┘
+//!             head: class, owner, next free; then the block's bytes
+//! ```
+//! Blocks are never split or joined: a block keeps the size class it was cut with, four classes
+//! to each doubling. Free ones are on one list per class, last in first out, so that the pages in
+//! use stay few and warm. One lock protects lists and `end`.
+//!
+//! Every change takes effect by one store, to a list's head or to `end`; it is a release store,
+//! so that the compiler leaves what belongs to it before it. A process that dies
+//! before it, or after it and before it passed the block on, leaves lists that are whole and at
+//! most a block that nobody refers to. The owner tells: a block is free, the queue's, or a
+//! participant's, and [`Heap::collect`] frees those of a dead one. It is run for each participant
+//! buried, and the dead are buried before the file grows, so what they leave is used again first.
+
+#![allow(unsafe_code, reason = "maps the queue's memory and copies in and out of it")]
+
+use std::collections::HashSet;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::LockWord;
+use crate::os;
+use crate::participant::Slot;
+use crate::patience::Deadline;
+use crate::segment::{Segment, Words};
+
+/// Address space that one queue may fill, in bytes. It costs nothing until it is used.
+const SPACE: usize = 1 << 37;
+
+/// How much more to reserve at a time, at least, in bytes.
+const STEP: usize = 256 << 10;
+
+/// Longer reservations are made in pieces: a signal makes the kernel begin a piece anew.
+const PIECE: usize = 8 << 20;
+
+/// The smallest block, in bytes.
+const SMALLEST: usize = 512;
+
+/// The number of size classes.
+const CLASSES: usize = 112;
+
+/// The owner of a block on a free list.
+const FREE: u32 = 0;
+
+/// The owner of a block that holds items of the queue. The others are numbers of slots.
+const QUEUE: u32 = 256;
+
+/// The shared words of a heap, all zero to begin with but `end`.
+#[repr(C, align(64))]
+pub(crate) struct HeapWords {
+    lock: AtomicU32,
+    unused: AtomicU32,
+    /// Where the blocks end.
+    end: AtomicU64,
+    /// The first free block of each class; 0 is none.
+    free: [AtomicU64; CLASSES],
+}
+
+/// What stands before the bytes of a block.
+#[repr(C, align(64))]
+pub(crate) struct Block {
+    class: AtomicU32,
+    owner: AtomicU32,
+    /// In a free block, the next one of its class.
+    next_free: AtomicU64,
+    /// Two words for the owner's use.
+    pub(crate) link: AtomicU64,
+    pub(crate) first: AtomicU64,
+}
+
+// SAFETY: atomics only, `repr(C)`.
+unsafe impl Words for Block {}
+
+/// The bytes before a block's own.
+pub(crate) const BLOCK_HEAD: usize = size_of::<Block>();
+
+impl Block {
+    /// Says that the block now holds items of the queue.
+    pub(crate) fn give_to_queue(&self) {
+        self.owner.store(QUEUE, Ordering::Relaxed);
+    }
+
+    /// Whether the block is in the hands of a participant.
+    pub(crate) fn belongs_to(&self, slot: Slot) -> bool {
+        self.owner.load(Ordering::Relaxed) == u32::from(slot.number())
+    }
+
+    /// Says that the block is now in the hands of a participant.
+    pub(crate) fn give_to(&self, slot: Slot) {
+        self.owner.store(u32::from(slot.number()), Ordering::Relaxed);
+    }
+}
+
+/// This process's view of a growing file: mapped once, with address space to spare behind its
+/// end, so that growing needs no new mapping and pointers stay valid.
+pub(crate) struct Memory {
+    segment: Arc<Segment>,
+    base: NonNull<u8>,
+    space: usize,
+    /// How long the file was when last looked at; it never gets shorter.
+    len: AtomicUsize,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread; accesses are checked to lie inside
+// the file, and go through atomics or raw copies whose users state their reasons.
+unsafe impl Send for Memory {}
+// SAFETY: as for Send.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    pub(crate) fn map(segment: Arc<Segment>) -> Result<Memory> {
+        let len = segment.file_len()?;
+        let mut space = SPACE.max(len);
+        loop {
+            match os::map_space(&*segment, space) {
+                Ok(base) => {
+                    return Ok(Memory { segment, base, space, len: AtomicUsize::new(len) });
+                }
+                // A limit on address space: do with less of it.
+                Err(_) if space / 2 >= len.max(PIECE) => space /= 2,
+                Err(source) => {
+                    return Err(ErrorKind::OutOfMemory { bytes: space, source }.into());
+                }
+            }
+        }
+    }
+
+    /// Whether `len` bytes at `offset` lie inside the file.
+    fn covers(&self, offset: u64, len: usize) -> bool {
+        let Some(end) = usize::try_from(offset).ok().and_then(|at| at.checked_add(len)) else {
+            return false;
+        };
+        end <= self.len.load(Ordering::Relaxed) || self.look_again(end)
+    }
+
+    #[cold]
+    fn look_again(&self, end: usize) -> bool {
+        let Ok(len) = self.segment.file_len() else { return false };
+        let len = len.min(self.space);
+        self.len.fetch_max(len, Ordering::Relaxed);
+        end <= len
+    }
+
+    fn checked(&self, offset: u64, len: usize) -> Result<NonNull<u8>> {
+        if !self.covers(offset, len) {
+            return Err(nonsense("a block outside of its memory"));
+        }
+        // SAFETY: inside the mapping (just checked: the file never shrinks).
+        Ok(unsafe { self.base.add(offset as usize) })
+    }
+
+    /// The block at `offset`.
+    pub(crate) fn block(&self, offset: u64) -> Result<&Block> {
+        if !offset.is_multiple_of(align_of::<Block>() as u64) || offset == 0 {
+            return Err(nonsense("a block where none can be"));
+        }
+        let at = self.checked(offset, BLOCK_HEAD)?;
+        // SAFETY: inside and aligned (checked); `Words` are atomics, and any bytes are a value;
+        // the mapping outlives the borrow.
+        Ok(unsafe { at.cast::<Block>().as_ref() })
+    }
+
+    /// A word at `offset`, which is a multiple of eight.
+    pub(crate) fn word(&self, offset: u64) -> Result<&AtomicU64> {
+        debug_assert!(offset.is_multiple_of(8));
+        let at = self.checked(offset, 8)?;
+        // SAFETY: inside (checked) and aligned (callers add multiples of eight to blocks'
+        // offsets); others touch it by atomics only; the mapping outlives the borrow.
+        Ok(unsafe { AtomicU64::from_ptr(at.cast().as_ptr()) })
+    }
+
+    /// Copies `bytes` in at `offset`.
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let at = self.checked(offset, bytes.len())?;
+        // SAFETY: inside (checked); `bytes` is private memory, so they do not overlap. Should
+        // another process break the protocol and touch them too, the bytes are arbitrary.
+        unsafe { at.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes at `offset` out, to fill `out`.
+    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let at = self.checked(offset, out.len())?;
+        // SAFETY: as in `write`.
+        unsafe { at.copy_to_nonoverlapping(NonNull::from(&mut *out).cast(), out.len()) };
+        Ok(())
+    }
+
+    /// Appends `len` bytes at `offset` to `out`.
+    pub(crate) fn append(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()> {
+        let at = self.checked(offset, len)?;
+        out.reserve(len);
+        let room = NonNull::from(out.spare_capacity_mut()).cast();
+        // SAFETY: the source is inside (checked), the room was just reserved, and private memory
+        // does not overlap a mapping.
+        unsafe { at.copy_to_nonoverlapping(room, len) };
+        // SAFETY: that many bytes were just written behind the old end.
+        unsafe { out.set_len(out.len() + len) };
+        Ok(())
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and this is its last user.
+        unsafe { os::unmap(self.base, self.space) };
+    }
+}
+
+#[cold]
+pub(crate) fn nonsense(what: &str) -> Error {
+    Error::corrupt(what)
+}
+
+/// The bytes of a block of `class`, its head included.
+fn size_of_class(class: usize) -> usize {
+    (SMALLEST / 4 * (4 + class % 4)) << (class / 4)
+}
+
+/// The class of the smallest block that holds `bytes`, its head included.
+fn class_for(bytes: usize) -> usize {
+    if bytes <= SMALLEST {
+        return 0;
+    }
+    let log = (bytes - 1).ilog2();
+    let quarter = ((bytes - 1) >> (log - 2)) & 3;
+    (log - SMALLEST.ilog2()) as usize * 4 + quarter + 1
+}
+
+/// Why a block could not be had.
+pub(crate) enum NoBlock {
+    /// The file must grow first, by [`Heap::grow`], with no lock held.
+    NoRoom,
+    /// It cannot be had at all.
+    Error(Error),
+}
+
+impl From<Error> for NoBlock {
+    fn from(source: Error) -> Self {
+        NoBlock::Error(source)
+    }
+}
+
+/// The blocks, seen by one participant.
+#[derive(Clone, Copy)]
+pub(crate) struct Heap<'a, D> {
+    pub(crate) memory: &'a Memory,
+    pub(crate) words: &'a HeapWords,
+    pub(crate) slot: Slot,
+    pub(crate) is_dead: D,
+}
+
+impl<D: Fn(Slot) -> bool> Heap<'_, D> {
+    fn locked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let lock = LockWord(&self.words.lock);
+        // Whoever died holding it left the lists whole: see above.
+        let _ = lock.take(self.slot, &mut Deadline::never(), &self.is_dead);
+        let result = work();
+        lock.let_go();
+        result
+    }
+
+    /// Takes a block with room for `bytes`, which is this participant's then.
+    pub(crate) fn take(&self, bytes: usize) -> Result<u64, NoBlock> {
+        let class = bytes.checked_add(BLOCK_HEAD).map_or(CLASSES, class_for);
+        if class >= CLASSES {
+            return Err(Error::invalid(format!("a message of {bytes} bytes is too long")).into());
+        }
+        self.locked(|| match self.recycle(class)? {
+            Some(block) => Ok(block),
+            None => self.cut(class),
+        })
+    }
+
+    /// A free block of this class, or of one that is at most twice as large.
+    fn recycle(&self, class: usize) -> Result<Option<u64>> {
+        for class in class..CLASSES.min(class + 4) {
+            let list = &self.words.free[class];
+            let offset = list.load(Ordering::Relaxed);
+            if offset == 0 {
+                continue;
+            }
+            let block = self.memory.block(offset)?;
+            if block.class.load(Ordering::Relaxed) as usize != class {
+                return Err(nonsense("a free block of the wrong size"));
+            }
+            list.store(block.next_free.load(Ordering::Relaxed), Ordering::Release);
+            block.give_to(self.slot);
+            return Ok(Some(offset));
+        }
+        Ok(None)
+    }
+
+    /// A new block from behind the last one.
+    fn cut(&self, class: usize) -> Result<u64, NoBlock> {
+        let end = self.words.end.load(Ordering::Relaxed);
+        let size = size_of_class(class);
+        if !self.memory.covers(end, size) {
+            return Err(NoBlock::NoRoom);
+        }
+        let block = self.memory.block(end)?;
+        block.class.store(class as u32, Ordering::Relaxed);
+        block.give_to(self.slot);
+        self.words.end.store(end + size as u64, Ordering::Release);
+        Ok(end)
+    }
+
+    /// Gives a block back that is this participant's.
+    pub(crate) fn give_back(&self, offset: u64) -> Result<()> {
+        self.locked(|| self.set_free(offset))
+    }
+
+    fn set_free(&self, offset: u64) -> Result<()> {
+        let block = self.memory.block(offset)?;
+        let class = block.class.load(Ordering::Relaxed) as usize;
+        let list = self.words.free.get(class).ok_or_else(|| nonsense("a block of no size"))?;
+        block.next_free.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
+        block.owner.store(FREE, Ordering::Relaxed);
+        list.store(offset, Ordering::Release);
+        Ok(())
+    }
+
+    /// The bytes that the block at `offset` has room for.
+    pub(crate) fn capacity(&self, offset: u64) -> Result<usize> {
+        let class = self.memory.block(offset)?.class.load(Ordering::Relaxed) as usize;
+        if class >= CLASSES || !self.memory.covers(offset, size_of_class(class)) {
+            return Err(nonsense("a block that runs past its memory"));
+        }
+        Ok(size_of_class(class) - BLOCK_HEAD)
+    }
+
+    /// Reserves memory for a block of `bytes`, and some more. Needs no lock: reserving twice does
+    /// no harm.
+    pub(crate) fn grow(&self, bytes: usize) -> Result<()> {
+        let len = self.memory.segment.file_len()?;
+        let size = size_of_class(class_for(bytes + BLOCK_HEAD));
+        let end = self.words.end.load(Ordering::Relaxed) as usize;
+        let needed = end.saturating_add(size).next_multiple_of(os::page_size());
+        if needed > self.memory.space {
+            let source = std::io::ErrorKind::OutOfMemory.into();
+            return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());
+        }
+        let ample = needed.max(len + (len / 8).clamp(STEP, PIECE)).min(self.memory.space);
+        self.reserve(len, needed)?;
+        // What is merely wished for may fail.
+        let _ = self.reserve(needed, ample);
+        Ok(())
+    }
+
+    fn reserve(&self, mut len: usize, target: usize) -> Result<()> {
+        while len < target {
+            len = target.min(len + PIECE);
+            self.memory.segment.grow(len)?;
+        }
+        Ok(())
+    }
+
+    /// Frees what a dead participant left: all blocks that belong to it, to the queue or to
+    /// nobody, unless they are `in_use`. The caller holds the locks of both ends, and acts in the
+    /// dead one's name.
+    pub(crate) fn collect(&self, first: u64, in_use: &HashSet<u64>) -> Result<()> {
+        self.locked(|| {
+            // A block is on a list at most once, so all lists are made anew. Should this process
+            // die meanwhile, what is on none is collected by the next.
+            for list in &self.words.free {
+                list.store(0, Ordering::Relaxed);
+            }
+            let end = self.words.end.load(Ordering::Relaxed);
+            let mut offset = first;
+            while offset < end {
+                let next = offset + (self.capacity(offset)? + BLOCK_HEAD) as u64;
+                let block = self.memory.block(offset)?;
+                let owner = block.owner.load(Ordering::Relaxed);
+                if in_use.contains(&offset) {
+                    block.give_to_queue();
+                } else if matches!(owner, FREE | QUEUE) || owner == u32::from(self.slot.number()) {
+                    self.set_free(offset)?;
+                }
+                offset = next;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl HeapWords {
+    /// Says where the blocks begin, before anybody else knows of the heap.
+    pub(crate) fn begin(&self, first: u64) {
+        self.end.store(first, Ordering::Relaxed);
+    }
+
+    /// Lets go of the lock if `slot`, which is dead, holds it.
+    pub(crate) fn bury(&self, slot: Slot) {
+        LockWord(&self.lock).let_go_for(slot, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_is_the_smallest_that_holds_its_size() {
+        for class in 0..CLASSES {
+            assert_eq!(class_for(size_of_class(class)), class);
+            assert_eq!(class_for(size_of_class(class) + 1), class + 1);
+            assert!(size_of_class(class).is_multiple_of(align_of::<Block>()));
+        }
+    }
+}

@@ -1,0 +1,723 @@
+//! A queue of byte messages between any number of processes, which no death can block or break.
+//!
+//! ```text
+//!      get_chunk                                  put_chunk
+//!          ▼                                          ▼
+//!       ┌───────────────┐ link  ┌───────────────┐   ┌───────────────┐
+//!       │ first = 126   ├──────►│ first = 189   ├──►│ first = 252   ├──► 0
+//!       ├───────────────┤       ├───────────────┤   ├───────────────┤
+//!       │ cell 126 (took│       │ cell 189      │   │ cell 252      │ ◄─ tail = 254 is next
+//!       │ cell 127  ◄ head      │ cell 190      │   │ cell 253      │
+//!       │   ⋮           │       │   ⋮           │   │   ⋮ (free)    │
+//!       └───────────────┘       └─────┬─────────┘   └───────────────┘
+//!                                     ▼ a message longer than 248 bytes: offset of its block
+//!                               ┌───────────────┐
+//!                               │ bytes         │   from the same heap as the chunks
+//!                               └───────────────┘
+//! ```
+//! Items are numbered; item `n` is in cell `n - first` of the chunk whose 63 numbers begin at
+//! `first`. Putters, one at a time under the tail lock, write cell `tail` and then store
+//! `tail + 1`; getters, one at a time under the head lock, read cell `head` and then store
+//! `head + 1` (`ends.rs`). Both locks are taken over from a dead holder (`lock.rs`). Long messages
+//! are copied in before, and out after, with no lock held but for taking the block (`heap.rs`).
+//! So:
+//!
+//! * The order is that of the numbers: a put that returned before another began comes out first.
+//! * An item is in the queue exactly if `head ≤ n < tail`. There is no other state.
+//!
+//! Who can die where, and what the survivor does:
+//!
+//! | who dies | what is left | what the survivor does |
+//! |---|---|---|
+//! | putter, before it stored `tail` | nothing; perhaps a lock, a block, a chunk already linked | takes the lock over, writes the same cell, uses the linked chunk |
+//! | putter, after that | the item, whole; perhaps a lock, and sleepers not woken | takes the lock over; sleepers look after one nap |
+//! | getter, before it stored `head` | the item, still in the queue; perhaps a lock | takes the lock over and the item |
+//! | getter, after that | a block or a chunk in its name; the item is gone with it | frees them |
+//! | burier | a burial not finished | does it again from the start |
+//!
+//! Blocks of the dead do no harm but to take room, so they are searched for only when there is
+//! none: before the file grows, the dead are buried, and everything that is neither reachable from
+//! `get_chunk` nor in a living participant's hands is free again (`collect`).
+//!
+//! Invariants that all of this rests on:
+//! 1. `tail`, `put_chunk` and the links are written under the tail lock only; `head` and
+//!    `get_chunk` under the head lock only; lists and `end` under the heap lock only. Locks are
+//!    taken in the order head, tail, heap.
+//! 2. A chunk is linked before `put_chunk` moves to it, and that before an item in it is
+//!    published. A getter leaves a chunk only for an item published in the next; so a chunk that
+//!    it frees is neither `put_chunk` nor linked from anywhere.
+//! 3. A block is in the hands of one participant, or reachable, or free. Whoever takes it out of
+//!    one state first writes the owner under which a collector would find it.
+
+#![allow(unsafe_code, reason = "vouches that the queue's words are atomics")]
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::bell::Bell;
+use crate::ends::{Alone, Ends, Refusal};
+use crate::error::{Error, Result};
+use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, nonsense};
+use crate::lock::LockWord;
+use crate::participant::{Crew, Kind, OWN, Slot};
+use crate::patience::Deadline;
+use crate::segment::{Segment, Words};
+
+/// The bytes of a cell: one word, then a short message or the offset of a long one.
+const CELL: u64 = 256;
+
+/// The longest message that fits into a cell, in bytes.
+const SHORT: usize = CELL as usize - 8;
+
+/// Cells per chunk: with the block's head, 16 KiB.
+const CELLS: u64 = 63;
+
+const CHUNK: usize = (CELLS * CELL) as usize;
+
+/// In a cell's word, beside the length: the bytes are in a block of their own.
+const IN_BLOCK: u64 = 1 << 63;
+
+/// Memory reserved for the first blocks, in bytes.
+const BEGINNING: usize = 64 << 10;
+
+#[repr(C)]
+struct QueueWords {
+    ends: Ends,
+    put_chunk: Alone<AtomicU64>,
+    get_chunk: Alone<AtomicU64>,
+    /// How many items were reported done.
+    done: Alone<AtomicU64>,
+    /// Rung when all items that were put are done.
+    idle: Alone<Bell>,
+    heap: HeapWords,
+}
+
+// SAFETY: atomics only, all parts `repr(C)`.
+unsafe impl Words for QueueWords {}
+
+/// Where the blocks begin.
+const FIRST_BLOCK: u64 = ((OWN + size_of::<QueueWords>()) as u64).next_multiple_of(64);
+
+/// Why a message was not put.
+#[derive(Debug)]
+pub enum PutError {
+    /// The queue was full until the timeout had passed.
+    Full,
+    /// The queue is closed.
+    Closed,
+    /// There is no memory for the message, or the queue's memory is corrupt.
+    Failed(Error),
+}
+
+/// Why no message was taken.
+#[derive(Debug)]
+pub enum GetError {
+    /// The queue was empty until the timeout had passed.
+    Empty,
+    /// The queue is closed, and all that was put has been taken.
+    Closed,
+    /// The queue's memory is corrupt, or too many processes use it.
+    Failed(Error),
+}
+
+/// [`Queue::task_done`] was called more often than there were items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NothingToDo;
+
+/// A first-in first-out queue of byte messages, for any number of processes and threads.
+///
+/// Messages may have any length from 0 bytes to what memory holds; up to 248 bytes they cost no
+/// memory of their own. There is no feeder thread: when [`put`](Self::put) returns, the message is
+/// in the queue and outlives its sender. Memory that the queue once needed stays with it, warm, for
+/// the next messages; it goes with the last handle.
+///
+/// A process that dies in the middle of an operation leaves the queue as if it had not begun, or
+/// as if it had ended: others go on within about 50 ms. A message is lost only with the process
+/// that took it.
+///
+/// ```
+/// use manyhands_shm::queue::Queue;
+///
+/// let queue = Queue::create(100)?;
+/// queue.put(b"many", None)?;
+/// queue.put(b"hands", None)?;
+/// queue.close()?;
+///
+/// let mut message = Vec::new();
+/// queue.get(&mut message, None)?;
+/// assert_eq!(message, b"many");
+/// queue.get(&mut message, None)?;
+/// assert_eq!(message, b"hands");
+/// assert!(queue.get(&mut message, None).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue {
+    crew: Crew,
+    memory: Memory,
+}
+
+/// A long message that was taken, and lies in its block until it is let go.
+struct Taken {
+    block: u64,
+    len: usize,
+}
+
+/// One message taken from a queue, not yet copied out; see [`Queue::take`].
+pub struct Message<'a> {
+    queue: &'a Queue,
+    short: Vec<u8>,
+    long: Option<Taken>,
+}
+
+impl Queue {
+    /// Makes a queue of at most `max_items` messages; 0 is no bound but memory.
+    ///
+    /// # Errors
+    /// If there is no room for its segment.
+    pub fn create(max_items: usize) -> Result<Queue> {
+        let own = FIRST_BLOCK as usize - OWN + BEGINNING;
+        let crew = Crew::create(Kind::Queue, own, true)?;
+        let queue = Queue { memory: Memory::map(Arc::clone(crew.segment()))?, crew };
+        let limit = if max_items == 0 { u64::MAX } else { max_items as u64 };
+        let words = queue.words();
+        words.ends.putters.limit.store(limit, Ordering::Relaxed);
+        words.heap.begin(FIRST_BLOCK);
+        let slot = queue.slot()?;
+        let chunk = match queue.heap(slot).take(CHUNK) {
+            Ok(chunk) => chunk,
+            Err(NoBlock::Error(source)) => return Err(source),
+            Err(NoBlock::NoRoom) => unreachable!("the beginning has room for a chunk"),
+        };
+        queue.memory.block(chunk)?.give_to_queue();
+        words.put_chunk.0.store(chunk, Ordering::Relaxed);
+        words.get_chunk.0.store(chunk, Ordering::Relaxed);
+        Ok(queue)
+    }
+
+    /// A handle on a queue whose segment came from another process.
+    ///
+    /// # Errors
+    /// `Corrupt` if the segment holds no queue.
+    pub fn attach(segment: Arc<Segment>) -> Result<Queue> {
+        let crew = Crew::attach(segment, Kind::Queue, FIRST_BLOCK as usize - OWN + BEGINNING)?;
+        let queue = Queue { memory: Memory::map(Arc::clone(crew.segment()))?, crew };
+        for chunk in [&queue.words().put_chunk, &queue.words().get_chunk] {
+            queue.memory.block(chunk.0.load(Ordering::Relaxed))?;
+        }
+        Ok(queue)
+    }
+
+    /// The segment, to be passed on.
+    pub fn segment(&self) -> &Arc<Segment> {
+        self.crew.segment()
+    }
+
+    fn words(&self) -> &QueueWords {
+        self.crew.own()
+    }
+
+    fn slot(&self) -> Result<Slot> {
+        self.crew.slot(|dead| self.bury(dead))
+    }
+
+    fn heap(&self, slot: Slot) -> Heap<'_, impl Fn(Slot) -> bool> {
+        let is_dead = |slot| self.crew.is_dead(slot);
+        Heap { memory: &self.memory, words: &self.words().heap, slot, is_dead }
+    }
+
+    /// Puts a message, waiting while the queue is full, at most `timeout` (`None`: as long as it
+    /// takes).
+    ///
+    /// # Errors
+    /// The message was not put: see [`PutError`].
+    pub fn put(&self, message: &[u8], timeout: Option<Duration>) -> Result<(), PutError> {
+        self.put_parts(&[message], timeout)
+    }
+
+    /// Puts a message if the queue is not full.
+    ///
+    /// # Errors
+    /// The message was not put: see [`PutError`].
+    pub fn try_put(&self, message: &[u8]) -> Result<(), PutError> {
+        self.put(message, Some(Duration::ZERO))
+    }
+
+    /// Puts one message made of `parts`, one after another; the rest as [`put`](Self::put).
+    ///
+    /// # Errors
+    /// The message was not put: see [`PutError`].
+    pub fn put_parts(&self, parts: &[&[u8]], timeout: Option<Duration>) -> Result<(), PutError> {
+        let slot = self.slot()?;
+        let deadline = &mut Deadline::after(timeout);
+        let len = parts.iter().map(|part| part.len()).sum();
+        if len <= SHORT {
+            return self.put_cell(slot, deadline, |cell| {
+                self.memory.word(cell)?.store(len as u64, Ordering::Relaxed);
+                self.copy_in(cell + 8, parts)
+            });
+        }
+        // Not copied before there is room, so that putters who wait hold no memory.
+        self.words().ends.wait_for_room(deadline)?;
+        let block = self.fill_block(slot, len, parts)?;
+        let put = self.put_cell(slot, deadline, |cell| {
+            self.memory.block(block)?.give_to_queue();
+            self.memory.word(cell + 8)?.store(block, Ordering::Relaxed);
+            self.memory.word(cell)?.store(len as u64 | IN_BLOCK, Ordering::Relaxed);
+            Ok(())
+        });
+        if put.is_err() {
+            self.heap(slot).give_back(block)?;
+        }
+        put
+    }
+
+    fn copy_in(&self, mut at: u64, parts: &[&[u8]]) -> Result<()> {
+        for part in parts {
+            self.memory.write(at, part)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies a long message into a block of this process's own.
+    fn fill_block(&self, slot: Slot, len: usize, parts: &[&[u8]]) -> Result<u64> {
+        let block = loop {
+            match self.heap(slot).take(len) {
+                Ok(block) => break block,
+                Err(NoBlock::Error(source)) => return Err(source),
+                Err(NoBlock::NoRoom) => self.make_room(slot, len)?,
+            }
+        };
+        self.copy_in(block + BLOCK_HEAD as u64, parts)?;
+        Ok(block)
+    }
+
+    /// Puts one item into the cell that `write` fills.
+    fn put_cell(
+        &self,
+        slot: Slot,
+        deadline: &mut Deadline,
+        write: impl Fn(u64) -> Result<()>,
+    ) -> Result<(), PutError> {
+        let is_dead = |slot| self.crew.is_dead(slot);
+        loop {
+            let put = self.words().ends.put(slot, deadline, is_dead, |number| {
+                write(self.cell_to_put(slot, number)?)?;
+                Ok(())
+            });
+            match put {
+                Ok(()) => return Ok(()),
+                Err(Refusal::TimedOut) => return Err(PutError::Full),
+                Err(Refusal::Closed) => return Err(PutError::Closed),
+                Err(Refusal::Failed(NoBlock::Error(source))) => return Err(source.into()),
+                Err(Refusal::Failed(NoBlock::NoRoom)) => self.make_room(slot, CHUNK)?,
+            }
+        }
+    }
+
+    /// Where item `number` is to be written; under the tail lock.
+    fn cell_to_put(&self, slot: Slot, number: u64) -> Result<u64, NoBlock> {
+        let put_chunk = &self.words().put_chunk.0;
+        let mut offset = put_chunk.load(Ordering::Relaxed);
+        let chunk = self.memory.block(offset)?;
+        let mut index = number.wrapping_sub(chunk.first.load(Ordering::Relaxed));
+        if index == CELLS {
+            offset = match chunk.link.load(Ordering::Relaxed) {
+                0 => self.new_chunk(slot, number, chunk)?,
+                // Linked by a putter that died before it could move on.
+                next => next,
+            };
+            // Release: the link is stored first, for the sake of whoever dies here.
+            put_chunk.store(offset, Ordering::Release);
+            let first = self.memory.block(offset)?.first.load(Ordering::Relaxed);
+            index = number.wrapping_sub(first);
+        }
+        Ok(self.cell(offset, index)?)
+    }
+
+    /// A chunk for items from `number` on, linked behind `last`.
+    fn new_chunk(&self, slot: Slot, number: u64, last: &heap::Block) -> Result<u64, NoBlock> {
+        let offset = self.heap(slot).take(CHUNK)?;
+        let chunk = self.memory.block(offset)?;
+        chunk.first.store(number, Ordering::Relaxed);
+        chunk.link.store(0, Ordering::Relaxed);
+        chunk.give_to_queue();
+        // Release: all of the chunk is stored first. Getters see the link by way of `tail`.
+        last.link.store(offset, Ordering::Release);
+        Ok(offset)
+    }
+
+    fn cell(&self, chunk: u64, index: u64) -> Result<u64> {
+        if index >= CELLS {
+            return Err(nonsense("a chunk that does not hold the item it should"));
+        }
+        Ok(chunk + BLOCK_HEAD as u64 + index * CELL)
+    }
+
+    /// Takes the next message into `message`, whose former content goes; waits while the queue is
+    /// empty, at most `timeout` (`None`: as long as it takes).
+    ///
+    /// # Errors
+    /// No message was taken (see [`GetError`]); `message` is empty then.
+    pub fn get(&self, message: &mut Vec<u8>, timeout: Option<Duration>) -> Result<(), GetError> {
+        let slot = self.slot()?;
+        let Some(long) = self.take_item(slot, message, timeout)? else { return Ok(()) };
+        let copied = self.memory.append(long.block + BLOCK_HEAD as u64, long.len, message);
+        self.heap(slot).give_back(long.block)?;
+        Ok(copied?)
+    }
+
+    /// Takes the next message if there is one; the rest as [`get`](Self::get).
+    ///
+    /// # Errors
+    /// No message was taken: see [`GetError`].
+    pub fn try_get(&self, message: &mut Vec<u8>) -> Result<(), GetError> {
+        self.get(message, Some(Duration::ZERO))
+    }
+
+    /// Takes the next message as [`get`](Self::get) does, but leaves a long one where it is, to be
+    /// copied to a place of the caller's choice once its length is known.
+    ///
+    /// # Errors
+    /// No message was taken: see [`GetError`].
+    pub fn take(&self, timeout: Option<Duration>) -> Result<Message<'_>, GetError> {
+        let mut short = Vec::new();
+        let long = self.take_item(self.slot()?, &mut short, timeout)?;
+        Ok(Message { queue: self, short, long })
+    }
+
+    /// Takes one item: a short one into `message`, a long one as it is.
+    fn take_item(
+        &self,
+        slot: Slot,
+        message: &mut Vec<u8>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Taken>, GetError> {
+        message.clear();
+        let is_dead = |slot| self.crew.is_dead(slot);
+        let mut emptied = None;
+        let taken = self.words().ends.get(slot, &mut Deadline::after(timeout), is_dead, |number| {
+            let cell = self.cell_to_get(slot, number, &mut emptied)?;
+            let word = self.memory.word(cell)?.load(Ordering::Relaxed);
+            if word & IN_BLOCK == 0 {
+                let len = word as usize;
+                if len > SHORT {
+                    return Err(nonsense("a message longer than its cell"));
+                }
+                self.memory.append(cell + 8, len, message)?;
+                return Ok(None);
+            }
+            let block = self.memory.word(cell + 8)?.load(Ordering::Relaxed);
+            let len = (word & !IN_BLOCK) as usize;
+            if len > self.heap(slot).capacity(block)? {
+                return Err(nonsense("a message longer than its block"));
+            }
+            self.memory.block(block)?.give_to(slot);
+            Ok(Some(Taken { block, len }))
+        });
+        if let Some(chunk) = emptied {
+            self.heap(slot).give_back(chunk)?;
+        }
+        taken.map_err(|refusal| match refusal {
+            Refusal::TimedOut => GetError::Empty,
+            Refusal::Closed => GetError::Closed,
+            Refusal::Failed(source) => GetError::Failed(source),
+        })
+    }
+
+    /// Where item `number` is to be read, and the chunk that is done with, if any; under the head
+    /// lock.
+    fn cell_to_get(&self, slot: Slot, number: u64, emptied: &mut Option<u64>) -> Result<u64> {
+        let get_chunk = &self.words().get_chunk.0;
+        let mut offset = get_chunk.load(Ordering::Relaxed);
+        let chunk = self.memory.block(offset)?;
+        let mut index = number.wrapping_sub(chunk.first.load(Ordering::Relaxed));
+        if index == CELLS {
+            let next = chunk.link.load(Ordering::Relaxed);
+            let first = self.memory.block(next)?.first.load(Ordering::Relaxed);
+            chunk.give_to(slot);
+            *emptied = Some(offset);
+            // Release: the owner is stored first, for the sake of whoever dies here.
+            get_chunk.store(next, Ordering::Release);
+            offset = next;
+            index = number.wrapping_sub(first);
+        }
+        self.cell(offset, index)
+    }
+
+    /// How many messages there were a moment ago.
+    pub fn len(&self) -> usize {
+        self.words().ends.len() as usize
+    }
+
+    /// Whether there was no message a moment ago.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many messages the queue takes; `None` if memory is the only bound.
+    pub fn max_items(&self) -> Option<usize> {
+        let limit = self.words().ends.putters.limit.load(Ordering::Relaxed);
+        (limit != u64::MAX).then_some(limit as usize)
+    }
+
+    /// How much memory the queue has, in bytes.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn memory_bytes(&self) -> Result<usize> {
+        self.segment().file_len()
+    }
+
+    /// Closes the queue for everybody: nothing is put any more, getters take what is left and are
+    /// then told. Wakes all who wait. Closing twice is no mistake.
+    ///
+    /// # Errors
+    /// If too many processes use the queue.
+    pub fn close(&self) -> Result<()> {
+        let slot = self.slot()?;
+        self.words().ends.close(slot, |slot| self.crew.is_dead(slot));
+        Ok(())
+    }
+
+    /// Whether the queue was closed.
+    pub fn is_closed(&self) -> bool {
+        self.words().ends.is_closed()
+    }
+
+    /// Reports that the work on one message taken is done. What a process had taken that died is
+    /// never reported.
+    ///
+    /// # Errors
+    /// If as many reports as messages were made already.
+    pub fn task_done(&self) -> Result<(), NothingToDo> {
+        let words = self.words();
+        let mut done = words.done.0.load(Ordering::Relaxed);
+        loop {
+            if done >= words.ends.tail.0.load(Ordering::Relaxed) {
+                return Err(NothingToDo);
+            }
+            // Release: pairs with the Acquire in `unfinished`, so that the work is seen.
+            match words.done.0.compare_exchange_weak(
+                done,
+                done + 1,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => done = now,
+            }
+        }
+        if self.unfinished() == 0 {
+            words.idle.0.ring(i32::MAX as u32);
+        }
+        Ok(())
+    }
+
+    /// How many messages were put and not reported done.
+    pub fn unfinished(&self) -> usize {
+        // Acquire: pairs with the Release in `task_done`.
+        let done = self.words().done.0.load(Ordering::Acquire);
+        self.words().ends.tail.0.load(Ordering::Relaxed).saturating_sub(done) as usize
+    }
+
+    /// Waits until all messages that were put are reported done, at most `timeout` (`None`: as long
+    /// as it takes); `false` if that has passed.
+    pub fn join(&self, timeout: Option<Duration>) -> bool {
+        let mut deadline = Deadline::after(timeout);
+        let idle = &self.words().idle.0;
+        while self.unfinished() > 0 {
+            let Some(nap) = deadline.nap() else { return false };
+            let heard = idle.listen();
+            if self.unfinished() > 0 {
+                idle.sleep(heard, nap);
+            }
+        }
+        true
+    }
+
+    /// Makes room for a block: what the dead have left, or else more memory. With no lock held.
+    #[cold]
+    fn make_room(&self, slot: Slot, bytes: usize) -> Result<()> {
+        if self.crew.bury_dead(|dead| self.bury(dead)) > 0 {
+            return Ok(());
+        }
+        self.heap(slot).grow(bytes)
+    }
+
+    /// Cleans up behind a dead participant; alone to do so, with no lock held.
+    fn bury(&self, dead: Slot) {
+        let words = self.words();
+        words.ends.bury(dead);
+        words.heap.bury(dead);
+        // In the name of the dead, whose slot is the burier's for the while: it may have none.
+        let is_dead = |slot| self.crew.is_dead(slot);
+        let head = LockWord(&words.ends.getters.lock);
+        let tail = LockWord(&words.ends.putters.lock);
+        let _ = head.take(dead, &mut Deadline::never(), is_dead);
+        let _ = tail.take(dead, &mut Deadline::never(), is_dead);
+        // Memory that makes no sense is left alone; whoever meets the nonsense reports it.
+        if let Ok(in_use) = self.reachable() {
+            let _ = self.heap(dead).collect(FIRST_BLOCK, &in_use);
+        }
+        tail.let_go();
+        head.let_go();
+    }
+
+    /// All blocks that belong to the queue; under both locks.
+    fn reachable(&self) -> Result<HashSet<u64>> {
+        let words = self.words();
+        let tail = words.ends.tail.0.load(Ordering::Relaxed);
+        let mut number = words.ends.head.0.load(Ordering::Relaxed);
+        let mut offset = words.get_chunk.0.load(Ordering::Relaxed);
+        let mut blocks = HashSet::new();
+        while offset != 0 {
+            let chunk = self.memory.block(offset)?;
+            if !blocks.insert(offset) {
+                return Err(nonsense("chunks linked in a circle"));
+            }
+            let first = chunk.first.load(Ordering::Relaxed);
+            while number < tail && number.wrapping_sub(first) < CELLS {
+                let cell = self.cell(offset, number.wrapping_sub(first))?;
+                if self.memory.word(cell)?.load(Ordering::Relaxed) & IN_BLOCK != 0 {
+                    blocks.insert(self.memory.word(cell + 8)?.load(Ordering::Relaxed));
+                }
+                number += 1;
+            }
+            offset = chunk.link.load(Ordering::Relaxed);
+        }
+        if number < tail {
+            return Err(nonsense("chunks that end before the items do"));
+        }
+        Ok(blocks)
+    }
+}
+
+impl Message<'_> {
+    /// How long the message is, in bytes.
+    pub fn len(&self) -> usize {
+        self.long.as_ref().map_or(self.short.len(), |long| long.len)
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies the message out.
+    ///
+    /// # Panics
+    /// If `out` is not exactly as long as the message.
+    ///
+    /// # Errors
+    /// `Corrupt` if the queue's memory is.
+    pub fn copy_to(&self, out: &mut [u8]) -> Result<()> {
+        assert_eq!(out.len(), self.len(), "the place must be as long as the message");
+        match &self.long {
+            Some(long) => self.queue.memory.read(long.block + BLOCK_HEAD as u64, out),
+            None => {
+                out.copy_from_slice(&self.short);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Message<'_> {
+    fn drop(&mut self) {
+        let Some(long) = &self.long else { return };
+        let Ok(slot) = self.queue.slot() else { return };
+        let Ok(block) = self.queue.memory.block(long.block) else { return };
+        // In a forked child the message is the parent's.
+        if block.belongs_to(slot) {
+            let _ = self.queue.heap(slot).give_back(long.block);
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .field("max_items", &self.max_items())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl From<Error> for PutError {
+    fn from(source: Error) -> Self {
+        PutError::Failed(source)
+    }
+}
+
+impl From<Error> for GetError {
+    fn from(source: Error) -> Self {
+        GetError::Failed(source)
+    }
+}
+
+impl From<Refusal<Error>> for PutError {
+    fn from(refusal: Refusal<Error>) -> Self {
+        match refusal {
+            Refusal::TimedOut => PutError::Full,
+            Refusal::Closed => PutError::Closed,
+            Refusal::Failed(source) => PutError::Failed(source),
+        }
+    }
+}
+
+impl fmt::Display for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PutError::Full => f.write_str("the queue is full"),
+            PutError::Closed => f.write_str("the queue is closed"),
+            PutError::Failed(source) => source.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GetError::Empty => f.write_str("the queue is empty"),
+            GetError::Closed => f.write_str("the queue is closed and empty"),
+            GetError::Failed(source) => source.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for NothingToDo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more tasks were reported done than were put")
+    }
+}
+
+impl std::error::Error for PutError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            PutError::Failed(source) => source.source(),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for GetError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            GetError::Failed(source) => source.source(),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for NothingToDo {}

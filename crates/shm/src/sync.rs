@@ -1,0 +1,356 @@
+//! Semaphore and event between processes.
+//!
+//! Each is one word, changed by one compare-and-swap or swap, so no death leaves it half-way. A
+//! dead process keeps the permits it took: nobody knows whether their purpose was fulfilled. An
+//! event nobody can hold.
+
+use crate::atomic::{AtomicU32, Ordering};
+use crate::bell::Bell;
+use crate::os;
+use crate::patience::Deadline;
+
+/// As many as there may be.
+const ALL: u32 = i32::MAX as u32;
+
+#[repr(C)]
+struct SemaphoreWords {
+    permits: AtomicU32,
+    most: AtomicU32,
+    bell: Bell,
+}
+
+impl SemaphoreWords {
+    fn acquire(&self, mut deadline: Deadline) -> bool {
+        while !self.try_acquire() {
+            let Some(nap) = deadline.nap() else { return false };
+            let heard = self.bell.listen();
+            if self.permits.load(Ordering::Relaxed) == 0 {
+                self.bell.sleep(heard, nap);
+            }
+        }
+        true
+    }
+
+    fn try_acquire(&self) -> bool {
+        let mut there = self.permits.load(Ordering::Relaxed);
+        while there > 0 {
+            // Acquire: pairs with the Release in `release`.
+            match self.permits.compare_exchange_weak(
+                there,
+                there - 1,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => there = now,
+            }
+        }
+        false
+    }
+
+    /// `false`, and nothing is changed, if there would be too many.
+    fn release(&self, count: u32) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        let mut there = self.permits.load(Ordering::Relaxed);
+        loop {
+            let Some(sum) = there.checked_add(count).filter(|sum| *sum <= most) else {
+                return false;
+            };
+            // Release: pairs with the Acquire in `try_acquire`.
+            match self.permits.compare_exchange_weak(
+                there,
+                sum,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => there = now,
+            }
+        }
+        self.bell.ring(count.min(ALL));
+        true
+    }
+}
+
+const CLEAR: u32 = 0;
+const SET: u32 = 1;
+/// Clear, and somebody sleeps until it is set.
+const AWAITED: u32 = 2;
+
+#[repr(C)]
+struct EventWords {
+    state: AtomicU32,
+    unused: AtomicU32,
+}
+
+impl EventWords {
+    fn set(&self) {
+        // Release: pairs with the Acquire in `is_set` and `wait`.
+        if self.state.swap(SET, Ordering::Release) == AWAITED {
+            os::futex_wake(&self.state, ALL);
+        }
+    }
+
+    fn clear(&self) {
+        // It fails if the event is clear already.
+        let _ = self.state.compare_exchange(SET, CLEAR, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        // Acquire: pairs with the Release in `set`.
+        self.state.load(Ordering::Acquire) == SET
+    }
+
+    fn wait(&self, mut deadline: Deadline) -> bool {
+        loop {
+            // Acquire: pairs with the Release in `set`.
+            let seen =
+                self.state.compare_exchange(CLEAR, AWAITED, Ordering::Acquire, Ordering::Acquire);
+            if seen == Err(SET) {
+                return true;
+            }
+            let Some(nap) = deadline.nap() else { return false };
+            os::futex_wait(&self.state, AWAITED, nap);
+        }
+    }
+}
+
+#[cfg(not(loom))]
+pub use shared::{Event, Semaphore};
+
+#[cfg(not(loom))]
+#[allow(unsafe_code, reason = "vouches that the words of the objects are atomics")]
+mod shared {
+    use std::fmt;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use super::{ALL, EventWords, SemaphoreWords};
+    use crate::error::{Error, Result};
+    use crate::participant::{Crew, Kind};
+    use crate::patience::Deadline;
+    use crate::segment::{Segment, Words};
+
+    // SAFETY: atomics only, all parts `repr(C)`.
+    unsafe impl Words for SemaphoreWords {}
+
+    /// A number of permits that processes take and give back.
+    ///
+    /// A process that dies keeps what it took: its permits are not given back by themselves.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use manyhands_shm::sync::Semaphore;
+    ///
+    /// let seats = Semaphore::create(1)?;
+    /// assert!(seats.acquire(None));
+    /// assert!(!seats.acquire(Some(Duration::ZERO)));
+    /// seats.release(1)?;
+    /// assert_eq!(seats.permits(), 1);
+    /// # Ok::<(), manyhands_shm::Error>(())
+    /// ```
+    pub struct Semaphore {
+        crew: Crew,
+    }
+
+    impl Semaphore {
+        /// Makes a semaphore with that many permits to begin with, and no bound.
+        ///
+        /// # Errors
+        /// If there is no room for its segment, or the number is above 2^31 - 1.
+        pub fn create(permits: u32) -> Result<Semaphore> {
+            Self::create_with(permits, ALL)
+        }
+
+        /// Makes a semaphore that never has more permits than to begin with: giving back more than was
+        /// taken is an error.
+        ///
+        /// # Errors
+        /// As [`create`](Self::create).
+        pub fn create_bounded(permits: u32) -> Result<Semaphore> {
+            Self::create_with(permits, permits)
+        }
+
+        fn create_with(permits: u32, most: u32) -> Result<Semaphore> {
+            if permits > ALL {
+                return Err(Error::invalid(format!("a semaphore cannot have {permits} permits")));
+            }
+            let crew = Crew::create(Kind::Semaphore, size_of::<SemaphoreWords>(), false)?;
+            let semaphore = Semaphore { crew };
+            semaphore.words().permits.store(permits, Ordering::Relaxed);
+            semaphore.words().most.store(most, Ordering::Relaxed);
+            Ok(semaphore)
+        }
+
+        /// A handle on a semaphore whose segment came from another process.
+        ///
+        /// # Errors
+        /// `Corrupt` if the segment holds no semaphore.
+        pub fn attach(segment: Arc<Segment>) -> Result<Semaphore> {
+            let crew = Crew::attach(segment, Kind::Semaphore, size_of::<SemaphoreWords>())?;
+            Ok(Semaphore { crew })
+        }
+
+        /// The segment, to be passed on.
+        pub fn segment(&self) -> &Arc<Segment> {
+            self.crew.segment()
+        }
+
+        fn words(&self) -> &SemaphoreWords {
+            self.crew.own()
+        }
+
+        /// Takes one permit, waiting for it at most `timeout` (`None`: as long as it takes); `false`
+        /// if that has passed.
+        pub fn acquire(&self, timeout: Option<Duration>) -> bool {
+            self.words().acquire(Deadline::after(timeout))
+        }
+
+        /// Gives permits back, taken or not, and wakes as many waiters.
+        ///
+        /// # Errors
+        /// `Invalid`, and nothing is given back, if there would be more permits than the bound.
+        pub fn release(&self, count: u32) -> Result<()> {
+            if self.words().release(count) {
+                return Ok(());
+            }
+            Err(Error::invalid("semaphore released too many times"))
+        }
+
+        /// How many permits there were a moment ago.
+        pub fn permits(&self) -> u32 {
+            self.words().permits.load(Ordering::Relaxed)
+        }
+    }
+
+    // SAFETY: atomics only, `repr(C)`.
+    unsafe impl Words for EventWords {}
+
+    /// A flag that processes set, clear and wait for.
+    ///
+    /// ```
+    /// use manyhands_shm::sync::Event;
+    ///
+    /// let ready = Event::create()?;
+    /// ready.set();
+    /// assert!(ready.wait(None));
+    /// # Ok::<(), manyhands_shm::Error>(())
+    /// ```
+    pub struct Event {
+        crew: Crew,
+    }
+
+    impl Event {
+        /// Makes an event that is not set.
+        ///
+        /// # Errors
+        /// If there is no room for its segment.
+        pub fn create() -> Result<Event> {
+            Ok(Event { crew: Crew::create(Kind::Event, size_of::<EventWords>(), false)? })
+        }
+
+        /// A handle on an event whose segment came from another process.
+        ///
+        /// # Errors
+        /// `Corrupt` if the segment holds no event.
+        pub fn attach(segment: Arc<Segment>) -> Result<Event> {
+            Ok(Event { crew: Crew::attach(segment, Kind::Event, size_of::<EventWords>())? })
+        }
+
+        /// The segment, to be passed on.
+        pub fn segment(&self) -> &Arc<Segment> {
+            self.crew.segment()
+        }
+
+        fn words(&self) -> &EventWords {
+            self.crew.own()
+        }
+
+        /// Sets the event, and wakes all who wait for it.
+        pub fn set(&self) {
+            self.words().set();
+        }
+
+        /// Clears the event.
+        pub fn clear(&self) {
+            self.words().clear();
+        }
+
+        /// Whether the event is set.
+        pub fn is_set(&self) -> bool {
+            self.words().is_set()
+        }
+
+        /// Waits until the event is set, at most `timeout` (`None`: as long as it takes); `false` if
+        /// that has passed. A set event that is cleared again at once may be missed, or not.
+        pub fn wait(&self, timeout: Option<Duration>) -> bool {
+            self.words().wait(Deadline::after(timeout))
+        }
+    }
+
+    impl fmt::Debug for Semaphore {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Semaphore").field("permits", &self.permits()).finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Debug for Event {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Event").field("set", &self.is_set()).finish_non_exhaustive()
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use std::sync::Arc;
+
+    fn model(check: impl Fn() + Sync + Send + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(check);
+    }
+
+    #[test]
+    fn a_permit_given_back_reaches_a_sleeper() {
+        model(|| {
+            let semaphore = Arc::new(SemaphoreWords {
+                permits: AtomicU32::new(1),
+                most: AtomicU32::new(1),
+                bell: Bell::new(),
+            });
+            let theirs = Arc::clone(&semaphore);
+            let use_it = |semaphore: &SemaphoreWords| {
+                assert!(semaphore.acquire(Deadline::never()));
+                assert!(semaphore.release(1));
+            };
+            let other = loom::thread::spawn(move || use_it(&theirs));
+            use_it(&semaphore);
+            other.join().unwrap();
+            assert!(!semaphore.release(1));
+        });
+    }
+
+    #[test]
+    fn setting_an_event_reaches_all_sleepers() {
+        model(|| {
+            let event =
+                Arc::new(EventWords { state: AtomicU32::new(0), unused: AtomicU32::new(0) });
+            let sleepers: Vec<_> = (0..2)
+                .map(|_| {
+                    let event = Arc::clone(&event);
+                    loom::thread::spawn(move || event.wait(Deadline::never()))
+                })
+                .collect();
+            event.set();
+            for sleeper in sleepers {
+                assert!(sleeper.join().unwrap());
+            }
+            assert!(event.is_set());
+            event.clear();
+            assert!(!event.is_set());
+        });
+    }
+}

@@ -1,0 +1,366 @@
+//! Lock, semaphore, event, condition, barrier and value between real processes, some of which die.
+
+#![allow(unsafe_code, reason = "a forked child's copy of a guard")]
+
+mod processes;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use manyhands_shm::{Barrier, BarrierError, Condition, Event, Lock, Segment, Semaphore, Value};
+
+use processes::{Child, Watchdog, child, until};
+
+const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+const BRIEFLY: Option<Duration> = Some(Duration::from_millis(2));
+
+fn all_succeed(children: Vec<Child>) {
+    children.into_iter().for_each(Child::succeeds);
+}
+
+#[test]
+fn processes_and_their_threads_exclude_each_other() {
+    let _watchdog = Watchdog::watch("exclusion");
+    let (lock, total) = (Lock::create().unwrap(), Value::<u64>::create(0).unwrap());
+    let count = || {
+        for _ in 0..5_000 {
+            let _guard = lock.lock().unwrap();
+            total.set(total.get() + 1);
+        }
+    };
+    let children = (0..3)
+        .map(|_| {
+            child(|| {
+                thread::scope(|scope| {
+                    scope.spawn(count);
+                    scope.spawn(count);
+                });
+            })
+        })
+        .collect();
+    all_succeed(children);
+    assert_eq!(total.get(), 30_000);
+}
+
+#[test]
+fn a_lock_is_refused_while_it_is_held_and_the_refusal_takes_its_time() {
+    let lock = Lock::create().unwrap();
+    let guard = lock.lock().unwrap();
+    assert!(lock.try_lock().unwrap().is_none());
+    let start = std::time::Instant::now();
+    assert!(lock.lock_timeout(Some(Duration::from_millis(5))).unwrap().is_none());
+    assert!(start.elapsed() >= Duration::from_millis(5));
+    drop(guard);
+    assert!(!lock.try_lock().unwrap().unwrap().owner_died());
+}
+
+#[test]
+fn a_dead_holders_lock_goes_to_a_waiter_who_is_told() {
+    let _watchdog = Watchdog::watch("dead holder");
+    let lock = Lock::create().unwrap();
+    for _ in 0..3 {
+        child(|| std::mem::forget(lock.lock().unwrap())).succeeds();
+        assert!(lock.lock().unwrap().owner_died());
+        assert!(!lock.lock().unwrap().owner_died());
+    }
+}
+
+#[test]
+fn one_waiter_of_many_is_told_of_the_death_and_all_get_the_lock() {
+    let _watchdog = Watchdog::watch("many waiters");
+    let (lock, told) = (Lock::create().unwrap(), Value::<i64>::create(0).unwrap());
+    let held = Event::create().unwrap();
+    let holder = child(|| {
+        std::mem::forget(lock.lock().unwrap());
+        held.set();
+        loop {
+            thread::park();
+        }
+    });
+    held.wait(None);
+    let waiters = (0..4)
+        .map(|_| {
+            child(|| {
+                let guard = lock.lock().unwrap();
+                told.fetch_add(i64::from(guard.owner_died()));
+            })
+        })
+        .collect();
+    holder.kill();
+    // Not reaped yet, perhaps: a zombie is dead enough.
+    all_succeed(waiters);
+    assert_eq!(told.get(), 1);
+    holder.end();
+}
+
+#[test]
+fn who_only_tries_gets_a_dead_holders_lock_too() {
+    let _watchdog = Watchdog::watch("trying");
+    let lock = Lock::create().unwrap();
+    child(|| std::mem::forget(lock.lock().unwrap())).succeeds();
+    until(|| lock.try_lock().unwrap().is_some_and(|guard| guard.owner_died()));
+}
+
+#[test]
+fn a_forked_child_does_not_hold_its_parents_lock() {
+    let _watchdog = Watchdog::watch("forked guard");
+    let lock = Lock::create().unwrap();
+    let guard = lock.lock().unwrap();
+    child(|| {
+        // SAFETY: the child never uses its copy of `guard` again.
+        drop(unsafe { std::ptr::read(&raw const guard) });
+        assert!(lock.is_locked());
+        assert!(lock.try_lock().unwrap().is_none());
+    })
+    .succeeds();
+    assert!(lock.is_locked());
+    drop(guard);
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_recursive_lock_counts_and_is_its_threads_own() {
+    let lock = Lock::create().unwrap();
+    assert!(lock.acquire_recursive(None).unwrap().is_some());
+    assert!(lock.acquire_recursive(AT_ONCE).unwrap().is_some());
+    assert_eq!(lock.depth(), 2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(lock.acquire_recursive(AT_ONCE).unwrap().is_none());
+            assert!(!lock.release_recursive());
+        });
+    });
+    child(|| assert!(!lock.release_recursive())).succeeds();
+    assert!(lock.release_recursive());
+    assert!(lock.is_locked());
+    assert!(lock.release_recursive());
+    assert!(!lock.is_locked() && !lock.release_recursive());
+}
+
+#[test]
+fn release_lets_go_for_others_and_tells_when_there_is_nothing() {
+    let lock = Lock::create().unwrap();
+    assert!(!lock.release());
+    assert!(lock.acquire(None).unwrap().is_some());
+    child(|| assert!(lock.release())).succeeds();
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn permits_are_counted_across_processes() {
+    let _watchdog = Watchdog::watch("semaphore");
+    let semaphore = Semaphore::create(2).unwrap();
+    let (inside, most) = (Value::<i64>::create(0).unwrap(), Value::<i64>::create(0).unwrap());
+    let children = (0..4)
+        .map(|_| {
+            child(|| {
+                for _ in 0..1_000 {
+                    assert!(semaphore.acquire(None));
+                    let now = inside.fetch_add(1) + 1;
+                    most.update(|most| most.max(now));
+                    inside.fetch_add(-1);
+                    semaphore.release(1).unwrap();
+                }
+            })
+        })
+        .collect();
+    all_succeed(children);
+    assert_eq!(semaphore.permits(), 2);
+    assert!((1..=2).contains(&most.get()));
+}
+
+#[test]
+fn a_bounded_semaphore_takes_no_more_than_it_gave() {
+    let semaphore = Semaphore::create_bounded(1).unwrap();
+    assert!(semaphore.release(1).is_err());
+    assert!(semaphore.acquire(None));
+    assert!(!semaphore.acquire(AT_ONCE) && !semaphore.acquire(BRIEFLY));
+    semaphore.release(1).unwrap();
+    assert_eq!(semaphore.permits(), 1);
+    let unbounded = Semaphore::create(0).unwrap();
+    unbounded.release(7).unwrap();
+    assert_eq!(unbounded.permits(), 7);
+    assert!(Semaphore::create(u32::MAX).is_err());
+}
+
+#[test]
+fn an_event_wakes_all_who_wait() {
+    let _watchdog = Watchdog::watch("event");
+    let event = Event::create().unwrap();
+    assert!(!event.is_set() && !event.wait(BRIEFLY));
+    let children = (0..4).map(|_| child(|| assert!(event.wait(None)))).collect();
+    event.set();
+    all_succeed(children);
+    assert!(event.is_set() && event.wait(AT_ONCE));
+    event.clear();
+    assert!(!event.is_set() && !event.wait(AT_ONCE));
+}
+
+/// Waits at a condition until `go` is above zero, then takes one from it.
+fn consume(lock: &Lock, condition: &Condition, go: &Value<i64>) {
+    let mut guard = lock.lock().unwrap();
+    while go.get() == 0 {
+        guard = condition.wait(guard, None).unwrap().0;
+    }
+    go.fetch_add(-1);
+    drop(guard);
+}
+
+#[test]
+fn a_condition_wakes_as_many_as_were_notified() {
+    let _watchdog = Watchdog::watch("condition");
+    let (lock, condition) = (Lock::create().unwrap(), Condition::create().unwrap());
+    let go = Value::<i64>::create(0).unwrap();
+    let children: Vec<_> = (0..4).map(|_| child(|| consume(&lock, &condition, &go))).collect();
+    for given in [1, 3] {
+        let mut given = given;
+        until(|| {
+            let _guard = lock.lock().unwrap();
+            let notified = condition.notify(given);
+            go.fetch_add(notified as i64);
+            given -= notified;
+            given == 0
+        });
+    }
+    all_succeed(children);
+    assert_eq!((go.get(), condition.notify_all()), (0, 0));
+}
+
+#[test]
+fn a_wait_at_a_condition_can_time_out() {
+    let (lock, condition) = (Lock::create().unwrap(), Condition::create().unwrap());
+    let (guard, notified) = condition.wait(lock.lock().unwrap(), BRIEFLY).unwrap();
+    assert!(!notified && lock.is_locked());
+    drop(guard);
+    assert_eq!(condition.notify_all(), 0);
+}
+
+#[test]
+fn a_notification_given_to_the_dead_passes_to_the_living() {
+    let _watchdog = Watchdog::watch("dead waiter");
+    let (lock, condition) = (Lock::create().unwrap(), Condition::create().unwrap());
+    let ready = Semaphore::create(0).unwrap();
+    let dead = child(|| {
+        let _waiter = condition.enlist().unwrap();
+        ready.release(1).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    ready.acquire(None);
+    let living = child(|| {
+        let guard = lock.lock().unwrap();
+        let waiter = condition.enlist().unwrap();
+        drop(guard);
+        ready.release(1).unwrap();
+        assert!(waiter.wait(None));
+    });
+    ready.acquire(None);
+    // First come, first notified: that is the one that cannot notice.
+    dead.kill();
+    dead.end();
+    assert_eq!(condition.notify(1), 1);
+    living.succeeds();
+}
+
+#[test]
+fn places_of_dead_waiters_are_used_again() {
+    let _watchdog = Watchdog::watch("places");
+    let condition = Condition::create().unwrap();
+    for _ in 0..400 {
+        child(|| std::mem::forget(condition.enlist().unwrap())).succeeds();
+    }
+    assert!(!condition.enlist().unwrap().wait(BRIEFLY));
+}
+
+#[test]
+fn a_barrier_lets_all_pass_together_again_and_again() {
+    let _watchdog = Watchdog::watch("barrier");
+    let barrier = Barrier::create(4).unwrap();
+    let (arrived, actions) = (Value::<i64>::create(0).unwrap(), Value::<i64>::create(0).unwrap());
+    let children = (0..4)
+        .map(|_| {
+            child(|| {
+                for round in 1..=200 {
+                    arrived.fetch_add(1);
+                    let act = || {
+                        assert_eq!(arrived.get(), 4 * round);
+                        actions.fetch_add(1);
+                    };
+                    assert!(barrier.wait_then(None, act).unwrap() < 4);
+                    assert!(actions.get() >= round);
+                    barrier.wait(None).unwrap();
+                }
+            })
+        })
+        .collect();
+    all_succeed(children);
+    assert_eq!((actions.get(), barrier.count_waiting(), barrier.parties()), (200, 0, 4));
+}
+
+fn expect_broken(barrier: &Barrier) {
+    assert!(matches!(barrier.wait(None), Err(BarrierError::Broken)));
+}
+
+#[test]
+fn a_death_at_a_barrier_breaks_it() {
+    let _watchdog = Watchdog::watch("death at a barrier");
+    let barrier = Barrier::create(3).unwrap();
+    let dying = child(|| {
+        let _ = barrier.wait(None);
+    });
+    until(|| barrier.count_waiting() == 1);
+    let waiting = child(|| expect_broken(&barrier));
+    until(|| barrier.count_waiting() == 2);
+    dying.kill();
+    waiting.succeeds();
+    dying.end();
+    assert!(barrier.is_broken());
+    expect_broken(&barrier);
+    barrier.reset().unwrap();
+    assert!(!barrier.is_broken());
+    let others = (0..2).map(|_| child(|| assert!(barrier.wait(None).is_ok()))).collect();
+    barrier.wait(None).unwrap();
+    all_succeed(others);
+}
+
+#[test]
+fn abort_reset_and_timeouts_end_the_waiting() {
+    let _watchdog = Watchdog::watch("abort");
+    let barrier = Barrier::create(2).unwrap();
+    for end in [Barrier::abort, Barrier::reset] {
+        let waiting = child(|| expect_broken(&barrier));
+        until(|| barrier.count_waiting() == 1);
+        end(&barrier).unwrap();
+        waiting.succeeds();
+        barrier.reset().unwrap();
+    }
+    assert!(matches!(barrier.wait(BRIEFLY), Err(BarrierError::TimedOut)));
+    expect_broken(&barrier);
+    assert!(Barrier::create(0).is_err());
+}
+
+#[test]
+fn values_keep_their_type_and_change_in_one_step() {
+    let value = Value::create(-1_i64).unwrap();
+    let children = (0..3)
+        .map(|_| {
+            child(|| {
+                for _ in 0..10_000 {
+                    value.fetch_add(1);
+                    value.update(|x| x * 2 - x);
+                }
+            })
+        })
+        .collect();
+    all_succeed(children);
+    assert_eq!(value.get(), 29_999);
+    let segment = || Arc::new(Segment::from_fd(value.segment().duplicate().unwrap()).unwrap());
+    assert_eq!(Value::<i64>::attach(segment()).unwrap().get(), 29_999);
+    assert!(Value::<f64>::attach(segment()).is_err());
+    assert!(Lock::attach(segment()).is_err());
+    let _guard = value.lock().lock().unwrap();
+    let other = Value::<i64>::attach(segment()).unwrap();
+    assert!(other.lock().try_lock().unwrap().is_none());
+}
