@@ -19,7 +19,9 @@ fn main() -> manyhands::Result<()> {
     pool.map_with(
         &array,
         |array, (start, end): (usize, usize)| {
-            array.slice(start..end).update(|piece| piece.iter_mut().for_each(|number| *number *= 2));
+            array
+                .slice(start..end)
+                .update(|piece| piece.iter_mut().for_each(|number| *number *= 2));
         },
         halves,
     )?;

@@ -52,7 +52,10 @@ impl Contexts {
         }
     }
 
-    pub(crate) fn get<C: DeserializeOwned + 'static>(&mut self, id: u64) -> std::result::Result<&C, String> {
+    pub(crate) fn get<C: DeserializeOwned + 'static>(
+        &mut self,
+        id: u64,
+    ) -> std::result::Result<&C, String> {
         let context = self.by_id.get_mut(&id).ok_or("its context was never sent")?;
         if let Context::Encoded(payload) = context {
             let decoded: C = codec::decode(&payload.bytes[TYPE_BYTES..], &payload.handles)

@@ -143,8 +143,7 @@ impl PoolBuilder {
             return Err(failed);
         }
         if self.startup.initializer.is_some() || self.startup.finalizer.is_some() {
-            self.options.startup =
-                codec::encode_alone(&self.startup).map_err(Error::invalid)?;
+            self.options.startup = codec::encode_alone(&self.startup).map_err(Error::invalid)?;
         }
         let inner = pool::Pool::new(self.options, ThisProgram)?;
         Ok(Pool { inner, defaults: self.defaults })

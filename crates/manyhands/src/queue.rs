@@ -102,11 +102,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.put_within(value, Some(limit))
     }
 
-    fn put_within(
-        &self,
-        value: &T,
-        limit: Option<Duration>,
-    ) -> std::result::Result<(), PutError> {
+    fn put_within(&self, value: &T, limit: Option<Duration>) -> std::result::Result<(), PutError> {
         let bytes = codec::encode_alone(value).map_err(|error| {
             PutError::Failed(Error::invalid(format!("a value cannot be put: {error}")))
         })?;

@@ -70,10 +70,10 @@ fn any_serde_value_goes_and_comes_back() {
     ];
     let pool = pool();
     assert_eq!(pool.map(|shape: Shape| shape, shapes.clone()).unwrap(), shapes);
-    let sorted = pool.submit(|map: BTreeMap<String, u8>| map.into_keys().next(), BTreeMap::from([
-        ("b".to_owned(), 1),
-        ("a".to_owned(), 2),
-    ]));
+    let sorted = pool.submit(
+        |map: BTreeMap<String, u8>| map.into_keys().next(),
+        BTreeMap::from([("b".to_owned(), 1), ("a".to_owned(), 2)]),
+    );
     assert_eq!(sorted.unwrap().wait().unwrap().as_deref(), Some("a"));
 }
 
@@ -96,7 +96,7 @@ fn a_map_gives_its_first_error_and_imap_every_one() {
         x
     }
     let pool = pool();
-    let error = pool.map(odd_ones_fail, [0, 2, 4, 5, 7].into_iter()).unwrap_err();
+    let error = pool.map(odd_ones_fail, [0, 2, 4, 5, 7]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Panicked { task: 3, .. }), "{error}");
     let results: Vec<_> = pool.imap(odd_ones_fail, 0..100).unwrap().collect();
     assert_eq!(results.len(), 100);
@@ -325,8 +325,8 @@ fn a_process_runs_one_function_and_ends() {
     sleeping.kill();
     let error = sleeping.join().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Killed { .. }), "{error}");
-    let error = Process::spawn(|()| std::process::exit(3), ()).unwrap().join();
-    let error: manyhands::Error = error.map(|()| ()).unwrap_err();
+    let leave = |code: i32| -> () { std::process::exit(code) };
+    let error = Process::spawn(leave, 3).unwrap().join().unwrap_err();
     assert_eq!(error.death().unwrap().exit, Exit::Code(3));
     // Dropped, it is ended; the harness sees that nothing is left.
     drop(Process::spawn(|()| std::thread::sleep(Duration::from_secs(1000)), ()).unwrap());

@@ -237,7 +237,9 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.worker, self.exit)?;
         if self.exit == Exit::Signal(9) {
-            f.write_str("; nobody here sent it: the machine or the container may be out of memory")?;
+            f.write_str(
+                "; nobody here sent it: the machine or the container may be out of memory",
+            )?;
         }
         if let Some(memory) = self.memory {
             write!(f, "; it last used {memory} bytes")?;

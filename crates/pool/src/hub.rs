@@ -115,8 +115,7 @@ impl Shared {
     pub(crate) fn new(options: PoolOptions, orders: Sender<Order>) -> Result<Arc<Self>> {
         let new = || -> std::io::Result<Self> {
             let bell = Arc::new(os::bell()?);
-            let graveyard =
-                Arc::new(Graveyard { ids: Mutex::default(), bell: Arc::clone(&bell) });
+            let graveyard = Arc::new(Graveyard { ids: Mutex::default(), bell: Arc::clone(&bell) });
             let (poller, timer) = (Poller::new()?, Timer::new()?);
             poller.add(&bell, BELL)?;
             poller.add(&timer, TIMER)?;
@@ -202,12 +201,8 @@ impl Shared {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return false;
             }
-            let free = self.driving.compare_exchange(
-                false,
-                true,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            );
+            let free =
+                self.driving.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
             if free.is_ok() {
                 self.drive_links(until, &done);
                 self.driving.store(false, Ordering::Release);
@@ -344,9 +339,10 @@ impl Shared {
         }
         let mut state = self.lock();
         let of_call = |chunk: &Chunk| Arc::ptr_eq(&chunk.call, call);
-        let holder = state.slots.iter().position(|slot| {
-            slot.as_ref().is_some_and(|slot| slot.ledger.chunks().any(of_call))
-        });
+        let holder = state
+            .slots
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(|slot| slot.ledger.chunks().any(of_call)));
         if let Some(index) = holder {
             state.recall(self, index);
         }
@@ -447,9 +443,7 @@ impl State {
 
     /// Whether a closing pool is done.
     fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none)
-            && self.launching.is_empty()
-            && self.queue.is_empty()
+        self.slots.iter().all(Option::is_none) && self.launching.is_empty() && self.queue.is_empty()
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -592,9 +586,10 @@ impl State {
                         touched.push(index);
                     }
                     let several = slot.ledger.unreported() > 1;
-                    let done = shared.options.tasks_per_worker.is_some_and(|limit| {
-                        slot.ledger.sent() >= limit.get()
-                    });
+                    let done = shared
+                        .options
+                        .tasks_per_worker
+                        .is_some_and(|limit| slot.ledger.sent() >= limit.get());
                     if done {
                         slot.stage = Stage::Retiring;
                         self.order_workers(shared);
@@ -885,8 +880,7 @@ impl State {
                 ErrorKind::LinkBroken { task, reason, death }
             }
             Some(Doom::Late) | None => {
-                if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now)
-                {
+                if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now) {
                     chunk.losses += 1;
                     self.queue.push_front(chunk);
                     return;
@@ -967,14 +961,12 @@ impl State {
         }
         let Some(closing) = self.closing else { return };
         if closing == Closing::Drain
-            && (!self.queue.is_empty()
-                || self.slots().any(|slot| slot.ledger.unreported() > 0))
+            && (!self.queue.is_empty() || self.slots().any(|slot| slot.ledger.unreported() > 0))
         {
             return;
         }
         for index in 0..self.slots.len() {
-            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none())
-            else {
+            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
                 continue;
             };
             match slot.stage {

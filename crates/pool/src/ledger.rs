@@ -39,12 +39,7 @@ impl Chunk {
         let middle = self.range.start + at;
         let tail = middle..self.range.end;
         self.range.end = middle;
-        Chunk {
-            call: Arc::clone(&self.call),
-            items: Arc::clone(&self.items),
-            range: tail,
-            ..*self
-        }
+        Chunk { call: Arc::clone(&self.call), items: Arc::clone(&self.items), range: tail, ..*self }
     }
 }
 

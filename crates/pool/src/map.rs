@@ -53,7 +53,10 @@ pub trait Source {
 /// Results on their way to the caller, from the task `first` on.
 enum Piece {
     /// Short ones, one after another.
-    Batch { lengths: Vec<u32>, bytes: Vec<u8> },
+    Batch {
+        lengths: Vec<u32>,
+        bytes: Vec<u8>,
+    },
     Reply(Reply),
     Failed(Error),
 }

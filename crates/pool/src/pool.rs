@@ -93,8 +93,7 @@ impl Pool {
         let call = Call::new(function.clone(), context.cloned(), options, sink);
         let lengths = vec![payload.bytes.len() as u64];
         let items = Items::new(&self.shared.arena, lengths, payload)?;
-        let chunk =
-            Chunk { call: Arc::clone(&call), items, range: 0..1, first_task: 0, losses: 0 };
+        let chunk = Chunk { call: Arc::clone(&call), items, range: 0..1, first_task: 0, losses: 0 };
         self.shared.enqueue(vec![chunk]).map_err(|(error, _)| error)?;
         Ok(Future { shared: Arc::clone(&self.shared), call, state })
     }
@@ -185,12 +184,7 @@ fn launch_workers(
     }
 }
 
-fn launch(
-    shared: &Shared,
-    launcher: &dyn Launcher,
-    own: &OwnedFd,
-    order: &Order,
-) -> Result<Slot> {
+fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order) -> Result<Slot> {
     let words = Words::create()?;
     let affinity = &shared.options.cpu_affinity;
     let hello = Hello {

@@ -256,10 +256,8 @@ impl Slot {
         if self.segments.contains(&number) {
             return Ok(());
         }
-        let descriptor = block
-            .segment()
-            .duplicate_read_only()
-            .map_err(|error| Sending::Failed(error.into()))?;
+        let descriptor =
+            block.segment().duplicate_read_only().map_err(|error| Sending::Failed(error.into()))?;
         self.mail.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
         self.segments.insert(number);
         Ok(())

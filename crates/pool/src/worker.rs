@@ -269,7 +269,11 @@ impl Worker {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn run_items(&mut self, reader: &mut Reader<'_>, runner: &mut dyn Runner) -> Result<(), String> {
+    fn run_items(
+        &mut self,
+        reader: &mut Reader<'_>,
+        runner: &mut dyn Runner,
+    ) -> Result<(), String> {
         const SHORT: &str = "items that are too short";
         let head = ItemsHead::read(reader).ok_or(SHORT)?;
         let count = head.count as usize;
@@ -305,9 +309,7 @@ impl Worker {
             reply.bytes.clear();
             reply.handles.clear();
             let outcome = match &handles {
-                Ok(handles) => {
-                    guarded(|| runner.run(call, Item { bytes, handles }, &mut reply))
-                }
+                Ok(handles) => guarded(|| runner.run(call, Item { bytes, handles }, &mut reply)),
                 Err(reason) => Err((Status::Refused, reason.clone())),
             };
             let done = os::now_nanos();

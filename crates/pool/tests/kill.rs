@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "ptrace and signals")]
 #![allow(clippy::print_stdout, reason = "a parent tells its pids")]
 
+mod runner;
 mod support;
 
 use std::collections::BTreeSet;
@@ -17,14 +18,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use manyhands_pool::{CallOptions, Error, ErrorKind, Pool};
-use support::runner::*;
+use runner::*;
 use support::{Random, children, wait_until};
 
 fn main() -> ExitCode {
+    work_if_worker();
     if std::env::args().nth(1).as_deref() == Some("--be-the-parent") {
         be_the_parent();
     }
-    support::runner::main(tests![
+    support::run(tests![
         a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task,
         two_thousand_deaths_lose_nothing_but_what_ran,
         a_killed_parent_leaves_no_process_and_no_memory,
@@ -143,7 +145,8 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
         while deaths.load(Ordering::Relaxed) < DEATHS {
             let numbers = (0..200).map(|_| random.below(100)).collect::<Vec<_>>();
             for name in ["double", "panic if odd", "exit if odd", "spin"] {
-                let options = CallOptions { retries: (numbers[0] % 2) as u32, ..Default::default() };
+                let options =
+                    CallOptions { retries: (numbers[0] % 2) as u32, ..Default::default() };
                 let results = map(&pool, name, numbers.iter().copied(), options, true);
                 assert_eq!(results.len(), numbers.len());
                 for (place, (task, result)) in results.into_iter().enumerate() {
@@ -249,9 +252,8 @@ fn a_killed_parent_leaves_no_process_and_no_memory() {
     let killed = Instant::now();
     parent.kill().unwrap();
     parent.wait().unwrap();
-    let left = || -> Vec<u32> {
-        pids.iter().copied().filter(|pid| support::is_alive(*pid)).collect()
-    };
+    let left =
+        || -> Vec<u32> { pids.iter().copied().filter(|pid| support::is_alive(*pid)).collect() };
     let gone = || left().is_empty() && shared_memory_in_use() < before + (128 << 20);
     wait_until("all are gone", gone, || format!("{:?}", left()));
     // Not a matter of speed: whoever has not noticed by then waits for something else.

@@ -1,5 +1,6 @@
 //! What a pool promises, through its public interface, with real processes.
 
+mod runner;
 mod support;
 
 use std::num::NonZeroUsize;
@@ -9,18 +10,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use manyhands_pool::launch::{Exit, ThisProgram};
-use manyhands_pool::{
-    CallOptions, ErrorKind, Payload, Pool, PoolOptions, as_completed,
-};
-use support::runner::*;
+use manyhands_pool::{CallOptions, ErrorKind, Payload, Pool, PoolOptions, as_completed};
+use runner::*;
 use support::wait_until;
 
 fn main() -> ExitCode {
-    runner_main()
-}
-
-fn runner_main() -> ExitCode {
-    support::runner::main(tests![
+    work_if_worker();
+    support::run(tests![
         a_task_comes_back_with_its_result,
         a_map_keeps_order_and_loses_nothing,
         an_unordered_map_gives_every_task_once,
@@ -218,8 +214,9 @@ fn a_task_past_its_deadline_is_killed_and_its_siblings_are_not() {
     let deadline = Duration::from_millis(300);
     let options = CallOptions { deadline: Some(deadline), ..plain() };
     let short = |_| 1_000_u64.to_le_bytes().to_vec();
-    let mut futures: Vec<_> =
-        (0..20).map(|task| submit_with(&pool, "micros", short(task).into(), options.clone())).collect();
+    let mut futures: Vec<_> = (0..20)
+        .map(|task| submit_with(&pool, "micros", short(task).into(), options.clone()))
+        .collect();
     let long = 3_600_000_000_u64.to_le_bytes().to_vec();
     let began = Instant::now();
     futures.insert(5, submit_with(&pool, "micros", long.into(), options.clone()));

@@ -199,8 +199,9 @@ impl<T: Element> SharedArray<T> {
             Bound::Unbounded => self.len,
         };
         assert!(start <= end && end <= self.len, "no {start}..{end} in {} elements", self.len);
-        // SAFETY: `attach` and `zeros` made sure that all elements lie behind the head.
-        let first = unsafe { self.segment.as_ptr().as_ptr().add(HEAD).cast::<T>().add(start) };
+        // Inside: `attach` and `zeros` made sure that all elements lie behind the head.
+        let first = self.segment.as_ptr().as_ptr().wrapping_add(HEAD).cast::<T>();
+        let first = first.wrapping_add(start);
         ArraySlice { first, len: end - start, array: PhantomData }
     }
 

@@ -147,6 +147,11 @@ impl Segment {
         os::reopen_read_only(self.fd.as_fd()).map_err(|source| Error::system("open", source))
     }
 
+    /// Where an offset is mapped; to be used only if it lies inside.
+    fn at(&self, offset: usize) -> *mut u8 {
+        self.base.as_ptr().wrapping_add(offset)
+    }
+
     fn check(&self, offset: usize, len: usize) -> Result<()> {
         if offset.checked_add(len).is_some_and(|end| end <= self.len) {
             return Ok(());
@@ -168,9 +173,7 @@ impl Segment {
         }
         // SAFETY: inside the mapping (checked), writable (checked), and `bytes` is private memory,
         // so they do not overlap. A racing access yields arbitrary bytes, which readers validate.
-        unsafe {
-            self.base.as_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        }
+        unsafe { self.at(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Ok(())
     }
 
@@ -181,13 +184,12 @@ impl Segment {
     pub fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
         self.check(offset, len)?;
         out.reserve(len);
+        let room = out.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: the source is inside the mapping (checked); the room was just reserved; private
         // memory does not overlap a mapping.
-        unsafe {
-            let to = out.as_mut_ptr().add(out.len());
-            self.base.as_ptr().add(offset).copy_to_nonoverlapping(to, len);
-            out.set_len(out.len() + len);
-        }
+        unsafe { self.at(offset).copy_to_nonoverlapping(room, len) };
+        // SAFETY: these bytes were just written.
+        unsafe { out.set_len(out.len() + len) };
         Ok(())
     }
 
@@ -200,7 +202,7 @@ impl Segment {
         self.assert_word(offset, 4);
         // SAFETY: inside, aligned and writable (asserted); the mapping outlives the borrow; other
         // processes touch it by atomics only.
-        unsafe { AtomicU32::from_ptr(self.base.as_ptr().add(offset).cast()) }
+        unsafe { AtomicU32::from_ptr(self.at(offset).cast()) }
     }
 
     /// The 64-bit word at `offset`.
@@ -210,7 +212,7 @@ impl Segment {
     pub fn u64_at(&self, offset: usize) -> &AtomicU64 {
         self.assert_word(offset, 8);
         // SAFETY: as in `u32_at`.
-        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+        unsafe { AtomicU64::from_ptr(self.at(offset).cast()) }
     }
 
     /// The shared words at `offset`.

@@ -77,3 +77,51 @@ impl WaitWord<'_> {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A sleeper's word, and what it waits for.
+    fn race(wake: fn(WaitWord<'_>), how: u32) {
+        loom::model(move || {
+            let shared = Arc::new((AtomicU32::new(AWAKE), AtomicU32::new(0)));
+            let theirs = Arc::clone(&shared);
+            let waker = loom::thread::spawn(move || {
+                theirs.1.store(1, Ordering::Release);
+                wake(WaitWord(&theirs.0));
+            });
+            let word = WaitWord(&shared.0);
+            // A lost wake-up would sleep for ever here, which loom reports as a deadlock.
+            while shared.1.load(Ordering::Acquire) == 0 {
+                word.announce(how);
+                if shared.1.load(Ordering::Acquire) == 0 {
+                    word.sleep(how, Duration::MAX);
+                } else {
+                    word.cancel();
+                }
+            }
+            waker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_published_change_never_leaves_its_sleeper_asleep() {
+        race(|word| word.wake(), 1);
+        race(|word| word.wake_from(2), 2);
+    }
+
+    #[test]
+    fn of_two_wakers_exactly_one_is_told_to_wake() {
+        loom::model(|| {
+            let word = Arc::new(AtomicU32::new(AWAKE));
+            WaitWord(&word).announce(1);
+            let theirs = Arc::clone(&word);
+            let other = loom::thread::spawn(move || WaitWord(&theirs).asleep());
+            let own = WaitWord(&word).asleep();
+            let other = other.join().unwrap();
+            assert!(own.is_some() != other.is_some());
+        });
+    }
+}

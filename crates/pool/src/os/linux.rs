@@ -14,9 +14,7 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
-};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
 use crate::launch::Exit;
 
@@ -30,10 +28,7 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 }
 
 fn timespec(time: Duration) -> Timespec {
-    Timespec {
-        tv_sec: time.as_secs().min(1 << 40) as _,
-        tv_nsec: time.subsec_nanos() as _,
-    }
+    Timespec { tv_sec: time.as_secs().min(1 << 40) as _, tv_nsec: time.subsec_nanos() as _ }
 }
 
 /// What one process rings to wake another that polls: an eventfd.
@@ -327,7 +322,8 @@ pub(crate) fn write_stderr(mut bytes: &[u8]) {
             Ok(len) => bytes = &bytes[len..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
-                let mut polled = [PollFd::from_borrowed_fd(rustix::stdio::stderr(), PollFlags::OUT)];
+                let mut polled =
+                    [PollFd::from_borrowed_fd(rustix::stdio::stderr(), PollFlags::OUT)];
                 let _ = rustix::event::poll(&mut polled, None);
             }
             Err(_) => return,

@@ -4,6 +4,7 @@
 //! The output is that of the standard harness, as are a filter and `--list`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program reports")]
+#![allow(unreachable_pub, reason = "it is a module of each test binary")]
 #![allow(dead_code, reason = "each test binary uses what it needs of it")]
 
 use std::collections::BTreeSet;
@@ -13,8 +14,6 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-pub mod runner;
 
 /// A test and its name.
 pub type Test = (&'static str, fn());
@@ -151,7 +150,9 @@ impl Left {
             .collect();
         let threads = names("/proc/self/task")
             .into_iter()
-            .filter_map(|task| Some(format!("{task} {}", fs::read_to_string(format!("{task}/comm")).ok()?)))
+            .filter_map(|task| {
+                Some(format!("{task} {}", fs::read_to_string(format!("{task}/comm")).ok()?))
+            })
             .filter(|task| !task.contains("watchdog"))
             .collect();
         let temporary = std::env::temp_dir().display().to_string();

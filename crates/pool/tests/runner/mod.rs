@@ -1,7 +1,9 @@
 //! The worker of the tests: functions by name, on numbers.
 
+#![allow(unreachable_pub, clippy::print_stderr, reason = "it is a module of each test binary")]
+#![allow(dead_code, reason = "each test binary uses what it needs of it")]
+
 use std::collections::HashMap;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,12 +162,6 @@ pub fn work_if_worker() {
         let status = worker::serve(socket, &mut ByName::default()).unwrap();
         std::process::exit(status);
     }
-}
-
-/// The first thing in `main`: works if this is a worker, runs the tests if not.
-pub fn main(tests: &[super::Test]) -> ExitCode {
-    work_if_worker();
-    super::run(tests)
 }
 
 pub fn pool(workers: usize) -> Pool {
