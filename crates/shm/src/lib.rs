@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`segment`] | one piece of shared memory: a sealed memfd, passed as a descriptor |
-//! | [`array`] | a typed, shaped array over a segment |
+//! | [`array`](mod@array) | a typed, shaped array over a segment |
 //! | [`value`] | one number that several processes read and change |
 //! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
 //! | [`queue`] | a bounded queue of byte messages between any number of processes |
