@@ -227,8 +227,15 @@ fn initializers_and_finalizers_run_once_per_worker() {
         })
         .build()
         .unwrap();
-    let started = pool.map(|()| STARTED.load(Ordering::Relaxed), [(); 100]).unwrap();
-    assert!(started.into_iter().all(|started| started == 1));
+    let work = |()| {
+        std::thread::sleep(Duration::from_micros(100));
+        (std::process::id(), STARTED.load(Ordering::Relaxed))
+    };
+    let mut seen = BTreeMap::new();
+    while seen.len() < 2 {
+        seen.extend(pool.map(work, [(); 10]).unwrap());
+    }
+    assert!(seen.into_values().all(|started| started == 1));
     pool.shutdown();
     let written = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();

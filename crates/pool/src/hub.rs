@@ -470,6 +470,7 @@ impl State {
         for slot in self.slots.iter_mut().flatten() {
             dead.iter().for_each(|id| slot.forget_blob(*id));
             trimmed.iter().for_each(|number| slot.forget_segment(*number));
+            slot.forget_dead_handles();
         }
         loop {
             for index in 0..self.slots.len() {

@@ -14,7 +14,7 @@
 //! What can die where: a worker that dies before the tail store of a record has sent nothing,
 //! after it the whole record; dead between the store and the bell, its pidfd rings instead.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -125,69 +125,126 @@ impl Words {
     }
 }
 
-/// The socket of a link and what came over it: the other end's arena, and handles in order.
+/// The socket of a link and what came over it: the other end's arena, and handles.
 pub(crate) struct Mail {
     socket: OwnedFd,
     arena: ArenaView,
-    handles: VecDeque<OwnedFd>,
+    /// Handles for the records to come, in order.
+    handles: VecDeque<Handle>,
+    /// Handles that stay until they are forgotten, by number.
+    kept: HashMap<u32, Handle>,
     /// The parent must never wait for a worker; a worker may wait for its parent.
     wait: bool,
 }
 
+/// Shared memory that came, or why it could not be taken.
+type Handle = Result<Arc<Segment>, String>;
+
+/// Why something that was announced is not there.
+pub(crate) enum MailError {
+    /// This process could not take it.
+    Local(String),
+    /// The other end did not send it, or sent nonsense.
+    Broken(String),
+}
+
+impl MailError {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            MailError::Local(text) | MailError::Broken(text) => text,
+        }
+    }
+}
+
 impl Mail {
     pub(crate) fn new(socket: OwnedFd, wait: bool) -> Self {
-        Mail { socket, arena: ArenaView::default(), handles: VecDeque::new(), wait }
+        let (arena, handles) = (ArenaView::default(), VecDeque::new());
+        Mail { socket, arena, handles, kept: HashMap::new(), wait }
     }
 
     pub(crate) fn send_segment(&self, number: u32, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         os::send(&self.socket, &message(tag::SEGMENT, number), &[descriptor], self.wait)
     }
 
+    /// Sends a handle that the other end keeps.
+    pub(crate) fn send_handle(&self, number: u32, handle: &Segment) -> io::Result<()> {
+        os::send(&self.socket, &message(tag::HANDLE, number), &[handle.as_fd()], self.wait)
+    }
+
+    /// Sends the handles of the next record.
     pub(crate) fn send_handles(&self, handles: &[Arc<Segment>]) -> io::Result<()> {
         let descriptors: Vec<_> = handles.iter().map(|segment| segment.as_fd()).collect();
         let bytes = message(tag::HANDLES, handles.len() as u32);
         os::send(&self.socket, &bytes, &descriptors, self.wait)
     }
 
-    /// The next `count` handles, mapped.
-    pub(crate) fn take_handles(&mut self, count: usize) -> Result<Vec<Arc<Segment>>, String> {
+    /// The next `count` handles.
+    pub(crate) fn take_handles(&mut self, count: usize) -> Result<Vec<Arc<Segment>>, MailError> {
         while self.handles.len() < count {
             self.receive()?;
         }
-        self.handles
-            .drain(..count)
-            .map(|handle| Segment::from_fd(handle).map(Arc::new).map_err(|error| error.to_string()))
-            .collect()
+        self.handles.drain(..count).collect::<Result<_, _>>().map_err(MailError::Local)
+    }
+
+    /// A handle that is kept.
+    pub(crate) fn kept(&mut self, number: u32) -> Result<Arc<Segment>, MailError> {
+        loop {
+            if let Some(handle) = self.kept.get(&number) {
+                return handle.clone().map_err(MailError::Local);
+            }
+            self.receive()?;
+        }
+    }
+
+    pub(crate) fn forget_handle(&mut self, number: u32) {
+        self.kept.remove(&number);
     }
 
     /// A block of the other end's arena.
-    pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, String> {
+    pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, MailError> {
         while !self.arena.knows(name.segment) {
             self.receive()?;
         }
-        self.arena.receive(name, 1).map_err(|error| error.to_string())
+        self.arena.receive(name, 1).map_err(|error| MailError::Broken(error.to_string()))
     }
 
     pub(crate) fn forget_segment(&mut self, number: u32) {
         self.arena.forget(number);
     }
 
-    fn receive(&mut self) -> Result<(), String> {
+    fn receive(&mut self) -> Result<(), MailError> {
         let mut bytes = [0; 8];
         let mut descriptors = Vec::new();
         let len = os::receive(&self.socket, &mut bytes, &mut descriptors, self.wait)
-            .map_err(|error| format!("a descriptor that was announced did not come: {error}"))?;
+            .map_err(|error| MailError::Broken(format!("a handle did not come: {error}")))?;
         let mut reader = Reader(&bytes[..len]);
-        match (reader.u32(), reader.u32()) {
-            (Some(tag::SEGMENT), Some(number)) if descriptors.len() == 1 => {
-                let descriptor = descriptors.pop().expect("one descriptor");
-                self.arena.insert(number, descriptor).map_err(|error| error.to_string())
+        let (Some(tag), Some(number)) = (reader.u32(), reader.u32()) else {
+            return Err(MailError::Broken("a message that is too short".to_owned()));
+        };
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || {
+            let descriptor = descriptors.next().ok_or_else(|| {
+                "no room for one more descriptor: raise the limit on open files (ulimit -n)"
+                    .to_owned()
+            })?;
+            Segment::from_fd(descriptor).map(Arc::new).map_err(|error| error.to_string())
+        };
+        match tag {
+            tag::SEGMENT => {
+                let segment = next().map_err(MailError::Local)?;
+                let inserted = self.arena.insert(number, segment);
+                inserted.map_err(|error| MailError::Broken(error.to_string()))
             }
-            (Some(tag::HANDLES), Some(count)) if descriptors.len() == count as usize => {
-                self.handles.extend(descriptors);
+            tag::HANDLE => {
+                let handle = next();
+                self.kept.insert(number, handle);
                 Ok(())
             }
-            _ => Err("a message on the link's socket that makes no sense".to_owned()),
+            tag::HANDLES if number as usize <= os::MAX_DESCRIPTORS => {
+                self.handles.extend((0..number).map(|_| next()));
+                Ok(())
+            }
+            _ => Err(MailError::Broken("a message that makes no sense".to_owned())),
         }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   ring A, to the worker                      ring B, to the hub
-//!     DEFINE   id, handles, bytes                READY
-//!     ITEMS    header, lengths, bytes            DONE    header, bytes      one per item, in order
-//!     FORGET_BLOB id    FORGET_SEGMENT number    FORGET_SEGMENT number
-//!     FINISH                                     START_FAILED reason
-//!   socket, both ways: SEGMENT number + descriptor; HANDLES count + descriptors
+//!     DEFINE   header, bytes                     READY
+//!     ITEMS    header, handles, lengths, bytes   DONE    header, bytes      one per item, in order
+//!     FORGET_BLOB id     FORGET_HANDLE number    FORGET_SEGMENT number
+//!     FORGET_SEGMENT number     FINISH           START_FAILED reason
+//!   socket, both ways: SEGMENT number + descriptor    of the sender's arena
+//!                      HANDLES count + descriptors    for the next record that has some
+//!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it
 //! ```
 //! Bytes too long for a ring lie in a block of the sender's arena, which the record names instead.
 //! Descriptors are sent before the record that needs them, so its reader finds them in order.
@@ -28,6 +30,7 @@ pub(crate) mod kind {
     pub(crate) const READY: u32 = 6;
     pub(crate) const DONE: u32 = 7;
     pub(crate) const START_FAILED: u32 = 8;
+    pub(crate) const FORGET_HANDLE: u32 = 9;
 }
 
 /// A kind of socket message.
@@ -35,6 +38,7 @@ pub(crate) mod tag {
     pub(crate) const HELLO: u32 = 1;
     pub(crate) const SEGMENT: u32 = 2;
     pub(crate) const HANDLES: u32 = 3;
+    pub(crate) const HANDLE: u32 = 4;
 }
 
 /// A socket message: its tag and a number.
@@ -87,8 +91,8 @@ impl Where {
     }
 }
 
-/// The head of an `ITEMS` record. Inline, the lengths (eight bytes each) and then the bytes of
-/// the items follow. Else a block's name follows, in which `count` lengths begin at
+/// The head of an `ITEMS` record. The numbers of its handles (four bytes each) follow. Then,
+/// inline, the lengths (eight bytes each) and then the bytes of the items follow. Else a block's name follows, in which `count` lengths begin at
 /// `8 * first_length` and the bytes of the first of these items at `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ItemsHead {

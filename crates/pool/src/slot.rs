@@ -1,11 +1,12 @@
 //! A slot: one worker as the hub sees it, from its launch to its burial.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use manyhands_shm::Segment;
 use manyhands_shm::arena::{Block, BlockName};
 use manyhands_shm::ring::{Broken, Consumer, InSegment, Producer, PushError};
 
@@ -13,7 +14,7 @@ use crate::call::{Call, Reply};
 use crate::error::{Error, ErrorKind, WorkerName};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
-use crate::link::{FULL, Mail, Words};
+use crate::link::{FULL, Mail, MailError, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
 use crate::stderr::Tail;
@@ -69,6 +70,15 @@ pub(crate) enum Sending {
     Broken(String),
 }
 
+/// How many handles a worker keeps, so that the next task with one need not pass it again.
+const KEEP_HANDLES: usize = 64;
+
+/// A handle that a worker keeps.
+struct Given {
+    segment: Weak<Segment>,
+    number: u32,
+}
+
 pub(crate) struct Slot {
     pub(crate) name: WorkerName,
     /// Which of the pool's places it has, for its affinity.
@@ -96,6 +106,9 @@ pub(crate) struct Slot {
     /// Segments of our arena, and blobs, that the worker has.
     segments: HashSet<u32>,
     blobs: HashSet<u64>,
+    /// Handles that the worker keeps, the oldest first.
+    given: VecDeque<Given>,
+    next_handle: u32,
     /// Records that found no room yet.
     owed: Vec<(u32, Vec<u8>)>,
     record: Vec<u8>,
@@ -133,6 +146,8 @@ impl Slot {
             epoch: 0,
             segments: HashSet::new(),
             blobs: HashSet::new(),
+            given: VecDeque::new(),
+            next_handle: 0,
             owed: Vec::new(),
             record: Vec::new(),
         })
@@ -194,18 +209,65 @@ impl Slot {
             Body::Inline(bytes) => {
                 let bytes = &bytes[offset as usize..(offset + items.len_of(range)) as usize];
                 let lengths = to_bytes(lengths);
-                self.room(ItemsHead::LEN + lengths.len() + bytes.len())?;
-                self.send_handles(&items.handles)?;
-                self.push(kind::ITEMS, &[&head.to_bytes(), &lengths, bytes])
+                self.room(ItemsHead::LEN + 4 * items.handles.len() + lengths.len() + bytes.len())?;
+                let handles = self.give(&items.handles)?;
+                self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &lengths, bytes])?;
             }
             Body::Block(block) => {
                 head.place = Where::Block;
                 head.at = 8 * items.lengths.len() as u64 + offset;
-                self.room(ItemsHead::LEN + 16)?;
+                self.room(ItemsHead::LEN + 4 * items.handles.len() + 16)?;
                 self.show(&block.0)?;
-                self.send_handles(&items.handles)?;
-                self.push(kind::ITEMS, &[&head.to_bytes(), &block.0.name().to_bytes()])
+                let handles = self.give(&items.handles)?;
+                let name = block.0.name().to_bytes();
+                self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &name])?;
             }
+        }
+        while self.given.len() > KEEP_HANDLES {
+            self.forget_oldest_handle();
+        }
+        Ok(())
+    }
+
+    /// Gives the worker the handles that it does not have; names them all.
+    fn give(&mut self, handles: &[Arc<Segment>]) -> Result<Vec<u8>, Sending> {
+        let mut numbers = Vec::with_capacity(4 * handles.len());
+        for handle in handles {
+            let known =
+                self.given.iter().find(|given| given.segment.as_ptr() == Arc::as_ptr(handle));
+            let number = match known {
+                Some(given) => given.number,
+                None => {
+                    let number = self.next_handle;
+                    self.mail.send_handle(number, handle).map_err(|error| unsent(&error))?;
+                    self.next_handle += 1;
+                    let segment = Arc::downgrade(handle);
+                    self.given.push_back(Given { segment, number });
+                    number
+                }
+            };
+            numbers.extend(number.to_le_bytes());
+        }
+        Ok(numbers)
+    }
+
+    fn forget_oldest_handle(&mut self) {
+        if let Some(Given { number, .. }) = self.given.pop_front() {
+            self.owe(kind::FORGET_HANDLE, number.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Has the worker let go of shared memory that nobody here uses any more.
+    pub(crate) fn forget_dead_handles(&mut self) {
+        let alive = |given: &Given| given.segment.strong_count() > 0;
+        if self.given.iter().all(alive) {
+            return;
+        }
+        let (keep, dead) = self.given.drain(..).partition(alive);
+        self.given = keep;
+        let dead: VecDeque<Given> = dead;
+        for given in dead {
+            self.owe(kind::FORGET_HANDLE, given.number.to_le_bytes().to_vec());
         }
     }
 
@@ -263,7 +325,7 @@ impl Slot {
         Ok(())
     }
 
-    fn send_handles(&mut self, handles: &[Arc<manyhands_shm::Segment>]) -> Result<(), Sending> {
+    fn send_handles(&mut self, handles: &[Arc<Segment>]) -> Result<(), Sending> {
         if handles.is_empty() {
             return Ok(());
         }
@@ -366,8 +428,18 @@ impl Slot {
         let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
         call.took(head.nanos.min(i64::MAX as u64));
         let handles = match head.handles {
-            0 => Vec::new(),
-            some => self.mail.take_handles(some as usize)?,
+            0 => Ok(Vec::new()),
+            some => self.mail.take_handles(some as usize),
+        };
+        let handles = match handles {
+            Ok(handles) => handles,
+            Err(MailError::Broken(reason)) => return Err(reason),
+            Err(MailError::Local(reason)) => {
+                let error = ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                call.fail(task, error.into());
+                self.ledger.report();
+                return Ok(());
+            }
         };
         match (head.status, head.place) {
             (Status::Done, Where::Inline) if handles.is_empty() => {
@@ -378,7 +450,15 @@ impl Slot {
             }
             (Status::Done, Where::Block) => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
-                call.succeed(task, Reply::block(self.mail.block(name)?, handles));
+                match self.mail.block(name) {
+                    Ok(block) => call.succeed(task, Reply::block(block, handles)),
+                    Err(MailError::Broken(reason)) => return Err(reason),
+                    Err(MailError::Local(reason)) => {
+                        let error =
+                            ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                        call.fail(task, error.into());
+                    }
+                }
             }
             (failure, _) => {
                 let text = String::from_utf8_lossy(reader.0);

@@ -24,7 +24,7 @@ use manyhands_shm::Segment;
 use manyhands_shm::arena::{Arena, BlockName};
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
 
-use crate::link::{DRIVER, FULL, HUB, Mail, WORK, Words};
+use crate::link::{DRIVER, FULL, HUB, Mail, MailError, WORK, Words};
 use crate::os;
 use crate::protocol::{
     DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, VERSION, Where, kind, tag,
@@ -242,12 +242,13 @@ impl Worker {
             kind::ITEMS => self.run_items(&mut reader, runner)?,
             kind::DEFINE => {
                 let head = DefineHead::read(&mut reader).ok_or_else(short)?;
-                let handles = self.mail.take_handles(head.handles as usize)?;
+                let handles = self.mail.take_handles(head.handles as usize);
+                let handles = handles.map_err(MailError::into_text)?;
                 let bytes = match head.place {
                     Where::Inline => reader.0.to_vec(),
                     Where::Block => {
                         let name = reader.take().map(BlockName::from_bytes).ok_or_else(short)?;
-                        let block = self.mail.block(name)?;
+                        let block = self.mail.block(name).map_err(MailError::into_text)?;
                         let mut bytes = Vec::new();
                         block.read(0, block.len(), &mut bytes).map_err(|e| e.to_string())?;
                         bytes
@@ -256,6 +257,7 @@ impl Worker {
                 runner.define(head.id, Payload { bytes, handles });
             }
             kind::FORGET_BLOB => runner.forget(reader.u64().ok_or_else(short)?),
+            kind::FORGET_HANDLE => self.mail.forget_handle(reader.u32().ok_or_else(short)?),
             kind::FORGET_SEGMENT => self.mail.forget_segment(reader.u32().ok_or_else(short)?),
             kind::FINISH => {
                 let _ = guarded(|| {
@@ -277,11 +279,16 @@ impl Worker {
         const SHORT: &str = "items that are too short";
         let head = ItemsHead::read(reader).ok_or(SHORT)?;
         let count = head.count as usize;
-        // Descriptors come in order, so they are taken even if the items were taken back.
-        let handles = match head.handles {
-            0 => Ok(Vec::new()),
-            some => self.mail.take_handles(some as usize),
-        };
+        let mut handles: Result<Vec<Arc<Segment>>, String> = Ok(Vec::new());
+        for _ in 0..head.handles {
+            let number = reader.u32().ok_or(SHORT)?;
+            match (self.mail.kept(number), &mut handles) {
+                (Ok(handle), Ok(handles)) => handles.push(handle),
+                (Ok(_), Err(_)) => {}
+                (Err(MailError::Local(reason)), _) => handles = Err(reason),
+                (Err(MailError::Broken(reason)), _) => return Err(reason),
+            }
+        }
         if self.words.cursor().begun().epoch != head.epoch {
             return Ok(());
         }
@@ -325,7 +332,7 @@ impl Worker {
 
     /// The lengths and bytes of the items out of their block.
     fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, String> {
-        let block = self.mail.block(name)?;
+        let block = self.mail.block(name).map_err(MailError::into_text)?;
         let mut bytes = Vec::new();
         let read = |at: u64, len: usize, bytes: &mut Vec<u8>| {
             block.read(at as usize, len, bytes).map_err(|error| error.to_string())

@@ -46,7 +46,6 @@ pub use in_segments::{Arena, ArenaView, Block, BlockName, Received};
 #[cfg(not(loom))]
 mod in_segments {
     use std::collections::HashMap;
-    use std::os::fd::OwnedFd;
     use std::sync::Arc;
 
     use super::Holders;
@@ -290,12 +289,11 @@ mod in_segments {
     }
 
     impl ArenaView {
-        /// Maps a segment that the owner passed.
+        /// Takes a segment that the owner passed.
         ///
         /// # Errors
         /// `Corrupt` if it is not what an arena makes, or its number was used before.
-        pub fn insert(&mut self, number: u32, descriptor: OwnedFd) -> Result<()> {
-            let segment = Segment::from_fd(descriptor)?;
+        pub fn insert(&mut self, number: u32, segment: Arc<Segment>) -> Result<()> {
             let mut head = Vec::new();
             segment.read(0, 24, &mut head)?;
             let word = |at: usize| {
@@ -309,7 +307,7 @@ mod in_segments {
             if word(0) as u64 != MAGIC || !fits || count > (HEAD - HOLDERS) / 8 {
                 return Err(Error::corrupt("a segment that is no arena's"));
             }
-            let sheet = Sheet { segment: Arc::new(segment), block_bytes, count };
+            let sheet = Sheet { segment, block_bytes, count };
             match self.sheets.insert(number, sheet) {
                 None => Ok(()),
                 Some(_) => Err(Error::corrupt("an arena's segment passed twice")),
@@ -346,10 +344,14 @@ mod in_segments {
     mod tests {
         use super::*;
 
+        fn passed(segment: &Segment) -> Arc<Segment> {
+            Arc::new(Segment::from_fd(segment.duplicate().unwrap()).unwrap())
+        }
+
         fn shown(arena: &Arena, view: &mut ArenaView, block: &Block) {
             let number = block.name().segment;
             if !view.knows(number) {
-                view.insert(number, arena.segment(number).unwrap().duplicate().unwrap()).unwrap();
+                view.insert(number, passed(arena.segment(number).unwrap())).unwrap();
             }
         }
 
@@ -399,7 +401,7 @@ mod in_segments {
                 assert!(view.receive(bad, 1).is_err());
             }
             let stranger = Segment::create("stranger", 8192).unwrap();
-            assert!(view.insert(5, stranger.duplicate().unwrap()).is_err());
+            assert!(view.insert(5, passed(&stranger)).is_err());
         }
     }
 }
