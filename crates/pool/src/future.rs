@@ -86,6 +86,7 @@ impl Future {
     /// # Errors
     /// What became of the task.
     pub fn wait(self) -> Result<Reply> {
+        self.shared.check_maker()?;
         self.shared.drive(&self.state.signal, None, || self.state.is_done());
         self.state.take().expect("a future is waited for once and ends once")
     }
@@ -96,6 +97,9 @@ impl Future {
     /// # Errors
     /// The future itself.
     pub fn wait_timeout(self, limit: Duration) -> std::result::Result<Result<Reply>, Self> {
+        if let Err(error) = self.shared.check_maker() {
+            return Ok(Err(error));
+        }
         let until = Instant::now().checked_add(limit);
         self.shared.drive(&self.state.signal, until, || self.state.is_done());
         self.state.take().ok_or(self)
@@ -167,6 +171,8 @@ impl AsCompleted {
 
     fn next_until(&mut self, until: Option<Instant>) -> Option<(usize, Future)> {
         let shared = self.futures.iter().flatten().map(|future| &future.shared).next()?;
+        // In a forked copy nothing ever completes.
+        shared.check_maker().ok()?;
         let completions = &self.completions;
         shared.drive(&completions.signal, until, || !lock(&completions.ended).is_empty());
         let number = lock(&completions.ended).pop_front()?;

@@ -23,13 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use manyhands_shm::arena::Arena;
+use manyhands_shm::participant::own_pid;
 use tracing::{debug, warn};
 
 use crate::call::Call;
 use crate::error::{Death, Error, ErrorKind, Result, WorkerName};
 use crate::launch::Exit;
 use crate::ledger::Chunk;
-use crate::link::{DRIVER, HUB, Words};
+use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
 use crate::options::PoolOptions;
 use crate::os::{self, Ending, Poller, Timer};
 use crate::signal::Signal;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) graveyard: Arc<Graveyard>,
     pub(crate) bell: Arc<OwnedFd>,
     pub(crate) driver_bell: OwnedFd,
+    /// The driver's ends of its cold bell: to hear, to ring.
+    pub(crate) cold_bell: (OwnedFd, OwnedFd),
     pub(crate) stderr: Mutex<Forwarder>,
     cores: usize,
     poller: Poller,
@@ -80,6 +83,13 @@ pub(crate) struct Shared {
 pub(crate) struct Order {
     pub(crate) name: String,
     pub(crate) place: usize,
+}
+
+/// A link that a caller drives.
+struct Driven {
+    words: Words,
+    /// Which of its bells the worker is to ring.
+    how: u32,
 }
 
 /// How a pool ends.
@@ -121,12 +131,13 @@ impl Shared {
             poller.add(&timer, TIMER)?;
             Ok(Shared {
                 options,
-                maker: std::process::id(),
+                maker: own_pid(),
                 arena: Mutex::new(Arena::new("manyhands-payloads")),
                 blobs: Mutex::new(Blobs::new(Arc::clone(&graveyard))),
                 graveyard,
                 bell,
                 driver_bell: os::bell()?,
+                cold_bell: os::cold_bell()?,
                 stderr: Mutex::new(Forwarder::start()?),
                 cores: crate::limits::usable_cores(),
                 poller,
@@ -145,7 +156,7 @@ impl Shared {
     }
 
     pub(crate) fn check_maker(&self) -> Result<()> {
-        if std::process::id() == self.maker {
+        if own_pid() == self.maker {
             return Ok(());
         }
         Err(ErrorKind::Forked { maker: self.maker }.into())
@@ -214,23 +225,32 @@ impl Shared {
     }
 
     fn drive_links(&self, until: Option<Instant>, done: &impl Fn() -> bool) {
-        let mut links: Vec<Words> = Vec::new();
+        let mut links = Vec::new();
+        let mut rung = [false; 2];
         loop {
             let may_spin = {
                 let mut state = self.lock();
                 state.take_links(&mut links);
                 state.pump_driven(self);
-                state.busy() < self.cores
+                // A worker that was woken from a long sleep runs here, as soon as this sleeps.
+                state.busy() < self.cores && links.iter().all(|link| link.how == DRIVER)
             };
-            let mail = || links.iter().any(Words::has_results);
+            let mail = || links.iter().any(|link| link.words.has_results());
             if done() {
                 break;
             }
             if may_spin && !links.is_empty() && spin(&mail) {
                 continue;
             }
+            // Rings from before count no more: what they told of is looked for once more below.
+            if mem::take(&mut rung[0]) {
+                os::hush(&self.driver_bell);
+            }
+            if mem::take(&mut rung[1]) {
+                os::hush(&self.cold_bell.0);
+            }
             for link in &links {
-                link.parent_wait().announce(DRIVER);
+                link.words.parent_wait().announce(link.how);
             }
             self.driver_sleeps.store(true, Ordering::Relaxed);
             // SYNC POINT with the fence in `tell_driver`.
@@ -239,16 +259,22 @@ impl Shared {
                 let limit = until.map_or(SLEEP_LIMIT, |until| {
                     until.saturating_duration_since(Instant::now()).min(SLEEP_LIMIT)
                 });
-                os::poll(&[self.driver_bell.as_fd()], Some(limit));
+                rung = os::poll(&[self.driver_bell.as_fd(), self.cold_bell.0.as_fd()], limit);
             }
             self.driver_sleeps.store(false, Ordering::Relaxed);
-            os::hush(&self.driver_bell);
             if until.is_some_and(|until| Instant::now() >= until) {
                 self.lock().pump_driven(self);
                 break;
             }
         }
         self.lock().leave_links(self);
+        // Off the way of the result, which is there.
+        if rung[0] {
+            os::hush(&self.driver_bell);
+        }
+        if rung[1] {
+            os::hush(&self.cold_bell.0);
+        }
     }
 
     /// After something was completed: wakes the driver, which may wait for just that.
@@ -515,13 +541,14 @@ impl State {
     }
 
     /// Makes the caller the one whom busy workers wake.
-    fn take_links(&mut self, links: &mut Vec<Words>) {
+    fn take_links(&mut self, links: &mut Vec<Driven>) {
         links.clear();
         for slot in self.slots.iter_mut().flatten() {
             if slot.ledger.unreported() > 0 || slot.driven {
                 slot.driven = true;
                 slot.words.parent_wait().cancel();
-                links.push(slot.words.clone());
+                let how = if slot.cold { DRIVER_COLD } else { DRIVER };
+                links.push(Driven { words: slot.words.clone(), how });
             }
         }
     }
@@ -610,9 +637,9 @@ impl State {
         }
         let may_spin = self.busy() < shared.cores;
         for index in touched {
-            if let Some(slot) = &self.slots[index] {
+            if let Some(slot) = &mut self.slots[index] {
                 slot.words.let_spin(may_spin);
-                slot.words.worker_wait().wake();
+                slot.wake();
             }
         }
     }

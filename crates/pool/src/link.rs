@@ -4,13 +4,18 @@
 //! ```text
 //!              hub ── ring A: work ──────────────────► worker
 //!              hub ◄─ ring B: results ──────────────── worker
-//!   worker_wait   the worker sleeps here (futex); the hub wakes it
+//!   worker_wait   how the worker sleeps: WORK, FULL: on this futex     COLD: on its cold bell
 //!   parent_wait   AWAKE: somebody in the parent watches ring B, ring no bell
-//!                 HUB: ring the hub's bell     DRIVER: ring the driver's bell
+//!                 HUB, DRIVER, DRIVER_COLD: ring that bell
 //!   cursor        what the worker has begun; the hub takes back what it has not
 //!   started       when it began that
 //!   spin          whether the worker may spin before it sleeps
 //! ```
+//! Cold bells are pipes: the kernel lets who is woken by a pipe run where the waker runs, as soon
+//! as that sleeps. After a time of quiet this is several times faster than a wake-up across cores,
+//! which first has to bring another core out of its sleep. Between two that keep running it would
+//! be slower, so there futex and eventfd serve.
+//!
 //! What can die where: a worker that dies before the tail store of a record has sent nothing,
 //! after it the whole record; dead between the store and the bell, its pidfd rings instead.
 
@@ -33,11 +38,15 @@ use crate::protocol::{Reader, message, tag};
 pub(crate) const HUB: u32 = 1;
 /// The caller that drives the link is to be woken.
 pub(crate) const DRIVER: u32 = 2;
+/// The same, by its cold bell: it sleeps for this worker, which was woken from a long sleep.
+pub(crate) const DRIVER_COLD: u32 = 3;
 
 /// The worker sleeps until there is work.
 pub(crate) const WORK: u32 = 1;
 /// The worker sleeps until ring B has room.
 pub(crate) const FULL: u32 = 2;
+/// The worker has slept for long, on its cold bell, until there is work.
+pub(crate) const COLD: u32 = 3;
 
 /// The bytes of each ring.
 const RING: usize = 64 << 10;

@@ -207,6 +207,12 @@ impl<S: Source> Map<S> {
             if self.source.is_none() && self.taken == self.pulled {
                 return None;
             }
+            if let Err(error) = self.shared.check_maker() {
+                // In a forked copy nothing comes any more: one error, and the end.
+                self.source = None;
+                self.pulled = self.taken + 1;
+                return Some((self.taken, Piece::Failed(error)));
+            }
             self.shared.drive(&self.inbox.signal, None, || !self.inbox.is_empty());
         }
     }

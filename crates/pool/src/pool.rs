@@ -197,10 +197,13 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
     greeting.write(0, &hello)?;
     let (ours, theirs) =
         os::socket_pair().map_err(|error| Error::system("making a socket pair", error))?;
+    let cold_bell = os::cold_bell().map_err(|error| Error::system("making a pipe", error))?;
     let passed = [
         words.segment().as_fd(),
         shared.bell.as_fd(),
         shared.driver_bell.as_fd(),
+        shared.cold_bell.1.as_fd(),
+        cold_bell.0.as_fd(),
         own.as_fd(),
         greeting.as_fd(),
     ];
@@ -211,5 +214,5 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         .map_err(|error| Error::system("starting a worker", error))?;
     let name = WorkerName { name: order.name.clone(), pid };
     let tail = stderr.and_then(|pipe| lock(&shared.stderr).add(pipe).ok());
-    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, ours)?)
+    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell.1, ours)?)
 }

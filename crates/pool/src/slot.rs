@@ -14,7 +14,7 @@ use crate::call::{Call, Reply};
 use crate::error::{Error, ErrorKind, WorkerName};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
-use crate::link::{FULL, Mail, MailError, Words};
+use crate::link::{COLD, FULL, Mail, MailError, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
 use crate::stderr::Tail;
@@ -87,6 +87,10 @@ pub(crate) struct Slot {
     pub(crate) ending: Box<dyn Ending>,
     pub(crate) tail: Option<Arc<Tail>>,
     pub(crate) words: Words,
+    /// Wakes the worker when it has slept for long.
+    cold_bell: OwnedFd,
+    /// It was woken by that, and has not reported since.
+    pub(crate) cold: bool,
     pub(crate) stage: Stage,
     pub(crate) launched: Instant,
     pub(crate) doomed: Option<Doomed>,
@@ -123,6 +127,7 @@ impl Slot {
         ending: Box<dyn Ending>,
         tail: Option<Arc<Tail>>,
         words: Words,
+        cold_bell: OwnedFd,
         socket: OwnedFd,
     ) -> manyhands_shm::Result<Self> {
         Ok(Slot {
@@ -131,6 +136,8 @@ impl Slot {
             pidfd,
             ending,
             tail,
+            cold_bell,
+            cold: false,
             stage: Stage::Starting,
             launched: Instant::now(),
             doomed: None,
@@ -356,7 +363,19 @@ impl Slot {
         self.owed.push((kind, bytes));
         // What finds no room is sent before the next chunk, or when the worker next reports.
         let _ = self.pay();
-        self.words.worker_wait().wake();
+        self.wake();
+    }
+
+    /// After something was sent: wakes the worker if it sleeps.
+    pub(crate) fn wake(&mut self) {
+        match self.words.worker_wait().asleep() {
+            None => {}
+            Some(COLD) => {
+                self.cold = true;
+                os::ring(&self.cold_bell);
+            }
+            Some(_) => self.words.worker_wait().rouse(),
+        }
     }
 
     fn pay(&mut self) -> Result<(), Sending> {
@@ -389,6 +408,7 @@ impl Slot {
         };
         self.record = record;
         if any {
+            self.cold = false;
             let begun = self.words.cursor().begun().count;
             if begun < self.ledger.reported() || begun > self.ledger.sent() {
                 return Err("its cursor is where it cannot be".to_owned());

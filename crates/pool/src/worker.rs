@@ -12,8 +12,9 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::mem;
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,8 +24,9 @@ use std::time::Duration;
 use manyhands_shm::Segment;
 use manyhands_shm::arena::{Arena, BlockName};
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
+use manyhands_shm::wait::WaitWord;
 
-use crate::link::{DRIVER, FULL, HUB, Mail, MailError, WORK, Words};
+use crate::link::{COLD, DRIVER, DRIVER_COLD, FULL, HUB, Mail, MailError, WORK, Words};
 use crate::os;
 use crate::protocol::{
     DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, VERSION, Where, kind, tag,
@@ -37,6 +39,8 @@ pub(crate) const SPIN_NANOS: u64 = 50_000;
 const HUB_GRACE_NANOS: u64 = 3_000;
 /// How often a busy worker rings.
 const RING_NANOS: u64 = 1_000_000;
+/// How long an idle worker sleeps lightly before it sleeps on its cold bell.
+const WARM: Duration = Duration::from_millis(1);
 /// Every sleep is bounded, so that no lost wake-up is for ever.
 const SLEEP_LIMIT: Duration = Duration::from_millis(500);
 /// How many bytes of a panic's message travel.
@@ -127,7 +131,6 @@ impl Hello {
 /// # Errors
 /// If there is no room for one more descriptor.
 pub fn take_stdin() -> std::io::Result<OwnedFd> {
-    use std::os::fd::AsFd;
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     os::close_stdin()?;
     Ok(socket)
@@ -146,8 +149,9 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
     if Reader(&head[..len]).u32() != Some(tag::HELLO) {
         return Err("the pool went away before this worker was ready".to_owned());
     }
-    let [link, hub, driver, parent, hello] = <[OwnedFd; 5]>::try_from(passed)
-        .map_err(|_| "a greeting without its descriptors".to_owned())?;
+    let [link, hub, driver, driver_cold, own_cold, parent, hello] =
+        <[OwnedFd; 7]>::try_from(passed)
+            .map_err(|_| "a greeting without its descriptors".to_owned())?;
     let hello = Segment::from_fd(hello).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     hello.read(0, hello.len(), &mut bytes).map_err(|error| error.to_string())?;
@@ -161,7 +165,8 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
             .map_err(|error| format!("cannot run on processors {:?}: {error}", hello.affinity))?;
     }
     catch_panics();
-    let mut worker = Worker::new(words, socket, [hub, driver]).map_err(|e| e.to_string())?;
+    let bells = Bells { hub, driver, driver_cold, own_cold };
+    let mut worker = Worker::new(words, socket, bells).map_err(|error| error.to_string())?;
     let started = guarded(|| runner.start(&hello.startup));
     if let Err((_, reason)) = started {
         worker.push(kind::START_FAILED, &[cut(&reason).as_bytes()]);
@@ -176,11 +181,18 @@ fn watch_parent(parent: OwnedFd, socket: &OwnedFd) -> std::io::Result<()> {
     let socket = socket.try_clone()?;
     os::outlive_parent()?;
     thread::Builder::new().name("manyhands-watch".to_owned()).spawn(move || {
-        use std::os::fd::AsFd;
         os::wait_for_parent_to_go(parent.as_fd(), socket.as_fd());
         os::end_self();
     })?;
     Ok(())
+}
+
+/// What a worker rings, and its own cold bell.
+struct Bells {
+    hub: OwnedFd,
+    driver: OwnedFd,
+    driver_cold: OwnedFd,
+    own_cold: OwnedFd,
 }
 
 struct Worker {
@@ -190,8 +202,11 @@ struct Worker {
     mail: Mail,
     arena: Arena,
     announced: HashSet<u32>,
-    hub: OwnedFd,
-    driver: OwnedFd,
+    bells: Bells,
+    /// It was woken from a long sleep, and has not slept since.
+    cold: bool,
+    /// Its cold bell was rung.
+    hush: bool,
     /// When the parent's bell was last rung, or seen to need no ringing.
     rung: u64,
     /// A result was pushed since.
@@ -199,8 +214,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(words: Words, socket: OwnedFd, bells: [OwnedFd; 2]) -> manyhands_shm::Result<Self> {
-        let [hub, driver] = bells;
+    fn new(words: Words, socket: OwnedFd, bells: Bells) -> manyhands_shm::Result<Self> {
         Ok(Worker {
             work: words.work_consumer()?,
             results: words.result_producer()?,
@@ -208,8 +222,9 @@ impl Worker {
             mail: Mail::new(socket, true),
             arena: Arena::new("manyhands-results"),
             announced: HashSet::new(),
-            hub,
-            driver,
+            bells,
+            cold: false,
+            hush: false,
             rung: 0,
             unrung: false,
         })
@@ -390,7 +405,6 @@ impl Worker {
 
     /// Copies bytes into a block that the parent will hold, whose segment it has.
     fn store(&mut self, bytes: &[u8]) -> Result<BlockName, String> {
-        use std::os::fd::AsFd;
         for number in self.arena.trim() {
             self.announced.remove(&number);
             self.push(kind::FORGET_SEGMENT, &[&number.to_le_bytes()]);
@@ -436,8 +450,9 @@ impl Worker {
     /// Wakes whoever sleeps until results come.
     fn ring(&mut self) {
         match self.words.parent_wait().asleep() {
-            Some(HUB) => os::ring(&self.hub),
-            Some(DRIVER) => os::ring(&self.driver),
+            Some(HUB) => os::ring(&self.bells.hub),
+            Some(DRIVER) => os::ring(&self.bells.driver),
+            Some(DRIVER_COLD) => os::ring(&self.bells.driver_cold),
             _ => {}
         }
         self.unrung = false;
@@ -446,7 +461,8 @@ impl Worker {
 
     /// Waits for work.
     fn idle(&mut self) {
-        let may_spin = self.words.may_spin();
+        // After a long sleep the parent sleeps too, and may be waiting for this very core.
+        let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
         if self.unrung {
             // A caller about to wait for this very result will look at the ring by itself.
             if may_spin && self.words.parent_wait().0.load(Ordering::Relaxed) == HUB {
@@ -457,13 +473,30 @@ impl Worker {
         if may_spin && self.spin(SPIN_NANOS, |_| false) {
             return;
         }
-        let wait = self.words.worker_wait();
-        wait.announce(WORK);
-        if self.work.is_empty() {
-            wait.sleep(WORK, SLEEP_LIMIT);
-        } else {
-            wait.cancel();
+        let slept = self.sleep(WORK, |wait| wait.sleep(WORK, WARM));
+        if slept && self.work.is_empty() {
+            let own_cold = &self.bells.own_cold;
+            // What was rung before is of work that is done; hushing it now, not then, keeps it
+            // out of that work's way.
+            if mem::take(&mut self.hush) {
+                os::hush(own_cold);
+            }
+            let mut rung = false;
+            self.cold = self.sleep(COLD, |_| rung = os::poll(&[own_cold.as_fd()], SLEEP_LIMIT)[0]);
+            self.hush = rung;
         }
+    }
+
+    /// Sleeps in some way unless there is work; says whether it did.
+    fn sleep(&self, how: u32, sleep: impl FnOnce(WaitWord<'_>)) -> bool {
+        let wait = self.words.worker_wait();
+        wait.announce(how);
+        let idle = self.work.is_empty();
+        if idle {
+            sleep(wait);
+        }
+        wait.cancel();
+        idle
     }
 
     /// Spins until there is work, or `enough`, or the time is over; says whether there is work.

@@ -66,15 +66,20 @@ impl WaitWord<'_> {
         if self.0.load(Ordering::Relaxed) == how
             && self.0.compare_exchange(how, AWAKE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
-            os::futex_wake(self.0, 1);
+            self.rouse();
         }
     }
 
     /// After publishing: wakes a sleeper that sleeps by [`sleep`](Self::sleep).
     pub fn wake(self) {
         if self.asleep().is_some() {
-            os::futex_wake(self.0, 1);
+            self.rouse();
         }
+    }
+
+    /// Ends a [`sleep`](Self::sleep) whose word the caller took by [`asleep`](Self::asleep).
+    pub fn rouse(self) {
+        os::futex_wake(self.0, 1);
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
@@ -41,18 +42,22 @@ pub(crate) fn ring(bell: impl AsFd) {
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
+/// A bell that lets who is woken run where the ringer runs: a pipe, its silent and its loud end.
+pub(crate) fn cold_bell() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
+}
+
 /// Makes the bell silent until it is rung again.
 pub(crate) fn hush(bell: impl AsFd) {
-    let _ = rustix::io::read(bell, &mut [0; 8]);
+    let _ = rustix::io::read(bell, &mut [0; 64]);
 }
 
 /// Sleeps until one of `fds` is readable or hung up, or `limit` is over; gives which are.
-pub(crate) fn poll(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> Vec<bool> {
-    let mut polled: Vec<_> =
-        fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+pub(crate) fn poll<const N: usize>(fds: &[BorrowedFd<'_>; N], limit: Duration) -> [bool; N] {
+    let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
     // An interrupted poll is a wake-up for no reason, which callers expect.
-    let ready = rustix::event::poll(&mut polled, limit.map(timespec).as_ref()).is_ok();
-    polled.iter().map(|fd| ready && !fd.revents().is_empty()).collect()
+    let ready = rustix::event::poll(&mut polled, Some(&timespec(limit))).is_ok();
+    polled.map(|fd| ready && !fd.revents().is_empty())
 }
 
 /// What the hub sleeps on: any number of descriptors, each with a number of its own.

@@ -145,7 +145,10 @@ impl Runner for ByName {
                     use std::os::unix::fs::FileExt;
                     let _ = memory.write_all_at(&nonsense, start + at);
                 }
-                answer(number);
+                // Going on would repair part of it.
+                loop {
+                    std::thread::park();
+                }
             }
             other => return Err(format!("no function {:?}", String::from_utf8_lossy(other))),
         }
