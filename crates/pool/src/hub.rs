@@ -47,8 +47,11 @@ const LOOK: Duration = Duration::from_millis(2);
 const SAMPLE: Duration = Duration::from_millis(20);
 /// How long a worker may take to become ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How many workers in a row may fail to start before the tasks that wait fail.
-const START_FAILURES: u32 = 3;
+/// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
+/// One that was killed counts a third: that may have nothing to do with its start.
+const START_FAILURES: u32 = 3 * FAILED_BY_ITSELF;
+const FAILED_BY_ITSELF: u32 = 3;
+const KILLED: u32 = 1;
 /// Every sleep is bounded.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
@@ -329,7 +332,11 @@ impl Shared {
         if self.poller.add(&slot.pidfd, FIRST_SLOT + index as u64).is_err() {
             // Without it its death would not be seen; it goes with its link.
             os::end(&slot.pidfd, Ending::Kill);
-            return state.not_launched(self, "no room for one more descriptor".to_owned());
+            return state.not_launched(
+                self,
+                "no room for one more descriptor".to_owned(),
+                FAILED_BY_ITSELF,
+            );
         }
         if index == state.slots.len() {
             state.slots.push(None);
@@ -344,7 +351,7 @@ impl Shared {
     pub(crate) fn launch_failed(&self, place: usize, reason: String) {
         let mut state = self.lock();
         state.launching.retain(|other| *other != place);
-        state.not_launched(self, reason);
+        state.not_launched(self, reason, FAILED_BY_ITSELF);
         drop(state);
         os::ring(&self.bell);
     }
@@ -860,7 +867,8 @@ impl State {
                 Some(Doom::Closed) => return self.order_workers(shared),
                 _ => slot.start_failure.take().unwrap_or_else(|| death.to_string()),
             };
-            return self.not_launched(shared, reason);
+            let weight = if exit == Exit::Signal(9) { KILLED } else { FAILED_BY_ITSELF };
+            return self.not_launched(shared, reason, weight);
         }
         let expected = slot.stage == Stage::Finishing && exit == Exit::Code(0);
         if expected {
@@ -928,8 +936,8 @@ impl State {
     }
 
     /// A worker ended before it was ready, or could not even be launched.
-    fn not_launched(&mut self, shared: &Shared, reason: String) {
-        self.start_failures += 1;
+    fn not_launched(&mut self, shared: &Shared, reason: String, weight: u32) {
+        self.start_failures = self.start_failures.saturating_add(weight);
         warn!(%reason, failures = self.start_failures, "a worker did not start");
         if self.start_failures >= START_FAILURES && self.slots().next().is_none() {
             let error: Error = ErrorKind::CannotStart { reason }.into();

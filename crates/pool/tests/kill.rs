@@ -11,8 +11,9 @@ mod runner;
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task,
         two_thousand_deaths_lose_nothing_but_what_ran,
         a_killed_parent_leaves_no_process_and_no_memory,
+        one_interrupt_from_the_terminal_ends_everything_quietly,
     ])
 }
 
@@ -116,6 +118,15 @@ fn a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task() {
     }
 }
 
+/// Ends the killing even if the test fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn two_thousand_deaths_lose_nothing_but_what_ran() {
     const DEATHS: usize = 2_000;
     let pool = pool(4);
@@ -141,6 +152,7 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
                 }
             }
         });
+        let _stop = StopOnDrop(&stop);
         let mut random = Random(42);
         while deaths.load(Ordering::Relaxed) < DEATHS {
             let numbers = (0..200).map(|_| random.below(100)).collect::<Vec<_>>();
@@ -173,7 +185,6 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
                 }
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     // The pool is as good as new.
     let results = map(&pool, "double", 0..1000, CallOptions::default(), true);
@@ -237,25 +248,55 @@ fn shared_memory_in_use() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-fn a_killed_parent_leaves_no_process_and_no_memory() {
-    let before = shared_memory_in_use();
+/// Starts a process that has a pool, in a process group of its own; gives it and the pids of all
+/// that belongs to it.
+fn start_a_parent() -> (Child, Vec<u32>) {
     let mut parent = Command::new("/proc/self/exe")
         .arg("--be-the-parent")
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .unwrap();
     let mut line = String::new();
     BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pids: Vec<u32> = line.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect();
     assert_eq!(pids.len(), 12, "{line:?}");
-    assert!(shared_memory_in_use() > before + (128 << 20));
+    (parent, pids)
+}
+
+/// Waits until a process and all that belonged to it, memory too, are gone, within a second.
+fn assert_all_gone(parent: &mut Child, pids: &[u32], memory_before: u64) {
     let killed = Instant::now();
-    parent.kill().unwrap();
     parent.wait().unwrap();
     let left =
         || -> Vec<u32> { pids.iter().copied().filter(|pid| support::is_alive(*pid)).collect() };
-    let gone = || left().is_empty() && shared_memory_in_use() < before + (128 << 20);
+    let gone = || left().is_empty() && shared_memory_in_use() < memory_before + HALF;
     wait_until("all are gone", gone, || format!("{:?}", left()));
     // Not a matter of speed: whoever has not noticed by then waits for something else.
     assert!(killed.elapsed() < Duration::from_secs(1), "it took {:?}", killed.elapsed());
+}
+
+/// Half of what the parent shares.
+const HALF: u64 = 128 << 20;
+
+fn a_killed_parent_leaves_no_process_and_no_memory() {
+    let before = shared_memory_in_use();
+    let (mut parent, pids) = start_a_parent();
+    assert!(shared_memory_in_use() > before + HALF);
+    parent.kill().unwrap();
+    assert_all_gone(&mut parent, &pids, before);
+}
+
+fn one_interrupt_from_the_terminal_ends_everything_quietly() {
+    let before = shared_memory_in_use();
+    let (mut parent, pids) = start_a_parent();
+    // A terminal sends it to the whole foreground group, to which workers do not belong.
+    // SAFETY: only sends a signal.
+    assert_eq!(unsafe { libc::kill(-parent.id().cast_signed(), libc::SIGINT) }, 0);
+    let mut stderr = parent.stderr.take().unwrap();
+    assert_all_gone(&mut parent, &pids, before);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
 }

@@ -3,10 +3,11 @@
 mod runner;
 mod support;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use manyhands_pool::launch::{Exit, ThisProgram};
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         settings_that_cannot_be_are_errors,
         workers_run_on_their_processors,
         a_pool_in_a_forked_copy_refuses_and_frees_nothing,
+        events_carry_the_name_and_the_pid_of_the_worker,
     ])
 }
 
@@ -572,4 +574,59 @@ fn a_pool_in_a_forked_copy_refuses_and_frees_nothing() {
     let waited = unsafe { libc::waitpid(copy, &raw mut status, 0) };
     assert_eq!((waited, status), (copy, 0));
     assert_eq!(value(submit(&pool, "double", 2)).unwrap(), 4);
+}
+
+/// Writes down the fields of every event.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<BTreeMap<&'static str, String>>>>);
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(BTreeMap<&'static str, String>);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        let mut fields = Fields(BTreeMap::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+fn events_carry_the_name_and_the_pid_of_the_worker() {
+    let events = Events::default();
+    // The last of the tests, since it is for the whole process: the hub's thread reports.
+    tracing::subscriber::set_global_default(events.clone()).unwrap();
+    let pool = pool(1);
+    let pid = value(submit(&pool, "pid", 0)).unwrap().to_string();
+    let error = value(submit(&pool, "exit", 3)).unwrap_err();
+    let name = &error.death().unwrap().worker.name;
+    for message in ["worker launched", "worker ready", "worker died"] {
+        let told = || {
+            let events = events.0.lock().unwrap();
+            events.iter().any(|event| {
+                event.get("message").is_some_and(|text| text == message)
+                    && event.get("worker") == Some(name)
+                    && event.get("pid") == Some(&pid)
+            })
+        };
+        wait_until(message, told, || format!("{:?}", events.0.lock().unwrap()));
+    }
 }
