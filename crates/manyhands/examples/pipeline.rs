@@ -114,9 +114,12 @@ fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let cleaned = std::fs::read_to_string(&output)?;
     let original = std::fs::read_to_string(&input)?;
-    let mut serial = original.lines().skip(1).map(normalise);
-    assert!(cleaned.lines().skip(1).all(|line| serial.next().as_deref() == Some(line)));
-    assert!(serial.next().is_none() && rows == ROWS as u64);
-    println!("the same lines in the same order as one process gives in {:.2?}", start.elapsed());
+    let mut serial = String::from("id,value,city\n");
+    for line in original.lines().skip(1) {
+        serial.push_str(&normalise(line));
+        serial.push('\n');
+    }
+    assert!(cleaned == serial && rows == ROWS as u64);
+    println!("the same bytes as one process gives in {:.2?}", start.elapsed());
     Ok(())
 }

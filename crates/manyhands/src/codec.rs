@@ -39,15 +39,36 @@ impl Flavor for Append<'_> {
     }
 }
 
+/// Puts back, also when the user's code panics, what a thread was encoding before.
+struct Outgoing<'a> {
+    handles: &'a mut Vec<Arc<Segment>>,
+    outer: Option<Vec<Arc<Segment>>>,
+}
+
+impl Drop for Outgoing<'_> {
+    fn drop(&mut self) {
+        *self.handles = OUTGOING.replace(self.outer.take()).unwrap_or_default();
+    }
+}
+
+/// Puts back, also when the user's code panics, what a thread was decoding before.
+struct Incoming(Vec<Arc<Segment>>);
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        INCOMING.replace(mem::take(&mut self.0));
+    }
+}
+
 /// Appends a value to a payload. On failure bytes may have been appended.
 pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     payload: &mut Payload,
 ) -> Result<(), String> {
     let outer = OUTGOING.replace(Some(mem::take(&mut payload.handles)));
-    let encoded = postcard::serialize_with_flavor(value, Append(&mut payload.bytes));
-    payload.handles = OUTGOING.replace(outer).unwrap_or_default();
-    encoded.map_err(|error| error.to_string())
+    let _outgoing = Outgoing { handles: &mut payload.handles, outer };
+    postcard::serialize_with_flavor(value, Append(&mut payload.bytes))
+        .map_err(|error| error.to_string())
 }
 
 /// The value in the bytes of a payload.
@@ -58,15 +79,14 @@ pub(crate) fn decode<T: DeserializeOwned>(
     if handles.is_empty() {
         return postcard::from_bytes(bytes).map_err(|error| error.to_string());
     }
-    let outer = INCOMING.replace(handles.to_vec());
-    let decoded = postcard::from_bytes(bytes).map_err(|error| error.to_string());
-    INCOMING.replace(outer);
-    decoded
+    let _incoming = Incoming(INCOMING.replace(handles.to_vec()));
+    postcard::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
 /// Bytes of a value that no handle can go with, as in a queue's message.
 pub(crate) fn encode_alone<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
+    let _outgoing = Outgoing { handles: &mut Vec::new(), outer: OUTGOING.take() };
     postcard::serialize_with_flavor(value, Append(&mut bytes))
         .map_err(|error| error.to_string())?;
     Ok(bytes)

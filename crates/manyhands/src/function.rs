@@ -206,7 +206,8 @@ fn find_image() -> Option<Image> {
     let file = File::open(path).ok()?;
     let build_id = gnu_build_id(&file).or_else(|| {
         let metadata = file.metadata().ok()?;
-        let parts = [metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime_nsec() as u64];
+        let (seconds, nanos) = (metadata.mtime() as u64, metadata.mtime_nsec() as u64);
+        let parts = [metadata.dev(), metadata.ino(), metadata.size(), seconds, nanos];
         Some(parts.iter().flat_map(|part| part.to_le_bytes()).collect())
     })?;
     Some(Image { code, build_id })

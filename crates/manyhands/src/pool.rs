@@ -226,6 +226,26 @@ impl Pool {
         self.call().imap(f, inputs)
     }
 
+    /// As [`Call::imap_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn imap_with<F, C, A, R, I>(
+        &self,
+        context: &C,
+        f: F,
+        inputs: I,
+    ) -> Result<Imap<I::IntoIter, R>>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        C: Serialize + DeserializeOwned + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        self.call().imap_with(context, f, inputs)
+    }
+
     /// As [`Call::imap_unordered`].
     ///
     /// # Errors
@@ -244,6 +264,26 @@ impl Pool {
         self.call().imap_unordered(f, inputs)
     }
 
+    /// As [`Call::imap_unordered_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn imap_unordered_with<F, C, A, R, I>(
+        &self,
+        context: &C,
+        f: F,
+        inputs: I,
+    ) -> Result<ImapUnordered<I::IntoIter, R>>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        C: Serialize + DeserializeOwned + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        self.call().imap_unordered_with(context, f, inputs)
+    }
+
     /// As [`Call::submit`].
     ///
     /// # Errors
@@ -255,6 +295,20 @@ impl Pool {
         R: Serialize + DeserializeOwned,
     {
         self.call().submit(f, argument)
+    }
+
+    /// As [`Call::submit_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_with<F, C, A, R>(&self, context: &C, f: F, argument: A) -> Result<Future<R>>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        C: Serialize + DeserializeOwned + 'static,
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        self.call().submit_with(context, f, argument)
     }
 
     /// The workers that live now.

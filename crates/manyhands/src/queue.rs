@@ -43,7 +43,7 @@ pub struct Queue<T> {
 /// Why a value was not put.
 #[derive(Debug)]
 pub enum PutError {
-    /// The queue was full until the limit was over.
+    /// The queue was full, until the limit was over if there was one.
     Full,
     /// The queue is closed.
     Closed,
@@ -54,7 +54,7 @@ pub enum PutError {
 /// Why no value was taken.
 #[derive(Debug)]
 pub enum GetError {
-    /// The queue was empty until the limit was over.
+    /// The queue was empty, until the limit was over if there was one.
     Empty,
     /// The queue is closed, and all that was put has been taken.
     Closed,
@@ -102,6 +102,14 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.put_within(value, Some(limit))
     }
 
+    /// Puts a value if the queue has room now.
+    ///
+    /// # Errors
+    /// `Full`, `Closed` or `Failed`.
+    pub fn try_put(&self, value: &T) -> std::result::Result<(), PutError> {
+        self.put_within(value, Some(Duration::ZERO))
+    }
+
     fn put_within(&self, value: &T, limit: Option<Duration>) -> std::result::Result<(), PutError> {
         let bytes = codec::encode_alone(value).map_err(|error| {
             PutError::Failed(Error::invalid(format!("a value cannot be put: {error}")))
@@ -127,6 +135,14 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
     /// `Empty`, `Closed` or `Failed`.
     pub fn get_timeout(&self, limit: Duration) -> std::result::Result<T, GetError> {
         self.get_within(Some(limit))
+    }
+
+    /// Takes the next value if there is one now.
+    ///
+    /// # Errors
+    /// `Empty`, `Closed` or `Failed`.
+    pub fn try_get(&self) -> std::result::Result<T, GetError> {
+        self.get_within(Some(Duration::ZERO))
     }
 
     fn get_within(&self, limit: Option<Duration>) -> std::result::Result<T, GetError> {

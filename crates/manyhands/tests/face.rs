@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     manyhands::init();
     support::run(tests![
         functions_and_closures_run_in_workers,
+        results_keep_the_order_of_inputs_when_tasks_are_uneven,
         any_serde_value_goes_and_comes_back,
         a_panic_is_a_value_with_message_and_place_and_the_worker_lives,
         a_map_gives_its_first_error_and_imap_every_one,
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         a_process_runs_one_function_and_ends,
         a_queue_joins_processes,
         what_cannot_travel_is_an_error,
+        a_panic_while_encoding_leaves_nothing_behind,
         a_worker_has_a_pool_of_its_own,
     ])
 }
@@ -53,6 +55,24 @@ fn functions_and_closures_run_in_workers() {
     assert_eq!(pool.map(double, []).unwrap(), []);
     let own = std::process::id();
     assert!(pool.map(|()| std::process::id(), [(); 10]).unwrap().iter().all(|pid| *pid != own));
+}
+
+fn results_keep_the_order_of_inputs_when_tasks_are_uneven() {
+    let pool = pool();
+    let uneven = |x: u64| {
+        std::thread::sleep(Duration::from_micros(if x.is_multiple_of(7) { 2_000 } else { 10 }));
+        x
+    };
+    for call in [pool.call(), pool.call().chunk_size(1), pool.call().chunk_size(13)] {
+        assert!(call.map(uneven, 0..200).unwrap().into_iter().eq(0..200));
+    }
+    let add = |context: &u64, x: u64| context + x;
+    let results = pool.imap_with(&5, add, 0..200).unwrap().map(Result::unwrap);
+    assert!(results.eq(5..205));
+    let mut results: Vec<_> = pool.imap_unordered_with(&5, add, 0..200).unwrap().collect();
+    results.sort_unstable_by_key(|(place, _)| *place);
+    assert!(results.into_iter().map(|(_, result)| result.unwrap()).eq(5..205));
+    assert_eq!(pool.submit_with(&5, add, 1).unwrap().wait().unwrap(), 6);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -359,10 +379,12 @@ fn a_queue_joins_processes() {
     got.sort_unstable();
     assert!(got.into_iter().eq(0..1500));
 
+    assert!(matches!(queue.try_get(), Err(GetError::Empty)));
     assert!(matches!(queue.get_timeout(Duration::from_millis(1)), Err(GetError::Empty)));
     let item = (1, "x".repeat(1 << 20));
     (0..4).for_each(|_| queue.put(&item).unwrap());
     assert_eq!(queue.len(), 4);
+    assert!(matches!(queue.try_put(&item), Err(PutError::Full)));
     assert!(matches!(queue.put_timeout(&item, Duration::from_millis(1)), Err(PutError::Full)));
     queue.close();
     assert!(matches!(queue.put(&item), Err(PutError::Closed)));
@@ -404,6 +426,38 @@ fn what_cannot_travel_is_an_error() {
     let queue = Queue::<SharedArray<u8>>::unbounded().unwrap();
     let refused = queue.put(&SharedArray::zeros(&[1]).unwrap());
     assert!(matches!(refused, Err(PutError::Failed(_))));
+}
+
+/// Panics when it is encoded, after its array was.
+struct Bomb(SharedArray<u8>);
+
+impl Serialize for Bomb {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer).map(|_| panic!("a bomb"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SharedArray::deserialize(deserializer).map(Bomb)
+    }
+}
+
+fn a_panic_while_encoding_leaves_nothing_behind() {
+    // Afterwards a queue refuses an array, here and in the worker, as it always does.
+    fn refused(array: SharedArray<u8>) -> bool {
+        let queue = Queue::<SharedArray<u8>>::unbounded().unwrap();
+        matches!(queue.put(&array), Err(PutError::Failed(_)))
+    }
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let array = SharedArray::<u8>::zeros(&[1]).unwrap();
+    let bomb = Bomb(array.clone());
+    let encoding = std::panic::AssertUnwindSafe(|| pool.submit(|_: Bomb| (), bomb).map(drop));
+    assert!(std::panic::catch_unwind(encoding).is_err());
+    assert!(refused(array.clone()));
+    let error = pool.submit(|array: SharedArray<u8>| Bomb(array), array.clone()).unwrap().wait();
+    assert!(matches!(error.err().unwrap().kind(), ErrorKind::Panicked { .. }));
+    assert!(pool.submit(refused, array).unwrap().wait().unwrap());
 }
 
 fn a_worker_has_a_pool_of_its_own() {

@@ -105,6 +105,8 @@ impl Call {
 
     /// An item took this long. Only the thread that holds the hub's state calls this.
     pub(crate) fn took(&self, nanos: u64) {
+        // A worker's word; beyond a quarter of an hour it makes no difference.
+        let nanos = nanos.min(1 << 40);
         let old = self.nanos();
         // A steep start, since the first item often pays for warming up; then an average of
         // about sixteen.

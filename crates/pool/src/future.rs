@@ -154,13 +154,16 @@ pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
             lock(&completions.ended).push_back(number);
         }
     }
-    AsCompleted { completions, futures: futures.into_iter().map(Some).collect() }
+    let one_pool = futures.windows(2).all(|two| Arc::ptr_eq(&two[0].shared, &two[1].shared));
+    AsCompleted { completions, futures: futures.into_iter().map(Some).collect(), one_pool }
 }
 
 /// An iterator over futures as they end; made by [`as_completed`].
 pub struct AsCompleted {
     completions: Arc<Completions>,
     futures: Vec<Option<Future>>,
+    /// So that the caller can watch that pool's links itself.
+    one_pool: bool,
 }
 
 impl AsCompleted {
@@ -174,7 +177,12 @@ impl AsCompleted {
         // In a forked copy nothing ever completes.
         shared.check_maker().ok()?;
         let completions = &self.completions;
-        shared.drive(&completions.signal, until, || !lock(&completions.ended).is_empty());
+        let done = || !lock(&completions.ended).is_empty();
+        if self.one_pool {
+            shared.drive(&completions.signal, until, done);
+        } else {
+            completions.signal.wait_until(until, done);
+        }
         let number = lock(&completions.ended).pop_front()?;
         Some((number, self.futures[number].take()?))
     }

@@ -239,7 +239,7 @@ impl Shared {
                 state.busy() < self.cores && links.iter().all(|link| link.how == DRIVER)
             };
             let mail = || links.iter().any(|link| link.words.has_results());
-            if done() {
+            if done() || until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
             if may_spin && !links.is_empty() && spin(&mail) {
@@ -265,10 +265,6 @@ impl Shared {
                 rung = os::poll(&[self.driver_bell.as_fd(), self.cold_bell.0.as_fd()], limit);
             }
             self.driver_sleeps.store(false, Ordering::Relaxed);
-            if until.is_some_and(|until| Instant::now() >= until) {
-                self.lock().pump_driven(self);
-                break;
-            }
         }
         self.lock().leave_links(self);
         // Off the way of the result, which is there.
@@ -603,7 +599,7 @@ impl State {
                 continue;
             }
             let nanos = front.call.nanos();
-            let Some(index) = self.pick(nanos, shared) else { break };
+            let Some(index) = self.pick(nanos) else { break };
             let mut chunk = self.queue.pop_front().expect("it was just looked at");
             let slot = self.slots[index].as_mut().expect("picked");
             if let Some(limit) = shared.options.tasks_per_worker {
@@ -632,7 +628,10 @@ impl State {
                     self.set_timers(shared, several, deadline);
                 }
                 Sending::Later => {
+                    // It reads on, and the hub tries again, even if nothing comes back meanwhile.
                     self.queue.push_front(chunk);
+                    touched.push(index);
+                    self.wake_by(shared, Instant::now() + LOOK);
                     break;
                 }
                 Sending::Failed(error) => self.fail_chunk(&chunk, &error),
@@ -662,21 +661,19 @@ impl State {
     }
 
     /// The worker for a chunk whose items take `nanos` each (zero: unknown).
-    fn pick(&mut self, nanos: u64, _shared: &Shared) -> Option<usize> {
+    fn pick(&mut self, nanos: u64) -> Option<usize> {
         while let Some(index) = self.idle.pop() {
             if self.slots[index].as_ref().is_some_and(Slot::is_idle) {
                 return Some(index);
             }
         }
-        if nanos == 0 {
-            return None;
-        }
         let ahead = |(index, slot): (usize, &Option<Slot>)| {
             let slot = slot.as_ref().filter(|slot| slot.takes_tasks())?;
-            Some((slot.ledger.ahead_nanos(), index))
+            Some((slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
         };
-        let (ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
-        (ahead + nanos <= AHEAD_NANOS).then_some(index)
+        let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
+        let short = nanos > 0 && ahead + nanos <= AHEAD_NANOS;
+        (!busy || short).then_some(index)
     }
 
     /// Deadlines, memory, workers that do not end, work that waits behind a long task.
@@ -744,12 +741,19 @@ impl State {
             if ran >= deadline {
                 return self.expire(shared, index, item, Doom::Deadline(deadline));
             }
-            self.wake_by(shared, now + (deadline - ran));
+            if let Some(instant) = now.checked_add(deadline - ran) {
+                self.wake_by(shared, instant);
+            }
         } else if let Some(instant) = deadline.and_then(|deadline| now.checked_add(deadline)) {
             self.wake_by(shared, instant);
         }
         if let Some(limit) = shared.options.memory_limit {
             let slot = self.slots[index].as_mut().expect("looked at above");
+            if now < slot.sample_at {
+                let instant = slot.sample_at;
+                return self.wake_by(shared, instant);
+            }
+            slot.sample_at = now + SAMPLE;
             slot.memory = os::private_memory(slot.name.pid).or(slot.memory);
             match (slot.memory, running) {
                 (Some(used), Some(item)) if used > limit => {
@@ -834,7 +838,7 @@ impl State {
             return;
         };
         warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
-        let until = Instant::now() + shared.options.kill_grace;
+        let until = after(shared.options.kill_grace);
         let descendants = hold_descendants(slot.name.pid);
         slot.doomed = Some(Doomed { why, until, killed: false, descendants });
         end_all(slot, Ending::Terminate);
@@ -1012,11 +1016,17 @@ impl State {
             }
         }
         if self.finish_by.is_none() {
-            let finish_by = Instant::now() + shared.options.finish_grace;
+            let finish_by = after(shared.options.finish_grace);
             self.finish_by = Some(finish_by);
             self.wake_by(shared, finish_by);
         }
     }
+}
+
+/// That much later than now, or so late that nobody sees it.
+fn after(limit: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + limit.min(YEAR)
 }
 
 /// Signals a worker, its group and what descended from it.

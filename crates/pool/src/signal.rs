@@ -1,9 +1,12 @@
 //! A signal: what callers that wait for results sleep on when somebody else watches the links.
 
 use std::sync::{Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::task::lock;
+
+/// Every sleep is bounded.
+const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sleeps until something was completed. One signal may stand for many futures.
 #[derive(Default)]
@@ -31,6 +34,18 @@ impl Signal {
 
     pub(crate) fn given(&self) -> u64 {
         lock(&self.count).given
+    }
+
+    /// Sleeps until `done`, which only becomes true before it is given, or until `until`.
+    pub(crate) fn wait_until(&self, until: Option<Instant>, done: impl Fn() -> bool) {
+        loop {
+            let seen = self.given();
+            if done() || until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
+            let limit = Instant::now() + SLEEP_LIMIT;
+            self.wait(seen, until.map_or(limit, |until| until.min(limit)));
+        }
     }
 
     /// Sleeps until it is given once more than `seen`, or until `until`.

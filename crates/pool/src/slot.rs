@@ -101,6 +101,8 @@ pub(crate) struct Slot {
     pub(crate) seen: Option<(u64, u64)>,
     /// Its private memory when last sampled.
     pub(crate) memory: Option<u64>,
+    /// When it is sampled next.
+    pub(crate) sample_at: Instant,
     /// What it said when it could not start.
     pub(crate) start_failure: Option<String>,
     work: Producer<InSegment>,
@@ -145,6 +147,7 @@ impl Slot {
             ledger: Ledger::default(),
             seen: None,
             memory: None,
+            sample_at: Instant::now(),
             start_failure: None,
             work: words.work_producer()?,
             results: words.result_consumer()?,
@@ -446,7 +449,7 @@ impl Slot {
         const SHORT: &str = "a result that is too short";
         let head = DoneHead::read(reader).ok_or(SHORT)?;
         let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
-        call.took(head.nanos.min(i64::MAX as u64));
+        call.took(head.nanos);
         let handles = match head.handles {
             0 => Ok(Vec::new()),
             some => self.mail.take_handles(some as usize),

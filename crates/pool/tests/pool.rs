@@ -41,6 +41,9 @@ fn main() -> ExitCode {
         an_endless_source_is_pulled_only_as_results_are_taken,
         dropping_a_map_cancels_the_rest,
         futures_are_given_as_they_complete,
+        futures_of_several_pools_are_given_as_they_complete,
+        limits_that_never_come_are_no_trouble,
+        many_large_functions_find_room_on_the_link,
         waiting_with_a_limit_gives_the_future_back,
         many_threads_share_one_pool,
         a_shutdown_finishes_what_was_submitted,
@@ -455,6 +458,49 @@ fn futures_are_given_as_they_complete() {
     assert!(completed.next().is_none());
     seen.sort_unstable();
     assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+}
+
+fn futures_of_several_pools_are_given_as_they_complete() {
+    let pools = [pool(1), pool(1)];
+    let futures = (0..20).map(|number| submit(&pools[number % 2], "double", number as u64));
+    let mut seen: Vec<_> = as_completed(futures.collect()).map(|(place, _)| place).collect();
+    seen.sort_unstable();
+    assert!(seen.into_iter().eq(0..20));
+}
+
+fn limits_that_never_come_are_no_trouble() {
+    let options = PoolOptions {
+        workers: 1,
+        kill_grace: Duration::MAX,
+        finish_grace: Duration::MAX,
+        memory_limit: Some(u64::MAX),
+        ..PoolOptions::default()
+    };
+    let pool = pool_with(options);
+    let deadline = Some(Duration::MAX);
+    let options = CallOptions { deadline, retries: u32::MAX, ..plain() };
+    let future = submit_with(&pool, "double", 4_u64.to_le_bytes().to_vec().into(), options.clone());
+    let future = future.wait_timeout(Duration::MAX);
+    assert_eq!(number(&future.unwrap().unwrap().into_bytes().unwrap()), 8);
+    let results = map(&pool, "micros", std::iter::repeat_n(100, 100), options, true);
+    assert!(results.into_iter().all(|(_, result)| result.is_ok()));
+    let zero = CallOptions { deadline: Some(Duration::ZERO), ..plain() };
+    let long = 1_000_000_000_u64.to_le_bytes().to_vec();
+    let error = submit_with(&pool, "micros", long.into(), zero).wait().err().unwrap();
+    assert!(error.is_timeout(), "{error}");
+}
+
+fn many_large_functions_find_room_on_the_link() {
+    // Each is sent before its task and just fits inline; together they are many rings full.
+    let pool = pool(1);
+    let futures: Vec<_> = (0..100_u8)
+        .map(|round| {
+            let context = pool.blob(vec![round; 8_000].into()).unwrap();
+            let function = function(&pool, "context");
+            pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap()
+        })
+        .collect();
+    assert!(futures.into_iter().all(|future| value(future).unwrap() == 8_000));
 }
 
 fn waiting_with_a_limit_gives_the_future_back() {

@@ -24,6 +24,18 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_pipe_is_an_error_in_a_worker_and_no_death() {
+        let write = |()| {
+            use std::io::Write;
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            drop(reader);
+            writer.write_all(b"to nobody").map_err(|error| error.kind().to_string())
+        };
+        let pool = Pool::new().unwrap();
+        assert_eq!(pool.map(write, [()]).unwrap(), [Err("broken pipe".to_owned())]);
+    }
+
+    #[test]
     fn several_tests_have_pools_at_once() {
         let error = Pool::new().unwrap().map(|x: u32| assert_ne!(x, 7), 0..10).unwrap_err();
         assert!(error.to_string().contains("task 7 panicked"), "{error}");

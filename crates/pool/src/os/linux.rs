@@ -1,6 +1,5 @@
 //! Linux: eventfd, epoll, timerfd, pidfd, passed descriptors, `/proc` and control groups.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -224,30 +223,49 @@ pub(crate) fn end_descendants(pid: u32, how: Ending) {
 
 /// The living descendants of `pid`, parents before children.
 pub(crate) fn descendants(pid: u32) -> Vec<u32> {
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    for entry in entries.flatten() {
-        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // After the name in parentheses: the state, then the parent.
-        let parent = stat
-            .rfind(')')
-            .and_then(|end| stat[end + 1..].split_ascii_whitespace().nth(1))
-            .and_then(|parent| parent.parse().ok());
-        if let Some(parent) = parent {
-            children.entry(parent).or_default().push(child);
-        }
-    }
-    let mut found = children.remove(&pid).unwrap_or_default();
+    let mut found = children(pid).unwrap_or_default();
     let mut next = 0;
     while let Some(parent) = found.get(next) {
-        found.extend(children.remove(parent).unwrap_or_default());
+        let below = children(*parent).unwrap_or_default();
+        found.extend(below);
         next += 1;
     }
     found
+}
+
+/// The children of a process, as each of its threads has them; `None` if it is gone.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => {
+                found.extend(
+                    list.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()),
+                );
+            }
+            // A kernel without such lists (CONFIG_PROC_CHILDREN).
+            Err(_) if thread.path().exists() => return Some(children_by_parent(pid)),
+            Err(_) => {}
+        }
+    }
+    Some(found)
+}
+
+/// The children of a process, found among all processes.
+fn children_by_parent(parent: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name in parentheses: the state, then the parent.
+        let field = stat.rfind(')').and_then(|end| stat[end + 1..].split_ascii_whitespace().nth(1));
+        field.and_then(|field| field.parse().ok()) == Some(parent)
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(is_child)
+        .collect()
 }
 
 /// How a child ended; `None` if it has not. Its corpse goes with this call.
@@ -352,6 +370,14 @@ pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_
     }
 }
 
+/// Makes writing to a closed pipe an error, as Rust's `main` does: a worker may have been started
+/// before that.
+pub(crate) fn survive_closed_pipes() -> io::Result<()> {
+    // A handler, unlike ignoring, is not passed on to programs that tasks start.
+    signal_hook::flag::register(signal_hook::consts::SIGPIPE, std::sync::Arc::default())?;
+    Ok(())
+}
+
 /// Makes sure that this process lives, and runs, for the moment that it takes to kill its
 /// descendants when its parent dies, and that it can find them then.
 pub(crate) fn outlive_parent() -> io::Result<()> {
@@ -372,4 +398,21 @@ pub(crate) fn end_self() -> ! {
         end_group(own, Ending::Kill);
     }
     std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_find_children_find_the_same() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let own = std::process::id();
+        assert!(children(own).unwrap().contains(&child.id()));
+        assert!(children_by_parent(own).contains(&child.id()));
+        assert!(descendants(own).contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(children(child.id()), None);
+    }
 }
