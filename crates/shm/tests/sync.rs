@@ -29,18 +29,15 @@ fn processes_and_their_threads_exclude_each_other() {
             total.set(total.get() + 1);
         }
     };
-    let children = (0..3)
-        .map(|_| {
-            child(|| {
-                thread::scope(|scope| {
-                    scope.spawn(count);
-                    scope.spawn(count);
-                });
-            })
-        })
-        .collect();
-    all_succeed(children);
-    assert_eq!(total.get(), 30_000);
+    // The threads are this process's: a forked copy of a program with threads cannot start any,
+    // since another thread may have held a lock of the standard library's when it was copied.
+    let children = (0..3).map(|_| child(count)).collect();
+    thread::scope(|scope| {
+        scope.spawn(count);
+        scope.spawn(count);
+        all_succeed(children);
+    });
+    assert_eq!(total.get(), 25_000);
 }
 
 #[test]
