@@ -166,14 +166,11 @@ impl Image {
 
 fn image() -> &'static std::result::Result<Image, String> {
     static IMAGE: OnceLock<std::result::Result<Image, String>> = OnceLock::new();
-    IMAGE.get_or_init(|| {
-        find_image().ok_or_else(|| {
-            "the image of this program cannot be found in /proc/self/maps".to_owned()
-        })
-    })
+    IMAGE.get_or_init(find_image)
 }
 
-fn find_image() -> Option<Image> {
+fn find_image() -> std::result::Result<Image, String> {
+    let because = |what: &str, error: std::io::Error| format!("{what}, to name functions: {error}");
     struct Mapping<'a> {
         range: Range<usize>,
         executable: bool,
@@ -181,7 +178,8 @@ fn find_image() -> Option<Image> {
         file: (&'a str, &'a str),
         path: &'a str,
     }
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let maps = fs::read_to_string("/proc/self/maps")
+        .map_err(|error| because("cannot read /proc/self/maps", error))?;
     let mappings: Vec<_> = maps
         .lines()
         .filter_map(|line| {
@@ -194,23 +192,37 @@ fn find_image() -> Option<Image> {
             Some(Mapping { range: hex(start)?..hex(end)?, executable, file, path })
         })
         .collect();
-    let own = mappings.iter().find(|mapping| mapping.range.contains(&anchor_address()))?;
+    let own = mappings
+        .iter()
+        .find(|mapping| mapping.range.contains(&anchor_address()))
+        .ok_or("this program's own code is not in /proc/self/maps")?;
     let code = mappings
         .iter()
         .filter(|mapping| mapping.executable && mapping.file == own.file)
         .map(|mapping| mapping.range.clone())
         .collect();
     // The program's own file may have been replaced; this link still leads to it.
-    let program = fs::read_link("/proc/self/exe").ok()?;
+    let program = fs::read_link("/proc/self/exe")
+        .map_err(|error| because("cannot read the link /proc/self/exe", error))?;
     let path = if program.as_os_str() == own.path { "/proc/self/exe" } else { own.path };
-    let file = File::open(path).ok()?;
-    let build_id = gnu_build_id(&file).or_else(|| {
-        let metadata = file.metadata().ok()?;
-        let (seconds, nanos) = (metadata.mtime() as u64, metadata.mtime_nsec() as u64);
-        let parts = [metadata.dev(), metadata.ino(), metadata.size(), seconds, nanos];
-        Some(parts.iter().flat_map(|part| part.to_le_bytes()).collect())
-    })?;
-    Some(Image { code, build_id })
+    let file = File::open(path).map_err(|error| because(&format!("cannot open {path}"), error))?;
+    let build_id = match gnu_build_id(&file) {
+        Some(build_id) => build_id,
+        None => {
+            let metadata = file
+                .metadata()
+                .map_err(|error| because(&format!("cannot look at {path}"), error))?;
+            let parts = [
+                metadata.dev(),
+                metadata.ino(),
+                metadata.size(),
+                metadata.mtime().cast_unsigned(),
+                metadata.mtime_nsec().cast_unsigned(),
+            ];
+            parts.iter().flat_map(|part| part.to_le_bytes()).collect()
+        }
+    };
+    Ok(Image { code, build_id })
 }
 
 /// The note that the linker left in an ELF file (64 bits, little-endian) to tell builds apart.

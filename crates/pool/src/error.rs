@@ -10,7 +10,7 @@ use crate::launch::Exit;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a pool could not do what was asked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Error(Box<ErrorKind>);
 
 /// Which worker an error is about.
@@ -182,6 +182,13 @@ impl From<ErrorKind> for Error {
 impl From<manyhands_shm::Error> for Error {
     fn from(error: manyhands_shm::Error) -> Self {
         ErrorKind::Memory(error.to_string()).into()
+    }
+}
+
+/// The message, since this is what a `main` that returns an error prints; `kind` has the rest.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -7,7 +7,6 @@ use std::io;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation on shared memory failed.
-#[derive(Debug)]
 pub struct Error(Box<ErrorKind>);
 
 /// The kinds of [`Error`].
@@ -68,6 +67,13 @@ impl Error {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Error(Box::new(kind))
+    }
+}
+
+/// The message, since this is what a `main` that returns an error prints; `kind` has the rest.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
