@@ -68,3 +68,8 @@ pub use pool::{Call, Pool, PoolBuilder};
 pub use process::Process;
 pub use queue::{GetError, PutError, Queue};
 pub use worker::init;
+
+/// README's first program runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

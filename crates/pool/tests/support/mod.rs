@@ -24,7 +24,10 @@ macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
 }
 
-const WATCHDOG: Duration = Duration::from_secs(60);
+/// Long enough for a slow machine, since nothing but a hang comes near it.
+const WATCHDOG: Duration = Duration::from_secs(300);
+/// For the run that kills after every instruction.
+const PATIENT_WATCHDOG: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Runs the tests whose names hold the first argument that is no option.
 pub fn run(tests: &[Test]) -> ExitCode {
@@ -72,11 +75,13 @@ pub fn run(tests: &[Test]) -> ExitCode {
 /// Ends the program with the stacks of all that hangs unless the sender is dropped in time.
 fn watch(name: &'static str) -> mpsc::Sender<()> {
     let (done, waiting) = mpsc::channel::<()>();
+    let patient = std::env::var_os("MANYHANDS_KILL_EVERY").is_some();
+    let limit = if patient { PATIENT_WATCHDOG } else { WATCHDOG };
     thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
-            if waiting.recv_timeout(WATCHDOG) == Err(mpsc::RecvTimeoutError::Timeout) {
-                eprintln!("test {name} hangs after {WATCHDOG:?}:");
+            if waiting.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("test {name} hangs after {limit:?}:");
                 print_stacks();
                 std::process::abort();
             }
