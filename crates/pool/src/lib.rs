@@ -28,6 +28,7 @@ mod pool;
 mod protocol;
 mod signal;
 mod slot;
+mod state;
 mod stderr;
 mod task;
 

@@ -1,0 +1,665 @@
+//! The state of a pool: its queue, its workers, and what happens to them. Only whoever holds the
+//! hub's lock touches it, and nothing in here waits.
+//!
+//! ```text
+//!   queue ─► pick a worker ─► send (ledger) ─► pump its ring ─► results to their calls
+//!     ▲                            │
+//!     └── not begun: recalled, or its worker died ◄── tick: deadlines, memory, work behind a long task
+//! ```
+
+use std::collections::VecDeque;
+use std::mem;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, warn};
+
+use crate::error::{Death, Error, ErrorKind};
+use crate::hub::{Order, Shared};
+use crate::launch::Exit;
+use crate::ledger::Chunk;
+use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
+use crate::os::{self, Ending};
+use crate::slot::{Doom, Doomed, Sending, Slot, Stage, hold_descendants};
+use crate::task::lock;
+
+/// A worker whose tasks are short is sent more, up to this much work by time.
+const AHEAD_NANOS: u64 = 2_000_000;
+/// How soon the hub looks again at a worker with several items, which rings only now and then.
+const LOOK: Duration = Duration::from_millis(2);
+/// How often memory is sampled.
+const SAMPLE: Duration = Duration::from_millis(20);
+/// How long a worker may take to become ready.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
+/// One that was killed counts a third: that may have nothing to do with its start.
+pub(crate) const START_FAILURES: u32 = 3 * FAILED_BY_ITSELF;
+pub(crate) const FAILED_BY_ITSELF: u32 = 3;
+const KILLED: u32 = 1;
+/// A link that a caller drives.
+pub(crate) struct Driven {
+    pub(crate) words: Words,
+    /// Which of its bells the worker is to ring.
+    pub(crate) how: u32,
+}
+
+/// How a pool ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Everything submitted is done first.
+    Drain,
+    /// What is not done fails.
+    Now,
+}
+
+pub(crate) struct State {
+    pub(crate) queue: VecDeque<Chunk>,
+    pub(crate) slots: Vec<Option<Slot>>,
+    /// Slots that were idle when they were put here, the last one last.
+    pub(crate) idle: Vec<usize>,
+    pub(crate) orders: Option<Sender<Order>>,
+    /// Places whose worker is being launched.
+    pub(crate) launching: Vec<usize>,
+    pub(crate) launched: u64,
+    pub(crate) start_failures: u32,
+    /// No launch before this.
+    pub(crate) hold_off: Option<Instant>,
+    pub(crate) wake_at: Option<Instant>,
+    pub(crate) closing: Option<Closing>,
+    /// When workers that were told to finish are killed.
+    pub(crate) finish_by: Option<Instant>,
+    /// Something was completed since the driver was last told.
+    pub(crate) completed: bool,
+}
+
+impl State {
+    pub(crate) fn new(orders: Sender<Order>) -> Self {
+        State {
+            queue: VecDeque::new(),
+            slots: Vec::new(),
+            idle: Vec::new(),
+            orders: Some(orders),
+            launching: Vec::new(),
+            launched: 0,
+            start_failures: 0,
+            hold_off: None,
+            wake_at: None,
+            closing: None,
+            finish_by: None,
+            completed: false,
+        }
+    }
+
+    /// Whether a closing pool is done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.iter().all(Option::is_none) && self.launching.is_empty() && self.queue.is_empty()
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten()
+    }
+
+    /// How many workers have work.
+    pub(crate) fn busy(&self) -> usize {
+        self.slots().filter(|slot| slot.ledger.unreported() > 0).count()
+    }
+
+    /// Wakes the hub at an instant, unless it wakes before.
+    fn wake_by(&mut self, shared: &Shared, instant: Instant) {
+        if self.wake_at.is_none_or(|wake_at| instant < wake_at) {
+            self.wake_at = Some(instant);
+            shared.timer.set(instant);
+        }
+    }
+
+    /// What the hub does whenever it is awake.
+    pub(crate) fn turn(&mut self, shared: &Shared) {
+        let dead: Vec<u64> = mem::take(&mut *lock(&shared.graveyard.ids));
+        let trimmed = lock(&shared.arena).trim();
+        for slot in self.slots.iter_mut().flatten() {
+            dead.iter().for_each(|id| slot.forget_blob(*id));
+            trimmed.iter().for_each(|number| slot.forget_segment(*number));
+            slot.forget_dead_handles();
+        }
+        loop {
+            for index in 0..self.slots.len() {
+                self.pump(shared, index);
+            }
+            self.tick(shared);
+            self.order_workers(shared);
+            self.dispatch(shared);
+            self.close_workers(shared);
+            let mut mail = false;
+            for slot in self.slots.iter().flatten().filter(|slot| !slot.driven) {
+                slot.words.parent_wait().announce(HUB);
+                mail |= slot.words.has_results() && slot.doomed.is_none();
+            }
+            if !mail {
+                return;
+            }
+        }
+    }
+
+    /// Gives a worker's results to their calls.
+    fn pump(&mut self, shared: &Shared, index: usize) {
+        let Some(slot) = &mut self.slots[index] else { return };
+        let was = slot.stage;
+        match slot.pump() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.completed = true;
+                if was == Stage::Starting && slot.stage == Stage::Ready {
+                    self.start_failures = 0;
+                    debug!(worker = %slot.name.name, pid = slot.name.pid, "worker ready");
+                }
+                if slot.is_idle() {
+                    self.idle.push(index);
+                }
+            }
+            Err(reason) if slot.doomed.is_none() => {
+                self.doom(shared, index, Doom::Broken(reason));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Makes the caller the one whom busy workers wake.
+    pub(crate) fn take_links(&mut self, links: &mut Vec<Driven>) {
+        links.clear();
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.ledger.unreported() > 0 || slot.driven {
+                slot.driven = true;
+                slot.words.parent_wait().cancel();
+                let how = if slot.cold { DRIVER_COLD } else { DRIVER };
+                links.push(Driven { words: slot.words.clone(), how });
+            }
+        }
+    }
+
+    pub(crate) fn pump_driven(&mut self, shared: &Shared) {
+        let mut any = false;
+        let completed = self.completed;
+        for index in 0..self.slots.len() {
+            let slot = self.slots[index].as_ref();
+            if slot.is_some_and(|slot| slot.driven && slot.words.has_results()) {
+                any = true;
+                self.pump(shared, index);
+            }
+        }
+        if any {
+            self.dispatch(shared);
+            // The driver itself looks whether what it waits for is done.
+            self.completed = completed;
+        }
+    }
+
+    /// Makes the hub the one whom workers wake.
+    pub(crate) fn leave_links(&mut self, shared: &Shared) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.driven) else {
+                continue;
+            };
+            slot.driven = false;
+            slot.words.parent_wait().announce(HUB);
+            if slot.words.has_results() {
+                self.pump(shared, index);
+                self.dispatch(shared);
+                // It may have rung for what was pumped, or may ring for what comes: either wakes
+                // the hub. If it rang and there is more, the hub must look.
+                os::ring(&shared.bell);
+            }
+        }
+    }
+
+    /// Sends queued chunks to workers: to an idle one, or ahead to one whose tasks are short.
+    pub(crate) fn dispatch(&mut self, shared: &Shared) {
+        let mut touched: Vec<usize> = Vec::new();
+        while let Some(front) = self.queue.front() {
+            if front.call.is_cancelled() {
+                self.queue.pop_front();
+                continue;
+            }
+            let nanos = front.call.nanos();
+            let Some(index) = self.pick(nanos) else { break };
+            let mut chunk = self.queue.pop_front().expect("it was just looked at");
+            let slot = self.slots[index].as_mut().expect("picked");
+            if let Some(limit) = shared.options.tasks_per_worker {
+                let left = limit.get() - slot.ledger.sent();
+                if chunk.len() as u64 > left {
+                    let rest = chunk.split_off(left as usize);
+                    self.queue.push_front(rest);
+                }
+            }
+            match slot.send(&chunk) {
+                Sending::Sent => {
+                    let deadline = chunk.call.options.deadline;
+                    slot.ledger.send(chunk, nanos);
+                    if !touched.contains(&index) {
+                        touched.push(index);
+                    }
+                    let several = slot.ledger.unreported() > 1;
+                    let done = shared
+                        .options
+                        .tasks_per_worker
+                        .is_some_and(|limit| slot.ledger.sent() >= limit.get());
+                    if done {
+                        slot.stage = Stage::Retiring;
+                        self.order_workers(shared);
+                    }
+                    self.set_timers(shared, several, deadline);
+                }
+                Sending::Later => {
+                    // It reads on, and the hub tries again, even if nothing comes back meanwhile.
+                    self.queue.push_front(chunk);
+                    touched.push(index);
+                    self.wake_by(shared, Instant::now() + LOOK);
+                    break;
+                }
+                Sending::Failed(error) => self.fail_chunk(&chunk, &error),
+                Sending::Broken(reason) => {
+                    self.queue.push_front(chunk);
+                    self.doom(shared, index, Doom::Broken(reason));
+                }
+            }
+        }
+        let may_spin = self.busy() < shared.cores;
+        for index in touched {
+            if let Some(slot) = &mut self.slots[index] {
+                slot.words.let_spin(may_spin);
+                slot.wake();
+            }
+        }
+    }
+
+    fn set_timers(&mut self, shared: &Shared, several: bool, deadline: Option<Duration>) {
+        let memory = shared.options.memory_limit.map(|_| SAMPLE);
+        let look = several.then_some(LOOK);
+        if let Some(soonest) = [deadline, memory, look].into_iter().flatten().min()
+            && let Some(instant) = Instant::now().checked_add(soonest)
+        {
+            self.wake_by(shared, instant);
+        }
+    }
+
+    /// The worker for a chunk whose items take `nanos` each (zero: unknown).
+    fn pick(&mut self, nanos: u64) -> Option<usize> {
+        while let Some(index) = self.idle.pop() {
+            if self.slots[index].as_ref().is_some_and(Slot::is_idle) {
+                return Some(index);
+            }
+        }
+        let ahead = |(index, slot): (usize, &Option<Slot>)| {
+            let slot = slot.as_ref().filter(|slot| slot.takes_tasks())?;
+            Some((slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
+        };
+        let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
+        let short = nanos > 0 && ahead + nanos <= AHEAD_NANOS;
+        (!busy || short).then_some(index)
+    }
+
+    /// Deadlines, memory, workers that do not end, work that waits behind a long task.
+    fn tick(&mut self, shared: &Shared) {
+        let now = Instant::now();
+        for index in 0..self.slots.len() {
+            let Some(slot) = &mut self.slots[index] else { continue };
+            if let Some(doomed) = &mut slot.doomed {
+                if doomed.killed {
+                    continue;
+                }
+                if now >= doomed.until {
+                    doomed.killed = true;
+                    end_all(slot, Ending::Kill);
+                } else {
+                    let until = doomed.until;
+                    self.wake_by(shared, until);
+                }
+            } else if slot.stage == Stage::Starting {
+                let until = slot.launched + START_LIMIT;
+                if now >= until {
+                    self.doom(shared, index, Doom::Late);
+                } else {
+                    self.wake_by(shared, until);
+                }
+            } else {
+                if slot.ledger.unreported() > 1 {
+                    self.wake_by(shared, now + LOOK);
+                }
+                self.check_limits(shared, index, now);
+            }
+        }
+        self.share_out(shared, now);
+        if let Some(finish_by) = self.finish_by {
+            if now < finish_by {
+                return self.wake_by(shared, finish_by);
+            }
+            for index in 0..self.slots.len() {
+                if self.slots[index].as_ref().is_some_and(|slot| slot.doomed.is_none()) {
+                    self.doom(shared, index, Doom::Closed);
+                }
+            }
+        }
+    }
+
+    /// Ends a worker whose task is past its deadline or over its memory.
+    fn check_limits(&mut self, shared: &Shared, index: usize, now: Instant) {
+        let Some(slot) = &mut self.slots[index] else { return };
+        if slot.ledger.unreported() == 0 {
+            return;
+        }
+        let deadline = slot.ledger.current().and_then(|(call, _)| call.options.deadline);
+        let running = slot.running();
+        if let (Some(deadline), Some(item)) = (deadline, running) {
+            let clock = os::now_nanos();
+            // The worker's word is taken for when it began, but not for a later time than when
+            // the item was first seen.
+            let seen = match slot.seen {
+                Some((seen, at)) if seen == item => at,
+                _ => clock,
+            };
+            let began = slot.words.started().load(Ordering::Relaxed).min(seen);
+            slot.seen = Some((item, seen));
+            let ran = Duration::from_nanos(clock.saturating_sub(began));
+            if ran >= deadline {
+                return self.expire(shared, index, item, Doom::Deadline(deadline));
+            }
+            if let Some(instant) = now.checked_add(deadline - ran) {
+                self.wake_by(shared, instant);
+            }
+        } else if let Some(instant) = deadline.and_then(|deadline| now.checked_add(deadline)) {
+            self.wake_by(shared, instant);
+        }
+        if let Some(limit) = shared.options.memory_limit {
+            let slot = self.slots[index].as_mut().expect("looked at above");
+            if now < slot.sample_at {
+                let instant = slot.sample_at;
+                return self.wake_by(shared, instant);
+            }
+            slot.sample_at = now + SAMPLE;
+            slot.memory = os::private_memory(slot.name.pid).or(slot.memory);
+            match (slot.memory, running) {
+                (Some(used), Some(item)) if used > limit => {
+                    self.expire(shared, index, item, Doom::Memory { limit, used });
+                }
+                _ => self.wake_by(shared, now + SAMPLE),
+            }
+        }
+    }
+
+    /// Ends the worker if it still runs this very item.
+    fn expire(&mut self, shared: &Shared, index: usize, item: u64, why: Doom) {
+        // It cannot begin another from here on, so no other is hurt.
+        self.recall(shared, index);
+        self.pump(shared, index);
+        let Some(slot) = &self.slots[index] else { return };
+        if slot.doomed.is_none() && slot.running() == Some(item) {
+            self.doom(shared, index, why);
+        }
+    }
+
+    /// Takes back to the front of the queue what a worker has not begun.
+    pub(crate) fn recall(&mut self, shared: &Shared, index: usize) {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+            return;
+        };
+        match slot.take_back() {
+            Some(chunks) => self.requeue(chunks),
+            None => self.doom(shared, index, Doom::Broken("its cursor is nonsense".to_owned())),
+        }
+    }
+
+    fn requeue(&mut self, chunks: Vec<Chunk>) {
+        for chunk in chunks.into_iter().rev() {
+            self.queue.push_front(chunk);
+        }
+    }
+
+    /// If workers are idle and the queue is empty, takes back what waits behind long tasks.
+    fn share_out(&mut self, shared: &Shared, now: Instant) {
+        if !self.queue.is_empty() || self.closing == Some(Closing::Now) {
+            return;
+        }
+        let idle = self.slots().filter(|slot| slot.is_idle()).count();
+        if idle == 0 {
+            return;
+        }
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots[index].as_mut() else { continue };
+            let Some(item) = slot.running().filter(|_| slot.doomed.is_none()) else { continue };
+            if slot.ledger.sent() <= item + 1 {
+                continue;
+            }
+            let clock = os::now_nanos();
+            let began = slot.words.started().load(Ordering::Relaxed);
+            if clock.saturating_sub(began) < AHEAD_NANOS {
+                self.wake_by(shared, now + LOOK);
+                continue;
+            }
+            self.recall(shared, index);
+            // What one worker was to do, several can.
+            let mut whole: Vec<Chunk> = self.queue.drain(..).collect();
+            let items: usize = whole.iter().map(Chunk::len).sum();
+            let share = items.div_ceil(idle).max(1);
+            for mut chunk in whole.drain(..) {
+                while chunk.call.options.chunk_size.is_none() && chunk.len() > share {
+                    let rest = chunk.split_off(share);
+                    self.queue.push_back(mem::replace(&mut chunk, rest));
+                }
+                self.queue.push_back(chunk);
+            }
+            let idle = (0..self.slots.len())
+                .filter(|index| self.slots[*index].as_ref().is_some_and(Slot::is_idle));
+            self.idle = idle.collect();
+            return;
+        }
+    }
+
+    /// Ends a worker; how it ended is told when it has.
+    pub(crate) fn doom(&mut self, shared: &Shared, index: usize, why: Doom) {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+            return;
+        };
+        warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
+        let until = after(shared.options.kill_grace);
+        let descendants = hold_descendants(slot.name.pid);
+        slot.doomed = Some(Doomed { why, until, killed: false, descendants });
+        end_all(slot, Ending::Terminate);
+        self.wake_by(shared, until);
+        self.order_workers(shared);
+    }
+
+    /// A worker's pidfd is readable: settles what it was sent, and lets it go.
+    pub(crate) fn bury(&mut self, shared: &Shared, index: usize) {
+        let Some(Some(slot)) = self.slots.get_mut(index) else { return };
+        // Its corpse still holds the number of its group, so this can hit nobody else.
+        os::end_group(slot.name.pid, Ending::Kill);
+        let Some(exit) = slot.ending.reap(slot.pidfd.as_fd()) else { return };
+        self.pump(shared, index);
+        let mut slot = self.slots[index].take().expect("it was just looked at");
+        shared.poller.remove(&slot.pidfd);
+        if let Some(doomed) = &slot.doomed {
+            doomed.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
+        }
+        let death = Death {
+            worker: slot.name.clone(),
+            exit,
+            memory: slot.memory,
+            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_words()),
+        };
+        self.completed = true;
+        if slot.stage == Stage::Starting {
+            let reason = match slot.doomed.as_ref().map(|doomed| &doomed.why) {
+                Some(Doom::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
+                Some(Doom::Closed) => return self.order_workers(shared),
+                _ => slot.start_failure.take().unwrap_or_else(|| death.to_string()),
+            };
+            let weight = if exit == Exit::Signal(9) { KILLED } else { FAILED_BY_ITSELF };
+            return self.not_launched(shared, reason, weight);
+        }
+        let expected = slot.stage == Stage::Finishing && exit == Exit::Code(0);
+        if expected {
+            debug!(worker = %slot.name.name, pid = slot.name.pid, "worker finished");
+        } else {
+            warn!(worker = %slot.name.name, pid = slot.name.pid, %exit, "worker died");
+        }
+        let why = slot.doomed.take().map(|doomed| doomed.why);
+        let waiting = slot.take_back();
+        let broken = waiting.is_none();
+        let lost = std::iter::from_fn(|| slot.ledger.lose()).collect::<Vec<_>>();
+        for chunk in lost {
+            self.lose(chunk, why.as_ref(), &death, broken);
+        }
+        if let Some(waiting) = waiting {
+            if self.closing == Some(Closing::Now) {
+                for chunk in &waiting {
+                    self.fail_chunk(chunk, &ErrorKind::Closed.into());
+                }
+            } else {
+                self.requeue(waiting);
+            }
+        }
+        self.order_workers(shared);
+    }
+
+    /// Settles an item that was begun and never reported.
+    fn lose(&mut self, mut chunk: Chunk, why: Option<&Doom>, death: &Death, broken: bool) {
+        let task = chunk.task();
+        let death = death.clone();
+        let kind = match why {
+            Some(Doom::Deadline(deadline)) => {
+                ErrorKind::TimedOut { task, deadline: *deadline, death }
+            }
+            Some(Doom::Memory { limit, used }) => {
+                ErrorKind::OverMemoryLimit { task, limit: *limit, used: *used, death }
+            }
+            Some(Doom::Killed) => ErrorKind::Killed { task },
+            Some(Doom::Closed) => ErrorKind::Closed,
+            Some(Doom::Broken(reason)) => {
+                ErrorKind::LinkBroken { task, reason: reason.clone(), death }
+            }
+            Some(Doom::Late) | None if broken => {
+                let reason = "its cursor is nonsense".to_owned();
+                ErrorKind::LinkBroken { task, reason, death }
+            }
+            Some(Doom::Late) | None => {
+                if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now) {
+                    chunk.losses += 1;
+                    self.queue.push_front(chunk);
+                    return;
+                }
+                ErrorKind::WorkerDied { task, death }
+            }
+        };
+        chunk.call.fail(task, kind.into());
+        self.completed = true;
+    }
+
+    pub(crate) fn fail_chunk(&mut self, chunk: &Chunk, error: &Error) {
+        for task in chunk.task()..chunk.task() + chunk.len() as u64 {
+            chunk.call.fail(task, error.clone());
+        }
+        self.completed = true;
+    }
+
+    /// A worker ended before it was ready, or could not even be launched.
+    pub(crate) fn not_launched(&mut self, shared: &Shared, reason: String, weight: u32) {
+        self.start_failures = self.start_failures.saturating_add(weight);
+        warn!(%reason, failures = self.start_failures, "a worker did not start");
+        if self.start_failures >= START_FAILURES && self.slots().next().is_none() {
+            let error: Error = ErrorKind::CannotStart { reason }.into();
+            for chunk in mem::take(&mut self.queue) {
+                self.fail_chunk(&chunk, &error);
+            }
+        }
+        let pause = Duration::from_millis(5 << self.start_failures.min(10));
+        let resume = Instant::now() + pause;
+        self.hold_off = Some(resume);
+        self.wake_by(shared, resume);
+    }
+
+    /// Orders a worker for every place that has none, or one that will take no more tasks.
+    pub(crate) fn order_workers(&mut self, shared: &Shared) {
+        if let Some(hold_off) = self.hold_off {
+            // With nobody left and nothing to do, the next task is what tries again.
+            let needed = !self.queue.is_empty() || self.slots().next().is_some();
+            if self.start_failures >= START_FAILURES && !needed {
+                return;
+            }
+            if Instant::now() < hold_off {
+                return self.wake_by(shared, hold_off);
+            }
+            self.hold_off = None;
+        }
+        // A closing pool needs workers only for what is queued still.
+        let wanted = match self.closing {
+            None => true,
+            Some(Closing::Drain) => !self.queue.is_empty(),
+            Some(Closing::Now) => false,
+        };
+        let Some(orders) = self.orders.as_ref().filter(|_| wanted) else { return };
+        for place in 0..shared.options.workers {
+            let served = self.slots.iter().flatten().any(|slot| {
+                slot.place == place
+                    && slot.doomed.is_none()
+                    && matches!(slot.stage, Stage::Starting | Stage::Ready)
+            });
+            if served || self.launching.contains(&place) {
+                continue;
+            }
+            self.launched += 1;
+            let name = format!("worker-{}", self.launched);
+            if orders.send(Order { name, place }).is_ok() {
+                self.launching.push(place);
+            }
+        }
+    }
+
+    /// Tells workers that have nothing left to do to finish: retired ones, and all at the end.
+    fn close_workers(&mut self, shared: &Shared) {
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.stage == Stage::Retiring && slot.ledger.unreported() == 0 {
+                slot.finish();
+            }
+        }
+        let Some(closing) = self.closing else { return };
+        if closing == Closing::Drain
+            && (!self.queue.is_empty() || self.slots().any(|slot| slot.ledger.unreported() > 0))
+        {
+            return;
+        }
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+                continue;
+            };
+            match slot.stage {
+                Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => slot.finish(),
+                Stage::Finishing => {}
+                _ => self.doom(shared, index, Doom::Closed),
+            }
+        }
+        if self.finish_by.is_none() {
+            let finish_by = after(shared.options.finish_grace);
+            self.finish_by = Some(finish_by);
+            self.wake_by(shared, finish_by);
+        }
+    }
+}
+
+/// That much later than now, or so late that nobody sees it.
+fn after(limit: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + limit.min(YEAR)
+}
+
+/// Signals a worker, its group and what descended from it.
+fn end_all(slot: &Slot, how: Ending) {
+    os::end_group(slot.name.pid, how);
+    os::end(&slot.pidfd, how);
+    if how == Ending::Kill {
+        os::end_descendants(slot.name.pid, how);
+    }
+    for descendant in slot.doomed.iter().flat_map(|doomed| &doomed.descendants) {
+        os::end(descendant, how);
+    }
+}
