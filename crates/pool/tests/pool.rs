@@ -379,12 +379,20 @@ fn descendants_of(pid: u32) -> Vec<u32> {
     all
 }
 
+/// The process group of a process.
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')?..].split_ascii_whitespace().nth(3)?.parse().ok()
+}
+
 fn descendants_die_with_their_worker() {
     let pool = pool(1);
     let handle = words(1);
     let future = submit_with(&pool, "child", with_handle(0, &handle), plain());
     let child = || handle.u64_at(0).load(Ordering::SeqCst) as u32;
     wait_until("there are grandchildren", || descendants_of(child()).len() == 2, String::new);
+    let left = || descendants_of(child()).into_iter().any(|pid| group_of(pid) == Some(pid));
+    wait_until("one has left the group", left, String::new);
     let mut family = descendants_of(child());
     family.push(child());
     future.kill();
