@@ -64,8 +64,6 @@ pub(crate) struct Shared {
     /// Some caller is the driver.
     driving: AtomicBool,
     driver_sleeps: AtomicBool,
-    /// Given when the last worker of a pool that closes is gone.
-    pub(crate) gone: Signal,
 }
 
 /// What the launching thread is asked.
@@ -98,7 +96,6 @@ impl Shared {
                 state: Mutex::new(State::new(orders)),
                 driving: AtomicBool::new(false),
                 driver_sleeps: AtomicBool::new(false),
-                gone: Signal::default(),
             })
         };
         new().map(Arc::new).map_err(|error| Error::system("making a pool", error))
@@ -269,7 +266,6 @@ impl Shared {
             }
             self.unlock(state);
             if gone {
-                self.gone.give();
                 return;
             }
         }

@@ -65,6 +65,8 @@ pub(crate) enum Sending {
     Sent,
     /// There is no room on the link until the worker has read more.
     Later,
+    /// There is no descriptor to pass shared memory with, unless something else is let go of.
+    NoDescriptor(Error),
     /// These items can never be sent.
     Failed(Error),
     Broken(String),
@@ -328,8 +330,13 @@ impl Slot {
         if self.segments.contains(&number) {
             return Ok(());
         }
-        let descriptor =
-            block.segment().duplicate_read_only().map_err(|error| Sending::Failed(error.into()))?;
+        let descriptor = block.segment().duplicate_read_only().map_err(|error| {
+            if error.is_out_of_descriptors() {
+                Sending::NoDescriptor(error.into())
+            } else {
+                Sending::Failed(error.into())
+            }
+        })?;
         self.mail.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
         self.segments.insert(number);
         Ok(())

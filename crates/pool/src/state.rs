@@ -232,7 +232,14 @@ impl State {
                     self.queue.push_front(rest);
                 }
             }
-            match slot.send(&chunk) {
+            let mut sending = slot.send(&chunk);
+            if let Sending::NoDescriptor(error) = sending {
+                // Tasks that end let go of descriptors; without any that run, none will.
+                sending = if self.busy() > 0 { Sending::Later } else { Sending::Failed(error) };
+            }
+            let slot = self.slots[index].as_mut().expect("picked");
+            match sending {
+                Sending::NoDescriptor(_) => unreachable!("it was just replaced"),
                 Sending::Sent => {
                     let deadline = chunk.call.options.deadline;
                     slot.ledger.send(chunk, nanos);

@@ -190,11 +190,11 @@ impl<T: Element> SharedArray<T> {
     pub fn slice(&self, range: impl RangeBounds<usize>) -> ArraySlice<'_, T> {
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
-            Bound::Excluded(start) => start + 1,
+            Bound::Excluded(start) => start.checked_add(1).expect("a start inside"),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(end) => end + 1,
+            Bound::Included(end) => end.checked_add(1).expect("an end inside"),
             Bound::Excluded(end) => *end,
             Bound::Unbounded => self.len,
         };

@@ -17,7 +17,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::{ErrorKind, Result};
@@ -90,6 +90,8 @@ pub struct Waiter<'a> {
     condition: &'a Condition,
     cell: &'a Cell,
     slot: Slot,
+    /// `wait` has told that it was notified.
+    noticed: AtomicBool,
 }
 
 impl Condition {
@@ -157,7 +159,7 @@ impl Condition {
         cell.ticket.store(ticket, Ordering::Relaxed);
         // Release: pairs with the Acquire in `oldest`, so that the ticket is seen.
         cell.word.store(number | WAITING, Ordering::Release);
-        Ok(Waiter { condition: self, cell, slot })
+        Ok(Waiter { condition: self, cell, slot, noticed: AtomicBool::new(false) })
     }
 
     fn claim(&self, slot: Slot) -> Option<&Cell> {
@@ -237,30 +239,20 @@ fn free(cell: &Cell, word: u32) -> bool {
 
 impl Waiter<'_> {
     /// Waits until notified, at most `timeout` (`None`: as long as it takes); `false` if that has
-    /// passed.
+    /// passed. The place is kept then, so it may be called again.
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut deadline = Deadline::after(timeout);
         let waiting = u32::from(self.slot.number()) | WAITING;
         // Acquire: pairs with the Release in `notify_oldest`.
         while self.cell.word.load(Ordering::Acquire) == waiting {
-            let Some(nap) = deadline.nap() else {
-                // Notified at the last moment is notified: it would be lost otherwise.
-                return !self.withdraw(waiting);
-            };
+            let Some(nap) = deadline.nap() else { return false };
             os::futex_wait(&self.cell.word, waiting, nap);
             if self.cell.word.load(Ordering::Acquire) == waiting {
                 self.condition.pass_on_notifications();
             }
         }
+        self.noticed.store(true, Ordering::Relaxed);
         true
-    }
-
-    fn withdraw(&self, waiting: u32) -> bool {
-        let enlisted = waiting & !STATE | ENLISTED;
-        self.cell
-            .word
-            .compare_exchange(waiting, enlisted, Ordering::Acquire, Ordering::Acquire)
-            .is_ok()
     }
 }
 
@@ -268,7 +260,11 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         // In a forked child the place is the parent's.
         if self.condition.crew.is_mine(self.slot) {
-            self.cell.word.store(0, Ordering::Release);
+            let word = self.cell.word.swap(0, Ordering::AcqRel);
+            // A notification that this waiter never saw is somebody else's.
+            if word & STATE == NOTIFIED && !self.noticed.load(Ordering::Relaxed) {
+                self.condition.notify_oldest();
+            }
         }
     }
 }

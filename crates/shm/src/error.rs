@@ -58,6 +58,13 @@ impl Error {
         ErrorKind::System { call, source: source.into() }.into()
     }
 
+    /// Whether this process, or the machine, has no descriptor left.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        // EMFILE and ENFILE.
+        matches!(self.kind(), ErrorKind::OutOfMemory { source, .. } | ErrorKind::System { source, .. }
+            if matches!(source.raw_os_error(), Some(23 | 24)))
+    }
+
     /// Whether memory, or room for descriptors, ran out.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.kind(), ErrorKind::OutOfMemory { .. })
@@ -80,6 +87,11 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
+            ErrorKind::OutOfMemory { bytes, source } if self.is_out_of_descriptors() => write!(
+                f,
+                "no descriptor for {bytes} bytes of shared memory ({source}): raise the limit on \
+                 open files (ulimit -n), or have fewer large arrays and payloads at a time"
+            ),
             ErrorKind::OutOfMemory { bytes, source } => write!(
                 f,
                 "no room for {bytes} bytes of shared memory ({source}): free memory, raise the \

@@ -349,17 +349,10 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
             return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());
         }
         let ample = needed.max(len + (len / 8).clamp(STEP, PIECE)).min(self.memory.space);
-        self.reserve(len, needed)?;
+        // In one call, so that what cannot be had is refused before any of it is taken.
+        self.memory.segment.grow(needed)?;
         // What is merely wished for may fail.
-        let _ = self.reserve(needed, ample);
-        Ok(())
-    }
-
-    fn reserve(&self, mut len: usize, target: usize) -> Result<()> {
-        while len < target {
-            len = target.min(len + PIECE);
-            self.memory.segment.grow(len)?;
-        }
+        let _ = self.memory.segment.grow(ample);
         Ok(())
     }
 

@@ -97,17 +97,6 @@ impl Segment {
         os::reserve(&self.fd, old, len as u64 - old).map_err(|source| no_room(len, source))
     }
 
-    /// Gives the pages of a range back to the machine; they read as zero until written again,
-    /// and are then no longer reserved.
-    ///
-    /// # Errors
-    /// `Invalid` if the range is not inside, or the kernel's refusal.
-    pub fn release_pages(&self, offset: usize, len: usize) -> Result<()> {
-        self.check(offset, len)?;
-        os::punch(&self.fd, offset as u64, len as u64)
-            .map_err(|source| Error::system("fallocate", source))
-    }
-
     /// The length of the file in bytes, which is more than that of this mapping once somebody made
     /// it [`grow`](Self::grow).
     pub(crate) fn file_len(&self) -> Result<usize> {

@@ -361,3 +361,72 @@ fn values_keep_their_type_and_change_in_one_step() {
     let other = Value::<i64>::attach(segment()).unwrap();
     assert!(other.lock().try_lock().unwrap().is_none());
 }
+
+#[test]
+fn a_waiter_that_timed_out_keeps_its_place_and_waits_again() {
+    let condition = Condition::create().unwrap();
+    let waiter = condition.enlist().unwrap();
+    for _ in 0..2 {
+        assert!(!waiter.wait(Some(Duration::from_millis(2))), "nobody notified it");
+    }
+    assert_eq!(condition.notify(1), 1);
+    assert!(waiter.wait(None));
+}
+
+#[test]
+fn a_notification_that_its_waiter_never_saw_goes_to_another() {
+    let _watchdog = Watchdog::watch("passed on");
+    let condition = Condition::create().unwrap();
+    let (first, second) = (condition.enlist().unwrap(), condition.enlist().unwrap());
+    assert_eq!(condition.notify(1), 1);
+    drop(first);
+    assert!(second.wait(None));
+}
+
+/// A child that holds a lock and goes on living, having done something first.
+fn holder_after(lock: &Lock, first: impl FnOnce()) -> Child {
+    let held = Event::create().unwrap();
+    let holder = child(|| {
+        first();
+        std::mem::forget(lock.lock().unwrap());
+        held.set();
+        loop {
+            thread::park();
+        }
+    });
+    held.wait(None);
+    holder
+}
+
+#[test]
+fn who_has_no_descriptor_left_does_not_take_the_living_for_dead() {
+    let _watchdog = Watchdog::watch("no descriptor");
+    let lock = Lock::create().unwrap();
+    let _holder = holder_after(&lock, || {});
+    let waiter = child(|| {
+        assert!(lock.try_lock().unwrap().is_none());
+        let none = libc::rlimit { rlim_cur: 3, rlim_max: 3 };
+        // SAFETY: reads the limit; this process is a copy that ends soon.
+        #[allow(unsafe_code, reason = "no safe way to have no descriptor")]
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) };
+        assert_eq!(set, 0);
+        // Long enough for several looks at the holder.
+        assert!(lock.lock_timeout(Some(Duration::from_millis(300))).unwrap().is_none());
+    });
+    waiter.succeeds();
+}
+
+#[test]
+fn a_process_whose_name_is_not_utf8_is_not_taken_for_dead() {
+    let _watchdog = Watchdog::watch("name");
+    let lock = Lock::create().unwrap();
+    let _holder = holder_after(&lock, || {
+        // Cut after 15 bytes, in the middle of a letter.
+        let name = c"\xd0\xbe\xd0\xb1\xd1\x80\xd0\xb0\xd0\xb1\xd0\xbe\xd1\x82\xd0\xba\xd0\xb0";
+        // SAFETY: reads the name.
+        #[allow(unsafe_code, reason = "no safe way to a name of these bytes")]
+        let set = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+        assert_eq!(set, 0);
+    });
+    assert!(lock.lock_timeout(Some(Duration::from_millis(300))).unwrap().is_none());
+}

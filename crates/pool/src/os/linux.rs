@@ -256,7 +256,9 @@ fn children(pid: u32) -> Option<Vec<u32>> {
 fn children_by_parent(parent: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let is_child = |pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Bytes: a process may name itself in any.
+        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&stat);
         // After the name in parentheses: the state, then the parent.
         let field = stat.rfind(')').and_then(|end| stat[end + 1..].split_ascii_whitespace().nth(1));
         field.and_then(|field| field.parse().ok()) == Some(parent)

@@ -24,6 +24,10 @@ pub(crate) fn memfd(name: &str, len: u64) -> io::Result<OwnedFd> {
 /// From this size on a reservation first asks whether there is room.
 const LARGE: u64 = 1 << 20;
 
+/// Longer reservations are made in pieces: before Linux 6.14 any signal makes the kernel give up a
+/// piece, so that a timer could keep a long one from ever ending.
+const PIECE: u64 = 8 << 20;
+
 /// Reserves the pages of `offset..offset + len`, growing the file if it ends before.
 ///
 /// The kernel would sooner kill processes than refuse, so a large reservation that cannot be met
@@ -32,18 +36,15 @@ pub(crate) fn reserve(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
     if len >= LARGE && available_memory().is_some_and(|available| len > available) {
         return Err(Errno::NOMEM.into());
     }
-    loop {
-        match rustix::fs::fallocate(&fd, FallocateFlags::empty(), offset, len) {
+    let (mut at, end) = (offset, offset.checked_add(len).ok_or(Errno::FBIG)?);
+    while at < end {
+        match rustix::fs::fallocate(&fd, FallocateFlags::empty(), at, PIECE.min(end - at)) {
+            Ok(()) => at += PIECE.min(end - at),
             Err(Errno::INTR) => {}
-            other => return Ok(other?),
+            Err(source) => return Err(source.into()),
         }
     }
-}
-
-/// Gives the pages of `offset..offset + len` back to the machine; they read as zero afterwards.
-pub(crate) fn punch(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
-    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    Ok(rustix::fs::fallocate(fd, flags, offset, len)?)
+    Ok(())
 }
 
 /// Forbids shrinking (so no mapped page can vanish) and, unless `growable`, any change of size.
@@ -121,19 +122,49 @@ pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0) as u32
 }
 
-/// When process `pid` was started, in clock ticks since boot; `None` if there is none, or only
-/// its corpse (a zombie will do nothing more, so whatever it held may be taken).
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// What `/proc` says of a process.
+enum Seen {
+    /// Started at this time, in clock ticks since boot.
+    Living(u64),
+    /// There is none, or only its corpse (a zombie will do nothing more, so whatever it held may
+    /// be taken).
+    Gone,
+    /// It could not be read: not mounted, hidden, no descriptor or no memory to spare.
+    Unknown,
+}
+
+fn look_at(pid: u32) -> Seen {
+    // Bytes: a process may name itself in any.
+    let stat = match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        // It ended while it was read.
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {
+            return Seen::Gone;
+        }
+        Err(_) => return Seen::Unknown,
+    };
+    parse_stat(&stat).unwrap_or(Seen::Unknown)
+}
+
+fn parse_stat(stat: &[u8]) -> Option<Seen> {
     // The second field is the name in parentheses, which may itself hold spaces and parentheses.
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    let mut fields = str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let threads: u32 = fields.nth(16)?.parse().ok()?;
     // A main thread that ended before the others is a zombie in a process that still runs.
     if matches!(state, "Z" | "X" | "x") && threads <= 1 {
-        return None;
+        return Some(Seen::Gone);
     }
-    fields.nth(1)?.parse().ok()
+    fields.nth(1)?.parse().ok().map(Seen::Living)
+}
+
+/// When process `pid`, which lives, was started; `None` if that is not to be known.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    match look_at(pid) {
+        Seen::Living(start) => Some(start),
+        Seen::Gone | Seen::Unknown => None,
+    }
 }
 
 /// Whether the process that had number `pid` and was started at `start` (0 if that was not to be
@@ -143,10 +174,11 @@ pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
     if rustix::process::test_kill_process(process) == Err(Errno::SRCH) {
         return true;
     }
-    // `/proc` may be absent, or hide processes of others: then its silence proves nothing.
-    start != 0
-        && fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
-        && start_time(pid) != Some(start)
+    match look_at(pid) {
+        Seen::Gone => true,
+        Seen::Living(now) => start != 0 && now != start,
+        Seen::Unknown => false,
+    }
 }
 
 /// Milliseconds of a clock that never goes back, cut to 32 bits.
