@@ -131,8 +131,11 @@ impl Ends {
             if self.is_closed() {
                 return Err(Refusal::Closed);
             }
-            // What the lock protects needs no repair: see above.
-            let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
+            // What the lock protects needs no repair: see above. A holder that is stopped keeps
+            // others waiting, but not beyond their time.
+            if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
+                return Err(Refusal::TimedOut);
+            }
             if self.is_closed() {
                 lock.let_go();
                 return Err(Refusal::Closed);
@@ -191,8 +194,11 @@ impl Ends {
         let lock = LockWord(&self.getters.lock);
         loop {
             let closed = self.is_closed();
-            // What the lock protects needs no repair: see above.
-            let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
+            // What the lock protects needs no repair: see above. A holder that is stopped keeps
+            // others waiting, but not beyond their time.
+            if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
+                return Err(Refusal::TimedOut);
+            }
             let number = self.head.0.load(Ordering::Relaxed);
             if self.is_there(number) {
                 let item = match read(number) {

@@ -29,6 +29,13 @@ impl Deadline {
         Self::after(None)
     }
 
+    /// The same, but not before the length of a nap is over: for locks that are held for so short
+    /// a time that only a holder that is stopped or dead makes anybody wait that long.
+    pub(crate) fn at_least_a_nap(&self) -> Self {
+        let end = self.end.map(|end| end.max(Instant::now() + NAP));
+        Deadline { timeout: self.timeout.map(|timeout| timeout.max(NAP)), end }
+    }
+
     /// How long the next nap may be; `None` if the deadline has passed.
     pub(crate) fn nap(&mut self) -> Option<Duration> {
         let Some(timeout) = self.timeout else { return Some(NAP) };

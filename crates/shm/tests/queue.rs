@@ -361,3 +361,31 @@ fn nonsense_in_the_memory_is_an_error_not_a_crash() {
         );
     }
 }
+
+#[test]
+fn a_timeout_is_kept_though_another_process_is_stopped() {
+    let _watchdog = Watchdog::watch("stopped");
+    for _ in 0..20 {
+        let queue = Queue::create(0).unwrap();
+        let busy = child(|| {
+            loop {
+                queue.put(&[7; 240], None).unwrap();
+                if queue.len() > 100 {
+                    queue.get(&mut Vec::new(), None).unwrap();
+                }
+            }
+        });
+        until(|| queue.len() > 100);
+        // Somewhere, often with a lock in its hands.
+        busy.stop();
+        // Without the timeouts these would wait for ever, and the watchdog would say so.
+        let probe = child(|| {
+            let limit = Some(Duration::from_millis(50));
+            let _ = queue.put(b"x", limit);
+            let _ = queue.get(&mut Vec::new(), limit);
+            let _ = queue.try_put(b"x");
+            let _ = queue.try_get(&mut Vec::new());
+        });
+        probe.succeeds();
+    }
+}

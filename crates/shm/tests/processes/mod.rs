@@ -114,6 +114,12 @@ impl Child {
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
     }
 
+    /// Stops it, wherever it is.
+    pub(crate) fn stop(&self) {
+        // SAFETY: as in `kill`.
+        unsafe { libc::kill(self.pid, libc::SIGSTOP) };
+    }
+
     /// Waits for its end and reaps it.
     pub(crate) fn end(mut self) -> End {
         self.reap()
