@@ -165,7 +165,7 @@ impl Barrier {
         }
         words.waiting[index].store(u32::from(slot.number()), Ordering::Relaxed);
         drop(guard);
-        self.wait_for_generation(state, Deadline::after(timeout)).map(|()| index)
+        self.wait_for_generation(state, index, Deadline::after(timeout)).map(|()| index)
     }
 
     /// Takes the lock, and breaks the barrier if somebody died holding it or waits dead.
@@ -177,8 +177,14 @@ impl Barrier {
         Ok(guard)
     }
 
-    fn wait_for_generation(&self, state: u32, mut deadline: Deadline) -> Result<(), BarrierError> {
+    fn wait_for_generation(
+        &self,
+        state: u32,
+        index: usize,
+        mut deadline: Deadline,
+    ) -> Result<(), BarrierError> {
         let words = self.words();
+        let mut turn = index;
         loop {
             // Acquire: pairs with the Release in `next_generation`.
             let now = words.state.load(Ordering::Acquire);
@@ -204,7 +210,10 @@ impl Barrier {
                 self.break_it();
                 return Err(BarrierError::TimedOut);
             }
-            if self.waiting().any(|slot| self.crew.is_dead(slot)) {
+            // One other each time, and each waiter another one: together they look at all.
+            turn += 1;
+            let other = self.waiting().nth(turn % self.count_waiting().max(1));
+            if other.is_some_and(|slot| self.crew.is_dead(slot)) {
                 self.break_it();
             }
         }

@@ -331,11 +331,17 @@ mod shared {
         }
 
         fn take(&self, slot: Slot, timeout: Option<Duration>) -> Option<Taken> {
-            if timeout == Some(Duration::ZERO) {
-                return self.word().try_take(slot).or_else(|| self.try_take_over(slot));
+            let taken = if timeout == Some(Duration::ZERO) {
+                self.word().try_take(slot).or_else(|| self.try_take_over(slot))
+            } else {
+                let is_dead = |slot| self.crew.is_dead(slot);
+                self.word().take(slot, &mut Deadline::after(timeout), is_dead)
+            };
+            if taken.as_ref().is_some_and(|taken| taken.owner_died) {
+                // The dead one's mark could look like a thread's of this process.
+                self.words().thread.store(0, Ordering::Relaxed);
             }
-            let is_dead = |slot| self.crew.is_dead(slot);
-            self.word().take(slot, &mut Deadline::after(timeout), is_dead)
+            taken
         }
 
         #[cold]

@@ -430,3 +430,22 @@ fn a_process_whose_name_is_not_utf8_is_not_taken_for_dead() {
     });
     assert!(lock.lock_timeout(Some(Duration::from_millis(300))).unwrap().is_none());
 }
+
+#[test]
+fn a_dead_threads_recursive_hold_is_nobodys_after_its_lock_was_taken_over() {
+    let _watchdog = Watchdog::watch("stale mark");
+    let lock = Lock::create().unwrap();
+    child(|| {
+        for _ in 0..2 {
+            lock.acquire_recursive(None).unwrap();
+        }
+    })
+    .succeeds();
+    thread::scope(|scope| {
+        // Another thread takes it over; the mark of the dead one would look like this thread's,
+        // of which its process was a copy.
+        scope.spawn(|| assert!(lock.acquire(None).unwrap().unwrap().owner_died));
+    });
+    assert!(lock.acquire_recursive(BRIEFLY).unwrap().is_none());
+    assert_eq!(lock.depth(), 0);
+}
