@@ -326,6 +326,8 @@ impl Shared {
             .position(|slot| slot.as_ref().is_some_and(|slot| slot.ledger.chunks().any(of_call)));
         if let Some(index) = holder {
             state.recall(self, index);
+            // What it has reported is done: only what it runs now may be ended.
+            state.pump(self, index);
         }
         let queued = state.queue.iter().position(of_call);
         let stopped = queued.and_then(|place| state.queue.remove(place));

@@ -22,6 +22,8 @@ pub(crate) struct Chunk {
     pub(crate) first_task: u64,
     /// How often these items were lost with a worker.
     pub(crate) losses: u32,
+    /// How many workers died with these items next and not begun.
+    pub(crate) returns: u32,
 }
 
 impl Chunk {
@@ -159,7 +161,14 @@ mod tests {
     fn chunk(first_task: u64, len: usize) -> Chunk {
         let items =
             Items { lengths: vec![0; len], body: Body::Inline(Vec::new()), handles: Vec::new() };
-        Chunk { call: call(), items: Arc::new(items), range: 0..len, first_task, losses: 0 }
+        Chunk {
+            call: call(),
+            items: Arc::new(items),
+            range: 0..len,
+            first_task,
+            losses: 0,
+            returns: 0,
+        }
     }
 
     fn tasks(chunks: &[Chunk]) -> Vec<u64> {

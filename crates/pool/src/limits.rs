@@ -27,7 +27,9 @@ fn quota(root: &Path, groups: &str) -> Option<f64> {
         let folder = match controllers {
             "" => root.to_path_buf(),
             _ if controllers.split(',').any(|name| name == "cpu") => {
-                [controllers, "cpu"].iter().map(|name| root.join(name)).find(|at| at.is_dir())?
+                let mut folders = [controllers, "cpu"].map(|name| root.join(name)).into_iter();
+                let Some(folder) = folders.find(|at| at.is_dir()) else { continue };
+                folder
             }
             _ => continue,
         };

@@ -221,6 +221,15 @@ impl Mail {
         self.arena.forget(number);
     }
 
+    /// In the worker: forgets a segment that was sent before, received or not.
+    pub(crate) fn forget_sent_segment(&mut self, number: u32) -> Result<(), MailError> {
+        while !self.arena.knows(number) {
+            self.receive()?;
+        }
+        self.arena.forget(number);
+        Ok(())
+    }
+
     fn receive(&mut self) -> Result<(), MailError> {
         let mut bytes = [0; 8];
         let mut descriptors = Vec::new();

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use manyhands_shm::Segment;
 
@@ -35,6 +36,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const GROWTH: usize = 8;
 /// How many bytes of short results are gathered in one piece.
 const BATCH_BYTES: usize = 256 << 10;
+/// How long inputs are pulled before what came is shipped.
+const PULL_LIMIT: Duration = Duration::from_millis(1);
 /// How many chunks go to the hub at once.
 const SHIPMENT: usize = 256;
 
@@ -223,11 +226,11 @@ impl<S: Source> Map<S> {
         let nanos = self.call.nanos();
         if nanos == 0 {
             // Nothing is known yet: enough for each worker to begin.
-            return workers * chunk as u64;
+            return workers.saturating_mul(chunk as u64);
         }
         let by_time = (workers * WINDOW_NANOS / nanos).min(WINDOW_ITEMS);
         let item_bytes = (self.pulled_bytes / self.pulled.max(1)).max(1);
-        by_time.min(WINDOW_BYTES / item_bytes).max(2 * workers * chunk as u64)
+        by_time.min(WINDOW_BYTES / item_bytes).max((2 * workers).saturating_mul(chunk as u64))
     }
 
     fn chunk_size(&self) -> usize {
@@ -249,12 +252,19 @@ impl<S: Source> Map<S> {
     /// Pulls inputs and hands them to the hub, as far as credit goes.
     fn ship(&mut self) {
         let mut shipment = Vec::new();
+        let began = Instant::now();
         while self.source.is_some() {
             let size = self.chunk_size();
-            if self.pulled - self.taken + size as u64 > self.window(size).max(size as u64) {
+            if (self.pulled - self.taken).saturating_add(size as u64)
+                > self.window(size).max(size as u64)
+            {
                 break;
             }
             shipment.extend(self.pull(size));
+            if began.elapsed() > PULL_LIMIT {
+                // A slow source: what was pulled goes now, and what came back is looked at.
+                break;
+            }
             if shipment.len() >= SHIPMENT {
                 self.hand_over(mem::take(&mut shipment));
             }
@@ -277,6 +287,8 @@ impl<S: Source> Map<S> {
     /// Pulls one chunk of at most `size` items. An item that cannot be sent ends it.
     fn pull(&mut self, size: usize) -> Option<Chunk> {
         let source = self.source.as_mut()?;
+        let began = Instant::now();
+        let obeyed = self.call.options.chunk_size.is_some();
         let first_task = self.pulled;
         let mut lengths = Vec::with_capacity(size.min(1 << 12));
         let mut payload = Payload::default();
@@ -285,11 +297,17 @@ impl<S: Source> Map<S> {
             && (payload.bytes.len() < CHUNK_BYTES || self.call.options.chunk_size.is_some())
             && payload.handles.len() < Payload::MAX_HANDLES / 2
         {
-            let before = payload.bytes.len();
-            match source.next(&mut payload) {
+            let count = lengths.len();
+            if !obeyed && count > 0 && count.is_multiple_of(16) && began.elapsed() > PULL_LIMIT {
+                break;
+            }
+            let (before, handles) = (payload.bytes.len(), payload.handles.len());
+            let next = source.next(&mut payload).map(|next| next.and_then(|()| payload.check()));
+            match next {
                 Some(Ok(())) => lengths.push((payload.bytes.len() - before) as u64),
                 Some(Err(error)) => {
                     payload.bytes.truncate(before);
+                    payload.handles.truncate(handles);
                     failed = Some(error);
                     break;
                 }
@@ -313,7 +331,7 @@ impl<S: Source> Map<S> {
         match Items::new(&self.shared.arena, lengths, payload) {
             Ok(items) => {
                 let call = Arc::clone(&self.call);
-                Some(Chunk { call, items, range: 0..count, first_task, losses: 0 })
+                Some(Chunk { call, items, range: 0..count, first_task, losses: 0, returns: 0 })
             }
             Err(error) => {
                 for task in first_task..first_task + count as u64 {

@@ -93,7 +93,14 @@ impl Pool {
         let call = Call::new(function.clone(), context.cloned(), options, sink);
         let lengths = vec![payload.bytes.len() as u64];
         let items = Items::new(&self.shared.arena, lengths, payload)?;
-        let chunk = Chunk { call: Arc::clone(&call), items, range: 0..1, first_task: 0, losses: 0 };
+        let chunk = Chunk {
+            call: Arc::clone(&call),
+            items,
+            range: 0..1,
+            first_task: 0,
+            losses: 0,
+            returns: 0,
+        };
         self.shared.enqueue(vec![chunk]).map_err(|(error, _)| error)?;
         Ok(Future { shared: Arc::clone(&self.shared), call, state })
     }
@@ -214,5 +221,5 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         .map_err(|error| Error::system("starting a worker", error))?;
     let name = WorkerName { name: order.name.clone(), pid };
     let tail = stderr.and_then(|pipe| lock(&shared.stderr).add(pipe).ok());
-    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell.1, ours)?)
+    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell, ours)?)
 }

@@ -90,9 +90,12 @@ pub(crate) struct Slot {
     pub(crate) tail: Option<Arc<Tail>>,
     pub(crate) words: Words,
     /// Wakes the worker when it has slept for long.
-    cold_bell: OwnedFd,
+    /// Both ends, so that ringing for a dead worker raises no SIGPIPE.
+    cold_bell: (OwnedFd, OwnedFd),
     /// It was woken by that, and has not reported since.
     pub(crate) cold: bool,
+    /// What it runs takes long: nothing more is sent behind it.
+    pub(crate) long: bool,
     pub(crate) stage: Stage,
     pub(crate) launched: Instant,
     pub(crate) doomed: Option<Doomed>,
@@ -131,7 +134,7 @@ impl Slot {
         ending: Box<dyn Ending>,
         tail: Option<Arc<Tail>>,
         words: Words,
-        cold_bell: OwnedFd,
+        cold_bell: (OwnedFd, OwnedFd),
         socket: OwnedFd,
     ) -> manyhands_shm::Result<Self> {
         Ok(Slot {
@@ -142,6 +145,7 @@ impl Slot {
             tail,
             cold_bell,
             cold: false,
+            long: false,
             stage: Stage::Starting,
             launched: Instant::now(),
             doomed: None,
@@ -182,7 +186,16 @@ impl Slot {
 
     /// Takes back what the worker has not begun. `None` if its cursor makes no sense.
     pub(crate) fn take_back(&mut self) -> Option<Vec<Chunk>> {
+        let begun = self.words.cursor().begun();
+        if begun.epoch == self.epoch && begun.count == self.ledger.sent() {
+            // All is begun. Not counting this up keeps epochs from coming round again while
+            // items of an old one lie in the ring.
+            return Some(Vec::new());
+        }
         let begun = self.words.cursor().take_back();
+        if begun.epoch != self.epoch.wrapping_add(1) {
+            return None;
+        }
         self.epoch = begun.epoch;
         self.ledger.take_back(begun.count)
     }
@@ -382,7 +395,7 @@ impl Slot {
             None => {}
             Some(COLD) => {
                 self.cold = true;
-                os::ring(&self.cold_bell);
+                os::ring(&self.cold_bell.1);
             }
             Some(_) => self.words.worker_wait().rouse(),
         }
@@ -419,16 +432,24 @@ impl Slot {
         self.record = record;
         if any {
             self.cold = false;
-            let begun = self.words.cursor().begun().count;
-            if begun < self.ledger.reported() || begun > self.ledger.sent() {
-                return Err("its cursor is where it cannot be".to_owned());
-            }
+            self.long = false;
+            self.check_cursor()?;
             self.words.worker_wait().wake_from(FULL);
             if let Err(Sending::Broken(reason)) = self.pay() {
                 return Err(reason);
             }
         }
         outcome
+    }
+
+    /// Whether the cursor, which the worker can write over, is where it can be.
+    pub(crate) fn check_cursor(&self) -> Result<(), String> {
+        let begun = self.words.cursor().begun();
+        let possible = self.ledger.reported()..=self.ledger.sent();
+        if begun.epoch != self.epoch || !possible.contains(&begun.count) {
+            return Err("its cursor is where it cannot be".to_owned());
+        }
+        Ok(())
     }
 
     fn take(&mut self, kind: u32, record: &[u8]) -> Result<(), String> {

@@ -38,6 +38,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const START_FAILURES: u32 = 3 * FAILED_BY_ITSELF;
 pub(crate) const FAILED_BY_ITSELF: u32 = 3;
 const KILLED: u32 = 1;
+/// How many workers in a row may die before they begin an item until that item is lost.
+const RETURNS: u32 = 3;
 /// A link that a caller drives.
 pub(crate) struct Driven {
     pub(crate) words: Words,
@@ -117,7 +119,8 @@ impl State {
     /// What the hub does whenever it is awake.
     pub(crate) fn turn(&mut self, shared: &Shared) {
         let dead: Vec<u64> = mem::take(&mut *lock(&shared.graveyard.ids));
-        let trimmed = lock(&shared.arena).trim();
+        // Somebody may be copying a lot into it.
+        let trimmed = shared.arena.try_lock().map(|mut arena| arena.trim()).unwrap_or_default();
         for slot in self.slots.iter_mut().flatten() {
             dead.iter().for_each(|id| slot.forget_blob(*id));
             trimmed.iter().for_each(|number| slot.forget_segment(*number));
@@ -143,7 +146,7 @@ impl State {
     }
 
     /// Gives a worker's results to their calls.
-    fn pump(&mut self, shared: &Shared, index: usize) {
+    pub(crate) fn pump(&mut self, shared: &Shared, index: usize) {
         let Some(slot) = &mut self.slots[index] else { return };
         let was = slot.stage;
         match slot.pump() {
@@ -216,6 +219,8 @@ impl State {
     /// Sends queued chunks to workers: to an idle one, or ahead to one whose tasks are short.
     pub(crate) fn dispatch(&mut self, shared: &Shared) {
         let mut touched: Vec<usize> = Vec::new();
+        // Chunks that wait for a descriptor.
+        let mut waiting: Vec<Chunk> = Vec::new();
         while let Some(front) = self.queue.front() {
             if front.call.is_cancelled() {
                 self.queue.pop_front();
@@ -235,7 +240,15 @@ impl State {
             let mut sending = slot.send(&chunk);
             if let Sending::NoDescriptor(error) = sending {
                 // Tasks that end let go of descriptors; without any that run, none will.
-                sending = if self.busy() > 0 { Sending::Later } else { Sending::Failed(error) };
+                if self.busy() > 0 {
+                    if self.slots[index].as_ref().is_some_and(Slot::is_idle) {
+                        self.idle.push(index);
+                    }
+                    waiting.push(chunk);
+                    self.wake_by(shared, Instant::now() + LOOK);
+                    continue;
+                }
+                sending = Sending::Failed(error);
             }
             let slot = self.slots[index].as_mut().expect("picked");
             match sending {
@@ -271,6 +284,7 @@ impl State {
                 }
             }
         }
+        self.requeue(waiting);
         let may_spin = self.busy() < shared.cores;
         for index in touched {
             if let Some(slot) = &mut self.slots[index] {
@@ -298,7 +312,7 @@ impl State {
             }
         }
         let ahead = |(index, slot): (usize, &Option<Slot>)| {
-            let slot = slot.as_ref().filter(|slot| slot.takes_tasks())?;
+            let slot = slot.as_ref().filter(|slot| slot.takes_tasks() && !slot.long)?;
             Some((slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
         };
         let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
@@ -329,6 +343,8 @@ impl State {
                 } else {
                     self.wake_by(shared, until);
                 }
+            } else if let Err(reason) = slot.check_cursor() {
+                self.doom(shared, index, Doom::Broken(reason));
             } else {
                 if slot.ledger.unreported() > 1 {
                     self.wake_by(shared, now + LOOK);
@@ -356,7 +372,8 @@ impl State {
             return;
         }
         let deadline = slot.ledger.current().and_then(|(call, _)| call.options.deadline);
-        let running = slot.running();
+        // What was not pumped yet is not what the front of the ledger says.
+        let running = slot.running().filter(|item| *item == slot.ledger.reported());
         if let (Some(deadline), Some(item)) = (deadline, running) {
             let clock = os::now_nanos();
             // The worker's word is taken for when it began, but not for a later time than when
@@ -422,15 +439,12 @@ impl State {
         }
     }
 
-    /// If workers are idle and the queue is empty, takes back what waits behind long tasks.
+    /// Takes back what waits behind long tasks, and cuts it up for those that are idle.
     fn share_out(&mut self, shared: &Shared, now: Instant) {
-        if !self.queue.is_empty() || self.closing == Some(Closing::Now) {
+        if self.closing == Some(Closing::Now) {
             return;
         }
         let idle = self.slots().filter(|slot| slot.is_idle()).count();
-        if idle == 0 {
-            return;
-        }
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots[index].as_mut() else { continue };
             let Some(item) = slot.running().filter(|_| slot.doomed.is_none()) else { continue };
@@ -444,6 +458,13 @@ impl State {
                 continue;
             }
             self.recall(shared, index);
+            // No more is sent to it until it reports.
+            if let Some(slot) = &mut self.slots[index] {
+                slot.long = true;
+            }
+            if idle == 0 {
+                continue;
+            }
             // What one worker was to do, several can.
             let mut whole: Vec<Chunk> = self.queue.drain(..).collect();
             let items: usize = whole.iter().map(Chunk::len).sum();
@@ -514,10 +535,27 @@ impl State {
         let waiting = slot.take_back();
         let broken = waiting.is_none();
         let lost = std::iter::from_fn(|| slot.ledger.lose()).collect::<Vec<_>>();
+        let had_lost = !lost.is_empty();
         for chunk in lost {
             self.lose(chunk, why.as_ref(), &death, broken);
         }
-        if let Some(waiting) = waiting {
+        if let Some(mut waiting) = waiting {
+            // What it had not begun did not kill it, unless it died of getting ready for it, and
+            // so will the next: after a few it is taken to be so.
+            if !had_lost
+                && why.is_none()
+                && let Some(front) = waiting.first_mut()
+            {
+                front.returns += 1;
+                if front.returns > RETURNS {
+                    let mut front = waiting.remove(0);
+                    let rest = front.split_off(1);
+                    if rest.len() > 0 {
+                        waiting.insert(0, Chunk { returns: 0, ..rest });
+                    }
+                    self.lose(front, None, &death, false);
+                }
+            }
             if self.closing == Some(Closing::Now) {
                 for chunk in &waiting {
                     self.fail_chunk(chunk, &ErrorKind::Closed.into());

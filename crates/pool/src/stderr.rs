@@ -123,6 +123,12 @@ impl Forwarder {
     }
 }
 
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 fn forward(shared: &Forwarded) {
     let mut ready = Vec::new();
     loop {
@@ -132,7 +138,8 @@ fn forward(shared: &Forwarded) {
         let tails: Vec<_> =
             lock(&shared.tails).by_number.iter().map(|(n, t)| (*n, Arc::clone(t))).collect();
         for (number, tail) in tails {
-            loop {
+            // Once each: one that never stops must not keep the others, or the end, waiting.
+            {
                 let mut inner = lock(&tail.inner);
                 inner.pump();
                 let pending = mem::take(&mut inner.pending);
@@ -142,7 +149,7 @@ fn forward(shared: &Forwarded) {
                     if ended {
                         lock(&shared.tails).by_number.remove(&number);
                     }
-                    break;
+                    continue;
                 }
                 os::write_stderr(&pending);
             }

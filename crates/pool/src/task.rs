@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use foldhash::quality::RandomState;
 use manyhands_shm::Segment;
 use manyhands_shm::arena::{Arena, Block};
+use manyhands_shm::participant::own_pid;
 
 use crate::error::{Error, Result};
 use crate::os;
@@ -50,11 +51,14 @@ impl From<Vec<u8>> for Payload {
 }
 
 /// A block of the pool's own arena, free again when this goes.
-pub(crate) struct OwnBlock(pub(crate) Block);
+pub(crate) struct OwnBlock(pub(crate) Block, u32);
 
 impl Drop for OwnBlock {
     fn drop(&mut self) {
-        self.0.let_go(1);
+        // A forked copy holds nothing.
+        if self.1 == own_pid() {
+            self.0.let_go(1);
+        }
     }
 }
 
@@ -71,7 +75,7 @@ impl Body {
             return Ok(Body::Inline(bytes));
         }
         let lengths = to_bytes(lengths);
-        Ok(Body::Block(OwnBlock(lock(arena).store(&[&lengths, &bytes], 1)?)))
+        Ok(Body::Block(OwnBlock(lock(arena).store(&[&lengths, &bytes], 1)?, own_pid())))
     }
 }
 

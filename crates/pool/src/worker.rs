@@ -274,7 +274,10 @@ impl Worker {
             }
             kind::FORGET_BLOB => runner.forget(reader.u64().ok_or_else(short)?),
             kind::FORGET_HANDLE => self.mail.forget_handle(reader.u32().ok_or_else(short)?),
-            kind::FORGET_SEGMENT => self.mail.forget_segment(reader.u32().ok_or_else(short)?),
+            kind::FORGET_SEGMENT => {
+                let number = reader.u32().ok_or_else(short)?;
+                self.mail.forget_sent_segment(number).map_err(MailError::into_text)?;
+            }
             kind::FINISH => {
                 let _ = guarded(|| {
                     runner.finish();
@@ -406,10 +409,7 @@ impl Worker {
 
     /// Copies bytes into a block that the parent will hold, whose segment it has.
     fn store(&mut self, bytes: &[u8]) -> Result<BlockName, String> {
-        for number in self.arena.trim() {
-            self.announced.remove(&number);
-            self.push(kind::FORGET_SEGMENT, &[&number.to_le_bytes()]);
-        }
+        self.trim();
         let block = self.arena.store(&[bytes], 1).map_err(|error| error.to_string())?;
         let name = block.name();
         if !self.announced.contains(&name.segment) {
@@ -421,6 +421,14 @@ impl Worker {
             self.announced.insert(name.segment);
         }
         Ok(name)
+    }
+
+    /// Gives back what is more than is kept warm.
+    fn trim(&mut self) {
+        for number in self.arena.trim() {
+            self.announced.remove(&number);
+            self.push(kind::FORGET_SEGMENT, &[&number.to_le_bytes()]);
+        }
     }
 
     /// Pushes a record, waiting while the parent is behind.
@@ -476,6 +484,10 @@ impl Worker {
         }
         let slept = self.sleep(WORK, |wait| wait.sleep(WORK, WARM));
         if slept && self.work.is_empty() {
+            self.trim();
+            if self.unrung {
+                self.ring();
+            }
             let own_cold = &self.bells.own_cold;
             // What was rung before is of work that is done; hushing it now, not then, keeps it
             // out of that work's way.

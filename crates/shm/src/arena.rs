@@ -50,6 +50,7 @@ mod in_segments {
 
     use super::Holders;
     use crate::error::{Error, Result};
+    use crate::participant::own_pid;
     use crate::segment::Segment;
 
     const MAGIC: u64 = u64::from_le_bytes(*b"mh-arena");
@@ -253,6 +254,8 @@ mod in_segments {
         at: usize,
         len: usize,
         holder: u64,
+        /// The process that holds it; a forked copy does not.
+        pid: u32,
     }
 
     impl Received {
@@ -276,7 +279,7 @@ mod in_segments {
 
     impl Drop for Received {
         fn drop(&mut self) {
-            if self.segment.is_writable() {
+            if self.segment.is_writable() && self.pid == own_pid() {
                 Holders(self.segment.u64_at(HOLDERS + 8 * self.block)).let_go(self.holder);
             }
         }
@@ -331,7 +334,7 @@ mod in_segments {
                 .ok_or_else(|| Error::corrupt("a block in a segment that was never passed"))?;
             let (at, len) = sheet.locate(name)?;
             let segment = Arc::clone(&sheet.segment);
-            Ok(Received { segment, block: name.block as usize, at, len, holder })
+            Ok(Received { segment, block: name.block as usize, at, len, holder, pid: own_pid() })
         }
 
         /// Unmaps a segment that the owner gave up.

@@ -182,6 +182,10 @@ impl<P: Place> Consumer<P> {
             }
             self.tail = tail;
             if tail == self.head {
+                // Only this end stores it; `has_mail` goes by it.
+                if self.place.head().load(Ordering::Relaxed) != self.head {
+                    return Err(Broken("its reader's word was written over"));
+                }
                 return Ok(None);
             }
         }
