@@ -97,6 +97,12 @@ mod tests {
     }
 
     #[test]
+    fn a_controller_without_a_folder_hides_no_other_quota() {
+        let root = root(&[("cpu.max", "200000 100000\n")]);
+        assert_eq!(quota(root.path(), "0::/\n3:cpu:/job\n"), Some(2.0));
+    }
+
+    #[test]
     fn a_container_that_cannot_see_its_path_has_its_own_root() {
         let root = root(&[("cpu.max", "200000 100000\n")]);
         assert_eq!(quota(root.path(), "0::/docker/0123\n"), Some(2.0));

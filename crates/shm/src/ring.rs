@@ -327,6 +327,10 @@ mod tests {
             segment.u64_at(64).store(tail, Ordering::Release);
             assert!(consumer.pop(&mut out).is_err(), "tail {tail}");
         }
+        // The reader's own word, which others go by.
+        let (_, mut consumer, segment) = pair(32);
+        segment.u64_at(0).store(8, Ordering::Release);
+        assert!(consumer.pop(&mut out).is_err());
         let (mut producer, mut consumer, segment) = pair(32);
         producer.push(1, &[]).unwrap();
         segment.write(InSegment::WORDS, &u32::MAX.to_le_bytes()).unwrap();
