@@ -1,0 +1,141 @@
+//! Numbers as cells have them: integers stay exact, everything else is the nearest `f64`.
+
+use std::cmp::Ordering;
+
+/// Beyond this an `f64` no longer tells neighbouring integers apart.
+pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A number. Integers of up to 38 digits are exact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number {
+    Int(i128),
+    Float(f64),
+}
+
+/// What a cell reads as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reading {
+    /// Nothing but spaces, or `nan`.
+    Null,
+    Number(Number),
+    /// No number.
+    Bad,
+}
+
+impl Number {
+    /// The nearest `f64`.
+    pub(crate) fn to_f64(self) -> f64 {
+        match self {
+            Number::Int(int) => int as f64,
+            Number::Float(float) => float,
+        }
+    }
+
+    /// Compares exactly, also an integer with a float. Floats here are never NaN.
+    pub(crate) fn compare(self, other: Number) -> Ordering {
+        match (self, other) {
+            (Number::Int(a), Number::Int(b)) => a.cmp(&b),
+            (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+            (Number::Int(a), Number::Float(b)) => compare_exactly(a, b),
+            (Number::Float(a), Number::Int(b)) => compare_exactly(b, a).reverse(),
+        }
+    }
+
+    /// Appends the shortest text that reads as this number; a float always shows that it is one.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Number::Int(int) => out.extend_from_slice(itoa::Buffer::new().format(int).as_bytes()),
+            Number::Float(float) => write_f64(float, out),
+        }
+    }
+}
+
+/// Appends the shortest text that reads as this number.
+pub(crate) fn write_f64(float: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(zmij::Buffer::new().format(float).as_bytes());
+}
+
+fn compare_exactly(int: i128, float: f64) -> Ordering {
+    // 2^127; every float below it in magnitude has a floor that is an i128.
+    const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+    if float >= LIMIT {
+        return Ordering::Less;
+    }
+    if float < -LIMIT {
+        return Ordering::Greater;
+    }
+    let floor = float.floor();
+    match int.cmp(&(floor as i128)) {
+        Ordering::Equal if float > floor => Ordering::Less,
+        order => order,
+    }
+}
+
+/// Takes white space (ASCII) off both ends.
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    text.trim_ascii()
+}
+
+/// Reads a cell's text as a number; white space around it is allowed.
+pub(crate) fn read(text: &[u8]) -> Reading {
+    let text = trim(text);
+    let (sign, digits) = match text {
+        [] => return Reading::Null,
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] => (1, digits),
+        digits => (1, digits),
+    };
+    if !digits.is_empty() && digits.len() <= 38 && digits.iter().all(u8::is_ascii_digit) {
+        let int = digits.iter().fold(0_i128, |int, digit| 10 * int + i128::from(digit - b'0'));
+        return Reading::Number(Number::Int(sign * int));
+    }
+    match fast_float2::parse::<f64, _>(text) {
+        Ok(float) if float.is_nan() => Reading::Null,
+        Ok(float) => Reading::Number(Number::Float(float)),
+        Err(_) => Reading::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        match read(text.as_bytes()) {
+            Reading::Number(number) => number,
+            other => panic!("{text} reads as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn cells_read_as_numbers_or_not() {
+        for (text, value) in [("1", 1.0), (" -2 ", -2.0), ("+3.5", 3.5), ("1e3", 1000.0), (".5", 0.5)] {
+            assert_eq!(number(text).to_f64(), value, "{text}");
+        }
+        for text in ["", "  ", "nan", "NaN"] {
+            assert!(matches!(read(text.as_bytes()), Reading::Null), "{text}");
+        }
+        for text in ["abc", "1,5", "1 2", "--1", "0x10", "-", "+", "1_000", "é"] {
+            assert!(matches!(read(text.as_bytes()), Reading::Bad), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_compare_exactly_with_each_other_and_with_floats() {
+        assert_eq!(number("9007199254740993").compare(number("9007199254740992")), Ordering::Greater);
+        assert_eq!(number("9007199254740993").compare(number("9007199254740992.0")), Ordering::Greater);
+        assert_eq!(number("-3").compare(number("-2.5")), Ordering::Less);
+        assert_eq!(number("1").compare(number("1.0")), Ordering::Equal);
+        assert_eq!(number("99999999999999999999999999999999999999").compare(number("1e300")), Ordering::Less);
+        assert_eq!(number("-1").compare(number("-inf")), Ordering::Greater);
+    }
+
+    #[test]
+    fn numbers_are_written_shortest() {
+        for (text, expected) in [("007", "7"), ("1.50", "1.5"), ("2.0", "2.0"), ("1e-9", "1e-9")] {
+            let mut out = Vec::new();
+            number(text).write(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

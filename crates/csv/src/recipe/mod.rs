@@ -1,0 +1,308 @@
+//! The recipe: what the user wrote, in the order written. It names columns; what they are in a
+//! file is decided when a [`Plan`](crate::Plan) is made of it and a header.
+//!
+//! ```toml
+//! on_bad = "null"
+//! steps = [
+//!   "drop_empty_rows",
+//!   "normalize_columns",
+//!   { filter = "value <= :limit" },
+//!   { derive = { name = "share", expression = "value / max(value)" } },
+//! ]
+//! [parameters]
+//! limit = "500"
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Steps in order, and what becomes of what does not fit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// What becomes of a record that has a cell which cannot be read as a step needs it.
+    pub on_bad: OnBad,
+    /// What becomes of a record that has fewer or more fields than the header.
+    pub on_ragged: OnRagged,
+    /// What a step that names a column which the file does not have does.
+    pub missing_column: MissingColumn,
+    /// The steps, first to last.
+    pub steps: Vec<Step>,
+    /// What `:name` stands for in expressions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What becomes of a record that has a cell which cannot be read as a step needs it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBad {
+    /// It goes to the rejects.
+    #[default]
+    Reject,
+    /// The cell counts as empty; a `types` step empties it.
+    Null,
+    /// The file fails.
+    Fail,
+}
+
+/// What becomes of a record that has fewer or more fields than the header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRagged {
+    /// It goes to the rejects.
+    #[default]
+    Reject,
+    /// A short one gets empty fields, of a long one surplus empty fields are dropped; one with
+    /// surplus fields that are not empty goes to the rejects.
+    Pad,
+    /// The file fails.
+    Fail,
+}
+
+/// What a step that names a column which the file does not have does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingColumn {
+    /// The file fails.
+    #[default]
+    Error,
+    /// The column is added, behind the others, with empty cells.
+    Null,
+}
+
+/// One step of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Sets records aside whose fields are all empty.
+    DropEmptyRows,
+    /// Trims names, lowers their letters, and makes each space an underscore.
+    NormalizeColumns,
+    /// Renames columns: old name to new name.
+    Rename(BTreeMap<String, String>),
+    /// Keeps these columns, in this order.
+    Select(Vec<String>),
+    /// Drops these columns.
+    Drop(Vec<String>),
+    /// Takes white space (ASCII) off both ends of cells.
+    Trim(Columns),
+    /// Empties cells that are one of some tokens.
+    Null(Null),
+    /// Replaces what a regular expression matches.
+    Replace(Replace),
+    /// Checks that cells can be read as a type; changes none.
+    Types(BTreeMap<String, Type>),
+    /// Keeps the records for which an expression is true.
+    Filter(String),
+    /// Sets records aside whose number in a column is out of line.
+    Outliers(Outliers),
+    /// Fills empty cells.
+    Fill(Fill),
+    /// Keeps the first of the records that are equal in these columns.
+    Dedupe(Columns),
+    /// Computes a column; one that exists is replaced, a new one comes behind the others.
+    Derive(Derive),
+}
+
+impl Step {
+    /// The step's name, as recipes and reports have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::DropEmptyRows => "drop_empty_rows",
+            Step::NormalizeColumns => "normalize_columns",
+            Step::Rename(_) => "rename",
+            Step::Select(_) => "select",
+            Step::Drop(_) => "drop",
+            Step::Trim(_) => "trim",
+            Step::Null(_) => "null",
+            Step::Replace(_) => "replace",
+            Step::Types(_) => "types",
+            Step::Filter(_) => "filter",
+            Step::Outliers(_) => "outliers",
+            Step::Fill(_) => "fill",
+            Step::Dedupe(_) => "dedupe",
+            Step::Derive(_) => "derive",
+        }
+    }
+}
+
+/// Some columns by name, or all; in TOML `"all"` or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ColumnsForm", into = "ColumnsForm")]
+pub enum Columns {
+    /// Every column that the file has at that step.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ColumnsForm {
+    Word(String),
+    List(Vec<String>),
+}
+
+impl From<ColumnsForm> for Columns {
+    fn from(form: ColumnsForm) -> Self {
+        match form {
+            ColumnsForm::Word(word) if word == "all" => Columns::All,
+            ColumnsForm::Word(name) => Columns::Named(vec![name]),
+            ColumnsForm::List(names) => Columns::Named(names),
+        }
+    }
+}
+
+impl From<Columns> for ColumnsForm {
+    fn from(columns: Columns) -> Self {
+        match columns {
+            Columns::All => ColumnsForm::Word("all".to_owned()),
+            Columns::Named(names) => ColumnsForm::List(names),
+        }
+    }
+}
+
+/// Empties cells that are, byte for byte, one of the tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Null {
+    /// What stands for "nothing", such as `NA`.
+    pub tokens: Vec<String>,
+    /// Columns in which the tokens mean themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
+}
+
+/// Replaces every match of a regular expression in a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// The column.
+    pub column: String,
+    /// The expression, in the syntax of the `regex` crate.
+    pub pattern: String,
+    /// What comes instead; `$1` or `${name}` is a group.
+    pub text: String,
+}
+
+/// What cells of a column can be read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Type {
+    /// Anything.
+    Text,
+    /// An integer of any length.
+    #[serde(alias = "int")]
+    Integer,
+    /// A number.
+    #[serde(alias = "float", alias = "double")]
+    Number,
+    /// `true`, `false`, `yes`, `no`, `1`, `0`, in any case.
+    #[serde(alias = "bool")]
+    Boolean,
+    /// A day, `2026-01-31`.
+    Date,
+    /// A day and a time, `2026-01-31T12:30:00` or with a space.
+    #[serde(alias = "timestamp")]
+    Datetime,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::Text => "text",
+            Type::Integer => "integer",
+            Type::Number => "number",
+            Type::Boolean => "boolean",
+            Type::Date => "date",
+            Type::Datetime => "datetime",
+        })
+    }
+}
+
+/// Sets records aside whose number in a column is out of line. Empty cells are in line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outliers {
+    /// The column.
+    pub column: String,
+    /// What is out of line.
+    #[serde(flatten)]
+    pub rule: OutlierRule,
+}
+
+/// What is out of line, over the rows of a file that reach the step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutlierRule {
+    /// More than so many interquartile ranges below the first or above the third quartile.
+    Iqr(f64),
+    /// More than so many standard deviations from the mean.
+    Zscore(f64),
+    /// More than so many median absolute deviations, times 1.4826, from the median.
+    Mad(f64),
+    /// Below the one or above the other quantile, each from 0 to 1.
+    Quantile(f64, f64),
+    /// Below the one or above the other number.
+    Range(f64, f64),
+}
+
+/// Fills the empty cells of a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fill {
+    /// The column.
+    pub column: String,
+    /// With what.
+    #[serde(flatten)]
+    pub with: FillWith,
+}
+
+/// What empty cells are filled with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FillWith {
+    /// This text.
+    Value(String),
+    /// Something of the column itself.
+    Method(FillMethod),
+}
+
+/// What of a column itself its empty cells are filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FillMethod {
+    /// The last cell above that is not empty.
+    #[serde(rename = "ffill", alias = "forward")]
+    Forward,
+    /// The mean of the column's numbers.
+    Mean,
+    /// The median of the column's numbers.
+    Median,
+}
+
+/// Computes a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derive {
+    /// The column's name.
+    pub name: String,
+    /// An SQL expression.
+    pub expression: String,
+}
+
+impl Recipe {
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// Where the text is wrong, and why, in several lines.
+    pub fn from_toml(text: &str) -> Result<Recipe, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("every recipe can be written as TOML")
+    }
+}
