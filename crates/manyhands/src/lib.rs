@@ -48,6 +48,7 @@
 //! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.
 
 mod array;
+pub mod clean;
 mod codec;
 mod context;
 mod function;

@@ -1,0 +1,1 @@
+//! The `manyhands` command as a library: arguments, progress, exit codes.

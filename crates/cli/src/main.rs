@@ -1,0 +1,5 @@
+//! The `manyhands` command.
+
+fn main() {
+    manyhands::init();
+}

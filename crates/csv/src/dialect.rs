@@ -1,0 +1,63 @@
+//! How a file's fields and records are told apart.
+
+use serde::{Deserialize, Serialize};
+
+/// How a file's fields and records are told apart, and its output's.
+///
+/// A quote is special only at the start of a field; `""` inside quotes is a quote; text after a
+/// closing quote continues the field; LF, CRLF or CR ends a record, all three in one file too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    /// What separates fields. Default: a comma.
+    pub delimiter: u8,
+    /// What encloses fields that hold delimiters, quotes or line ends; `None`: nothing does.
+    /// Default: `"`.
+    pub quote: Option<u8>,
+    /// A line that begins with this byte is skipped. Default: none.
+    pub comment: Option<u8>,
+    /// Whether the first record names the columns; without, they are `column_1` and so on, and
+    /// the output has no header. Default: true.
+    pub has_header: bool,
+    /// What separates the output's fields. Default: as the input's.
+    pub out_delimiter: Option<u8>,
+    /// How long a record may be, in bytes. A longer one fails its file. Default: 16 MiB.
+    pub max_record: usize,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Dialect {
+            delimiter: b',',
+            quote: Some(b'"'),
+            comment: None,
+            has_header: true,
+            out_delimiter: None,
+            max_record: 16 << 20,
+        }
+    }
+}
+
+impl Dialect {
+    /// Checks that its bytes differ and that none ends lines.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let special = [Some(self.delimiter), self.quote, self.comment];
+        for (place, byte) in special.iter().enumerate().filter_map(|(i, b)| b.map(|b| (i, b))) {
+            if matches!(byte, b'\r' | b'\n') || byte >= 0x80 {
+                return Err("delimiter, quote and comment are ASCII characters other than line ends".into());
+            }
+            if special[..place].contains(&Some(byte)) {
+                return Err(format!("{:?} cannot be two of delimiter, quote and comment", char::from(byte)));
+            }
+        }
+        if self.out_delimiter.is_some_and(|byte| matches!(byte, b'\r' | b'\n') || byte >= 0x80 || Some(byte) == self.quote) {
+            return Err("the output's delimiter is an ASCII character other than line ends and the quote".into());
+        }
+        if self.max_record == 0 || self.max_record > 1 << 30 {
+            return Err("the longest record is between 1 byte and 1 GiB".into());
+        }
+        Ok(())
+    }
+}

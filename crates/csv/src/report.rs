@@ -1,0 +1,71 @@
+//! What became of the rows of a file: every row that came in is accounted for once.
+
+use serde::{Deserialize, Serialize};
+
+/// What became of one file.
+///
+/// `rows_in` = `rows_out` + the sum of `set_aside[..].rows`, unless `error` is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// The input's path, or `-`.
+    pub input: String,
+    /// The output's path, or `-`; several inputs may share one.
+    pub output: String,
+    /// Why the file failed; nothing of it was written under the output's name then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Bytes read, before any decoding.
+    pub bytes_in: u64,
+    /// Bytes written, the header with them.
+    pub bytes_out: u64,
+    /// Records read, the header and blank lines not counted.
+    pub rows_in: u64,
+    /// Records written.
+    pub rows_out: u64,
+    /// Lines with nothing on them.
+    pub blank_lines: u64,
+    /// Why the other rows are not in the output.
+    pub set_aside: Vec<SetAside>,
+    /// What steps did to cells of rows that they kept.
+    pub cells: Vec<Cells>,
+    /// Where the rejected records are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<String>,
+    /// What the reader should know, such as header names that were made unique.
+    pub notes: Vec<String>,
+}
+
+/// Rows that one step set aside for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The step's place in the recipe, from 1; 0 is the reading of records.
+    pub step: usize,
+    /// The step's name, or `read`.
+    pub name: String,
+    /// Such as `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
+    pub reason: String,
+    /// Whether the records are in the rejects.
+    pub rejected: bool,
+    /// How many.
+    pub rows: u64,
+}
+
+/// Cells that one step changed or could not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cells {
+    /// The step's place in the recipe, from 1; 0 is the reading of records.
+    pub step: usize,
+    /// The step's name, or `read`.
+    pub name: String,
+    /// Such as `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a number`.
+    pub what: String,
+    /// How many.
+    pub cells: u64,
+}
+
+impl FileReport {
+    /// How many records are in the rejects.
+    pub fn rows_rejected(&self) -> u64 {
+        self.set_aside.iter().filter(|rows| rows.rejected).map(|rows| rows.rows).sum()
+    }
+}

@@ -1,0 +1,224 @@
+//! The clean job: CSV files in, clean CSV files out, on all cores.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+pub use manyhands_csv::report::{Cells, FileReport, SetAside};
+pub use manyhands_csv::{Dialect, recipe};
+pub use recipe::Recipe;
+
+use serde::Serialize;
+
+/// A cleaning job: inputs, recipe, output.
+#[derive(Debug, Clone)]
+pub struct Clean {
+    pub(crate) inputs: Vec<OsString>,
+    pub(crate) output: Output,
+    pub(crate) recipe: Recipe,
+    pub(crate) options: Options,
+}
+
+/// Where clean data goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A file for each input, in this directory, which is made if it is missing. In the name
+    /// template `{name}` is the input's file name, `{stem}` that without its extension, `{ext}`
+    /// the extension.
+    Directory(PathBuf, String),
+    /// One file for one input.
+    File(PathBuf),
+    /// Standard output, for one input.
+    Stdout,
+    /// One file for all inputs, which must have the same header.
+    ConcatenatedFile(PathBuf),
+    /// Standard output for all inputs, which must have the same header.
+    ConcatenatedStdout,
+}
+
+/// How a job reads and writes. Make it with `Options::default()` and set fields.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What separates fields.
+    pub delimiter: Delimiter,
+    /// What encloses fields; `None`: nothing. Default: `"`.
+    pub quote: Option<u8>,
+    /// Lines that begin with this byte are skipped. Default: none.
+    pub comment: Option<u8>,
+    /// Whether the first record names the columns. Default: true.
+    pub has_header: bool,
+    /// Lines before the header that are skipped. Default: 0.
+    pub skip_lines: u64,
+    /// A name of the Encoding Standard; `None`: UTF-8, or UTF-16 if a byte order mark says so.
+    pub encoding: Option<String>,
+    /// What separates the output's fields. Default: as the input's.
+    pub out_delimiter: Option<u8>,
+    /// How long a record may be, in bytes. Default: 16 MiB.
+    pub max_record: usize,
+    /// Where rejects go, as `<output's name>.rejects.csv`. Default: beside the output.
+    pub rejects: Option<PathBuf>,
+    /// A file that loses more records than this to rejects fails. Default: no limit.
+    pub max_rejects: Option<MaxRejects>,
+    /// Whether existing outputs may be replaced. Default: false.
+    pub force: bool,
+    /// How many worker processes. Default: the cores this process may use.
+    pub workers: usize,
+    /// How many bytes aggregates and keys may take before they go to files or another pass.
+    /// Default: 64 MiB.
+    pub memory: usize,
+    /// Where temporary files go. Default: the system's.
+    pub temp_dir: Option<PathBuf>,
+    /// How big files are cut, in bytes; for tests, since the output is the same for all sizes.
+    #[doc(hidden)]
+    pub chunk_bytes: usize,
+}
+
+/// What separates fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delimiter {
+    /// A comma; a tab in files named `.tsv` or `.tab`.
+    #[default]
+    ByName,
+    /// The one of comma, tab, semicolon and bar that divides the first lines best.
+    Auto,
+    /// This byte.
+    Byte(u8),
+}
+
+/// How many records of a file may be rejected before it fails.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxRejects {
+    /// So many.
+    Rows(u64),
+    /// So many in a hundred of those read.
+    Percent(f64),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let dialect = Dialect::default();
+        Options {
+            delimiter: Delimiter::default(),
+            quote: dialect.quote,
+            comment: None,
+            has_header: true,
+            skip_lines: 0,
+            encoding: None,
+            out_delimiter: None,
+            max_record: dialect.max_record,
+            rejects: None,
+            max_rejects: None,
+            force: false,
+            workers: crate::usable_cores(),
+            memory: 64 << 20,
+            temp_dir: None,
+            chunk_bytes: 1 << 20,
+        }
+    }
+}
+
+/// What a job has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Files that are done, failed or not.
+    pub files_done: usize,
+    /// All files.
+    pub files: usize,
+    /// Bytes worked through, over all passes.
+    pub bytes_done: u64,
+    /// Bytes to work through, over all passes, as far as known: 0 if an input's size is not known.
+    pub bytes: u64,
+    /// Records read so far, in first passes.
+    pub rows: u64,
+}
+
+/// What became of all files of a job.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// One for each input, in their order.
+    pub files: Vec<FileReport>,
+    /// How long the job took, in seconds.
+    pub seconds: f64,
+}
+
+/// What a job would do.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Preview {
+    /// Each input and its output.
+    pub files: Vec<(String, String)>,
+    /// The passes of the first file's plan, each a list of its steps in words.
+    pub passes: Vec<Vec<String>>,
+    /// The first file's header and first records as they are, cell by cell.
+    pub before: Vec<Vec<String>>,
+    /// The same rows' output; aggregates are over these rows only.
+    pub after: Vec<Vec<String>>,
+}
+
+/// Why a job could not be done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CleanError {
+    /// It was asked for something that cannot be; nothing was written. The text may have several
+    /// lines.
+    Usage(String),
+    /// It could not go on; what was complete stays.
+    Failed(String),
+    /// The observer stopped it; what was complete stays.
+    Interrupted,
+}
+
+impl fmt::Display for CleanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CleanError::Usage(message) | CleanError::Failed(message) => f.write_str(message),
+            CleanError::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for CleanError {}
+
+impl Clean {
+    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files), patterns
+    /// (`*`, `?`, `[…]`, `**`), or `-` for standard input.
+    pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
+        let inputs = inputs.into_iter().map(Into::into).collect();
+        Clean { inputs, output, recipe: Recipe::default(), options: Options::default() }
+    }
+
+    /// What is done. Default: nothing, records are only checked.
+    pub fn recipe(mut self, recipe: Recipe) -> Self {
+        self.recipe = recipe;
+        self
+    }
+
+    /// How it is read and written.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job
+    /// ends soon. Files fail one by one, in their reports.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn run(&self, observe: impl FnMut(&Progress) -> ControlFlow<()>) -> Result<Report, CleanError> {
+        let _ = observe;
+        unimplemented!()
+    }
+
+    /// Says what the job would do, with the first `rows` records of the first file.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn preview(&self, rows: usize) -> Result<Preview, CleanError> {
+        let _ = rows;
+        unimplemented!()
+    }
+}
