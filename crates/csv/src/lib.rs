@@ -2,6 +2,12 @@
 
 mod dialect;
 mod number;
+mod record;
+mod scan;
+mod split;
+#[cfg(test)]
+mod testing;
+
 pub mod recipe;
 pub mod report;
 

@@ -1,0 +1,164 @@
+//! Records and fields as slices of the bytes they were found in.
+
+use std::borrow::Cow;
+
+use crate::dialect::Dialect;
+use crate::scan::Ends;
+
+/// The bytes of one field, its quotes too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    pub(crate) raw: &'a [u8],
+    quote: Option<u8>,
+}
+
+impl<'a> Field<'a> {
+    pub(crate) fn new(dialect: &Dialect, raw: &'a [u8]) -> Self {
+        Field { raw, quote: dialect.quote }
+    }
+
+    pub(crate) fn is_quoted(self) -> bool {
+        self.quote.is_some() && self.raw.first().copied() == self.quote
+    }
+
+    /// Whether there is nothing in it, or nothing between its quotes.
+    pub(crate) fn is_empty(self) -> bool {
+        self.raw.is_empty() || self.raw.len() == 2 && self.is_quoted() && self.raw[1] == self.raw[0]
+    }
+
+    /// What it says: without the quotes around it, doubled ones once.
+    pub(crate) fn content(self) -> Cow<'a, [u8]> {
+        if !self.is_quoted() {
+            return Cow::Borrowed(self.raw);
+        }
+        let quote = self.raw[0];
+        let inner = &self.raw[1..];
+        match memchr::memchr(quote, inner) {
+            Some(end) if end + 1 == inner.len() => Cow::Borrowed(&inner[..end]),
+            _ => Cow::Owned(unquote(quote, inner)),
+        }
+    }
+}
+
+/// The content of a quoted field that has more than its two quotes, from behind the first.
+#[cold]
+fn unquote(quote: u8, inner: &[u8]) -> Vec<u8> {
+    let mut content = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte != quote {
+            content.push(*byte);
+        } else if bytes.as_slice().first() == Some(&quote) {
+            content.push(quote);
+            bytes.next();
+        } else {
+            // The quotes are closed; what follows continues the field as it is.
+            content.extend_from_slice(bytes.as_slice());
+            break;
+        }
+    }
+    content
+}
+
+/// One record.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    dialect: &'a Dialect,
+    bytes: &'a [u8],
+    start: usize,
+    /// Where its fields end.
+    ends: &'a [u32],
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where its line end begins.
+    pub(crate) fn end(&self) -> usize {
+        self.ends[self.ends.len() - 1] as usize
+    }
+
+    pub(crate) fn is_blank(&self) -> bool {
+        self.ends.len() == 1 && self.start == self.end()
+    }
+
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let Record { dialect, bytes, start, ends } = *self;
+        let mut from = start;
+        ends.iter().map(move |end| {
+            let end = *end as usize;
+            let field = Field::new(dialect, &bytes[from..end]);
+            from = end + 1;
+            field
+        })
+    }
+}
+
+/// The records of some bytes, blank lines too.
+pub(crate) struct Records<'a> {
+    dialect: &'a Dialect,
+    bytes: &'a [u8],
+    ends: &'a Ends,
+    start: usize,
+    row: usize,
+}
+
+impl<'a> Records<'a> {
+    /// `start` is where the first record begins.
+    pub(crate) fn new(dialect: &'a Dialect, bytes: &'a [u8], start: usize, ends: &'a Ends) -> Self {
+        Self::from_row(dialect, bytes, skip_comments(dialect, bytes, start), ends, 0)
+    }
+
+    /// As [`new`](Self::new), from a row on that begins at `start`.
+    pub(crate) fn from_row(
+        dialect: &'a Dialect,
+        bytes: &'a [u8],
+        start: usize,
+        ends: &'a Ends,
+        row: usize,
+    ) -> Self {
+        Records { dialect, bytes, ends, start, row }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let last = *self.ends.rows.get(self.row)? as usize;
+        let first = if self.row == 0 { 0 } else { self.ends.rows[self.row - 1] as usize + 1 };
+        let record = Record {
+            dialect: self.dialect,
+            bytes: self.bytes,
+            start: self.start,
+            ends: &self.ends.fields[first..=last],
+        };
+        self.row += 1;
+        self.start = next_start(self.dialect, self.bytes, record.end());
+        Some(record)
+    }
+}
+
+/// Where the record after a line end begins.
+#[inline]
+pub(crate) fn next_start(dialect: &Dialect, bytes: &[u8], line_end: usize) -> usize {
+    let start = after_line_end(bytes, line_end);
+    if dialect.comment.is_some() { skip_comments(dialect, bytes, start) } else { start }
+}
+
+/// The position after a line end.
+#[inline]
+pub(crate) fn after_line_end(bytes: &[u8], line_end: usize) -> usize {
+    let pair = bytes.get(line_end) == Some(&b'\r') && bytes.get(line_end + 1) == Some(&b'\n');
+    (line_end + 1 + usize::from(pair)).min(bytes.len())
+}
+
+pub(crate) fn skip_comments(dialect: &Dialect, bytes: &[u8], mut start: usize) -> usize {
+    while dialect.comment.is_some() && bytes.get(start).copied() == dialect.comment {
+        let line = &bytes[start..];
+        start += memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+    }
+    start
+}

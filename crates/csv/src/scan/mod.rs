@@ -1,0 +1,83 @@
+//! Finds where fields and records end.
+//!
+//! ```text
+//!   bytes   a , " x , y " \n b , c \r \n        64 at a time, a bit per byte:
+//!   ends      ^           ^^   ^   ^              delimiters and line ends outside quotes
+//!   rows                   1       3              which of the ends end records
+//! ```
+//! The rules are those of the `csv` crate: a quote is special only at the start of a field, so
+//! counting quotes alone does not tell what is inside them. `scalar.rs` has the rules, byte by
+//! byte, and is the oracle of the tests; `blocks.rs` does 64 bytes at once, guarded: a block with
+//! a quote where counting would be wrong goes to the scalar twin.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod blocks;
+mod scalar;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use scalar::{Event, State, step};
+
+use crate::dialect::Dialect;
+
+/// Where fields and records end in some bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// The positions of the bytes that end fields: delimiters, and the first bytes of line ends.
+    pub(crate) fields: Vec<u32>,
+    /// For each record, the place in `fields` of the end of its last. A blank line is a record of
+    /// one field with nothing in it.
+    pub(crate) rows: Vec<u32>,
+    /// How many lines ended, those inside quotes too.
+    pub(crate) lines: u64,
+}
+
+impl Ends {
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.rows.clear();
+        self.lines = 0;
+    }
+}
+
+/// A way to scan; which one is best here is found out once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scanner {
+    /// Byte by byte.
+    Scalar,
+    /// 64 bytes at once with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Scanner {
+    /// The fastest one for a dialect on this machine.
+    pub(crate) fn best(dialect: &Dialect) -> Scanner {
+        // What follows a comment's first byte is no field, which block arithmetic does not know.
+        #[cfg(target_arch = "x86_64")]
+        if dialect.comment.is_none() && avx2::is_available() {
+            return Scanner::Avx2;
+        }
+        let _ = dialect;
+        Scanner::Scalar
+    }
+
+    /// Scans `bytes[from..]` on from a state, appends what ends there, and gives the state at the
+    /// end. `bytes[..from]` was scanned before. At most 4 GiB together.
+    pub(crate) fn scan(
+        self,
+        dialect: &Dialect,
+        state: State,
+        bytes: &[u8],
+        from: usize,
+        ends: &mut Ends,
+    ) -> State {
+        match self {
+            Scanner::Scalar => scalar::scan(dialect, state, bytes, from, ends),
+            #[cfg(target_arch = "x86_64")]
+            Scanner::Avx2 => avx2::scan(dialect, state, bytes, from, ends),
+        }
+    }
+}

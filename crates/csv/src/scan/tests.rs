@@ -1,0 +1,114 @@
+//! The fast scanners equal the scalar one, and the scalar one equals `csv-core`.
+
+use super::{Ends, Scanner, State};
+use crate::dialect::Dialect;
+use crate::testing::{Random, dirty_bytes};
+
+fn scan(scanner: Scanner, dialect: &Dialect, state: State, bytes: &[u8], from: usize) -> (Ends, State) {
+    let mut ends = Ends::default();
+    let state = scanner.scan(dialect, state, bytes, from, &mut ends);
+    (ends, state)
+}
+
+fn dialects() -> Vec<Dialect> {
+    vec![
+        Dialect::default(),
+        Dialect { quote: None, ..Dialect::default() },
+        Dialect { delimiter: b';', quote: Some(b'a'), ..Dialect::default() },
+        Dialect { comment: Some(b'#'), ..Dialect::default() },
+    ]
+}
+
+#[test]
+fn the_best_scanner_equals_the_scalar_one_from_every_state() {
+    let mut random = Random::new(1);
+    for round in 0..3000 {
+        let bytes = dirty_bytes(&mut random, round % 400);
+        for dialect in dialects() {
+            for state in State::ALL {
+                if state == State::Comment && dialect.comment.is_none() {
+                    continue;
+                }
+                let best = Scanner::best(&dialect);
+                let expected = scan(Scanner::Scalar, &dialect, state, &bytes, 0);
+                assert_eq!(scan(best, &dialect, state, &bytes, 0), expected, "{state:?} {bytes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn scanning_on_equals_scanning_at_once() {
+    let mut random = Random::new(2);
+    for round in 0..2000 {
+        let bytes = dirty_bytes(&mut random, 300);
+        for dialect in dialects() {
+            let best = Scanner::best(&dialect);
+            let (mut expected, state) = scan(best, &dialect, State::RecordStart, &bytes, 0);
+            let cut = round % (bytes.len() + 1);
+            let mut ends = Ends::default();
+            let middle = best.scan(&dialect, State::RecordStart, &bytes[..cut], 0, &mut ends);
+            assert_eq!(best.scan(&dialect, middle, &bytes, cut, &mut ends), state);
+            assert_eq!(ends, expected);
+            expected.clear();
+        }
+    }
+}
+
+/// The records as `csv-core` reads them.
+fn oracle(dialect: &Dialect, bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut builder = csv_core::ReaderBuilder::new();
+    builder.delimiter(dialect.delimiter).comment(dialect.comment);
+    match dialect.quote {
+        Some(quote) => builder.quote(quote),
+        None => builder.quoting(false),
+    };
+    let mut reader = builder.build();
+    let (mut records, mut input) = (Vec::new(), bytes);
+    loop {
+        let (mut output, mut ends) = (vec![0; bytes.len() + 1], vec![0; bytes.len() + 1]);
+        let (mut written, mut ended) = (0, 0);
+        loop {
+            let (result, read, out, end) =
+                reader.read_record(input, &mut output[written..], &mut ends[ended..]);
+            input = &input[read..];
+            written += out;
+            ended += end;
+            match result {
+                csv_core::ReadRecordResult::InputEmpty => {}
+                csv_core::ReadRecordResult::Record => break,
+                csv_core::ReadRecordResult::End => return records,
+                full => panic!("{full:?}"),
+            }
+        }
+        let mut from = 0;
+        let fields = ends[..ended].iter().map(|end| {
+            let field = output[from..*end].to_vec();
+            from = *end;
+            field
+        });
+        records.push(fields.collect());
+    }
+}
+
+#[test]
+fn records_and_fields_are_those_of_csv_core() {
+    let mut random = Random::new(3);
+    for round in 0..20_000 {
+        let mut bytes = dirty_bytes(&mut random, round % 60);
+        bytes.push(b'\n');
+        for dialect in dialects() {
+            let (ends, state) = scan(Scanner::best(&dialect), &dialect, State::RecordStart, &bytes, 0);
+            let ours = crate::record::Records::new(&dialect, &bytes, 0, &ends)
+                .filter(|record| !record.is_blank())
+                .map(|record| record.fields().map(|field| field.content().into_owned()).collect())
+                .collect::<Vec<Vec<_>>>();
+            let mut theirs = oracle(&dialect, &bytes);
+            if matches!(state, State::Quoted) {
+                // What an unterminated quote began is rejected here.
+                theirs.pop();
+            }
+            assert_eq!(ours, theirs, "{dialect:?} {:?}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Which records of a file are a chunk's own, when it is read without those before it.
+//!
+//! ```text
+//!   chunks   │ o-l-d \n a,b \n c,"x │ \n y",d \n e,f \n g │ ,h \n …
+//!                  ▲                          ▲                ▲
+//!                first                      first            first     line end outside quotes
+//!   owned    │        a,b    c,"x\n y",d      │ e,f   g,h      │       that follow it, up to and
+//!                                                                      with the next chunk's first
+//! ```
+//! A chunk owns the records that begin after line ends in it (the first chunk also the file's
+//! first record), so all that its start state decides is where its first line end outside quotes
+//! is. A worker assumes a state, works at once, and also gives the [`Transition`]: for *every*
+//! start state, where that first line end would be and which state the chunk would end in. Who
+//! knows the true start state then knows, without the bytes, whether the assumption led to the
+//! same records, and the true start state of the next chunk. It rests on this alone:
+//!
+//! * from the same state at the same place everything after is the same, so hypotheses that meet
+//!   stay together, and a hypothesis is followed only until it meets the one that was assumed;
+//! * nothing of a chunk is used before its assumption was compared with the truth.
+//!
+//! In practice the states meet within a few hundred bytes. If they never do, the chunk is walked
+//! once more, byte by byte.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::Dialect;
+use crate::record::{next_start, skip_comments};
+use crate::scan::{Ends, Event, Scanner, State, step};
+
+/// What a chunk does to each state it could begin in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Transition {
+    /// The state that was assumed.
+    pub(crate) assumed: State,
+    /// For each state of [`State::ALL`]: the distance from the chunk's start to its first line
+    /// end outside quotes, if it has one, and the state at its end.
+    outcomes: [(Option<u64>, State); State::ALL.len()],
+}
+
+impl Transition {
+    /// Whether the records found are those of the true start state.
+    pub(crate) fn holds(&self, truth: State) -> bool {
+        self.outcomes[truth as usize].0 == self.outcomes[self.assumed as usize].0
+    }
+
+    /// The state at the end of the chunk.
+    pub(crate) fn end(&self, truth: State) -> State {
+        self.outcomes[truth as usize].1
+    }
+
+    /// Follows the other start states until they meet the assumed one, of which the first line
+    /// end and the end state are known.
+    fn new(
+        dialect: &Dialect,
+        bytes: &[u8],
+        assumed: State,
+        first: Option<usize>,
+        end: State,
+    ) -> Self {
+        struct Path {
+            state: State,
+            first: Option<usize>,
+            /// A bit per start state that took it.
+            starts: u8,
+        }
+        let known = (first.map(|at| at as u64), end);
+        let mut outcomes = [known; State::ALL.len()];
+        let path = |state: &State| Path { state: *state, first: None, starts: 1 << *state as u8 };
+        let mut paths: Vec<Path> =
+            State::ALL.iter().filter(|state| **state != assumed).map(path).collect();
+        let mut reference = assumed;
+        for (at, byte) in bytes.iter().enumerate() {
+            let before = first.is_none_or(|first| at <= first);
+            // Same state, and the same first line end: either both have passed theirs and it was
+            // the same one, or neither has.
+            paths.retain(|path| {
+                path.state != reference
+                    || match path.first {
+                        None => !before,
+                        passed => passed != first,
+                    }
+            });
+            if paths.is_empty() {
+                break;
+            }
+            reference = step(dialect, reference, *byte).0;
+            for path in &mut paths {
+                let (state, event) = step(dialect, path.state, *byte);
+                path.state = state;
+                if event == Event::Record && path.first.is_none() {
+                    path.first = Some(at);
+                }
+            }
+            // In the same state with the same first line end, two paths are one.
+            let mut kept = 0;
+            for i in 0..paths.len() {
+                let same = |other: &Path| {
+                    other.state == paths[i].state && other.first == paths[i].first
+                };
+                match paths[..kept].iter().position(same) {
+                    Some(other) => paths[other].starts |= paths[i].starts,
+                    None => {
+                        paths.swap(kept, i);
+                        kept += 1;
+                    }
+                }
+            }
+            paths.truncate(kept);
+        }
+        for path in paths {
+            for state in State::ALL.into_iter().filter(|state| path.starts & (1 << *state as u8) != 0) {
+                outcomes[state as usize] = (path.first.map(|at| at as u64), path.state);
+            }
+        }
+        Transition { assumed, outcomes }
+    }
+}
+
+/// The state that bytes after `before` most probably begin in: not inside quotes.
+pub(crate) fn likely_state(dialect: &Dialect, before: u8) -> State {
+    match before {
+        b'\n' => State::RecordStart,
+        b'\r' => State::AfterCr,
+        _ if before == dialect.delimiter => State::FieldStart,
+        _ => State::Field,
+    }
+}
+
+/// A chunk's own records, in bytes that hold all of the chunk and go on after it.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    /// Where the fields of the records end; the first row is not the chunk's own, but
+    /// ends at its first line end, unless it begins a file.
+    pub(crate) ends: Ends,
+    /// The first of the chunk's own rows.
+    pub(crate) first_row: usize,
+    /// Where that one begins.
+    pub(crate) start: usize,
+    /// How many lines ended in the chunk.
+    pub(crate) lines: u64,
+    /// Whether the last record ended, with the file, inside quotes.
+    pub(crate) unterminated: bool,
+    /// What was scanned, and the state there.
+    scanned: usize,
+    state: State,
+    /// How many rows ended in the chunk.
+    rows_inside: usize,
+    /// Whether the last own record's end is still to be found.
+    open: bool,
+}
+
+/// How a chunk begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// With the file's first record.
+    First,
+    /// In this state; records that began before are not its own.
+    In(State),
+}
+
+impl Owned {
+    /// Scans the chunk `bytes[from..to]`. Then [`finish`](Self::finish) must be called until it
+    /// has enough.
+    pub(crate) fn scan(
+        scanner: Scanner,
+        dialect: &Dialect,
+        bytes: &[u8],
+        from: usize,
+        to: usize,
+        start: Start,
+    ) -> Owned {
+        let mut ends = Ends::default();
+        ends.fields.reserve((to - from) / 8);
+        let state = match start {
+            Start::First => State::RecordStart,
+            Start::In(state) => state,
+        };
+        let state = scanner.scan(dialect, state, &bytes[..to], from, &mut ends);
+        let (first_row, begin) = match start {
+            Start::First => (0, Some(from)),
+            Start::In(_) => (1, ends.rows.first().map(|row| ends.fields[*row as usize] as usize)),
+        };
+        let (lines, rows_inside) = (ends.lines, ends.rows.len());
+        // The start is settled in `finish`, when a line feed behind the chunk can be seen.
+        let (open, start) = (begin.is_some(), begin.unwrap_or(to));
+        let (unterminated, scanned) = (false, to);
+        Owned { ends, first_row, start, lines, unterminated, scanned, state, rows_inside, open }
+    }
+
+    /// What the chunk does to each start state; `bytes` is the chunk alone. To be called before
+    /// [`finish`](Self::finish).
+    pub(crate) fn transition(&self, dialect: &Dialect, bytes: &[u8], assumed: State) -> Transition {
+        let base = self.scanned - bytes.len();
+        let first = self.ends.rows.first();
+        let first = first.map(|row| self.ends.fields[*row as usize] as usize - base);
+        Transition::new(dialect, bytes, assumed, first, self.state)
+    }
+
+    /// Scans on behind the chunk, for the end of its last record. Says whether it was found;
+    /// otherwise more bytes are needed. `at_end` says that the file has no more.
+    pub(crate) fn finish(
+        &mut self,
+        scanner: Scanner,
+        dialect: &Dialect,
+        bytes: &[u8],
+        at_end: bool,
+    ) -> bool {
+        if !self.open {
+            return true;
+        }
+        let from = self.scanned;
+        self.state = scanner.scan(dialect, self.state, bytes, from, &mut self.ends);
+        self.scanned = bytes.len();
+        if let Some(row) = self.ends.rows.get(self.rows_inside) {
+            // What follows a CR belongs to its line end and must be there to be seen.
+            let line_end = self.ends.fields[*row as usize] as usize;
+            if bytes[line_end] == b'\r' && line_end + 1 == bytes.len() && !at_end {
+                return false;
+            }
+            // What was found behind it is the next chunk's.
+            self.ends.rows.truncate(self.rows_inside + 1);
+        } else if !at_end {
+            return false;
+        } else if !matches!(self.state, State::RecordStart | State::AfterCr | State::Comment) {
+            self.ends.fields.push(bytes.len() as u32);
+            self.ends.rows.push(self.ends.fields.len() as u32 - 1);
+            self.unterminated = self.state == State::Quoted;
+        }
+        self.open = false;
+        self.start = match self.first_row {
+            0 => skip_comments(dialect, bytes, self.start),
+            _ => {
+                let line_end = self.ends.fields[self.ends.rows[0] as usize] as usize;
+                next_start(dialect, bytes, line_end)
+            }
+        };
+        true
+    }
+
+    /// How many of the bytes belong to the record that is not ended yet.
+    pub(crate) fn pending(&self) -> usize {
+        let last = self.ends.rows.last().map_or(self.start, |row| self.ends.fields[*row as usize] as usize);
+        if self.open { self.scanned - last.min(self.scanned) } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Records;
+    use crate::testing::{Random, dirty_bytes};
+
+    /// The places of a chunk's own records, and whether the last is unterminated.
+    fn records(dialect: &Dialect, bytes: &[u8], owned: &Owned) -> Vec<(usize, usize)> {
+        let all = Records::from_row(dialect, bytes, owned.start, &owned.ends, owned.first_row);
+        all.map(|record| (record.start(), record.end())).collect()
+    }
+
+    fn read(dialect: &Dialect, bytes: &[u8], from: usize, to: usize, start: Start) -> Owned {
+        let scanner = Scanner::best(dialect);
+        let mut owned = Owned::scan(scanner, dialect, bytes, from, to, start);
+        let mut seen = to;
+        // A byte at a time, so that every way to have too few is met.
+        while !owned.finish(scanner, dialect, &bytes[..seen], seen == bytes.len()) {
+            seen += 1;
+        }
+        owned
+    }
+
+    /// The records of all chunks, each read by itself and read again if it assumed wrongly.
+    fn by_chunks(dialect: &Dialect, bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, usize)>, State) {
+        let scanner = Scanner::best(dialect);
+        let (mut found, mut truth) = (Vec::new(), State::RecordStart);
+        for cut in cuts.windows(2) {
+            let (from, to) = (cut[0], cut[1]);
+            let start = match from {
+                0 => Start::First,
+                _ => Start::In(likely_state(dialect, bytes[from - 1])),
+            };
+            let assumed = if let Start::In(state) = start { state } else { State::RecordStart };
+            let owned = Owned::scan(scanner, dialect, bytes, from, to, start);
+            let transition = owned.transition(dialect, &bytes[from..to], assumed);
+            let start = match start {
+                Start::In(_) if !transition.holds(truth) => Start::In(truth),
+                start => start,
+            };
+            found.extend(records(dialect, bytes, &read(dialect, bytes, from, to, start)));
+            truth = transition.end(truth);
+        }
+        (found, truth)
+    }
+
+    fn check(dialect: &Dialect, bytes: &[u8], cuts: &[usize]) {
+        let expected = by_chunks(dialect, bytes, &[0, bytes.len()]);
+        let text = String::from_utf8_lossy(bytes);
+        assert_eq!(by_chunks(dialect, bytes, cuts), expected, "{text:?} at {cuts:?}");
+    }
+
+    #[test]
+    fn chunks_own_the_records_of_the_whole_at_every_pair_of_cuts() {
+        let mut random = Random::new(4);
+        for _ in 0..150 {
+            let bytes = dirty_bytes(&mut random, 40);
+            for dialect in [Dialect::default(), Dialect { comment: Some(b'#'), ..Dialect::default() }] {
+                for first in 1..bytes.len() {
+                    for second in first..bytes.len() {
+                        check(&dialect, &bytes, &[0, first, second, bytes.len()]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_own_the_records_of_the_whole_down_to_one_byte() {
+        let mut random = Random::new(5);
+        for round in 0..400 {
+            let bytes = dirty_bytes(&mut random, 3 * round);
+            for size in [1, 2, 3, 7, 64, 100] {
+                let mut cuts: Vec<usize> = (0..bytes.len()).step_by(size).collect();
+                cuts.push(bytes.len());
+                check(&Dialect::default(), &bytes, &cuts);
+            }
+        }
+    }
+
+    #[test]
+    fn the_states_at_the_end_are_those_of_reading_from_each_state() {
+        let mut random = Random::new(6);
+        for round in 0..2000 {
+            let bytes = dirty_bytes(&mut random, round % 100 + 1);
+            let dialect = Dialect::default();
+            let (mut ends, scanner) = (Ends::default(), Scanner::Scalar);
+            for assumed in State::ALL {
+                let owned =
+                    Owned::scan(scanner, &dialect, &bytes, 0, bytes.len(), Start::In(assumed));
+                let transition = owned.transition(&dialect, &bytes, assumed);
+                for truth in State::ALL {
+                    ends.clear();
+                    let end = scanner.scan(&dialect, truth, &bytes, 0, &mut ends);
+                    assert_eq!(transition.end(truth), end);
+                    let first = ends.rows.first().map(|row| u64::from(ends.fields[*row as usize]));
+                    assert_eq!(transition.outcomes[truth as usize].0, first);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What several tests need: bytes that are nasty, and the same ones every time.
+
+/// Pseudo-random numbers (xorshift64*; Vigna, 2016).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 33) as usize % limit.max(1)
+    }
+}
+
+/// Bytes of the kinds that matter; sometimes with few quotes, sometimes with long fields.
+pub(crate) fn dirty_bytes(random: &mut Random, len: usize) -> Vec<u8> {
+    const KINDS: [&[u8]; 5] = [
+        b"a,\"\n\r; ",
+        b"aaaaaaaa,,\n",
+        b"aaaa,,\"\"\n\r",
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,\"\n",
+        b"a#,\n\"",
+    ];
+    let kind = KINDS[random.below(KINDS.len())];
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        match random.below(12) {
+            // Whole fields, so that quotes are also where they belong.
+            0 => bytes.extend(b",\"a,\"\"\n\","),
+            1 => bytes.extend(b"\r\n"),
+            _ => bytes.push(kind[random.below(kind.len())]),
+        }
+    }
+    bytes.truncate(len);
+    bytes
+}
