@@ -1,1 +1,69 @@
 //! The `manyhands` command as a library: arguments, progress, exit codes.
+//!
+//! What was typed is read in `args.rs`, what it means is found in `meaning.rs`, and `commands/`
+//! does it.
+
+mod args;
+mod commands;
+mod interrupt;
+mod meaning;
+mod progress;
+mod steps;
+mod suggest;
+mod summary;
+mod table;
+mod ui;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use manyhands::clean::CleanError;
+
+use args::{Arguments, Command};
+
+/// Runs the command whose name and arguments these are, and returns its exit status: 0 done, 1
+/// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted.
+///
+/// Data goes to standard output, all else to standard error. The program that calls this has
+/// called [`manyhands::init`], since workers are that program, started again.
+///
+/// ```no_run
+/// manyhands::init();
+/// std::process::exit(manyhands_cli::run(std::env::args_os()));
+/// ```
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed),
+        Ok(Arguments { command: Command::Functions(typed) }) => {
+            commands::functions::functions(typed)
+        }
+        Err(error) => tell(&error),
+    };
+    result.unwrap_or_else(|error| {
+        ui::error(&error);
+        status(&error)
+    })
+}
+
+/// Prints what clap has to say: help and the version as data, all else as an error.
+fn tell(error: &clap::Error) -> Result<i32, CleanError> {
+    let text = error.to_string();
+    if !error.use_stderr() {
+        return ui::print(&text).map(|()| 0);
+    }
+    match text.strip_prefix("error: ") {
+        Some(message) => ui::error(message.trim_end()),
+        // Help, because nothing was asked for.
+        None => ui::say(text.trim_end()),
+    }
+    Ok(error.exit_code())
+}
+
+fn status(error: &CleanError) -> i32 {
+    match error {
+        CleanError::Usage(_) => 2,
+        CleanError::Interrupted => interrupt::STATUS,
+        _ => 1,
+    }
+}

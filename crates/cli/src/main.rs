@@ -2,4 +2,5 @@
 
 fn main() {
     manyhands::init();
+    std::process::exit(manyhands_cli::run(std::env::args_os()));
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
-use crate::scan::Ends;
+use crate::scan::{Ends, Scanner, State};
 
 /// The bytes of one field, its quotes too.
 #[derive(Debug, Clone, Copy)]
@@ -161,4 +161,29 @@ pub(crate) fn skip_comments(dialect: &Dialect, bytes: &[u8], mut start: usize) -
         start += memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
     }
     start
+}
+
+/// The first records of some bytes, cell by cell and as text, and where the last of them ends;
+/// `at_end` says that the bytes do not go on.
+pub fn rows_of(
+    dialect: &Dialect,
+    bytes: &[u8],
+    count: usize,
+    at_end: bool,
+) -> (Vec<Vec<String>>, usize) {
+    let mut ends = Ends::default();
+    let state = Scanner::Scalar.scan(dialect, State::RecordStart, bytes, 0, &mut ends);
+    if at_end && !matches!(state, State::RecordStart | State::AfterCr | State::Comment) {
+        ends.fields.push(bytes.len() as u32);
+        ends.rows.push(ends.fields.len() as u32 - 1);
+    }
+    let records = Records::new(dialect, bytes, 0, &ends);
+    let records = records.filter(|record| !record.is_blank()).take(count);
+    let mut end = 0;
+    let rows = records.map(|record| {
+        end = after_line_end(bytes, record.end());
+        let cells = record.fields().map(|field| String::from_utf8_lossy(&field.content()).into_owned());
+        cells.collect()
+    });
+    (rows.collect(), end)
 }

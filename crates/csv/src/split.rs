@@ -48,6 +48,11 @@ impl Transition {
         self.outcomes[truth as usize].1
     }
 
+    /// Of a chunk whose start state is known: it was not assumed.
+    pub(crate) fn certain(start: State, end: State) -> Self {
+        Transition { assumed: start, outcomes: [(None, end); State::ALL.len()] }
+    }
+
     /// Follows the other start states until they meet the assumed one, of which the first line
     /// end and the end state are known.
     fn new(
@@ -57,46 +62,32 @@ impl Transition {
         first: Option<usize>,
         end: State,
     ) -> Self {
-        struct Path {
-            state: State,
-            first: Option<usize>,
-            /// A bit per start state that took it.
-            starts: u8,
-        }
         let known = (first.map(|at| at as u64), end);
         let mut outcomes = [known; State::ALL.len()];
         let path = |state: &State| Path { state: *state, first: None, starts: 1 << *state as u8 };
-        let mut paths: Vec<Path> =
-            State::ALL.iter().filter(|state| **state != assumed).map(path).collect();
-        let mut reference = assumed;
-        for (at, byte) in bytes.iter().enumerate() {
-            let before = first.is_none_or(|first| at <= first);
-            // Same state, and the same first line end: either both have passed theirs and it was
-            // the same one, or neither has.
+        let others = State::ALL.iter().filter(|state| match state {
+            State::Comment => dialect.comment.is_some() && assumed != State::Comment,
+            State::Quoted | State::QuoteInQuoted => dialect.quote.is_some() && **state != assumed,
+            _ => **state != assumed,
+        });
+        let mut paths: Vec<Path> = others.map(path).collect();
+        let mut reference = Path { state: assumed, first: None, starts: 0 };
+        let mut at = 0;
+        loop {
+            // Where one has met the reference, they end in the same state; its first line end is
+            // known too, unless only the reference has passed its own.
             paths.retain(|path| {
-                path.state != reference
-                    || match path.first {
-                        None => !before,
-                        passed => passed != first,
-                    }
-            });
-            if paths.is_empty() {
-                break;
-            }
-            reference = step(dialect, reference, *byte).0;
-            for path in &mut paths {
-                let (state, event) = step(dialect, path.state, *byte);
-                path.state = state;
-                if event == Event::Record && path.first.is_none() {
-                    path.first = Some(at);
+                let met = path.state == reference.state
+                    && (path.first.is_some() || reference.first.is_none());
+                if met && path.first.is_some() {
+                    path.tell(&mut outcomes, end);
                 }
-            }
-            // In the same state with the same first line end, two paths are one.
+                !met
+            });
             let mut kept = 0;
             for i in 0..paths.len() {
-                let same = |other: &Path| {
-                    other.state == paths[i].state && other.first == paths[i].first
-                };
+                let same =
+                    |other: &Path| (other.state, other.first) == (paths[i].state, paths[i].first);
                 match paths[..kept].iter().position(same) {
                     Some(other) => paths[other].starts |= paths[i].starts,
                     None => {
@@ -106,13 +97,76 @@ impl Transition {
                 }
             }
             paths.truncate(kept);
-        }
-        for path in paths {
-            for state in State::ALL.into_iter().filter(|state| path.starts & (1 << *state as u8) != 0) {
-                outcomes[state as usize] = (path.first.map(|at| at as u64), path.state);
+            if paths.is_empty() || at == bytes.len() {
+                break;
+            }
+            let quote = next_quote(dialect, bytes, at);
+            for path in paths.iter_mut().chain([&mut reference]) {
+                path.skip(dialect, bytes, at, quote);
+            }
+            at = quote;
+            if let Some(byte) = bytes.get(at) {
+                for path in paths.iter_mut().chain([&mut reference]) {
+                    path.step(dialect, *byte, at);
+                }
+                at += 1;
             }
         }
+        for path in paths {
+            path.tell(&mut outcomes, path.state);
+        }
         Transition { assumed, outcomes }
+    }
+}
+
+/// A hypothesis about a chunk's start state, on its way through the chunk.
+struct Path {
+    state: State,
+    first: Option<usize>,
+    /// A bit per start state that took it.
+    starts: u8,
+}
+
+impl Path {
+    /// Writes down what became of the start states that took it.
+    fn tell(&self, outcomes: &mut [(Option<u64>, State)], end: State) {
+        for state in State::ALL.into_iter().filter(|state| self.starts & (1 << *state as u8) != 0) {
+            outcomes[state as usize] = (self.first.map(|at| at as u64), end);
+        }
+    }
+
+    fn step(&mut self, dialect: &Dialect, byte: u8, at: usize) {
+        let (state, event) = step(dialect, self.state, byte);
+        self.state = state;
+        if event == Event::Record && self.first.is_none() {
+            self.first = Some(at);
+        }
+    }
+
+    /// Goes on to `to`, before which are no quotes. Inside quotes nothing changes there; outside,
+    /// the last byte decides.
+    fn skip(&mut self, dialect: &Dialect, bytes: &[u8], at: usize, to: usize) {
+        if at == to || self.state == State::Quoted {
+            return;
+        }
+        // The first byte may still mean something else: a line feed after CR.
+        self.step(dialect, bytes[at], at);
+        let rest = &bytes[at + 1..to];
+        if self.first.is_none() {
+            self.first = memchr::memchr2(b'\n', b'\r', rest).map(|end| at + 1 + end);
+        }
+        // A line feed after CR ends nothing, and leaves the same state as one that does.
+        self.state = rest.last().map_or(self.state, |last| likely_state(dialect, *last));
+    }
+}
+
+/// Where the next byte is that has to be looked at by itself.
+fn next_quote(dialect: &Dialect, bytes: &[u8], at: usize) -> usize {
+    match dialect.quote {
+        // What comments hide is seen byte by byte only.
+        _ if dialect.comment.is_some() => at,
+        Some(quote) => memchr::memchr(quote, &bytes[at..]).map_or(bytes.len(), |next| at + next),
+        None => bytes.len(),
     }
 }
 
@@ -237,6 +291,22 @@ impl Owned {
         true
     }
 
+    /// How far the bytes were scanned.
+    pub(crate) fn scanned(&self) -> usize {
+        self.scanned
+    }
+
+    /// The state at the end of what was scanned.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Where the last record begins, of which no end was found.
+    pub(crate) fn last_start(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
+        let last = self.ends.rows.last().map(|row| self.ends.fields[*row as usize] as usize);
+        last.map_or(self.start, |line_end| next_start(dialect, bytes, line_end)).min(bytes.len())
+    }
+
     /// How many of the bytes belong to the record that is not ended yet.
     pub(crate) fn pending(&self) -> usize {
         let last = self.ends.rows.last().map_or(self.start, |row| self.ends.fields[*row as usize] as usize);
@@ -329,13 +399,16 @@ mod tests {
         let mut random = Random::new(6);
         for round in 0..2000 {
             let bytes = dirty_bytes(&mut random, round % 100 + 1);
-            let dialect = Dialect::default();
+            let comment = [None, Some(b'#')][round % 2];
+            let dialect = Dialect { comment, ..Dialect::default() };
             let (mut ends, scanner) = (Ends::default(), Scanner::Scalar);
-            for assumed in State::ALL {
+            let states = State::ALL.into_iter();
+            let states = states.filter(|state| *state != State::Comment || comment.is_some());
+            for assumed in states.clone() {
                 let owned =
                     Owned::scan(scanner, &dialect, &bytes, 0, bytes.len(), Start::In(assumed));
                 let transition = owned.transition(&dialect, &bytes, assumed);
-                for truth in State::ALL {
+                for truth in states.clone() {
                     ends.clear();
                     let end = scanner.scan(&dialect, truth, &bytes, 0, &mut ends);
                     assert_eq!(transition.end(truth), end);

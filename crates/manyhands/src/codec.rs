@@ -71,6 +71,11 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         .map_err(|error| error.to_string())
 }
 
+/// Appends a value that no handle can go with to some bytes.
+pub(crate) fn encode_onto<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    postcard::serialize_with_flavor(value, Append(bytes)).expect("a vector takes everything");
+}
+
 /// The value in the bytes of a payload.
 pub(crate) fn decode<T: DeserializeOwned>(
     bytes: &[u8],

@@ -82,6 +82,24 @@ where
     encode_result(&conjure::<F>()(context, argument), reply)
 }
 
+fn run_raw_with<F, C, A>(
+    contexts: &mut Contexts,
+    context: Option<u64>,
+    item: Item<'_>,
+    reply: &mut Payload,
+) -> std::result::Result<(), String>
+where
+    F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
+    C: DeserializeOwned + 'static,
+    A: DeserializeOwned,
+{
+    let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
+    let argument = codec::decode(item.bytes, item.handles)
+        .map_err(|error| format!("its argument cannot be read: {error}"))?;
+    conjure::<F>()(context, argument, &mut reply.bytes);
+    Ok(())
+}
+
 fn encode_result<R: Serialize>(result: &R, reply: &mut Payload) -> std::result::Result<(), String> {
     codec::encode(result, reply).map_err(|error| format!("its result cannot be sent: {error}"))
 }
@@ -107,6 +125,18 @@ where
 {
     conjure::<F>();
     name_of(run_with::<F, C, A, R>)
+}
+
+/// The bytes that name a function which writes its result itself, so that a large one is copied
+/// once only.
+pub(crate) fn name_raw_with<F, C, A>(_function: F) -> Result<Vec<u8>>
+where
+    F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
+    C: DeserializeOwned + 'static,
+    A: DeserializeOwned,
+{
+    conjure::<F>();
+    name_of(run_raw_with::<F, C, A>)
 }
 
 /// The function from which all others are measured.

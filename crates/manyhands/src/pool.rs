@@ -538,15 +538,42 @@ impl Call<'_> {
         self.send(&function, Some(&context), &argument)
     }
 
+    /// As [`submit_with`](Self::submit_with), for a function that writes its result itself; the
+    /// result is left where it is.
+    pub(crate) fn submit_raw_with<F, C, A>(
+        &self,
+        context: &C,
+        f: F,
+        argument: A,
+    ) -> Result<pool::Future>
+    where
+        F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
+        C: Serialize + DeserializeOwned + 'static,
+        A: Serialize + DeserializeOwned,
+    {
+        let function = self.function(function::name_raw_with(f))?;
+        let context = self.pool.inner.blob(context::payload_of(context)?)?;
+        self.send_payload(&function, Some(&context), &argument)
+    }
+
     fn send<A: Serialize, R: DeserializeOwned>(
         &self,
         function: &Blob,
         context: Option<&Blob>,
         argument: &A,
     ) -> Result<Future<R>> {
+        self.send_payload(function, context, argument).map(Future::new)
+    }
+
+    fn send_payload<A: Serialize>(
+        &self,
+        function: &Blob,
+        context: Option<&Blob>,
+        argument: &A,
+    ) -> Result<pool::Future> {
         let mut payload = Payload::default();
         codec::encode(argument, &mut payload)
             .map_err(|error| Error::invalid(format!("the argument cannot be sent: {error}")))?;
-        self.pool.inner.submit(function, context, payload, self.options()?).map(Future::new)
+        self.pool.inner.submit(function, context, payload, self.options()?)
     }
 }

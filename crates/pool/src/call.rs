@@ -1,6 +1,8 @@
 //! A call: one function over one item or many, its options, and where its results go.
 
+use std::io;
 use std::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -51,6 +53,61 @@ impl Reply {
     /// What the bytes refer to by position.
     pub fn handles(&self) -> &[Arc<Segment>] {
         &self.handles
+    }
+
+    /// How many bytes there are.
+    #[allow(clippy::len_without_is_empty, reason = "whether it is empty tells nobody anything")]
+    pub fn len(&self) -> usize {
+        match &self.bytes {
+            Bytes::Inline(bytes) => bytes.len(),
+            Bytes::Block(block) => block.len(),
+        }
+    }
+
+    /// Copies `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// If they are not inside.
+    pub fn read(&self, offset: usize, len: usize) -> Result<Vec<u8>> {
+        match &self.bytes {
+            Bytes::Inline(bytes) => offset
+                .checked_add(len)
+                .and_then(|end| bytes.get(offset..end))
+                .map(<[u8]>::to_vec)
+                .ok_or_else(|| Error::invalid("bytes beyond the end of a reply")),
+            Bytes::Block(block) => {
+                let mut bytes = Vec::new();
+                block.read(offset, len, &mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Writes `len` bytes from `offset` on to a descriptor, straight from shared memory if they
+    /// are there. Blocks as long as the descriptor does.
+    ///
+    /// # Errors
+    /// If they are not inside, or as `write(2)`.
+    pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<()> {
+        let mut written = 0;
+        while written < len {
+            let (at, rest) = (offset + written, len - written);
+            let result = match &self.bytes {
+                Bytes::Inline(bytes) => {
+                    let bytes = bytes.get(at..at + rest);
+                    let bytes = bytes.ok_or_else(|| io::Error::other("bytes beyond the end of a reply"))?;
+                    rustix::io::write(to, bytes).map_err(io::Error::from)
+                }
+                Bytes::Block(block) => block.write_to(at, rest, to),
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// The bytes; copied once if they are in shared memory, where the worker could still write.

@@ -1,6 +1,6 @@
 //! Futures: the result of one task, to wait for, to kill, or to take as it comes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -145,46 +145,61 @@ impl Completions {
 
 /// Gives futures, each with its position among those given, in the order in which their tasks end.
 pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
-    let completions = Arc::new(Completions::default());
-    for (number, future) in futures.iter().enumerate() {
-        let mut state = lock(&future.state.state);
-        if matches!(*state, State::Pending) {
-            *state = State::Watched(Arc::clone(&completions), number);
-        } else {
-            lock(&completions.ended).push_back(number);
-        }
+    let mut completed = AsCompleted::default();
+    for future in futures {
+        completed.add(future);
     }
-    let one_pool = futures.windows(2).all(|two| Arc::ptr_eq(&two[0].shared, &two[1].shared));
-    AsCompleted { completions, futures: futures.into_iter().map(Some).collect(), one_pool }
+    completed
 }
 
-/// An iterator over futures as they end; made by [`as_completed`].
+/// An iterator over futures as they end; made by [`as_completed`]. More may be added meanwhile.
+#[derive(Default)]
 pub struct AsCompleted {
     completions: Arc<Completions>,
-    futures: Vec<Option<Future>>,
-    /// So that the caller can watch that pool's links itself.
-    one_pool: bool,
+    futures: HashMap<usize, Future>,
+    added: usize,
+    /// The pool of all futures so far, so that the caller can watch its links itself.
+    pool: Option<Arc<Shared>>,
+    several_pools: bool,
 }
 
 impl AsCompleted {
+    /// Adds a future; gives its position.
+    pub fn add(&mut self, future: Future) -> usize {
+        let number = self.added;
+        self.added += 1;
+        let mut state = lock(&future.state.state);
+        if matches!(*state, State::Pending) {
+            *state = State::Watched(Arc::clone(&self.completions), number);
+            drop(state);
+        } else {
+            drop(state);
+            lock(&self.completions.ended).push_back(number);
+        }
+        let pool = self.pool.get_or_insert_with(|| Arc::clone(&future.shared));
+        self.several_pools |= !Arc::ptr_eq(pool, &future.shared);
+        self.futures.insert(number, future);
+        number
+    }
+
     /// The next future to end, or `None` when there is none left or `limit` is over.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<(usize, Future)> {
         self.next_until(Instant::now().checked_add(limit))
     }
 
     fn next_until(&mut self, until: Option<Instant>) -> Option<(usize, Future)> {
-        let shared = self.futures.iter().flatten().map(|future| &future.shared).next()?;
+        let pool = self.pool.as_ref().filter(|_| !self.futures.is_empty())?;
         // In a forked copy nothing ever completes.
-        shared.check_maker().ok()?;
+        pool.check_maker().ok()?;
         let completions = &self.completions;
         let done = || !lock(&completions.ended).is_empty();
-        if self.one_pool {
-            shared.drive(&completions.signal, until, done);
-        } else {
+        if self.several_pools {
             completions.signal.wait_until(until, done);
+        } else {
+            pool.drive(&completions.signal, until, done);
         }
         let number = lock(&completions.ended).pop_front()?;
-        Some((number, self.futures[number].take()?))
+        Some((number, self.futures.remove(&number)?))
     }
 }
 

@@ -46,6 +46,7 @@ pub use in_segments::{Arena, ArenaView, Block, BlockName, Received};
 #[cfg(not(loom))]
 mod in_segments {
     use std::collections::HashMap;
+    use std::os::fd::BorrowedFd;
     use std::sync::Arc;
 
     use super::Holders;
@@ -274,6 +275,23 @@ mod in_segments {
                 return Err(Error::corrupt("bytes beyond the end of a block"));
             }
             self.segment.read(self.at + offset, len, out)
+        }
+
+        /// Writes at most `len` bytes from `offset` on to a descriptor; see
+        /// [`Segment::write_to`].
+        ///
+        /// # Errors
+        /// If they are not inside, or as `write(2)`.
+        pub fn write_to(
+            &self,
+            offset: usize,
+            len: usize,
+            to: BorrowedFd<'_>,
+        ) -> std::io::Result<usize> {
+            if offset.checked_add(len).is_none_or(|end| end > self.len) {
+                return Err(std::io::Error::other(Error::corrupt("bytes beyond the end of a block")));
+            }
+            self.segment.write_to(self.at + offset, len, to)
         }
     }
 

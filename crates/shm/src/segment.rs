@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -180,6 +180,19 @@ impl Segment {
         // SAFETY: these bytes were just written.
         unsafe { out.set_len(out.len() + len) };
         Ok(())
+    }
+
+    /// Writes at most `len` bytes at `offset` to a descriptor, straight from the mapping; gives
+    /// how many were written. No reference to the bytes is made: another process may change them
+    /// meanwhile, and then either may be written.
+    ///
+    /// # Errors
+    /// If the range is not inside, or as `write(2)`.
+    pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<usize> {
+        self.check(offset, len).map_err(io::Error::other)?;
+        // SAFETY: the range is inside the mapping (checked), and the kernel only reads it.
+        let written = unsafe { libc::write(to.as_raw_fd(), self.at(offset).cast(), len) };
+        usize::try_from(written).map_err(|_| io::Error::last_os_error())
     }
 
     /// The 32-bit word at `offset`.

@@ -1,15 +1,24 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
+mod inputs;
+mod output;
+mod preview;
+mod read;
+mod run;
+mod work;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 pub use manyhands_csv::report::{Cells, FileReport, SetAside};
-pub use manyhands_csv::{Dialect, recipe};
+pub use manyhands_csv::{Dialect, FunctionInfo, functions, recipe};
 pub use recipe::Recipe;
 
-use serde::Serialize;
+use manyhands_csv::Prepared;
+use serde::{Deserialize, Serialize};
 
 /// A cleaning job: inputs, recipe, output.
 #[derive(Debug, Clone)]
@@ -88,7 +97,7 @@ pub enum Delimiter {
 }
 
 /// How many records of a file may be rejected before it fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum MaxRejects {
     /// So many.
     Rows(u64),
@@ -208,9 +217,15 @@ impl Clean {
     ///
     /// # Errors
     /// See [`CleanError`].
-    pub fn run(&self, observe: impl FnMut(&Progress) -> ControlFlow<()>) -> Result<Report, CleanError> {
-        let _ = observe;
-        unimplemented!()
+    pub fn run(
+        &self,
+        mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Report, CleanError> {
+        run::run(self, &mut observe)
+    }
+
+    fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
+        Prepared::new(self.recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string()))
     }
 
     /// Says what the job would do, with the first `rows` records of the first file.
@@ -218,7 +233,12 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn preview(&self, rows: usize) -> Result<Preview, CleanError> {
-        let _ = rows;
-        unimplemented!()
+        preview::preview(self, rows)
     }
+}
+
+/// The present, in seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
 }

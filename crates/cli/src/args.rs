@@ -1,0 +1,319 @@
+//! What was typed: the command line as clap reads it. Values are read, nothing is decided;
+//! what it means is in `meaning.rs`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
+use manyhands::clean::recipe::{MissingColumn, OnBad, OnRagged};
+use manyhands::clean::{Delimiter, MaxRejects};
+
+use crate::steps::Steps;
+use crate::values::{Quote, character, delimiter, max_rejects, parameter, quote, size, workers};
+
+const ABOUT: &str = "Cleans CSV files on all cores and loses nothing: \
+    every row that came in is accounted for";
+
+const ALL_EXAMPLES: &str = "\
+Examples:
+  manyhands clean data/*.csv -o cleaned/ --filter 'value <= 500'
+  manyhands functions
+  manyhands help clean";
+
+const CLEAN_HINT: &str = "'--help' says more and has examples.";
+
+const CLEAN_EXAMPLES: &str = "\
+What OUT is:
+  A directory if it is one or ends in '/', if there are several inputs, or if an
+  input is a directory or a pattern. It is made if it is missing, and gets a
+  file cleaned_<name> for each input. Otherwise OUT is the file for the one
+  input, or with --concat for all of them. '-' is standard output.
+
+Exit status:
+  0 done; 1 some files failed, or --strict and records were rejected;
+  2 wrong use, nothing was written; 130 interrupted
+
+Examples:
+  Every file of a directory: no empty rows, tidy names, values up to 500, each
+  also as a share of the file's largest:
+    manyhands clean data/ -o cleaned/ --drop-empty-rows --normalize-columns \\
+      --filter 'value <= 500' \\
+      --derive 'normalized_value = value / (max(value) + 1e-9)'
+  One big file, a value that cannot be read or is missing becomes 0.0:
+    manyhands clean big.csv -o out.csv --on-bad null --missing-column null \\
+      --derive 'value = coalesce(value / max(value), 0.0)'
+  What would be done, with the first rows before and after:
+    manyhands clean data/ --dry-run --trim all --null NA,-
+  In a pipe:
+    zcat big.csv.gz | manyhands clean - -o - --dedupe id | wc -l
+  The same again later:
+    manyhands clean a.csv -o b.csv --trim all --save-recipe tidy.toml
+    manyhands clean c.csv -o d.csv --recipe tidy.toml";
+
+/// The heading over what becomes of what does not fit.
+const UNFIT: &str = "What does not fit";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "manyhands",
+    bin_name = "manyhands",
+    version,
+    about = ABOUT,
+    after_help = ALL_EXAMPLES,
+    max_term_width = 80,
+    arg_required_else_help = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Clean CSV files, all steps in one run on all cores
+    Clean(Box<CleanArguments>),
+    /// List the functions of expressions, or explain one
+    Functions(FunctionsArguments),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = CLEAN_HINT, after_long_help = CLEAN_EXAMPLES, disable_version_flag = true)]
+pub(crate) struct CleanArguments {
+    /// Files, directories, quoted patterns, or '-'
+    ///
+    /// Of a directory the .csv, .tsv and .tab files are taken; a pattern has *, ?, [...] and **;
+    /// '-' is standard input.
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) inputs: Vec<OsString>,
+
+    /// Where clean data goes: DIR/, FILE or '-'
+    #[arg(short, long, value_name = "OUT", help_heading = "Output")]
+    pub(crate) output: Option<OsString>,
+
+    /// Names in a directory [default: cleaned_{name}]
+    ///
+    /// {name} is the input's file name, {stem} that without its extension, {ext} the extension.
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Output")]
+    pub(crate) name: Option<String>,
+
+    /// One output of inputs that have the same header
+    #[arg(long, help_heading = "Output")]
+    pub(crate) concat: bool,
+
+    /// Replace outputs that exist
+    #[arg(long, help_heading = "Output")]
+    pub(crate) force: bool,
+
+    /// What separates the output's fields: C or tab
+    ///
+    /// Default: as the input's.
+    #[arg(long, value_name = "C", value_parser = character, help_heading = "Output")]
+    pub(crate) out_delimiter: Option<u8>,
+
+    /// Where rejects go [default: beside the output]
+    ///
+    /// Rejected records are in <output's name>.rejects.csv, each as it was read, with its place and
+    /// the reason.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) rejects: Option<PathBuf>,
+
+    /// Write what became of all rows
+    ///
+    /// It is JSON, with an account of each file. A dry run writes none.
+    #[arg(long, value_name = "FILE.json", help_heading = "Output")]
+    pub(crate) report: Option<OsString>,
+
+    /// Write what was typed as a recipe
+    ///
+    /// The steps of --recipe are in it too. '-' is standard output, as for --report.
+    #[arg(long, value_name = "FILE.toml", help_heading = "Output")]
+    pub(crate) save_recipe: Option<OsString>,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArguments,
+
+    /// A file with more rejects than this fails
+    #[arg(long, value_name = "N|N%", value_parser = max_rejects, help_heading = UNFIT)]
+    pub(crate) max_rejects: Option<MaxRejects>,
+
+    /// Exit with 1 if anything was rejected
+    #[arg(long, help_heading = UNFIT)]
+    pub(crate) strict: bool,
+
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+/// What is done to the records.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecipeArguments {
+    #[command(flatten)]
+    pub(crate) steps: Steps,
+
+    /// Steps from a file; those typed come after them
+    #[arg(long = "recipe", value_name = "FILE.toml", help_heading = "Recipe")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// What :NAME is in expressions
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter, help_heading = "Recipe")]
+    pub(crate) param: Vec<(String, String)>,
+
+    /// A row with a cell that a step cannot read
+    ///
+    /// reject (default): the row goes to the rejects. null: the cell counts as empty. fail: the
+    /// file fails.
+    #[arg(long, value_name = "reject|null|fail", value_parser = on_bad())]
+    #[arg(hide_possible_values = true, help_heading = UNFIT)]
+    pub(crate) on_bad: Option<OnBad>,
+
+    /// A row with too few or too many fields
+    ///
+    /// reject (default): it goes to the rejects. pad: a short one gets empty fields, of a long one
+    /// surplus empty fields are dropped. fail: the file fails.
+    #[arg(long, value_name = "reject|pad|fail", value_parser = on_ragged())]
+    #[arg(hide_possible_values = true, help_heading = UNFIT)]
+    pub(crate) on_ragged: Option<OnRagged>,
+
+    /// A file without a column that a step names
+    ///
+    /// error (default): the file fails. null: the column is added, with empty cells.
+    #[arg(long, value_name = "error|null", value_parser = missing_column())]
+    #[arg(hide_possible_values = true, help_heading = UNFIT)]
+    pub(crate) missing_column: Option<MissingColumn>,
+}
+
+/// How inputs are read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading")]
+pub(crate) struct InputArguments {
+    /// What separates fields: C, tab or auto
+    ///
+    /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
+    /// and bar that divides the first lines best.
+    #[arg(long, value_name = "C|auto", value_parser = delimiter)]
+    pub(crate) delimiter: Option<Delimiter>,
+
+    /// What encloses fields: C or none [default: "]
+    #[arg(long, value_name = "C|none", value_parser = quote)]
+    pub(crate) quote: Option<Quote>,
+
+    /// Skip lines that begin with this
+    #[arg(long, value_name = "C", value_parser = character)]
+    pub(crate) comment: Option<u8>,
+
+    /// No header: columns are column_1 and so on
+    ///
+    /// The output has none either.
+    #[arg(long)]
+    pub(crate) no_header: bool,
+
+    /// Skip so many lines before the header
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_lines: Option<u64>,
+
+    /// The inputs' encoding, such as windows-1252
+    ///
+    /// A name of the Encoding Standard. Without, it is UTF-8, or UTF-16 if a byte order mark says
+    /// so. The output is UTF-8.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<String>,
+
+    /// A file with a longer record fails [default: 16M]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_record: Option<usize>,
+}
+
+/// How the job runs and what it says.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub(crate) struct RunArguments {
+    /// Worker processes [default: one per usable core]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+
+    /// For what must be remembered [default: 64M]
+    ///
+    /// Aggregates and keys that need more take more passes, or temporary files. Sizes are bytes, or
+    /// have a unit: K, M, G and T are powers of 1024, as KiB is; KB is 1000.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<usize>,
+
+    /// Where temporary files go [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) temp_dir: Option<PathBuf>,
+
+    /// Print the plan, and first rows before and after
+    ///
+    /// Nothing else is done; no output need be named.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say what became of each file
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(disable_version_flag = true)]
+pub(crate) struct FunctionsArguments {
+    /// The one to explain; without, all are listed
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+/// A parser of words that each stand for a value; a misspelt one gets clap's suggestion.
+fn words<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(words.iter().map(|(word, _)| *word));
+    names.map(|typed| {
+        let known = words.iter().find(|(word, _)| *word == typed);
+        known.expect("clap takes possible values only").1
+    })
+}
+
+fn on_bad() -> impl TypedValueParser<Value = OnBad> {
+    words(&[("reject", OnBad::Reject), ("null", OnBad::Null), ("fail", OnBad::Fail)])
+}
+
+fn on_ragged() -> impl TypedValueParser<Value = OnRagged> {
+    words(&[("reject", OnRagged::Reject), ("pad", OnRagged::Pad), ("fail", OnRagged::Fail)])
+}
+
+fn missing_column() -> impl TypedValueParser<Value = MissingColumn> {
+    words(&[("error", MissingColumn::Error), ("null", MissingColumn::Null)])
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_of_help_is_wider_than_eighty_columns() {
+        let mut command = Arguments::command();
+        command.build();
+        let commands = [command.clone()].into_iter().chain(command.get_subcommands().cloned());
+        for mut command in commands {
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let wide = help.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{help}");
+            }
+        }
+    }
+}

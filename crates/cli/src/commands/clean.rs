@@ -1,0 +1,202 @@
+//! `manyhands clean`: does the job, or says what it would do.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use manyhands::clean::{CleanError, FileReport, Preview};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::args::CleanArguments;
+use crate::interrupt::Interrupt;
+use crate::meaning::{Job, directory_of, is_same_file, understand};
+use crate::progress::Bar;
+use crate::summary;
+use crate::table::table;
+use crate::ui::{self, counted};
+use crate::values::Target;
+
+/// How many records a dry run shows.
+const ROWS: usize = 5;
+/// How many inputs it names.
+const FILES: usize = 10;
+
+pub(crate) fn clean(typed: CleanArguments) -> Result<i32, CleanError> {
+    let job = understand(typed)?;
+    if job.dry_run { preview(&job) } else { run(&job) }
+}
+
+fn run(job: &Job) -> Result<i32, CleanError> {
+    let interrupt = Interrupt::watch()
+        .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}")))?;
+    let mut bar = Bar::new(!job.quiet);
+    let result = job.clean.run(|progress| {
+        bar.show(progress);
+        if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    drop(bar);
+    // A reader that has seen enough ends the job, and that is no failure.
+    let closed = job.to_stdout && is_stdout_closed();
+    let report = match result {
+        Err(CleanError::Failed(_)) if closed => return Ok(0),
+        result => result?,
+    };
+    let failed = !closed && report.files.iter().any(|file| file.error.is_some());
+    if !closed {
+        summary::tell(&report, job.quiet, job.verbose);
+    }
+    if let Some(target) = &job.save_recipe {
+        write(target, &job.recipe.to_toml(), job.force, &report.files)?;
+    }
+    if let Some(target) = &job.report {
+        let json = serde_json::to_string_pretty(&report);
+        let json = json.expect("a report is of strings and numbers") + "\n";
+        write(target, &json, job.force, &report.files)?;
+    }
+    let rejected: u64 = report.files.iter().map(FileReport::rows_rejected).sum();
+    if job.strict && rejected > 0 {
+        let verb = if rejected == 1 { "was" } else { "were" };
+        let records = counted(rejected, "record");
+        ui::error(format_args!("{records} {verb} rejected, and --strict allows none"));
+        return Ok(1);
+    }
+    Ok(i32::from(failed))
+}
+
+/// Whether standard output is a pipe that nobody reads any more.
+fn is_stdout_closed() -> bool {
+    let stdout = io::stdout();
+    let mut descriptors = [PollFd::new(&stdout, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut descriptors, Some(&now)).is_ok()
+        && descriptors[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Writes a text that appears under its name only when it is complete.
+fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Result<(), CleanError> {
+    let path = match target {
+        Target::Stdout => return ui::print(text),
+        Target::File(path) => path,
+    };
+    let failed = |why: &str| CleanError::Failed(format!("cannot write {}: {why}", path.display()));
+    let is_taken = |file: &FileReport| {
+        let others = [Some(&file.input), Some(&file.output), file.rejects.as_ref()];
+        others.into_iter().flatten().any(|other| is_same_file(path, Path::new(other)))
+    };
+    if files.iter().any(is_taken) {
+        return Err(failed("it is an input or an output of this job"));
+    }
+    write_whole(path, text, force).map_err(|error| failed(&error.to_string()))
+}
+
+fn write_whole(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    let is_device = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    if is_device {
+        return OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    }
+    // As any file that a program makes; the mask of the process takes from it.
+    let permissions = Permissions::from_mode(0o666);
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.permissions(permissions).tempfile_in(directory_of(path))?;
+    file.write_all(text.as_bytes())?;
+    let result = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    result.map(drop).map_err(|error| match error.error.kind() {
+        ErrorKind::AlreadyExists => io::Error::other("it exists; --force replaces it"),
+        _ => error.error,
+    })
+}
+
+fn preview(job: &Job) -> Result<i32, CleanError> {
+    let preview = job.clean.preview(ROWS)?;
+    if let Some(target) = &job.save_recipe {
+        write(target, &job.recipe.to_toml(), job.force, &[])?;
+    }
+    ui::print(&shown(&preview, job.has_output, ui::width(io::stdout())))?;
+    Ok(0)
+}
+
+/// What a dry run prints.
+fn shown(preview: &Preview, has_output: bool, width: usize) -> String {
+    let mut text = String::new();
+    let passes = preview.passes.len();
+    let steps: usize = preview.passes.iter().map(Vec::len).sum();
+    text += &format!("plan: {}", counted(steps as u64, "step"));
+    text += &if passes > 1 { format!(" in {passes} passes\n") } else { "\n".to_owned() };
+    for (number, steps) in preview.passes.iter().enumerate() {
+        let indent = if passes > 1 { "    " } else { "  " };
+        if passes > 1 {
+            text += &format!("  pass {}\n", number + 1);
+        }
+        steps.iter().for_each(|step| text += &format!("{indent}{step}\n"));
+    }
+    text += &format!("files: {}\n", preview.files.len());
+    for (input, output) in preview.files.iter().take(FILES) {
+        text +=
+            &if has_output { format!("  {input} -> {output}\n") } else { format!("  {input}\n") };
+    }
+    if preview.files.len() > FILES {
+        text += &format!("  (and {} more)\n", preview.files.len() - FILES);
+    }
+    text += "before:\n";
+    text += &table(&preview.before, 2, width);
+    text += if passes > 1 { "after, with aggregates over these rows only:\n" } else { "after:\n" };
+    text += &table(&preview.after, 2, width);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[[&str; 2]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect()
+    }
+
+    #[test]
+    fn a_dry_run_shows_plan_files_and_rows() {
+        let mut preview = Preview::default();
+        preview.files = vec![("a.csv".to_owned(), "out/cleaned_a.csv".to_owned())];
+        preview.passes = vec![vec!["trim all".to_owned()]];
+        preview.before = rows(&[["id", "city"], ["1", " Ulm "]]);
+        preview.after = rows(&[["id", "city"], ["1", "Ulm"]]);
+        assert_eq!(
+            shown(&preview, true, 80),
+            "plan: 1 step\n  trim all\nfiles: 1\n  a.csv -> out/cleaned_a.csv\nbefore:\n  id  city\n  \
+             1    Ulm\nafter:\n  id  city\n  1   Ulm\n"
+        );
+        preview.passes.push(vec!["derive share = value / max(value)".to_owned()]);
+        let text = shown(&preview, false, 80);
+        assert!(text.starts_with(
+            "plan: 2 steps in 2 passes\n  pass 1\n    trim all\n  pass 2\n    derive"
+        ));
+        assert!(text.contains("\n  a.csv\n"));
+        assert!(text.contains("aggregates over these rows only"));
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_by_force_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        let target = Target::File(path.clone());
+        write(&target, "one", false, &[]).unwrap();
+        let error = write(&target, "two", false, &[]).unwrap_err();
+        assert!(
+            error.to_string().ends_with("report.json: it exists; --force replaces it"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        write(&target, "three", true, &[]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
+        let input = FileReport { input: path.display().to_string(), ..FileReport::default() };
+        assert!(write(&target, "four", true, &[input]).is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_directly() {
+        write(&Target::File("/dev/null".into()), "text", false, &[]).unwrap();
+        assert!(write(&Target::File("/dev/full".into()), "text", false, &[]).is_err());
+    }
+}

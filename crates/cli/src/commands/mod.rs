@@ -1,0 +1,4 @@
+//! The commands. Each returns the exit status, or why it could not be done.
+
+pub(crate) mod clean;
+pub(crate) mod functions;

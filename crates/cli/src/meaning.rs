@@ -1,0 +1,259 @@
+//! What the typed arguments mean together: the job, and what else to write and say. Everything
+//! that can be found wrong before work is found here, except what the job itself looks at.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manyhands::clean::{Clean, CleanError, Options, Output, Recipe};
+
+use crate::args::{CleanArguments, InputArguments, RecipeArguments};
+use crate::values::{Target, target};
+
+/// How outputs in a directory are named unless `--name` says otherwise.
+const NAME: &str = "cleaned_{name}";
+
+/// A command line, understood.
+pub(crate) struct Job {
+    pub(crate) clean: Clean,
+    /// What the clean job does, for `save_recipe`.
+    pub(crate) recipe: Recipe,
+    /// Whether clean data goes to standard output.
+    pub(crate) to_stdout: bool,
+    /// Whether an output was named; a dry run needs none.
+    pub(crate) has_output: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) report: Option<Target>,
+    pub(crate) save_recipe: Option<Target>,
+    /// Whether the two may replace what exists.
+    pub(crate) force: bool,
+    pub(crate) strict: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+}
+
+/// Understands a `clean` command line.
+///
+/// # Errors
+/// `Usage` for what cannot be; nothing was written.
+pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
+    let output = output(&typed)?;
+    let to_stdout = matches!(output, Output::Stdout | Output::ConcatenatedStdout);
+    let has_output = typed.output.is_some();
+    let report = typed.report.clone().map(target);
+    let save_recipe = typed.save_recipe.clone().map(target);
+    check_targets(&typed, to_stdout, report.as_ref(), save_recipe.as_ref())?;
+    if let Some(path) = typed.run.temp_dir.as_ref().filter(|path| !path.is_dir()) {
+        return usage(format!("there is no directory {} for temporary files", path.display()));
+    }
+    let recipe = recipe(typed.recipe)?;
+    let mut options = reading(typed.input);
+    options.out_delimiter = typed.out_delimiter;
+    options.rejects = typed.rejects;
+    options.max_rejects = typed.max_rejects;
+    options.force = typed.force;
+    options.temp_dir = typed.run.temp_dir;
+    options.workers = typed.run.workers.unwrap_or(options.workers);
+    options.memory = typed.run.memory.unwrap_or(options.memory);
+    let clean = Clean::new(typed.inputs, output).recipe(recipe.clone()).options(options);
+    Ok(Job {
+        clean,
+        recipe,
+        to_stdout,
+        has_output,
+        dry_run: typed.run.dry_run,
+        report,
+        save_recipe,
+        force: typed.force,
+        strict: typed.strict,
+        quiet: typed.run.quiet,
+        verbose: typed.run.verbose,
+    })
+}
+
+fn usage<T>(message: impl Into<String>) -> Result<T, CleanError> {
+    Err(CleanError::Usage(message.into()))
+}
+
+fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
+    let several = typed.inputs.len() > 1 || typed.inputs.iter().any(|input| is_several(input));
+    let output = match &typed.output {
+        None if typed.run.dry_run && (typed.concat || several) => Output::ConcatenatedStdout,
+        None if typed.run.dry_run => Output::Stdout,
+        None => {
+            return usage(
+                "no output is named\n\
+                 hint: -o DIR/ for a file for each input, -o FILE for one, -o - for standard output",
+            );
+        }
+        Some(out) if out.is_empty() => return usage("the output's name is empty"),
+        Some(out) if out == "-" && typed.concat => Output::ConcatenatedStdout,
+        Some(out) if out == "-" && several => {
+            return usage(
+                "several inputs do not go to standard output each on its own\n\
+                 hint: --concat makes one output of inputs with the same header; -o DIR/ makes \
+                 a file for each",
+            );
+        }
+        Some(out) if out == "-" => Output::Stdout,
+        Some(out) => {
+            let path = PathBuf::from(out);
+            let directory = path.is_dir() || out.as_encoded_bytes().ends_with(b"/");
+            match (typed.concat, directory || several) {
+                (true, _) if directory => {
+                    return usage(format!(
+                        "--concat makes one file, and {} is a directory\n\
+                         hint: name the file, as in -o {}",
+                        path.display(),
+                        path.join("all.csv").display()
+                    ));
+                }
+                (true, _) => Output::ConcatenatedFile(path),
+                (false, true) if path.exists() && !path.is_dir() => {
+                    return usage(format!(
+                        "{} is not a directory, and several inputs need one\n\
+                         hint: -o DIR/, or --concat to make one output of them",
+                        path.display()
+                    ));
+                }
+                (false, true) => {
+                    let name = typed.name.clone().unwrap_or_else(|| NAME.to_owned());
+                    Output::Directory(path, name)
+                }
+                (false, false) => Output::File(path),
+            }
+        }
+    };
+    if let Output::File(path) | Output::ConcatenatedFile(path) = &output
+        && !directory_of(path).is_dir()
+    {
+        let directory = directory_of(path).display();
+        return usage(format!("there is no directory {directory} for {}", path.display()));
+    }
+    if typed.name.is_some() && typed.output.is_some() && !matches!(output, Output::Directory(..)) {
+        return usage("--name is for outputs in a directory\nhint: -o DIR/ makes it one");
+    }
+    Ok(output)
+}
+
+/// Whether one input stands for several: it is a directory, or a pattern and no file's name.
+fn is_several(input: &OsStr) -> bool {
+    let is_pattern = input.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
+    let path = Path::new(input);
+    path.is_dir() || (is_pattern && !path.exists())
+}
+
+fn check_targets(
+    typed: &CleanArguments,
+    to_stdout: bool,
+    report: Option<&Target>,
+    save_recipe: Option<&Target>,
+) -> Result<(), CleanError> {
+    // A dry run prints its plan there, and writes no report.
+    let report = if typed.run.dry_run { None } else { report };
+    let stdout_is_taken = to_stdout || typed.run.dry_run;
+    let targets = [(report, "the report"), (save_recipe, "the recipe")];
+    let targets = targets.into_iter().filter_map(|(target, what)| Some((target?, what)));
+    let mut inputs_and_output: Vec<&OsString> = typed.inputs.iter().chain(&typed.output).collect();
+    inputs_and_output.retain(|&path| path != "-");
+    for (target, what) in targets {
+        match target {
+            Target::Stdout if stdout_is_taken => {
+                return usage(format!(
+                    "{what} cannot go to standard output, where something else goes\n\
+                     hint: give it a file"
+                ));
+            }
+            Target::Stdout => {}
+            Target::File(path) => {
+                if inputs_and_output.iter().any(|other| is_same_file(path, Path::new(other))) {
+                    return usage(format!(
+                        "{} cannot be {what}, it is an input or the output",
+                        path.display()
+                    ));
+                }
+                check_writable(path, what, typed.force)?;
+            }
+        }
+    }
+    match (report, save_recipe) {
+        (Some(Target::Stdout), Some(Target::Stdout)) => {
+            usage("the report and the recipe cannot both go to standard output")
+        }
+        (Some(Target::File(one)), Some(Target::File(other))) if is_same_file(one, other) => {
+            usage(format!("the report and the recipe cannot both go to {}", one.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError> {
+    let shown = path.display();
+    if path.is_dir() || path.file_name().is_none() {
+        return usage(format!("{shown} is a directory, and {what} needs a file's name"));
+    }
+    if path.is_file() && !force {
+        return usage(format!(
+            "{shown} exists, and {what} would replace it\nhint: --force replaces what exists"
+        ));
+    }
+    let directory = directory_of(path);
+    if !directory.is_dir() {
+        return usage(format!("there is no directory {} for {what}", directory.display()));
+    }
+    Ok(())
+}
+
+/// The directory that a file is or would be in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether two paths name one regular file, which need not exist yet.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| match fs::canonicalize(path) {
+        Ok(path) => Some(path),
+        Err(_) => Some(fs::canonicalize(directory_of(path)).ok()?.join(path.file_name()?)),
+    };
+    match (absolute(one), absolute(other)) {
+        // Devices and pipes may serve twice.
+        (Some(one), Some(other)) => one == other && (one.is_file() || !one.exists()),
+        _ => one == other,
+    }
+}
+
+/// The recipe file's steps, then those typed; what was typed otherwise wins over the file's.
+fn recipe(typed: RecipeArguments) -> Result<Recipe, CleanError> {
+    let mut recipe = match &typed.file {
+        None => Recipe::default(),
+        Some(path) => {
+            let wrong = |error: String| CleanError::Usage(format!("{}: {error}", path.display()));
+            let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            Recipe::from_toml(&text).map_err(|error| wrong(error.trim_end().to_owned()))?
+        }
+    };
+    recipe.steps.extend(typed.steps.0);
+    recipe.parameters.extend(typed.param);
+    recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);
+    recipe.on_ragged = typed.on_ragged.unwrap_or(recipe.on_ragged);
+    recipe.missing_column = typed.missing_column.unwrap_or(recipe.missing_column);
+    Ok(recipe)
+}
+
+fn reading(typed: InputArguments) -> Options {
+    let mut options = Options::default();
+    options.delimiter = typed.delimiter.unwrap_or(options.delimiter);
+    options.quote = typed.quote.map_or(options.quote, |quote| quote.0);
+    options.comment = typed.comment;
+    options.has_header = !typed.no_header;
+    options.skip_lines = typed.skip_lines.unwrap_or(options.skip_lines);
+    options.encoding = typed.encoding;
+    options.max_record = typed.max_record.unwrap_or(options.max_record);
+    options
+}
+
+#[cfg(test)]
+mod tests;

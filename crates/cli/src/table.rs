@@ -1,0 +1,128 @@
+//! Cells in aligned columns, cut to a width.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The widest that one column gets.
+const WIDEST: usize = 32;
+/// What is between two columns.
+const GAP: &str = "  ";
+
+/// The rows as lines, each at most `width` columns wide and indented by `indent`.
+///
+/// Columns that do not fit are not shown; a last line says how many.
+pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| cut(&shown(cell), WIDEST)).collect()).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width_of = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = Vec::new();
+    let mut left = width.saturating_sub(indent);
+    for column in 0..columns {
+        let gap = if column == 0 { 0 } else { GAP.len() };
+        let wanted = width_of(column);
+        if gap + wanted > left {
+            // The first column is always shown, if only in part.
+            if column == 0 {
+                widths.push(left);
+            }
+            break;
+        }
+        widths.push(wanted);
+        left -= gap + wanted;
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = " ".repeat(indent);
+        for (column, width) in widths.iter().enumerate() {
+            let cell = cut(row.get(column).map_or("", String::as_str), *width);
+            if column > 0 {
+                line.push_str(GAP);
+            }
+            line.push_str(&cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.width()));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let hidden = columns - widths.len();
+    if hidden > 0 {
+        let plural = if hidden == 1 { "" } else { "s" };
+        text.push_str(&format!("{:indent$}(and {hidden} more column{plural})\n", ""));
+    }
+    text
+}
+
+/// A cell in one line, without anything that a terminal would obey.
+fn shown(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    for c in cell.chars() {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
+}
+
+/// As much of a text as fits.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used >= width {
+            break;
+        }
+        kept.push(c);
+    }
+    if width > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|&cell| cell.to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = rows(&[&["id", "city", "value"], &["1", "Köln", "2.5"], &["100", "東京", ""]]);
+        assert_eq!(table(&rows, 2, 80), "  id   city  value\n  1    Köln  2.5\n  100  東京\n");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let rows = rows(&[&["aaaa", "bbbb", "cccc"], &["1", "2", "3"]]);
+        assert_eq!(table(&rows, 0, 10), "aaaa  bbbb\n1     2\n(and 1 more column)\n");
+        assert_eq!(table(&rows, 0, 9), "aaaa\n1\n(and 2 more columns)\n");
+        assert_eq!(table(&rows, 0, 3), "aa…\n1\n(and 2 more columns)\n");
+    }
+
+    #[test]
+    fn cells_are_one_line_and_not_long() {
+        let rows = rows(&[&["a\nb\x1b[31m", &"x".repeat(100)]]);
+        let expected = format!("a\\nb\\u{{1b}}[31m  {}…\n", "x".repeat(WIDEST - 1));
+        assert_eq!(table(&rows, 0, 80), expected);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_it_may() {
+        let rows = rows(&[&["ab", "東京", "c", "…", "longer"], &["", "x", "yy"], &[]]);
+        for width in 2..40 {
+            let text = table(&rows, 2, width);
+            let is_data = |line: &&str| !line.contains("more column");
+            assert!(
+                text.lines().filter(is_data).all(|line| line.width() <= width),
+                "{width}\n{text}"
+            );
+        }
+        assert_eq!(table(&[], 2, 80), "");
+    }
+}

@@ -1,0 +1,96 @@
+//! What is printed and where: data on standard output, all else on standard error. A closed pipe
+//! is no error, and what cannot be told to standard error is not told.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use manyhands::clean::CleanError;
+
+/// How wide what is no terminal is taken to be.
+const WIDTH: usize = 80;
+
+/// Writes text to standard output.
+///
+/// # Errors
+/// `Failed` if it cannot be written, such as on a full disk.
+pub(crate) fn print(text: &str) -> Result<(), CleanError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(CleanError::Failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Says what went wrong. The message's later lines may begin with `hint:`.
+pub(crate) fn error(message: impl Display) {
+    labelled("error", "\x1b[1;31m", message);
+}
+
+/// Says what should be known.
+pub(crate) fn warning(message: impl Display) {
+    labelled("warning", "\x1b[1;33m", message);
+}
+
+fn labelled(label: &str, colour: &str, message: impl Display) {
+    if has_colour() {
+        say(format_args!("{colour}{label}:\x1b[0m {message}"));
+    } else {
+        say(format_args!("{label}: {message}"));
+    }
+}
+
+fn has_colour() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    io::stderr().is_terminal() && !set("NO_COLOR") && !is_dumb
+}
+
+/// How many columns a terminal has.
+pub(crate) fn width(stream: impl AsFd) -> usize {
+    match rustix::termios::tcgetwinsize(stream) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => WIDTH,
+    }
+}
+
+/// A number with commas: 17,800,000.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and what it counts, in the plural but for one.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas() {
+        let numbers = [(0, "0"), (999, "999"), (1000, "1,000"), (17_800_000, "17,800,000")];
+        for (number, text) in numbers {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(counted(1, "file"), "1 file");
+        assert_eq!(counted(0, "file"), "0 files");
+    }
+}

@@ -1,0 +1,180 @@
+//! How it ends when not all goes well: clear errors, nothing half-written, other files unharmed.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use crate::kit::{Dir, Outcome, eventually, finish, is_there, wait};
+
+const TEXT: &str = "a,b\n1,2\n";
+
+#[test]
+fn a_missing_file_fails_alone() {
+    let dir = Dir::with(TEXT).file("b.csv", TEXT);
+    let outcome = dir.clean("in.csv none.csv b.csv -o out");
+    outcome.status(1).says("3 files (1 failed), 2 rows in, 2 out, ").says("error: none.csv: ");
+    outcome.says("No such file");
+    assert_eq!(dir.names(), ["b.csv", "in.csv", "out/cleaned_b.csv", "out/cleaned_in.csv"]);
+    dir.clean("none.csv -o x.csv").status(1).says("error: none.csv: ");
+    dir.clean("none.csv -o -").status(1).prints("");
+    assert!(!dir.path("x.csv").exists());
+}
+
+#[test]
+fn what_must_not_be_read_or_written_is_an_error() {
+    if geteuid().is_root() {
+        return;
+    }
+    let dir = Dir::with(TEXT).file("b.csv", TEXT).file("closed/c.csv", TEXT).file("fixed/x", "");
+    let set = |name: &str, mode| {
+        fs::set_permissions(dir.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    set("b.csv", 0o000);
+    set("closed", 0o000);
+    set("fixed", 0o555);
+    dir.clean("in.csv b.csv -o out").status(1).says("error: b.csv: ").says("ermission denied");
+    assert_eq!(dir.read("out/cleaned_in.csv"), TEXT);
+    dir.clean("closed -o out2").status(2).says("ermission denied");
+    dir.clean("in.csv -o fixed/").status(1).says("ermission denied");
+    dir.clean("in.csv -o fixed/new/").status(2).says("ermission denied");
+    set("closed", 0o755);
+    set("fixed", 0o755);
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    if !is_there("/dev/full") {
+        return;
+    }
+    let dir = Dir::with(TEXT);
+    dir.clean("in.csv -o /dev/full").status(1).says("error: ").says("No space left");
+    for arguments in
+        [&["clean", "in.csv", "-o", "-"][..], &["--help"], &["clean", "in.csv", "--dry-run"]]
+    {
+        let mut run = dir.command(arguments);
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        run.command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+        finish(run.command.spawn().unwrap()).status(1).says("error: ").says("No space left");
+    }
+    dir.clean("in.csv -o out.csv --report /dev/full").status(1).says("error: ").says("/dev/full");
+}
+
+/// Enough rows to fill any pipe.
+fn many_rows() -> String {
+    let rows: String = (0..400_000).map(|n| format!("{n},{n}\n")).collect();
+    format!("a,b\n{rows}")
+}
+
+#[test]
+fn a_closed_pipe_is_no_error_and_nothing_is_said() {
+    let dir = Dir::with(&many_rows());
+    for flags in [&[][..], &["--derive", "c = a / max(a)"], &["--workers", "1"], &["--strict"]] {
+        let command = ["clean", "in.csv", "-o", "-"];
+        let mut child = dir.command(command.iter().chain(flags)).start();
+        let mut first = [0; 4];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        assert_eq!(&first[..2], b"a,");
+        finish(child).status(0).says_nothing();
+        dir.assert_no_temporary_file();
+    }
+}
+
+#[test]
+fn a_pipe_that_was_never_open_is_no_error_either() {
+    let dir = Dir::with(&many_rows());
+    let arguments =
+        [&["clean", "in.csv", "-o", "-"][..], &["clean", "-h"], &["functions"], &["--version"]];
+    for arguments in arguments {
+        let mut run = dir.command(arguments);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        run.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        finish(run.command.spawn().unwrap()).status(0).says_nothing();
+    }
+}
+
+/// The processes that a process has started.
+fn children(child: &Child) -> Vec<u32> {
+    let id = child.id();
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    // It may have ended already.
+    let _ = kill_process(Pid::from_child(child), signal);
+}
+
+/// Sends a signal once a command works, and sees how it and its workers end.
+#[track_caller]
+fn interrupted(child: Child, with: Signal) -> Outcome {
+    // Workers come after the handlers of signals.
+    assert!(eventually(|| !children(&child).is_empty()));
+    let workers = children(&child);
+    signal(&child, with);
+    let outcome = finish(child);
+    let gone = |id: &u32| !is_there(&format!("/proc/{id}"));
+    assert!(eventually(|| workers.iter().all(gone)));
+    outcome
+}
+
+#[test]
+fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
+    for with in [Signal::INT, Signal::TERM] {
+        for flags in [&[][..], &["--derive", "c = a / max(a)"]] {
+            let dir = Dir::new();
+            let command =
+                ["clean", "-", "-o", "out.csv", "--report", "r.json", "--save-recipe", "r.toml"];
+            let mut child = dir.command(command.iter().chain(flags)).start();
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(many_rows().as_bytes()).unwrap();
+            interrupted(child, with).status(130).prints("").says("error: interrupted");
+            assert_eq!(dir.names(), [] as [&str; 0]);
+            dir.assert_no_temporary_file();
+            drop(stdin);
+        }
+    }
+}
+
+#[test]
+fn an_interruption_while_it_waits_for_a_pipe_leaves_what_was_complete() {
+    let dir = Dir::with(TEXT);
+    mkfifoat(CWD, dir.path("pipe.csv"), Mode::RUSR | Mode::WUSR).unwrap();
+    let mut child = dir.command(["clean", "in.csv", "pipe.csv", "-o", "out"]).start();
+    drop(child.stdin.take());
+    assert!(eventually(|| dir.path("out/cleaned_in.csv").exists()));
+    interrupted(child, Signal::INT).status(130).says("error: interrupted");
+    assert_eq!(dir.names(), ["in.csv", "out/cleaned_in.csv", "pipe.csv"]);
+    assert_eq!(dir.read("out/cleaned_in.csv"), TEXT);
+}
+
+#[test]
+fn a_pipe_is_an_input_as_any_other() {
+    let dir = Dir::new();
+    mkfifoat(CWD, dir.path("pipe.csv"), Mode::RUSR | Mode::WUSR).unwrap();
+    let mut child = dir.command(["clean", "pipe.csv", "-o", "out.csv"]).start();
+    drop(child.stdin.take());
+    fs::write(dir.path("pipe.csv"), TEXT).unwrap();
+    finish(child).done();
+    assert_eq!(dir.read("out.csv"), TEXT);
+}
+
+#[test]
+fn a_second_press_ends_it_at_once_whatever_it_waits_for() {
+    let dir = Dir::with(&many_rows());
+    let mut child = dir.command(["clean", "in.csv", "-o", "-"]).start();
+    let stdout = child.stdout.take().unwrap();
+    // The pipe is full, and nobody reads it.
+    let full = || rustix::io::ioctl_fionread(&stdout).unwrap() >= 1 << 16;
+    assert!(eventually(full));
+    let ended = eventually(|| {
+        signal(&child, Signal::INT);
+        child.try_wait().unwrap().is_some()
+    });
+    assert!(ended);
+    assert_eq!(wait(&mut child), 130);
+}

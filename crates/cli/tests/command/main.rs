@@ -1,0 +1,24 @@
+//! The command, run as users run it: what it prints, what it writes, how it ends.
+
+mod kit;
+
+/// Interruptions, closed pipes, full disks, missing files.
+mod ending;
+/// `manyhands functions`.
+mod functions;
+/// Where clean data goes, and what is never written over.
+mod output;
+/// Dialects, encodings and limits of inputs.
+mod reading;
+/// Recipes: files, saved ones, parameters.
+mod recipe;
+/// Workers, memory, temporary files.
+mod running;
+/// Each step, and their order.
+mod steps;
+/// Help, summaries, reports, dry runs, the progress bar.
+mod telling;
+/// What becomes of what does not fit.
+mod unfit;
+/// Wrong use: exit status 2, and nothing is written.
+mod wrong;

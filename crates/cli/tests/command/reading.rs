@@ -1,0 +1,86 @@
+//! Dialects, encodings and limits of inputs.
+
+use crate::kit::Dir;
+
+#[track_caller]
+fn selected(name: &str, content: &[u8], flags: &[&str]) -> String {
+    let dir = Dir::new().file(name, content);
+    let outcome = dir.run(["clean", name, "-o", "-", "--quiet"].iter().chain(flags));
+    outcome.done();
+    outcome.stdout
+}
+
+#[test]
+fn delimiter() {
+    let input = b"a;b,c\n1;2,3\n";
+    assert_eq!(selected("in.csv", input, &["--delimiter", ";", "--select", "a"]), "a\n1\n");
+    assert_eq!(
+        selected("in.csv", b"a;b;c\n1;2,3;4\n", &["--delimiter=auto", "--select=c"]),
+        "c\n4\n"
+    );
+    assert_eq!(selected("in.csv", b"a\tb\n1\t2\n", &["--delimiter=tab", "--select=b"]), "b\n2\n");
+    assert_eq!(selected("in.csv", b"a\tb\n1\t2\n", &["--delimiter=\\t", "--select=b"]), "b\n2\n");
+    assert_eq!(selected("in.tsv", b"a\tb\n1\t2\n", &["--select=b"]), "b\n2\n");
+    assert_eq!(selected("in.tsv", b"a,b\n1,2\n", &["--delimiter=,", "--select=b"]), "b\n2\n");
+}
+
+#[test]
+fn quote() {
+    let input = b"a,b\n'1,2',3\n";
+    assert_eq!(selected("in.csv", input, &["--quote", "'", "--select", "a"]), "a\n'1,2'\n");
+    let input = b"a,b\n\"1,2\"\n";
+    assert_eq!(selected("in.csv", input, &["--quote", "none", "--select", "b"]), "b\n2\"\n");
+}
+
+#[test]
+fn comment_and_skip_lines() {
+    let input = b"made by a machine\n\"on a Monday\na,b\n# not this\n1,2\n";
+    let flags = ["--skip-lines", "2", "--comment", "#"];
+    assert_eq!(selected("in.csv", input, &flags), "a,b\n1,2\n");
+}
+
+#[test]
+fn no_header() {
+    let flags = ["--no-header", "--select", "column_2"];
+    assert_eq!(selected("in.csv", b"1,2\n3,4\n", &flags), "2\n4\n");
+}
+
+#[test]
+fn encodings() {
+    let latin = b"name\nK\xf6ln\n";
+    assert_eq!(selected("in.csv", latin, &["--encoding", "windows-1252"]), "name\nKöln\n");
+    let utf16: Vec<u8> = "\u{feff}name\nKöln\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(selected("in.csv", &utf16, &[]), "name\nKöln\n");
+    assert_eq!(selected("in.csv", "\u{feff}name\nKöln\n".as_bytes(), &[]), "name\nKöln\n");
+}
+
+#[test]
+fn bytes_that_are_not_utf8_pass() {
+    let dir = Dir::new().file("in.csv", b"name\nK\xf6ln\n");
+    dir.clean("in.csv -o out.csv").done();
+    assert_eq!(std::fs::read(dir.path("out.csv")).unwrap(), b"name\nK\xf6ln\n");
+}
+
+#[test]
+fn max_record_fails_a_file_with_the_line() {
+    let dir = Dir::with("a\nshort\n\"a quote\nthat is never closed\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    let outcome = dir.clean("in.csv -o out.csv --max-record 16");
+    outcome.status(1).says("error: in.csv: ").says("line 3").says("--max-record");
+    assert_eq!(dir.names(), ["in.csv"]);
+}
+
+#[test]
+fn an_empty_file_and_one_with_a_header_only() {
+    assert_eq!(selected("in.csv", b"", &[]), "");
+    assert_eq!(selected("in.csv", b"\n\n", &[]), "");
+    assert_eq!(selected("in.csv", b"a,b", &["--derive", "c=1"]), "a,b,c\n");
+}
+
+#[test]
+fn header_names_that_are_empty_or_doubled_are_made_unique_and_told() {
+    let dir = Dir::with("a,,a\n1,2,3\n");
+    dir.clean("in.csv -o -")
+        .done()
+        .prints("a,column_2,a_2\n1,2,3\n")
+        .says("warning: in.csv: column 2");
+}

@@ -1,0 +1,107 @@
+//! Recipes: from files, saved, with parameters.
+
+use crate::kit::Dir;
+
+#[test]
+fn a_recipe_files_steps_come_first() {
+    let dir = Dir::with("v\n1\n2\n4\n");
+    let recipe = "steps = [{ filter = \"v < 3\" }]\n";
+    let dir = dir.file("r.toml", recipe);
+    dir.run(["clean", "in.csv", "-o-", "--derive=v = v / max(v)", "--recipe", "r.toml"])
+        .done()
+        .prints("v\n0.5\n1.0\n");
+}
+
+#[test]
+fn param_is_what_expressions_name() {
+    let dir = Dir::with("v,c\n1,Ulm\n2,Bonn\n");
+    let dir =
+        dir.file("r.toml", "steps = [{ filter = \"v < :limit\" }]\n[parameters]\nlimit = \"3\"\n");
+    dir.clean("in.csv -o - --recipe r.toml").done().prints("v,c\n1,Ulm\n2,Bonn\n");
+    dir.clean("in.csv -o - --recipe r.toml --param limit=2").done().prints("v,c\n1,Ulm\n");
+    dir.run(["clean", "in.csv", "-o-", "--filter", "c = :city", "--param", "city=Bonn"])
+        .done()
+        .prints("v,c\n2,Bonn\n");
+}
+
+#[test]
+fn typed_rules_win_over_the_files() {
+    let dir = Dir::with("v\nx\n1\n");
+    let dir = dir.file("r.toml", "on_bad = \"null\"\nsteps = [{ types = { v = \"number\" } }]\n");
+    dir.clean("in.csv -o - --recipe r.toml").done().prints("v\n\"\"\n1\n");
+    dir.clean("in.csv -o - --recipe r.toml --on-bad reject").done().prints("v\n1\n");
+}
+
+#[test]
+fn a_saved_recipe_does_the_same_again() {
+    let dir = Dir::with("Id,Value,x,y\n1, 5 ,NA,a b\n,,,\n2,700,q,c\n2,7,q,\n3,6,,\n");
+    let steps = [
+        "--drop-empty-rows",
+        "--normalize-columns",
+        "--trim",
+        "all",
+        "--null",
+        "NA",
+        "--types",
+        "id=integer,value=number",
+        "--filter",
+        "value <= :limit",
+        "--outliers",
+        "value=range:0:100",
+        "--fill",
+        "x=ffill",
+        "--dedupe",
+        "id",
+        "--replace",
+        "y=/ /_/",
+        "--derive",
+        "share = value / max(value)",
+        "--rename",
+        "id=number",
+        "--drop",
+        "x",
+        "--select",
+        "number,share,y,value",
+        "--param",
+        "limit=500",
+        "--on-bad",
+        "null",
+        "--on-ragged",
+        "pad",
+        "--missing-column",
+        "null",
+    ];
+    let command = ["clean", "in.csv", "-o", "a.csv", "--save-recipe", "r.toml"];
+    dir.run(command.iter().chain(&steps)).done();
+    dir.clean("in.csv -o b.csv --recipe r.toml --save-recipe r2.toml").done();
+    assert_eq!(dir.read("a.csv"), dir.read("b.csv"));
+    assert_eq!(dir.read("r.toml"), dir.read("r2.toml"));
+    let expected =
+        "number,share,y,value\n1,0.7142857142857143,a_b,5\n2,1.0,,7\n3,0.8571428571428571,,6\n";
+    assert_eq!(dir.read("a.csv"), expected);
+}
+
+#[test]
+fn a_dry_run_saves_the_recipe_too() {
+    let dir = Dir::with("a\n1\n");
+    dir.clean("in.csv --dry-run --trim all --save-recipe r.toml").done();
+    assert_eq!(dir.names(), ["in.csv", "r.toml"]);
+    dir.clean("in.csv -o - --recipe r.toml").done().prints("a\n1\n");
+}
+
+#[test]
+fn the_recipe_goes_to_standard_output_if_data_does_not() {
+    let dir = Dir::with("a\n1\n");
+    let outcome = dir.clean("in.csv -o out.csv --trim all --save-recipe -");
+    assert!(outcome.done().stdout.contains("trim = \"all\""), "{outcome:?}");
+}
+
+#[test]
+fn a_recipe_that_exists_is_kept_unless_forced() {
+    let dir = Dir::with("a\n1\n").file("r.toml", "mine");
+    dir.clean("in.csv -o out.csv --save-recipe r.toml").status(2).says("hint: --force");
+    assert_eq!(dir.names(), ["in.csv", "r.toml"]);
+    assert_eq!(dir.read("r.toml"), "mine");
+    dir.clean("in.csv -o out.csv --save-recipe r.toml --force").done();
+    assert!(dir.read("r.toml").contains("steps"));
+}

@@ -1,0 +1,584 @@
+//! The records of one chunk on their way through the steps, column by column.
+//!
+//! ```text
+//!   bytes ── ends ── rows:   r0  r1  r2  r3  r4        records as they were found
+//!   alive                    r0      r2      r4        those that no step has set aside
+//!   columns   Source         ·       ·       ·         a slice of the bytes, looked at if needed
+//!             Cells          c0      c1      c2        some step changed or made them
+//!             Floats         f0      f1      f2        derived numbers, text only when written
+//!   numbers                  n0      n1      n2        what cells read as, kept while it is true
+//! ```
+//! Everything below `alive` is dense: the place *k* belongs to the record `alive[k]`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::number::{self, EXACT, Number, Reading};
+use crate::pass::{Failure, Reject};
+use crate::plan::Plan;
+use crate::recipe::{OnBad, OnRagged};
+use crate::record::{self, Field};
+use crate::split::Owned;
+
+/// Where a cell is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cell {
+    at: u32,
+    len: u32,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the input, with its quotes.
+    Input,
+    /// In the batch's scratch space, as plain text.
+    Scratch,
+    /// As `Scratch`; it had quotes and gets them again.
+    ScratchQuoted,
+}
+
+impl Cell {
+    const EMPTY: Cell = Cell { at: 0, len: 0, place: Place::Scratch };
+}
+
+/// The cells of a column, for the rows that are alive.
+#[derive(Debug)]
+pub(crate) enum Column {
+    /// The field of that number, as it is.
+    Source(usize),
+    /// Nothing.
+    Empty,
+    Cells(Vec<Cell>),
+    Floats { values: Vec<f64>, valid: Vec<bool> },
+}
+
+/// What the cells of a column read as, for the rows that are alive.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Numbers {
+    /// The nearest `f64`; meaningless where there is no number.
+    pub(crate) values: Vec<f64>,
+    pub(crate) valid: Vec<bool>,
+    /// Whether it is an integer, as it is written.
+    pub(crate) ints: Vec<bool>,
+    /// The places that cannot be read, in order.
+    pub(crate) bad: Vec<u32>,
+    /// Whether every value is exact: no integer beyond 2^53 is among them.
+    pub(crate) exact: bool,
+}
+
+/// How often something happened, by step and what it was.
+pub(crate) type Counts = BTreeMap<(usize, &'static str, bool), u64>;
+
+/// The records of one chunk, between two steps.
+pub(crate) struct Batch<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) bytes: &'a [u8],
+    owned: &'a Owned,
+    /// The rows that are alive, as places in `owned.ends.rows`.
+    pub(crate) alive: Vec<u32>,
+    pub(crate) columns: Vec<Column>,
+    numbers: Vec<Option<Numbers>>,
+    /// Text that steps made.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) rows_in: u64,
+    pub(crate) blank_lines: u64,
+    /// Rows by step, reason, and whether they are among the rejects.
+    pub(crate) set_aside: Counts,
+    /// Cells by step and what became of them.
+    pub(crate) cells: Counts,
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) failure: Option<Failure>,
+    /// Whether short records are among the rows.
+    pub(crate) has_short: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// The own records of a chunk.
+    pub(crate) fn new(plan: &'a Plan, bytes: &'a [u8], owned: &'a Owned) -> Batch<'a> {
+        let mut columns: Vec<Column> = (0..plan.fields).map(Column::Source).collect();
+        columns.resize_with(plan.names.len(), || Column::Empty);
+        let mut batch = Batch {
+            plan,
+            bytes,
+            owned,
+            alive: Vec::with_capacity(owned.ends.rows.len()),
+            numbers: columns.iter().map(|_| None).collect(),
+            columns,
+            scratch: Vec::new(),
+            rows_in: 0,
+            blank_lines: 0,
+            set_aside: Counts::new(),
+            cells: Counts::new(),
+            rejects: Vec::new(),
+            failure: None,
+            has_short: false,
+        };
+        batch.read();
+        batch
+    }
+
+    /// Goes through the records once: blank lines, wrong numbers of fields.
+    fn read(&mut self) {
+        let (plan, ends) = (self.plan, &self.owned.ends);
+        let rows = ends.rows.len();
+        let mut start = self.owned.start;
+        let mut first = match self.owned.first_row {
+            0 => 0,
+            row => ends.rows[..row].last().map_or(0, |last| *last as usize + 1),
+        };
+        for row in self.owned.first_row..rows {
+            let last = ends.rows[row] as usize;
+            let end = ends.fields[last] as usize;
+            let fields = last + 1 - first;
+            if fields == 1 && end == start {
+                self.blank_lines += 1;
+            } else {
+                self.rows_in += 1;
+                if end - start > plan.dialect.max_record {
+                    self.fail_at(start, too_long(plan.dialect.max_record));
+                    return;
+                }
+                if self.owned.unterminated && row + 1 == rows {
+                    self.reject_row(row, 0, None, "unterminated quote");
+                } else if fields == plan.fields || self.takes_ragged(row, first, fields) {
+                    self.alive.push(row as u32);
+                }
+                if self.failure.is_some() {
+                    return;
+                }
+            }
+            first = last + 1;
+            start = record::next_start(&plan.dialect, self.bytes, end);
+        }
+    }
+
+    /// Whether a record with a wrong number of fields goes on.
+    #[cold]
+    fn takes_ragged(&mut self, row: usize, first: usize, fields: usize) -> bool {
+        let wanted = self.plan.fields;
+        match self.plan.on_ragged {
+            OnRagged::Reject => {}
+            OnRagged::Fail => {
+                let message = format!("a record with {fields} fields; the header has {wanted}");
+                self.fail_at(self.start(row), message);
+                return false;
+            }
+            OnRagged::Pad if fields < wanted => {
+                self.count_cells(0, "padded", (wanted - fields) as u64);
+                self.has_short = true;
+                return true;
+            }
+            OnRagged::Pad => {
+                let ends = &self.owned.ends.fields;
+                let surplus = (first + wanted..first + fields).all(|at| {
+                    let raw = &self.bytes[ends[at - 1] as usize + 1..ends[at] as usize];
+                    Field::new(&self.plan.dialect, raw).is_empty()
+                });
+                if surplus {
+                    self.count_cells(0, "surplus dropped", (fields - wanted) as u64);
+                    self.has_short = true;
+                    return true;
+                }
+            }
+        }
+        self.reject_row(row, 0, None, "ragged");
+        false
+    }
+
+    /// The place in `ends.fields` of a row's first field.
+    #[inline]
+    fn first_field(&self, row: usize) -> usize {
+        if row == 0 { 0 } else { self.owned.ends.rows[row - 1] as usize + 1 }
+    }
+
+    /// Where a row begins.
+    #[inline]
+    pub(crate) fn start(&self, row: usize) -> usize {
+        if row == self.owned.first_row {
+            return self.owned.start;
+        }
+        let before = self.owned.ends.fields[self.owned.ends.rows[row - 1] as usize] as usize;
+        record::next_start(&self.plan.dialect, self.bytes, before)
+    }
+
+    /// Where a row's line end begins.
+    #[inline]
+    pub(crate) fn end(&self, row: usize) -> usize {
+        self.owned.ends.fields[self.owned.ends.rows[row] as usize] as usize
+    }
+
+    /// Whether a row has as many fields as the header.
+    #[inline]
+    pub(crate) fn is_whole(&self, row: usize) -> bool {
+        !self.has_short
+            || self.owned.ends.rows[row] as usize + 1 - self.first_field(row) == self.plan.fields
+    }
+
+    /// A field of a row as it is; one that a short record lacks is empty.
+    #[inline]
+    pub(crate) fn source(&self, row: usize, field: usize) -> (usize, usize) {
+        let (first, ends) = (self.first_field(row), &self.owned.ends.fields);
+        if self.has_short && first + field > self.owned.ends.rows[row] as usize {
+            return (0, 0);
+        }
+        let from = if field == 0 { self.start(row) } else { ends[first + field - 1] as usize + 1 };
+        (from, ends[first + field] as usize)
+    }
+
+    /// The bytes of a field of the input, from the place of its first to that of its last.
+    #[inline]
+    pub(crate) fn field(&self, (from, to): (usize, usize)) -> Field<'a> {
+        Field::new(&self.plan.dialect, &self.bytes[from..to])
+    }
+
+    fn cell_field(&self, cell: Cell) -> Field<'a> {
+        self.field((cell.at as usize, (cell.at + cell.len) as usize))
+    }
+
+    fn cell_content(&self, cell: Cell) -> Cow<'_, [u8]> {
+        match cell.place {
+            Place::Input => self.cell_field(cell).content(),
+            _ => Cow::Borrowed(&self.scratch[cell.at as usize..(cell.at + cell.len) as usize]),
+        }
+    }
+
+    /// What a cell says; nothing if it is empty.
+    pub(crate) fn content(&self, k: usize, column: usize) -> Cow<'_, [u8]> {
+        match &self.columns[column] {
+            Column::Source(field) => {
+                self.field(self.source(self.alive[k] as usize, *field)).content()
+            }
+            Column::Empty => Cow::Borrowed(&[]),
+            Column::Cells(cells) => self.cell_content(cells[k]),
+            Column::Floats { values, valid } => {
+                let mut text = Vec::new();
+                if valid[k] {
+                    number::write_f64(values[k], &mut text);
+                }
+                Cow::Owned(text)
+            }
+        }
+    }
+
+    pub(crate) fn is_empty_cell(&self, k: usize, column: usize) -> bool {
+        match &self.columns[column] {
+            Column::Source(field) => {
+                self.field(self.source(self.alive[k] as usize, *field)).is_empty()
+            }
+            Column::Empty => true,
+            Column::Cells(cells) => match cells[k].place {
+                Place::Input => self.cell_field(cells[k]).is_empty(),
+                _ => cells[k].len == 0,
+            },
+            Column::Floats { valid, .. } => !valid[k],
+        }
+    }
+
+    /// A cell for writing: its bytes with their quotes if no step changed it, else what it says
+    /// and whether it had quotes.
+    pub(crate) fn written(&self, k: usize, column: usize) -> Written<'_> {
+        match &self.columns[column] {
+            Column::Source(field) => {
+                Written::Field(self.field(self.source(self.alive[k] as usize, *field)))
+            }
+            Column::Empty => Written::Text(&[], false),
+            Column::Cells(cells) => {
+                let cell = cells[k];
+                match cell.place {
+                    Place::Input => Written::Field(self.cell_field(cell)),
+                    place => {
+                        let text = &self.scratch[cell.at as usize..(cell.at + cell.len) as usize];
+                        Written::Text(text, place == Place::ScratchQuoted)
+                    }
+                }
+            }
+            Column::Floats { values, valid } => Written::Float(valid[k].then(|| values[k])),
+        }
+    }
+
+    /// The cells of a column, to be changed: [`set`](Self::set).
+    pub(crate) fn make_cells(&mut self, column: usize) -> &mut Vec<Cell> {
+        let mut cells = Vec::with_capacity(self.alive.len());
+        match &self.columns[column] {
+            Column::Cells(_) => {}
+            Column::Source(field) => cells.extend(self.alive.iter().map(|row| {
+                let (from, to) = self.source(*row as usize, *field);
+                Cell { at: from as u32, len: (to - from) as u32, place: Place::Input }
+            })),
+            Column::Empty => cells.resize(self.alive.len(), Cell::EMPTY),
+            Column::Floats { values, valid } => {
+                let (values, valid) = (values.clone(), valid.clone());
+                for (value, valid) in values.iter().zip(valid) {
+                    let at = self.scratch.len();
+                    if valid {
+                        number::write_f64(*value, &mut self.scratch);
+                    }
+                    cells.push(self.scratched(at, false));
+                }
+            }
+        }
+        if !matches!(self.columns[column], Column::Cells(_)) {
+            self.columns[column] = Column::Cells(cells);
+        }
+        self.numbers[column] = None;
+        match &mut self.columns[column] {
+            Column::Cells(cells) => cells,
+            _ => unreachable!("it was made so above"),
+        }
+    }
+
+    /// The cell of what was written to the scratch space from `at` on.
+    pub(crate) fn scratched(&self, at: usize, quoted: bool) -> Cell {
+        let place = if quoted { Place::ScratchQuoted } else { Place::Scratch };
+        Cell { at: at as u32, len: (self.scratch.len() - at) as u32, place }
+    }
+
+    /// A column of the pieces of some text, by their places and lengths.
+    pub(crate) fn text_column(&mut self, text: &[u8], places: &[(usize, usize)]) -> Column {
+        let base = self.scratch.len();
+        self.scratch.extend_from_slice(text);
+        let cell = |(at, len): &(usize, usize)| Cell {
+            at: (base + at) as u32,
+            len: *len as u32,
+            place: Place::Scratch,
+        };
+        Column::Cells(places.iter().map(cell).collect())
+    }
+
+    /// Whether a cell has quotes in the input, or had.
+    pub(crate) fn is_quoted(&self, k: usize, column: usize) -> bool {
+        match &self.columns[column] {
+            Column::Source(field) => {
+                self.field(self.source(self.alive[k] as usize, *field)).is_quoted()
+            }
+            Column::Cells(cells) => match cells[k].place {
+                Place::Input => self.cell_field(cells[k]).is_quoted(),
+                place => place == Place::ScratchQuoted,
+            },
+            _ => false,
+        }
+    }
+
+    /// Changes each cell for which `change` gives new text; counts them.
+    pub(crate) fn change(
+        &mut self,
+        step: usize,
+        what: &'static str,
+        column: usize,
+        mut change: impl FnMut(&Self, usize, &mut Vec<u8>) -> bool,
+    ) {
+        let mut text = Vec::new();
+        let mut changed = 0;
+        for k in 0..self.alive.len() {
+            text.clear();
+            if !change(self, k, &mut text) {
+                continue;
+            }
+            let quoted = self.is_quoted(k, column) && !text.is_empty();
+            let at = self.scratch.len();
+            self.scratch.extend_from_slice(&text);
+            let cell = self.scratched(at, quoted);
+            self.make_cells(column)[k] = cell;
+            changed += 1;
+        }
+        self.count_cells(step, what, changed);
+    }
+
+    /// What the cells of a column read as; read once.
+    pub(crate) fn numbers(&mut self, column: usize) -> &Numbers {
+        if self.numbers[column].is_none() {
+            self.numbers[column] = Some(self.read_numbers(column));
+        }
+        self.numbers[column].as_ref().expect("it was read above")
+    }
+
+    /// What [`numbers`](Self::numbers) read before.
+    pub(crate) fn known_numbers(&self, column: usize) -> Option<&Numbers> {
+        self.numbers[column].as_ref()
+    }
+
+    fn read_numbers(&self, column: usize) -> Numbers {
+        let rows = self.alive.len();
+        let mut numbers = Numbers { exact: true, ..Numbers::default() };
+        if let Column::Floats { values, valid } = &self.columns[column] {
+            let ints = vec![false; rows];
+            return Numbers { values: values.clone(), valid: valid.clone(), ints, ..numbers };
+        }
+        numbers.values.reserve(rows);
+        numbers.valid.reserve(rows);
+        numbers.ints.reserve(rows);
+        if let Column::Source(field) = self.columns[column] {
+            for row in &self.alive {
+                let (from, to) = self.source(*row as usize, field);
+                let raw = &self.bytes[from..to];
+                match number::read_short(raw) {
+                    Some((value, is_int)) => numbers.push(value, is_int),
+                    None => numbers.push_read(&Field::new(&self.plan.dialect, raw).content()),
+                }
+            }
+        } else {
+            for k in 0..rows {
+                numbers.push_read(&self.content(k, column));
+            }
+        }
+        numbers
+    }
+
+    /// Keeps the rows for which `keep` holds.
+    pub(crate) fn retain(&mut self, keep: &[bool]) {
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        retain(&mut self.alive, keep);
+        for column in &mut self.columns {
+            match column {
+                Column::Source(_) | Column::Empty => {}
+                Column::Cells(cells) => retain(cells, keep),
+                Column::Floats { values, valid } => {
+                    retain(values, keep);
+                    retain(valid, keep);
+                }
+            }
+        }
+        for numbers in self.numbers.iter_mut().flatten() {
+            retain(&mut numbers.values, keep);
+            retain(&mut numbers.valid, keep);
+            retain(&mut numbers.ints, keep);
+            let mut bad = Vec::new();
+            if !numbers.bad.is_empty() {
+                let mut new = 0;
+                let mut old = numbers.bad.iter().peekable();
+                for (k, keep) in keep.iter().enumerate() {
+                    let is_bad = old.next_if(|bad| **bad as usize == k).is_some();
+                    if *keep {
+                        if is_bad {
+                            bad.push(new);
+                        }
+                        new += 1;
+                    }
+                }
+            }
+            numbers.bad = bad;
+        }
+    }
+
+    /// Forgets what a column read as, since a step replaced it.
+    pub(crate) fn replace_column(&mut self, column: usize, with: Column) {
+        self.columns[column] = with;
+        self.numbers[column] = None;
+    }
+
+    pub(crate) fn count_rows(&mut self, step: usize, reason: &'static str, rows: u64) {
+        if rows > 0 {
+            *self.set_aside.entry((step, reason, false)).or_default() += rows;
+        }
+    }
+
+    pub(crate) fn count_cells(&mut self, step: usize, what: &'static str, cells: u64) {
+        if cells > 0 {
+            *self.cells.entry((step, what, false)).or_default() += cells;
+        }
+    }
+
+    /// Treats rows with a cell that could not be read as the recipe says; `bad` has their places
+    /// with the column and what is wrong, in order. Rows that are rejected are no longer kept.
+    pub(crate) fn treat_bad(
+        &mut self,
+        step: usize,
+        bad: impl IntoIterator<Item = (usize, Option<usize>, &'static str)>,
+        keep: &mut [bool],
+    ) {
+        for (k, column, reason) in bad {
+            match self.plan.on_bad {
+                OnBad::Reject => {
+                    keep[k] = false;
+                    self.reject_row(self.alive[k] as usize, step, column, reason);
+                }
+                OnBad::Null => self.count_cells(step, reason, 1),
+                OnBad::Fail => {
+                    let mut message = reason.to_owned();
+                    if let Some(column) = column {
+                        let cell = String::from_utf8_lossy(&self.content(k, column)).into_owned();
+                        message = format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
+                    }
+                    let start = self.start(self.alive[k] as usize);
+                    self.fail_at(start, format!("step {step}: {message}"));
+                }
+            }
+        }
+    }
+
+    /// Notes a failure of the file, unless an earlier record failed it.
+    pub(crate) fn fail_at(&mut self, at: usize, message: String) {
+        if self.failure.as_ref().is_none_or(|known| at < known.at) {
+            self.failure = Some(Failure { at, line: 0, message });
+        }
+    }
+
+    pub(crate) fn reject_row(
+        &mut self,
+        row: usize,
+        step: usize,
+        column: Option<usize>,
+        reason: &'static str,
+    ) {
+        *self.set_aside.entry((step, reason, true)).or_default() += 1;
+        let (at, end) = (self.start(row), self.end(row));
+        let record = self.bytes[at..end].to_vec();
+        self.rejects.push(Reject { at: at as u64, line: 0, step, column, reason: reason.into(), record });
+    }
+}
+
+/// What is said of a record that is too long.
+pub(crate) fn too_long(limit: usize) -> String {
+    format!("a record of more than {limit} bytes; is a quote missing? --max-record allows longer ones")
+}
+
+/// A cell for writing.
+pub(crate) enum Written<'a> {
+    /// As it was, with its quotes.
+    Field(Field<'a>),
+    /// What it says now, and whether it had quotes.
+    Text(&'a [u8], bool),
+    /// A number, or nothing.
+    Float(Option<f64>),
+}
+
+impl Numbers {
+    #[inline]
+    fn push(&mut self, value: f64, is_int: bool) {
+        self.values.push(value);
+        self.valid.push(true);
+        self.ints.push(is_int);
+    }
+
+    fn push_read(&mut self, text: &[u8]) {
+        match number::read(text) {
+            Reading::Number(number) => {
+                let value = number.to_f64();
+                let is_int = matches!(number, Number::Int(_));
+                self.exact &= !is_int || value.abs() <= EXACT;
+                self.push(value, is_int);
+            }
+            other => {
+                if matches!(other, Reading::Bad) {
+                    self.bad.push(self.values.len() as u32);
+                }
+                self.values.push(0.0);
+                self.valid.push(false);
+                self.ints.push(false);
+            }
+        }
+    }
+}
+
+/// Keeps the elements of a vector for which `keep` holds, without branches on what it says.
+fn retain<T: Copy>(vector: &mut Vec<T>, keep: &[bool]) {
+    let mut kept = 0;
+    for k in 0..vector.len() {
+        vector[kept] = vector[k];
+        kept += usize::from(keep[k]);
+    }
+    vector.truncate(kept);
+}

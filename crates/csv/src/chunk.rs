@@ -1,0 +1,186 @@
+//! A worker's side: one chunk of a file, through one pass.
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{Batch, too_long};
+use crate::emit::emit;
+use crate::head::count_lines;
+use crate::pass::{self, Assignment, Failure, Partial, Reject};
+use crate::plan::Plan;
+use crate::scan::{Scanner, State};
+use crate::split::{Owned, Start, Transition, likely_state};
+use crate::tally::Tally;
+
+/// What a worker must know to do a chunk, besides the plan and the bytes; made by
+/// [`Course::task`](crate::Course::task).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    pub(crate) start: TaskStart,
+    pub(crate) assignment: Assignment,
+}
+
+/// How the chunk begins, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TaskStart {
+    /// With the file's first record.
+    First,
+    /// It is not known: assume something.
+    Unknown,
+    /// In this state.
+    In(State),
+}
+
+/// What came of a chunk, but for its output.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    pub(crate) transition: Transition,
+    pub(crate) lines: u64,
+    pub(crate) tally: Tally,
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) partial: Option<Partial>,
+}
+
+/// Whether a chunk's records are all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// They are: [`Chunk::run`] may be called.
+    Whole,
+    /// The last one goes on: more bytes are needed, at least this many.
+    More(usize),
+}
+
+/// One chunk on its way through a pass.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    plan: &'a Plan,
+    task: &'a Task,
+    scanner: Scanner,
+    from: usize,
+    after_cr: bool,
+    transition: Transition,
+    owned: Owned,
+    /// A record is longer than it may be.
+    too_long: bool,
+}
+
+/// How many bytes behind a chunk are looked at first.
+const AHEAD: usize = 16 << 10;
+
+impl<'a> Chunk<'a> {
+    /// Finds the records that are the chunk's own. The chunk is `bytes[from..to]`; before it is at
+    /// least one byte of the file, unless it begins with the file's first record.
+    pub fn new(plan: &'a Plan, task: &'a Task, bytes: &[u8], from: usize, to: usize) -> Chunk<'a> {
+        let dialect = &plan.dialect;
+        let scanner = Scanner::best(dialect);
+        let (start, assumed) = match task.start {
+            TaskStart::First => (Start::First, State::RecordStart),
+            TaskStart::In(state) => (Start::In(state), state),
+            TaskStart::Unknown => {
+                let state = likely_state(dialect, bytes[from - 1]);
+                (Start::In(state), state)
+            }
+        };
+        let after_cr = start != Start::First && bytes[from - 1] == b'\r';
+        let owned = Owned::scan(scanner, dialect, bytes, from, to, start);
+        let transition = owned.transition(dialect, &bytes[from..to], assumed);
+        Chunk { plan, task, scanner, from, after_cr, transition, owned, too_long: false }
+    }
+
+    /// Looks for the end of the last record, in the same bytes as before and what was added
+    /// behind them. `at_end` says that the file has no more.
+    pub fn reach(&mut self, bytes: &[u8], at_end: bool) -> Reach {
+        loop {
+            let seen = (self.owned.scanned() + AHEAD.max(self.owned.pending())).min(bytes.len());
+            let all = seen == bytes.len();
+            if self.owned.finish(self.scanner, &self.plan.dialect, &bytes[..seen], at_end && all) {
+                return Reach::Whole;
+            }
+            if self.owned.pending() > self.plan.dialect.max_record {
+                self.too_long = true;
+                return Reach::Whole;
+            }
+            if all {
+                return Reach::More(AHEAD.max(self.owned.pending()));
+            }
+        }
+    }
+
+    /// Does the pass. `base` is where in the file `bytes` begin. In the last pass the clean rows
+    /// are appended to `out`.
+    pub fn run(self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Outcome {
+        let (plan, assignment) = (self.plan, &self.task.assignment);
+        let mut outcome = Outcome::empty(self.transition, self.owned.lines);
+        if self.too_long {
+            let at = self.owned.last_start(&plan.dialect, bytes);
+            let message = too_long(plan.dialect.max_record);
+            outcome.failure = Some(Failure { at, line: 0, message });
+        } else {
+            let mut batch = Batch::new(plan, bytes, &self.owned);
+            if batch.failure.is_none() {
+                pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
+            }
+            if batch.failure.is_none() {
+                match &assignment.ask {
+                    Some(ask) => {
+                        let cut = assignment.known.len();
+                        outcome.partial = Some(pass::answer(&mut batch, cut, ask));
+                    }
+                    None => finish(&mut batch, out, &mut outcome),
+                }
+            }
+            outcome.failure = batch.failure;
+        }
+        outcome.settle(bytes, self.from, self.after_cr, base);
+        outcome
+    }
+}
+
+impl Outcome {
+    fn empty(transition: Transition, lines: u64) -> Outcome {
+        Outcome {
+            transition,
+            lines,
+            tally: Tally::default(),
+            rejects: Vec::new(),
+            failure: None,
+            partial: None,
+        }
+    }
+
+    /// Of a chunk whose start state is known.
+    pub(crate) fn certain(begin: State, end: State, lines: u64) -> Outcome {
+        Outcome::empty(Transition::certain(begin, end), lines)
+    }
+
+    /// From places in `bytes`, whose chunk begins at `from`, to places in the file, where `bytes`
+    /// begin at `base`.
+    pub(crate) fn settle(&mut self, bytes: &[u8], from: usize, after_cr: bool, base: u64) {
+        let (mut counted, mut lines) = (from, 0);
+        for reject in &mut self.rejects {
+            let at = reject.at as usize;
+            lines += count_lines(&bytes[counted..at], counted == from && after_cr);
+            counted = at;
+            reject.line = lines;
+            reject.at += base;
+        }
+        if let Some(failure) = &mut self.failure {
+            failure.line = count_lines(&bytes[from..failure.at], after_cr);
+            failure.at += base as usize;
+        }
+    }
+}
+
+/// Writes the rows of a batch that went through all steps.
+pub(crate) fn finish(batch: &mut Batch, out: &mut Vec<u8>, outcome: &mut Outcome) {
+    let before = out.len();
+    if let Err((row, message)) = emit(batch, out) {
+        out.truncate(before);
+        let at = batch.start(row);
+        batch.fail_at(at, message);
+        return;
+    }
+    outcome.tally = Tally::of(batch);
+    outcome.rejects = std::mem::take(&mut batch.rejects);
+    outcome.rejects.sort_by_key(|reject| reject.at);
+}

@@ -1,0 +1,215 @@
+//! The parent's side: a file's chunks through all passes, what they answer put together in order.
+//!
+//! ```text
+//!   for each pass      task(chunk) ──► Chunk::run ──► accept(chunk, outcome)   in order
+//!                        ▲                               │ assumed wrongly: the same chunk again
+//!   when all are in    finish_pass() ── next pass ◄──────┘
+//! ```
+//! Nothing of an outcome is used before the state in which its chunk begins is known and agrees
+//! with what the worker assumed.
+
+use crate::chunk::{Outcome, Task, TaskStart};
+use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
+use crate::plan::Plan;
+use crate::report::FileReport;
+use crate::scan::State;
+use crate::tally::Tally;
+
+/// One file's way through the passes of its plan.
+#[derive(Debug)]
+pub struct Course {
+    memory: usize,
+    secret: (u64, u64),
+    /// The state in which each chunk begins, as far as it is known.
+    starts: Vec<State>,
+    known: Vec<Known>,
+    /// The barriers of the cuts that were passed, for their verdicts.
+    passed: Vec<Barrier>,
+    barrier: Option<Barrier>,
+    /// Which chunk's outcome is next.
+    next: usize,
+    lines: u64,
+    tally: Tally,
+}
+
+/// What became of an outcome.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It counts; so do the chunk's output and, in the last pass, these rejects.
+    Taken(Rejects),
+    /// Its worker assumed wrongly: the chunk is to be done again, with a new
+    /// [`task`](Course::task).
+    Again,
+    /// The file fails.
+    Failed(String),
+}
+
+/// The records of a chunk that were rejected.
+#[derive(Debug, Default)]
+pub struct Rejects(Vec<Reject>);
+
+/// What comes after a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// All chunks again.
+    Pass,
+    /// Nothing: all is written.
+    Done,
+}
+
+impl Course {
+    /// A file whose first record begins after `lines` lines. `memory` is how many bytes
+    /// aggregates and keys may take; `secret` keys hashes, and must be the same when runs are to
+    /// be compared step by step.
+    pub fn new(plan: &Plan, memory: usize, secret: (u64, u64), lines: u64) -> Course {
+        let barrier = (!plan.cuts.is_empty()).then(|| Barrier::new(plan, 0, memory, secret));
+        Course {
+            memory,
+            secret,
+            starts: vec![State::RecordStart],
+            known: Vec::new(),
+            passed: Vec::new(),
+            barrier,
+            next: 0,
+            lines,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether this is the pass that writes.
+    pub fn is_last_pass(&self) -> bool {
+        self.barrier.is_none()
+    }
+
+    /// Which cut this pass ends at; the number of cuts in the last.
+    pub(crate) fn cut(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Which chunk's outcome must be accepted next.
+    pub fn next_chunk(&self) -> usize {
+        self.next
+    }
+
+    /// How many rows were read so far, in the last pass.
+    pub fn rows_in(&self) -> u64 {
+        self.tally.rows_in
+    }
+
+    /// How many records were rejected so far, in the last pass.
+    pub fn rejected(&self) -> u64 {
+        self.tally.rejected()
+    }
+
+    /// What a worker must know to do a chunk in this pass.
+    pub fn task(&self, chunk: usize) -> Task {
+        let start = match (chunk, self.starts.get(chunk)) {
+            (0, _) => TaskStart::First,
+            (_, Some(state)) => TaskStart::In(*state),
+            (_, None) => TaskStart::Unknown,
+        };
+        let assignment = Assignment {
+            known: self.known.clone(),
+            verdicts: self.passed.iter().map(|barrier| barrier.verdict(chunk)).collect(),
+            ask: self.barrier.as_ref().map(Barrier::ask),
+        };
+        Task { start, assignment }
+    }
+
+    /// As [`task`](Self::task), for a chunk that was cut where a record begins and ends.
+    pub fn task_of_whole_records(&self) -> Task {
+        Task { start: TaskStart::First, ..self.task(0) }
+    }
+
+    /// The first chunk of which it is not known in what state it ends.
+    pub fn frontier(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Looks at the outcome of the chunk at the [`frontier`](Self::frontier), which moves on.
+    /// False: its worker assumed wrongly, and the chunk is to be done again with a new task.
+    pub fn verify(&mut self, outcome: &Outcome) -> bool {
+        let truth = self.starts[self.frontier()];
+        self.starts.push(outcome.transition.end(truth));
+        outcome.transition.holds(truth)
+    }
+
+    /// Takes the outcome of the next chunk.
+    pub fn accept(&mut self, outcome: Outcome) -> Accepted {
+        let truth = self.starts[self.next];
+        if !outcome.transition.holds(truth) {
+            return Accepted::Again;
+        }
+        if let Some(Failure { line, message, .. }) = outcome.failure {
+            return Accepted::Failed(format!("line {}: {message}", self.lines + line + 1));
+        }
+        if self.starts.len() == self.next + 1 {
+            self.starts.push(outcome.transition.end(truth));
+        }
+        self.next += 1;
+        let mut rejects = outcome.rejects;
+        for reject in &mut rejects {
+            reject.line += self.lines;
+        }
+        self.lines += outcome.lines;
+        match (&mut self.barrier, outcome.partial) {
+            (Some(barrier), Some(partial)) => barrier.absorb(partial),
+            _ => self.tally.add(outcome.tally),
+        }
+        Accepted::Taken(Rejects(rejects))
+    }
+
+    /// To be called when the last chunk was accepted: `lines` as in [`new`](Self::new).
+    pub fn finish_pass(&mut self, plan: &Plan, lines: u64) -> Next {
+        let Some(barrier) = &mut self.barrier else { return Next::Done };
+        if barrier.finish_round() {
+            self.known.push(barrier.known());
+            self.passed.extend(self.barrier.take());
+            let cut = self.known.len();
+            let (memory, secret) = (self.memory, self.secret);
+            self.barrier = (cut < plan.cuts.len()).then(|| Barrier::new(plan, cut, memory, secret));
+        }
+        (self.next, self.lines) = (0, lines);
+        Next::Pass
+    }
+
+    /// Puts what became of the rows into a report. Says whether every row is accounted for.
+    pub fn report(&self, plan: &Plan, report: &mut FileReport) -> bool {
+        self.tally.report(plan, report);
+        self.tally.is_balanced()
+    }
+}
+
+/// The header of files of rejects.
+pub const REJECTS_HEADER: &[u8] = b"file,line,offset,step,column,reason,record\n";
+
+impl Rejects {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends them as CSV records, one each: file, line from 1, byte offset from 0, step, column,
+    /// reason, and the record's bytes without its line end.
+    pub fn write(&self, plan: &Plan, file: &str, out: &mut Vec<u8>) {
+        let dialect = crate::Dialect::default();
+        for reject in &self.0 {
+            crate::emit::write_cell(&dialect, file.as_bytes(), false, out);
+            let step = match reject.step {
+                0 => "read".to_owned(),
+                step => format!("{step} {}", plan.step_name(step)),
+            };
+            out.extend(format!(",{},{},{step},", reject.line + 1, reject.at).into_bytes());
+            let column = reject.column.map_or("", |column| plan.names[column].as_str());
+            crate::emit::write_cell(&dialect, column.as_bytes(), false, out);
+            out.extend(format!(",{},", reject.reason).into_bytes());
+            crate::emit::write_cell(&dialect, &reject.record, false, out);
+            out.push(b'\n');
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Cuts a stream at ends of records, reading it in sequence.
+
+use crate::dialect::Dialect;
+use crate::record::after_line_end;
+use crate::scan::{Ends, Scanner, State};
+
+/// Follows a stream and knows where its last record ended.
+#[derive(Debug)]
+pub struct Cutter {
+    dialect: Dialect,
+    scanner: Scanner,
+    state: State,
+    ends: Ends,
+    scanned: usize,
+    /// The start of the last line end outside quotes, and of the one before it.
+    last: [Option<usize>; 2],
+}
+
+impl Cutter {
+    /// A stream that begins with a record.
+    pub fn new(dialect: &Dialect) -> Cutter {
+        Cutter {
+            dialect: dialect.clone(),
+            scanner: Scanner::best(dialect),
+            state: State::RecordStart,
+            ends: Ends::default(),
+            scanned: 0,
+            last: [None; 2],
+        }
+    }
+
+    /// Reads on: `bytes` are those since the last [`cut`](Self::cut), old ones first. Gives where
+    /// the last record in them ends, if one does.
+    pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.ends.clear();
+        let from = self.scanned;
+        self.state = self.scanner.scan(&self.dialect, self.state, bytes, from, &mut self.ends);
+        self.scanned = bytes.len();
+        let line_ends = self.ends.rows.iter().rev().take(2);
+        for at in line_ends.map(|row| self.ends.fields[*row as usize] as usize).rev() {
+            self.last = [Some(at), self.last[0]];
+        }
+        // A CR at the very end may have its LF still to come.
+        let whole = |at: &&usize| bytes[**at] != b'\r' || **at + 1 < bytes.len();
+        let at = self.last.iter().flatten().find(whole)?;
+        Some(after_line_end(bytes, *at))
+    }
+
+    /// The first `at` bytes are gone.
+    pub fn cut(&mut self, at: usize) {
+        self.scanned -= at;
+        self.last = self.last.map(|last| last.and_then(|last| last.checked_sub(at)));
+    }
+}

@@ -1,0 +1,173 @@
+//! Writes the rows of a batch: untouched cells as the bytes they were, the others as they must be.
+//!
+//! Neighbouring columns that no step touched are written as one slice; if a whole row is untouched,
+//! so are neighbouring rows.
+
+use crate::batch::{Batch, Column, Written};
+use crate::dialect::Dialect;
+use crate::number;
+use crate::record;
+
+/// A stretch of the output's columns.
+enum Stretch {
+    /// These fields of the input, from the first to the last, as they are.
+    Fields(usize, usize),
+    Column(usize),
+}
+
+/// Appends the rows of a batch; gives why a cell cannot be written, with its row.
+pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
+    let (plan, dialect) = (batch.plan, &batch.plan.dialect);
+    let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+    let stretches = stretches(batch, delimiter == dialect.delimiter);
+    out.reserve(batch.bytes.len() + 16 * batch.alive.len());
+    if let [Stretch::Fields(0, last)] = stretches[..]
+        && last + 1 == plan.fields
+        && !batch.has_short
+    {
+        emit_slices(batch, out);
+        return Ok(());
+    }
+    let whole_first =
+        matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == plan.fields) && !batch.has_short;
+    for k in 0..batch.alive.len() {
+        let row = batch.alive[k] as usize;
+        let begin = out.len();
+        let end = batch.end(row);
+        for (place, stretch) in stretches.iter().enumerate() {
+            if place > 0 {
+                out.push(delimiter);
+            }
+            match *stretch {
+                Stretch::Fields(..) if place == 0 && whole_first => {
+                    out.extend_from_slice(&batch.bytes[batch.start(row)..end]);
+                }
+                Stretch::Fields(first, last) if batch.is_whole(row) => {
+                    let (from, to) = (batch.source(row, first).0, batch.source(row, last).1);
+                    out.extend_from_slice(&batch.bytes[from..to]);
+                }
+                Stretch::Fields(first, last) => {
+                    for field in first..=last {
+                        if field > first {
+                            out.push(delimiter);
+                        }
+                        out.extend_from_slice(batch.field(batch.source(row, field)).raw);
+                    }
+                }
+                Stretch::Column(column) => {
+                    write_column(batch, k, column, out).map_err(|message| (row, message))?;
+                }
+            }
+        }
+        if out.len() == begin {
+            // Nothing would be a blank line.
+            match dialect.quote {
+                Some(quote) => out.extend([quote, quote]),
+                None => return Err((row, "a row of one empty cell cannot be written without quotes".into())),
+            }
+        }
+        out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
+    }
+    Ok(())
+}
+
+/// Rows that no step touched: neighbours are copied together.
+fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
+    let mut rows = batch.alive.iter().map(|row| *row as usize).peekable();
+    while let Some(first) = rows.next() {
+        let mut last = first;
+        while let Some(next) = rows.next_if(|next| *next == last + 1 && can_join(batch, *next)) {
+            last = next;
+        }
+        let end = record::after_line_end(batch.bytes, batch.end(last));
+        out.extend_from_slice(&batch.bytes[batch.start(first)..end]);
+    }
+}
+
+/// Whether a row begins right after the line end of the one before.
+fn can_join(batch: &Batch, row: usize) -> bool {
+    batch.plan.dialect.comment.is_none()
+        && batch.start(row) == record::after_line_end(batch.bytes, batch.end(row - 1))
+}
+
+fn stretches(batch: &Batch, same_delimiter: bool) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    let comment = batch.plan.dialect.comment.is_some();
+    for column in &batch.plan.output {
+        match (&batch.columns[*column], stretches.last_mut()) {
+            // What comes first might look like a comment now.
+            (Column::Source(field), None) if comment && *field > 0 => {
+                stretches.push(Stretch::Column(*column));
+            }
+            (Column::Source(field), Some(Stretch::Fields(_, last)))
+                if same_delimiter && *field == *last + 1 =>
+            {
+                *last = *field;
+            }
+            (Column::Source(field), _) if same_delimiter => {
+                stretches.push(Stretch::Fields(*field, *field));
+            }
+            _ => stretches.push(Stretch::Column(*column)),
+        }
+    }
+    stretches
+}
+
+fn write_column(batch: &Batch, k: usize, column: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    let dialect = &batch.plan.dialect;
+    match batch.written(k, column) {
+        Written::Float(Some(value)) => number::write_f64(value, out),
+        Written::Float(None) => {}
+        Written::Text(text, quoted) => {
+            check_quotes(dialect, text, &batch.plan.names[column])?;
+            write_cell(dialect, text, quoted, out);
+        }
+        Written::Field(field) => {
+            let same = dialect.out_delimiter.is_none_or(|delimiter| delimiter == dialect.delimiter);
+            if same && (field.is_quoted() || field.raw.is_empty() || field.raw.first().copied() != dialect.comment) {
+                out.extend_from_slice(field.raw);
+            } else {
+                let content = field.content();
+                check_quotes(dialect, &content, &batch.plan.names[column])?;
+                write_cell(dialect, &content, field.is_quoted(), out);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_quotes(dialect: &Dialect, text: &[u8], name: &str) -> Result<(), String> {
+    if dialect.quote.is_none() && needs_quotes(dialect, text) {
+        return Err(format!(
+            "column {name:?}: {:?} cannot be written without quotes",
+            String::from_utf8_lossy(text)
+        ));
+    }
+    Ok(())
+}
+
+/// Whether text would be read as something else without quotes around it.
+fn needs_quotes(dialect: &Dialect, text: &[u8]) -> bool {
+    let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+    dialect.comment.is_some() && text.first().copied() == dialect.comment
+        || text.iter().any(|byte| {
+            *byte == delimiter || matches!(*byte, b'\n' | b'\r') || Some(*byte) == dialect.quote
+        })
+}
+
+/// Writes a cell, in quotes if it needs them or had them.
+pub(crate) fn write_cell(dialect: &Dialect, text: &[u8], quoted: bool, out: &mut Vec<u8>) {
+    match dialect.quote {
+        Some(quote) if quoted || needs_quotes(dialect, text) => {
+            out.push(quote);
+            for part in text.split_inclusive(|byte| *byte == quote) {
+                out.extend_from_slice(part);
+                if part.ends_with(&[quote]) {
+                    out.push(quote);
+                }
+            }
+            out.push(quote);
+        }
+        _ => out.extend_from_slice(text),
+    }
+}

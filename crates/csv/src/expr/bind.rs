@@ -1,0 +1,423 @@
+//! Binding: a parsed expression and a file's columns become something that can be evaluated.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::ExpressionError;
+use super::fold::fold;
+use super::functions;
+use super::functions::{Check, Function, Returns};
+use super::like::Pattern;
+use super::node::{AggregateCall, AggregateKind, Call, Comparison, LikePattern, List, Mode, Node};
+use super::parse;
+use super::suggest::suggest;
+use super::tree::{Form, Kind, Tree};
+use super::value::{Value, read_boolean, read_date, read_datetime};
+use crate::number::{Number, Reading, read, trim};
+use crate::recipe::Type;
+
+/// A parsed expression.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    source: String,
+    tree: Tree,
+}
+
+/// The columns of a file at some step.
+pub(crate) trait Names {
+    /// The number of the column of this name.
+    fn find(&self, name: &str) -> Option<usize>;
+
+    /// What a `types` step declared.
+    fn declared(&self, column: usize) -> Option<Type>;
+
+    /// All names, for suggestions.
+    fn all(&self) -> Vec<String>;
+}
+
+/// An expression that can be evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound {
+    pub(crate) root: Node,
+    /// Each is there once, however often it is written.
+    pub(crate) aggregates: Vec<AggregateCall>,
+    /// All columns that are read, also by aggregates, in order.
+    pub(crate) columns: Vec<usize>,
+}
+
+impl Expression {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    /// Everything that is wrong whatever the columns are.
+    pub(crate) fn parse(
+        source: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Expression, ExpressionError> {
+        let tree = parse::parse(source, parameters)?;
+        Ok(Expression { source: source.to_owned(), tree })
+    }
+
+    /// Folds constants and resolves names.
+    ///
+    /// # Errors
+    /// A column that is not there, or one whose declared type does not fit.
+    pub(crate) fn bind(&self, names: &dyn Names) -> Result<Bound, ExpressionError> {
+        let mut binder = Binder::new(names, &self.source);
+        let (root, _) = binder.node(&fold(&self.tree, names, &self.source))?;
+        let aggregates = binder.aggregates.into_iter().map(|(_, call)| call).collect();
+        Ok(Bound { root, aggregates, columns: binder.columns.into_iter().collect() })
+    }
+}
+
+/// Makes nodes of trees.
+pub(super) struct Binder<'n> {
+    names: &'n dyn Names,
+    source: &'n str,
+    aggregates: Vec<(Tree, AggregateCall)>,
+    columns: BTreeSet<usize>,
+}
+
+/// A node, what is known of its value, and the tree it was.
+type Part<'t> = (Node, Kind, &'t Tree);
+
+impl<'n> Binder<'n> {
+    pub(super) fn new(names: &'n dyn Names, source: &'n str) -> Self {
+        Binder { names, source, aggregates: Vec::new(), columns: BTreeSet::new() }
+    }
+
+    pub(super) fn node(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        let children = &tree.children;
+        Ok(match &tree.form {
+            Form::Literal(value) => (Node::Literal(value.clone()), kind_of(value)),
+            Form::Parameter(text) => {
+                let number = matches!(read(text.as_bytes()), Reading::Number(_));
+                let kind = if number { Kind::Number } else { Kind::Text };
+                (Node::Literal(Value::text(text.clone().into_bytes())), kind)
+            }
+            Form::Column(name) => self.column(tree, name)?,
+            Form::HasColumn(name) => {
+                let found = self.names.find(name).is_some();
+                (Node::Literal(Value::Boolean(found)), Kind::Boolean)
+            }
+            Form::Aggregate(kind) => (self.aggregate(tree, *kind)?, Kind::Number),
+            Form::Negate => (Node::Negate(self.boxed(&children[0], Kind::Number)?), Kind::Number),
+            Form::Arithmetic(op) => {
+                let left = self.boxed(&children[0], Kind::Number)?;
+                let right = self.boxed(&children[1], Kind::Number)?;
+                (Node::Arithmetic { op: *op, left, right }, Kind::Number)
+            }
+            Form::Not => (Node::Not(self.boxed(&children[0], Kind::Boolean)?), Kind::Boolean),
+            Form::And => (Node::And(self.all(children, Kind::Boolean)?), Kind::Boolean),
+            Form::Or => (Node::Or(self.all(children, Kind::Boolean)?), Kind::Boolean),
+            Form::IsNull => (Node::IsNull(self.boxed(&children[0], Kind::Any)?), Kind::Boolean),
+            Form::Is(wanted) => {
+                let operand = self.boxed(&children[0], Kind::Boolean)?;
+                (Node::Is { operand, wanted: *wanted }, Kind::Boolean)
+            }
+            Form::Compare(op) => (self.comparison(*op, tree)?, Kind::Boolean),
+            Form::Distinct | Form::Between | Form::In => (self.compared(tree)?, Kind::Boolean),
+            Form::Like { escape, insensitive } => {
+                let operand = self.boxed(&children[0], Kind::Text)?;
+                let (node, _) = self.node(&children[1])?;
+                let (escape, insensitive) = (*escape, *insensitive);
+                let pattern = match node {
+                    Node::Literal(Value::Text(text)) => {
+                        LikePattern::Ready(Pattern::new(&text, escape, insensitive))
+                    }
+                    node => LikePattern::Node { node: Box::new(node), escape, insensitive },
+                };
+                (Node::Like { operand, pattern }, Kind::Boolean)
+            }
+            Form::Concat => (Node::Concat(self.all(children, Kind::Text)?), Kind::Text),
+            Form::Coalesce => {
+                let parts = self.parts(children)?;
+                let kind = Kind::of_any(parts.iter().map(|(_, kind, _)| *kind));
+                (Node::Coalesce(nodes(parts)), kind)
+            }
+            Form::Case { .. } => self.case(tree)?,
+            Form::Cast { to, attempt } => {
+                let operand = Box::new(self.node(&children[0])?.0);
+                (Node::Cast { operand, to: *to, attempt: *attempt }, Kind::of_cast(*to))
+            }
+            Form::Call(function) => self.call(tree, function)?,
+        })
+    }
+
+    fn column(&mut self, tree: &Tree, name: &str) -> Result<(Node, Kind), ExpressionError> {
+        let Some(column) = self.names.find(name) else {
+            return Err(self.no_column(tree, name));
+        };
+        self.columns.insert(column);
+        let kind = match self.names.declared(column) {
+            None => Kind::Any,
+            Some(Type::Text) => Kind::Text,
+            Some(Type::Integer | Type::Number) => Kind::Number,
+            Some(Type::Boolean) => Kind::Boolean,
+            Some(Type::Date | Type::Datetime) => Kind::Date,
+        };
+        Ok((Node::Column(column), kind))
+    }
+
+    fn no_column(&self, tree: &Tree, name: &str) -> ExpressionError {
+        const SHOWN: usize = 12;
+        let error = self.error(format!("no column `{name}`"), tree).missing(name);
+        let all = self.names.all();
+        match suggest(name, all.iter().map(String::as_str)) {
+            Some(meant) => error.did_you_mean(Some(meant)),
+            None if all.is_empty() => error.hint("there are no columns"),
+            None => {
+                let shown: Vec<&str> = all.iter().take(SHOWN).map(String::as_str).collect();
+                let more = if all.len() > SHOWN { ", .." } else { "" };
+                error.hint(format!("the columns are {}{more}", shown.join(", ")))
+            }
+        }
+    }
+
+    fn aggregate(&mut self, tree: &Tree, kind: AggregateKind) -> Result<Node, ExpressionError> {
+        if let Some(at) = self.aggregates.iter().position(|(known, _)| known == tree) {
+            return Ok(Node::Aggregate(at));
+        }
+        let needed = if kind == AggregateKind::Count { Kind::Any } else { Kind::Number };
+        let argument = match tree.children.first() {
+            Some(argument) => Some(self.needed(argument, needed)?),
+            None => None,
+        };
+        self.aggregates.push((tree.clone(), AggregateCall { kind, argument }));
+        Ok(Node::Aggregate(self.aggregates.len() - 1))
+    }
+
+    fn comparison(&mut self, op: Comparison, tree: &Tree) -> Result<Node, ExpressionError> {
+        let (mode, mut parts) = self.alike(tree, &tree.children)?;
+        let right = parts.remove(1);
+        let left = parts.remove(0);
+        Ok(Node::Compare { op, mode, left: Box::new(left), right: Box::new(right) })
+    }
+
+    fn compared(&mut self, tree: &Tree) -> Result<Node, ExpressionError> {
+        let (mode, mut nodes) = self.alike(tree, &tree.children)?;
+        let operand = Box::new(nodes.remove(0));
+        Ok(match tree.form {
+            Form::In => Node::In { mode, operand, list: list(mode, nodes) },
+            Form::Distinct => {
+                Node::Distinct { mode, left: operand, right: Box::new(nodes.remove(0)) }
+            }
+            _ => {
+                let (high, low) = (nodes.remove(1), nodes.remove(0));
+                let (low, high) = (Box::new(low), Box::new(high));
+                if !matches!(*operand, Node::Column(_)) {
+                    return Ok(Node::Between { mode, operand, low, high });
+                }
+                let compare = |op, left, right| Node::Compare { op, mode, left, right };
+                Node::And(vec![
+                    compare(Comparison::GreaterOrEqual, operand.clone(), low),
+                    compare(Comparison::LessOrEqual, operand, high),
+                ])
+            }
+        })
+    }
+
+    fn case(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        let (operand, branches, otherwise) = tree.case();
+        let (conditions, results): (Vec<&Tree>, Vec<&Tree>) = branches.into_iter().unzip();
+        let mut kinds = Vec::new();
+        let mut bound = Vec::new();
+        for result in results {
+            let (node, kind) = self.node(result)?;
+            bound.push(node);
+            kinds.push(kind);
+        }
+        let otherwise = match otherwise {
+            Some(otherwise) => {
+                let (node, kind) = self.node(otherwise)?;
+                kinds.push(kind);
+                Some(Box::new(node))
+            }
+            None => None,
+        };
+        let node = match operand {
+            Some(operand) => {
+                let compared = std::iter::once(operand).chain(conditions);
+                let (mode, mut nodes) = self.alike(tree, compared)?;
+                let operand = Box::new(nodes.remove(0));
+                let branches = nodes.into_iter().zip(bound).collect();
+                Node::Switch { mode, operand, branches, otherwise }
+            }
+            None => {
+                let conditions: Result<Vec<Node>, _> =
+                    conditions.into_iter().map(|tree| self.needed(tree, Kind::Boolean)).collect();
+                Node::Case { branches: conditions?.into_iter().zip(bound).collect(), otherwise }
+            }
+        };
+        Ok((node, Kind::of_any(kinds)))
+    }
+
+    fn call(
+        &mut self,
+        tree: &Tree,
+        function: &'static Function,
+    ) -> Result<(Node, Kind), ExpressionError> {
+        let (mode, arguments, kind) = match function.returns {
+            Returns::Alike => {
+                let parts = self.parts(&tree.children)?;
+                let kind = Kind::of_any(parts.iter().map(|(_, kind, _)| *kind));
+                let (mode, nodes) = self.settle_alike(tree, parts)?;
+                (mode, nodes, kind)
+            }
+            Returns::Kind(kind) => {
+                let arguments = tree.children.iter().enumerate();
+                let arguments: Result<Vec<Node>, _> =
+                    arguments.map(|(at, tree)| self.needed(tree, function.needs(at))).collect();
+                (Mode::Text, arguments?, kind)
+            }
+        };
+        let regex = match (function.check, arguments.get(1)) {
+            (Some((1, Check::Regex)), Some(Node::Literal(Value::Text(pattern)))) => {
+                let pattern = String::from_utf8_lossy(pattern);
+                let wrong = |error| self.error(functions::regex::wrong(&error), &tree.children[1]);
+                Some(regex::bytes::Regex::new(&pattern).map_err(wrong)?)
+            }
+            _ => None,
+        };
+        Ok((Node::Call(Box::new(Call { function, arguments, mode, regex })), kind))
+    }
+
+    /// Nodes that are compared with each other, and as what.
+    fn alike<'t>(
+        &mut self,
+        tree: &Tree,
+        trees: impl IntoIterator<Item = &'t Tree>,
+    ) -> Result<(Mode, Vec<Node>), ExpressionError> {
+        let parts = self.parts(trees)?;
+        self.settle_alike(tree, parts)
+    }
+
+    fn settle_alike(
+        &self,
+        tree: &Tree,
+        parts: Vec<Part<'_>>,
+    ) -> Result<(Mode, Vec<Node>), ExpressionError> {
+        let kinds: Vec<Kind> = parts.iter().map(|(_, kind, _)| *kind).collect();
+        let Some(mode) = Kind::mode(&kinds) else {
+            let other = if kinds.contains(&Kind::Boolean) { "boolean" } else { "number" };
+            return Err(self.error(format!("a date cannot be compared with a {other}"), tree));
+        };
+        let nodes: Result<Vec<Node>, _> =
+            parts.into_iter().map(|(node, _, tree)| self.settle(node, mode, tree)).collect();
+        Ok((mode, nodes?))
+    }
+
+    fn parts<'t>(
+        &mut self,
+        trees: impl IntoIterator<Item = &'t Tree>,
+    ) -> Result<Vec<Part<'t>>, ExpressionError> {
+        trees
+            .into_iter()
+            .map(|tree| self.node(tree).map(|(node, kind)| (node, kind, tree)))
+            .collect()
+    }
+
+    fn all(&mut self, trees: &[Tree], kind: Kind) -> Result<Vec<Node>, ExpressionError> {
+        trees.iter().map(|tree| self.needed(tree, kind)).collect()
+    }
+
+    fn boxed(&mut self, tree: &Tree, kind: Kind) -> Result<Box<Node>, ExpressionError> {
+        self.needed(tree, kind).map(Box::new)
+    }
+
+    /// A node where something of a kind is needed.
+    fn needed(&mut self, tree: &Tree, needed: Kind) -> Result<Node, ExpressionError> {
+        let (node, kind) = self.node(tree)?;
+        let (mode, wrong) = match (needed, kind) {
+            (Kind::Any | Kind::Text, _) => return Ok(node),
+            (Kind::Number, Kind::Date) => (Mode::Number, Some("a date is not a number")),
+            (Kind::Number, _) => (Mode::Number, None),
+            (Kind::Boolean, Kind::Date) => (Mode::Boolean, Some("a date is not a condition")),
+            (Kind::Boolean, _) => (Mode::Boolean, None),
+            (Kind::Date, Kind::Number) => (Mode::Date, Some("a number is not a date")),
+            (Kind::Date, Kind::Boolean) => (Mode::Date, Some("a boolean is not a date")),
+            (Kind::Date, _) => (Mode::Date, None),
+        };
+        match wrong {
+            Some(message) if needed == Kind::Number => {
+                Err(self.error(message, tree).hint("see date_add and date_diff"))
+            }
+            Some(message) => Err(self.error(message, tree)),
+            None => self.settle(node, mode, tree),
+        }
+    }
+
+    /// Reads a literal text, once, as what it is compared as.
+    fn settle(&self, node: Node, mode: Mode, tree: &Tree) -> Result<Node, ExpressionError> {
+        let Node::Literal(Value::Text(text)) = &node else { return Ok(node) };
+        let (value, what) = match mode {
+            Mode::Text => return Ok(node),
+            Mode::Number => (
+                match read(text) {
+                    Reading::Number(number) => Some(Value::Number(number)),
+                    Reading::Null => Some(Value::Null),
+                    Reading::Bad => None,
+                },
+                "number",
+            ),
+            _ if trim(text).is_empty() => (Some(Value::Null), ""),
+            Mode::Boolean => (read_boolean(text).map(Value::Boolean), "boolean"),
+            Mode::Date => {
+                let datetime = || read_datetime(text).map(Value::Datetime);
+                (read_date(text).map(Value::Date).or_else(datetime), "date")
+            }
+        };
+        let message = || format!("{} is not a {what}", self.source_of(tree));
+        value.map(Node::Literal).ok_or_else(|| self.error(message(), tree))
+    }
+
+    fn source_of(&self, tree: &Tree) -> &str {
+        self.source.get(tree.span.clone()).unwrap_or_default()
+    }
+
+    fn error(&self, message: impl Into<String>, tree: &Tree) -> ExpressionError {
+        ExpressionError::new(message, self.source, tree.span.clone())
+    }
+}
+
+fn nodes(parts: Vec<Part<'_>>) -> Vec<Node> {
+    parts.into_iter().map(|(node, ..)| node).collect()
+}
+
+fn kind_of(value: &Value<'_>) -> Kind {
+    match value {
+        Value::Null => Kind::Any,
+        Value::Boolean(_) => Kind::Boolean,
+        Value::Number(_) => Kind::Number,
+        Value::Text(_) => Kind::Text,
+        Value::Date(_) | Value::Datetime(_) => Kind::Date,
+    }
+}
+
+/// Sorts a list of literals.
+fn list(mode: Mode, nodes: Vec<Node>) -> List {
+    let literal = |node: &Node| match node {
+        Node::Literal(Value::Null) => true,
+        Node::Literal(Value::Number(_)) => mode == Mode::Number,
+        Node::Literal(Value::Text(_)) => mode == Mode::Text,
+        _ => false,
+    };
+    if !nodes.iter().all(literal) || !matches!(mode, Mode::Text | Mode::Number) {
+        return List::Nodes(nodes);
+    }
+    let null = nodes.iter().any(|node| matches!(node, Node::Literal(Value::Null)));
+    let (mut texts, mut numbers): (Vec<Vec<u8>>, Vec<Number>) = Default::default();
+    for node in nodes {
+        match node {
+            Node::Literal(Value::Text(text)) => texts.push(text.into_owned()),
+            Node::Literal(Value::Number(number)) => numbers.push(number),
+            _ => {}
+        }
+    }
+    if mode == Mode::Text {
+        texts.sort_unstable();
+        List::Texts { texts, null }
+    } else {
+        numbers.sort_unstable_by(|a, b| a.compare(*b));
+        List::Numbers { numbers, null }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is wrong with an expression, shown with a caret under the place.
+
+use std::fmt;
+use std::ops::Range;
+
+/// What is wrong with an expression, and where. Its text has several lines:
+///
+/// ```text
+/// no column `valu`
+///   valu <= 500
+///   ^^^^ did you mean `value`?
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpressionError {
+    /// What is wrong.
+    pub message: String,
+    /// The expression.
+    pub source: String,
+    /// The bytes of `source` that are wrong.
+    pub span: Range<usize>,
+    /// What to do.
+    pub hint: Option<String>,
+    missing: Option<String>,
+}
+
+impl ExpressionError {
+    pub(super) fn new(message: impl Into<String>, source: &str, span: Range<usize>) -> Self {
+        let (message, source) = (message.into(), source.to_owned());
+        ExpressionError { message, source, span, hint: None, missing: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Hints at the name that was meant, if one is near.
+    pub(super) fn did_you_mean(self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
+    pub(super) fn missing(mut self, column: &str) -> Self {
+        self.missing = Some(column.to_owned());
+        self
+    }
+
+    /// The column that does not exist, if that is what is wrong.
+    pub fn missing_column(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+}
+
+impl std::error::Error for ExpressionError {}
+
+impl fmt::Display for ExpressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.span.start.min(self.source.len());
+        let line_start = self.source[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = self.source[line_start..].lines().next().unwrap_or_default();
+        let end = self.span.end.clamp(start, line_start + line.len().max(start - line_start));
+        let width = |text: &str| text.chars().count();
+        let (before, wrong) = (&self.source[line_start..start], &self.source[start..end]);
+        writeln!(f, "{}", self.message)?;
+        writeln!(f, "  {}", line.replace('\t', " "))?;
+        write!(f, "  {}{}", " ".repeat(width(before)), "^".repeat(width(wrong).max(1)))?;
+        match &self.hint {
+            Some(hint) => write!(f, " {hint}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The table of functions: names, documentation and evaluation in one place, by group.
+
+mod aggregate;
+mod conditional;
+mod date;
+mod number;
+pub(super) mod regex;
+mod text;
+
+use std::borrow::Cow;
+
+use jiff::civil::DateTime;
+
+use super::evaluate::{Frame, nearest};
+use super::node::{AggregateKind, Call, Mode};
+use super::suggest::suggest;
+use super::tree::Kind;
+use super::value::Value;
+use crate::number::Number;
+
+pub(super) use date::Unit;
+
+/// A function of expressions, for documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// Such as `text` or `aggregate`.
+    pub group: &'static str,
+    /// How it is written, `round(number [, digits])`.
+    pub signature: &'static str,
+    /// What it gives, in a sentence.
+    pub summary: &'static str,
+    /// Expressions and what they come to. Those of aggregates are over a column `value` that
+    /// holds 1, 2, 3 and 6.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+/// All functions that expressions know, by group.
+pub fn functions() -> Vec<FunctionInfo> {
+    let of = |group, function: &Function| FunctionInfo {
+        name: function.name,
+        aliases: function.aliases,
+        group,
+        signature: function.signature,
+        summary: function.summary,
+        examples: function.examples,
+    };
+    let groups = GROUPS.iter();
+    groups
+        .flat_map(|(group, table)| table.iter().map(move |function| of(*group, function)))
+        .collect()
+}
+
+const GROUPS: [(&str, &[Function]); 6] = [
+    ("text", text::FUNCTIONS),
+    ("regex", regex::FUNCTIONS),
+    ("conditional", conditional::FUNCTIONS),
+    ("number", number::FUNCTIONS),
+    ("date", date::FUNCTIONS),
+    ("aggregate", aggregate::FUNCTIONS),
+];
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    GROUPS.iter().flat_map(|(_, table)| table.iter())
+}
+
+/// The function of a name, in any case.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    let is = |known: &str| known.eq_ignore_ascii_case(name);
+    all().find(|function| is(function.name) || function.aliases.iter().any(|alias| is(alias)))
+}
+
+/// The function name that was meant, perhaps.
+pub(super) fn meant(wrong: &str) -> Option<&'static str> {
+    suggest(
+        wrong,
+        all().flat_map(|function| {
+            std::iter::once(function.name).chain(function.aliases.iter().copied())
+        }),
+    )
+}
+
+/// A function of the table.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    aliases: &'static [&'static str],
+    pub(super) signature: &'static str,
+    summary: &'static str,
+    examples: &'static [(&'static str, &'static str)],
+    /// What each argument is needed as.
+    arguments: &'static [Kind],
+    /// How many of the last arguments may be left out.
+    optional: usize,
+    /// Whether the last argument may be repeated.
+    variadic: bool,
+    pub(super) returns: Returns,
+    pub(super) check: Option<(usize, Check)>,
+    pub(super) shape: Shape,
+}
+
+/// `None` is NULL.
+pub(super) type Evaluate = for<'a> fn(&mut Arguments<'a, '_, '_>) -> Option<Value<'a>>;
+
+/// How a function is called.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    Plain(Evaluate),
+    /// Depends on the instant of the run.
+    Clock(Evaluate),
+    /// An integer of a date.
+    Field(fn(DateTime) -> i64),
+    Aggregate(AggregateKind),
+    Coalesce,
+    If,
+    HasColumn,
+    /// Written in a way of its own.
+    Syntax,
+}
+
+/// What is known of a result.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Returns {
+    Kind(Kind),
+    /// The arguments are compared with each other, and one of them is the result.
+    Alike,
+}
+
+/// What a literal argument must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    Regex,
+    Format,
+    Unit,
+}
+
+impl Function {
+    const fn new(
+        signature: &'static str,
+        summary: &'static str,
+        arguments: &'static [Kind],
+        returns: Kind,
+        evaluate: Evaluate,
+        examples: &'static [(&'static str, &'static str)],
+    ) -> Function {
+        let shape = Shape::Plain(evaluate);
+        let (name, aliases) = (name_of(signature), &[]);
+        let (optional, variadic, check, returns) = (0, false, None, Returns::Kind(returns));
+        Function {
+            name,
+            aliases,
+            signature,
+            summary,
+            examples,
+            arguments,
+            optional,
+            variadic,
+            returns,
+            check,
+            shape,
+        }
+    }
+
+    const fn special(
+        signature: &'static str,
+        summary: &'static str,
+        arguments: &'static [Kind],
+        shape: Shape,
+        examples: &'static [(&'static str, &'static str)],
+    ) -> Function {
+        let plain = Function::new(signature, summary, arguments, Kind::Any, |_| None, examples);
+        Function { shape, ..plain }
+    }
+
+    const fn aliases(self, aliases: &'static [&'static str]) -> Function {
+        Function { aliases, ..self }
+    }
+
+    const fn optional(self, optional: usize) -> Function {
+        Function { optional, ..self }
+    }
+
+    const fn variadic(self) -> Function {
+        Function { variadic: true, ..self }
+    }
+
+    const fn clock(self) -> Function {
+        let shape = match self.shape {
+            Shape::Plain(evaluate) => Shape::Clock(evaluate),
+            other => other,
+        };
+        Function { shape, ..self }
+    }
+
+    const fn alike(self) -> Function {
+        Function { returns: Returns::Alike, ..self }
+    }
+
+    const fn check(self, argument: usize, check: Check) -> Function {
+        Function { check: Some((argument, check)), ..self }
+    }
+
+    /// What an argument is needed as.
+    pub(super) fn needs(&self, argument: usize) -> Kind {
+        let known = self.arguments.get(argument).or(self.arguments.last());
+        known.copied().unwrap_or(Kind::Any)
+    }
+
+    /// What is wrong with a number of arguments, if anything.
+    pub(super) fn wrong_count(&self, given: usize) -> Option<String> {
+        let most = self.arguments.len();
+        let least = most - self.optional;
+        if given >= least && (given <= most || self.variadic) {
+            return None;
+        }
+        let takes = match (least, most) {
+            _ if self.variadic => format!("at least {least}"),
+            (0, 0) => "no".to_owned(),
+            _ if least == most => least.to_string(),
+            _ if least + 1 == most => format!("{least} or {most}"),
+            _ => format!("{least} to {most}"),
+        };
+        let one = takes.ends_with('1');
+        let noun = if one { "argument" } else { "arguments" };
+        Some(format!("{} takes {takes} {noun}, not {given}", self.name))
+    }
+
+    /// What a call comes to.
+    pub(super) fn call<'a>(&self, arguments: &mut Arguments<'a, '_, '_>) -> Value<'a> {
+        let value = match self.shape {
+            Shape::Plain(evaluate) | Shape::Clock(evaluate) => evaluate(arguments),
+            Shape::Field(get) => arguments.moment(0).map(|moment| Value::int(get(moment))),
+            // The parser makes forms of their own of these.
+            Shape::Aggregate(_)
+            | Shape::Coalesce
+            | Shape::If
+            | Shape::HasColumn
+            | Shape::Syntax => None,
+        };
+        value.unwrap_or(Value::Null)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// What stands before the parenthesis or the first space of a signature.
+const fn name_of(signature: &'static str) -> &'static str {
+    let bytes = signature.as_bytes();
+    let mut end = 0;
+    while end < bytes.len() && bytes[end] != b'(' && bytes[end] != b' ' {
+        end += 1;
+    }
+    signature.split_at(end).0
+}
+
+/// The arguments of a call, evaluated when they are asked for. `None` is NULL.
+pub(super) struct Arguments<'a, 'b, 'f> {
+    pub(super) call: &'a Call,
+    pub(super) frame: &'b mut Frame<'a, 'f>,
+}
+
+impl<'a> Arguments<'a, '_, '_> {
+    /// What text functions may make of a cell, in bytes.
+    const LONGEST: usize = 1 << 24;
+
+    fn len(&self) -> usize {
+        self.call.arguments.len()
+    }
+
+    fn mode(&self) -> Mode {
+        self.call.mode
+    }
+
+    fn has(&self, at: usize) -> bool {
+        at < self.len()
+    }
+
+    fn value(&mut self, at: usize) -> Value<'a> {
+        self.call.arguments[at].value(self.frame)
+    }
+
+    fn text(&mut self, at: usize) -> Option<Cow<'a, [u8]>> {
+        self.call.arguments[at].text(self.frame)
+    }
+
+    /// A text that is UTF-8 for those who can do nothing with another.
+    fn string(&mut self, at: usize) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.text(at)?).into_owned())
+    }
+
+    fn number(&mut self, at: usize) -> Option<Number> {
+        self.call.arguments[at].number(self.frame)
+    }
+
+    fn float(&mut self, at: usize) -> Option<f64> {
+        self.number(at).map(Number::to_f64)
+    }
+
+    /// The nearest integer, or the nearest that an `i64` can be.
+    fn integer(&mut self, at: usize) -> Option<i64> {
+        let number = self.number(at)?;
+        Some(match nearest(number) {
+            Some(int) => int.clamp(i64::MIN.into(), i64::MAX.into()) as i64,
+            None if number.to_f64() < 0.0 => i64::MIN,
+            None => i64::MAX,
+        })
+    }
+
+    fn moment(&mut self, at: usize) -> Option<DateTime> {
+        self.call.arguments[at].moment(self.frame)
+    }
+
+    /// NULL, and the first column of the arguments is to blame.
+    fn fail<T>(&mut self, reason: &'static str) -> Option<T> {
+        let column = self.call.arguments.iter().find_map(super::node::Node::first_column);
+        self.frame.fail(column, reason)
+    }
+}

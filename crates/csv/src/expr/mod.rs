@@ -1,0 +1,31 @@
+//! SQL expressions over the cells of one row.
+//!
+//! A text is parsed once per recipe ([`Expression::parse`]) and bound once per file
+//! ([`Expression::bind`]), where constants fold, branches that cannot be reached go, and names
+//! become column numbers. What is left is evaluated row by row ([`Node::evaluate`]).
+//!
+//! Whether a comparison is one of numbers, dates, booleans or bytes is decided when the
+//! expression is bound, never by what a cell happens to hold.
+
+mod bind;
+mod chars;
+mod error;
+mod evaluate;
+mod fold;
+mod functions;
+mod like;
+mod node;
+mod parse;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod value;
+
+pub(crate) use bind::{Bound, Expression, Names};
+pub use error::ExpressionError;
+pub(crate) use evaluate::{Bad, Cells, Context};
+pub use functions::{FunctionInfo, functions};
+pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Comparison, Mode, Node};
+pub(crate) use suggest::suggest;
+pub(crate) use value::{Value, read_boolean, read_date, read_datetime};

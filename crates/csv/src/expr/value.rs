@@ -1,0 +1,182 @@
+//! What a cell or a part of an expression comes to, and how texts are read as it.
+
+use std::borrow::Cow;
+
+use jiff::civil::{Date, DateTime};
+
+use crate::number::{Number, trim};
+
+/// What an expression comes to.
+#[derive(Debug, Clone)]
+pub(crate) enum Value<'a> {
+    Null,
+    Boolean(bool),
+    /// Never NaN.
+    Number(Number),
+    /// Perhaps not UTF-8.
+    Text(Cow<'a, [u8]>),
+    Date(Date),
+    Datetime(DateTime),
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn text(text: impl Into<Cow<'a, [u8]>>) -> Self {
+        Value::Text(text.into())
+    }
+
+    pub(super) fn int(int: impl Into<i128>) -> Self {
+        Value::Number(Number::Int(int.into()))
+    }
+
+    pub(super) fn usize(int: usize) -> Self {
+        Value::Number(Number::Int(int as i128))
+    }
+
+    /// A float, or NULL for NaN.
+    pub(super) fn float(float: f64) -> Self {
+        if float.is_nan() { Value::Null } else { Value::Number(Number::Float(float)) }
+    }
+
+    /// Whether a row for which a condition comes to this is kept. Numbers other than zero are
+    /// true, and texts that read so; whether a text cannot be read is lost here, so for
+    /// conditions prefer [`Node::condition`](super::Node::condition).
+    pub(crate) fn is_true(&self) -> bool {
+        self.truth() == Some(true)
+    }
+
+    pub(super) fn truth(&self) -> Option<bool> {
+        match self {
+            Value::Boolean(boolean) => Some(*boolean),
+            Value::Number(number) => Some(number.to_f64() != 0.0),
+            Value::Text(text) => read_boolean(text),
+            Value::Null | Value::Date(_) | Value::Datetime(_) => None,
+        }
+    }
+
+    /// Appends the text that a cell has; nothing for NULL.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Value::Null => {}
+            Value::Boolean(true) => out.extend_from_slice(b"true"),
+            Value::Boolean(false) => out.extend_from_slice(b"false"),
+            Value::Number(number) => number.write(out),
+            Value::Text(text) => out.extend_from_slice(text),
+            Value::Date(date) => out.extend_from_slice(date.to_string().as_bytes()),
+            Value::Datetime(datetime) => out.extend_from_slice(datetime.to_string().as_bytes()),
+        }
+    }
+
+    /// The text that a cell has; `None` for NULL.
+    pub(super) fn into_text(self) -> Option<Cow<'a, [u8]>> {
+        match self {
+            Value::Null => None,
+            Value::Text(text) => Some(text),
+            Value::Boolean(true) => Some(Cow::Borrowed(b"true")),
+            Value::Boolean(false) => Some(Cow::Borrowed(b"false")),
+            other => {
+                let mut text = Vec::new();
+                other.write(&mut text);
+                Some(Cow::Owned(text))
+            }
+        }
+    }
+
+    pub(super) fn borrow(&'a self) -> Value<'a> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Boolean(boolean) => Value::Boolean(*boolean),
+            Value::Number(number) => Value::Number(*number),
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Date(date) => Value::Date(*date),
+            Value::Datetime(datetime) => Value::Datetime(*datetime),
+        }
+    }
+
+    pub(super) fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Boolean(boolean) => Value::Boolean(boolean),
+            Value::Number(number) => Value::Number(number),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Date(date) => Value::Date(date),
+            Value::Datetime(datetime) => Value::Datetime(datetime),
+        }
+    }
+}
+
+/// As written: 1 and 1.0 differ, and NULL is like NULL.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) => true,
+            (Value::Boolean(a), Value::Boolean(b)) => a == b,
+            (Value::Number(Number::Int(a)), Value::Number(Number::Int(b))) => a == b,
+            (Value::Number(Number::Float(a)), Value::Number(Number::Float(b))) => {
+                a.to_bits() == b.to_bits()
+            }
+            (Value::Text(a), Value::Text(b)) => a == b,
+            (Value::Date(a), Value::Date(b)) => a == b,
+            (Value::Datetime(a), Value::Datetime(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Reads `true`, `false`, `yes`, `no`, `1` or `0`, in any case; white space around it is allowed.
+pub(crate) fn read_boolean(text: &[u8]) -> Option<bool> {
+    let text = trim(text);
+    let is = |word: &[u8]| text.eq_ignore_ascii_case(word);
+    if is(b"true") || is(b"yes") || is(b"1") {
+        Some(true)
+    } else if is(b"false") || is(b"no") || is(b"0") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Reads a day, `2026-01-31`; white space around it is allowed.
+pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *trim(text) else { return None };
+    let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
+    // Two digits fit into an i8.
+    Date::new(year, pair(m1, m2)? as i8, pair(d1, d2)? as i8).ok()
+}
+
+/// Reads a day and a time, `2026-01-31T12:30:00`, with a space instead of the `T`, without the
+/// seconds or with a fraction of them; white space around it is allowed, a time zone is not.
+pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
+    let (date, rest) = trim(text).split_at_checked(10)?;
+    let date = read_date(date)?;
+    let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, rest @ ..] = rest else { return None };
+    let (second, fraction) = match rest {
+        [] => (0, &[][..]),
+        [b':', s1, s2] => (pair(*s1, *s2)?, &[][..]),
+        [b':', s1, s2, b'.', fraction @ ..] if (1..=9).contains(&fraction.len()) => {
+            (pair(*s1, *s2)?, fraction)
+        }
+        _ => return None,
+    };
+    let mut nanosecond = 0_i32;
+    for at in 0..9 {
+        let digit = fraction.get(at).copied().unwrap_or(b'0');
+        nanosecond = nanosecond * 10 + i32::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    // Two digits fit into an i8.
+    let (hour, minute, second) = (pair(*h1, *h2)? as i8, pair(*m1, *m2)? as i8, second as i8);
+    let time = jiff::civil::Time::new(hour, minute, second, nanosecond).ok()?;
+    Some(date.to_datetime(time))
+}
+
+/// Reads a day, at its midnight, or a day and a time.
+pub(super) fn read_moment(text: &[u8]) -> Option<DateTime> {
+    match read_date(text) {
+        Some(date) => Some(date.to_datetime(jiff::civil::Time::midnight())),
+        None => read_datetime(text),
+    }
+}
+
+fn pair(tens: u8, ones: u8) -> Option<i16> {
+    let both = tens.is_ascii_digit() && ones.is_ascii_digit();
+    both.then(|| i16::from(tens - b'0') * 10 + i16::from(ones - b'0'))
+}

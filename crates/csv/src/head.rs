@@ -1,0 +1,90 @@
+//! The beginning of a file: a byte order mark, lines to skip, the header.
+
+use crate::dialect::Dialect;
+use crate::record::after_line_end;
+use crate::scan::{Event, State, step};
+
+/// Where a file's header and its first record are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The header's bytes without its line end; without headers, those of the first record.
+    pub header: std::ops::Range<usize>,
+    /// Where the header's line end ends; `header.end` if there is no header to write.
+    pub header_end: usize,
+    /// Where the first record begins.
+    pub data: usize,
+    /// How many lines ended before it.
+    pub lines: u64,
+    /// How many of them were blank.
+    pub blank_lines: u64,
+}
+
+/// What the first bytes of a file say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeadFound {
+    /// The header.
+    Head(Head),
+    /// The file ends without one.
+    Nothing,
+    /// The header ends later.
+    More,
+    /// The header began inside quotes that the file never closes.
+    Unterminated,
+}
+
+/// Finds the header in the first bytes of a file; `at_end` says that they are all. `skip_lines`
+/// lines, of whatever they hold, come before it.
+pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool) -> HeadFound {
+    let mut at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    for _ in 0..skip_lines {
+        match memchr::memchr2(b'\n', b'\r', &bytes[at..]) {
+            Some(end) if at_end || at + end + 1 < bytes.len() => at = after_line_end(bytes, at + end),
+            None if at_end => return HeadFound::Nothing,
+            _ => return HeadFound::More,
+        }
+    }
+    let (mut state, mut start, mut end, mut blank_lines) = (State::RecordStart, None, None, 0);
+    for (place, byte) in bytes.iter().enumerate().skip(at) {
+        let begins = matches!(state, State::RecordStart | State::AfterCr);
+        let (next, event) = step(dialect, state, *byte);
+        match event {
+            Event::Record if begins => blank_lines += 1,
+            Event::Record => {
+                end = Some(place);
+                break;
+            }
+            // The line feed of a pair, or a comment, begins nothing.
+            _ if begins && !matches!(next, State::Comment | State::RecordStart) => start = Some(place),
+            _ => {}
+        }
+        state = next;
+    }
+    let Some(start) = start else {
+        return if at_end { HeadFound::Nothing } else { HeadFound::More };
+    };
+    let end = match end {
+        // What follows a CR belongs to its line end and must be there to be seen.
+        Some(end) if at_end || end + 1 < bytes.len() => end,
+        None if at_end && state == State::Quoted => return HeadFound::Unterminated,
+        None if at_end => bytes.len(),
+        _ => return HeadFound::More,
+    };
+    let after = after_line_end(bytes, end);
+    let (header_end, data) = match dialect.has_header {
+        true => (after, after),
+        false => (end, start),
+    };
+    let lines = count_lines(&bytes[..data], false);
+    HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
+}
+
+/// How many lines end in some bytes: LF, CRLF or CR.
+pub(crate) fn count_lines(bytes: &[u8], after_cr: bool) -> u64 {
+    let mut lines = 0;
+    let mut after_cr = after_cr;
+    for byte in bytes {
+        lines += u64::from(*byte == b'\r' || *byte == b'\n' && !after_cr);
+        after_cr = *byte == b'\r';
+    }
+    lines
+}

@@ -1,0 +1,643 @@
+//! The plan: a recipe made definite for one header, every name resolved to a column.
+//!
+//! Steps that only name or order columns are done here, once; what is left are operations on the
+//! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
+//! plan: the rows are read once more for it, see [`pass`](crate::pass).
+
+use std::collections::HashSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use regex::bytes::Regex;
+
+use crate::aggregate::Kind;
+use crate::dialect::Dialect;
+use crate::emit::write_cell;
+use crate::expr::{AggregateKind, Bound, Expression, ExpressionError, Names, suggest};
+use crate::recipe::{
+    Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
+};
+use crate::record::Field;
+use crate::scan::{Ends, Scanner, State};
+
+/// A recipe whose expressions were read, before any header is known.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(crate) recipe: Recipe,
+    now: DateTime,
+    expressions: Vec<Option<Expression>>,
+    patterns: Vec<Option<Regex>>,
+}
+
+/// Why a recipe cannot be used, or not with a file's header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    /// Which step, from 1, and its name.
+    pub step: Option<(usize, &'static str)>,
+    /// What is wrong, perhaps in several lines.
+    pub message: String,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Some((number, name)) => write!(f, "step {number} ({name}): {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+impl Prepared {
+    /// Reads a recipe's expressions and patterns. `now` is what they are to take for the present,
+    /// in seconds since 1970 (UTC): the same for all of a run.
+    ///
+    /// # Errors
+    /// The first of them that is wrong.
+    pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, PlanError> {
+        let now = Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
+        let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
+        for (at, step) in recipe.steps.iter().enumerate() {
+            let wrong = |message: String| PlanError { step: Some((at + 1, step.name())), message };
+            let source = match step {
+                Step::Filter(source) => Some(source),
+                Step::Derive(derive) => Some(&derive.expression),
+                _ => None,
+            };
+            let expression = source.map(|source| Expression::parse(source, &recipe.parameters));
+            expressions.push(expression.transpose().map_err(|error| wrong(error.to_string()))?);
+            let pattern = match step {
+                Step::Replace(replace) => Some(Regex::new(&replace.pattern)),
+                _ => None,
+            };
+            patterns.push(pattern.transpose().map_err(|error| wrong(error.to_string()))?);
+            if let Step::Outliers(outliers) = step {
+                check_rule(outliers.rule).map_err(wrong)?;
+            }
+        }
+        Ok(Prepared { recipe, now, expressions, patterns })
+    }
+}
+
+fn check_rule(rule: OutlierRule) -> Result<(), String> {
+    match rule {
+        OutlierRule::Iqr(factor) | OutlierRule::Zscore(factor) | OutlierRule::Mad(factor)
+            if !(factor >= 0.0 && factor.is_finite()) =>
+        {
+            Err(format!("the factor is a number from 0 on, not {factor}"))
+        }
+        OutlierRule::Quantile(low, high) if !(0.0 <= low && low <= high && high <= 1.0) => {
+            Err(format!("quantiles are from 0 to 1, the lower first, not {low} and {high}"))
+        }
+        OutlierRule::Range(low, high) if low.is_nan() || high.is_nan() || low > high => {
+            Err(format!("a range has its lower end first, not {low} and {high}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is done to the rows, in order.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its step's place in the recipe, from 1.
+    pub(crate) step: usize,
+    pub(crate) name: &'static str,
+    pub(crate) kind: OperationKind,
+}
+
+/// Columns are numbers: those of the file first, then those that steps add.
+#[derive(Debug)]
+pub(crate) enum OperationKind {
+    DropEmptyRows { columns: Vec<usize> },
+    Trim { columns: Vec<usize> },
+    Null { columns: Vec<usize>, tokens: HashSet<Vec<u8>> },
+    Replace { column: usize, pattern: Regex, text: Vec<u8> },
+    Types { columns: Vec<(usize, Type)> },
+    Filter { condition: Bound },
+    Outliers { column: usize, rule: OutlierRule },
+    FillValue { column: usize, value: Vec<u8> },
+    FillForward { column: usize },
+    FillAggregate { column: usize, kind: Kind },
+    Dedupe { columns: Vec<usize> },
+    Derive { column: usize, value: Bound },
+}
+
+/// What an operation must know of all rows that reach it.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Need {
+    Nothing,
+    Aggregates(Vec<(Kind, Argument)>),
+    /// For each chunk, the last cell of the column above it that is not empty.
+    Last(usize),
+    /// For each chunk, which of its rows are equal to earlier ones in these columns.
+    Duplicates(Vec<usize>),
+}
+
+/// Over what an aggregate is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Argument {
+    /// The numbers of a column.
+    Column(usize),
+    /// The argument of one of the operation's expression's aggregates.
+    Expression(usize),
+}
+
+impl Operation {
+    pub(crate) fn need(&self) -> Need {
+        let of = |column: usize, kinds: &[Kind]| {
+            Need::Aggregates(kinds.iter().map(|kind| (*kind, Argument::Column(column))).collect())
+        };
+        match &self.kind {
+            OperationKind::Filter { condition: bound } | OperationKind::Derive { value: bound, .. } => {
+                if bound.aggregates.is_empty() {
+                    return Need::Nothing;
+                }
+                let aggregates = bound.aggregates.iter().enumerate();
+                let kind = |kind| match kind {
+                    AggregateKind::Min => Kind::Min,
+                    AggregateKind::Max => Kind::Max,
+                    AggregateKind::Sum => Kind::Sum,
+                    AggregateKind::Avg => Kind::Avg,
+                    AggregateKind::Count => Kind::Count,
+                    AggregateKind::Median => Kind::Quantile(0.5),
+                    AggregateKind::Quantile(q) => Kind::Quantile(q),
+                    AggregateKind::Stddev => Kind::Stddev,
+                };
+                Need::Aggregates(
+                    aggregates.map(|(at, call)| (kind(call.kind), Argument::Expression(at))).collect(),
+                )
+            }
+            OperationKind::Outliers { column, rule } => match *rule {
+                OutlierRule::Iqr(_) => of(*column, &[Kind::Quantile(0.25), Kind::Quantile(0.75)]),
+                OutlierRule::Zscore(_) => of(*column, &[Kind::Avg, Kind::Stddev]),
+                OutlierRule::Mad(_) => of(*column, &[Kind::Quantile(0.5), Kind::Mad]),
+                OutlierRule::Quantile(low, high) => {
+                    of(*column, &[Kind::Quantile(low), Kind::Quantile(high)])
+                }
+                OutlierRule::Range(..) => Need::Nothing,
+            },
+            OperationKind::FillForward { column } => Need::Last(*column),
+            OperationKind::FillAggregate { column, kind } => of(*column, &[*kind]),
+            OperationKind::Dedupe { columns } => Need::Duplicates(columns.clone()),
+            _ => Need::Nothing,
+        }
+    }
+}
+
+/// A recipe made definite for one header.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) dialect: Dialect,
+    /// How many fields a record of the file has.
+    pub(crate) fields: usize,
+    /// The names of all columns, for messages.
+    pub(crate) names: Vec<String>,
+    pub(crate) operations: Vec<Operation>,
+    /// The output's columns in order.
+    pub(crate) output: Vec<usize>,
+    pub(crate) on_bad: OnBad,
+    pub(crate) on_ragged: OnRagged,
+    pub(crate) now: DateTime,
+    /// The places of the operations that need to know something.
+    pub(crate) cuts: Vec<usize>,
+    header: Vec<u8>,
+    output_names: Vec<String>,
+    notes: Vec<String>,
+    /// The steps in words, and by name.
+    steps: Vec<String>,
+    step_names: Vec<&'static str>,
+}
+
+/// A column while the steps are gone through.
+#[derive(Clone)]
+struct Column {
+    /// Its name now.
+    name: String,
+    number: usize,
+    declared: Option<Type>,
+}
+
+/// The columns at some step.
+#[derive(Default)]
+struct Scope {
+    columns: Vec<Column>,
+    /// The names in the file, by column number.
+    own: Vec<String>,
+}
+
+impl Scope {
+    /// A column's place: by its name now, else by its name in the file, else by its normalised
+    /// name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let position = |matches: &dyn Fn(&Column) -> bool| self.columns.iter().position(matches);
+        position(&|column| column.name == name)
+            .or_else(|| position(&|column| self.own.get(column.number).is_some_and(|own| own == name)))
+            .or_else(|| position(&|column| normalize(&column.name) == normalize(name)))
+    }
+}
+
+impl Names for Scope {
+    fn find(&self, name: &str) -> Option<usize> {
+        self.place(name).map(|place| self.columns[place].number)
+    }
+
+    fn declared(&self, column: usize) -> Option<Type> {
+        self.columns.iter().find(|known| known.number == column)?.declared
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+}
+
+/// A name trimmed, in lower case, each space an underscore.
+fn normalize(name: &str) -> String {
+    name.trim().to_lowercase().replace(' ', "_")
+}
+
+/// Gives each name that was there before a number, and each empty one its place.
+fn make_unique(names: &mut [String], mut told: impl FnMut(String)) {
+    let all: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    for (at, name) in names.iter_mut().enumerate() {
+        let base = if name.is_empty() { format!("column_{}", at + 1) } else { name.clone() };
+        let mut unique = base.clone();
+        let mut number = 2;
+        while seen.contains(&unique) || unique != *name && all.contains(&unique) {
+            unique = format!("{base}_{number}");
+            number += 1;
+        }
+        if unique != *name {
+            let was = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?} again") };
+            told(format!("column {} had {was}; it is {unique:?} now", at + 1));
+            name.clone_from(&unique);
+        }
+        seen.insert(unique);
+    }
+}
+
+impl Plan {
+    /// Makes a plan for files with this header, which is the bytes of one record without its line
+    /// end. If the dialect has no header, it is the first record, whose fields are counted.
+    ///
+    /// # Errors
+    /// A step that names a column which the file does not have, or that cannot be for another
+    /// reason.
+    pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
+        let raw = fields_of(dialect, header);
+        let mut builder = Builder::new(prepared, dialect, &raw);
+        for (at, step) in prepared.recipe.steps.iter().enumerate() {
+            let wrong = |message| PlanError { step: Some((at + 1, step.name())), message };
+            builder.step = at + 1;
+            builder.add(prepared, at, step).map_err(wrong)?;
+        }
+        Ok(builder.finish(prepared, dialect, &raw))
+    }
+
+    /// What the output begins with: the header without a line end; empty if there is none.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// The names of the output's columns.
+    pub fn output_names(&self) -> &[String] {
+        &self.output_names
+    }
+
+    /// What the user should know, such as header names that were made unique.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// How often all rows are read at least.
+    pub fn passes(&self) -> usize {
+        self.cuts.len() + 1
+    }
+
+    /// The name of a step by its place in the recipe, from 1; 0 is the reading of records.
+    pub(crate) fn step_name(&self, step: usize) -> &'static str {
+        step.checked_sub(1).map_or("read", |at| self.step_names[at])
+    }
+
+    /// The steps of each pass, in words.
+    pub fn explain(&self) -> Vec<Vec<String>> {
+        let mut passes = vec![self.steps.clone()];
+        for cut in self.cuts.iter().rev() {
+            let step = self.operations[*cut].step;
+            let mut words: Vec<String> = self.steps[..step - 1].to_vec();
+            words.push(match self.operations[*cut].need() {
+                Need::Last(_) => format!("look for the last values, for step {step}"),
+                Need::Duplicates(_) => format!("look for duplicates, for step {step}"),
+                _ => format!("gather what step {step} must know of all rows"),
+            });
+            passes.insert(0, words);
+        }
+        passes
+    }
+}
+
+/// The fields of a header, as they are.
+fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
+    let mut ends = Ends::default();
+    let scanner = Scanner::Scalar;
+    let state = scanner.scan(dialect, State::RecordStart, header, 0, &mut ends);
+    debug_assert!(ends.rows.is_empty(), "a header is one record without its line end");
+    if state != State::RecordStart {
+        ends.fields.push(header.len() as u32);
+        ends.rows.push(ends.fields.len() as u32 - 1);
+    }
+    let mut from = 0;
+    let field = |end: &u32| {
+        let raw = &header[from..*end as usize];
+        from = *end as usize + 1;
+        Field::new(dialect, raw)
+    };
+    ends.fields.iter().map(field).collect()
+}
+
+struct Builder {
+    scope: Scope,
+    step: usize,
+    /// Names of all columns ever, by number.
+    names: Vec<String>,
+    operations: Vec<Operation>,
+    missing: MissingColumn,
+    notes: Vec<String>,
+    steps: Vec<String>,
+}
+
+impl Builder {
+    fn new(prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Builder {
+        let own: Vec<String> = match dialect.has_header {
+            true => raw.iter().map(|field| String::from_utf8_lossy(&field.content()).into_owned()).collect(),
+            false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
+        };
+        let mut notes = Vec::new();
+        let mut names = own.clone();
+        make_unique(&mut names, |note| notes.push(note));
+        let columns = names.iter().enumerate();
+        let columns = columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
+        let columns = columns.collect();
+        Builder {
+            scope: Scope { columns, own },
+            step: 0,
+            names,
+            operations: Vec::new(),
+            missing: prepared.recipe.missing_column,
+            notes,
+            steps: Vec::new(),
+        }
+    }
+
+    fn operation(&mut self, name: &'static str, kind: OperationKind) {
+        self.operations.push(Operation { step: self.step, name, kind });
+    }
+
+    /// A new column, behind the others.
+    fn append(&mut self, name: &str) -> usize {
+        let number = self.names.len();
+        self.names.push(name.to_owned());
+        self.scope.columns.push(Column { name: name.to_owned(), number, declared: None });
+        number
+    }
+
+    /// A column's place among those there are; one that is missing is added if that was asked for.
+    fn place(&mut self, name: &str) -> Result<usize, String> {
+        if let Some(place) = self.scope.place(name) {
+            return Ok(place);
+        }
+        if self.missing == MissingColumn::Null {
+            self.notes.push(format!("there was no column {name:?}; it was added without values"));
+            self.append(name);
+            return Ok(self.scope.columns.len() - 1);
+        }
+        let known = self.scope.all();
+        let hint = match suggest(name, known.iter().map(String::as_str)) {
+            Some(close) => format!("; did you mean {close:?}?"),
+            None => format!("; the columns are {}", list(&known)),
+        };
+        Err(format!("no column {name:?}{hint}"))
+    }
+
+    fn number(&mut self, name: &str) -> Result<usize, String> {
+        let place = self.place(name)?;
+        Ok(self.scope.columns[place].number)
+    }
+
+    fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, String> {
+        match columns {
+            Columns::All => Ok(self.scope.columns.iter().map(|column| column.number).collect()),
+            Columns::Named(names) => names.iter().map(|name| self.number(name)).collect(),
+        }
+    }
+
+    fn bind(&mut self, expression: &Expression) -> Result<Bound, String> {
+        loop {
+            match expression.bind(&self.scope) {
+                Ok(bound) => return Ok(bound),
+                Err(error) => self.add_missing(&error)?,
+            }
+        }
+    }
+
+    fn add_missing(&mut self, error: &ExpressionError) -> Result<(), String> {
+        match error.missing_column() {
+            Some(name) if self.missing == MissingColumn::Null => self.place(name).map(drop),
+            _ => Err(error.to_string()),
+        }
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        let mut seen = HashSet::new();
+        match self.scope.columns.iter().find(|column| !seen.insert(&column.name)) {
+            Some(column) => Err(format!("two columns would have the name {:?}", column.name)),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, prepared: &Prepared, at: usize, step: &Step) -> Result<(), String> {
+        let name = step.name();
+        let mut words = name.to_owned();
+        match step {
+            Step::DropEmptyRows => {
+                let columns = self.numbers(&Columns::All)?;
+                self.operation(name, OperationKind::DropEmptyRows { columns });
+            }
+            Step::NormalizeColumns => {
+                let mut names: Vec<String> =
+                    self.scope.columns.iter().map(|column| normalize(&column.name)).collect();
+                let notes = &mut self.notes;
+                make_unique(&mut names, |note| notes.push(note));
+                for (column, name) in self.scope.columns.iter_mut().zip(names) {
+                    column.name = name;
+                }
+            }
+            Step::Rename(names) => {
+                let places = names.iter().map(|(old, new)| Ok((self.place(old)?, new)));
+                let places: Vec<(usize, &String)> = places.collect::<Result<_, String>>()?;
+                for (place, new) in places {
+                    self.scope.columns[place].name.clone_from(new);
+                }
+                self.check_names()?;
+            }
+            Step::Select(names) => {
+                let places = names.iter().map(|name| self.place(name));
+                let places: Vec<usize> = places.collect::<Result<_, String>>()?;
+                let columns = places.iter().map(|place| self.scope.columns[*place].clone());
+                self.scope.columns = columns.collect();
+                self.check_names()?;
+                words = format!("select {}", list(names));
+            }
+            Step::Drop(names) => {
+                for name in names {
+                    let place = self.place(name)?;
+                    self.scope.columns.remove(place);
+                }
+                words = format!("drop {}", list(names));
+            }
+            Step::Trim(columns) => {
+                let columns = self.numbers(columns)?;
+                self.operation(name, OperationKind::Trim { columns });
+            }
+            Step::Null(null) => {
+                let except = self.numbers(&Columns::Named(null.except.clone()))?;
+                let mut columns = self.numbers(&Columns::All)?;
+                columns.retain(|column| !except.contains(column));
+                let tokens = null.tokens.iter().map(|token| token.clone().into_bytes()).collect();
+                self.operation(name, OperationKind::Null { columns, tokens });
+                words = format!("null {}", list(&null.tokens));
+            }
+            Step::Replace(replace) => {
+                let column = self.number(&replace.column)?;
+                let pattern = prepared.patterns[at].clone().ok_or("its pattern was not read")?;
+                let text = replace.text.clone().into_bytes();
+                self.operation(name, OperationKind::Replace { column, pattern, text });
+                words = format!("replace {:?} in {:?}", replace.pattern, replace.column);
+            }
+            Step::Types(types) => {
+                let mut columns = Vec::new();
+                for (name, kind) in types {
+                    let place = self.place(name)?;
+                    self.scope.columns[place].declared = Some(*kind);
+                    columns.push((self.scope.columns[place].number, *kind));
+                }
+                // In the file's order, so that a record with several bad cells is told by its first.
+                columns.sort_unstable_by_key(|(column, _)| *column);
+                let pairs: Vec<String> = types.iter().map(|(name, kind)| format!("{name}={kind}")).collect();
+                words = format!("types {}", pairs.join(", "));
+                self.operation(name, OperationKind::Types { columns });
+            }
+            Step::Filter(source) => {
+                let condition = self.bound(prepared, at)?;
+                self.operation(name, OperationKind::Filter { condition });
+                words = format!("filter {source}");
+            }
+            Step::Outliers(outliers) => {
+                let column = self.number(&outliers.column)?;
+                self.operation(name, OperationKind::Outliers { column, rule: outliers.rule });
+                words = format!("outliers in {:?}: {:?}", outliers.column, outliers.rule);
+            }
+            Step::Fill(fill) => {
+                let column = self.number(&fill.column)?;
+                let (kind, with) = match &fill.with {
+                    FillWith::Value(text) => {
+                        let value = text.clone().into_bytes();
+                        (OperationKind::FillValue { column, value }, format!("{text:?}"))
+                    }
+                    FillWith::Method(FillMethod::Forward) => {
+                        (OperationKind::FillForward { column }, "the value above".to_owned())
+                    }
+                    FillWith::Method(FillMethod::Mean) => {
+                        (OperationKind::FillAggregate { column, kind: Kind::Avg }, "the mean".to_owned())
+                    }
+                    FillWith::Method(FillMethod::Median) => {
+                        let kind = Kind::Quantile(0.5);
+                        (OperationKind::FillAggregate { column, kind }, "the median".to_owned())
+                    }
+                };
+                self.operation(name, kind);
+                words = format!("fill {:?} with {with}", fill.column);
+            }
+            Step::Dedupe(columns) => {
+                let columns = self.numbers(columns)?;
+                self.operation(name, OperationKind::Dedupe { columns });
+            }
+            Step::Derive(derive) => {
+                let value = self.bound(prepared, at)?;
+                // It may read the column that it replaces, so it is a column of its own.
+                let place = self.scope.columns.iter().position(|column| column.name == derive.name);
+                let column = self.append(&derive.name);
+                if let Some(place) = place {
+                    let replacing = self.scope.columns.pop().ok_or("a column went missing")?;
+                    self.scope.columns[place] = replacing;
+                }
+                self.operation(name, OperationKind::Derive { column, value });
+                words = format!("derive {} = {}", derive.name, derive.expression);
+            }
+        }
+        if self.scope.columns.is_empty() {
+            return Err("no column would be left".to_owned());
+        }
+        self.steps.push(words);
+        Ok(())
+    }
+
+    fn bound(&mut self, prepared: &Prepared, at: usize) -> Result<Bound, String> {
+        let expression = prepared.expressions[at].as_ref().ok_or("its expression was not read")?;
+        self.bind(expression)
+    }
+
+    fn finish(self, prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Plan {
+        let columns = &self.scope.columns;
+        let mut header = Vec::new();
+        if dialect.has_header {
+            let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+            for (place, column) in columns.iter().enumerate() {
+                if place > 0 {
+                    header.push(delimiter);
+                }
+                // A name that is as it was keeps its bytes, which are perhaps not UTF-8.
+                let old = raw.get(column.number).filter(|_| self.scope.own[column.number] == column.name);
+                match old {
+                    Some(field) if delimiter == dialect.delimiter => header.extend_from_slice(field.raw),
+                    Some(field) => write_cell(dialect, &field.content(), field.is_quoted(), &mut header),
+                    None => write_cell(dialect, column.name.as_bytes(), false, &mut header),
+                }
+            }
+            if columns.len() == 1 && header.is_empty() {
+                header.extend(b"\"\"");
+            }
+        }
+        let needs = |operation: &Operation| operation.need() != Need::Nothing;
+        let cuts = (0..self.operations.len()).filter(|at| needs(&self.operations[*at])).collect();
+        Plan {
+            dialect: dialect.clone(),
+            fields: raw.len(),
+            names: self.names,
+            output: columns.iter().map(|column| column.number).collect(),
+            on_bad: prepared.recipe.on_bad,
+            on_ragged: prepared.recipe.on_ragged,
+            now: prepared.now,
+            cuts,
+            header,
+            output_names: columns.iter().map(|column| column.name.clone()).collect(),
+            operations: self.operations,
+            notes: self.notes,
+            steps: self.steps,
+            step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
+        }
+    }
+}
+
+/// Names for a message, not too many of them.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}

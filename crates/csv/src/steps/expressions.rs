@@ -1,0 +1,125 @@
+//! Steps that evaluate expressions: numbers for all rows at once where that gives the same, else
+//! row by row.
+
+use std::borrow::Cow;
+
+use crate::aggregate;
+use crate::batch::{Batch, Column};
+use crate::expr::{AggregateCall, Bad, Bound, Cells, Context, Node, Value};
+use crate::pass::Known;
+use crate::vector;
+
+/// One row of a batch, for the row by row evaluator.
+struct Row<'a, 'b> {
+    batch: &'a Batch<'b>,
+    k: usize,
+}
+
+impl Cells for Row<'_, '_> {
+    fn cell(&self, column: usize) -> Option<Cow<'_, [u8]>> {
+        let content = self.batch.content(self.k, column);
+        (!content.is_empty()).then_some(content)
+    }
+}
+
+/// What the expression's aggregates came to.
+fn aggregates(known: &Known) -> Vec<Value<'static>> {
+    match known {
+        Known::Aggregates(values) => values
+            .iter()
+            .map(|value| value.map_or(Value::Null, Value::Number))
+            .collect(),
+        Known::PerChunk => Vec::new(),
+    }
+}
+
+/// What the evaluator needs besides the row.
+fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
+    Context { aggregates, now: batch.plan.now }
+}
+
+/// A cell that could not be read, for the reports.
+fn told(k: usize, bad: Bad) -> (usize, Option<usize>, &'static str) {
+    (k, Some(bad.column).filter(|column| *column != usize::MAX), bad.reason)
+}
+
+pub(super) fn filter(batch: &mut Batch, step: usize, condition: &Bound, known: &Known) {
+    let aggregates = aggregates(known);
+    let rows = batch.alive.len();
+    let (mut keep, odd) = match vector::condition(batch, &condition.root, &aggregates) {
+        Some(found) => (found.is_true, found.odd),
+        None => (vec![false; rows], (0..rows).collect()),
+    };
+    let mut bad = Vec::new();
+    let context = context(batch, &aggregates);
+    for k in odd {
+        let mut wrong = None;
+        keep[k] = condition.root.condition(&Row { batch, k }, &context, &mut wrong) == Some(true);
+        bad.extend(wrong.map(|wrong| told(k, wrong)));
+    }
+    // A row that is rejected is not also counted as filtered.
+    let mut treated = vec![true; rows];
+    batch.treat_bad(step, bad, &mut treated);
+    let filtered = keep.iter().zip(&treated).filter(|(keep, treated)| !**keep && **treated).count();
+    batch.count_rows(step, "filtered", filtered as u64);
+    for (keep, treated) in keep.iter_mut().zip(treated) {
+        *keep &= treated;
+    }
+    batch.retain(&keep);
+}
+
+pub(super) fn derive(batch: &mut Batch, step: usize, column: usize, value: &Bound, known: &Known) {
+    let aggregates = aggregates(known);
+    let rows = batch.alive.len();
+    let mut bad = Vec::new();
+    let found = vector::floats(batch, &value.root, &aggregates).filter(|found| found.odd.is_empty());
+    let made = if let Some(found) = found {
+        Column::Floats { values: found.values, valid: found.valid }
+    } else {
+        let (mut text, mut places) = (Vec::new(), Vec::with_capacity(rows));
+        let context = context(batch, &aggregates);
+        for k in 0..rows {
+            let (at, mut wrong) = (text.len(), None);
+            value.root.evaluate(&Row { batch, k }, &context, &mut wrong).write(&mut text);
+            places.push((at, text.len() - at));
+            bad.extend(wrong.map(|wrong| told(k, wrong)));
+        }
+        batch.text_column(&text, &places)
+    };
+    batch.replace_column(column, made);
+    let mut keep = vec![true; rows];
+    batch.treat_bad(step, bad, &mut keep);
+    batch.retain(&keep);
+}
+
+/// Adds the numbers of all rows to one of an expression's aggregates.
+pub(super) fn gather(
+    batch: &mut Batch,
+    call: &AggregateCall,
+    kind: aggregate::Kind,
+    into: &mut aggregate::Gather,
+) {
+    let rows = batch.alive.len();
+    let Some(argument) = &call.argument else {
+        return into.add_count(rows as u64);
+    };
+    let context = context(batch, &[]);
+    if kind == aggregate::Kind::Count {
+        let is_there = |k: &usize| {
+            let row = Row { batch, k: *k };
+            !matches!(argument.evaluate(&row, &context, &mut None), Value::Null)
+        };
+        return into.add_count((0..rows).filter(is_there).count() as u64);
+    }
+    if let Node::Column(column) = argument {
+        return super::gather_column(batch, *column, into);
+    }
+    if let Some(found) = vector::measures(batch, argument).filter(|found| found.odd.is_empty()) {
+        return into.add_all(&found.values, &found.valid, &vec![false; rows]);
+    }
+    for k in 0..rows {
+        if let Some(number) = argument.evaluate_number(&Row { batch, k }, &context, &mut None) {
+            into.add(number);
+        }
+    }
+}

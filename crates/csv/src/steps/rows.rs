@@ -1,0 +1,159 @@
+//! Steps that set rows aside.
+
+use std::collections::HashSet;
+
+use crate::batch::{Batch, Column};
+use crate::expr;
+use crate::number::{self, Number, Reading};
+use crate::pass::{Known, Verdict};
+use crate::recipe::{OnBad, OutlierRule, Type};
+
+use super::aggregate_of;
+
+pub(super) fn drop_empty(batch: &mut Batch, step: usize, columns: &[usize]) {
+    let delimiters = batch.plan.fields - 1;
+    // As long as the columns are the fields, a record's length says nearly all.
+    let untouched = columns.len() == batch.plan.fields
+        && columns.iter().all(|column| matches!(batch.columns[*column], Column::Source(_)));
+    let keep: Vec<bool> = (0..batch.alive.len())
+        .map(|k| {
+            if untouched {
+                let row = batch.alive[k] as usize;
+                let len = batch.end(row) - batch.start(row);
+                // Nothing but delimiters and quotes, two for each field.
+                if len > delimiters + 2 * (delimiters + 1) {
+                    return true;
+                }
+                if len == delimiters && batch.is_whole(row) {
+                    return false;
+                }
+            }
+            !columns.iter().all(|column| batch.is_empty_cell(k, *column))
+        })
+        .collect();
+    set_aside(batch, step, "empty", &keep);
+}
+
+/// Counts the rows that are not kept, and lets them go.
+fn set_aside(batch: &mut Batch, step: usize, reason: &'static str, keep: &[bool]) {
+    let gone = keep.iter().filter(|keep| !**keep).count() as u64;
+    batch.count_rows(step, reason, gone);
+    batch.retain(keep);
+}
+
+pub(super) fn check_types(batch: &mut Batch, step: usize, columns: &[(usize, Type)]) {
+    // A row with several bad cells is rejected once, for the first.
+    let mut bad: Vec<(usize, usize, &'static str)> = Vec::new();
+    for (column, kind) in columns {
+        if *kind == Type::Number {
+            let numbers = batch.numbers(*column);
+            bad.extend(numbers.bad.iter().map(|k| (*k as usize, *column, "not a number")));
+            continue;
+        }
+        for k in 0..batch.alive.len() {
+            let content = batch.content(k, *column);
+            if let Some(reason) = misfit(&content, *kind) {
+                bad.push((k, *column, reason));
+            }
+        }
+    }
+    if bad.is_empty() {
+        return;
+    }
+    bad.sort_by_key(|(k, ..)| *k);
+    if batch.plan.on_bad != OnBad::Null {
+        bad.dedup_by_key(|(k, ..)| *k);
+    }
+    treat(batch, step, &bad, true);
+}
+
+/// Why a cell cannot be read as a type, if it cannot.
+fn misfit(content: &[u8], kind: Type) -> Option<&'static str> {
+    if content.trim_ascii().is_empty() {
+        return None;
+    }
+    let (fits, reason) = match kind {
+        Type::Text => (true, ""),
+        Type::Number => (!matches!(number::read(content), Reading::Bad), "not a number"),
+        Type::Integer => (is_integer(content.trim_ascii()), "not an integer"),
+        Type::Boolean => (expr::read_boolean(content).is_some(), "not a boolean"),
+        Type::Date => (expr::read_date(content).is_some(), "not a date"),
+        Type::Datetime => (expr::read_datetime(content).is_some(), "not a datetime"),
+    };
+    (!fits).then_some(reason)
+}
+
+fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// Treats bad cells as the recipe says; where they count as empty, and `empty` is set, they are.
+fn treat(batch: &mut Batch, step: usize, bad: &[(usize, usize, &'static str)], empty: bool) {
+    let mut keep = vec![true; batch.alive.len()];
+    let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
+    batch.treat_bad(step, listed, &mut keep);
+    if empty && batch.plan.on_bad == OnBad::Null {
+        let mut places: Vec<(usize, usize)> = bad.iter().map(|(k, column, _)| (*column, *k)).collect();
+        places.sort_unstable();
+        for column in places.chunk_by(|a, b| a.0 == b.0) {
+            let rows: HashSet<usize> = column.iter().map(|(_, k)| *k).collect();
+            batch.change(step, "emptied", column[0].0, |_, k, _| rows.contains(&k));
+        }
+    }
+    batch.retain(&keep);
+}
+
+/// Treats the cells of a column that cannot be read as numbers.
+pub(super) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, empty: bool) {
+    let bad = batch.numbers(column).bad.iter();
+    let bad: Vec<_> = bad.map(|k| (*k as usize, column, "not a number")).collect();
+    if !bad.is_empty() {
+        treat(batch, step, &bad, empty);
+    }
+}
+
+pub(super) fn outliers(
+    batch: &mut Batch,
+    step: usize,
+    column: usize,
+    rule: OutlierRule,
+    known: &Known,
+) {
+    treat_unreadable(batch, step, column, false);
+    let found = |at| aggregate_of(known, at).map(Number::to_f64);
+    // Over no numbers nothing is out of line.
+    let Some((low, high)) = (match rule {
+        OutlierRule::Range(low, high) => Some((low, high)),
+        OutlierRule::Quantile(..) => found(0).zip(found(1)),
+        OutlierRule::Iqr(factor) => found(0).zip(found(1)).map(|(first, third)| {
+            let reach = factor * (third - first);
+            (first - reach, third + reach)
+        }),
+        OutlierRule::Zscore(factor) => found(0).zip(found(1)).map(|(mean, deviation)| {
+            (mean - factor * deviation, mean + factor * deviation)
+        }),
+        // 1.4826 makes it the standard deviation of normally distributed numbers.
+        OutlierRule::Mad(factor) => found(0).zip(found(1)).map(|(median, deviation)| {
+            let reach = factor * 1.4826 * deviation;
+            (median - reach, median + reach)
+        }),
+    }) else {
+        return;
+    };
+    let numbers = batch.numbers(column);
+    let keep: Vec<bool> = numbers
+        .values
+        .iter()
+        .zip(&numbers.valid)
+        .map(|(value, valid)| !valid || !(*value < low || *value > high))
+        .collect();
+    set_aside(batch, step, "outlier", &keep);
+}
+
+pub(super) fn dedupe(batch: &mut Batch, step: usize, verdict: &Verdict) {
+    let Verdict::Duplicates(bits) = verdict else { return };
+    let bit = |k: usize| bits.get(k / 8).is_some_and(|byte| byte & (1 << (k % 8)) != 0);
+    let keep: Vec<bool> = (0..batch.alive.len()).map(|k| !bit(k)).collect();
+    set_aside(batch, step, "duplicate", &keep);
+}

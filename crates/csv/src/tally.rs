@@ -1,0 +1,82 @@
+//! Counting: every row has one fate.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{Batch, Counts};
+use crate::plan::Plan;
+use crate::report::{Cells, FileReport, SetAside};
+
+/// By step, what happened, and whether the records are among the rejects.
+type Fates = BTreeMap<(usize, String, bool), u64>;
+
+/// What became of the rows of a chunk or of many.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) rows_in: u64,
+    pub(crate) rows_out: u64,
+    pub(crate) blank_lines: u64,
+    set_aside: Fates,
+    cells: Fates,
+}
+
+impl Tally {
+    /// What became of the rows of a batch that went through all steps.
+    pub(crate) fn of(batch: &Batch) -> Tally {
+        let fates = |counts: &Counts| {
+            let counts = counts.iter();
+            counts.map(|((step, what, rejected), n)| ((*step, (*what).to_owned(), *rejected), *n)).collect()
+        };
+        Tally {
+            rows_in: batch.rows_in,
+            rows_out: batch.alive.len() as u64,
+            blank_lines: batch.blank_lines,
+            set_aside: fates(&batch.set_aside),
+            cells: fates(&batch.cells),
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.rows_in += other.rows_in;
+        self.rows_out += other.rows_out;
+        self.blank_lines += other.blank_lines;
+        for (mine, theirs) in [(&mut self.set_aside, other.set_aside), (&mut self.cells, other.cells)] {
+            for (fate, n) in theirs {
+                *mine.entry(fate).or_default() += n;
+            }
+        }
+    }
+
+    /// How many rows are among the rejects.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.set_aside.iter().filter(|((_, _, rejected), _)| *rejected).map(|(_, n)| n).sum()
+    }
+
+    /// Whether every row is accounted for.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.rows_in == self.rows_out + self.set_aside.values().sum::<u64>()
+    }
+
+    /// Puts the counts into a report.
+    pub(crate) fn report(&self, plan: &Plan, report: &mut FileReport) {
+        report.rows_in = self.rows_in;
+        report.rows_out = self.rows_out;
+        report.blank_lines = self.blank_lines;
+        let set_aside = self.set_aside.iter().map(|((step, reason, rejected), rows)| SetAside {
+            step: *step,
+            name: plan.step_name(*step).to_owned(),
+            reason: reason.clone(),
+            rejected: *rejected,
+            rows: *rows,
+        });
+        report.set_aside = set_aside.collect();
+        let cells = self.cells.iter().map(|((step, what, _), cells)| Cells {
+            step: *step,
+            name: plan.step_name(*step).to_owned(),
+            what: what.clone(),
+            cells: *cells,
+        });
+        report.cells = cells.collect();
+    }
+}

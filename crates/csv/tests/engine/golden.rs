@@ -1,0 +1,104 @@
+//! Folders that a non-programmer can read: `input.csv`, `recipe.toml`, and what comes of them.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p manyhands-csv golden` writes what comes now; look at the
+//! difference before you commit it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manyhands_csv::{Dialect, Recipe};
+
+use crate::drive::{Cleaned, Way, clean};
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+/// A dialect other than the usual is in the folder's `dialect.toml`.
+fn dialect(folder: &Path) -> Dialect {
+    #[derive(serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Keys {
+        delimiter: char,
+        quote: Option<char>,
+        comment: Option<char>,
+        header: bool,
+        out_delimiter: Option<char>,
+        max_record: usize,
+    }
+    impl Default for Keys {
+        fn default() -> Self {
+            let max_record = Dialect::default().max_record;
+            Keys { delimiter: ',', quote: Some('"'), comment: None, header: true, out_delimiter: None, max_record }
+        }
+    }
+    let Ok(text) = fs::read_to_string(folder.join("dialect.toml")) else { return Dialect::default() };
+    let keys: Keys = toml::from_str(&text).unwrap();
+    let byte = |letter: char| u8::try_from(letter).unwrap();
+    Dialect {
+        delimiter: byte(keys.delimiter),
+        quote: keys.quote.filter(|quote| *quote != ' ').map(byte),
+        comment: keys.comment.map(byte),
+        has_header: keys.header,
+        out_delimiter: keys.out_delimiter.map(byte),
+        max_record: keys.max_record,
+    }
+}
+
+fn check(path: &Path, found: &[u8], update: bool) {
+    if update {
+        if found.is_empty() {
+            let _ = fs::remove_file(path);
+        } else {
+            fs::write(path, found).unwrap();
+        }
+        return;
+    }
+    let expected = fs::read(path).unwrap_or_default();
+    assert_eq!(
+        String::from_utf8_lossy(found),
+        String::from_utf8_lossy(&expected),
+        "{} is the right one",
+        path.display()
+    );
+}
+
+#[test]
+fn every_folder_comes_out_as_it_says() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let folders = folders();
+    assert!(folders.len() > 30, "the folders are gone");
+    for folder in folders {
+        let input = fs::read(folder.join("input.csv")).unwrap();
+        let recipe = fs::read_to_string(folder.join("recipe.toml")).unwrap();
+        let recipe = Recipe::from_toml(&recipe).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+        let dialect = dialect(&folder);
+        let whole = clean(&recipe, &dialect, &input, 1 << 20, Way::Whole(None));
+        // However it is cut, and however little memory there is.
+        for (memory, way) in [
+            (1 << 20, Way::Whole(Some(1))),
+            (64, Way::Whole(Some(16))),
+            (1 << 20, Way::Chunks(1)),
+            (1 << 20, Way::Chunks(7)),
+            (64, Way::Chunks(64)),
+            (1, Way::Chunks(3)),
+        ] {
+            let other = clean(&recipe, &dialect, &input, memory, way);
+            assert_eq!(other, whole, "{folder:?} {way:?} with {memory} bytes of memory");
+        }
+        match whole {
+            Ok(Cleaned { output, rejects, report }) => {
+                check(&folder.join("expected.csv"), &output, update);
+                check(&folder.join("rejects.csv"), &rejects, update);
+                let report = serde_json::to_string_pretty(&report).unwrap() + "\n";
+                check(&folder.join("report.json"), report.as_bytes(), update);
+                check(&folder.join("error.txt"), b"", update);
+            }
+            Err(error) => check(&folder.join("error.txt"), format!("{error}\n").as_bytes(), update),
+        }
+    }
+}

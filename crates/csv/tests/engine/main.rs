@@ -1,0 +1,5 @@
+//! The engine through its public interface: whole files, and the same files by chunks.
+
+mod chunks;
+mod drive;
+mod golden;

@@ -1,0 +1,254 @@
+//! Which files a job reads, and which each becomes.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{CleanError, Options, Output};
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Input {
+    Stdin,
+    File(PathBuf),
+}
+
+impl Input {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Input::Stdin => "-".to_owned(),
+            Input::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// Where one input's clean rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Stdout,
+    File(PathBuf),
+}
+
+/// One input with all its places.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) input: Input,
+    pub(super) target: Target,
+    /// Where rejected records go, if there is a place.
+    pub(super) rejects: Option<PathBuf>,
+}
+
+impl Route {
+    pub(super) fn target_name(&self) -> String {
+        match &self.target {
+            Target::Stdout => "-".to_owned(),
+            Target::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+fn usage(message: impl Into<String>) -> CleanError {
+    CleanError::Usage(message.into())
+}
+
+/// The files that arguments mean, in the order given; those of a directory or a pattern sorted.
+pub(super) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
+    let mut inputs = Vec::new();
+    for argument in arguments {
+        let path = Path::new(argument);
+        if argument == "-" {
+            if inputs.contains(&Input::Stdin) {
+                return Err(usage("standard input (-) can be read once only"));
+            }
+            inputs.push(Input::Stdin);
+        } else if path.is_dir() {
+            let files = files_in(path)?;
+            inputs.extend(files.into_iter().map(Input::File));
+        } else if path.exists() || !is_pattern(argument) {
+            // One that is missing is its own file's error, so that the others are cleaned.
+            inputs.push(Input::File(path.to_owned()));
+        } else {
+            let files = matching(argument)?;
+            inputs.extend(files.into_iter().map(Input::File));
+        }
+    }
+    if inputs.is_empty() {
+        return Err(usage("no input: name files, directories, patterns in quotes, or - for standard input"));
+    }
+    Ok(inputs)
+}
+
+fn is_pattern(argument: &OsStr) -> bool {
+    argument.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+fn has_suffix(path: &Path) -> bool {
+    let suffix = path.extension().map(|suffix| suffix.to_ascii_lowercase());
+    suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
+}
+
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
+    let wrong = |error| usage(format!("{}: {error}", directory.display()));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if has_suffix(&path) && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(usage(format!("{}: no .csv, .tsv or .tab file in it", directory.display())));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
+    let text = pattern.to_str().ok_or_else(|| usage("a pattern must be UTF-8"))?;
+    let paths = glob::glob(text).map_err(|error| usage(format!("{text}: {error}")))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| usage(error.to_string()))?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(usage(format!("{text}: no file matches")));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Where each input goes; every conflict is found before any work.
+pub(super) fn route(
+    inputs: Vec<Input>,
+    output: &Output,
+    options: &Options,
+) -> Result<Vec<Route>, CleanError> {
+    let one_only = |what: &str| {
+        usage(format!("{} inputs cannot go to {what}: name a directory, or ask for concatenation", inputs.len()))
+    };
+    match output {
+        Output::File(path) if inputs.len() > 1 => return Err(one_only(&path.display().to_string())),
+        Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
+        _ => {}
+    }
+    let mut routes = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let target = match output {
+            Output::Stdout | Output::ConcatenatedStdout => Target::Stdout,
+            Output::File(path) | Output::ConcatenatedFile(path) => Target::File(path.clone()),
+            Output::Directory(directory, template) => {
+                Target::File(directory.join(file_name(&input, template)?))
+            }
+        };
+        let rejects = rejects_path(&input, &target, options);
+        routes.push(Route { input, target, rejects });
+    }
+    check(&routes, output, options)?;
+    Ok(routes)
+}
+
+/// The output's name by a template.
+fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
+    let path = match input {
+        Input::Stdin => Path::new("stdin.csv"),
+        Input::File(path) => path,
+    };
+    let name = path.file_name().unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default();
+    let suffix = path.extension().unwrap_or_default();
+    let (mut built, mut rest) = (OsString::new(), template);
+    while let Some(open) = rest.find('{') {
+        built.push(&rest[..open]);
+        let close = rest[open..].find('}').map(|close| open + close);
+        let close = close.ok_or_else(|| usage(format!("the name {template:?} has a {{ without }}")))?;
+        match &rest[open + 1..close] {
+            "name" => built.push(name),
+            "stem" => built.push(stem),
+            "ext" => built.push(suffix),
+            other => {
+                let message = format!("the name {template:?}: {{{other}}} is none of {{name}}, {{stem}}, {{ext}}");
+                return Err(usage(message));
+            }
+        }
+        rest = &rest[close + 1..];
+    }
+    built.push(rest);
+    if built.is_empty() || built.as_bytes().contains(&b'/') || built == "." || built == ".." {
+        return Err(usage(format!("the name {template:?} gives {built:?}, which is no file's name")));
+    }
+    Ok(built)
+}
+
+fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<PathBuf> {
+    let beside = |path: &Path| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".rejects.csv");
+        name
+    };
+    match (&options.rejects, target) {
+        (None, Target::Stdout) => None,
+        (None, Target::File(path)) if is_device(path) => None,
+        (None, Target::File(path)) => Some(path.with_file_name(beside(path))),
+        (Some(directory), Target::File(path)) => Some(directory.join(beside(path))),
+        (Some(directory), Target::Stdout) => Some(directory.join(match input {
+            Input::Stdin => "stdin.rejects.csv".into(),
+            Input::File(path) => beside(path),
+        })),
+    }
+}
+
+/// Whether a path is there and is written directly, since it is no regular file.
+pub(super) fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// Device and inode, by which a file is the same under all its names.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), CleanError> {
+    let inputs: HashMap<(u64, u64), &Path> = routes
+        .iter()
+        .filter_map(|route| match &route.input {
+            Input::File(path) => Some((identity(path)?, path.as_path())),
+            Input::Stdin => None,
+        })
+        .collect();
+    let concatenated = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
+    let mut made: HashMap<&Path, String> = HashMap::new();
+    for (number, route) in routes.iter().enumerate() {
+        let target = match &route.target {
+            Target::File(path) if !(concatenated && number > 0) => Some(path),
+            _ => None,
+        };
+        let rejects = route.rejects.iter().filter(|_| !(concatenated && number > 0 && options.rejects.is_none()));
+        for path in target.into_iter().chain(rejects) {
+            if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
+                let (path, input) = (path.display(), input.display());
+                return Err(usage(format!("the output {path} would overwrite the input {input}")));
+            }
+            if path.is_dir() {
+                return Err(usage(format!("{} is a directory, not a file to write", path.display())));
+            }
+            if let Some(other) = made.insert(path, route.input.name()) {
+                return Err(usage(format!(
+                    "{} and {other} would both be written to {}: use another name, such as --name '{{stem}}-2.{{ext}}', or other directories",
+                    route.input.name(),
+                    path.display()
+                )));
+            }
+            if !options.force && path.exists() && !is_device(path) {
+                return Err(usage(format!("{} exists; --force replaces it", path.display())));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,915 @@
+//! The parent's side of the job: what is done next, by whom, and where it is written.
+//!
+//! ```text
+//!   routes ─► open ─► active files ─► next work ─► pool ─► reply ─► its file ─► sink
+//!                         │  small: one piece of work, the worker writes its output
+//!                         │  big:   chunks of a pass, two for each worker beyond the one that is next
+//!                         └─ stream: chunks cut here, in sequence
+//! ```
+//! One thread does all of this; it only waits for workers, for a stream, and for what it writes to.
+//! In a job with one output for all, only the first of the active files may write.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use manyhands_csv::report::FileReport;
+use manyhands_csv::{
+    Accepted, Course, Cutter, Head, HeadFound, Next, Outcome, Plan, Prepared, REJECTS_HEADER, find_head,
+};
+use manyhands_pool::{AsCompleted, Reply};
+
+use super::inputs::{self, Input, Route, Target};
+use super::output::{Draft, Sink, WriteError, told};
+use super::read::{Reading, Stream};
+use super::work::{
+    self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext, WholeReply,
+    WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
+};
+use super::{Clean, CleanError, Output, Progress, Report};
+use crate::Pool;
+
+/// A file of at most so many chunks goes to one worker as a whole.
+const WHOLE_CHUNKS: u64 = 4;
+/// How often a chunk may be lost with its worker before its file fails.
+const ATTEMPTS: u32 = 5;
+/// How long nothing may happen before the observer is asked.
+const TICK: Duration = Duration::from_millis(50);
+
+pub(super) fn run(
+    job: &Clean,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Report, CleanError> {
+    let began = Instant::now();
+    let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let now = super::now();
+    let prepared = job.prepare(now)?;
+    let found = inputs::find(&job.inputs)?;
+    let routes = inputs::route(found, &job.output, &job.options)?;
+    make_directories(job)?;
+    let failed = |error: crate::Error| CleanError::Failed(format!("cannot start workers: {error}"));
+    let workers = job.options.workers.max(1);
+    let pool = Pool::builder().workers(workers).build().map_err(failed)?;
+    let shared = match &job.output {
+        Output::Stdout | Output::ConcatenatedStdout | Output::ConcatenatedFile(_) => true,
+        Output::File(path) => inputs::is_device(path),
+        Output::Directory(..) => false,
+    };
+    let sink = match routes.first().filter(|_| shared) {
+        Some(route) => Some(Sink::open(&route.target).map_err(CleanError::Failed)?),
+        None => None,
+    };
+    let sizes = routes.iter().map(|route| match &route.input {
+        Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
+        Input::Stdin => None,
+    });
+    let sizes: Option<Vec<u64>> = sizes.map(|file| file.map(|file| file.len())).collect();
+    let secret = secret();
+    let mut runner = Runner {
+        job,
+        pool: &pool,
+        reading: reading.clone(),
+        prepared,
+        whole: WholeContext {
+            recipe: TravellingRecipe::new(&job.recipe, now),
+            reading,
+            memory: job.options.memory,
+            secret,
+            piece: (job.options.chunk_bytes < 1 << 16).then_some(job.options.chunk_bytes),
+            max_rejects: job.options.max_rejects,
+        },
+        secret,
+        now,
+        workers,
+        completed: AsCompleted::default(),
+        under_way: HashMap::new(),
+        reports: vec![FileReport::default(); routes.len()],
+        progress: Progress {
+            files: routes.len(),
+            bytes: sizes.map_or(0, |sizes| sizes.iter().sum()),
+            ..Progress::default()
+        },
+        routes: routes.into_iter().enumerate().collect(),
+        active: VecDeque::new(),
+        sink,
+        shared_names: None,
+        shared_good: 0,
+    };
+    runner.run(observe)?;
+    let (reports, sink, good) = (runner.reports, runner.sink, runner.shared_good);
+    if let Some(sink) = sink.filter(|_| good > 0) {
+        sink.publish(job.options.force).map_err(CleanError::Failed)?;
+    }
+    pool.shutdown();
+    Ok(Report { files: reports, seconds: began.elapsed().as_secs_f64() })
+}
+
+fn make_directories(job: &Clean) -> Result<(), CleanError> {
+    let output = match &job.output {
+        Output::Directory(path, _) => Some(path),
+        _ => None,
+    };
+    for path in output.into_iter().chain(&job.options.rejects) {
+        std::fs::create_dir_all(path)
+            .map_err(|error| CleanError::Usage(told("cannot make the directory", path, &error)))?;
+    }
+    Ok(())
+}
+
+/// A random key for hashes. `RandomState` is seeded by the system.
+fn secret() -> (u64, u64) {
+    use std::hash::{BuildHasher, RandomState};
+    (RandomState::new().hash_one(0), RandomState::new().hash_one(1))
+}
+
+/// Why the whole job ends.
+enum Stop {
+    ClosedPipe,
+    Error(CleanError),
+}
+
+impl From<CleanError> for Stop {
+    fn from(error: CleanError) -> Self {
+        Stop::Error(error)
+    }
+}
+
+/// Why one file ends.
+enum Fail {
+    File(String),
+    Job(Stop),
+}
+
+impl From<String> for Fail {
+    fn from(message: String) -> Self {
+        Fail::File(message)
+    }
+}
+
+impl From<WriteError> for Fail {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
+            WriteError::Failed(message) => Fail::File(message),
+        }
+    }
+}
+
+struct Runner<'a> {
+    job: &'a Clean,
+    pool: &'a Pool,
+    reading: Reading,
+    prepared: Prepared,
+    whole: WholeContext,
+    secret: (u64, u64),
+    now: i64,
+    workers: usize,
+    completed: AsCompleted,
+    /// What the futures are of: the file's number and, of a big one, the chunk's.
+    under_way: HashMap<usize, (usize, usize)>,
+    /// Files that were not begun.
+    routes: VecDeque<(usize, Route)>,
+    active: VecDeque<Active>,
+    reports: Vec<FileReport>,
+    progress: Progress,
+    /// The one output for all, if there is one.
+    sink: Option<Sink>,
+    /// The columns of the first file in it.
+    shared_names: Option<Vec<String>>,
+    /// How many files are in it.
+    shared_good: usize,
+}
+
+/// A file that is being cleaned.
+struct Active {
+    number: usize,
+    route: Route,
+    kind: Kind,
+    /// Of a file that is done but may not write yet.
+    waiting: Option<Reply>,
+}
+
+enum Kind {
+    Whole { submitted: bool, output: Option<Draft>, rejects: Option<Draft>, size: u64 },
+    Chunks(Box<Chunks>),
+}
+
+/// A big file, or a stream.
+struct Chunks {
+    context: ChunkContext,
+    plan: Plan,
+    head: Head,
+    course: Course,
+    source: Source,
+    /// The next chunk to submit in this pass.
+    next: usize,
+    /// Chunks whose workers assumed wrongly.
+    again: Vec<usize>,
+    /// Replies of chunks whose turn has not come.
+    held: BTreeMap<usize, (Reply, usize, Outcome)>,
+    out: Option<Sink>,
+    rejects: Option<(Draft, File)>,
+    rejects_path: Option<PathBuf>,
+    name: String,
+    notes: Vec<String>,
+    header_line_end: Vec<u8>,
+    /// How much was in the shared output before this file.
+    began_at: Option<u64>,
+    passes_done: u64,
+    shared: bool,
+}
+
+enum Source {
+    /// A file of a known size, cut evenly.
+    File { chunk_bytes: u64, chunks: usize, size: u64, _spool: Option<File> },
+    Stream(Box<Streaming>),
+}
+
+struct Streaming {
+    stream: Stream,
+    cutter: Cutter,
+    buffer: Vec<u8>,
+    /// Where in the stream, decoded, the buffer begins.
+    base: u64,
+    chunk_bytes: usize,
+    /// How many chunks there are, once that is known.
+    chunks: Option<usize>,
+}
+
+/// What a file has to do next.
+enum Step {
+    Work(usize, ChunkWork),
+    Nothing,
+}
+
+impl Runner<'_> {
+    fn run(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<(), CleanError> {
+        match self.work_off(observe) {
+            // Whoever reads has read enough.
+            Ok(()) | Err(Stop::ClosedPipe) => Ok(()),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    fn work_off(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<(), Stop> {
+        loop {
+            while self.under_way.len() < 2 * self.workers && self.submit_next(observe)? {}
+            if self.active.is_empty() && self.routes.is_empty() {
+                return Ok(());
+            }
+            if self.under_way.is_empty() {
+                // Only a stream that has nothing to read leaves nothing to wait for.
+                self.wait_for_stream();
+            } else if let Some((id, future)) = self.completed.next_timeout(TICK) {
+                let (number, chunk) = self.under_way.remove(&id).unwrap_or_default();
+                let reply = future.wait();
+                self.take(number, chunk, reply)?;
+            }
+            tick(observe, &self.progress)?;
+        }
+    }
+
+    fn wait_for_stream(&self) {
+        for active in &self.active {
+            if let Kind::Chunks(chunks) = &active.kind
+                && let Source::Stream(streaming) = &chunks.source
+            {
+                streaming.stream.is_ready(TICK.as_millis() as i64);
+                return;
+            }
+        }
+    }
+
+    /// Finds something to do and hands it to the pool; false if there is nothing now.
+    fn submit_next(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<bool, Stop> {
+        for at in 0..self.active.len() {
+            let number = self.active[at].number;
+            match self.submit_of(at) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(fail) => {
+                    self.fail(number, fail)?;
+                    return Ok(true);
+                }
+            }
+        }
+        if self.active.len() >= 2 * self.workers {
+            return Ok(false);
+        }
+        // In one output for all, a big file may begin when those before it are done.
+        let Some((number, route)) = self.routes.front().cloned() else { return Ok(false) };
+        let size = match &route.input {
+            Input::File(path) => match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => Some(metadata.len()),
+                Ok(metadata) if metadata.is_dir() => {
+                    self.routes.pop_front();
+                    self.reports[number] = blank_report(&route);
+                    self.end(number, Some("it is a directory".to_owned()));
+                    return Ok(true);
+                }
+                Ok(_) => None,
+                Err(error) => {
+                    self.routes.pop_front();
+                    self.reports[number] = blank_report(&route);
+                    self.end(number, Some(format!("cannot read it: {error}")));
+                    return Ok(true);
+                }
+            },
+            Input::Stdin => None,
+        };
+        let whole = size.filter(|size| *size <= WHOLE_CHUNKS * self.job.options.chunk_bytes as u64);
+        if whole.is_none() && self.sink.is_some() && !self.active.is_empty() {
+            return Ok(false);
+        }
+        self.routes.pop_front();
+        self.reports[number] = blank_report(&route);
+        let kind = match whole {
+            Some(size) => Ok(self.open_whole(&route, size)),
+            None => self.open_chunks(&route, size, observe),
+        };
+        match kind {
+            Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
+            Err(Fail::File(message)) => self.end(number, Some(message)),
+            Err(Fail::Job(stop)) => return Err(stop),
+        }
+        Ok(true)
+    }
+
+    fn open_whole(&self, route: &Route, size: u64) -> Kind {
+        let output = match &route.target {
+            Target::File(path) if self.sink.is_none() => Some(Draft::new(path)),
+            _ => None,
+        };
+        let rejects = route.rejects.as_deref().map(Draft::new);
+        Kind::Whole { submitted: false, output, rejects, size }
+    }
+
+    /// Reads a file's head and makes its plan.
+    fn open_chunks(
+        &self,
+        route: &Route,
+        size: Option<u64>,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Kind, Fail> {
+        let cannot = |error: std::io::Error| Fail::File(format!("cannot read it: {error}"));
+        let name = route.input.name();
+        let file = match &route.input {
+            Input::Stdin => File::from(std::os::fd::OwnedFd::from(
+                std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().map_err(cannot)?,
+            )),
+            Input::File(path) => File::open(path).map_err(cannot)?,
+        };
+        let metadata = file.metadata().map_err(cannot)?;
+        let reopen = file.try_clone().map_err(cannot)?;
+        let mut stream = Stream::new(file);
+        let mut buffer = Vec::new();
+        let mut wanted = SNIFFED;
+        let (dialect, head) = loop {
+            while !stream.at_end && buffer.len() < wanted {
+                while !stream.is_ready(TICK.as_millis() as i64) {
+                    tick(observe, &self.progress).map_err(Fail::Job)?;
+                }
+                stream.read(&self.reading, &mut buffer).map_err(cannot)?;
+                // What a slow stream has given so far may be enough.
+                if !stream.is_ready(0) {
+                    break;
+                }
+            }
+            let dialect = self.reading.dialect(&name, &buffer[..buffer.len().min(SNIFFED)]);
+            match find_head(&dialect, &buffer, self.reading.skip_lines, stream.at_end) {
+                HeadFound::Head(head) => break (dialect, head),
+                HeadFound::Nothing => {
+                    // Nothing but blank lines: an output without rows.
+                    let head = Head { header: 0..0, header_end: 0, data: buffer.len(), lines: 0, blank_lines: 0 };
+                    break (dialect, head);
+                }
+                HeadFound::Unterminated => return Err(work::UNTERMINATED_HEADER.to_owned().into()),
+                HeadFound::More if buffer.len() > dialect.max_record => {
+                    return Err(work::UNTERMINATED_HEADER.to_owned().into());
+                }
+                HeadFound::More => wanted = 2 * wanted.max(buffer.len()),
+            }
+        };
+        let header = buffer[head.header.clone()].to_vec();
+        let header_line_end = buffer[head.header.end..head.header_end].to_vec();
+        let plan = Plan::new(&self.prepared, &dialect, &header).map_err(|error| error.to_string())?;
+        let mut notes = plan.notes().to_vec();
+        if header.is_empty() && stream.at_end {
+            notes.push("the file is empty".to_owned());
+        }
+        let chunk_bytes = self.job.options.chunk_bytes.max(1);
+        let decoded = self.reading.encoding(&first_bytes(&reopen, &metadata)).is_some();
+        let evenly = |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
+        let (source, file) = if let Some(size) = size.filter(|_| !decoded) {
+            let Input::File(path) = &route.input else { return Err("it has no path".to_owned().into()) };
+            let chunks = evenly(size);
+            let source = Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
+            (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
+        } else if plan.passes() == 1 {
+            buffer.drain(..head.data);
+            let cutter = Cutter::new(&dialect);
+            let base = head.data as u64;
+            let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
+            (Source::Stream(Box::new(streaming)), None)
+        } else {
+            let spool = self.spool(&mut stream, buffer, observe)?;
+            notes.extend(note_of_decoding("the input", stream.malformed()));
+            let stamp = Stamp::of(&spool.metadata().map_err(cannot)?);
+            // Workers open the unlinked file by this process's descriptor of it.
+            let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
+            let (size, chunks) = (stamp.size, evenly(stamp.size));
+            let source = Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
+            (source, Some(ChunkFile { path, stamp }))
+        };
+        let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
+        let recipe = TravellingRecipe::new(&self.job.recipe, self.now);
+        let context = ChunkContext { recipe, dialect, header, file, plan: Default::default() };
+        Ok(Kind::Chunks(Box::new(Chunks {
+            context,
+            plan,
+            head,
+            course,
+            source,
+            next: 0,
+            again: Vec::new(),
+            held: BTreeMap::new(),
+            out: None,
+            rejects: None,
+            rejects_path: route.rejects.clone(),
+            name,
+            notes,
+            header_line_end,
+            began_at: None,
+            passes_done: 0,
+            shared: self.sink.is_some(),
+        })))
+    }
+
+    /// Copies a stream to a file that has no name.
+    fn spool(
+        &self,
+        stream: &mut Stream,
+        mut buffer: Vec<u8>,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<File, Fail> {
+        use std::io::Write;
+        let directory = self.job.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let wrong = |error: std::io::Error| {
+            let place = directory.display();
+            Fail::File(format!("cannot keep its bytes in a temporary file in {place}: {error}; --temp-dir names another place"))
+        };
+        let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
+        loop {
+            spool.write_all(&buffer).map_err(wrong)?;
+            if stream.at_end {
+                return Ok(spool);
+            }
+            buffer.clear();
+            while !stream.is_ready(TICK.as_millis() as i64) {
+                tick(observe, &self.progress).map_err(Fail::Job)?;
+            }
+            let read = stream.read(&self.reading, &mut buffer);
+            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
+            tick(observe, &self.progress).map_err(Fail::Job)?;
+        }
+    }
+
+    /// Submits the next work of one active file; false if it has none now.
+    fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
+        let active = &mut self.active[at];
+        let call = self.pool.call().retries(ATTEMPTS - 1);
+        let (future, chunk) = match &mut active.kind {
+            Kind::Whole { submitted: true, .. } => return Ok(false),
+            Kind::Whole { submitted, output, rejects, .. } => {
+                *submitted = true;
+                let Input::File(path) = &active.route.input else { return Ok(false) };
+                let work = WholeWork {
+                    path: path.clone(),
+                    to: output.as_ref().map(|draft| draft.temporary().to_owned()),
+                    to_name: active.route.target_name(),
+                    rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
+                };
+                (call.submit_raw_with(&self.whole, work::whole, work), 0)
+            }
+            Kind::Chunks(chunks) => match chunks.step(2 * self.workers, &self.reading)? {
+                Step::Work(chunk, work) => (call.submit_raw_with(&chunks.context, work::chunk, work), chunk),
+                Step::Nothing => return self.finish_if_done(at),
+            },
+        };
+        let future = future.map_err(|error| Fail::Job(CleanError::Failed(error.to_string()).into()))?;
+        self.under_way.insert(self.completed.add(future), (active_number(&self.active[at]), chunk));
+        Ok(true)
+    }
+
+    /// A stream may end without a last chunk.
+    fn finish_if_done(&mut self, at: usize) -> Result<bool, Fail> {
+        let number = self.active[at].number;
+        let Kind::Chunks(chunks) = &mut self.active[at].kind else { return Ok(false) };
+        if !chunks.is_pass_done() {
+            return Ok(false);
+        }
+        self.advance(number)?;
+        Ok(true)
+    }
+
+    fn active(&mut self, number: usize) -> Option<(usize, &mut Active)> {
+        self.active.iter_mut().enumerate().find(|(_, active)| active.number == number)
+    }
+
+    /// Takes what a worker sent.
+    fn take(&mut self, number: usize, chunk: usize, reply: crate::Result<Reply>) -> Result<(), Stop> {
+        let Some((_, active)) = self.active(number) else {
+            return Ok(()); // of a file that failed meanwhile
+        };
+        let taken = match reply {
+            Ok(reply) => match &mut active.kind {
+                Kind::Whole { .. } => {
+                    active.waiting = Some(reply);
+                    self.advance(number)
+                }
+                Kind::Chunks(chunks) => match chunks.hold(chunk, reply) {
+                    Ok(()) => self.advance(number),
+                    Err(message) => Err(Fail::File(message)),
+                },
+            },
+            Err(error) => {
+                let lost = match &active.kind {
+                    Kind::Whole { .. } => "it".to_owned(),
+                    Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
+                };
+                Err(Fail::File(format!("{lost} was tried {ATTEMPTS} times: {error}")))
+            }
+        };
+        match taken {
+            Ok(()) => Ok(()),
+            Err(fail) => self.fail(number, fail),
+        }
+    }
+
+    /// Goes on with a file as far as what came allows; then with those behind it, if they waited
+    /// for it to write.
+    fn advance(&mut self, number: usize) -> Result<(), Fail> {
+        let shared = self.sink.is_some();
+        let force = self.job.options.force;
+        let max_rejects = self.job.options.max_rejects;
+        let Some((place, active)) = self.active.iter_mut().enumerate().find(|(_, a)| a.number == number) else {
+            return Ok(());
+        };
+        if shared && place > 0 {
+            return Ok(());
+        }
+        let report = &mut self.reports[number];
+        match &mut active.kind {
+            Kind::Whole { output, rejects, size, .. } => {
+                let Some(reply) = active.waiting.take() else { return Ok(()) };
+                let (len, known): (usize, WholeReply) = unseal(&reply)?;
+                let (target, size) = (active.route.target_name(), *size);
+                if let Some(sink) = &mut self.sink {
+                    let names = self.shared_names.get_or_insert_with(|| known.names.clone());
+                    check_names(names, &known.names)?;
+                    let skipped = if self.shared_good == 0 { 0 } else { known.header_bytes };
+                    if skipped == 0 {
+                        sink.write_reply(&reply, len)?;
+                    } else {
+                        sink.end_line()?;
+                        sink.write(&reply.read(skipped, len - skipped).map_err(|error| error.to_string())?)?;
+                    }
+                    self.shared_good += 1;
+                }
+                *report = FileReport { output: target, ..known.report };
+                if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
+                    report.rejects = Some(draft.path().display().to_string());
+                    draft.publish(force)?;
+                }
+                if let Some(draft) = output.take() {
+                    draft.publish(force)?;
+                }
+                self.progress.bytes_done += size;
+                self.progress.rows += report.rows_in;
+            }
+            Kind::Chunks(chunks) => {
+                let sink = self.sink.as_mut();
+                let names = &mut self.shared_names;
+                let first = self.shared_good == 0;
+                let done = chunks.advance(sink, &active.route.target, names, first, &mut self.progress)?;
+                if !done {
+                    return Ok(());
+                }
+                let rejected = chunks.course.rejected();
+                check_rejects(max_rejects, rejected, chunks.course.rows_in())?;
+                chunks.finish(report, force)?;
+                self.shared_good += usize::from(shared);
+            }
+        }
+        self.end(number, None);
+        Ok(())
+    }
+
+    /// A file failed; or with it all.
+    fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
+        let message = match fail {
+            Fail::File(message) => message,
+            Fail::Job(stop) => return Err(stop),
+        };
+        let began = self.active(number).and_then(|(_, active)| match &active.kind {
+            Kind::Chunks(chunks) => chunks.began_at,
+            Kind::Whole { .. } => None,
+        });
+        if let (Some(began), Some(sink)) = (began, &mut self.sink)
+            && !sink.truncate(began)
+        {
+            let name = &self.reports[number].input;
+            let message = format!("{name}: {message}; a part of it is in the output already");
+            return Err(CleanError::Failed(message).into());
+        }
+        self.end(number, Some(message));
+        Ok(())
+    }
+
+    /// A file is done, for better or worse: what waited behind it may write.
+    fn end(&mut self, number: usize, error: Option<String>) {
+        if let Some((place, _)) = self.active(number) {
+            self.active.remove(place);
+        }
+        let report = &mut self.reports[number];
+        if error.is_some() {
+            (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+        }
+        report.error = error;
+        self.progress.files_done += 1;
+        if self.sink.is_some()
+            && let Some(next) = self.active.front().map(active_number)
+            && let Err(fail) = self.advance(next)
+        {
+            // It cannot be told from here; the next look at the file fails it.
+            match fail {
+                Fail::File(message) => self.end(next, Some(message)),
+                Fail::Job(_) => {}
+            }
+        }
+    }
+}
+
+fn active_number(active: &Active) -> usize {
+    active.number
+}
+
+fn blank_report(route: &Route) -> FileReport {
+    FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
+}
+
+fn tick(
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    progress: &Progress,
+) -> Result<(), Stop> {
+    match observe(progress) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(CleanError::Interrupted.into()),
+    }
+}
+
+/// The first bytes of a regular file, for its encoding; those of a stream are not touched.
+fn first_bytes(file: &File, metadata: &std::fs::Metadata) -> Vec<u8> {
+    use std::os::unix::fs::FileExt;
+    let mut first = vec![0; 4];
+    let count = if metadata.is_file() { file.read_at(&mut first, 0).unwrap_or(0) } else { 0 };
+    first.truncate(count);
+    first
+}
+
+/// # Errors
+/// If a file's columns are not those of the first in the same output.
+fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
+    if first == names || names.is_empty() {
+        return Ok(());
+    }
+    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
+}
+
+impl Chunks {
+    /// The next chunk to hand out, if the window allows one.
+    fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
+        if let Some(chunk) = self.again.pop() {
+            let work = self.work(chunk, Vec::new());
+            return Ok(Step::Work(chunk, work));
+        }
+        if self.next >= self.course.next_chunk() + window {
+            return Ok(Step::Nothing);
+        }
+        let bytes = match &mut self.source {
+            Source::File { chunks, .. } if self.next == *chunks => return Ok(Step::Nothing),
+            Source::File { .. } => Vec::new(),
+            Source::Stream(streaming) => {
+                let idle = self.next == self.course.next_chunk();
+                match streaming.next(self.next, idle, reading, self.context.dialect.max_record)? {
+                    Some(bytes) => bytes,
+                    None => return Ok(Step::Nothing),
+                }
+            }
+        };
+        let chunk = self.next;
+        self.next += 1;
+        Ok(Step::Work(chunk, self.work(chunk, bytes)))
+    }
+
+    fn work(&self, chunk: usize, bytes: Vec<u8>) -> ChunkWork {
+        let data = self.head.data as u64;
+        match &self.source {
+            Source::File { chunk_bytes, size, .. } => {
+                let from = data + chunk as u64 * chunk_bytes;
+                let to = (from + chunk_bytes).min(*size);
+                ChunkWork { from, to, data, task: self.course.task(chunk), bytes }
+            }
+            Source::Stream(streaming) => {
+                let from = streaming.base - bytes.len() as u64;
+                ChunkWork { from, to: from, data, task: self.course.task_of_whole_records(), bytes }
+            }
+        }
+    }
+
+    /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
+    fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), String> {
+        let (len, outcome) = unseal::<Outcome>(&reply)?;
+        self.held.insert(chunk, (reply, len, outcome));
+        while let Some((_, _, outcome)) = self.held.get(&self.course.frontier()) {
+            let chunk = self.course.frontier();
+            if !self.course.verify(outcome) {
+                self.held.remove(&chunk);
+                self.again.push(chunk);
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk_count(&self) -> Option<usize> {
+        match &self.source {
+            Source::File { chunks, .. } => Some(*chunks),
+            Source::Stream(streaming) => streaming.chunks,
+        }
+    }
+
+    fn is_pass_done(&self) -> bool {
+        self.chunk_count() == Some(self.course.next_chunk())
+    }
+
+    /// Takes the replies whose turn has come, and writes them; true when the file is done.
+    fn advance(
+        &mut self,
+        mut shared: Option<&mut Sink>,
+        target: &Target,
+        shared_names: &mut Option<Vec<String>>,
+        first: bool,
+        progress: &mut Progress,
+    ) -> Result<bool, Fail> {
+        loop {
+            while let Some((reply, len, outcome)) = self.held.remove(&self.course.next_chunk()) {
+                let (last, rows) = (self.course.is_last_pass(), self.course.rows_in());
+                let rejects = match self.course.accept(outcome) {
+                    Accepted::Taken(rejects) => rejects,
+                    Accepted::Failed(message) => return Err(message.into()),
+                    Accepted::Again => return Err("its chunks do not fit together".to_owned().into()),
+                };
+                progress.rows += self.course.rows_in() - rows;
+                if let Source::File { chunk_bytes, size, .. } = &self.source {
+                    let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
+                    progress.bytes_done = (progress.bytes_done + done).min(progress.bytes.max(done));
+                }
+                if !last {
+                    continue;
+                }
+                if !rejects.is_empty()
+                    && let Some(path) = &self.rejects_path
+                {
+                    use std::io::Write;
+                    let mut text = Vec::new();
+                    if self.rejects.is_none() {
+                        let draft = Draft::new(path);
+                        let file = draft.create()?;
+                        self.rejects = Some((draft, file));
+                        text.extend_from_slice(REJECTS_HEADER);
+                    }
+                    rejects.write(&self.plan, &self.name, &mut text);
+                    if let Some((_, file)) = &mut self.rejects {
+                        file.write_all(&text).map_err(|error| told("cannot write", path, &error))?;
+                    }
+                }
+                let sink = self.begin(shared.as_deref_mut(), target, shared_names, first)?;
+                sink.write_reply(&reply, len)?;
+            }
+            if !self.is_pass_done() {
+                return Ok(false);
+            }
+            self.passes_done += 1;
+            if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
+                self.begin(shared, target, shared_names, first)?;
+                return Ok(true);
+            }
+            self.next = 0;
+            if self.chunk_count() != Some(0) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The sink, with the header in it.
+    fn begin<'s>(
+        &'s mut self,
+        shared: Option<&'s mut Sink>,
+        target: &Target,
+        shared_names: &mut Option<Vec<String>>,
+        first: bool,
+    ) -> Result<&'s mut Sink, Fail> {
+        let begun = self.began_at.is_some();
+        let sink = match shared {
+            Some(sink) => sink,
+            None => match &mut self.out {
+                Some(sink) => sink,
+                none => none.insert(Sink::open(target)?),
+            },
+        };
+        if begun {
+            return Ok(sink);
+        }
+        self.began_at = Some(sink.written);
+        if self.shared {
+            let names = shared_names.get_or_insert_with(|| self.plan.output_names().to_vec());
+            check_names(names, self.plan.output_names())?;
+        }
+        if !self.shared || first {
+            let mut header = self.plan.header().to_vec();
+            header.extend_from_slice(&self.header_line_end);
+            sink.write(&header)?;
+        } else {
+            sink.end_line()?;
+        }
+        Ok(sink)
+    }
+
+    /// Publishes what was written, rejects first.
+    fn finish(&mut self, report: &mut FileReport, force: bool) -> Result<(), String> {
+        finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
+        report.notes.append(&mut self.notes);
+        report.bytes_in = match &self.source {
+            Source::File { size, .. } => *size,
+            Source::Stream(streaming) => {
+                let malformed = streaming.stream.malformed();
+                report.notes.extend(note_of_decoding("the input", malformed));
+                streaming.stream.read
+            }
+        };
+        if let Some((draft, _)) = self.rejects.take() {
+            report.rejects = Some(draft.path().display().to_string());
+            draft.publish(force)?;
+        }
+        if let Some(sink) = self.out.take() {
+            report.bytes_out = sink.written;
+            sink.publish(force)?;
+        }
+        Ok(())
+    }
+}
+
+impl Streaming {
+    /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
+    /// under way, what is there goes out even if it is little.
+    fn next(
+        &mut self,
+        chunk: usize,
+        idle: bool,
+        reading: &Reading,
+        max_record: usize,
+    ) -> Result<Option<Vec<u8>>, Fail> {
+        if self.chunks.is_some() {
+            return Ok(None);
+        }
+        loop {
+            let full = self.buffer.len() >= self.chunk_bytes;
+            let waits = !full && !self.stream.at_end && !self.stream.is_ready(0);
+            if full || waits && idle {
+                if let Some(at) = self.cutter.find(&self.buffer) {
+                    let rest = self.buffer.split_off(at);
+                    self.cutter.cut(at);
+                    self.base += at as u64;
+                    return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+                }
+                if self.buffer.len() > max_record + self.chunk_bytes {
+                    return Err(format!("a record of more than {max_record} bytes; is a quote missing? --max-record allows longer ones").into());
+                }
+            }
+            if waits {
+                return Ok(None);
+            }
+            if self.stream.at_end {
+                let last = std::mem::take(&mut self.buffer);
+                self.base += last.len() as u64;
+                self.chunks = Some(chunk + usize::from(!last.is_empty()));
+                return Ok(Some(last).filter(|last| !last.is_empty()));
+            }
+            let read = self.stream.read(reading, &mut self.buffer);
+            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
+        }
+    }
+}

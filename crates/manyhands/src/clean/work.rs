@@ -1,0 +1,351 @@
+//! A worker's side of the job: a small file as a whole, or a chunk of a big one.
+//!
+//! Functions here write their reply themselves: first the clean bytes, which the parent passes on
+//! from where they are, then what is to be known about them, then the length of the first.
+
+use std::cell::{OnceCell, RefCell};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use manyhands_csv::report::FileReport;
+use manyhands_csv::{
+    Accepted, Chunk, Dialect, HeadFound, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
+    clean_whole, find_head,
+};
+use manyhands_pool::Reply;
+use serde::{Deserialize, Serialize};
+
+use super::MaxRejects;
+use super::output::told;
+use super::read::{Reading, decode};
+
+thread_local! {
+    /// What is read goes here, again and again: fresh memory is dear.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A recipe on its way to a worker, which reads it once.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TravellingRecipe {
+    /// TOML, since not every format can carry a recipe.
+    toml: String,
+    now: i64,
+    #[serde(skip)]
+    prepared: OnceCell<Result<Prepared, String>>,
+}
+
+impl TravellingRecipe {
+    /// `now` is the run's instant, in seconds since 1970.
+    pub(super) fn new(recipe: &Recipe, now: i64) -> Self {
+        TravellingRecipe { toml: recipe.to_toml(), now, prepared: OnceCell::new() }
+    }
+
+    fn get(&self) -> Result<&Prepared, String> {
+        let prepare = || {
+            let recipe = Recipe::from_toml(&self.toml)?;
+            Prepared::new(recipe, self.now).map_err(|error| error.to_string())
+        };
+        self.prepared.get_or_init(prepare).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// What all small files of a job have in common.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WholeContext {
+    pub(super) recipe: TravellingRecipe,
+    pub(super) reading: Reading,
+    pub(super) memory: usize,
+    pub(super) secret: (u64, u64),
+    pub(super) piece: Option<usize>,
+    pub(super) max_rejects: Option<MaxRejects>,
+}
+
+/// One small file.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WholeWork {
+    pub(super) path: PathBuf,
+    /// Where clean bytes are written; `None`: they are the reply's.
+    pub(super) to: Option<PathBuf>,
+    /// The output's name for messages.
+    pub(super) to_name: String,
+    /// Where rejects are written, if there are any.
+    pub(super) rejects_to: Option<PathBuf>,
+}
+
+/// What became of one small file.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WholeReply {
+    pub(super) report: FileReport,
+    pub(super) names: Vec<String>,
+    /// How many of the clean bytes are the header.
+    pub(super) header_bytes: usize,
+    pub(super) has_rejects: bool,
+}
+
+/// What all chunks of a file have in common.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChunkContext {
+    pub(super) recipe: TravellingRecipe,
+    pub(super) dialect: Dialect,
+    #[serde(with = "serde_bytes")]
+    pub(super) header: Vec<u8>,
+    /// None for chunks that bring their bytes.
+    pub(super) file: Option<ChunkFile>,
+    #[serde(skip)]
+    pub(super) plan: OnceCell<Result<Plan, String>>,
+}
+
+/// The file that chunks are read from, and what shows that it is still the same.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ChunkFile {
+    pub(super) path: PathBuf,
+    pub(super) stamp: Stamp,
+}
+
+/// What changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    pub(super) size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &fs::Metadata) -> Stamp {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// One chunk.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChunkWork {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// Where in the file its first record begins: nothing before it is read.
+    pub(super) data: u64,
+    pub(super) task: Task,
+    /// The chunk itself, if it is not read from a file.
+    #[serde(with = "serde_bytes")]
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Appends what is to be known about the clean bytes in a reply.
+fn seal<T: Serialize>(result: Result<T, String>, reply: &mut Vec<u8>) {
+    if result.is_err() {
+        reply.clear();
+    }
+    let len = reply.len() as u64;
+    crate::codec::encode_onto(&result, reply);
+    reply.extend(len.to_le_bytes());
+}
+
+/// Reads what [`seal`] appended: the length of the clean bytes, and what is known about them.
+pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), String> {
+    let broken = || "a worker's reply cannot be read".to_owned();
+    let known = reply.len().checked_sub(8).ok_or_else(broken)?;
+    let len = reply.read(known, 8).map_err(|error| error.to_string())?;
+    let len = u64::from_le_bytes(len.try_into().map_err(|_| broken())?) as usize;
+    let rest = known.checked_sub(len).ok_or_else(broken)?;
+    let bytes = reply.read(len, rest).map_err(|error| error.to_string())?;
+    let result: Result<T, String> = crate::codec::decode(&bytes, &[])?;
+    result.map(|known| (len, known))
+}
+
+/// Cleans a small file.
+pub(super) fn whole(context: &WholeContext, work: WholeWork, reply: &mut Vec<u8>) {
+    let result = BUFFER.with_borrow_mut(|buffer| clean_file(context, &work, buffer, reply));
+    if result.is_err() {
+        for made in work.to.iter().chain(&work.rejects_to) {
+            let _ = fs::remove_file(made);
+        }
+    }
+    seal(result, reply);
+}
+
+fn clean_file(
+    context: &WholeContext,
+    work: &WholeWork,
+    buffer: &mut Vec<u8>,
+    reply: &mut Vec<u8>,
+) -> Result<WholeReply, String> {
+    let name = work.path.display().to_string();
+    let raw = read_all(&work.path, buffer).map_err(|error| format!("cannot read it: {error}"))?;
+    let mut report = FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
+    let decoded;
+    let bytes = match context.reading.encoding(raw) {
+        None => raw,
+        Some(encoding) => {
+            let (text, malformed) = decode(encoding, raw);
+            report.notes.extend(note_of_decoding(encoding.name(), malformed));
+            decoded = text;
+            &decoded
+        }
+    };
+    let dialect = context.reading.dialect(&name, &bytes[..bytes.len().min(SNIFFED)]);
+    let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
+        HeadFound::Head(head) => Some(head),
+        HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
+        HeadFound::Nothing | HeadFound::More => None,
+    };
+    let mut known =
+        WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
+    if let Some(head) = head {
+        let header = &bytes[head.header.clone()];
+        let plan = Plan::new(context.recipe.get()?, &dialect, header).map_err(|error| error.to_string())?;
+        reply.extend_from_slice(plan.header());
+        reply.extend_from_slice(&bytes[head.header.end..head.header_end]);
+        known.header_bytes = reply.len();
+        let (memory, secret) = (context.memory, context.secret);
+        let (course, rejects) = clean_whole(&plan, bytes, &head, memory, secret, context.piece, reply)?;
+        let report = &mut known.report;
+        finish_report(&course, &plan, head.blank_lines, report)?;
+        check_rejects(context.max_rejects, report.rows_rejected(), report.rows_in)?;
+        report.notes.extend_from_slice(plan.notes());
+        known.names = plan.output_names().to_vec();
+        known.has_rejects = rejects.iter().any(|some| !some.is_empty());
+        if let Some(path) = work.rejects_to.as_ref().filter(|_| known.has_rejects) {
+            let mut text = REJECTS_HEADER.to_vec();
+            rejects.iter().for_each(|some| some.write(&plan, &name, &mut text));
+            fs::write(path, text).map_err(|error| told("cannot write", path, &error))?;
+        }
+    } else {
+        known.report.notes.push("the file is empty".to_owned());
+    }
+    known.report.bytes_out = reply.len() as u64;
+    if let Some(path) = &work.to {
+        fs::write(path, &reply).map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
+        reply.clear();
+    }
+    Ok(known)
+}
+
+/// How many bytes are looked at to find the delimiter.
+pub(super) const SNIFFED: usize = 64 << 10;
+
+pub(super) const UNTERMINATED_HEADER: &str =
+    "the header begins with a quote that is never closed; --quote none reads quotes as text";
+
+pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<String> {
+    (malformed > 0)
+        .then(|| format!("{malformed} malformed sequences of {name} became U+FFFD in the output"))
+}
+
+/// Fills a report from a file's course.
+pub(super) fn finish_report(
+    course: &manyhands_csv::Course,
+    plan: &Plan,
+    blank_lines: u64,
+    report: &mut FileReport,
+) -> Result<(), String> {
+    let balanced = course.report(plan, report);
+    report.blank_lines += blank_lines;
+    if !balanced {
+        return Err("its rows are not all accounted for; this is a mistake in manyhands".to_owned());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// If more records were rejected than may be.
+pub(super) fn check_rejects(limit: Option<MaxRejects>, rejected: u64, rows: u64) -> Result<(), String> {
+    let over = match limit {
+        None => false,
+        Some(MaxRejects::Rows(limit)) => rejected > limit,
+        Some(MaxRejects::Percent(limit)) => rejected as f64 * 100.0 > limit * rows as f64,
+    };
+    if !over {
+        return Ok(());
+    }
+    let limit = match limit {
+        Some(MaxRejects::Percent(limit)) => format!("{limit}%"),
+        Some(MaxRejects::Rows(limit)) => limit.to_string(),
+        None => String::new(),
+    };
+    Err(format!("{rejected} of {rows} records would be rejected, more than --max-rejects {limit} allows"))
+}
+
+/// Reads a file to its end into the buffer, which only grows.
+fn read_all<'a>(path: &Path, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+    let file = File::open(path)?;
+    let expected = file.metadata()?.len() as usize + 1;
+    let mut len = 0;
+    loop {
+        if buffer.len() < expected.max(len + 1) {
+            buffer.resize(expected.max(2 * len + 1), 0);
+        }
+        match file.read_at(&mut buffer[len..], len as u64) {
+            Ok(0) => return Ok(&buffer[..len]),
+            Ok(count) => len += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Does one pass over one chunk.
+pub(super) fn chunk(context: &ChunkContext, work: ChunkWork, reply: &mut Vec<u8>) {
+    let result = BUFFER.with_borrow_mut(|buffer| clean_chunk(context, &work, buffer, reply));
+    seal(result, reply);
+}
+
+fn clean_chunk(
+    context: &ChunkContext,
+    work: &ChunkWork,
+    buffer: &mut Vec<u8>,
+    reply: &mut Vec<u8>,
+) -> Result<Outcome, String> {
+    let plan = || {
+        let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header);
+        plan.map_err(|error| error.to_string())
+    };
+    let plan = context.plan.get_or_init(plan).as_ref().map_err(Clone::clone)?;
+    let Some(source) = &context.file else {
+        let mut chunk = Chunk::new(plan, &work.task, &work.bytes, 0, work.bytes.len());
+        chunk.reach(&work.bytes, true);
+        return Ok(chunk.run(&work.bytes, work.from, reply));
+    };
+    let wrong = |error: io::Error| format!("cannot read it: {error}");
+    let file = File::open(&source.path).map_err(wrong)?;
+    let changed = || "it was changed while it was read".to_owned();
+    if Stamp::of(&file.metadata().map_err(wrong)?) != source.stamp {
+        return Err(changed());
+    }
+    // One byte before the chunk shows how it probably begins.
+    let base = if work.from > work.data { work.from - 1 } else { work.from };
+    let (from, to) = ((work.from - base) as usize, (work.to - base) as usize);
+    let rest = (source.stamp.size - base) as usize;
+    let mut len = rest.min(to + (16 << 10));
+    read_range(&file, base, buffer, 0, len).map_err(wrong)?.then_some(()).ok_or_else(changed)?;
+    let mut chunk = Chunk::new(plan, &work.task, &buffer[..len], from, to);
+    while let Reach::More(more) = chunk.reach(&buffer[..len], len == rest) {
+        let next = rest.min(len + more);
+        read_range(&file, base, buffer, len, next).map_err(wrong)?.then_some(()).ok_or_else(changed)?;
+        len = next;
+    }
+    Ok(chunk.run(&buffer[..len], base, reply))
+}
+
+/// Reads `buffer[at..to]` from the file, in which the buffer begins at `base`; false if the file
+/// is shorter.
+fn read_range(file: &File, base: u64, buffer: &mut Vec<u8>, mut at: usize, to: usize) -> io::Result<bool> {
+    if buffer.len() < to {
+        buffer.resize(to, 0);
+    }
+    while at < to {
+        match file.read_at(&mut buffer[at..to], base + at as u64) {
+            Ok(0) => return Ok(false),
+            Ok(count) => at += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
