@@ -123,10 +123,10 @@ impl<'a> Batch<'a> {
         let (plan, ends) = (self.plan, &self.owned.ends);
         let rows = ends.rows.len();
         let mut start = self.owned.start;
-        let mut first = match self.owned.first_row {
-            0 => 0,
-            row => ends.rows[..row].last().map_or(0, |last| *last as usize + 1),
-        };
+        if rows <= self.owned.first_row {
+            return;
+        }
+        let mut first = self.first_field(self.owned.first_row);
         for row in self.owned.first_row..rows {
             let last = ends.rows[row] as usize;
             let end = ends.fields[last] as usize;

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+/// How many characters of a line are shown.
+const SHOWN: usize = 120;
+
 /// What is wrong with an expression, and where. Its text has several lines:
 ///
 /// ```text
@@ -60,12 +63,17 @@ impl fmt::Display for ExpressionError {
         let start = self.span.start.min(self.source.len());
         let line_start = self.source[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = self.source[line_start..].lines().next().unwrap_or_default();
-        let end = self.span.end.clamp(start, line_start + line.len().max(start - line_start));
-        let width = |text: &str| text.chars().count();
-        let (before, wrong) = (&self.source[line_start..start], &self.source[start..end]);
+        let chars = |bytes: Range<usize>| self.source.get(bytes).map_or(0, |s| s.chars().count());
+        let before = chars(line_start..start);
+        let end = self.span.end.clamp(start, (line_start + line.len()).max(start));
+        let wrong = chars(start..end).max(1);
+        // Of a long line only what is near.
+        let skip = if before > SHOWN / 2 { before - SHOWN / 4 } else { 0 };
+        let shown: String = line.chars().skip(skip).take(SHOWN).collect();
+        let wrong = wrong.min(SHOWN + 1 - (before - skip));
         writeln!(f, "{}", self.message)?;
-        writeln!(f, "  {}", line.replace('\t', " "))?;
-        write!(f, "  {}{}", " ".repeat(width(before)), "^".repeat(width(wrong).max(1)))?;
+        writeln!(f, "  {}", shown.replace('\t', " "))?;
+        write!(f, "  {}{}", " ".repeat(before - skip), "^".repeat(wrong))?;
         match &self.hint {
             Some(hint) => write!(f, " {hint}"),
             None => Ok(()),

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, Spanned, TimezoneInfo, TrimWhereField,
-    UnaryOperator, Value as Sql,
+    FunctionArgExpr, FunctionArguments, Ident, TimezoneInfo, TrimWhereField, UnaryOperator,
+    Value as Sql,
 };
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
@@ -21,7 +21,7 @@ use super::error::ExpressionError;
 use super::functions::{self, Check, Function, Shape, Unit};
 use super::node::{AggregateKind, Arithmetic, CastType, Comparison};
 use super::suggest::suggest;
-use super::tree::{Form, MAX_DEPTH, Tree};
+use super::tree::{Form, MAX_DEPTH, Tree, UNKNOWN, union};
 use super::value::{Value, read_date, read_datetime};
 use crate::number::{Reading, read};
 
@@ -48,7 +48,7 @@ pub(super) fn parse(source: &str, parameters: &BTreeMap<String, String>) -> Resu
     if tokens.iter().filter(weighs).count() > MAX_TOKENS {
         let message =
             format!("the expression is too long (more than {MAX_TOKENS} words and signs)");
-        return Err(reader.error(message, 0..0));
+        return Err(reader.error(message, UNKNOWN));
     }
     let mut parser =
         Parser::new(&Sqlish).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
@@ -118,7 +118,7 @@ impl<'s> Reader<'s> {
         if level > MAX_DEPTH {
             return Err(self.too_deep());
         }
-        let span = self.range(expr.span());
+        let span = self.span_of(expr);
         let tree = match expr {
             Expr::Nested(inner) => return self.tree(inner, level + 1),
             Expr::BinaryOp { .. } => return self.chain(expr, level),
@@ -190,11 +190,12 @@ impl<'s> Reader<'s> {
                 Tree::new(form, self.trees(children, level)?, span)
             }
             Expr::Cast { kind, expr, data_type, format: None } => {
+                let operand = self.tree(expr, level + 1)?;
                 let Some(to) = cast_type(data_type) else {
-                    return Err(self.cast_type_error(data_type, span));
+                    return Err(self.cast_type_error(data_type, operand.span));
                 };
                 let attempt = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
-                Tree::new(Form::Cast { to, attempt }, vec![self.tree(expr, level + 1)?], span)
+                Tree::new(Form::Cast { to, attempt }, vec![operand], span)
             }
             Expr::Extract { field, expr, .. } => {
                 let Some(name) = field_function(field) else {
@@ -279,7 +280,7 @@ impl<'s> Reader<'s> {
         let mut tree = self.tree(expr, level + 1)?;
         for (op, right) in links.into_iter().rev() {
             let right = self.tree(right, level + 1)?;
-            let span = tree.span.start.min(right.span.start)..tree.span.end.max(right.span.end);
+            let span = union(&tree.span, &right.span);
             let form = match op {
                 BinaryOperator::Plus => Form::Arithmetic(Arithmetic::Add),
                 BinaryOperator::Minus => Form::Arithmetic(Arithmetic::Subtract),
@@ -337,7 +338,7 @@ impl<'s> Reader<'s> {
     fn function(&mut self, call: &sqlparser::ast::Function, level: usize) -> Result<Tree> {
         let parts: Option<Vec<&Ident>> = call.name.0.iter().map(|part| part.as_ident()).collect();
         let Some([name]) = parts.as_deref() else {
-            return Err(self.unsupported("this", self.range(call.name.span())));
+            return Err(self.unsupported("this", UNKNOWN));
         };
         let span = self.range(name.span);
         let Some(function) = functions::find(&name.value) else {
@@ -522,7 +523,7 @@ impl<'s> Reader<'s> {
 
     fn too_deep(&self) -> ExpressionError {
         let message = format!("the expression is too deep (more than {MAX_DEPTH} levels)");
-        self.error(message, 0..0)
+        self.error(message, UNKNOWN)
     }
 
     fn unbound(&self, name: &str, span: Range<usize>) -> ExpressionError {
@@ -555,6 +556,7 @@ impl<'s> Reader<'s> {
     }
 
     fn error(&self, message: impl Into<String>, span: Range<usize>) -> ExpressionError {
+        let span = if span == UNKNOWN { 0..self.source.len() } else { span };
         ExpressionError::new(message, self.source, span)
     }
 
@@ -578,9 +580,24 @@ impl<'s> Reader<'s> {
         self.error(message, span)
     }
 
+    /// Where an expression without operands stands; that of others follows from their operands.
+    /// (`Spanned` would recurse.)
+    fn span_of(&self, expr: &Expr) -> Range<usize> {
+        match expr {
+            Expr::Identifier(name) => self.range(name.span),
+            Expr::Value(value) => self.range(value.span),
+            Expr::TypedString(typed) => self.range(typed.value.span),
+            Expr::CompoundIdentifier(parts) => {
+                let spans = parts.iter().map(|part| self.range(part.span));
+                spans.reduce(|a, b| union(&a, &b)).unwrap_or(UNKNOWN)
+            }
+            _ => UNKNOWN,
+        }
+    }
+
     fn range(&self, span: Span) -> Range<usize> {
         if span == Span::empty() {
-            return 0..self.source.len();
+            return UNKNOWN;
         }
         let (start, end) = (self.offset(span.start), self.offset(span.end));
         start..end.max(start)

@@ -10,6 +10,18 @@ use super::value::Value;
 /// How deep an expression may be; evaluation recurses so deep.
 pub(super) const MAX_DEPTH: usize = 300;
 
+/// The span of what has none of its own.
+pub(super) const UNKNOWN: Range<usize> = 0..0;
+
+/// From the first byte of both to the last.
+pub(super) fn union(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    match (*a == UNKNOWN, *b == UNKNOWN) {
+        (true, _) => b.clone(),
+        (_, true) => a.clone(),
+        _ => a.start.min(b.start)..a.end.max(b.end),
+    }
+}
+
 /// A parsed expression. Equal if it says the same, wherever it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
@@ -76,6 +88,7 @@ pub(super) enum Kind {
 
 impl Tree {
     pub(super) fn new(form: Form, children: Vec<Tree>, span: Range<usize>) -> Tree {
+        let span = children.iter().fold(span, |span, child| union(&span, &child.span));
         let depth = 1 + children.iter().map(|child| child.depth).max().unwrap_or(0);
         Tree { form, children, span, depth }
     }

@@ -38,7 +38,7 @@ fn errors_show_the_place_and_what_was_meant() {
         ("a", "a = 'x", "unterminated string literal\n  a = 'x\n      ^"),
         ("a", "", "expected an expression, found the end\n  \n  ^"),
         ("a", "a > 1; b", "unexpected `;`\n  a > 1; b\n       ^"),
-        ("a", "(SELECT 1)", "a query is not supported in expressions\n  (SELECT 1)\n   ^^^^^^^^"),
+        ("a", "(SELECT 1)", "a query is not supported in expressions\n  (SELECT 1)\n  ^^^^^^^^^^"),
         (
             "a",
             "a IN (SELECT 1)",
@@ -134,4 +134,15 @@ fn a_missing_column_is_told_from_other_errors() {
     assert_eq!(missing("`my value` > 1").as_deref(), Some("my value"));
     assert_eq!(missing("a + 1"), None);
     assert_eq!(missing("1 + 1"), None);
+}
+
+#[test]
+fn of_a_long_line_what_is_near_is_shown() {
+    let source =
+        format!("{} + foo(1) + {}", vec!["a"; 100].join(" + "), vec!["a"; 100].join(" + "));
+    let error = wrong("a", &source);
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1].len(), 122);
+    assert_eq!(lines[1].find("foo"), lines[2].find("^^^"));
 }
