@@ -558,7 +558,7 @@ impl Numbers {
             Reading::Number(number) => {
                 let value = number.to_f64();
                 let is_int = matches!(number, Number::Int(_));
-                self.exact &= !is_int || value.abs() <= EXACT;
+                self.exact &= !is_int || value.abs() < EXACT;
                 self.push(value, is_int);
             }
             other => {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Beyond this an `f64` no longer tells neighbouring integers apart.
+/// From here on an `f64` no longer tells neighbouring integers apart: 2^53.
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A number. Integers of up to 38 digits are exact.

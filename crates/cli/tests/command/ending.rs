@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::{Child, Stdio};
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::kit::{Dir, Outcome, eventually, finish, is_there, wait};
@@ -158,7 +158,17 @@ fn a_pipe_is_an_input_as_any_other() {
     mkfifoat(CWD, dir.path("pipe.csv"), Mode::RUSR | Mode::WUSR).unwrap();
     let mut child = dir.command(["clean", "pipe.csv", "-o", "out.csv"]).start();
     drop(child.stdin.take());
-    fs::write(dir.path("pipe.csv"), TEXT).unwrap();
+    // It can be opened like this only while somebody reads it.
+    let mut open = OpenOptions::new();
+    open.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut pipe = None;
+    assert!(eventually(|| {
+        pipe = open.open(dir.path("pipe.csv")).ok();
+        pipe.is_some() || child.try_wait().unwrap().is_some()
+    }));
+    if let Some(mut pipe) = pipe {
+        pipe.write_all(TEXT.as_bytes()).unwrap();
+    }
     finish(child).done();
     assert_eq!(dir.read("out.csv"), TEXT);
 }

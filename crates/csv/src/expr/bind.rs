@@ -7,7 +7,10 @@ use super::fold::fold;
 use super::functions;
 use super::functions::{Check, Function, Returns};
 use super::like::Pattern;
-use super::node::{AggregateCall, AggregateKind, Call, Comparison, LikePattern, List, Mode, Node};
+use super::node::{
+    AggregateCall, AggregateKind, Arithmetic, Call, CastType, Comparison, LikePattern, List, Mode,
+    Node,
+};
 use super::parse;
 use super::suggest::suggest;
 use super::tree::{Form, Kind, Tree};
@@ -85,62 +88,87 @@ impl<'n> Binder<'n> {
         Binder { names, source, aggregates: Vec::new(), columns: BTreeSet::new() }
     }
 
+    /// Only hands on: it recurses, and small frames keep the stack small.
     pub(super) fn node(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        match &tree.form {
+            Form::Literal(value) => Ok((Node::Literal(value.clone()), kind_of(value))),
+            Form::Parameter(text) => Ok(parameter(text)),
+            Form::Column(name) => self.column(tree, name),
+            Form::HasColumn(name) => Ok(boolean(self.names.find(name).is_some())),
+            Form::Aggregate(kind) => self.aggregate(tree, *kind),
+            Form::Negate => self.negation(tree),
+            Form::Arithmetic(op) => self.arithmetic(*op, tree),
+            Form::Not | Form::And | Form::Or | Form::IsNull | Form::Is(_) => self.logic(tree),
+            Form::Compare(op) => self.comparison(*op, tree),
+            Form::Distinct | Form::Between | Form::In => self.compared(tree),
+            Form::Like { escape, insensitive } => self.like(tree, *escape, *insensitive),
+            Form::Concat => self.concat(tree),
+            Form::Coalesce => self.coalesce(tree),
+            Form::Case { .. } => self.case(tree),
+            Form::Cast { to, attempt } => self.cast(tree, *to, *attempt),
+            Form::Call(function) => self.call(tree, function),
+        }
+    }
+
+    fn negation(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        let operand = self.boxed(&tree.children[0], Kind::Number)?;
+        Ok((Node::Negate(operand), Kind::Number))
+    }
+
+    fn arithmetic(&mut self, op: Arithmetic, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        let left = self.boxed(&tree.children[0], Kind::Number)?;
+        let right = self.boxed(&tree.children[1], Kind::Number)?;
+        Ok((Node::Arithmetic { op, left, right }, Kind::Number))
+    }
+
+    fn logic(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
         let children = &tree.children;
-        Ok(match &tree.form {
-            Form::Literal(value) => (Node::Literal(value.clone()), kind_of(value)),
-            Form::Parameter(text) => {
-                let number = matches!(read(text.as_bytes()), Reading::Number(_));
-                let kind = if number { Kind::Number } else { Kind::Text };
-                (Node::Literal(Value::text(text.clone().into_bytes())), kind)
-            }
-            Form::Column(name) => self.column(tree, name)?,
-            Form::HasColumn(name) => {
-                let found = self.names.find(name).is_some();
-                (Node::Literal(Value::Boolean(found)), Kind::Boolean)
-            }
-            Form::Aggregate(kind) => (self.aggregate(tree, *kind)?, Kind::Number),
-            Form::Negate => (Node::Negate(self.boxed(&children[0], Kind::Number)?), Kind::Number),
-            Form::Arithmetic(op) => {
-                let left = self.boxed(&children[0], Kind::Number)?;
-                let right = self.boxed(&children[1], Kind::Number)?;
-                (Node::Arithmetic { op: *op, left, right }, Kind::Number)
-            }
-            Form::Not => (Node::Not(self.boxed(&children[0], Kind::Boolean)?), Kind::Boolean),
-            Form::And => (Node::And(self.all(children, Kind::Boolean)?), Kind::Boolean),
-            Form::Or => (Node::Or(self.all(children, Kind::Boolean)?), Kind::Boolean),
-            Form::IsNull => (Node::IsNull(self.boxed(&children[0], Kind::Any)?), Kind::Boolean),
+        let node = match tree.form {
+            Form::Not => Node::Not(self.boxed(&children[0], Kind::Boolean)?),
+            Form::And => Node::And(self.all(children, Kind::Boolean)?),
+            Form::Or => Node::Or(self.all(children, Kind::Boolean)?),
             Form::Is(wanted) => {
-                let operand = self.boxed(&children[0], Kind::Boolean)?;
-                (Node::Is { operand, wanted: *wanted }, Kind::Boolean)
+                Node::Is { operand: self.boxed(&children[0], Kind::Boolean)?, wanted }
             }
-            Form::Compare(op) => (self.comparison(*op, tree)?, Kind::Boolean),
-            Form::Distinct | Form::Between | Form::In => (self.compared(tree)?, Kind::Boolean),
-            Form::Like { escape, insensitive } => {
-                let operand = self.boxed(&children[0], Kind::Text)?;
-                let (node, _) = self.node(&children[1])?;
-                let (escape, insensitive) = (*escape, *insensitive);
-                let pattern = match node {
-                    Node::Literal(Value::Text(text)) => {
-                        LikePattern::Ready(Pattern::new(&text, escape, insensitive))
-                    }
-                    node => LikePattern::Node { node: Box::new(node), escape, insensitive },
-                };
-                (Node::Like { operand, pattern }, Kind::Boolean)
+            _ => Node::IsNull(self.boxed(&children[0], Kind::Any)?),
+        };
+        Ok((node, Kind::Boolean))
+    }
+
+    fn like(
+        &mut self,
+        tree: &Tree,
+        escape: Option<char>,
+        insensitive: bool,
+    ) -> Result<(Node, Kind), ExpressionError> {
+        let operand = self.boxed(&tree.children[0], Kind::Text)?;
+        let pattern = match self.node(&tree.children[1])?.0 {
+            Node::Literal(Value::Text(text)) => {
+                LikePattern::Ready(Pattern::new(&text, escape, insensitive))
             }
-            Form::Concat => (Node::Concat(self.all(children, Kind::Text)?), Kind::Text),
-            Form::Coalesce => {
-                let parts = self.parts(children)?;
-                let kind = Kind::of_any(parts.iter().map(|(_, kind, _)| *kind));
-                (Node::Coalesce(nodes(parts)), kind)
-            }
-            Form::Case { .. } => self.case(tree)?,
-            Form::Cast { to, attempt } => {
-                let operand = Box::new(self.node(&children[0])?.0);
-                (Node::Cast { operand, to: *to, attempt: *attempt }, Kind::of_cast(*to))
-            }
-            Form::Call(function) => self.call(tree, function)?,
-        })
+            node => LikePattern::Node { node: Box::new(node), escape, insensitive },
+        };
+        Ok((Node::Like { operand, pattern }, Kind::Boolean))
+    }
+
+    fn concat(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        Ok((Node::Concat(self.all(&tree.children, Kind::Text)?), Kind::Text))
+    }
+
+    fn coalesce(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
+        let parts = self.parts(&tree.children)?;
+        let kind = Kind::of_any(parts.iter().map(|(_, kind, _)| *kind));
+        Ok((Node::Coalesce(parts.into_iter().map(|(node, ..)| node).collect()), kind))
+    }
+
+    fn cast(
+        &mut self,
+        tree: &Tree,
+        to: CastType,
+        attempt: bool,
+    ) -> Result<(Node, Kind), ExpressionError> {
+        let operand = self.boxed(&tree.children[0], Kind::Any)?;
+        Ok((Node::Cast { operand, to, attempt }, Kind::of_cast(to)))
     }
 
     fn column(&mut self, tree: &Tree, name: &str) -> Result<(Node, Kind), ExpressionError> {
@@ -173,9 +201,13 @@ impl<'n> Binder<'n> {
         }
     }
 
-    fn aggregate(&mut self, tree: &Tree, kind: AggregateKind) -> Result<Node, ExpressionError> {
+    fn aggregate(
+        &mut self,
+        tree: &Tree,
+        kind: AggregateKind,
+    ) -> Result<(Node, Kind), ExpressionError> {
         if let Some(at) = self.aggregates.iter().position(|(known, _)| known == tree) {
-            return Ok(Node::Aggregate(at));
+            return Ok((Node::Aggregate(at), Kind::Number));
         }
         let needed = if kind == AggregateKind::Count { Kind::Any } else { Kind::Number };
         let argument = match tree.children.first() {
@@ -183,20 +215,21 @@ impl<'n> Binder<'n> {
             None => None,
         };
         self.aggregates.push((tree.clone(), AggregateCall { kind, argument }));
-        Ok(Node::Aggregate(self.aggregates.len() - 1))
+        Ok((Node::Aggregate(self.aggregates.len() - 1), Kind::Number))
     }
 
-    fn comparison(&mut self, op: Comparison, tree: &Tree) -> Result<Node, ExpressionError> {
+    fn comparison(&mut self, op: Comparison, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
         let (mode, mut parts) = self.alike(tree, &tree.children)?;
         let right = parts.remove(1);
         let left = parts.remove(0);
-        Ok(Node::Compare { op, mode, left: Box::new(left), right: Box::new(right) })
+        let (left, right) = (Box::new(left), Box::new(right));
+        Ok((Node::Compare { op, mode, left, right }, Kind::Boolean))
     }
 
-    fn compared(&mut self, tree: &Tree) -> Result<Node, ExpressionError> {
+    fn compared(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
         let (mode, mut nodes) = self.alike(tree, &tree.children)?;
         let operand = Box::new(nodes.remove(0));
-        Ok(match tree.form {
+        let node = match tree.form {
             Form::In => Node::In { mode, operand, list: list(mode, nodes) },
             Form::Distinct => {
                 Node::Distinct { mode, left: operand, right: Box::new(nodes.remove(0)) }
@@ -205,7 +238,7 @@ impl<'n> Binder<'n> {
                 let (high, low) = (nodes.remove(1), nodes.remove(0));
                 let (low, high) = (Box::new(low), Box::new(high));
                 if !matches!(*operand, Node::Column(_)) {
-                    return Ok(Node::Between { mode, operand, low, high });
+                    return Ok((Node::Between { mode, operand, low, high }, Kind::Boolean));
                 }
                 let compare = |op, left, right| Node::Compare { op, mode, left, right };
                 Node::And(vec![
@@ -213,7 +246,8 @@ impl<'n> Binder<'n> {
                     compare(Comparison::LessOrEqual, operand, high),
                 ])
             }
-        })
+        };
+        Ok((node, Kind::Boolean))
     }
 
     fn case(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
@@ -379,8 +413,15 @@ impl<'n> Binder<'n> {
     }
 }
 
-fn nodes(parts: Vec<Part<'_>>) -> Vec<Node> {
-    parts.into_iter().map(|(node, ..)| node).collect()
+fn boolean(boolean: bool) -> (Node, Kind) {
+    (Node::Literal(Value::Boolean(boolean)), Kind::Boolean)
+}
+
+/// The text; where a number is needed, it is read when that is known.
+fn parameter(text: &str) -> (Node, Kind) {
+    let number = matches!(read(text.as_bytes()), Reading::Number(_));
+    let kind = if number { Kind::Number } else { Kind::Text };
+    (Node::Literal(Value::text(text.as_bytes().to_vec())), kind)
 }
 
 fn kind_of(value: &Value<'_>) -> Kind {

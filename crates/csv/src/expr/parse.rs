@@ -149,14 +149,85 @@ impl<'s> Reader<'s> {
                     (other, _) => return Err(self.unsupported(&other.to_string(), span)),
                 }
             }
-            Expr::IsNull(operand) => self.unary(Form::IsNull, false, operand, span, level)?,
-            Expr::IsNotNull(operand) => self.unary(Form::IsNull, true, operand, span, level)?,
-            Expr::IsTrue(operand) => self.unary(Form::Is(true), false, operand, span, level)?,
-            Expr::IsNotTrue(operand) => self.unary(Form::Is(true), true, operand, span, level)?,
-            Expr::IsFalse(operand) => self.unary(Form::Is(false), false, operand, span, level)?,
-            Expr::IsNotFalse(operand) => self.unary(Form::Is(false), true, operand, span, level)?,
-            Expr::IsUnknown(operand) => self.unary(Form::IsNull, false, operand, span, level)?,
-            Expr::IsNotUnknown(operand) => self.unary(Form::IsNull, true, operand, span, level)?,
+            Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotUnknown(_) => return self.is(expr, level),
+            Expr::Cast { kind, expr, data_type, format: None } => {
+                return self.cast(kind, expr, data_type, level);
+            }
+            Expr::Case { .. }
+            | Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. } => return self.special(expr, level),
+            Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::Between { .. }
+            | Expr::InList { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. } => return self.predicate(expr, level),
+            Expr::Interval(_) => {
+                return Err(self.unsupported("INTERVAL", span).hint("see date_add"));
+            }
+            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => {
+                return Err(self.unsupported("a query", span));
+            }
+            Expr::RLike { .. } | Expr::SimilarTo { .. } => {
+                return Err(self.unsupported("this", span).hint("see regexp_like"));
+            }
+            _ => return Err(self.unsupported("this", span)),
+        };
+        self.checked(tree)
+    }
+
+    fn trees<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        level: usize,
+    ) -> Result<Vec<Tree>> {
+        exprs.into_iter().map(|expr| self.tree(expr, level + 1)).collect()
+    }
+
+    fn is(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
+        let (form, negated, operand) = match expr {
+            Expr::IsNull(operand) | Expr::IsUnknown(operand) => (Form::IsNull, false, operand),
+            Expr::IsNotNull(operand) | Expr::IsNotUnknown(operand) => (Form::IsNull, true, operand),
+            Expr::IsTrue(operand) => (Form::Is(true), false, operand),
+            Expr::IsNotTrue(operand) => (Form::Is(true), true, operand),
+            Expr::IsFalse(operand) => (Form::Is(false), false, operand),
+            Expr::IsNotFalse(operand) => (Form::Is(false), true, operand),
+            _ => return Err(self.unsupported("this", UNKNOWN)),
+        };
+        let operand = self.tree(operand, level + 1)?;
+        self.checked(not(negated, Tree::new(form, vec![operand], UNKNOWN)))
+    }
+
+    fn cast(
+        &mut self,
+        kind: &CastKind,
+        expr: &Expr,
+        data_type: &DataType,
+        level: usize,
+    ) -> Result<Tree> {
+        let operand = self.tree(expr, level + 1)?;
+        let Some(to) = cast_type(data_type) else {
+            return Err(self.cast_type_error(data_type, operand.span));
+        };
+        let attempt = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
+        self.checked(Tree::new(Form::Cast { to, attempt }, vec![operand], UNKNOWN))
+    }
+
+    /// What compares an operand with others.
+    fn predicate(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
+        let span = UNKNOWN;
+        let tree = match expr {
             Expr::IsDistinctFrom(a, b) => {
                 Tree::new(Form::Distinct, self.trees([&**a, b], level)?, span)
             }
@@ -181,6 +252,15 @@ impl<'s> Reader<'s> {
                     Form::Like { escape: self.escape(escape_char, &span)?, insensitive: true };
                 not(*negated, Tree::new(form, self.trees([&**expr, pattern], level)?, span))
             }
+            _ => return Err(self.unsupported("this", span)),
+        };
+        self.checked(tree)
+    }
+
+    /// What begins with a word of its own.
+    fn special(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
+        let span = UNKNOWN;
+        let tree = match expr {
             Expr::Case { operand, conditions, else_result, .. } => {
                 let form =
                     Form::Case { operand: operand.is_some(), otherwise: else_result.is_some() };
@@ -188,14 +268,6 @@ impl<'s> Reader<'s> {
                 let children =
                     operand.as_deref().into_iter().chain(pairs).chain(else_result.as_deref());
                 Tree::new(form, self.trees(children, level)?, span)
-            }
-            Expr::Cast { kind, expr, data_type, format: None } => {
-                let operand = self.tree(expr, level + 1)?;
-                let Some(to) = cast_type(data_type) else {
-                    return Err(self.cast_type_error(data_type, operand.span));
-                };
-                let attempt = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
-                Tree::new(Form::Cast { to, attempt }, vec![operand], span)
             }
             Expr::Extract { field, expr, .. } => {
                 let Some(name) = field_function(field) else {
@@ -237,37 +309,9 @@ impl<'s> Reader<'s> {
                 let parts: Vec<&Expr> = parts.collect();
                 self.call_of(name, &parts, span, level)?
             }
-            Expr::Interval(_) => {
-                return Err(self.unsupported("INTERVAL", span).hint("see date_add"));
-            }
-            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => {
-                return Err(self.unsupported("a query", span));
-            }
-            Expr::RLike { .. } | Expr::SimilarTo { .. } => {
-                return Err(self.unsupported("this", span).hint("see regexp_like"));
-            }
             _ => return Err(self.unsupported("this", span)),
         };
         self.checked(tree)
-    }
-
-    fn trees<'e>(
-        &mut self,
-        exprs: impl IntoIterator<Item = &'e Expr>,
-        level: usize,
-    ) -> Result<Vec<Tree>> {
-        exprs.into_iter().map(|expr| self.tree(expr, level + 1)).collect()
-    }
-
-    fn unary(
-        &mut self,
-        form: Form,
-        negated: bool,
-        operand: &Expr,
-        span: Range<usize>,
-        level: usize,
-    ) -> Result<Tree> {
-        Ok(not(negated, Tree::new(form, vec![self.tree(operand, level + 1)?], span)))
     }
 
     /// Operators that follow each other, without recursion; `AND`, `OR` and `||` side by side.

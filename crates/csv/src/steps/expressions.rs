@@ -10,9 +10,9 @@ use crate::pass::Known;
 use crate::vector;
 
 /// One row of a batch, for the row by row evaluator.
-struct Row<'a, 'b> {
-    batch: &'a Batch<'b>,
-    k: usize,
+pub(crate) struct Row<'a, 'b> {
+    pub(crate) batch: &'a Batch<'b>,
+    pub(crate) k: usize,
 }
 
 impl Cells for Row<'_, '_> {

@@ -6,6 +6,8 @@ mod expressions;
 mod rows;
 
 pub(crate) use cells::last_value;
+#[cfg(test)]
+pub(crate) use expressions::Row;
 
 use crate::aggregate;
 use crate::batch::Batch;

@@ -42,7 +42,7 @@ fn errors_show_the_place_and_what_was_meant() {
         (
             "a",
             "a IN (SELECT 1)",
-            "a query is not supported in expressions\n  a IN (SELECT 1)\n  ^^^^^^^^^^^^^^",
+            "a query is not supported in expressions\n  a IN (SELECT 1)\n  ^^^^^^^^^^^^^^^",
         ),
         (
             "a",
@@ -118,7 +118,7 @@ fn errors_show_the_place_and_what_was_meant() {
         (
             "a",
             "INTERVAL '1' DAY",
-            "INTERVAL is not supported in expressions\n  INTERVAL '1' DAY\n           ^^^ see date_add",
+            "INTERVAL is not supported in expressions\n  INTERVAL '1' DAY\n  ^^^^^^^^^^^^^^^^ see date_add",
         ),
     ] {
         assert_eq!(wrong(header, expression), text, "{expression}");
