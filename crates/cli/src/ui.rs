@@ -61,6 +61,27 @@ pub(crate) fn width(stream: impl AsFd) -> usize {
     }
 }
 
+/// Text in lines of at most 80 columns, those after the first indented. The first one begins at
+/// that indentation already.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut column = indent;
+    for (place, word) in text.split_whitespace().enumerate() {
+        let width = word.chars().count();
+        if place > 0 && column + 1 + width > WIDTH {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if place > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines
+}
+
 /// A number with commas: 17,800,000.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -83,6 +104,14 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two", 78), "one\n".to_owned() + &" ".repeat(78) + "two");
+        assert_eq!(wrapped("one two", 73), "one two");
+        assert_eq!(wrapped("one two", 74), "one\n".to_owned() + &" ".repeat(74) + "two");
+        assert_eq!(wrapped("", 4), "");
+    }
 
     #[test]
     fn numbers_have_commas() {

@@ -12,7 +12,6 @@ pub struct FileReport {
     /// The output's path, or `-`; several inputs may share one.
     pub output: String,
     /// Why the file failed; nothing of it was written under the output's name then.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Bytes read, before any decoding.
     pub bytes_in: u64,
@@ -29,7 +28,6 @@ pub struct FileReport {
     /// What steps did to cells of rows that they kept.
     pub cells: Vec<Cells>,
     /// Where the rejected records are.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rejects: Option<String>,
     /// What the reader should know, such as header names that were made unique.
     pub notes: Vec<String>,

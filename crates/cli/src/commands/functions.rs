@@ -6,6 +6,9 @@ use crate::args::FunctionsArguments;
 use crate::suggest::closest;
 use crate::ui;
 
+/// How wide a signature is that has its summary beside it.
+const SIGNATURE: usize = 28;
+
 pub(crate) fn functions(typed: FunctionsArguments) -> Result<i32, CleanError> {
     let all = all();
     let text = match &typed.name {
@@ -40,14 +43,16 @@ fn listed(all: &[FunctionInfo]) -> String {
             groups.push(function.group);
         }
     }
-    let widest = all.iter().map(|function| function.signature.chars().count()).max().unwrap_or(0);
-    // A longer one pushes its own summary only.
-    let width = widest.min(30);
     let mut text = String::new();
     for group in groups {
         text += &format!("{group}:\n");
         for function in all.iter().filter(|function| function.group == group) {
-            text += &format!("  {:width$}  {}\n", function.signature, function.summary);
+            let signature = function.signature;
+            text += &format!("  {signature:SIGNATURE$}");
+            if signature.chars().count() > SIGNATURE {
+                text += &format!("\n{:1$}", "", SIGNATURE + 2);
+            }
+            text += &format!("  {}\n", ui::wrapped(function.summary, SIGNATURE + 4));
         }
         text += "\n";
     }
@@ -55,7 +60,7 @@ fn listed(all: &[FunctionInfo]) -> String {
 }
 
 fn explained(function: &FunctionInfo) -> String {
-    let mut text = format!("{}\n  {}\n", function.signature, function.summary);
+    let mut text = format!("{}\n  {}\n", function.signature, ui::wrapped(function.summary, 2));
     if !function.aliases.is_empty() {
         text += &format!("  also: {}\n", function.aliases.join(", "));
     }
@@ -101,8 +106,8 @@ mod tests {
     fn all_are_listed_by_group() {
         assert_eq!(
             listed(&some()),
-            "numbers:\n  round(x, digits)  The nearest number with so many digits.\n\n\
-             text:\n  length(text)      How many characters.\n\n\
+            "numbers:\n  round(x, digits)              The nearest number with so many digits.\n\n\
+             text:\n  length(text)                  How many characters.\n\n\
              'manyhands functions NAME' explains one, with examples.\n"
         );
     }

@@ -6,9 +6,9 @@ use crate::kit::Dir;
 fn refused(arguments: &[&str], message: &str) {
     let dir = Dir::with("a,b\n1,2\n").file("sub/x.csv", "a\n1\n");
     let outcome = dir.run(["clean"].iter().chain(arguments));
-    outcome.status(2).prints("").says("error: ").says(message);
-    assert_eq!(outcome.stderr.matches("error: ").count(), 1, "{outcome:?}");
-    assert!(!outcome.stderr.contains("error: error"), "{outcome:?}");
+    outcome.status(2).prints("").says(message);
+    assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+    assert!(!outcome.stderr.starts_with("error: error"), "{outcome:?}");
     assert_eq!(dir.names(), ["in.csv", "sub/x.csv"], "{arguments:?}");
 }
 

@@ -14,15 +14,15 @@ const SHOWN: usize = 120;
 ///   ^^^^ did you mean `value`?
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionError {
+pub(crate) struct ExpressionError {
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// The expression.
-    pub source: String,
+    pub(crate) source: String,
     /// The bytes of `source` that are wrong.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     missing: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl ExpressionError {
     }
 
     /// The column that does not exist, if that is what is wrong.
-    pub fn missing_column(&self) -> Option<&str> {
+    pub(crate) fn missing_column(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 }

@@ -23,9 +23,9 @@ mod tree;
 mod value;
 
 pub(crate) use bind::{Bound, Expression, Names};
-pub use error::ExpressionError;
+pub(crate) use error::ExpressionError;
 pub(crate) use evaluate::{Bad, Cells, Context};
 pub use functions::{FunctionInfo, functions};
-pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Comparison, Mode, Node};
+pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Mode, Node};
 pub(crate) use suggest::suggest;
 pub(crate) use value::{Value, read_boolean, read_date, read_datetime};

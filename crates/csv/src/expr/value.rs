@@ -1,6 +1,8 @@
 //! What a cell or a part of an expression comes to, and how texts are read as it.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::Write;
 
 use jiff::civil::{Date, DateTime};
 
@@ -37,13 +39,8 @@ impl<'a> Value<'a> {
         if float.is_nan() { Value::Null } else { Value::Number(Number::Float(float)) }
     }
 
-    /// Whether a row for which a condition comes to this is kept. Numbers other than zero are
-    /// true, and texts that read so; whether a text cannot be read is lost here, so for
-    /// conditions prefer [`Node::condition`](super::Node::condition).
-    pub(crate) fn is_true(&self) -> bool {
-        self.truth() == Some(true)
-    }
-
+    /// Whether it is true, as a condition; numbers other than zero are. `None` is NULL, or what
+    /// cannot be read.
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Value::Boolean(boolean) => Some(*boolean),
@@ -61,8 +58,8 @@ impl<'a> Value<'a> {
             Value::Boolean(false) => out.extend_from_slice(b"false"),
             Value::Number(number) => number.write(out),
             Value::Text(text) => out.extend_from_slice(text),
-            Value::Date(date) => out.extend_from_slice(date.to_string().as_bytes()),
-            Value::Datetime(datetime) => out.extend_from_slice(datetime.to_string().as_bytes()),
+            Value::Date(date) => write(out, date),
+            Value::Datetime(datetime) => write(out, datetime),
         }
     }
 
@@ -102,6 +99,10 @@ impl<'a> Value<'a> {
             Value::Datetime(datetime) => Value::Datetime(datetime),
         }
     }
+}
+
+fn write(out: &mut Vec<u8>, shown: &impl Display) {
+    write!(out, "{shown}").expect("a vector takes all that is written");
 }
 
 /// As written: 1 and 1.0 differ, and NULL is like NULL.

@@ -342,13 +342,15 @@ fn initcap(text: &str) -> String {
 
 fn trim<'a>(of: &mut Arguments<'a, '_, '_>, start: bool, end: bool) -> Option<Value<'a>> {
     let text = of.text(0)?;
-    let set = if of.has(1) { Some(of.text(1)?) } else { None };
-    let set: Option<Vec<&[u8]>> = set.as_deref().map(|set| chars::split(set).collect());
-    let goes = |char: &[u8]| match &set {
-        None => char[0].is_ascii_whitespace(),
-        Some(set) => set.contains(&char),
-    };
     let (mut from, mut to) = (0, text.len());
+    if !of.has(1) {
+        from = if start { to - text.trim_ascii_start().len() } else { from };
+        to = if end { text.trim_ascii_end().len().max(from) } else { to };
+        return Some(Value::Text(part(text, from..to)));
+    }
+    let set = of.text(1)?;
+    let set: Vec<&[u8]> = chars::split(&set).collect();
+    let goes = |char: &[u8]| set.contains(&char);
     if start {
         from = chars::split(&text).take_while(|char| goes(char)).map(<[u8]>::len).sum();
     }

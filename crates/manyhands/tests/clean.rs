@@ -1,0 +1,291 @@
+//! The clean job with real workers: the same bytes whatever their number, whatever dies.
+
+#[path = "../../pool/tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use manyhands::clean::{Clean, CleanError, FileReport, Options, Output, Recipe, Report};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{children, is_alive};
+use tempfile::TempDir;
+
+fn main() -> ExitCode {
+    manyhands::init();
+    support::run(tests![
+        any_number_of_workers_and_any_chunk_size_give_the_same_bytes,
+        workers_killed_throughout_a_big_file_change_nothing,
+        workers_killed_among_small_files_change_nothing,
+        a_file_that_kills_its_workers_fails_and_the_others_are_cleaned,
+        a_job_that_its_observer_stops_leaves_nothing,
+        a_file_that_changes_while_it_is_read_fails,
+        files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
+    ])
+}
+
+const ARTICLE: &str = r#"steps = [
+  "drop_empty_rows",
+  "normalize_columns",
+  { filter = "value <= 500" },
+  { derive = { name = "normalized_value", expression = "value / (max(value) + 1e-9)" } },
+]"#;
+
+/// A recipe with everything that needs passes, rejects and state from above.
+const THOROUGH: &str = r#"
+on_bad = "reject"
+on_ragged = "pad"
+steps = [
+  "drop_empty_rows",
+  { trim = "all" },
+  { fill = { column = "City", method = "ffill" } },
+  { types = { value = "number" } },
+  { outliers = { column = "value", iqr = 3 } },
+  { fill = { column = "value", method = "median" } },
+  { dedupe = ["Order ID"] },
+  { derive = { name = "share", expression = "round(value / sum(value) * 1e6, 3)" } },
+  { replace = { column = "Notes", pattern = '\s+', text = " " } },
+]"#;
+
+/// Rows with quoted commas, quotes and line ends, blanks, bad numbers, short and long records.
+fn dirty_rows(rows: usize) -> Vec<u8> {
+    let mut text = b"Order ID, Customer Name ,value,City,Notes\n".to_vec();
+    for row in 0..rows {
+        let city = ["Berlin", "", "S\u{e3}o Paulo", ""][row * 7 / 3 % 4];
+        let line = match row % 17 {
+            3 => ",,,,\n".to_owned(),
+            5 => format!("{row},\"Customer, {row}\",{}.5,{city},\"said \"\"later\"\", then\nleft\"\r\n", row % 900),
+            7 => format!("{row},Customer,,{city},  two  spaces \n"),
+            11 => format!("{},again,{},{city},\"a\n\n,b\"\n", row - 11, row % 50),
+            13 if row % 3 == 0 => format!("{row},bad,not a number,{city},\n"),
+            13 => format!("{row},short,1\n"),
+            14 => format!("{row},long,1,{city},x,y\n\n"),
+            _ => format!("{row:08},Customer {row},{}.25,{city},ok\n", row * 31 % 800),
+        };
+        text.extend(line.bytes());
+    }
+    text
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        fs::write(self.path(name), bytes).unwrap();
+        self.path(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn options(workers: usize, chunk_bytes: usize) -> Options {
+    let mut options = Options::default();
+    (options.workers, options.chunk_bytes, options.force) = (workers, chunk_bytes, true);
+    options
+}
+
+fn job(input: &Path, output: &Path, recipe: &str, options: Options) -> Clean {
+    let recipe = Recipe::from_toml(recipe).unwrap();
+    Clean::new([input], Output::File(output.to_owned())).recipe(recipe).options(options)
+}
+
+fn workers() -> Vec<u32> {
+    children().into_iter().filter(|pid| is_alive(*pid)).collect()
+}
+
+fn on(_: &manyhands::clean::Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// The output, the rejects, and the report but for the output's name.
+fn results(output: &Path, report: &Report) -> (Vec<u8>, Vec<u8>, FileReport) {
+    let mut file = report.files[0].clone();
+    assert_eq!(file.error, None);
+    let rejects = file.rejects.take().map_or(Vec::new(), |path| fs::read(path).unwrap());
+    file.output = String::new();
+    (fs::read(output).unwrap(), rejects, file)
+}
+
+fn any_number_of_workers_and_any_chunk_size_give_the_same_bytes() {
+    let place = Place::new();
+    let input = place.write("in.csv", &dirty_rows(600));
+    for recipe in [ARTICLE, THOROUGH] {
+        let output = place.path("out.csv");
+        let whole = job(&input, &output, recipe, options(1, 1 << 20)).run(on);
+        if recipe == ARTICLE {
+            assert!(whole.is_ok());
+        }
+        let expected = results(&output, &whole.unwrap());
+        assert!(expected.2.rows_out > 100, "{:?}", expected.2);
+        for (workers, chunk_bytes) in [(1, 100), (2, 1000), (3, 333), (5, 64), (8, 4096), (2, 7)] {
+            let mut options = options(workers, chunk_bytes);
+            options.memory = 5000;
+            let report = job(&input, &output, recipe, options).run(on).unwrap();
+            assert!(results(&output, &report) == expected, "{workers} workers, chunks of {chunk_bytes}");
+        }
+    }
+}
+
+/// Kills one worker whenever something was finished since the last kill, so that no chunk meets
+/// it as often as would fail its file.
+struct Killer {
+    done: (u64, usize),
+    killed: usize,
+}
+
+impl Killer {
+    fn new() -> Killer {
+        Killer { done: (0, 0), killed: 0 }
+    }
+
+    fn look(&mut self, progress: &manyhands::clean::Progress) -> ControlFlow<()> {
+        let done = (progress.bytes_done, progress.files_done);
+        if done == self.done {
+            return ControlFlow::Continue(());
+        }
+        let workers = workers();
+        if let Some(pid) = workers.get(self.killed % workers.len().max(1)) {
+            let pid = Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
+            if kill_process(pid, Signal::KILL).is_ok() {
+                (self.done, self.killed) = (done, self.killed + 1);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn workers_killed_throughout_a_big_file_change_nothing() {
+    let place = Place::new();
+    let block = dirty_rows(50_000);
+    let header = block.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let mut bytes = block[..header].to_vec();
+    while bytes.len() < 200_000_000 {
+        bytes.extend_from_slice(&block[header..]);
+    }
+    let input = place.write("in.csv", &bytes);
+    drop(bytes);
+    let recipe = ARTICLE.replace("steps = [", "on_bad = 'null'\non_ragged = 'pad'\nsteps = [");
+    let output = place.path("out.csv");
+    let calm = job(&input, &output, &recipe, options(2, 1 << 20)).run(on).unwrap();
+    let expected = results(&output, &calm);
+    let mut killer = Killer::new();
+    let report = job(&input, &output, &recipe, options(2, 1 << 20)).run(|p| killer.look(p)).unwrap();
+    assert!(results(&output, &report) == expected, "the bytes differ after {} kills", killer.killed);
+    assert!(killer.killed >= 50, "only {} workers were killed", killer.killed);
+}
+
+fn workers_killed_among_small_files_change_nothing() {
+    let place = Place::new();
+    let inputs: Vec<PathBuf> =
+        (0..60).map(|number| place.write(&format!("{number:02}.csv"), &dirty_rows(500 + number))).collect();
+    let recipe = Recipe::from_toml(THOROUGH).unwrap();
+    let clean = |directory: &Path, observe: &mut dyn FnMut(&manyhands::clean::Progress) -> ControlFlow<()>| {
+        let output = Output::Directory(directory.to_owned(), "{name}".to_owned());
+        let clean = Clean::new(inputs.clone(), output).recipe(recipe.clone()).options(options(2, 1 << 20));
+        let report = clean.run(observe).unwrap();
+        assert!(report.files.iter().all(|file| file.error.is_none()), "{:?}", report.files);
+    };
+    let (calm, disturbed) = (place.path("calm"), place.path("disturbed"));
+    clean(&calm, &mut on);
+    let mut killer = Killer::new();
+    clean(&disturbed, &mut |progress| killer.look(progress));
+    assert!(killer.killed >= 10, "only {} workers were killed", killer.killed);
+    let mut names = 0;
+    for entry in fs::read_dir(&calm).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(fs::read(calm.join(&name)).unwrap() == fs::read(disturbed.join(&name)).unwrap(), "{name:?}");
+        names += 1;
+    }
+    assert_eq!(fs::read_dir(&disturbed).unwrap().count(), names);
+}
+
+fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
+    let place = Place::new();
+    let inputs = [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(100_000))];
+    let output = Output::Directory(place.path("out"), "{name}".to_owned());
+    let recipe = Recipe::from_toml("steps = [{ filter = 'value <= 500' }]").unwrap();
+    // Whoever works while the big file is the only one left is killed, again and again.
+    let observe = |progress: &manyhands::clean::Progress| {
+        if progress.files_done == 1 {
+            for pid in workers() {
+                let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    let clean = Clean::new(inputs, output).recipe(recipe).options(options(2, 1 << 16));
+    let report = clean.run(observe).unwrap();
+    assert_eq!(report.files[0].error, None);
+    let error = report.files[1].error.as_ref().expect("its workers were killed");
+    assert!(error.contains("was tried 5 times") && error.contains("signal 9"), "{error}");
+    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 1);
+}
+
+fn a_job_that_its_observer_stops_leaves_nothing() {
+    let place = Place::new();
+    let input = place.write("in.csv", &dirty_rows(100_000));
+    let clean = job(&input, &place.path("out.csv"), ARTICLE, options(2, 1 << 16));
+    let stopped = clean.run(|progress| match progress.rows {
+        0 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    });
+    assert!(matches!(stopped, Err(CleanError::Interrupted)));
+    assert_eq!(place.names(), ["in.csv"]);
+    assert_eq!(workers(), [0; 0]);
+}
+
+fn a_file_that_changes_while_it_is_read_fails() {
+    let place = Place::new();
+    let input = place.write("in.csv", &dirty_rows(20_000));
+    let clean = job(&input, &place.path("out.csv"), ARTICLE, options(2, 1 << 12));
+    let mut changed = false;
+    let report = clean.run(|progress| {
+        if progress.bytes_done > 0 && !changed {
+            changed = true;
+            fs::write(&input, dirty_rows(10)).unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    let error = report.unwrap().files[0].error.clone();
+    assert_eq!(error.as_deref(), Some("it was changed while it was read"));
+    assert_eq!(place.names(), ["in.csv"]);
+}
+
+fn files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it() {
+    let place = Place::new();
+    let big: String = (0..2000).map(|row| format!("{row},big\n")).collect();
+    let inputs = [
+        place.write("1.csv", b"value,name\n1,one"),
+        place.write("2.csv", format!("value,name\n{big}").as_bytes()),
+        place.write("3.csv", b"other\n1\n"),
+        place.write("4.csv", format!("value,name\n{big}not a number,bad\n").as_bytes()),
+        place.write("5.csv", b"value,name\r\n5,five\r\n"),
+    ];
+    let output = place.path("all.csv");
+    let recipe = "on_bad = 'fail'\nsteps = [{ types = { value = 'number' } }]";
+    let clean = Clean::new(inputs, Output::ConcatenatedFile(output.clone()))
+        .recipe(Recipe::from_toml(recipe).unwrap())
+        .options(options(3, 500));
+    let report = clean.run(on).unwrap();
+    let errors: Vec<bool> = report.files.iter().map(|file| file.error.is_some()).collect();
+    assert_eq!(errors, [false, false, true, true, false], "{:?}", report.files);
+    let expected = format!("value,name\n1,one\n{big}5,five\r\n");
+    assert_eq!(fs::read_to_string(&output).unwrap(), expected);
+}
