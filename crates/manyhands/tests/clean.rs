@@ -7,6 +7,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use manyhands::clean::{Clean, CleanError, FileReport, Options, Output, Recipe, Report};
 use rustix::process::{Pid, Signal, kill_process};
@@ -220,18 +222,26 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let inputs = [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(100_000))];
     let output = Output::Directory(place.path("out"), "{name}".to_owned());
     let recipe = Recipe::from_toml("steps = [{ filter = 'value <= 500' }]").unwrap();
-    // Whoever works while the big file is the only one left is killed, again and again.
-    let observe = |progress: &manyhands::clean::Progress| {
-        if progress.files_done == 1 {
-            for pid in workers() {
-                let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-                let _ = kill_process(pid, Signal::KILL);
+    // From when the small file is done, no worker lives long enough to do anything.
+    let (killing, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let killer = {
+        let (killing, stop) = (Arc::clone(&killing), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                for pid in workers().into_iter().filter(|_| killing.load(Ordering::Relaxed)) {
+                    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+                }
             }
-        }
-        ControlFlow::Continue(())
+        })
     };
     let clean = Clean::new(inputs, output).recipe(recipe).options(options(2, 1 << 16));
-    let report = clean.run(observe).unwrap();
+    let report = clean.run(|progress| {
+        killing.store(progress.files_done == 1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    stop.store(true, Ordering::Relaxed);
+    killer.join().unwrap();
+    let report = report.unwrap();
     assert_eq!(report.files[0].error, None);
     let error = report.files[1].error.as_ref().expect("its workers were killed");
     assert!(error.contains("was tried 5 times") && error.contains("signal 9"), "{error}");
