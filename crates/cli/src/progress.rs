@@ -66,11 +66,13 @@ fn line(progress: &Progress, seconds: f64, width: usize) -> String {
             format!("{done} {unit}")
         }
     });
-    if seconds > 0.0 {
+    if seconds > 0.0 && progress.rows > 0 {
         parts.push(format!("{} rows/s", short((progress.rows as f64 / seconds) as u64)));
     }
+    // Workers that are still starting would tell of hours.
     if let Some(share) = share
         && share > 0.0
+        && seconds >= 1.0
     {
         parts.push(format!("{} left", duration(seconds / share - seconds)));
     }

@@ -50,7 +50,10 @@ pub(crate) enum Column {
     /// Nothing.
     Empty,
     Cells(Vec<Cell>),
-    Floats { values: Vec<f64>, valid: Vec<bool> },
+    Floats {
+        values: Vec<f64>,
+        valid: Vec<bool>,
+    },
 }
 
 /// What the cells of a column read as, for the rows that are alive.
@@ -375,7 +378,7 @@ impl<'a> Batch<'a> {
             if !change(self, k, &mut text) {
                 continue;
             }
-            let quoted = self.is_quoted(k, column) && !text.is_empty();
+            let quoted = self.is_quoted(k, column);
             let at = self.scratch.len();
             self.scratch.extend_from_slice(&text);
             let cell = self.scratched(at, quoted);
@@ -500,7 +503,8 @@ impl<'a> Batch<'a> {
                     let mut message = reason.to_owned();
                     if let Some(column) = column {
                         let cell = String::from_utf8_lossy(&self.content(k, column)).into_owned();
-                        message = format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
+                        message =
+                            format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
                     }
                     let start = self.start(self.alive[k] as usize);
                     self.fail_at(start, format!("step {step}: {message}"));
@@ -526,13 +530,22 @@ impl<'a> Batch<'a> {
         *self.set_aside.entry((step, reason, true)).or_default() += 1;
         let (at, end) = (self.start(row), self.end(row));
         let record = self.bytes[at..end].to_vec();
-        self.rejects.push(Reject { at: at as u64, line: 0, step, column, reason: reason.into(), record });
+        self.rejects.push(Reject {
+            at: at as u64,
+            line: 0,
+            step,
+            column,
+            reason: reason.into(),
+            record,
+        });
     }
 }
 
 /// What is said of a record that is too long.
 pub(crate) fn too_long(limit: usize) -> String {
-    format!("a record of more than {limit} bytes; is a quote missing? --max-record allows longer ones")
+    format!(
+        "a record of more than {limit} bytes; is a quote missing? --max-record allows longer ones"
+    )
 }
 
 /// A cell for writing.

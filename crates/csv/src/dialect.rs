@@ -46,14 +46,24 @@ impl Dialect {
         let special = [Some(self.delimiter), self.quote, self.comment];
         for (place, byte) in special.iter().enumerate().filter_map(|(i, b)| b.map(|b| (i, b))) {
             if matches!(byte, b'\r' | b'\n') || byte >= 0x80 {
-                return Err("delimiter, quote and comment are ASCII characters other than line ends".into());
+                return Err(
+                    "delimiter, quote and comment are ASCII characters other than line ends".into(),
+                );
             }
             if special[..place].contains(&Some(byte)) {
-                return Err(format!("{:?} cannot be two of delimiter, quote and comment", char::from(byte)));
+                return Err(format!(
+                    "{:?} cannot be two of delimiter, quote and comment",
+                    char::from(byte)
+                ));
             }
         }
-        if self.out_delimiter.is_some_and(|byte| matches!(byte, b'\r' | b'\n') || byte >= 0x80 || Some(byte) == self.quote) {
-            return Err("the output's delimiter is an ASCII character other than line ends and the quote".into());
+        if self.out_delimiter.is_some_and(|byte| {
+            matches!(byte, b'\r' | b'\n') || byte >= 0x80 || Some(byte) == self.quote
+        }) {
+            return Err(
+                "the output's delimiter is an ASCII character other than line ends and the quote"
+                    .into(),
+            );
         }
         if self.max_record == 0 || self.max_record > 1 << 30 {
             return Err("the longest record is between 1 byte and 1 GiB".into());

@@ -28,8 +28,8 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
         emit_slices(batch, out);
         return Ok(());
     }
-    let whole_first =
-        matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == plan.fields) && !batch.has_short;
+    let whole_first = matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == plan.fields)
+        && !batch.has_short;
     for k in 0..batch.alive.len() {
         let row = batch.alive[k] as usize;
         let begin = out.len();
@@ -63,7 +63,12 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
             // Nothing would be a blank line.
             match dialect.quote {
                 Some(quote) => out.extend([quote, quote]),
-                None => return Err((row, "a row of one empty cell cannot be written without quotes".into())),
+                None => {
+                    return Err((
+                        row,
+                        "a row of one empty cell cannot be written without quotes".into(),
+                    ));
+                }
             }
         }
         out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
@@ -124,7 +129,11 @@ fn write_column(batch: &Batch, k: usize, column: usize, out: &mut Vec<u8>) -> Re
         }
         Written::Field(field) => {
             let same = dialect.out_delimiter.is_none_or(|delimiter| delimiter == dialect.delimiter);
-            if same && (field.is_quoted() || field.raw.is_empty() || field.raw.first().copied() != dialect.comment) {
+            if same
+                && (field.is_quoted()
+                    || field.raw.is_empty()
+                    || field.raw.first().copied() != dialect.comment)
+            {
                 out.extend_from_slice(field.raw);
             } else {
                 let content = field.content();

@@ -38,7 +38,9 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     let mut at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     for _ in 0..skip_lines {
         match memchr::memchr2(b'\n', b'\r', &bytes[at..]) {
-            Some(end) if at_end || at + end + 1 < bytes.len() => at = after_line_end(bytes, at + end),
+            Some(end) if at_end || at + end + 1 < bytes.len() => {
+                at = after_line_end(bytes, at + end);
+            }
             None if at_end => return HeadFound::Nothing,
             _ => return HeadFound::More,
         }
@@ -54,7 +56,9 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
                 break;
             }
             // The line feed of a pair, or a comment, begins nothing.
-            _ if begins && !matches!(next, State::Comment | State::RecordStart) => start = Some(place),
+            _ if begins && !matches!(next, State::Comment | State::RecordStart) => {
+                start = Some(place);
+            }
             _ => {}
         }
         state = next;

@@ -17,9 +17,9 @@ mod scan;
 mod split;
 mod steps;
 mod tally;
-mod vector;
 #[cfg(test)]
 mod testing;
+mod vector;
 mod whole;
 
 pub mod recipe;

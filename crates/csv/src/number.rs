@@ -6,8 +6,7 @@ use std::cmp::Ordering;
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A number. Integers of up to 38 digits are exact.
-#[derive(Debug, Clone, Copy)]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Number {
     Int(i128),
     Float(f64),
@@ -145,7 +144,9 @@ mod tests {
 
     #[test]
     fn cells_read_as_numbers_or_not() {
-        for (text, value) in [("1", 1.0), (" -2 ", -2.0), ("+3.5", 3.5), ("1e3", 1000.0), (".5", 0.5)] {
+        for (text, value) in
+            [("1", 1.0), (" -2 ", -2.0), ("+3.5", 3.5), ("1e3", 1000.0), (".5", 0.5)]
+        {
             assert_eq!(number(text).to_f64(), value, "{text}");
         }
         for text in ["", "  ", "nan", "NaN"] {
@@ -162,7 +163,8 @@ mod tests {
         let mut short = 0;
         for _ in 0..200_000 {
             let len = random.below(18);
-            let text: Vec<u8> = (0..len).map(|_| b"0123456789012345.-e"[random.below(19)]).collect();
+            let text: Vec<u8> =
+                (0..len).map(|_| b"0123456789012345.-e"[random.below(19)]).collect();
             let Some((value, is_int)) = read_short(&text) else { continue };
             short += 1;
             match read(&text) {
@@ -178,11 +180,20 @@ mod tests {
 
     #[test]
     fn integers_compare_exactly_with_each_other_and_with_floats() {
-        assert_eq!(number("9007199254740993").compare(number("9007199254740992")), Ordering::Greater);
-        assert_eq!(number("9007199254740993").compare(number("9007199254740992.0")), Ordering::Greater);
+        assert_eq!(
+            number("9007199254740993").compare(number("9007199254740992")),
+            Ordering::Greater
+        );
+        assert_eq!(
+            number("9007199254740993").compare(number("9007199254740992.0")),
+            Ordering::Greater
+        );
         assert_eq!(number("-3").compare(number("-2.5")), Ordering::Less);
         assert_eq!(number("1").compare(number("1.0")), Ordering::Equal);
-        assert_eq!(number("99999999999999999999999999999999999999").compare(number("1e300")), Ordering::Less);
+        assert_eq!(
+            number("99999999999999999999999999999999999999").compare(number("1e300")),
+            Ordering::Less
+        );
         assert_eq!(number("-1").compare(number("-inf")), Ordering::Greater);
     }
 

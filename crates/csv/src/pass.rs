@@ -47,7 +47,11 @@ pub(crate) enum Ask {
     Aggregates(Vec<aggregate::Ask>),
     Last,
     /// For keys' hashes that are in this range, its last included.
-    Keys { secret: (u64, u64), from: u128, to: u128 },
+    Keys {
+        secret: (u64, u64),
+        from: u128,
+        to: u128,
+    },
 }
 
 /// A chunk's answer.
@@ -113,11 +117,12 @@ pub(crate) fn answer(batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
     let operation = &batch.plan.operations[batch.plan.cuts[cut]];
     match (ask, operation.need()) {
         (Ask::Aggregates(asks), Need::Aggregates(wanted)) => {
-            let answer = |(ask, (kind, argument)): (&aggregate::Ask, (aggregate::Kind, Argument))| {
-                let mut gather = Gather::new(ask);
-                steps::gather(batch, operation, argument, kind, &mut gather);
-                gather.into_partial()
-            };
+            let answer =
+                |(ask, (kind, argument)): (&aggregate::Ask, (aggregate::Kind, Argument))| {
+                    let mut gather = Gather::new(ask);
+                    steps::gather(batch, operation, argument, kind, &mut gather);
+                    gather.into_partial()
+                };
             Partial::Aggregates(asks.iter().zip(wanted).map(answer).collect())
         }
         (Ask::Keys { secret, .. }, Need::Duplicates(columns)) => {
@@ -217,7 +222,9 @@ impl Barrier {
                 Ask::Aggregates(aggregates.iter().map(Aggregate::ask).collect())
             }
             Gathering::Last { .. } => Ask::Last,
-            Gathering::Keys(keys) => Ask::Keys { secret: keys.secret, from: keys.from, to: keys.to },
+            Gathering::Keys(keys) => {
+                Ask::Keys { secret: keys.secret, from: keys.from, to: keys.to }
+            }
         }
     }
 

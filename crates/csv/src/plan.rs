@@ -58,7 +58,8 @@ impl Prepared {
     /// # Errors
     /// The first of them that is wrong.
     pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, PlanError> {
-        let now = Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
+        let now =
+            Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
         let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
         for (at, step) in recipe.steps.iter().enumerate() {
             let wrong = |message: String| PlanError { step: Some((at + 1, step.name())), message };
@@ -104,7 +105,6 @@ fn check_rule(rule: OutlierRule) -> Result<(), String> {
 pub(crate) struct Operation {
     /// Its step's place in the recipe, from 1.
     pub(crate) step: usize,
-    pub(crate) name: &'static str,
     pub(crate) kind: OperationKind,
 }
 
@@ -151,7 +151,8 @@ impl Operation {
             Need::Aggregates(kinds.iter().map(|kind| (*kind, Argument::Column(column))).collect())
         };
         match &self.kind {
-            OperationKind::Filter { condition: bound } | OperationKind::Derive { value: bound, .. } => {
+            OperationKind::Filter { condition: bound }
+            | OperationKind::Derive { value: bound, .. } => {
                 if bound.aggregates.is_empty() {
                     return Need::Nothing;
                 }
@@ -167,7 +168,9 @@ impl Operation {
                     AggregateKind::Stddev => Kind::Stddev,
                 };
                 Need::Aggregates(
-                    aggregates.map(|(at, call)| (kind(call.kind), Argument::Expression(at))).collect(),
+                    aggregates
+                        .map(|(at, call)| (kind(call.kind), Argument::Expression(at)))
+                        .collect(),
                 )
             }
             OperationKind::Outliers { column, rule } => match *rule {
@@ -234,7 +237,9 @@ impl Scope {
     fn place(&self, name: &str) -> Option<usize> {
         let position = |matches: &dyn Fn(&Column) -> bool| self.columns.iter().position(matches);
         position(&|column| column.name == name)
-            .or_else(|| position(&|column| self.own.get(column.number).is_some_and(|own| own == name)))
+            .or_else(|| {
+                position(&|column| self.own.get(column.number).is_some_and(|own| own == name))
+            })
             .or_else(|| position(&|column| normalize(&column.name) == normalize(name)))
     }
 }
@@ -271,7 +276,11 @@ fn make_unique(names: &mut [String], mut told: impl FnMut(String)) {
             number += 1;
         }
         if unique != *name {
-            let was = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?} again") };
+            let was = if name.is_empty() {
+                "no name".to_owned()
+            } else {
+                format!("the name {name:?} again")
+            };
             told(format!("column {} had {was}; it is {unique:?} now", at + 1));
             name.clone_from(&unique);
         }
@@ -372,14 +381,18 @@ struct Builder {
 impl Builder {
     fn new(prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Builder {
         let own: Vec<String> = match dialect.has_header {
-            true => raw.iter().map(|field| String::from_utf8_lossy(&field.content()).into_owned()).collect(),
+            true => raw
+                .iter()
+                .map(|field| String::from_utf8_lossy(&field.content()).into_owned())
+                .collect(),
             false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
         };
         let mut notes = Vec::new();
         let mut names = own.clone();
         make_unique(&mut names, |note| notes.push(note));
         let columns = names.iter().enumerate();
-        let columns = columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
+        let columns =
+            columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
         let columns = columns.collect();
         Builder {
             scope: Scope { columns, own },
@@ -392,8 +405,8 @@ impl Builder {
         }
     }
 
-    fn operation(&mut self, name: &'static str, kind: OperationKind) {
-        self.operations.push(Operation { step: self.step, name, kind });
+    fn operation(&mut self, kind: OperationKind) {
+        self.operations.push(Operation { step: self.step, kind });
     }
 
     /// A new column, behind the others.
@@ -464,7 +477,7 @@ impl Builder {
         match step {
             Step::DropEmptyRows => {
                 let columns = self.numbers(&Columns::All)?;
-                self.operation(name, OperationKind::DropEmptyRows { columns });
+                self.operation(OperationKind::DropEmptyRows { columns });
             }
             Step::NormalizeColumns => {
                 let mut names: Vec<String> =
@@ -500,21 +513,21 @@ impl Builder {
             }
             Step::Trim(columns) => {
                 let columns = self.numbers(columns)?;
-                self.operation(name, OperationKind::Trim { columns });
+                self.operation(OperationKind::Trim { columns });
             }
             Step::Null(null) => {
                 let except = self.numbers(&Columns::Named(null.except.clone()))?;
                 let mut columns = self.numbers(&Columns::All)?;
                 columns.retain(|column| !except.contains(column));
                 let tokens = null.tokens.iter().map(|token| token.clone().into_bytes()).collect();
-                self.operation(name, OperationKind::Null { columns, tokens });
+                self.operation(OperationKind::Null { columns, tokens });
                 words = format!("null {}", list(&null.tokens));
             }
             Step::Replace(replace) => {
                 let column = self.number(&replace.column)?;
                 let pattern = prepared.patterns[at].clone().ok_or("its pattern was not read")?;
                 let text = replace.text.clone().into_bytes();
-                self.operation(name, OperationKind::Replace { column, pattern, text });
+                self.operation(OperationKind::Replace { column, pattern, text });
                 words = format!("replace {:?} in {:?}", replace.pattern, replace.column);
             }
             Step::Types(types) => {
@@ -526,18 +539,19 @@ impl Builder {
                 }
                 // In the file's order, so that a record with several bad cells is told by its first.
                 columns.sort_unstable_by_key(|(column, _)| *column);
-                let pairs: Vec<String> = types.iter().map(|(name, kind)| format!("{name}={kind}")).collect();
+                let pairs: Vec<String> =
+                    types.iter().map(|(name, kind)| format!("{name}={kind}")).collect();
                 words = format!("types {}", pairs.join(", "));
-                self.operation(name, OperationKind::Types { columns });
+                self.operation(OperationKind::Types { columns });
             }
             Step::Filter(source) => {
                 let condition = self.bound(prepared, at)?;
-                self.operation(name, OperationKind::Filter { condition });
+                self.operation(OperationKind::Filter { condition });
                 words = format!("filter {source}");
             }
             Step::Outliers(outliers) => {
                 let column = self.number(&outliers.column)?;
-                self.operation(name, OperationKind::Outliers { column, rule: outliers.rule });
+                self.operation(OperationKind::Outliers { column, rule: outliers.rule });
                 words = format!("outliers in {:?}: {:?}", outliers.column, outliers.rule);
             }
             Step::Fill(fill) => {
@@ -550,20 +564,21 @@ impl Builder {
                     FillWith::Method(FillMethod::Forward) => {
                         (OperationKind::FillForward { column }, "the value above".to_owned())
                     }
-                    FillWith::Method(FillMethod::Mean) => {
-                        (OperationKind::FillAggregate { column, kind: Kind::Avg }, "the mean".to_owned())
-                    }
+                    FillWith::Method(FillMethod::Mean) => (
+                        OperationKind::FillAggregate { column, kind: Kind::Avg },
+                        "the mean".to_owned(),
+                    ),
                     FillWith::Method(FillMethod::Median) => {
                         let kind = Kind::Quantile(0.5);
                         (OperationKind::FillAggregate { column, kind }, "the median".to_owned())
                     }
                 };
-                self.operation(name, kind);
+                self.operation(kind);
                 words = format!("fill {:?} with {with}", fill.column);
             }
             Step::Dedupe(columns) => {
                 let columns = self.numbers(columns)?;
-                self.operation(name, OperationKind::Dedupe { columns });
+                self.operation(OperationKind::Dedupe { columns });
             }
             Step::Derive(derive) => {
                 let value = self.bound(prepared, at)?;
@@ -574,7 +589,7 @@ impl Builder {
                     let replacing = self.scope.columns.pop().ok_or("a column went missing")?;
                     self.scope.columns[place] = replacing;
                 }
-                self.operation(name, OperationKind::Derive { column, value });
+                self.operation(OperationKind::Derive { column, value });
                 words = format!("derive {} = {}", derive.name, derive.expression);
             }
         }
@@ -600,10 +615,15 @@ impl Builder {
                     header.push(delimiter);
                 }
                 // A name that is as it was keeps its bytes, which are perhaps not UTF-8.
-                let old = raw.get(column.number).filter(|_| self.scope.own[column.number] == column.name);
+                let old =
+                    raw.get(column.number).filter(|_| self.scope.own[column.number] == column.name);
                 match old {
-                    Some(field) if delimiter == dialect.delimiter => header.extend_from_slice(field.raw),
-                    Some(field) => write_cell(dialect, &field.content(), field.is_quoted(), &mut header),
+                    Some(field) if delimiter == dialect.delimiter => {
+                        header.extend_from_slice(field.raw);
+                    }
+                    Some(field) => {
+                        write_cell(dialect, &field.content(), field.is_quoted(), &mut header);
+                    }
                     None => write_cell(dialect, column.name.as_bytes(), false, &mut header),
                 }
             }
@@ -635,7 +655,8 @@ impl Builder {
 /// Names for a message, not too many of them.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let mut text =
+        names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text += &format!(" and {} more", names.len() - SHOWN);
     }

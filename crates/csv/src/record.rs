@@ -71,6 +71,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[cfg(test)]
     pub(crate) fn start(&self) -> usize {
         self.start
     }
@@ -182,7 +183,8 @@ pub fn rows_of(
     let mut end = 0;
     let rows = records.map(|record| {
         end = after_line_end(bytes, record.end());
-        let cells = record.fields().map(|field| String::from_utf8_lossy(&field.content()).into_owned());
+        let cells =
+            record.fields().map(|field| String::from_utf8_lossy(&field.content()).into_owned());
         cells.collect()
     });
     (rows.collect(), end)

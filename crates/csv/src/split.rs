@@ -309,7 +309,11 @@ impl Owned {
 
     /// How many of the bytes belong to the record that is not ended yet.
     pub(crate) fn pending(&self) -> usize {
-        let last = self.ends.rows.last().map_or(self.start, |row| self.ends.fields[*row as usize] as usize);
+        let last = self
+            .ends
+            .rows
+            .last()
+            .map_or(self.start, |row| self.ends.fields[*row as usize] as usize);
         if self.open { self.scanned - last.min(self.scanned) } else { 0 }
     }
 }
@@ -371,7 +375,9 @@ mod tests {
         let mut random = Random::new(4);
         for _ in 0..150 {
             let bytes = dirty_bytes(&mut random, 40);
-            for dialect in [Dialect::default(), Dialect { comment: Some(b'#'), ..Dialect::default() }] {
+            for dialect in
+                [Dialect::default(), Dialect { comment: Some(b'#'), ..Dialect::default() }]
+            {
                 for first in 1..bytes.len() {
                     for second in first..bytes.len() {
                         check(&dialect, &bytes, &[0, first, second, bytes.len()]);

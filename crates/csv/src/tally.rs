@@ -26,7 +26,9 @@ impl Tally {
     pub(crate) fn of(batch: &Batch) -> Tally {
         let fates = |counts: &Counts| {
             let counts = counts.iter();
-            counts.map(|((step, what, rejected), n)| ((*step, (*what).to_owned(), *rejected), *n)).collect()
+            counts
+                .map(|((step, what, rejected), n)| ((*step, (*what).to_owned(), *rejected), *n))
+                .collect()
         };
         Tally {
             rows_in: batch.rows_in,
@@ -41,7 +43,9 @@ impl Tally {
         self.rows_in += other.rows_in;
         self.rows_out += other.rows_out;
         self.blank_lines += other.blank_lines;
-        for (mine, theirs) in [(&mut self.set_aside, other.set_aside), (&mut self.cells, other.cells)] {
+        for (mine, theirs) in
+            [(&mut self.set_aside, other.set_aside), (&mut self.cells, other.cells)]
+        {
             for (fate, n) in theirs {
                 *mine.entry(fate).or_default() += n;
             }

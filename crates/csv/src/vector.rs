@@ -26,7 +26,11 @@ pub(crate) struct Truths {
 }
 
 /// Evaluates an expression that always comes to a float, never to an integer.
-pub(crate) fn floats(batch: &mut Batch, root: &Node, aggregates: &[Value<'static>]) -> Option<Floats> {
+pub(crate) fn floats(
+    batch: &mut Batch,
+    root: &Node,
+    aggregates: &[Value<'static>],
+) -> Option<Floats> {
     let rows = batch.alive.len();
     let found = numbers(batch, root, aggregates)?;
     if !found.certainly_float {
@@ -138,12 +142,20 @@ fn load(batch: &mut Batch, node: &Node) {
     }
 }
 
-fn numbers<'a>(batch: &'a mut Batch, root: &Node, aggregates: &[Value<'static>]) -> Option<Evaluated<'a>> {
+fn numbers<'a>(
+    batch: &'a mut Batch,
+    root: &Node,
+    aggregates: &[Value<'static>],
+) -> Option<Evaluated<'a>> {
     load(batch, root);
     evaluate(batch, root, aggregates)
 }
 
-fn evaluate<'a>(batch: &'a Batch, node: &Node, aggregates: &[Value<'static>]) -> Option<Evaluated<'a>> {
+fn evaluate<'a>(
+    batch: &'a Batch,
+    node: &Node,
+    aggregates: &[Value<'static>],
+) -> Option<Evaluated<'a>> {
     let constant = |value: &Value| {
         let (value, certainly_float) = match value {
             Value::Null => (None, true),
@@ -164,7 +176,8 @@ fn evaluate<'a>(batch: &'a Batch, node: &Node, aggregates: &[Value<'static>]) ->
             for row in &numbers.bad {
                 odd.add(*row as usize, numbers.values.len());
             }
-            let (values, valid) = (Cow::Borrowed(&numbers.values[..]), Cow::Borrowed(&numbers.valid[..]));
+            let (values, valid) =
+                (Cow::Borrowed(&numbers.values[..]), Cow::Borrowed(&numbers.valid[..]));
             Some(Evaluated { values: Operand::Rows { values, valid }, certainly_float: false, odd })
         }
         Node::Negate(operand) => {
@@ -245,7 +258,8 @@ fn truths(
             let is_and = matches!(node, Node::And(_));
             let mut joined = vec![if is_and { TRUE } else { FALSE }; rows];
             for node in nodes {
-                for (joined, truth) in joined.iter_mut().zip(truths(batch, node, aggregates, odd)?) {
+                for (joined, truth) in joined.iter_mut().zip(truths(batch, node, aggregates, odd)?)
+                {
                     *joined = if is_and { truth.min(*joined) } else { truth.max(*joined) };
                 }
             }
@@ -294,12 +308,33 @@ mod tests {
     use crate::testing::Random;
 
     const CELLS: [&str; 22] = [
-        "", "0", "-0", "-0.0", "1", "2", "2.0", "3", "-7", "0.1", "1e308", "-1e308", "5e-324", "inf", "nan",
-        " 4 ", "\"5\"", "x", "9007199254740992", "9007199254740991", "12345678", "0.30000000000000004",
+        "",
+        "0",
+        "-0",
+        "-0.0",
+        "1",
+        "2",
+        "2.0",
+        "3",
+        "-7",
+        "0.1",
+        "1e308",
+        "-1e308",
+        "5e-324",
+        "inf",
+        "nan",
+        " 4 ",
+        "\"5\"",
+        "x",
+        "9007199254740992",
+        "9007199254740991",
+        "12345678",
+        "0.30000000000000004",
     ];
     /// With one of these in a column, it is not for floats.
     const HUGE: [&str; 2] = ["9007199254740993", "-99999999999999999999"];
-    const LITERALS: [&str; 9] = ["0", "1", "3", "0.5", "1e-9", "1e308", "9007199254740992", "NULL", "-2"];
+    const LITERALS: [&str; 9] =
+        ["0", "1", "3", "0.5", "1e-9", "1e308", "9007199254740992", "NULL", "-2"];
 
     fn number(random: &mut Random, depth: usize) -> String {
         match random.below(if depth == 0 { 2 } else { 7 }) {
@@ -347,7 +382,8 @@ mod tests {
         assert!(owned.finish(Scanner::Scalar, &dialect, &bytes, true));
         let mut batch = Batch::new(&plan, &bytes, &owned);
         match &plan.operations[0].kind {
-            OperationKind::Filter { condition: bound } | OperationKind::Derive { value: bound, .. } => {
+            OperationKind::Filter { condition: bound }
+            | OperationKind::Derive { value: bound, .. } => {
                 check(&mut batch, bound);
             }
             other => panic!("{other:?}"),

@@ -35,8 +35,9 @@ pub fn clean_whole(
     while from < bytes.len() || pieces.is_empty() {
         let to = bytes.len().min(from + piece);
         let start = if pieces.is_empty() { Start::First } else { Start::In(state) };
-        let owned = read_piece(plan, bytes, from, to, start)
-            .map_err(|at| format!("line {}: {}", line(bytes, at), too_long(plan.dialect.max_record)))?;
+        let owned = read_piece(plan, bytes, from, to, start).map_err(|at| {
+            format!("line {}: {}", line(bytes, at), too_long(plan.dialect.max_record))
+        })?;
         let end = owned.1;
         pieces.push((owned.0, state, end, from));
         (state, from) = (end, to);

@@ -58,7 +58,10 @@ fn dirty_rows(rows: usize) -> Vec<u8> {
         let city = ["Berlin", "", "S\u{e3}o Paulo", ""][row * 7 / 3 % 4];
         let line = match row % 17 {
             3 => ",,,,\n".to_owned(),
-            5 => format!("{row},\"Customer, {row}\",{}.5,{city},\"said \"\"later\"\", then\nleft\"\r\n", row % 900),
+            5 => format!(
+                "{row},\"Customer, {row}\",{}.5,{city},\"said \"\"later\"\", then\nleft\"\r\n",
+                row % 900
+            ),
             7 => format!("{row},Customer,,{city},  two  spaces \n"),
             11 => format!("{},again,{},{city},\"a\n\n,b\"\n", row - 11, row % 50),
             13 if row % 3 == 0 => format!("{row},bad,not a number,{city},\n"),
@@ -139,7 +142,10 @@ fn any_number_of_workers_and_any_chunk_size_give_the_same_bytes() {
             let mut options = options(workers, chunk_bytes);
             options.memory = 5000;
             let report = job(&input, &output, recipe, options).run(on).unwrap();
-            assert!(results(&output, &report) == expected, "{workers} workers, chunks of {chunk_bytes}");
+            assert!(
+                results(&output, &report) == expected,
+                "{workers} workers, chunks of {chunk_bytes}"
+            );
         }
     }
 }
@@ -187,22 +193,32 @@ fn workers_killed_throughout_a_big_file_change_nothing() {
     let calm = job(&input, &output, &recipe, options(2, 1 << 20)).run(on).unwrap();
     let expected = results(&output, &calm);
     let mut killer = Killer::new();
-    let report = job(&input, &output, &recipe, options(2, 1 << 20)).run(|p| killer.look(p)).unwrap();
-    assert!(results(&output, &report) == expected, "the bytes differ after {} kills", killer.killed);
+    let report =
+        job(&input, &output, &recipe, options(2, 1 << 20)).run(|p| killer.look(p)).unwrap();
+    assert!(
+        results(&output, &report) == expected,
+        "the bytes differ after {} kills",
+        killer.killed
+    );
     assert!(killer.killed >= 50, "only {} workers were killed", killer.killed);
 }
 
 fn workers_killed_among_small_files_change_nothing() {
     let place = Place::new();
-    let inputs: Vec<PathBuf> =
-        (0..60).map(|number| place.write(&format!("{number:02}.csv"), &dirty_rows(500 + number))).collect();
+    let inputs: Vec<PathBuf> = (0..60)
+        .map(|number| place.write(&format!("{number:02}.csv"), &dirty_rows(500 + number)))
+        .collect();
     let recipe = Recipe::from_toml(THOROUGH).unwrap();
-    let clean = |directory: &Path, observe: &mut dyn FnMut(&manyhands::clean::Progress) -> ControlFlow<()>| {
-        let output = Output::Directory(directory.to_owned(), "{name}".to_owned());
-        let clean = Clean::new(inputs.clone(), output).recipe(recipe.clone()).options(options(2, 1 << 20));
-        let report = clean.run(observe).unwrap();
-        assert!(report.files.iter().all(|file| file.error.is_none()), "{:?}", report.files);
-    };
+    let clean =
+        |directory: &Path,
+         observe: &mut dyn FnMut(&manyhands::clean::Progress) -> ControlFlow<()>| {
+            let output = Output::Directory(directory.to_owned(), "{name}".to_owned());
+            let clean = Clean::new(inputs.clone(), output)
+                .recipe(recipe.clone())
+                .options(options(2, 1 << 20));
+            let report = clean.run(observe).unwrap();
+            assert!(report.files.iter().all(|file| file.error.is_none()), "{:?}", report.files);
+        };
     let (calm, disturbed) = (place.path("calm"), place.path("disturbed"));
     clean(&calm, &mut on);
     let mut killer = Killer::new();
@@ -211,7 +227,10 @@ fn workers_killed_among_small_files_change_nothing() {
     let mut names = 0;
     for entry in fs::read_dir(&calm).unwrap() {
         let name = entry.unwrap().file_name();
-        assert!(fs::read(calm.join(&name)).unwrap() == fs::read(disturbed.join(&name)).unwrap(), "{name:?}");
+        assert!(
+            fs::read(calm.join(&name)).unwrap() == fs::read(disturbed.join(&name)).unwrap(),
+            "{name:?}"
+        );
         names += 1;
     }
     assert_eq!(fs::read_dir(&disturbed).unwrap().count(), names);

@@ -95,7 +95,8 @@ impl Reply {
             let result = match &self.bytes {
                 Bytes::Inline(bytes) => {
                     let bytes = bytes.get(at..at + rest);
-                    let bytes = bytes.ok_or_else(|| io::Error::other("bytes beyond the end of a reply"))?;
+                    let bytes =
+                        bytes.ok_or_else(|| io::Error::other("bytes beyond the end of a reply"))?;
                     rustix::io::write(to, bytes).map_err(io::Error::from)
                 }
                 Bytes::Block(block) => block.write_to(at, rest, to),

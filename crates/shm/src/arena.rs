@@ -289,7 +289,9 @@ mod in_segments {
             to: BorrowedFd<'_>,
         ) -> std::io::Result<usize> {
             if offset.checked_add(len).is_none_or(|end| end > self.len) {
-                return Err(std::io::Error::other(Error::corrupt("bytes beyond the end of a block")));
+                return Err(std::io::Error::other(Error::corrupt(
+                    "bytes beyond the end of a block",
+                )));
             }
             self.segment.write_to(self.at + offset, len, to)
         }

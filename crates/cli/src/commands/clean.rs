@@ -121,7 +121,8 @@ fn preview(job: &Job) -> Result<i32, CleanError> {
 fn shown(preview: &Preview, has_output: bool, width: usize) -> String {
     let mut text = String::new();
     let passes = preview.passes.len();
-    let steps: usize = preview.passes.iter().map(Vec::len).sum();
+    // The last pass has all steps; those before it say what they gather.
+    let steps = preview.passes.last().map_or(0, Vec::len);
     text += &format!("plan: {}", counted(steps as u64, "step"));
     text += &if passes > 1 { format!(" in {passes} passes\n") } else { "\n".to_owned() };
     for (number, steps) in preview.passes.iter().enumerate() {
@@ -166,11 +167,15 @@ mod tests {
             "plan: 1 step\n  trim all\nfiles: 1\n  a.csv -> out/cleaned_a.csv\nbefore:\n  id  city\n  \
              1    Ulm\nafter:\n  id  city\n  1   Ulm\n"
         );
-        preview.passes.push(vec!["derive share = value / max(value)".to_owned()]);
+        preview
+            .passes
+            .push(vec!["trim all".to_owned(), "derive share = value / max(value)".to_owned()]);
         let text = shown(&preview, false, 80);
-        assert!(text.starts_with(
-            "plan: 2 steps in 2 passes\n  pass 1\n    trim all\n  pass 2\n    derive"
-        ));
+        assert!(
+            text.starts_with(
+                "plan: 2 steps in 2 passes\n  pass 1\n    trim all\n  pass 2\n    trim"
+            )
+        );
         assert!(text.contains("\n  a.csv\n"));
         assert!(text.contains("aggregates over these rows only"));
     }

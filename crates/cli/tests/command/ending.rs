@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -99,8 +101,12 @@ fn a_pipe_that_was_never_open_is_no_error_either() {
 
 /// The processes that a process has started.
 fn children(child: &Child) -> Vec<u32> {
-    let id = child.id();
-    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    // Each is its thread's.
+    let threads = fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten();
+    let of = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+    };
+    let text: String = threads.flatten().map(of).collect();
     text.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
@@ -178,9 +184,14 @@ fn a_second_press_ends_it_at_once_whatever_it_waits_for() {
     let dir = Dir::with(&many_rows());
     let mut child = dir.command(["clean", "in.csv", "-o", "-"]).start();
     let stdout = child.stdout.take().unwrap();
-    // The pipe is full, and nobody reads it.
-    let full = || rustix::io::ioctl_fionread(&stdout).unwrap() >= 1 << 16;
-    assert!(eventually(full));
+    // The pipe is as full as it gets, and nobody reads it.
+    let mut before = 0;
+    let is_full = || {
+        thread::sleep(Duration::from_millis(100));
+        let now = rustix::io::ioctl_fionread(&stdout).unwrap();
+        now > 0 && now == std::mem::replace(&mut before, now)
+    };
+    assert!(eventually(is_full));
     let ended = eventually(|| {
         signal(&child, Signal::INT);
         child.try_wait().unwrap().is_some()

@@ -85,7 +85,7 @@ fn outliers() {
     let rows: String = (1..=19).map(|n| format!("{n}\n")).collect();
     let input = format!("v\n{rows}1000\n");
     let expected = format!("v\n{rows}");
-    for rule in ["iqr:1.5", "zscore:3", "mad:3", "quantile:0:0.94", "range:0:100"] {
+    for rule in ["iqr:1.5", "zscore:3", "mad:3", "quantile:0:0.95", "range:0:100"] {
         assert_eq!(cleaned(&input, &["--outliers", &format!("v={rule}")]), expected, "{rule}");
     }
 }

@@ -51,7 +51,10 @@ enum Question {
     Squares,
     Count,
     /// Keys in a range, of the distances from a center if there is one.
-    Keys { range: Range, center: Option<f64> },
+    Keys {
+        range: Range,
+        center: Option<f64>,
+    },
 }
 
 /// Which end an extreme is at.
@@ -147,7 +150,10 @@ enum State {
     Count(u64),
     Select(Box<Select>),
     /// The second half of [`Kind::Mad`].
-    Distances { center: f64, select: Box<Select> },
+    Distances {
+        center: f64,
+        select: Box<Select>,
+    },
 }
 
 impl Aggregate {
@@ -197,10 +203,9 @@ impl Aggregate {
                 squares.merge(their_squares);
             }
             (State::Count(mine), Answer::Count(theirs)) => *mine += theirs,
-            (
-                State::Select(select) | State::Distances { select, .. },
-                Answer::Keys(found),
-            ) => select.merge(found),
+            (State::Select(select) | State::Distances { select, .. }, Answer::Keys(found)) => {
+                select.merge(found);
+            }
             _ => debug_assert!(false, "a chunk answered something else"),
         }
     }

@@ -187,7 +187,8 @@ impl Select {
     pub(super) fn finish_round(&mut self) -> bool {
         let mut buckets: Vec<(u32, Bucket)> = self.buckets.drain().collect();
         buckets.sort_unstable_by_key(|(number, _)| *number);
-        let count = self.keys.len() as u64 + buckets.iter().map(|(_, bucket)| bucket.count).sum::<u64>();
+        let count =
+            self.keys.len() as u64 + buckets.iter().map(|(_, bucket)| bucket.count).sum::<u64>();
         let total = *self.total.get_or_insert(count);
         if total == 0 {
             return true;

@@ -159,7 +159,8 @@ pub(super) struct Big {
 
 impl Big {
     pub(super) fn of(whole: u64) -> Big {
-        Big { negative: false, limbs: vec![whole as u32, (whole >> 32) as u32], exponent: 0 }.trimmed()
+        Big { negative: false, limbs: vec![whole as u32, (whole >> 32) as u32], exponent: 0 }
+            .trimmed()
     }
 
     fn trimmed(mut self) -> Big {

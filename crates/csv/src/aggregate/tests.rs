@@ -50,7 +50,9 @@ fn random_numbers(random: &mut Random, len: usize) -> Vec<Number> {
         0 => Number::Int(random.below(5) as i128 - 2),
         1 => Number::Float([0.0, -0.0, 1.0, -1.5][random.below(4)]),
         2 => Number::Int((i128::from(random.next()) << 20) * (random.below(3) as i128 - 1)),
-        3 => Number::Float(f64::from_bits(random.next() & !(0x7FF << 52) | (random.below(2046) as u64) << 52)),
+        3 => Number::Float(f64::from_bits(
+            random.next() & !(0x7FF << 52) | (random.below(2046) as u64) << 52,
+        )),
         _ => Number::Float(random.below(1 << 20) as f64 / 100.0),
     };
     (0..len).map(|_| of(random)).collect()
@@ -65,8 +67,12 @@ fn no_cut_order_or_memory_shows_in_a_value() {
             let whole = over(kind, 1 << 20, &[&numbers], false);
             let mut cuts: Vec<usize> = (0..3).map(|_| random.below(numbers.len() + 1)).collect();
             cuts.sort_unstable();
-            let chunks =
-                [&numbers[..cuts[0]], &numbers[cuts[0]..cuts[1]], &numbers[cuts[1]..cuts[2]], &numbers[cuts[2]..]];
+            let chunks = [
+                &numbers[..cuts[0]],
+                &numbers[cuts[0]..cuts[1]],
+                &numbers[cuts[1]..cuts[2]],
+                &numbers[cuts[2]..],
+            ];
             for memory in [1 << 20, 64, 0] {
                 for backwards in [false, true] {
                     let parts = over(kind, memory, &chunks, backwards);
@@ -124,9 +130,14 @@ fn sums_are_rounded_once() {
 #[test]
 fn sums_of_integers_are_integers() {
     let ints = [i128::from(u64::MAX), 1, -5].map(Number::Int);
-    assert!(matches!(over(Kind::Sum, 0, &[&ints], false), Some(Number::Int(sum)) if sum == (1 << 64) - 5));
+    assert!(
+        matches!(over(Kind::Sum, 0, &[&ints], false), Some(Number::Int(sum)) if sum == (1 << 64) - 5)
+    );
     let mixed = [Number::Int((1 << 53) + 1), Number::Float(1.0)];
-    assert_eq!(over(Kind::Sum, 0, &[&mixed], false).map(Number::to_f64), Some(9_007_199_254_740_994.0));
+    assert_eq!(
+        over(Kind::Sum, 0, &[&mixed], false).map(Number::to_f64),
+        Some(9_007_199_254_740_994.0)
+    );
     let huge = [i128::MAX, i128::MAX].map(Number::Int);
     assert_eq!(over(Kind::Sum, 0, &[&huge], false).map(Number::to_f64), Some(2.0_f64.powi(128)));
 }

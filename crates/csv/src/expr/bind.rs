@@ -1,6 +1,6 @@
 //! Binding: a parsed expression and a file's columns become something that can be evaluated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::error::ExpressionError;
 use super::fold::fold;
@@ -43,8 +43,6 @@ pub(crate) struct Bound {
     pub(crate) root: Node,
     /// Each is there once, however often it is written.
     pub(crate) aggregates: Vec<AggregateCall>,
-    /// All columns that are read, also by aggregates, in order.
-    pub(crate) columns: Vec<usize>,
 }
 
 impl Expression {
@@ -68,7 +66,7 @@ impl Expression {
         let mut binder = Binder::new(names, &self.source);
         let (root, _) = binder.node(&fold(&self.tree, names, &self.source))?;
         let aggregates = binder.aggregates.into_iter().map(|(_, call)| call).collect();
-        Ok(Bound { root, aggregates, columns: binder.columns.into_iter().collect() })
+        Ok(Bound { root, aggregates })
     }
 }
 
@@ -77,7 +75,6 @@ pub(super) struct Binder<'n> {
     names: &'n dyn Names,
     source: &'n str,
     aggregates: Vec<(Tree, AggregateCall)>,
-    columns: BTreeSet<usize>,
 }
 
 /// A node, what is known of its value, and the tree it was.
@@ -85,7 +82,7 @@ type Part<'t> = (Node, Kind, &'t Tree);
 
 impl<'n> Binder<'n> {
     pub(super) fn new(names: &'n dyn Names, source: &'n str) -> Self {
-        Binder { names, source, aggregates: Vec::new(), columns: BTreeSet::new() }
+        Binder { names, source, aggregates: Vec::new() }
     }
 
     /// Only hands on: it recurses, and small frames keep the stack small.
@@ -175,7 +172,6 @@ impl<'n> Binder<'n> {
         let Some(column) = self.names.find(name) else {
             return Err(self.no_column(tree, name));
         };
-        self.columns.insert(column);
         let kind = match self.names.declared(column) {
             None => Kind::Any,
             Some(Type::Text) => Kind::Text,

@@ -1,5 +1,8 @@
 //! The block scanner with AVX2, carry-less multiplication and bit counting.
-#![allow(unsafe_code, reason = "intrinsics that need a processor feature, which is looked for once")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics that need a processor feature, which is looked for once"
+)]
 
 use std::arch::x86_64::{
     __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
@@ -48,10 +51,11 @@ fn scan_with_features(
     let carriage_return = _mm256_set1_epi8(b'\r' as i8);
     let masks = |block: &[u8; 64]| {
         let low = block.as_ptr().cast::<__m256i>();
+        let high = block[32..].as_ptr().cast::<__m256i>();
         // SAFETY: 32 bytes are read from the first half of 64; no alignment is asked for.
         let first = unsafe { _mm256_loadu_si256(low) };
         // SAFETY: as above, from the second half.
-        let second = unsafe { _mm256_loadu_si256(low.add(1)) };
+        let second = unsafe { _mm256_loadu_si256(high) };
         let equal = |wanted: __m256i| {
             let first = _mm256_movemask_epi8(_mm256_cmpeq_epi8(first, wanted)) as u32;
             let second = _mm256_movemask_epi8(_mm256_cmpeq_epi8(second, wanted)) as u32;
@@ -66,8 +70,7 @@ fn scan_with_features(
     };
     // A carry-less product with all ones is the running exclusive or.
     let parity = |bits: u64| {
-        let product =
-            _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
+        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(product) as u64
     };
     blocks::scan(dialect, state, bytes, from, ends, masks, parity)

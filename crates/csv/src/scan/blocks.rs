@@ -82,13 +82,8 @@ pub(super) fn scan(
     };
     for block in blocks {
         if !add(masks(block), base, ends, &mut carry, &parity) {
-            let state = scalar::scan(
-                dialect,
-                state_at(base, &carry),
-                &bytes[..base + 64],
-                base,
-                ends,
-            );
+            let state =
+                scalar::scan(dialect, state_at(base, &carry), &bytes[..base + 64], base, ends);
             carry = Carry::new(state, block[63] == b'\r');
         }
         base += 64;

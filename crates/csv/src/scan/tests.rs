@@ -4,7 +4,13 @@ use super::{Ends, Scanner, State};
 use crate::dialect::Dialect;
 use crate::testing::{Random, dirty_bytes};
 
-fn scan(scanner: Scanner, dialect: &Dialect, state: State, bytes: &[u8], from: usize) -> (Ends, State) {
+fn scan(
+    scanner: Scanner,
+    dialect: &Dialect,
+    state: State,
+    bytes: &[u8],
+    from: usize,
+) -> (Ends, State) {
     let mut ends = Ends::default();
     let state = scanner.scan(dialect, state, bytes, from, &mut ends);
     (ends, state)
@@ -98,7 +104,8 @@ fn records_and_fields_are_those_of_csv_core() {
         let mut bytes = dirty_bytes(&mut random, round % 60);
         bytes.push(b'\n');
         for dialect in dialects() {
-            let (ends, state) = scan(Scanner::best(&dialect), &dialect, State::RecordStart, &bytes, 0);
+            let (ends, state) =
+                scan(Scanner::best(&dialect), &dialect, State::RecordStart, &bytes, 0);
             let ours = crate::record::Records::new(&dialect, &bytes, 0, &ends)
                 .filter(|record| !record.is_blank())
                 .map(|record| record.fields().map(|field| field.content().into_owned()).collect())

@@ -25,10 +25,9 @@ impl Cells for Row<'_, '_> {
 /// What the expression's aggregates came to.
 fn aggregates(known: &Known) -> Vec<Value<'static>> {
     match known {
-        Known::Aggregates(values) => values
-            .iter()
-            .map(|value| value.map_or(Value::Null, Value::Number))
-            .collect(),
+        Known::Aggregates(values) => {
+            values.iter().map(|value| value.map_or(Value::Null, Value::Number)).collect()
+        }
         Known::PerChunk => Vec::new(),
     }
 }
@@ -72,7 +71,8 @@ pub(super) fn derive(batch: &mut Batch, step: usize, column: usize, value: &Boun
     let aggregates = aggregates(known);
     let rows = batch.alive.len();
     let mut bad = Vec::new();
-    let found = vector::floats(batch, &value.root, &aggregates).filter(|found| found.odd.is_empty());
+    let found =
+        vector::floats(batch, &value.root, &aggregates).filter(|found| found.odd.is_empty());
     let made = if let Some(found) = found {
         Column::Floats { values: found.values, valid: found.valid }
     } else {

@@ -55,8 +55,8 @@ pub(crate) fn gather(
     match argument {
         Argument::Column(column) => gather_column(batch, column, into),
         Argument::Expression(at) => {
-            if let OperationKind::Filter { condition: bound } | OperationKind::Derive { value: bound, .. } =
-                &operation.kind
+            if let OperationKind::Filter { condition: bound }
+            | OperationKind::Derive { value: bound, .. } = &operation.kind
             {
                 expressions::gather(batch, &bound.aggregates[at], kind, into);
             }
@@ -71,7 +71,9 @@ fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather)
         return;
     }
     for k in 0..batch.alive.len() {
-        if let crate::number::Reading::Number(number) = crate::number::read(&batch.content(k, column)) {
+        if let crate::number::Reading::Number(number) =
+            crate::number::read(&batch.content(k, column))
+        {
             into.add(number);
         }
     }

@@ -94,7 +94,8 @@ fn treat(batch: &mut Batch, step: usize, bad: &[(usize, usize, &'static str)], e
     let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
     batch.treat_bad(step, listed, &mut keep);
     if empty && batch.plan.on_bad == OnBad::Null {
-        let mut places: Vec<(usize, usize)> = bad.iter().map(|(k, column, _)| (*column, *k)).collect();
+        let mut places: Vec<(usize, usize)> =
+            bad.iter().map(|(k, column, _)| (*column, *k)).collect();
         places.sort_unstable();
         for column in places.chunk_by(|a, b| a.0 == b.0) {
             let rows: HashSet<usize> = column.iter().map(|(_, k)| *k).collect();
@@ -130,9 +131,9 @@ pub(super) fn outliers(
             let reach = factor * (third - first);
             (first - reach, third + reach)
         }),
-        OutlierRule::Zscore(factor) => found(0).zip(found(1)).map(|(mean, deviation)| {
-            (mean - factor * deviation, mean + factor * deviation)
-        }),
+        OutlierRule::Zscore(factor) => found(0)
+            .zip(found(1))
+            .map(|(mean, deviation)| (mean - factor * deviation, mean + factor * deviation)),
         // 1.4826 makes it the standard deviation of normally distributed numbers.
         OutlierRule::Mad(factor) => found(0).zip(found(1)).map(|(median, deviation)| {
             let reach = factor * 1.4826 * deviation;

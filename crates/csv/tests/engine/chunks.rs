@@ -45,12 +45,32 @@ fn dialects() -> [Dialect; 4] {
 /// Bytes of the kinds that matter, single and in shapes that make records.
 fn dirty() -> impl Strategy<Value = Vec<u8>> {
     let piece = select(vec![
-        "a", ",", "\"", "\n", "\r", ";", " ", "1", "25", "-3.5", "\r\n", "\"a,\"\"\n\"", "1,2\n", ",\n", "\n\n",
+        "a",
+        ",",
+        "\"",
+        "\n",
+        "\r",
+        ";",
+        " ",
+        "1",
+        "25",
+        "-3.5",
+        "\r\n",
+        "\"a,\"\"\n\"",
+        "1,2\n",
+        ",\n",
+        "\n\n",
     ]);
     vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
 }
 
-fn same_for_every_cut(body: &[u8], recipe: &str, dialect: &Dialect, sizes: &[usize], memory: usize) {
+fn same_for_every_cut(
+    body: &[u8],
+    recipe: &str,
+    dialect: &Dialect,
+    sizes: &[usize],
+    memory: usize,
+) {
     let recipe = Recipe::from_toml(recipe).unwrap();
     let delimiter = char::from(dialect.delimiter);
     // Without a header the columns have other names; such a recipe is an error, the same for all.

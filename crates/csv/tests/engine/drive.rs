@@ -2,17 +2,17 @@
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Chunk, Course, Dialect, HeadFound, Next, Plan, Prepared, REJECTS_HEADER, Reach, Recipe,
-    clean_whole, find_head,
+    Accepted, Chunk, Course, Dialect, HeadFound, Next, Plan, Prepared, REJECTS_HEADER, Reach,
+    Recipe, clean_whole, find_head,
 };
 
 /// Everything that comes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cleaned {
-    pub output: Vec<u8>,
+pub(crate) struct Cleaned {
+    pub(crate) output: Vec<u8>,
     /// With its header, if there are any.
-    pub rejects: Vec<u8>,
-    pub report: FileReport,
+    pub(crate) rejects: Vec<u8>,
+    pub(crate) report: FileReport,
 }
 
 /// 2026-01-31 12:30:00 UTC.
@@ -21,14 +21,14 @@ const SECRET: (u64, u64) = (1, 2);
 
 /// How a file is gone through.
 #[derive(Debug, Clone, Copy)]
-pub enum Way {
+pub(crate) enum Way {
     /// In memory, in pieces of so many bytes.
     Whole(Option<usize>),
     /// By chunks of so many bytes, each read and guessed by itself.
     Chunks(usize),
 }
 
-pub fn clean(
+pub(crate) fn clean(
     recipe: &Recipe,
     dialect: &Dialect,
     bytes: &[u8],
@@ -46,7 +46,9 @@ pub fn clean(
     output.extend_from_slice(&bytes[head.header.end..head.header_end]);
     let (course, rejects) = match way {
         Way::Whole(piece) => clean_whole(&plan, bytes, &head, memory, SECRET, piece, &mut output)?,
-        Way::Chunks(size) => by_chunks(&plan, bytes, head.data, head.lines, memory, size, &mut output)?,
+        Way::Chunks(size) => {
+            by_chunks(&plan, bytes, head.data, head.lines, memory, size, &mut output)?
+        }
     };
     let mut report = FileReport { notes: plan.notes().to_vec(), ..FileReport::default() };
     assert!(course.report(&plan, &mut report), "rows are not accounted for: {report:?}");
@@ -73,7 +75,8 @@ fn by_chunks(
     let chunks = (bytes.len() - data).div_ceil(size).max(1);
     let mut rejects = Vec::new();
     loop {
-        let mut done: Vec<Option<(Vec<u8>, manyhands_csv::Outcome)>> = (0..chunks).map(|_| None).collect();
+        let mut done: Vec<Option<(Vec<u8>, manyhands_csv::Outcome)>> =
+            (0..chunks).map(|_| None).collect();
         // All chunks at once, before anything is known of those before.
         let tasks: Vec<_> = (0..chunks).map(|chunk| course.task(chunk)).collect();
         for (chunk, task) in tasks.iter().enumerate() {

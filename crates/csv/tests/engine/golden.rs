@@ -33,10 +33,19 @@ fn dialect(folder: &Path) -> Dialect {
     impl Default for Keys {
         fn default() -> Self {
             let max_record = Dialect::default().max_record;
-            Keys { delimiter: ',', quote: Some('"'), comment: None, header: true, out_delimiter: None, max_record }
+            Keys {
+                delimiter: ',',
+                quote: Some('"'),
+                comment: None,
+                header: true,
+                out_delimiter: None,
+                max_record,
+            }
         }
     }
-    let Ok(text) = fs::read_to_string(folder.join("dialect.toml")) else { return Dialect::default() };
+    let Ok(text) = fs::read_to_string(folder.join("dialect.toml")) else {
+        return Dialect::default();
+    };
     let keys: Keys = toml::from_str(&text).unwrap();
     let byte = |letter: char| u8::try_from(letter).unwrap();
     Dialect {
@@ -75,7 +84,8 @@ fn every_folder_comes_out_as_it_says() {
     for folder in folders {
         let input = fs::read(folder.join("input.csv")).unwrap();
         let recipe = fs::read_to_string(folder.join("recipe.toml")).unwrap();
-        let recipe = Recipe::from_toml(&recipe).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+        let recipe =
+            Recipe::from_toml(&recipe).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
         let dialect = dialect(&folder);
         let whole = clean(&recipe, &dialect, &input, 1 << 20, Way::Whole(None));
         // However it is cut, and however little memory there is.

@@ -76,7 +76,9 @@ pub(super) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
         }
     }
     if inputs.is_empty() {
-        return Err(usage("no input: name files, directories, patterns in quotes, or - for standard input"));
+        return Err(usage(
+            "no input: name files, directories, patterns in quotes, or - for standard input",
+        ));
     }
     Ok(inputs)
 }
@@ -86,7 +88,7 @@ fn is_pattern(argument: &OsStr) -> bool {
 }
 
 fn has_suffix(path: &Path) -> bool {
-    let suffix = path.extension().map(|suffix| suffix.to_ascii_lowercase());
+    let suffix = path.extension().map(OsStr::to_ascii_lowercase);
     suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
 }
 
@@ -130,10 +132,15 @@ pub(super) fn route(
     options: &Options,
 ) -> Result<Vec<Route>, CleanError> {
     let one_only = |what: &str| {
-        usage(format!("{} inputs cannot go to {what}: name a directory, or ask for concatenation", inputs.len()))
+        usage(format!(
+            "{} inputs cannot go to {what}: name a directory, or ask for concatenation",
+            inputs.len()
+        ))
     };
     match output {
-        Output::File(path) if inputs.len() > 1 => return Err(one_only(&path.display().to_string())),
+        Output::File(path) if inputs.len() > 1 => {
+            return Err(one_only(&path.display().to_string()));
+        }
         Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
         _ => {}
     }
@@ -166,13 +173,16 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
     while let Some(open) = rest.find('{') {
         built.push(&rest[..open]);
         let close = rest[open..].find('}').map(|close| open + close);
-        let close = close.ok_or_else(|| usage(format!("the name {template:?} has a {{ without }}")))?;
+        let close =
+            close.ok_or_else(|| usage(format!("the name {template:?} has a {{ without }}")))?;
         match &rest[open + 1..close] {
             "name" => built.push(name),
             "stem" => built.push(stem),
             "ext" => built.push(suffix),
             other => {
-                let message = format!("the name {template:?}: {{{other}}} is none of {{name}}, {{stem}}, {{ext}}");
+                let message = format!(
+                    "the name {template:?}: {{{other}}} is none of {{name}}, {{stem}}, {{ext}}"
+                );
                 return Err(usage(message));
             }
         }
@@ -180,7 +190,9 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
     }
     built.push(rest);
     if built.is_empty() || built.as_bytes().contains(&b'/') || built == "." || built == ".." {
-        return Err(usage(format!("the name {template:?} gives {built:?}, which is no file's name")));
+        return Err(usage(format!(
+            "the name {template:?} gives {built:?}, which is no file's name"
+        )));
     }
     Ok(built)
 }
@@ -229,14 +241,20 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             Target::File(path) if !(concatenated && number > 0) => Some(path),
             _ => None,
         };
-        let rejects = route.rejects.iter().filter(|_| !(concatenated && number > 0 && options.rejects.is_none()));
+        let rejects = route
+            .rejects
+            .iter()
+            .filter(|_| !(concatenated && number > 0 && options.rejects.is_none()));
         for path in target.into_iter().chain(rejects) {
             if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
                 let (path, input) = (path.display(), input.display());
                 return Err(usage(format!("the output {path} would overwrite the input {input}")));
             }
             if path.is_dir() {
-                return Err(usage(format!("{} is a directory, not a file to write", path.display())));
+                return Err(usage(format!(
+                    "{} is a directory, not a file to write",
+                    path.display()
+                )));
             }
             if let Some(other) = made.insert(path, route.input.name()) {
                 return Err(usage(format!(

@@ -225,7 +225,8 @@ impl Clean {
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
-        Prepared::new(self.recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string()))
+        Prepared::new(self.recipe.clone(), now)
+            .map_err(|error| CleanError::Usage(error.to_string()))
     }
 
     /// Says what the job would do, with the first `rows` records of the first file.

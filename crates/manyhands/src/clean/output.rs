@@ -157,7 +157,8 @@ impl Sink {
         reply.write_to(0, len, self.descriptor()).map_err(|error| self.wrong(&error))?;
         self.written += len as u64;
         if len > 0 {
-            let last = reply.read(len - 1, 1).map_err(|error| WriteError::Failed(error.to_string()))?;
+            let last =
+                reply.read(len - 1, 1).map_err(|error| WriteError::Failed(error.to_string()))?;
             self.in_line = !matches!(last[..], [b'\n' | b'\r']);
         }
         Ok(())

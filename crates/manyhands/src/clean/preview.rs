@@ -42,7 +42,8 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
     };
     let failed = |message: String| CleanError::Failed(format!("{name}: {message}"));
     let header = bytes[head.header.clone()].to_vec();
-    let plan = Plan::new(&prepared, &dialect, &header).map_err(|error| failed(error.to_string()))?;
+    let plan =
+        Plan::new(&prepared, &dialect, &header).map_err(|error| failed(error.to_string()))?;
     preview.passes = plan.explain();
     let (before, end) = rows_of(&dialect, &bytes[head.data..], rows, !cut);
     bytes.truncate(head.data + end);
@@ -52,7 +53,8 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
         preview.after.push(plan.output_names().to_vec());
     }
     let mut out = Vec::new();
-    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, &mut out).map_err(failed)?;
+    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, &mut out)
+        .map_err(failed)?;
     let mut written = dialect.clone();
     written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
     preview.after.extend(rows_of(&written, &out, rows, true).0);

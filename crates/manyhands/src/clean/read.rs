@@ -1,5 +1,6 @@
 //! Reading: dialects by name or by a look, encodings, streams.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -36,7 +37,9 @@ impl Reading {
         if let Some(name) = &options.encoding
             && Encoding::for_label(name.as_bytes()).is_none()
         {
-            return Err(format!("no encoding is called {name:?}; common ones are utf-8, latin1, windows-1252, utf-16le"));
+            return Err(format!(
+                "no encoding is called {name:?}; common ones are utf-8, latin1, windows-1252, utf-16le"
+            ));
         }
         let reading = Reading {
             delimiter,
@@ -63,7 +66,7 @@ impl Reading {
             max_record: self.max_record,
             ..Dialect::default()
         };
-        let suffix = Path::new(name).extension().map(|suffix| suffix.to_ascii_lowercase());
+        let suffix = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
         dialect.delimiter = match self.delimiter {
             Some(delimiter) => delimiter,
             None if self.sniff => sniff(self.quote, first),
@@ -177,8 +180,13 @@ impl Stream {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
         let limit = Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 };
-        // What cannot be polled does not block.
-        poll(&mut fds, Some(&limit)).map_or(true, |ready| ready > 0)
+        match poll(&mut fds, Some(&limit)) {
+            Ok(ready) => ready > 0,
+            // A signal came: its handler may have asked for the end.
+            Err(rustix::io::Errno::INTR) => false,
+            // What cannot be polled does not block.
+            Err(_) => true,
+        }
     }
 
     /// Appends what the next read gives to `out`. The first bytes decide on the encoding.
@@ -193,6 +201,11 @@ impl Stream {
                 }
                 Ok(more) => count += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A pipe that somebody else emptied meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !begins => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_ready(50);
+                }
                 Err(error) => return Err(error),
             }
             // A byte order mark may come in pieces.

@@ -10,15 +10,17 @@
 //! In a job with one output for all, only the first of the active files may write.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Course, Cutter, Head, HeadFound, Next, Outcome, Plan, Prepared, REJECTS_HEADER, find_head,
+    Accepted, Course, Cutter, Head, HeadFound, Next, Outcome, Plan, Prepared, REJECTS_HEADER,
+    find_head,
 };
 use manyhands_pool::{AsCompleted, Reply};
 
@@ -26,8 +28,8 @@ use super::inputs::{self, Input, Route, Target};
 use super::output::{Draft, Sink, WriteError, told};
 use super::read::{Reading, Stream};
 use super::work::{
-    self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext, WholeReply,
-    WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
+    self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext,
+    WholeReply, WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Output, Progress, Report};
 use crate::Pool;
@@ -224,7 +226,12 @@ struct Chunks {
 
 enum Source {
     /// A file of a known size, cut evenly.
-    File { chunk_bytes: u64, chunks: usize, size: u64, _spool: Option<File> },
+    File {
+        chunk_bytes: u64,
+        chunks: usize,
+        size: u64,
+        _spool: Option<File>,
+    },
     Stream(Box<Streaming>),
 }
 
@@ -246,7 +253,10 @@ enum Step {
 }
 
 impl Runner<'_> {
-    fn run(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<(), CleanError> {
+    fn run(
+        &mut self,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<(), CleanError> {
         match self.work_off(observe) {
             // Whoever reads has read enough.
             Ok(()) | Err(Stop::ClosedPipe) => Ok(()),
@@ -254,7 +264,10 @@ impl Runner<'_> {
         }
     }
 
-    fn work_off(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<(), Stop> {
+    fn work_off(
+        &mut self,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<(), Stop> {
         loop {
             while self.under_way.len() < 2 * self.workers && self.submit_next(observe)? {}
             if self.active.is_empty() && self.routes.is_empty() {
@@ -284,7 +297,10 @@ impl Runner<'_> {
     }
 
     /// Finds something to do and hands it to the pool; false if there is nothing now.
-    fn submit_next(&mut self, observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<bool, Stop> {
+    fn submit_next(
+        &mut self,
+        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<bool, Stop> {
         for at in 0..self.active.len() {
             let number = self.active[at].number;
             match self.submit_of(at) {
@@ -320,6 +336,10 @@ impl Runner<'_> {
             },
             Input::Stdin => None,
         };
+        if size.is_none() && !self.under_way.is_empty() {
+            // It may have nothing to read for long, and what is under way is to be written.
+            return Ok(false);
+        }
         let whole = size.filter(|size| *size <= WHOLE_CHUNKS * self.job.options.chunk_bytes as u64);
         if whole.is_none() && self.sink.is_some() && !self.active.is_empty() {
             return Ok(false);
@@ -357,10 +377,15 @@ impl Runner<'_> {
         let cannot = |error: std::io::Error| Fail::File(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
-            Input::Stdin => File::from(std::os::fd::OwnedFd::from(
-                std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().map_err(cannot)?,
-            )),
-            Input::File(path) => File::open(path).map_err(cannot)?,
+            Input::Stdin => {
+                File::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?)
+            }
+            // A pipe without a writer must not stop everything.
+            Input::File(path) => OpenOptions::new()
+                .read(true)
+                .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+                .open(path)
+                .map_err(cannot)?,
         };
         let metadata = file.metadata().map_err(cannot)?;
         let reopen = file.try_clone().map_err(cannot)?;
@@ -383,7 +408,13 @@ impl Runner<'_> {
                 HeadFound::Head(head) => break (dialect, head),
                 HeadFound::Nothing => {
                     // Nothing but blank lines: an output without rows.
-                    let head = Head { header: 0..0, header_end: 0, data: buffer.len(), lines: 0, blank_lines: 0 };
+                    let head = Head {
+                        header: 0..0,
+                        header_end: 0,
+                        data: buffer.len(),
+                        lines: 0,
+                        blank_lines: 0,
+                    };
                     break (dialect, head);
                 }
                 HeadFound::Unterminated => return Err(work::UNTERMINATED_HEADER.to_owned().into()),
@@ -395,18 +426,23 @@ impl Runner<'_> {
         };
         let header = buffer[head.header.clone()].to_vec();
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
-        let plan = Plan::new(&self.prepared, &dialect, &header).map_err(|error| error.to_string())?;
+        let plan =
+            Plan::new(&self.prepared, &dialect, &header).map_err(|error| error.to_string())?;
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
             notes.push("the file is empty".to_owned());
         }
         let chunk_bytes = self.job.options.chunk_bytes.max(1);
         let decoded = self.reading.encoding(&first_bytes(&reopen, &metadata)).is_some();
-        let evenly = |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
+        let evenly =
+            |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
         let (source, file) = if let Some(size) = size.filter(|_| !decoded) {
-            let Input::File(path) = &route.input else { return Err("it has no path".to_owned().into()) };
+            let Input::File(path) = &route.input else {
+                return Err("it has no path".to_owned().into());
+            };
             let chunks = evenly(size);
-            let source = Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
+            let source =
+                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
             (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -419,9 +455,11 @@ impl Runner<'_> {
             notes.extend(note_of_decoding("the input", stream.malformed()));
             let stamp = Stamp::of(&spool.metadata().map_err(cannot)?);
             // Workers open the unlinked file by this process's descriptor of it.
-            let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
+            let path =
+                PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
             let (size, chunks) = (stamp.size, evenly(stamp.size));
-            let source = Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
+            let source =
+                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
@@ -459,7 +497,9 @@ impl Runner<'_> {
         let directory = self.job.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let wrong = |error: std::io::Error| {
             let place = directory.display();
-            Fail::File(format!("cannot keep its bytes in a temporary file in {place}: {error}; --temp-dir names another place"))
+            Fail::File(format!(
+                "cannot keep its bytes in a temporary file in {place}: {error}; --temp-dir names another place"
+            ))
         };
         let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
         loop {
@@ -495,11 +535,14 @@ impl Runner<'_> {
                 (call.submit_raw_with(&self.whole, work::whole, work), 0)
             }
             Kind::Chunks(chunks) => match chunks.step(2 * self.workers, &self.reading)? {
-                Step::Work(chunk, work) => (call.submit_raw_with(&chunks.context, work::chunk, work), chunk),
+                Step::Work(chunk, work) => {
+                    (call.submit_raw_with(&chunks.context, work::chunk, work), chunk)
+                }
                 Step::Nothing => return self.finish_if_done(at),
             },
         };
-        let future = future.map_err(|error| Fail::Job(CleanError::Failed(error.to_string()).into()))?;
+        let future =
+            future.map_err(|error| Fail::Job(CleanError::Failed(error.to_string()).into()))?;
         self.under_way.insert(self.completed.add(future), (active_number(&self.active[at]), chunk));
         Ok(true)
     }
@@ -520,7 +563,12 @@ impl Runner<'_> {
     }
 
     /// Takes what a worker sent.
-    fn take(&mut self, number: usize, chunk: usize, reply: crate::Result<Reply>) -> Result<(), Stop> {
+    fn take(
+        &mut self,
+        number: usize,
+        chunk: usize,
+        reply: crate::Result<Reply>,
+    ) -> Result<(), Stop> {
         let Some((_, active)) = self.active(number) else {
             return Ok(()); // of a file that failed meanwhile
         };
@@ -555,7 +603,9 @@ impl Runner<'_> {
         let shared = self.sink.is_some();
         let force = self.job.options.force;
         let max_rejects = self.job.options.max_rejects;
-        let Some((place, active)) = self.active.iter_mut().enumerate().find(|(_, a)| a.number == number) else {
+        let Some((place, active)) =
+            self.active.iter_mut().enumerate().find(|(_, a)| a.number == number)
+        else {
             return Ok(());
         };
         if shared && place > 0 {
@@ -575,7 +625,11 @@ impl Runner<'_> {
                         sink.write_reply(&reply, len)?;
                     } else {
                         sink.end_line()?;
-                        sink.write(&reply.read(skipped, len - skipped).map_err(|error| error.to_string())?)?;
+                        sink.write(
+                            &reply
+                                .read(skipped, len - skipped)
+                                .map_err(|error| error.to_string())?,
+                        )?;
                     }
                     self.shared_good += 1;
                 }
@@ -594,7 +648,8 @@ impl Runner<'_> {
                 let sink = self.sink.as_mut();
                 let names = &mut self.shared_names;
                 let first = self.shared_good == 0;
-                let done = chunks.advance(sink, &active.route.target, names, first, &mut self.progress)?;
+                let done =
+                    chunks.advance(sink, &active.route.target, names, first, &mut self.progress)?;
                 if !done {
                     return Ok(());
                 }
@@ -770,12 +825,15 @@ impl Chunks {
                 let rejects = match self.course.accept(outcome) {
                     Accepted::Taken(rejects) => rejects,
                     Accepted::Failed(message) => return Err(message.into()),
-                    Accepted::Again => return Err("its chunks do not fit together".to_owned().into()),
+                    Accepted::Again => {
+                        return Err("its chunks do not fit together".to_owned().into());
+                    }
                 };
                 progress.rows += self.course.rows_in() - rows;
                 if let Source::File { chunk_bytes, size, .. } = &self.source {
                     let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
-                    progress.bytes_done = (progress.bytes_done + done).min(progress.bytes.max(done));
+                    progress.bytes_done =
+                        (progress.bytes_done + done).min(progress.bytes.max(done));
                 }
                 if !last {
                     continue;
@@ -793,7 +851,8 @@ impl Chunks {
                     }
                     rejects.write(&self.plan, &self.name, &mut text);
                     if let Some((_, file)) = &mut self.rejects {
-                        file.write_all(&text).map_err(|error| told("cannot write", path, &error))?;
+                        file.write_all(&text)
+                            .map_err(|error| told("cannot write", path, &error))?;
                     }
                 }
                 let sink = self.begin(shared.as_deref_mut(), target, shared_names, first)?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Chunk, Dialect, HeadFound, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
+    Chunk, Dialect, HeadFound, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
     clean_whole, find_head,
 };
 use manyhands_pool::Reply;
@@ -178,7 +178,8 @@ fn clean_file(
 ) -> Result<WholeReply, String> {
     let name = work.path.display().to_string();
     let raw = read_all(&work.path, buffer).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut report = FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
+    let mut report =
+        FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
     let decoded;
     let bytes = match context.reading.encoding(raw) {
         None => raw,
@@ -195,16 +196,17 @@ fn clean_file(
         HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
         HeadFound::Nothing | HeadFound::More => None,
     };
-    let mut known =
-        WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
+    let mut known = WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
     if let Some(head) = head {
         let header = &bytes[head.header.clone()];
-        let plan = Plan::new(context.recipe.get()?, &dialect, header).map_err(|error| error.to_string())?;
+        let plan = Plan::new(context.recipe.get()?, &dialect, header)
+            .map_err(|error| error.to_string())?;
         reply.extend_from_slice(plan.header());
         reply.extend_from_slice(&bytes[head.header.end..head.header_end]);
         known.header_bytes = reply.len();
         let (memory, secret) = (context.memory, context.secret);
-        let (course, rejects) = clean_whole(&plan, bytes, &head, memory, secret, context.piece, reply)?;
+        let (course, rejects) =
+            clean_whole(&plan, bytes, &head, memory, secret, context.piece, reply)?;
         let report = &mut known.report;
         finish_report(&course, &plan, head.blank_lines, report)?;
         check_rejects(context.max_rejects, report.rows_rejected(), report.rows_in)?;
@@ -221,7 +223,8 @@ fn clean_file(
     }
     known.report.bytes_out = reply.len() as u64;
     if let Some(path) = &work.to {
-        fs::write(path, &reply).map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
+        fs::write(path, &reply)
+            .map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
         reply.clear();
     }
     Ok(known)
@@ -255,7 +258,11 @@ pub(super) fn finish_report(
 
 /// # Errors
 /// If more records were rejected than may be.
-pub(super) fn check_rejects(limit: Option<MaxRejects>, rejected: u64, rows: u64) -> Result<(), String> {
+pub(super) fn check_rejects(
+    limit: Option<MaxRejects>,
+    rejected: u64,
+    rows: u64,
+) -> Result<(), String> {
     let over = match limit {
         None => false,
         Some(MaxRejects::Rows(limit)) => rejected > limit,
@@ -269,7 +276,9 @@ pub(super) fn check_rejects(limit: Option<MaxRejects>, rejected: u64, rows: u64)
         Some(MaxRejects::Rows(limit)) => limit.to_string(),
         None => String::new(),
     };
-    Err(format!("{rejected} of {rows} records would be rejected, more than --max-rejects {limit} allows"))
+    Err(format!(
+        "{rejected} of {rows} records would be rejected, more than --max-rejects {limit} allows"
+    ))
 }
 
 /// Reads a file to its end into the buffer, which only grows.
@@ -327,7 +336,10 @@ fn clean_chunk(
     let mut chunk = Chunk::new(plan, &work.task, &buffer[..len], from, to);
     while let Reach::More(more) = chunk.reach(&buffer[..len], len == rest) {
         let next = rest.min(len + more);
-        read_range(&file, base, buffer, len, next).map_err(wrong)?.then_some(()).ok_or_else(changed)?;
+        read_range(&file, base, buffer, len, next)
+            .map_err(wrong)?
+            .then_some(())
+            .ok_or_else(changed)?;
         len = next;
     }
     Ok(chunk.run(&buffer[..len], base, reply))
@@ -335,7 +347,13 @@ fn clean_chunk(
 
 /// Reads `buffer[at..to]` from the file, in which the buffer begins at `base`; false if the file
 /// is shorter.
-fn read_range(file: &File, base: u64, buffer: &mut Vec<u8>, mut at: usize, to: usize) -> io::Result<bool> {
+fn read_range(
+    file: &File,
+    base: u64,
+    buffer: &mut Vec<u8>,
+    mut at: usize,
+    to: usize,
+) -> io::Result<bool> {
     if buffer.len() < to {
         buffer.resize(to, 0);
     }
