@@ -90,18 +90,20 @@ impl<'a> Chunk<'a> {
     /// Looks for the end of the last record, in the same bytes as before and what was added
     /// behind them. `at_end` says that the file has no more.
     pub fn reach(&mut self, bytes: &[u8], at_end: bool) -> Reach {
+        let dialect = &self.plan.dialect;
         loop {
-            let seen = (self.owned.scanned() + AHEAD.max(self.owned.pending())).min(bytes.len());
-            let all = seen == bytes.len();
-            if self.owned.finish(self.scanner, &self.plan.dialect, &bytes[..seen], at_end && all) {
-                return Reach::Whole;
-            }
-            if self.owned.pending() > self.plan.dialect.max_record {
+            let pending = self.owned.pending(dialect, bytes);
+            if pending > dialect.max_record {
                 self.too_long = true;
                 return Reach::Whole;
             }
+            let seen = (self.owned.scanned() + AHEAD.max(pending)).min(bytes.len());
+            let all = seen == bytes.len();
+            if self.owned.finish(self.scanner, dialect, &bytes[..seen], at_end && all) {
+                return Reach::Whole;
+            }
             if all {
-                return Reach::More(AHEAD.max(self.owned.pending()));
+                return Reach::More(AHEAD.max(pending));
             }
         }
     }

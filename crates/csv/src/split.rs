@@ -307,14 +307,12 @@ impl Owned {
         last.map_or(self.start, |line_end| next_start(dialect, bytes, line_end)).min(bytes.len())
     }
 
-    /// How many of the bytes belong to the record that is not ended yet.
-    pub(crate) fn pending(&self) -> usize {
-        let last = self
-            .ends
-            .rows
-            .last()
-            .map_or(self.start, |row| self.ends.fields[*row as usize] as usize);
-        if self.open { self.scanned - last.min(self.scanned) } else { 0 }
+    /// How many of the scanned bytes belong to the record that is not ended yet.
+    pub(crate) fn pending(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
+        if !self.open {
+            return 0;
+        }
+        self.scanned.saturating_sub(self.last_start(dialect, &bytes[..self.scanned]))
     }
 }
 

@@ -96,11 +96,11 @@ fn read_piece(
     let mut seen = to;
     loop {
         // Further at each step, so that a long record is not scanned often.
-        seen = bytes.len().min(seen + (4 << 10).max(owned.pending()));
+        seen = bytes.len().min(seen + (4 << 10).max(owned.pending(&plan.dialect, bytes)));
         if owned.finish(scanner, &plan.dialect, &bytes[..seen], seen == bytes.len()) {
             return Ok((owned, end));
         }
-        if owned.pending() > plan.dialect.max_record {
+        if owned.pending(&plan.dialect, bytes) > plan.dialect.max_record {
             return Err(owned.last_start(&plan.dialect, bytes));
         }
     }
