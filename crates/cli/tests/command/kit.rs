@@ -57,7 +57,8 @@ impl Dir {
         let root = self.path("");
         let mut directories = vec![root.clone()];
         while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
+            // A test may have closed a directory.
+            for entry in fs::read_dir(directory).into_iter().flatten() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     directories.push(path);
