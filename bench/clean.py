@@ -102,8 +102,8 @@ def parse_options():
     add("--python", default=sys.executable, help="an interpreter that has the peers")
     add("--binary", type=Path, default=ROOT / "target/release/manyhands", help="the command")
     add("--bench", type=Path, default=ROOT / "../shared/bench", help="has gen_csv.py, csv_peers.py")
-    add("--data", type=Path, default=ROOT / "target/bench/clean-data", help="where workloads are")
-    add("--out", type=Path, default=ROOT / "target/bench/clean-out", help="emptied before each run")
+    add("--data", type=Path, default=ROOT / "target/bench/clean-data", help="workloads, made once")
+    add("--out", type=Path, default=ROOT / "target/bench", help="outputs go to clean-out in it")
     add("--runs", type=Path, default=ROOT / "bench/runs", help="where the run is saved")
     add("--machine", help="its name in the run's [default: the processor's]")
     add("--scale", type=float, default=1.0, help="of the workloads; 1 is 1 GB each")
@@ -115,6 +115,8 @@ def parse_options():
     add("--show", type=Path, metavar="CLEAN.JSON", help="only print the tables of a saved run")
     add("--digest", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # A folder of its own, since it is removed before each run.
+    options.out = options.out / "clean-out"
     unknown = {*options.jobs} - {*JOBS} or {*options.peers} - {*PEERS}
     if unknown:
         parser.error(f"not known: {', '.join(sorted(unknown))}")
@@ -135,11 +137,13 @@ def fail(text):
 def workloads(options, scale):
     """The folder with the workloads of a scale, made if it is not there."""
     folder = options.data / f"{scale:g}"
-    if not (folder / "complete").exists():
+    if not folder.exists():
         say(f"making the workloads of scale {scale:g}")
-        generate = [options.python, options.bench / "gen_csv.py", folder, f"{scale:g}"]
+        part = options.data / f"{scale:g}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        generate = [options.python, options.bench / "gen_csv.py", part, f"{scale:g}"]
         subprocess.run(generate, check=True)
-        (folder / "complete").touch()
+        part.rename(folder)
     return folder
 
 
@@ -442,7 +446,8 @@ def measure(options, job, files):
 
 def describe_machine(options):
     def output(*words):
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=ROOT)
+        words = [str(word) for word in words]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
         return done.stdout.strip() if done.returncode == 0 else None
 
     info = Path("/proc/cpuinfo").read_text()
@@ -453,10 +458,11 @@ def describe_machine(options):
     ask += "sys.version.split()[0]} | {m.__name__: m.__version__ for m in "
     ask += "(numpy, pandas, polars, duckdb)}))"
     versions = json.loads(output(options.python, "-c", ask) or fail("the peers are not installed"))
-    versions["manyhands"] = output(options.binary, "--version")
-    versions["rustc"] = output("rustc", "--version")
-    versions["cp"] = (output("cp", "--version") or "").split("\n")[0]
+    for name, words in {"manyhands": [options.binary], "rustc": ["rustc"], "cp": ["cp"]}.items():
+        number = re.search(r"\d[\d.]+", output(*words, "--version") or "")
+        versions[name] = number[0] if number else "unknown"
     commit = output("git", "rev-parse", "--short=12", "HEAD")
+    # If the binary is not built from this, its hash tells.
     changed = output("git", "status", "--porcelain", "--", "crates", "Cargo.toml", "Cargo.lock")
     cores = os.cpu_count()
     slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)|@.*", "", model.lower())).strip("-")
@@ -478,11 +484,15 @@ def describe_machine(options):
 
 def file_system(options):
     options.out.mkdir(parents=True, exist_ok=True)
-    words = ["stat", "--file-system", "--format=%T", str(options.out)]
-    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
+    words = ["df", "--output=fstype", str(options.out)]
+    return subprocess.run(words, capture_output=True, text=True).stdout.split()[-1]
 
 
 # The tables.
+
+
+def wall_seconds(one):
+    return one["seconds"]
 
 
 def processor_seconds(one):
@@ -511,68 +521,93 @@ def tables(run):
 
 def job_table(job, result):
     files = "one file" if result["files"] == 1 else f"{result['files']} files"
-    yield f"\n**{JOBS[job]}**: {files}, {result['bytes_in'] / 1e9:.2f} GB in, "
-    yield f"{result['rows_out'] / 1e6:.1f} M rows out.\n"
-    yield "| program | seconds: median (min to max), runs | against manyhands | processor seconds "
-    yield "| against manyhands | peak memory |\n|---|---|---|---|---|---|"
+    size, rows = result["bytes_in"] / 1e9, result["rows_out"] / 1e6
+    yield f"\n**{names_of(job)}**: {files}, {size:.2f} GB in, {rows:.1f} M rows out.\n"
+    heads = ["program", "seconds: median (min to max), runs", "against manyhands"]
+    heads += ["processor seconds", "against manyhands", "peak memory"]
+    yield row(heads)
+    yield "|---" * len(heads) + "|"
     timed, watched = result["timed"], result["watched"]
-    ours = median(timed[COMMAND], lambda one: one["seconds"])
+    ours = median(timed[COMMAND], wall_seconds)
     ours_processor = median(timed[COMMAND], processor_seconds)
     for name, runs in timed.items():
         seconds = sorted(one["seconds"] for one in runs)
         middle, processor = statistics.median(seconds), median(runs, processor_seconds)
-        peak = watched[name]["peak_bytes"] / MIB
-        yield (
-            f"| {TITLES[name]} | {middle:.2f} ({seconds[0]:.2f} to {seconds[-1]:.2f}), "
-            f"{len(runs)} | {middle / ours:.1f} × | {processor:.2f} | "
-            f"{processor / ours_processor:.1f} × | {peak:,.0f} MiB |"
+        yield row(
+            [
+                TITLES[name],
+                f"{middle:.2f} ({seconds[0]:.2f} to {seconds[-1]:.2f}), {len(runs)}",
+                f"{middle / ours:.2f} ×",
+                f"{processor:.2f}",
+                f"{processor / ours_processor:.2f} ×",
+                f"{watched[name]['peak_bytes'] / MIB:,.0f} MiB",
+            ]
         )
 
 
+def names_of(job):
+    return f"{JOBS[job]}/*.csv" if job == "many" else JOBS[job]
+
+
+def row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
 def ratios(run):
-    """What was asked for against what is there; a dash where a peer was left out."""
+    """What was asked for against what is there, in bold if it was missed; a dash where a figure was
+    not asked for, or a peer was left out."""
 
-    def over(result, names, of=lambda one: one["seconds"]):
-        theirs = [median(result["timed"][name], of) for name in names if result["timed"].get(name)]
-        return min(theirs) / median(result["timed"][COMMAND], of) if theirs else None
+    def over(names, of=wall_seconds):
+        """How many times ours the best of these takes."""
 
-    def below(result, name, of=lambda one: one["seconds"]):
-        return median(result["timed"][COMMAND], of) / median(result["timed"][name], of)
+        def compute(timed, _):
+            theirs = [median(timed[name], of) for name in names if timed.get(name)]
+            return min(theirs) / median(timed[COMMAND], of) if theirs else None
 
-    polars = ("polars", "polars2")
-    big, many = ("plain", "quoted"), ("many",)
-    peak = lambda name: lambda result: result["watched"][name]["peak_bytes"] / MIB
-    # What, the jobs it is asked of, the bound, whether more is better, how it is computed.
+        return compute
+
+    def below(name):
+        return lambda timed, _: 1 / over([name])(timed, _)
+
+    def peak(name):
+        return lambda _, watched: watched[name]["peak_bytes"] / MIB
+
+    polars, big, many, every = ("polars", "polars2"), ("plain", "quoted"), ("many",), tuple(JOBS)
+    # What, the jobs it is asked of, the bound, how it is computed.
     asked = [
-        ("polars' time, its better variant", big, 4, "≥", lambda r: over(r, polars)),
-        ("polars' processor time, its better variant", big, 5, "≥", lambda r: over(r, polars, processor_seconds)),
-        ("pandas' time", big, 30, "≥", lambda r: over(r, ["pandas"])),
-        ("polars' time, its better variant", many, 6, "≥", lambda r: over(r, polars)),
-        ("pandas' time, in a `Pool` of 2", many, 25, "≥", lambda r: over(r, ["pandas"])),
-        ("DuckDB's time", (), None, "", lambda r: over(r, ["duckdb"])),
-        ("our time against `cp`'s", big + many, 3, "≤", lambda r: below(r, COPY)),
-        ("one worker's time against two workers'", big + many, 1.8, "≥", lambda r: over(r, [ONE_WORKER])),
-        ("peak memory, 2 workers", big + many, 160, "≤", peak(COMMAND)),
-        ("peak memory, 1 worker", big + many, 96, "≤", peak(ONE_WORKER)),
+        ("polars' time, its better variant", big, "≥ 4 ×", over(polars)),
+        ("polars' processor time, the same", big, "≥ 5 ×", over(polars, processor_seconds)),
+        ("pandas' time", big, "≥ 30 ×", over(["pandas"])),
+        ("polars' time, its better variant", many, "≥ 6 ×", over(polars)),
+        ("polars' processor time, the same", many, "–", over(polars, processor_seconds)),
+        ("pandas' time, in a `Pool` of 2", many, "≥ 25 ×", over(["pandas"])),
+        ("DuckDB's time", every, "–", over(["duckdb"])),
+        ("our time against `cp`'s", every, "≤ 3 ×", below(COPY)),
+        ("one worker's time against two workers'", every, "≥ 1.8 ×", over([ONE_WORKER])),
+        ("peak memory, 2 workers", every, "≤ 160 MiB", peak(COMMAND)),
+        ("peak memory, 1 worker", every, "≤ 96 MiB", peak(ONE_WORKER)),
     ]
     jobs = run["jobs"]
-    yield "\n| what | to reach | " + " | ".join(JOBS[job] for job in jobs) + " |"
-    yield "|---|---|" + "---|" * len(jobs)
-    for what, of, bound, sign, compute in asked:
-        unit = "MiB" if "memory" in what else "×"
-        cells = []
-        for job, result in jobs.items():
-            value = compute(result) if job in of or not of else None
-            if value is None:
-                cells.append("–")
-                continue
-            text = f"{value:.0f} {unit}" if unit == "MiB" else f"{value:.2f} {unit}"
-            missed = sign == "≥" and value < bound or sign == "≤" and value > bound
-            # What is missed stands out, not what is reached.
-            cells.append(f"**{text}**" if missed else text)
-        goal = f"{sign} {bound} {unit}" if bound else "–"
-        if any(cell != "–" for cell in cells):
-            yield f"| {what} | {goal} | " + " | ".join(cells) + " |"
+    yield "\n" + row(["what", "to reach", *(names_of(job) for job in jobs)])
+    yield "|---" * (2 + len(jobs)) + "|"
+    for what, of, goal, compute in asked:
+        values = [
+            compute(result["timed"], result["watched"]) if job in of else None
+            for job, result in jobs.items()
+        ]
+        if any(value is not None for value in values):
+            yield row([what, goal, *(reached(value, goal) for value in values)])
+
+
+def reached(value, goal):
+    if value is None:
+        return "–"
+    text = f"{value:.0f} MiB" if "MiB" in goal else f"{value:.2f} ×"
+    if goal != "–":
+        sign, bound, _ = goal.split()
+        if value < float(bound) if sign == "≥" else value > float(bound):
+            text = f"**{text}**"
+    return text
 
 
 if __name__ == "__main__":

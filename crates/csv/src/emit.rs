@@ -55,7 +55,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                     }
                 }
                 Stretch::Column(column) => {
-                    write_column(batch, k, column, out).map_err(|message| (row, message))?;
+                    write_column(batch, k, column, place == 0, out).map_err(|message| (row, message))?;
                 }
             }
         }
@@ -118,10 +118,27 @@ fn stretches(batch: &Batch, same_delimiter: bool) -> Vec<Stretch> {
     stretches
 }
 
-fn write_column(batch: &Batch, k: usize, column: usize, out: &mut Vec<u8>) -> Result<(), String> {
+/// Writes the cell of row `k` in a column, which is the output's first or not. What is written
+/// depends on the cell alone, never on its neighbours in the batch.
+fn write_column(
+    batch: &Batch,
+    k: usize,
+    column: usize,
+    is_first: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let dialect = &batch.plan.dialect;
     match batch.written(k, column) {
-        Written::Float(Some(value)) => number::write_f64(value, out),
+        Written::Float(Some(value)) => {
+            let begin = out.len();
+            number::write_f64(value, out);
+            // With an odd delimiter, a number may need quotes.
+            if needs_quotes(dialect, &out[begin..]) {
+                let text = out.split_off(begin);
+                check_quotes(dialect, &text, &batch.plan.names[column])?;
+                write_cell(dialect, &text, false, out);
+            }
+        }
         Written::Float(None) => {}
         Written::Text(text, quoted) => {
             check_quotes(dialect, text, &batch.plan.names[column])?;
@@ -129,11 +146,9 @@ fn write_column(batch: &Batch, k: usize, column: usize, out: &mut Vec<u8>) -> Re
         }
         Written::Field(field) => {
             let same = dialect.out_delimiter.is_none_or(|delimiter| delimiter == dialect.delimiter);
-            if same
-                && (field.is_quoted()
-                    || field.raw.is_empty()
-                    || field.raw.first().copied() != dialect.comment)
-            {
+            let looks_commented =
+                is_first && !field.raw.is_empty() && field.raw.first().copied() == dialect.comment;
+            if same && !looks_commented {
                 out.extend_from_slice(field.raw);
             } else {
                 let content = field.content();
