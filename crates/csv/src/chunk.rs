@@ -35,6 +35,8 @@ pub(crate) enum TaskStart {
 pub struct Outcome {
     pub(crate) transition: Transition,
     pub(crate) lines: u64,
+    /// How many records it has.
+    pub(crate) rows: u64,
     pub(crate) tally: Tally,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
@@ -131,7 +133,7 @@ impl<'a> Chunk<'a> {
                     None => finish(&mut batch, out, &mut outcome),
                 }
             }
-            outcome.failure = batch.failure;
+            (outcome.rows, outcome.failure) = (batch.rows_in, batch.failure);
         }
         outcome.settle(bytes, self.from, self.after_cr, base);
         outcome
@@ -143,6 +145,7 @@ impl Outcome {
         Outcome {
             transition,
             lines,
+            rows: 0,
             tally: Tally::default(),
             rejects: Vec::new(),
             failure: None,

@@ -29,6 +29,10 @@ pub struct Course {
     /// Which chunk's outcome is next.
     next: usize,
     lines: u64,
+    /// How many rows were seen in the first pass.
+    seen: u64,
+    /// Whether the first pass is over.
+    again: bool,
     tally: Tally,
 }
 
@@ -72,6 +76,8 @@ impl Course {
             barrier,
             next: 0,
             lines,
+            seen: 0,
+            again: false,
             tally: Tally::default(),
         }
     }
@@ -94,6 +100,11 @@ impl Course {
     /// How many rows were read so far, in the last pass.
     pub fn rows_in(&self) -> u64 {
         self.tally.rows_in
+    }
+
+    /// How many rows were seen so far, in the first pass.
+    pub fn rows_seen(&self) -> u64 {
+        self.seen
     }
 
     /// How many records were rejected so far, in the last pass.
@@ -152,6 +163,9 @@ impl Course {
             reject.line += self.lines;
         }
         self.lines += outcome.lines;
+        if !self.again {
+            self.seen += outcome.rows;
+        }
         match (&mut self.barrier, outcome.partial) {
             (Some(barrier), Some(partial)) => barrier.absorb(partial),
             _ => self.tally.add(outcome.tally),
@@ -169,7 +183,7 @@ impl Course {
             let (memory, secret) = (self.memory, self.secret);
             self.barrier = (cut < plan.cuts.len()).then(|| Barrier::new(plan, cut, memory, secret));
         }
-        (self.next, self.lines) = (0, lines);
+        (self.next, self.lines, self.again) = (0, lines, true);
         Next::Pass
     }
 

@@ -495,6 +495,9 @@ impl Builder {
                     self.scope.columns[place].name.clone_from(new);
                 }
                 self.check_names()?;
+                let pairs: Vec<String> =
+                    names.iter().map(|(old, new)| format!("{old:?} to {new:?}")).collect();
+                words = format!("rename {}", pairs.join(", "));
             }
             Step::Select(names) => {
                 let places = names.iter().map(|name| self.place(name));
@@ -512,6 +515,7 @@ impl Builder {
                 words = format!("drop {}", list(names));
             }
             Step::Trim(columns) => {
+                words = format!("trim {}", list_of(columns));
                 let columns = self.numbers(columns)?;
                 self.operation(OperationKind::Trim { columns });
             }
@@ -552,7 +556,7 @@ impl Builder {
             Step::Outliers(outliers) => {
                 let column = self.number(&outliers.column)?;
                 self.operation(OperationKind::Outliers { column, rule: outliers.rule });
-                words = format!("outliers in {:?}: {:?}", outliers.column, outliers.rule);
+                words = format!("drop outliers of {:?}: {}", outliers.column, outliers.rule);
             }
             Step::Fill(fill) => {
                 let column = self.number(&fill.column)?;
@@ -577,6 +581,7 @@ impl Builder {
                 words = format!("fill {:?} with {with}", fill.column);
             }
             Step::Dedupe(columns) => {
+                words = format!("dedupe by {}", list_of(columns));
                 let columns = self.numbers(columns)?;
                 self.operation(OperationKind::Dedupe { columns });
             }
@@ -617,8 +622,12 @@ impl Builder {
                 // A name that is as it was keeps its bytes, which are perhaps not UTF-8.
                 let old =
                     raw.get(column.number).filter(|_| self.scope.own[column.number] == column.name);
+                let looks_commented = place == 0
+                    && old.is_some_and(|field| {
+                        !field.raw.is_empty() && field.raw.first().copied() == dialect.comment
+                    });
                 match old {
-                    Some(field) if delimiter == dialect.delimiter => {
+                    Some(field) if delimiter == dialect.delimiter && !looks_commented => {
                         header.extend_from_slice(field.raw);
                     }
                     Some(field) => {
@@ -649,6 +658,13 @@ impl Builder {
             steps: self.steps,
             step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
         }
+    }
+}
+
+fn list_of(columns: &Columns) -> String {
+    match columns {
+        Columns::All => "all columns".to_owned(),
+        Columns::Named(names) => list(names),
     }
 }
 

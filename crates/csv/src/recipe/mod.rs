@@ -249,6 +249,18 @@ pub enum OutlierRule {
     Range(f64, f64),
 }
 
+impl fmt::Display for OutlierRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutlierRule::Iqr(factor) => write!(f, "beyond {factor} interquartile ranges"),
+            OutlierRule::Zscore(factor) => write!(f, "beyond {factor} standard deviations"),
+            OutlierRule::Mad(factor) => write!(f, "beyond {factor} median absolute deviations"),
+            OutlierRule::Quantile(low, high) => write!(f, "outside the quantiles {low} and {high}"),
+            OutlierRule::Range(low, high) => write!(f, "outside {low} to {high}"),
+        }
+    }
+}
+
 /// Fills the empty cells of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fill {

@@ -258,8 +258,21 @@ impl Runner<'_> {
         observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<(), CleanError> {
         match self.work_off(observe) {
-            // Whoever reads has read enough.
-            Ok(()) | Err(Stop::ClosedPipe) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Stop::ClosedPipe) => {
+                // Whoever reads has read enough; what was not finished is told.
+                let unfinished = self.active.iter().map(active_number);
+                let not_begun = self.routes.iter().map(|(number, _)| *number);
+                for number in unfinished.chain(not_begun) {
+                    let report = &mut self.reports[number];
+                    report.error = Some("the reader of the output closed it".to_owned());
+                }
+                for (number, route) in &self.routes {
+                    let report = &mut self.reports[*number];
+                    (report.input, report.output) = (route.input.name(), route.target_name());
+                }
+                Ok(())
+            }
             Err(Stop::Error(error)) => Err(error),
         }
     }
@@ -821,7 +834,7 @@ impl Chunks {
     ) -> Result<bool, Fail> {
         loop {
             while let Some((reply, len, outcome)) = self.held.remove(&self.course.next_chunk()) {
-                let (last, rows) = (self.course.is_last_pass(), self.course.rows_in());
+                let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
                 let rejects = match self.course.accept(outcome) {
                     Accepted::Taken(rejects) => rejects,
                     Accepted::Failed(message) => return Err(message.into()),
@@ -829,7 +842,7 @@ impl Chunks {
                         return Err("its chunks do not fit together".to_owned().into());
                     }
                 };
-                progress.rows += self.course.rows_in() - rows;
+                progress.rows += self.course.rows_seen() - rows;
                 if let Source::File { chunk_bytes, size, .. } = &self.source {
                     let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
                     progress.bytes_done =

@@ -65,12 +65,15 @@ pub(super) struct WholeContext {
 /// One small file.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WholeWork {
+    #[serde(with = "path_bytes")]
     pub(super) path: PathBuf,
     /// Where clean bytes are written; `None`: they are the reply's.
+    #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
     /// The output's name for messages.
     pub(super) to_name: String,
     /// Where rejects are written, if there are any.
+    #[serde(with = "path_bytes::optional")]
     pub(super) rejects_to: Option<PathBuf>,
 }
 
@@ -100,6 +103,7 @@ pub(super) struct ChunkContext {
 /// The file that chunks are read from, and what shows that it is still the same.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ChunkFile {
+    #[serde(with = "path_bytes")]
     pub(super) path: PathBuf,
     pub(super) stamp: Stamp,
 }
@@ -135,6 +139,43 @@ pub(super) struct ChunkWork {
     /// The chunk itself, if it is not read from a file.
     #[serde(with = "serde_bytes")]
     pub(super) bytes: Vec<u8>,
+}
+
+/// Paths as the bytes that they are, which are perhaps not UTF-8.
+mod path_bytes {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        serde_bytes::serialize(path.as_os_str().as_bytes(), to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        let bytes: Vec<u8> = serde_bytes::deserialize(from)?;
+        Ok(OsString::from_vec(bytes).into())
+    }
+
+    pub(super) mod optional {
+        use super::*;
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            path: &Option<PathBuf>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            let bytes = path.as_ref().map(|path| path.as_os_str().as_bytes());
+            serde_bytes::serialize(&bytes, to)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<PathBuf>, D::Error> {
+            let bytes: Option<Vec<u8>> = serde_bytes::deserialize(from)?;
+            Ok(bytes.map(|bytes| OsString::from_vec(bytes).into()))
+        }
+    }
 }
 
 /// Appends what is to be known about the clean bytes in a reply.
