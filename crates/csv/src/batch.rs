@@ -466,6 +466,16 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// If the file fails, what comes after that record is no matter any more.
+    pub(crate) fn forget_behind_failure(&mut self) {
+        if let Some(failure) = &self.failure {
+            let at = failure.at;
+            let keep: Vec<bool> =
+                self.alive.iter().map(|row| self.start(*row as usize) < at).collect();
+            self.retain(&keep);
+        }
+    }
+
     /// Forgets what a column read as, since a step replaced it.
     pub(crate) fn replace_column(&mut self, column: usize, with: Column) {
         self.columns[column] = with;

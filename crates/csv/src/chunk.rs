@@ -62,8 +62,8 @@ pub struct Chunk<'a> {
     after_cr: bool,
     transition: Transition,
     owned: Owned,
-    /// A record is longer than it may be.
-    too_long: bool,
+    /// Where a record begins that is longer than it may be.
+    too_long: Option<usize>,
 }
 
 /// How many bytes behind a chunk are looked at first.
@@ -86,7 +86,7 @@ impl<'a> Chunk<'a> {
         let after_cr = start != Start::First && bytes[from - 1] == b'\r';
         let owned = Owned::scan(scanner, dialect, bytes, from, to, start);
         let transition = owned.transition(dialect, &bytes[from..to], assumed);
-        Chunk { plan, task, scanner, from, after_cr, transition, owned, too_long: false }
+        Chunk { plan, task, scanner, from, after_cr, transition, owned, too_long: None }
     }
 
     /// Looks for the end of the last record, in the same bytes as before and what was added
@@ -96,7 +96,7 @@ impl<'a> Chunk<'a> {
         loop {
             let pending = self.owned.pending(dialect, bytes);
             if pending > dialect.max_record {
-                self.too_long = true;
+                self.too_long = Some(self.owned.give_up(dialect, bytes));
                 return Reach::Whole;
             }
             let seen = (self.owned.scanned() + AHEAD.max(pending)).min(bytes.len());
@@ -115,26 +115,12 @@ impl<'a> Chunk<'a> {
     pub fn run(self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Outcome {
         let (plan, assignment) = (self.plan, &self.task.assignment);
         let mut outcome = Outcome::empty(self.transition, self.owned.lines);
-        if self.too_long {
-            let at = self.owned.last_start(&plan.dialect, bytes);
-            let message = too_long(plan.dialect.max_record);
-            outcome.failure = Some(Failure { at, line: 0, message });
-        } else {
-            let mut batch = Batch::new(plan, bytes, &self.owned);
-            if batch.failure.is_none() {
-                pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
-            }
-            if batch.failure.is_none() {
-                match &assignment.ask {
-                    Some(ask) => {
-                        let cut = assignment.known.len();
-                        outcome.partial = Some(pass::answer(&mut batch, cut, ask));
-                    }
-                    None => finish(&mut batch, out, &mut outcome),
-                }
-            }
-            (outcome.rows, outcome.failure) = (batch.rows_in, batch.failure);
+        let mut batch = Batch::new(plan, bytes, &self.owned);
+        if let Some(at) = self.too_long {
+            batch.fail_at(at, too_long(plan.dialect.max_record));
         }
+        pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
+        outcome.complete(&mut batch, assignment, out);
         outcome.settle(bytes, self.from, self.after_cr, base);
         outcome
     }
@@ -158,6 +144,36 @@ impl Outcome {
         Outcome::empty(Transition::certain(begin, end), lines)
     }
 
+    /// Takes what comes of a batch that is at the end of a pass: the answer to what is asked, or in
+    /// the last one its rows, appended to `out`.
+    pub(crate) fn complete(
+        &mut self,
+        batch: &mut Batch,
+        assignment: &Assignment,
+        out: &mut Vec<u8>,
+    ) {
+        self.rows = batch.rows_in;
+        match &assignment.ask {
+            Some(_) if batch.failure.is_some() => {}
+            Some(ask) => self.partial = Some(pass::answer(batch, assignment.known.len(), ask)),
+            None => {
+                let before = out.len();
+                if let Err((row, message)) = emit(batch, out) {
+                    out.truncate(before);
+                    batch.fail_at(batch.start(row), message);
+                } else if batch.failure.is_some() {
+                    // Written only to see whether an earlier record cannot be.
+                    out.truncate(before);
+                } else {
+                    self.tally = Tally::of(batch);
+                    self.rejects = std::mem::take(&mut batch.rejects);
+                    self.rejects.sort_by_key(|reject| reject.at);
+                }
+            }
+        }
+        self.failure = batch.failure.clone();
+    }
+
     /// From places in `bytes`, whose chunk begins at `from`, to places in the file, where `bytes`
     /// begin at `base`.
     pub(crate) fn settle(&mut self, bytes: &[u8], from: usize, after_cr: bool, base: u64) {
@@ -174,18 +190,4 @@ impl Outcome {
             failure.at += base as usize;
         }
     }
-}
-
-/// Writes the rows of a batch that went through all steps.
-pub(crate) fn finish(batch: &mut Batch, out: &mut Vec<u8>, outcome: &mut Outcome) {
-    let before = out.len();
-    if let Err((row, message)) = emit(batch, out) {
-        out.truncate(before);
-        let at = batch.start(row);
-        batch.fail_at(at, message);
-        return;
-    }
-    outcome.tally = Tally::of(batch);
-    outcome.rejects = std::mem::take(&mut batch.rejects);
-    outcome.rejects.sort_by_key(|reject| reject.at);
 }

@@ -55,7 +55,8 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                     }
                 }
                 Stretch::Column(column) => {
-                    write_column(batch, k, column, place == 0, out).map_err(|message| (row, message))?;
+                    write_column(batch, k, column, place == 0, out)
+                        .map_err(|message| (row, message))?;
                 }
             }
         }
@@ -160,7 +161,9 @@ fn write_column(
     Ok(())
 }
 
-fn check_quotes(dialect: &Dialect, text: &[u8], name: &str) -> Result<(), String> {
+/// # Errors
+/// If the dialect has no quotes and the text cannot be written without.
+pub(crate) fn check_quotes(dialect: &Dialect, text: &[u8], name: &str) -> Result<(), String> {
     if dialect.quote.is_none() && needs_quotes(dialect, text) {
         return Err(format!(
             "column {name:?}: {:?} cannot be written without quotes",

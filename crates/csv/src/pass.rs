@@ -106,9 +106,8 @@ pub(crate) fn advance(batch: &mut Batch, from: usize, known: &[Known], verdicts:
         let known = cut.map_or(&Known::PerChunk, |cut| &known[cut]);
         let verdict = cut.map_or(&Verdict::Nothing, |cut| &verdicts[cut]);
         steps::apply(batch, operation, known, verdict);
-        if batch.failure.is_some() {
-            return;
-        }
+        // A later step may still find fault with an earlier record, which is then the first.
+        batch.forget_behind_failure();
     }
 }
 

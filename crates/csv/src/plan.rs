@@ -14,7 +14,7 @@ use regex::bytes::Regex;
 
 use crate::aggregate::Kind;
 use crate::dialect::Dialect;
-use crate::emit::write_cell;
+use crate::emit::{check_quotes, write_cell};
 use crate::expr::{AggregateKind, Bound, Expression, ExpressionError, Names, suggest};
 use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
@@ -303,7 +303,8 @@ impl Plan {
             builder.step = at + 1;
             builder.add(prepared, at, step).map_err(wrong)?;
         }
-        Ok(builder.finish(prepared, dialect, &raw))
+        let wrong = |message| PlanError { step: None, message };
+        builder.finish(prepared, dialect, &raw).map_err(wrong)
     }
 
     /// What the output begins with: the header without a line end; empty if there is none.
@@ -610,7 +611,7 @@ impl Builder {
         self.bind(expression)
     }
 
-    fn finish(self, prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Plan {
+    fn finish(self, prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Result<Plan, String> {
         let columns = &self.scope.columns;
         let mut header = Vec::new();
         if dialect.has_header {
@@ -631,9 +632,13 @@ impl Builder {
                         header.extend_from_slice(field.raw);
                     }
                     Some(field) => {
+                        check_quotes(dialect, &field.content(), &column.name)?;
                         write_cell(dialect, &field.content(), field.is_quoted(), &mut header);
                     }
-                    None => write_cell(dialect, column.name.as_bytes(), false, &mut header),
+                    None => {
+                        check_quotes(dialect, column.name.as_bytes(), &column.name)?;
+                        write_cell(dialect, column.name.as_bytes(), false, &mut header);
+                    }
                 }
             }
             if columns.len() == 1 && header.is_empty() {
@@ -642,7 +647,7 @@ impl Builder {
         }
         let needs = |operation: &Operation| operation.need() != Need::Nothing;
         let cuts = (0..self.operations.len()).filter(|at| needs(&self.operations[*at])).collect();
-        Plan {
+        Ok(Plan {
             dialect: dialect.clone(),
             fields: raw.len(),
             names: self.names,
@@ -657,7 +662,7 @@ impl Builder {
             notes: self.notes,
             steps: self.steps,
             step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
-        }
+        })
     }
 }
 

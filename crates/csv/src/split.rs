@@ -307,6 +307,17 @@ impl Owned {
         last.map_or(self.start, |line_end| next_start(dialect, bytes, line_end)).min(bytes.len())
     }
 
+    /// Does without the last record, which is too long; gives where it begins.
+    pub(crate) fn give_up(&mut self, dialect: &Dialect, bytes: &[u8]) -> usize {
+        let at = self.last_start(dialect, bytes);
+        self.open = false;
+        if self.first_row == 1 && !self.ends.rows.is_empty() {
+            let line_end = self.ends.fields[self.ends.rows[0] as usize] as usize;
+            self.start = next_start(dialect, bytes, line_end);
+        }
+        at
+    }
+
     /// How many of the scanned bytes belong to the record that is not ended yet.
     pub(crate) fn pending(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
         if !self.open {

@@ -1,7 +1,7 @@
 //! A file that is in memory as a whole: its pieces wait at each cut instead of being read again.
 
 use crate::batch::{Batch, too_long};
-use crate::chunk::{Outcome, finish};
+use crate::chunk::Outcome;
 use crate::course::{Accepted, Course, Next, Rejects};
 use crate::head::Head;
 use crate::pass;
@@ -29,41 +29,35 @@ pub fn clean_whole(
 ) -> Result<(Course, Vec<Rejects>), String> {
     let mut course = Course::new(plan, memory, secret, head.lines);
     let piece = piece.unwrap_or(PIECE).max(1);
-    let mut pieces = Vec::new();
-    let mut state = State::RecordStart;
-    let mut from = head.data;
-    while from < bytes.len() || pieces.is_empty() {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut state, mut from) = (State::RecordStart, head.data);
+    while pieces.last().is_none_or(|last| from < bytes.len() && last.too_long.is_none()) {
         let to = bytes.len().min(from + piece);
         let start = if pieces.is_empty() { Start::First } else { Start::In(state) };
-        let owned = read_piece(plan, bytes, from, to, start).map_err(|at| {
-            format!("line {}: {}", line(bytes, at), too_long(plan.dialect.max_record))
-        })?;
-        let end = owned.1;
-        pieces.push((owned.0, state, end, from));
-        (state, from) = (end, to);
+        let next = Piece::read(plan, bytes, from, to, start, state);
+        (state, from) = (next.end, to);
+        pieces.push(next);
     }
-    let mut batches: Vec<Batch> =
-        pieces.iter().map(|(owned, ..)| Batch::new(plan, bytes, owned)).collect();
+    let mut batches: Vec<Batch> = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        let mut batch = Batch::new(plan, bytes, &piece.owned);
+        if let Some(at) = piece.too_long {
+            batch.fail_at(at, too_long(plan.dialect.max_record));
+        }
+        batches.push(batch);
+    }
     let mut rejects = Vec::new();
     let mut reached = 0;
     loop {
         let (cut, last) = (course.cut(), course.is_last_pass());
         for (number, batch) in batches.iter_mut().enumerate() {
-            let (owned, begin, end, from) = &pieces[number];
-            let mut outcome = Outcome::certain(*begin, *end, owned.lines);
-            let task = course.task(number);
-            if batch.failure.is_none() {
-                let assignment = &task.assignment;
-                pass::advance(batch, reached, &assignment.known, &assignment.verdicts);
-                match &assignment.ask {
-                    _ if batch.failure.is_some() => {}
-                    Some(ask) => outcome.partial = Some(pass::answer(batch, cut, ask)),
-                    None => finish(batch, out, &mut outcome),
-                }
-            }
-            outcome.failure = batch.failure.take();
-            let after_cr = number > 0 && bytes[from - 1] == b'\r';
-            outcome.settle(bytes, *from, after_cr, 0);
+            let piece = &pieces[number];
+            let mut outcome = Outcome::certain(piece.begin, piece.end, piece.owned.lines);
+            let assignment = course.task(number).assignment;
+            pass::advance(batch, reached, &assignment.known, &assignment.verdicts);
+            outcome.complete(batch, &assignment, out);
+            let after_cr = number > 0 && bytes[piece.from - 1] == b'\r';
+            outcome.settle(bytes, piece.from, after_cr, 0);
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),
                 Accepted::Failed(message) => return Err(message),
@@ -81,31 +75,42 @@ pub fn clean_whole(
     Ok((course, rejects))
 }
 
-/// The own records of a piece, and the state at its end; or where a record begins that is too
-/// long.
-fn read_piece(
-    plan: &Plan,
-    bytes: &[u8],
+/// A piece of the file and its own records.
+struct Piece {
+    owned: Owned,
     from: usize,
-    to: usize,
-    start: Start,
-) -> Result<(Owned, State), usize> {
-    let scanner = Scanner::best(&plan.dialect);
-    let mut owned = Owned::scan(scanner, &plan.dialect, bytes, from, to, start);
-    let end = owned.state();
-    let mut seen = to;
-    loop {
-        // Further at each step, so that a long record is not scanned often.
-        seen = bytes.len().min(seen + (4 << 10).max(owned.pending(&plan.dialect, bytes)));
-        if owned.finish(scanner, &plan.dialect, &bytes[..seen], seen == bytes.len()) {
-            return Ok((owned, end));
-        }
-        if owned.pending(&plan.dialect, bytes) > plan.dialect.max_record {
-            return Err(owned.last_start(&plan.dialect, bytes));
-        }
-    }
+    /// The states at its two ends.
+    begin: State,
+    end: State,
+    /// Where a record begins that is longer than it may be; then it is the last piece.
+    too_long: Option<usize>,
 }
 
-fn line(bytes: &[u8], at: usize) -> u64 {
-    crate::head::count_lines(&bytes[..at], false) + 1
+impl Piece {
+    fn read(
+        plan: &Plan,
+        bytes: &[u8],
+        from: usize,
+        to: usize,
+        start: Start,
+        begin: State,
+    ) -> Piece {
+        let (dialect, scanner) = (&plan.dialect, Scanner::best(&plan.dialect));
+        let mut owned = Owned::scan(scanner, dialect, bytes, from, to, start);
+        let end = owned.state();
+        let (mut seen, mut too_long) = (to, None);
+        loop {
+            let pending = owned.pending(dialect, bytes);
+            if pending > dialect.max_record {
+                too_long = Some(owned.give_up(dialect, bytes));
+                break;
+            }
+            // Further at each step, so that a long record is not scanned often.
+            seen = bytes.len().min(seen + (4 << 10).max(pending));
+            if owned.finish(scanner, dialect, &bytes[..seen], seen == bytes.len()) {
+                break;
+            }
+        }
+        Piece { owned, from, begin, end, too_long }
+    }
 }
