@@ -78,6 +78,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) bytes: &'a [u8],
     owned: &'a Owned,
+    /// Where each row begins, from the first own one on.
+    starts: Vec<u32>,
     /// The rows that are alive, as places in `owned.ends.rows`.
     pub(crate) alive: Vec<u32>,
     pub(crate) columns: Vec<Column>,
@@ -105,6 +107,7 @@ impl<'a> Batch<'a> {
             plan,
             bytes,
             owned,
+            starts: Vec::with_capacity(owned.ends.rows.len()),
             alive: Vec::with_capacity(owned.ends.rows.len()),
             numbers: columns.iter().map(|_| None).collect(),
             columns,
@@ -131,6 +134,7 @@ impl<'a> Batch<'a> {
         }
         let mut first = self.first_field(self.owned.first_row);
         for row in self.owned.first_row..rows {
+            self.starts.push(start as u32);
             let last = ends.rows[row] as usize;
             let end = ends.fields[last] as usize;
             let fields = last + 1 - first;
@@ -198,11 +202,7 @@ impl<'a> Batch<'a> {
     /// Where a row begins.
     #[inline]
     pub(crate) fn start(&self, row: usize) -> usize {
-        if row == self.owned.first_row {
-            return self.owned.start;
-        }
-        let before = self.owned.ends.fields[self.owned.ends.rows[row - 1] as usize] as usize;
-        record::next_start(&self.plan.dialect, self.bytes, before)
+        self.starts[row - self.owned.first_row] as usize
     }
 
     /// Where a row's line end begins.
@@ -414,10 +414,9 @@ impl<'a> Batch<'a> {
         if let Column::Source(field) = self.columns[column] {
             for row in &self.alive {
                 let (from, to) = self.source(*row as usize, field);
-                let raw = &self.bytes[from..to];
-                match number::read_short(raw) {
+                match number::read_short_at(self.bytes, from, to) {
                     Some((value, is_int)) => numbers.push(value, is_int),
-                    None => numbers.push_read(&Field::new(&self.plan.dialect, raw).content()),
+                    None => numbers.push_read(&self.field((from, to)).content()),
                 }
             }
         } else {

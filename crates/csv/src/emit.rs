@@ -9,9 +9,11 @@ use crate::number;
 use crate::record;
 
 /// A stretch of the output's columns.
-enum Stretch {
+enum Stretch<'a> {
     /// These fields of the input, from the first to the last, as they are.
     Fields(usize, usize),
+    /// Derived numbers that never need quotes.
+    Floats(&'a [f64], &'a [bool]),
     Column(usize),
 }
 
@@ -52,6 +54,11 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                             out.push(delimiter);
                         }
                         out.extend_from_slice(batch.field(batch.source(row, field)).raw);
+                    }
+                }
+                Stretch::Floats(values, valid) => {
+                    if valid[k] {
+                        number::write_f64(values[k], out);
                     }
                 }
                 Stretch::Column(column) => {
@@ -96,9 +103,12 @@ fn can_join(batch: &Batch, row: usize) -> bool {
         && batch.start(row) == record::after_line_end(batch.bytes, batch.end(row - 1))
 }
 
-fn stretches(batch: &Batch, same_delimiter: bool) -> Vec<Stretch> {
+fn stretches<'a>(batch: &'a Batch, same_delimiter: bool) -> Vec<Stretch<'a>> {
     let mut stretches = Vec::new();
     let comment = batch.plan.dialect.comment.is_some();
+    // All that the text of a number is made of.
+    let plain_numbers =
+        !b"0123456789.-+einfNa".iter().any(|byte| needs_quotes(&batch.plan.dialect, &[*byte]));
     for column in &batch.plan.output {
         match (&batch.columns[*column], stretches.last_mut()) {
             // What comes first might look like a comment now.
@@ -112,6 +122,9 @@ fn stretches(batch: &Batch, same_delimiter: bool) -> Vec<Stretch> {
             }
             (Column::Source(field), _) if same_delimiter => {
                 stretches.push(Stretch::Fields(*field, *field));
+            }
+            (Column::Floats { values, valid }, _) if plain_numbers => {
+                stretches.push(Stretch::Floats(values, valid));
             }
             _ => stretches.push(Stretch::Column(*column)),
         }

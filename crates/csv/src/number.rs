@@ -131,6 +131,55 @@ pub(crate) fn read_short(text: &[u8]) -> Option<(f64, bool)> {
     Some((if minus && !(is_int && digits == 0) { -value } else { value }, is_int))
 }
 
+/// As [`read_short`], for the text `bytes[from..to]`; text of at most eight bytes is read at once
+/// if the bytes go on far enough.
+#[inline]
+pub(crate) fn read_short_at(bytes: &[u8], from: usize, to: usize) -> Option<(f64, bool)> {
+    let eight = bytes.get(from..).and_then(<[u8]>::first_chunk::<8>);
+    match eight.filter(|_| (1..=8).contains(&(to.wrapping_sub(from)))) {
+        Some(eight) => read_eight(u64::from_le_bytes(*eight), to - from)
+            .or_else(|| read_short(&bytes[from..to])),
+        None => read_short(&bytes[from..to]),
+    }
+}
+
+/// Reads the first `len` bytes of a word, digits with perhaps one point among them, without a
+/// loop (the arithmetic on eight digits is Lemire's, 2018).
+#[inline]
+fn read_eight(word: u64, len: usize) -> Option<(f64, bool)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const POWERS: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+    // The first digit is in the lowest byte; zeros come before it.
+    let missing = 64 - 8 * len as u32;
+    let mut digits = word << missing | (0x30 * ONES) & !(u64::MAX << missing);
+    let other = digits ^ (0x2E * ONES);
+    let points = other.wrapping_sub(ONES) & !other & (0x80 * ONES);
+    let mut decimals = 0;
+    if points != 0 {
+        // What is before the point moves up by one.
+        let place = points.trailing_zeros() / 8;
+        let before = digits & !(u64::MAX << (8 * place));
+        let after = (digits >> 8 >> (8 * place)) << 8 << (8 * place);
+        digits = before << 8 | after | 0x30;
+        decimals = 7 - place as usize;
+        if len == 1 {
+            return None;
+        }
+    }
+    let high = 0xF0 * ONES;
+    let all_digits = digits & high | (digits.wrapping_add(0x06 * ONES) & high) >> 4;
+    if all_digits != 0x33 * ONES {
+        return None;
+    }
+    let pairs = digits - 0x30 * ONES;
+    let pairs = (pairs * 10).wrapping_add(pairs >> 8);
+    const MASK: u64 = 0x0000_00FF_0000_00FF;
+    let low = (pairs & MASK).wrapping_mul(0x000F_4240_0000_0064);
+    let high = ((pairs >> 16) & MASK).wrapping_mul(0x0000_2710_0000_0001);
+    let whole = low.wrapping_add(high) >> 32;
+    Some((whole as f64 / POWERS[decimals], points == 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +213,15 @@ mod tests {
         for _ in 0..200_000 {
             let len = random.below(18);
             let text: Vec<u8> =
-                (0..len).map(|_| b"0123456789012345.-e"[random.below(19)]).collect();
+                {
+                // Many with a point, few that are nothing.
+                let kinds: &[u8] = if random.below(3) == 0 { b"0123.-e" } else { b"0123456789.5678" };
+                (0..len).map(|_| kinds[random.below(kinds.len())]).collect()
+            };
+            let padded = [&text[..], b"7,.x5678"].concat();
+            let shown = |found: Option<(f64, bool)>| found.map(|(value, int)| (value.to_bits(), int));
+            let at = read_short_at(&padded, 0, text.len());
+            assert_eq!(shown(at), shown(read_short(&text)), "{text:?}");
             let Some((value, is_int)) = read_short(&text) else { continue };
             short += 1;
             match read(&text) {
