@@ -212,14 +212,15 @@ mod tests {
         let mut short = 0;
         for _ in 0..200_000 {
             let len = random.below(18);
-            let text: Vec<u8> =
-                {
+            let text: Vec<u8> = {
                 // Many with a point, few that are nothing.
-                let kinds: &[u8] = if random.below(3) == 0 { b"0123.-e" } else { b"0123456789.5678" };
+                let kinds: &[u8] =
+                    if random.below(3) == 0 { b"0123.-e" } else { b"0123456789.5678" };
                 (0..len).map(|_| kinds[random.below(kinds.len())]).collect()
             };
             let padded = [&text[..], b"7,.x5678"].concat();
-            let shown = |found: Option<(f64, bool)>| found.map(|(value, int)| (value.to_bits(), int));
+            let shown =
+                |found: Option<(f64, bool)>| found.map(|(value, int)| (value.to_bits(), int));
             let at = read_short_at(&padded, 0, text.len());
             assert_eq!(shown(at), shown(read_short(&text)), "{text:?}");
             let Some((value, is_int)) = read_short(&text) else { continue };

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::batch::Batch;
-use crate::expr::{Arithmetic, Mode, Node, Value};
+use crate::expr::{Arithmetic, Comparison, Mode, Node, Value};
 use crate::number::{EXACT, Number};
 
 /// A float, or nothing, for each row.
@@ -108,12 +108,31 @@ enum Operand<'a> {
     Rows { values: Cow<'a, [f64]>, valid: Cow<'a, [bool]> },
 }
 
-impl Operand<'_> {
-    #[inline]
-    fn at(&self, row: usize) -> (f64, bool) {
-        match self {
-            Operand::Constant(value) => (value.unwrap_or(0.0), value.is_some()),
-            Operand::Rows { values, valid } => (values[row], valid[row]),
+/// Calls `each` with both operands of every row, and whether both are there. One loop for each
+/// shape, so that there is nothing to decide inside.
+#[inline(always)]
+fn for_rows(rows: usize, left: &Operand, right: &Operand, mut each: impl FnMut(f64, f64, bool)) {
+    match (left, right) {
+        (
+            Operand::Rows { values: a, valid: a_valid },
+            Operand::Rows { values: b, valid: b_valid },
+        ) => {
+            let valid = a_valid.iter().zip(b_valid.iter());
+            for ((a, b), (a_valid, b_valid)) in a.iter().zip(b.iter()).zip(valid) {
+                each(*a, *b, *a_valid & *b_valid);
+            }
+        }
+        (Operand::Rows { values, valid }, Operand::Constant(b)) => {
+            let (b, there) = (b.unwrap_or(0.0), b.is_some());
+            values.iter().zip(valid.iter()).for_each(|(a, valid)| each(*a, b, *valid & there));
+        }
+        (Operand::Constant(a), Operand::Rows { values, valid }) => {
+            let (a, there) = (a.unwrap_or(0.0), a.is_some());
+            values.iter().zip(valid.iter()).for_each(|(b, valid)| each(a, *b, *valid & there));
+        }
+        (Operand::Constant(a), Operand::Constant(b)) => {
+            let there = a.is_some() && b.is_some();
+            (0..rows).for_each(|_| each(a.unwrap_or(0.0), b.unwrap_or(0.0), there));
         }
     }
 }
@@ -209,20 +228,17 @@ fn arithmetic<'a>(
     let (left, right) = (left.values, right.values);
     let mut values = Vec::with_capacity(rows);
     let mut valid = Vec::with_capacity(rows);
-    let mut each = |compute: &dyn Fn(f64, f64) -> f64, refuses_zero: bool| {
-        for row in 0..rows {
-            let ((a, a_valid), (b, b_valid)) = (left.at(row), right.at(row));
-            let value = compute(a, b);
-            let is_valid = a_valid && b_valid && !value.is_nan() && !(refuses_zero && b == 0.0);
-            values.push(value);
-            valid.push(is_valid);
-        }
+    let mut push = |value: f64, is_valid: bool| {
+        values.push(value);
+        valid.push(is_valid && !value.is_nan());
     };
     match op {
-        Arithmetic::Add => each(&|a, b| a + b, false),
-        Arithmetic::Subtract => each(&|a, b| a - b, false),
-        Arithmetic::Multiply => each(&|a, b| a * b, false),
-        Arithmetic::Divide => each(&|a, b| a / b, true),
+        Arithmetic::Add => for_rows(rows, &left, &right, |a, b, there| push(a + b, there)),
+        Arithmetic::Subtract => for_rows(rows, &left, &right, |a, b, there| push(a - b, there)),
+        Arithmetic::Multiply => for_rows(rows, &left, &right, |a, b, there| push(a * b, there)),
+        Arithmetic::Divide => {
+            for_rows(rows, &left, &right, |a, b, there| push(a / b, there && b != 0.0));
+        }
         Arithmetic::Remainder => return None,
     }
     let is_division = op == Arithmetic::Divide;
@@ -237,6 +253,20 @@ fn arithmetic<'a>(
     }
     let values = Operand::Rows { values: Cow::Owned(values), valid: Cow::Owned(valid) };
     Some(Evaluated { values, certainly_float: certainly_float || is_division, odd })
+}
+
+fn compared(
+    rows: usize,
+    left: &Operand,
+    right: &Operand,
+    holds: impl Fn(f64, f64) -> bool,
+) -> Vec<u8> {
+    let mut found = Vec::with_capacity(rows);
+    for_rows(rows, left, right, |a, b, there| {
+        let truth = if holds(a, b) { TRUE } else { FALSE };
+        found.push(if there { truth } else { NULL });
+    });
+    found
 }
 
 fn truths(
@@ -271,18 +301,15 @@ fn truths(
             odd.join(left.odd);
             odd.join(right.odd);
             let (left, right) = (left.values, right.values);
-            let mut found = Vec::with_capacity(rows);
-            for row in 0..rows {
-                let ((a, a_valid), (b, b_valid)) = (left.at(row), right.at(row));
-                // Neither is NaN, so they have an order.
-                let holds = a.partial_cmp(&b).is_some_and(|order| op.holds(order));
-                found.push(match a_valid && b_valid {
-                    false => NULL,
-                    true if holds => TRUE,
-                    true => FALSE,
-                });
-            }
-            Some(found)
+            // Neither is NaN, so they have an order.
+            Some(match op {
+                Comparison::Equal => compared(rows, &left, &right, |a, b| a == b),
+                Comparison::NotEqual => compared(rows, &left, &right, |a, b| a != b),
+                Comparison::Less => compared(rows, &left, &right, |a, b| a < b),
+                Comparison::LessOrEqual => compared(rows, &left, &right, |a, b| a <= b),
+                Comparison::Greater => compared(rows, &left, &right, |a, b| a > b),
+                Comparison::GreaterOrEqual => compared(rows, &left, &right, |a, b| a >= b),
+            })
         }
         Node::IsNull(operand) => match &**operand {
             Node::Column(column) => {

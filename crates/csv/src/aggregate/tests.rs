@@ -176,3 +176,37 @@ fn a_chunk_of_many_keys_sends_buckets_and_the_quantile_is_still_exact() {
         assert!((found - middle).abs() <= middle * 1e-15, "{found} {middle}");
     }
 }
+
+#[test]
+fn what_is_done_stays_while_another_aggregate_needs_more_rounds() {
+    // As a step's aggregates are gathered: all of them in each round, until all are done.
+    let numbers: Vec<Number> = (0..100_000).map(|k| Number::Int(k * k)).collect();
+    let mut aggregates = KINDS.map(|kind| Aggregate::new(kind, 0));
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        for aggregate in &mut aggregates {
+            let mut gather = Gather::new(&aggregate.ask());
+            numbers.iter().for_each(|number| gather.add(*number));
+            aggregate.merge(gather.into_partial());
+        }
+        let done = aggregates.each_mut().map(|aggregate| aggregate.finish_round());
+        if done.iter().all(|done| *done) {
+            break;
+        }
+    }
+    assert!(rounds > 2, "else this shows nothing");
+    for (kind, aggregate) in KINDS.into_iter().zip(aggregates) {
+        let alone = over(kind, 0, &[&numbers], false);
+        assert_eq!(format!("{:?}", aggregate.value()), format!("{alone:?}"), "{kind:?}");
+    }
+}
+
+#[test]
+fn an_overflow_on_the_way_does_not_show_in_a_sum_of_integers() {
+    const HUGE: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
+    for numbers in [[HUGE, HUGE, -HUGE], [HUGE, -HUGE, HUGE], [-HUGE, HUGE, HUGE]] {
+        let sum = over(Kind::Sum, 0, &[&numbers.map(Number::Int)], false);
+        assert!(matches!(sum, Some(Number::Int(HUGE))), "{numbers:?}: {sum:?}");
+    }
+}

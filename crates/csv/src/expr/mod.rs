@@ -26,6 +26,6 @@ pub(crate) use bind::{Bound, Expression, Names};
 pub(crate) use error::ExpressionError;
 pub(crate) use evaluate::{Bad, Cells, Context};
 pub use functions::{FunctionInfo, functions};
-pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Mode, Node};
+pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Comparison, Mode, Node};
 pub(crate) use suggest::suggest;
 pub(crate) use value::{Value, read_boolean, read_date, read_datetime};
