@@ -1,4 +1,30 @@
 //! Dirty CSV bytes to clean bytes; no threads, no processes, no files.
+//!
+//! ```text
+//!   Recipe ─► Prepared ─┐
+//!   bytes ─► find_head ─┴► Plan ─► clean_whole                          a file in memory
+//!                            └───► Course ─ task ─► Chunk ─ outcome ─►   a file in chunks, which anybody
+//!                                    └──────◄── accept ◄──────┘          may do, anywhere, again
+//! ```
+//! ```
+//! use manyhands_csv::{Dialect, HeadFound, Plan, Prepared, Recipe, clean_whole, find_head};
+//!
+//! let bytes = b"City , Value\nUlm,2\n,\nBonn,900\n";
+//! let recipe = Recipe::from_toml(
+//!     "steps = ['drop_empty_rows', 'normalize_columns', { filter = 'value <= 500' }]",
+//! )?;
+//! let dialect = Dialect::default();
+//! let HeadFound::Head(head) = find_head(&dialect, bytes, 0, true) else { panic!("no header") };
+//! let plan = Plan::new(&Prepared::new(recipe, 0)?, &dialect, &bytes[head.header.clone()])?;
+//! let mut out = [plan.header(), b"\n"].concat();
+//! clean_whole(&plan, bytes, &head, 1 << 20, (0, 0), None, &mut out)?;
+//! assert_eq!(out, b"city,value\nUlm,2\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it promises: records are those of the `csv` crate; a cell that no step changed keeps its
+//! bytes; every row has one fate, and they are counted; the result is the same bytes however a
+//! file is cut and whoever does the chunks.
 
 mod aggregate;
 mod batch;
