@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         a_job_that_its_observer_stops_leaves_nothing,
         a_file_that_changes_while_it_is_read_fails,
         files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
+        rejects_of_one_output_are_kept_apart_by_input,
     ])
 }
 
@@ -317,4 +318,28 @@ fn files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it() {
     assert_eq!(errors, [false, false, true, true, false], "{:?}", report.files);
     let expected = format!("value,name\n1,one\n{big}5,five\r\n");
     assert_eq!(fs::read_to_string(&output).unwrap(), expected);
+}
+
+fn rejects_of_one_output_are_kept_apart_by_input() {
+    let place = Place::new();
+    fs::create_dir(place.path("d")).unwrap();
+    let inputs = [
+        place.write("in.csv", b"value\n1\nx\n"),
+        place.write("good.csv", b"value\n2\n"),
+        place.write("d/in.csv", b"value\ny\n3\n"),
+    ];
+    let output = place.path("all.csv");
+    let recipe = Recipe::from_toml("steps = [{ types = { value = 'number' } }]").unwrap();
+    let clean = Clean::new(inputs, Output::ConcatenatedFile(output.clone()))
+        .recipe(recipe)
+        .options(options(2, 1 << 20));
+    let report = clean.run(on).unwrap();
+    assert_eq!(fs::read_to_string(&output).unwrap(), "value\n1\n2\n3\n");
+    let rejects: Vec<Option<&str>> =
+        report.files.iter().map(|file| file.rejects.as_deref()).collect();
+    let first = place.path("all.csv.1-in.csv.rejects.csv");
+    let third = place.path("all.csv.3-in.csv.rejects.csv");
+    assert_eq!(rejects, [first.to_str(), None, third.to_str()]);
+    assert!(fs::read_to_string(first).unwrap().ends_with("not a number,x\n"));
+    assert!(fs::read_to_string(third).unwrap().ends_with("not a number,y\n"));
 }

@@ -1,13 +1,16 @@
 //! Aggregates over the rows of a whole file, gathered chunk by chunk.
 //!
 //! ```text
-//!   round 1   ask ──► every chunk: Gather ──► Partial ─┐ merged in any order
-//!   round 2   ask ──► every chunk  …                   ▼
-//!                                            Aggregate::finish_round ──► value
+//!              parent                    every chunk
+//!   round 1    Aggregate::ask ─────────► Gather::new, add …
+//!              Aggregate::merge ◄─────── Gather::into_partial     in any order
+//!              Aggregate::finish_round ► true: value
+//!                                        false: round 2, with another ask
 //! ```
 //! What is merged is exact, so a value depends neither on where the file was cut nor on the order
-//! in which chunks came. Most aggregates take one round; quantiles of more numbers than memory
-//! holds take more.
+//! in which chunks came. Quantiles of many different values take a second round, seldom a third;
+//! a deviation from the median takes those of two quantiles; all else takes one. Of several
+//! aggregates in the same rounds, those that are done ask nothing more.
 
 mod select;
 mod sum;
@@ -27,16 +30,19 @@ use sum::{Big, ExactSum};
 pub(crate) enum Kind {
     Min,
     Max,
-    /// Of integers only: exact, an integer. Else the exact sum, rounded once, as `math.fsum`.
+    /// Of integers only: exact, an integer, if it has less than 128 bits. Else the exact sum,
+    /// rounded once, as `math.fsum`, but infinite where that would raise an `OverflowError`. None
+    /// if infinities of both signs are in it.
     Sum,
-    /// The exact sum, rounded, divided.
+    /// The exact sum divided by the count, rounded once: finite also where the sum overflows.
     Avg,
     Count,
-    /// From 0 to 1; between two ranks as NumPy's default method.
+    /// From 0 to 1, of the nearest `f64`s; between two ranks as NumPy's default method.
     Quantile(f64),
-    /// Of a sample: over n - 1.
+    /// Of a sample (over n - 1), of the nearest `f64`s, rounded once. None of fewer than two, and
+    /// none if one of them is infinite; squares do not overflow on the way.
     Stddev,
-    /// The median absolute deviation from the median.
+    /// The median absolute deviation from the median; none if that is infinite.
     Mad,
 }
 
@@ -46,6 +52,8 @@ pub(crate) struct Ask(Question);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Question {
+    /// The value is known.
+    Nothing,
     Extreme(Direction),
     Sum,
     Squares,
@@ -70,6 +78,7 @@ pub(crate) struct Partial(Answer);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Answer {
+    Nothing,
     Extreme(Option<Number>),
     Sum(Total),
     Squares(Total, ExactSum),
@@ -77,46 +86,47 @@ enum Answer {
     Keys(Found),
 }
 
-/// A sum, its count, and the integer that it is if only integers were added.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A sum, its count, and whether anything but integers was added.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Total {
     count: u64,
     sum: ExactSum,
-    integer: Option<i128>,
-}
-
-impl Default for Total {
-    fn default() -> Self {
-        Total { count: 0, sum: ExactSum::default(), integer: Some(0) }
-    }
+    floats: bool,
 }
 
 impl Total {
     fn add(&mut self, number: Number) {
         self.count += 1;
         match number {
-            Number::Int(int) => {
-                self.integer = self.integer.and_then(|sum| sum.checked_add(int));
-                self.sum.add_int(int);
-            }
+            Number::Int(int) => self.sum.add_int(int),
             Number::Float(float) => {
-                self.integer = None;
+                self.floats = true;
                 self.sum.add(float);
             }
         }
     }
 
+    fn add_all(&mut self, values: &[f64], valid: &[bool], ints: &[bool]) {
+        self.count += count(valid);
+        self.floats |= valid.iter().zip(ints).any(|(valid, int)| *valid && !*int);
+        self.sum.add_all(values, valid);
+    }
+
     fn merge(&mut self, other: Total) {
         self.count += other.count;
         self.sum.merge(other.sum);
-        self.integer = self.integer.zip(other.integer).and_then(|(a, b)| a.checked_add(b));
+        self.floats |= other.floats;
     }
 
-    /// Sum and count if there is something to divide.
-    fn mean(&self) -> Option<f64> {
-        let sum = self.sum.value().filter(|_| self.count > 0)?;
-        Some(sum / self.count as f64).filter(|mean| !mean.is_nan())
+    /// The sum of integers is one if it fits: only then, however it was added up.
+    fn value(&self) -> Option<Number> {
+        let integer = if self.floats { None } else { self.sum.big().to_int() };
+        integer.map(Number::Int).or_else(|| self.sum.divided_by(1).map(Number::Float))
     }
+}
+
+fn count(valid: &[bool]) -> u64 {
+    valid.iter().filter(|valid| **valid).count() as u64
 }
 
 /// The one of two that is further in a direction. Of an integer and a float that are equal, the
@@ -134,12 +144,53 @@ fn further(direction: Direction, a: Number, b: Number) -> Number {
     }
 }
 
+/// The furthest of the valid numbers.
+fn furthest(direction: Direction, values: &[f64], valid: &[bool], ints: &[bool]) -> Option<Number> {
+    // What is not valid is as near as can be.
+    let (nearest, found) = match direction {
+        Direction::Least => {
+            (f64::INFINITY, reduce(values, valid, f64::INFINITY, |a, b| if b < a { b } else { a }))
+        }
+        Direction::Greatest => (
+            f64::NEG_INFINITY,
+            reduce(values, valid, f64::NEG_INFINITY, |a, b| if b > a { b } else { a }),
+        ),
+    };
+    if found == nearest && !valid.contains(&true) {
+        return None;
+    }
+    // An integer is what `further` takes of equal numbers.
+    let is_int = ints.contains(&true)
+        && values.iter().zip(valid).zip(ints).fold(false, |any, ((value, valid), int)| {
+            any | (*valid & *int & (*value == found))
+        });
+    Some(if is_int { Number::Int(found as i128) } else { Number::Float(found + 0.0) })
+}
+
+/// Reduces the valid values, in lanes that do not wait for each other; others count as `neutral`.
+#[inline]
+fn reduce(values: &[f64], valid: &[bool], neutral: f64, pick: impl Fn(f64, f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let value_of = |value: f64, valid: bool| if valid { value } else { neutral };
+    let mut lanes = [neutral; LANES];
+    let (value_blocks, value_rest) = values.as_chunks::<LANES>();
+    let (valid_blocks, valid_rest) = valid.as_chunks::<LANES>();
+    for (values, valid) in value_blocks.iter().zip(valid_blocks) {
+        for ((lane, value), valid) in lanes.iter_mut().zip(values).zip(valid) {
+            *lane = pick(*lane, value_of(*value, *valid));
+        }
+    }
+    let rest = value_rest.iter().zip(valid_rest).map(|(value, valid)| value_of(*value, *valid));
+    lanes.into_iter().chain(rest).fold(neutral, pick)
+}
+
 /// The parent's side of one aggregate.
 #[derive(Debug)]
 pub(crate) struct Aggregate {
     kind: Kind,
     state: State,
     memory: usize,
+    done: bool,
 }
 
 #[derive(Debug)]
@@ -157,7 +208,8 @@ enum State {
 }
 
 impl Aggregate {
-    /// `memory` is how many bytes of keys it may hold.
+    /// `memory` is how many bytes of keys it may hold; the less, the more rounds, of which there
+    /// are at most about twenty for a quantile.
     pub(crate) fn new(kind: Kind, memory: usize) -> Self {
         let select = |quantile| State::Select(Box::new(Select::new(quantile, memory)));
         let state = match kind {
@@ -168,12 +220,13 @@ impl Aggregate {
             Kind::Quantile(quantile) => select(quantile),
             Kind::Mad => select(0.5),
         };
-        Aggregate { kind, state, memory }
+        Aggregate { kind, state, memory, done: false }
     }
 
-    /// What chunks are asked in this round.
+    /// What chunks are asked in this round; nothing once the value is known.
     pub(crate) fn ask(&self) -> Ask {
         Ask(match &self.state {
+            _ if self.done => Question::Nothing,
             State::Extreme(_) if self.kind == Kind::Min => Question::Extreme(Direction::Least),
             State::Extreme(_) => Question::Extreme(Direction::Greatest),
             State::Sum(_) => Question::Sum,
@@ -188,6 +241,7 @@ impl Aggregate {
 
     /// Takes a chunk's answer; the order is no matter.
     pub(crate) fn merge(&mut self, partial: Partial) {
+        debug_assert!(!self.done || matches!(partial.0, Answer::Nothing), "the value was known");
         match (&mut self.state, partial.0) {
             (State::Extreme(mine), Answer::Extreme(theirs)) => {
                 let direction =
@@ -206,13 +260,19 @@ impl Aggregate {
             (State::Select(select) | State::Distances { select, .. }, Answer::Keys(found)) => {
                 select.merge(found);
             }
+            (_, Answer::Nothing) if self.done => {}
             _ => debug_assert!(false, "a chunk answered something else"),
         }
     }
 
     /// After the last chunk's answer: whether the value is known. If not, there is a new
-    /// [`ask`](Self::ask).
+    /// [`ask`](Self::ask). A value that is known stays known.
     pub(crate) fn finish_round(&mut self) -> bool {
+        self.done = self.done || self.is_known();
+        self.done
+    }
+
+    fn is_known(&mut self) -> bool {
         match &mut self.state {
             State::Select(select) => {
                 if !select.finish_round() {
@@ -238,11 +298,10 @@ impl Aggregate {
             State::Extreme(value) => *value,
             State::Count(count) => Some(Number::Int(i128::from(*count))),
             State::Sum(total) if total.count == 0 => None,
-            State::Sum(total) if self.kind == Kind::Avg => total.mean().map(Number::Float),
-            State::Sum(total) => match total.integer {
-                Some(integer) => Some(Number::Int(integer)),
-                None => total.sum.value().map(Number::Float),
-            },
+            State::Sum(total) if self.kind == Kind::Avg => {
+                total.sum.divided_by(total.count).map(Number::Float)
+            }
+            State::Sum(total) => total.value(),
             State::Squares(total, squares) => deviation(total, squares).map(Number::Float),
             State::Select(_) if self.kind == Kind::Mad => None,
             State::Select(select) | State::Distances { select, .. } => {
@@ -253,17 +312,15 @@ impl Aggregate {
 }
 
 /// The standard deviation of a sample, from sum and sum of squares without cancellation: both are
-/// exact until the root.
+/// exact, and only the root is rounded.
 fn deviation(total: &Total, squares: &ExactSum) -> Option<f64> {
     if total.count < 2 || total.sum.has_infinity() || squares.has_infinity() {
         return None;
     }
     let sum = total.sum.big();
-    let square = sum.times(&sum);
     // n times the sum of squares is never less than the square of the sum (Cauchy and Schwarz).
-    let spread = Big::of(total.count).times(&squares.big()).minus(&square)?;
-    let divisor = total.count as f64 * (total.count - 1) as f64;
-    Some(if spread.is_positive() { spread.root_of_quotient(divisor) } else { 0.0 })
+    let spread = Big::of(total.count).times(&squares.big()).minus(&sum.times(&sum))?;
+    Some(spread.divided_by(total.count).divided_by(total.count - 1).root())
 }
 
 /// A chunk's side of one aggregate, one round.
@@ -272,6 +329,7 @@ pub(crate) struct Gather(Gathered);
 
 #[derive(Debug)]
 enum Gathered {
+    Nothing,
     Extreme(Direction, Option<Number>),
     Sum(Total),
     Squares(Total, ExactSum),
@@ -283,6 +341,7 @@ impl Gather {
     /// Answers a question.
     pub(crate) fn new(ask: &Ask) -> Self {
         Gather(match ask.0 {
+            Question::Nothing => Gathered::Nothing,
             Question::Extreme(direction) => Gathered::Extreme(direction, None),
             Question::Sum => Gathered::Sum(Total::default()),
             Question::Squares => Gathered::Squares(Total::default(), ExactSum::default()),
@@ -301,44 +360,47 @@ impl Gather {
             int @ Number::Int(_) => int,
         };
         match &mut self.0 {
+            Gathered::Nothing => {}
             Gathered::Extreme(direction, extreme) => {
                 *extreme = Some(extreme.map_or(number, |known| further(*direction, known, number)));
             }
             Gathered::Sum(total) => total.add(number),
             Gathered::Squares(total, squares) => {
                 // As a float, so that the sum and the squares are of the same numbers.
-                total.add(Number::Float(number.to_f64()));
+                total.count += 1;
+                total.sum.add(number.to_f64());
                 squares.add_square(number.to_f64());
             }
             Gathered::Count(count) => *count += 1,
             Gathered::Keys { center, collect } => {
-                let float = number.to_f64();
-                let float = center.map_or(float, |center| (float - center).abs());
-                collect.add(float);
+                collect.add(distance(number.to_f64(), *center));
             }
         }
     }
 
-    /// Adds the numbers that are valid; those that are integers are below 2^53.
+    /// Adds the numbers that are valid, as [`add`](Self::add) of each would; those that are
+    /// integers are below 2^53.
     pub(crate) fn add_all(&mut self, values: &[f64], valid: &[bool], ints: &[bool]) {
-        let number = |at: usize| match ints[at] {
-            true => Number::Int(values[at] as i128),
-            false => Number::Float(values[at]),
-        };
-        let Gathered::Extreme(direction, _) = self.0 else {
-            (0..values.len()).filter(|at| valid[*at]).for_each(|at| self.add(number(at)));
-            return;
-        };
-        let floats = values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value);
-        let extreme = floats.reduce(|a, b| match direction {
-            Direction::Least => a.min(b),
-            Direction::Greatest => a.max(b),
-        });
-        // Of the numbers that are equal to it, `add` takes the same one whatever their order is.
-        let Some(extreme) = extreme else { return };
-        (0..values.len())
-            .filter(|at| valid[*at] && values[*at] == extreme)
-            .for_each(|at| self.add(number(at)));
+        match &mut self.0 {
+            Gathered::Nothing => {}
+            Gathered::Extreme(direction, _) => {
+                if let Some(extreme) = furthest(*direction, values, valid, ints) {
+                    self.add(extreme);
+                }
+            }
+            Gathered::Sum(total) => total.add_all(values, valid, ints),
+            Gathered::Squares(total, squares) => {
+                total.count += count(valid);
+                total.sum.add_all(values, valid);
+                squares.add_all_squares(values, valid);
+            }
+            Gathered::Count(known) => *known += count(valid),
+            Gathered::Keys { center, collect } => {
+                for (value, _) in values.iter().zip(valid).filter(|(_, valid)| **valid) {
+                    collect.add(distance(*value, *center));
+                }
+            }
+        }
     }
 
     /// Adds to a count.
@@ -350,11 +412,24 @@ impl Gather {
 
     pub(crate) fn into_partial(self) -> Partial {
         Partial(match self.0 {
+            Gathered::Nothing => Answer::Nothing,
             Gathered::Extreme(_, extreme) => Answer::Extreme(extreme),
-            Gathered::Sum(total) => Answer::Sum(total),
-            Gathered::Squares(total, squares) => Answer::Squares(total, squares),
+            Gathered::Sum(mut total) => {
+                total.sum.carry();
+                Answer::Sum(total)
+            }
+            Gathered::Squares(mut total, mut squares) => {
+                total.sum.carry();
+                squares.carry();
+                Answer::Squares(total, squares)
+            }
             Gathered::Count(count) => Answer::Count(count),
             Gathered::Keys { collect, .. } => Answer::Keys(collect.found()),
         })
     }
+}
+
+/// From the center, if there is one.
+fn distance(float: f64, center: Option<f64>) -> f64 {
+    center.map_or(float, |center| (float - center).abs())
 }

@@ -1,22 +1,28 @@
-//! Exact quantiles in bounded memory: selection over keys, a range of them at a time.
+//! Exact quantiles in bounded memory: selection over keys, which are counted in buckets that
+//! become coarser whenever there are too many of them.
 //!
 //! ```text
-//!   ask      keys from low to high         all at first
-//!   chunk    the keys themselves, if few; else how many, the least and the greatest per bucket
-//!   parent   keys while memory lasts, then buckets too
-//!            the wanted ranks are in keys, or at the edges of buckets: done
-//!            else: ask for the one bucket that holds them, from its least to its greatest key
+//!   ask      a range of keys, from low to high         all of them at first
+//!   chunk    a bucket per key; more than fit? a bucket per 2 keys, 4, 8, …
+//!   parent   the same, over the buckets of all chunks
+//!            a wanted rank is the least or the greatest of its bucket: known
+//!            else: ask for its bucket, from its least to its greatest key
 //! ```
-//! A key is the float's bits, so turned that keys are ordered as floats are.
+//! A key is the float's bits, so turned that keys are ordered as floats are. A column with few
+//! different values takes one round however long it is. A bucket of 2^s keys holds those that are
+//! equal without their lowest s bits, so buckets of one size nest in those of any other, and what
+//! depends on the order of merging is how many rounds it takes, never the value.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How many keys a chunk sends as they are.
-const FEW: usize = 1 << 16;
-/// How many buckets a range is divided into at most, as bits.
-const BUCKET_BITS: u32 = 16;
+/// How many buckets a chunk sends at most. Each takes at most 30 bytes: less than 1 MiB.
+const SENT: usize = 1 << 15;
+/// The bytes that a bucket takes in the parent, in a table that may be more than half free.
+const BUCKET_BYTES: usize = 80;
+/// However little memory there is, so many buckets are held: so a round is never without progress.
+const LEAST_BUCKETS: usize = 16;
 
 /// The range that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,94 +34,147 @@ pub(super) struct Range {
 impl Range {
     const ALL: Range = Range { low: 0, high: u64::MAX };
 
-    fn shift(self) -> u32 {
-        (64 - (self.high - self.low).leading_zeros()).saturating_sub(BUCKET_BITS)
-    }
-
-    fn bucket(self, key: u64) -> u32 {
-        ((key - self.low) >> self.shift()) as u32
-    }
-
+    #[inline]
     fn holds(self, key: u64) -> bool {
-        (self.low..=self.high).contains(&key)
+        key.wrapping_sub(self.low) <= self.high - self.low
     }
-}
-
-/// Keys in one part of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Bucket {
-    count: u64,
-    least: u64,
-    greatest: u64,
-}
-
-impl Bucket {
-    fn add(buckets: &mut Buckets, bucket: u32, other: Bucket) {
-        let mine = buckets.entry(bucket).or_insert(Bucket { count: 0, ..other });
-        mine.count += other.count;
-        mine.least = mine.least.min(other.least);
-        mine.greatest = mine.greatest.max(other.greatest);
-    }
-
-    fn add_key(buckets: &mut Buckets, range: Range, key: u64) {
-        Self::add(buckets, range.bucket(key), Bucket { count: 1, least: key, greatest: key });
-    }
-}
-
-type Buckets = HashMap<u32, Bucket, foldhash::fast::FixedState>;
-
-/// What a chunk answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Found {
-    /// 8 bytes each, little-endian.
-    Keys(#[serde(with = "serde_bytes")] Vec<u8>),
-    Buckets(Vec<(u32, Bucket)>),
-}
-
-/// A chunk's side.
-#[derive(Debug)]
-pub(super) struct Collect {
-    range: Range,
-    keys: Vec<u64>,
-    buckets: Buckets,
 }
 
 /// A float's place in the order of floats; both zeros have the same.
+#[inline]
 fn key_of(float: f64) -> u64 {
     let bits = (float + 0.0).to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+    let negative = (bits as i64 >> 63) as u64;
+    bits ^ (negative | 1 << 63)
 }
 
 fn float_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
-impl Collect {
-    pub(super) fn new(range: Range) -> Self {
-        Collect { range, keys: Vec::new(), buckets: Buckets::default() }
+/// Keys that are next to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bucket {
+    least: u64,
+    greatest: u64,
+    count: u64,
+}
+
+impl Bucket {
+    /// The key at a place, if that is certain.
+    fn key_at(self, place: u64) -> Option<u64> {
+        if place == 0 || self.least == self.greatest {
+            return Some(self.least);
+        }
+        (place == self.count - 1).then_some(self.greatest)
+    }
+}
+
+/// At most `limit` buckets, by what their keys have in common.
+#[derive(Debug)]
+struct Buckets {
+    limit: usize,
+    /// How many of the lowest bits the keys of a bucket may differ in.
+    shift: u32,
+    by_prefix: HashMap<u64, Bucket, foldhash::fast::FixedState>,
+}
+
+impl Buckets {
+    fn new(limit: usize) -> Self {
+        Buckets { limit: limit.max(LEAST_BUCKETS), shift: 0, by_prefix: HashMap::default() }
     }
 
+    #[inline]
+    fn put(&mut self, bucket: Bucket) {
+        self.by_prefix
+            .entry(bucket.least >> self.shift)
+            .and_modify(|mine| {
+                mine.least = mine.least.min(bucket.least);
+                mine.greatest = mine.greatest.max(bucket.greatest);
+                mine.count += bucket.count;
+            })
+            .or_insert(bucket);
+    }
+
+    /// Adds a bucket that is no coarser than these.
+    #[inline]
+    fn add(&mut self, bucket: Bucket) {
+        self.put(bucket);
+        if self.by_prefix.len() > self.limit {
+            self.coarsen(self.shift_for(self.limit / 2));
+        }
+    }
+
+    /// The least shift with which there are at most so many buckets.
+    #[cold]
+    fn shift_for(&self, wanted: usize) -> u32 {
+        let mut keys: Vec<u64> = self.by_prefix.values().map(|bucket| bucket.least).collect();
+        keys.sort_unstable();
+        // With which shift neighbours become one.
+        let mut joined = [0; 65];
+        for pair in keys.windows(2) {
+            joined[64 - (pair[0] ^ pair[1]).leading_zeros() as usize] += 1;
+        }
+        let (mut shift, mut count) = (0, keys.len());
+        while count > wanted {
+            shift += 1;
+            count -= joined[shift];
+        }
+        shift as u32
+    }
+
+    fn coarsen(&mut self, shift: u32) {
+        self.shift = shift;
+        for bucket in std::mem::take(&mut self.by_prefix).into_values() {
+            self.put(bucket);
+        }
+    }
+
+    /// From low to high.
+    fn sorted(&self) -> Vec<Bucket> {
+        let mut buckets: Vec<Bucket> = self.by_prefix.values().copied().collect();
+        buckets.sort_unstable_by_key(|bucket| bucket.least);
+        buckets
+    }
+}
+
+/// What a chunk answers: its buckets from low to high, each as the distance of its least key from
+/// the one before, the distance from there to its greatest, and its count. So they are short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Found {
+    shift: u32,
+    buckets: Vec<(u64, u64, u64)>,
+}
+
+/// A chunk's side.
+#[derive(Debug)]
+pub(super) struct Collect {
+    range: Range,
+    buckets: Buckets,
+}
+
+impl Collect {
+    pub(super) fn new(range: Range) -> Self {
+        Collect { range, buckets: Buckets::new(SENT) }
+    }
+
+    #[inline]
     pub(super) fn add(&mut self, float: f64) {
         let key = key_of(float);
-        if !self.range.holds(key) {
-            return;
-        }
-        if !self.buckets.is_empty() {
-            return Bucket::add_key(&mut self.buckets, self.range, key);
-        }
-        self.keys.push(key);
-        if self.keys.len() > FEW {
-            for key in self.keys.drain(..) {
-                Bucket::add_key(&mut self.buckets, self.range, key);
-            }
+        if self.range.holds(key) {
+            self.buckets.add(Bucket { least: key, greatest: key, count: 1 });
         }
     }
 
     pub(super) fn found(self) -> Found {
-        if self.buckets.is_empty() {
-            return Found::Keys(self.keys.iter().flat_map(|key| key.to_le_bytes()).collect());
-        }
-        Found::Buckets(self.buckets.into_iter().collect())
+        let mut before = 0;
+        let distances = |bucket: Bucket| {
+            let distance = bucket.least - before;
+            before = bucket.least;
+            (distance, bucket.greatest - bucket.least, bucket.count)
+        };
+        let buckets = self.buckets.sorted().into_iter().map(distances).collect();
+        Found { shift: self.buckets.shift, buckets }
     }
 }
 
@@ -123,27 +182,24 @@ impl Collect {
 #[derive(Debug)]
 pub(super) struct Select {
     quantile: f64,
-    /// How many keys it may hold.
-    limit: usize,
     range: Range,
-    /// How many keys are below the range; how many there are in all, after the first round.
+    /// How many keys are below the range.
     below: u64,
+    /// How many keys there are in all, after the first round.
     total: Option<u64>,
-    keys: Vec<u64>,
     buckets: Buckets,
     result: Option<f64>,
 }
 
 impl Select {
+    /// `memory` is how many bytes its buckets may take; some are held with none.
     pub(super) fn new(quantile: f64, memory: usize) -> Self {
         Select {
-            quantile,
-            limit: memory / 8,
+            quantile: quantile.clamp(0.0, 1.0),
             range: Range::ALL,
             below: 0,
             total: None,
-            keys: Vec::new(),
-            buckets: Buckets::default(),
+            buckets: Buckets::new(memory / BUCKET_BYTES),
             result: None,
         }
     }
@@ -153,84 +209,157 @@ impl Select {
     }
 
     pub(super) fn merge(&mut self, found: Found) {
-        match found {
-            Found::Keys(bytes) => {
-                let (keys, _) = bytes.as_chunks::<8>();
-                let keys = keys.iter().map(|key| u64::from_le_bytes(*key));
-                if self.buckets.is_empty() {
-                    self.keys.extend(keys);
-                } else {
-                    keys.for_each(|key| Bucket::add_key(&mut self.buckets, self.range, key));
-                }
-            }
-            Found::Buckets(buckets) => {
-                self.spill();
-                for (bucket, other) in buckets {
-                    Bucket::add(&mut self.buckets, bucket, other);
-                }
-            }
+        if found.shift > self.buckets.shift {
+            self.buckets.coarsen(found.shift);
         }
-        if self.keys.len() > self.limit {
-            self.spill();
+        let mut before = 0;
+        for (distance, width, count) in found.buckets {
+            before += distance;
+            self.buckets.add(Bucket { least: before, greatest: before + width, count });
         }
-    }
-
-    /// From keys to buckets.
-    fn spill(&mut self) {
-        for key in self.keys.drain(..) {
-            Bucket::add_key(&mut self.buckets, self.range, key);
-        }
-        self.keys = Vec::new();
     }
 
     /// Whether the quantile is known now.
     pub(super) fn finish_round(&mut self) -> bool {
-        let mut buckets: Vec<(u32, Bucket)> = self.buckets.drain().collect();
-        buckets.sort_unstable_by_key(|(number, _)| *number);
-        let count =
-            self.keys.len() as u64 + buckets.iter().map(|(_, bucket)| bucket.count).sum::<u64>();
+        let buckets = self.buckets.sorted();
+        self.buckets = Buckets::new(self.buckets.limit);
+        let count = buckets.iter().map(|bucket| bucket.count).sum();
         let total = *self.total.get_or_insert(count);
         if total == 0 {
             return true;
         }
         // As NumPy's default method: between the two nearest ranks.
         let place = (total - 1) as f64 * self.quantile;
-        let lower = (place.floor() as u64).min(total - 1);
-        let upper = (lower + 1).min(total - 1);
-        let (low, high) = (lower - self.below, (upper - self.below).min(count - 1));
-        let (a, b) = if buckets.is_empty() {
-            self.keys.sort_unstable();
-            (self.keys[low as usize], self.keys[high as usize])
-        } else {
-            let of_rank = |rank: u64| {
-                let mut before = 0;
-                let bucket = buckets.iter().map(|(_, bucket)| *bucket).find(|bucket| {
-                    let found = rank < before + bucket.count;
-                    before += if found { 0 } else { bucket.count };
-                    found
-                });
-                (bucket.expect("the rank is below the count"), before)
-            };
-            let ((first, first_below), (second, _)) = (of_rank(low), of_rank(high));
-            if first == second && first.least != first.greatest {
-                self.below += first_below;
-                self.range = Range { low: first.least, high: first.greatest };
-                return false;
+        let part = place.fract();
+        let lower = (place as u64).min(total - 1);
+        let upper = if part > 0.0 { (lower + 1).min(total - 1) } else { lower };
+        // Ranks in two buckets are known: the greatest of one and the least of the next. So if
+        // one is not, both are in the same bucket.
+        let mut before = self.below;
+        let mut known = Vec::with_capacity(2);
+        for bucket in buckets {
+            for rank in &[lower, upper][known.len()..] {
+                if *rank >= before + bucket.count {
+                    break;
+                }
+                match bucket.key_at(rank - before) {
+                    Some(key) => known.push(float_of(key)),
+                    None => {
+                        self.below = before;
+                        self.range = Range { low: bucket.least, high: bucket.greatest };
+                        return false;
+                    }
+                }
             }
-            // In two buckets, the ranks are at their edges; in one, all its keys are equal.
-            (first.greatest, second.least)
+            before += bucket.count;
+        }
+        self.result = match known[..] {
+            [a, b] => between(a, b, part),
+            _ => None,
         };
-        self.keys = Vec::new();
-        let (a, b, part) = (float_of(a), float_of(b), place - place.floor());
-        self.result = Some(match a == b {
-            true => a,
-            false if part >= 0.5 => b - (b - a) * (1.0 - part),
-            false => a + (b - a) * part,
-        });
         true
     }
 
     pub(super) fn value(&self) -> Option<f64> {
-        self.result.filter(|value| !value.is_nan())
+        self.result
+    }
+}
+
+/// From `a` a part of the way to `b`, which is not less, rounded as NumPy does; `None` between the
+/// two infinities.
+fn between(a: f64, b: f64, part: f64) -> Option<f64> {
+    let way = b - a;
+    Some(match (a.is_finite(), b.is_finite()) {
+        _ if a == b || part == 0.0 => a,
+        (true, true) if way.is_infinite() => a * (1.0 - part) + b * part,
+        (true, true) if part >= 0.5 => b - way * (1.0 - part),
+        (true, true) => a + way * part,
+        (true, false) => b,
+        (false, true) => a,
+        (false, false) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    #[test]
+    fn keys_are_ordered_as_floats_are() {
+        let floats = [f64::NEG_INFINITY, -1e308, -1.5, -5e-324, 0.0, 5e-324, 1.0, f64::INFINITY];
+        assert!(floats.is_sorted_by_key(|float| key_of(*float)));
+        assert!(floats.iter().all(|float| float_of(key_of(*float)) == *float));
+        assert_eq!(key_of(-0.0), key_of(0.0));
+    }
+
+    #[test]
+    fn what_a_chunk_sends_is_bounded() {
+        let mut random = Random::new(1);
+        for mask in [u64::MAX >> 1, 0x800F_FFFF_FFFF_FFFF, 0xFFFF_FFFF_0000_0000] {
+            let mut collect = Collect::new(Range::ALL);
+            let mut count = 0;
+            for _ in 0..300_000 {
+                let float = f64::from_bits(random.next() & mask);
+                if !float.is_nan() {
+                    collect.add(float);
+                    count += 1;
+                }
+            }
+            let found = collect.found();
+            assert!(found.buckets.len() <= SENT, "{}", found.buckets.len());
+            assert_eq!(found.buckets.iter().map(|bucket| bucket.2).sum::<u64>(), count);
+            // Seven bits of a number in a byte, as it travels.
+            let bytes = |number: u64| (64 - number.leading_zeros()).div_ceil(7).max(1) as usize;
+            let sizes = found.buckets.iter().map(|(a, b, c)| bytes(*a) + bytes(*b) + bytes(*c));
+            assert!(sizes.sum::<usize>() < 1 << 20);
+        }
+    }
+
+    #[test]
+    fn memory_bounds_what_the_parent_holds() {
+        let mut random = Random::new(2);
+        let mut select = Select::new(0.5, 100 * BUCKET_BYTES);
+        for _ in 0..20 {
+            let mut collect = Collect::new(Range::ALL);
+            (0..2000).for_each(|_| collect.add(random.next() as f64));
+            select.merge(collect.found());
+            assert!(select.buckets.by_prefix.len() <= 100);
+        }
+    }
+
+    #[test]
+    fn few_different_values_take_one_round_and_many_take_two() {
+        let mut random = Random::new(3);
+        for (different, rounds) in [(20_000, 1), (1 << 30, 2)] {
+            let values: Vec<f64> =
+                (0..400_000).map(|_| random.below(different) as f64 / 100.0).collect();
+            let mut select = Select::new(0.5, 8 << 20);
+            let mut round = 1;
+            loop {
+                for chunk in values.chunks(150_000) {
+                    let mut collect = Collect::new(select.range());
+                    chunk.iter().for_each(|value| collect.add(*value));
+                    select.merge(collect.found());
+                }
+                if select.finish_round() {
+                    break;
+                }
+                round += 1;
+            }
+            assert_eq!(round, rounds, "{different}");
+        }
+    }
+
+    #[test]
+    fn between_infinities_and_far_floats_are_values_where_there_is_one() {
+        let infinity = f64::INFINITY;
+        assert_eq!(between(1.0, 3.0, 0.25), Some(1.5));
+        assert_eq!(between(1.0, infinity, 0.0), Some(1.0));
+        assert_eq!(between(1.0, infinity, 0.5), Some(infinity));
+        assert_eq!(between(-infinity, 1.0, 0.5), Some(-infinity));
+        assert_eq!(between(-infinity, infinity, 0.5), None);
+        assert_eq!(between(infinity, infinity, 0.5), Some(infinity));
+        assert_eq!(between(-f64::MAX, f64::MAX, 0.5), Some(0.0));
     }
 }

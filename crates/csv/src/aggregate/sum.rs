@@ -5,7 +5,7 @@
 //!   limbs   [0]            …   [68]          …   [135]        32 bits each, in an i64:
 //!           2^-2176            2^0               2^2144       carries wait in the upper half
 //! ```
-//! The idea is Kulisch's long accumulator.
+//! The idea is Kulisch's long accumulator. Many floats at once are first summed by exponent.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,12 @@ const LOWEST: i32 = -2176;
 const LIMBS: usize = 136;
 /// An addition adds less than 2^32 to a limb, so this many leave an `i64` far from full.
 const PENDING: u32 = 1 << 29;
+/// Fewer floats than this are added one by one.
+const MANY: usize = 1 << 12;
+/// A square has at most 106 bits, so the sum of this many fits 127.
+const SQUARES: usize = 1 << 21;
+/// The exponent field of infinities, as it is in the bits of a float.
+const INFINITE: usize = 0x7FF;
 
 /// An exact sum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,14 +43,26 @@ impl Default for ExactSum {
     }
 }
 
+/// The fraction with its hidden bit, of a float with this exponent field.
+#[inline]
+fn whole_of(bits: u64, field: usize) -> u64 {
+    bits & ((1 << 52) - 1) | u64::from(field != 0) << 52
+}
+
+/// The exponent of a fraction's lowest bit, of a float with this exponent field.
+fn exponent_of(field: usize) -> i32 {
+    field.max(1) as i32 - 1075
+}
+
+fn field_of(bits: u64) -> usize {
+    (bits >> 52) as usize & INFINITE
+}
+
 /// A finite float as sign, whole number and exponent.
 fn parts(float: f64) -> (bool, u64, i32) {
     let bits = float.to_bits();
-    let (exponent, fraction) = ((bits >> 52) as i32 & 0x7FF, bits & ((1 << 52) - 1));
-    match exponent {
-        0 => (float.is_sign_negative(), fraction, -1074),
-        _ => (float.is_sign_negative(), fraction | 1 << 52, exponent - 1075),
-    }
+    let field = field_of(bits);
+    (float.is_sign_negative(), whole_of(bits, field), exponent_of(field))
 }
 
 impl ExactSum {
@@ -63,6 +81,11 @@ impl ExactSum {
         }
     }
 
+    fn add_wide(&mut self, negative: bool, whole: u128, exponent: i32) {
+        self.add_scaled(negative, whole as u64, exponent);
+        self.add_scaled(negative, (whole >> 64) as u64, exponent + 64);
+    }
+
     #[inline]
     pub(super) fn add(&mut self, float: f64) {
         if float.is_finite() {
@@ -75,26 +98,71 @@ impl ExactSum {
     }
 
     pub(super) fn add_int(&mut self, int: i128) {
-        let whole = int.unsigned_abs();
-        self.add_scaled(int < 0, whole as u64, 0);
-        self.add_scaled(int < 0, (whole >> 64) as u64, 64);
+        self.add_wide(int < 0, int.unsigned_abs(), 0);
     }
 
     /// Adds the square.
     pub(super) fn add_square(&mut self, float: f64) {
         if float.is_finite() {
             let (_, whole, exponent) = parts(float);
-            let square = u128::from(whole) * u128::from(whole);
-            self.add_scaled(false, square as u64, 2 * exponent);
-            self.add_scaled(false, (square >> 64) as u64, 2 * exponent + 64);
+            self.add_wide(false, u128::from(whole) * u128::from(whole), 2 * exponent);
         } else {
             self.positive_infinity = true;
         }
     }
 
+    /// Adds those of many floats that are valid.
+    pub(super) fn add_all(&mut self, floats: &[f64], valid: &[bool]) {
+        if floats.len() < MANY {
+            let valid = floats.iter().zip(valid).filter(|(_, valid)| **valid);
+            return valid.for_each(|(float, _)| self.add(*float));
+        }
+        // A table of 32 KiB, of which most columns use a few lines: half the time of the limbs.
+        let mut by_field = vec![0_i128; INFINITE + 1];
+        for (float, valid) in floats.iter().zip(valid) {
+            // What is not valid adds zero: no branch that guesses wrong.
+            let bits = float.to_bits() & u64::from(*valid).wrapping_neg();
+            let field = field_of(bits);
+            if field == INFINITE {
+                self.add(*float);
+                continue;
+            }
+            let whole = whole_of(bits, field) as i64;
+            let sign = bits as i64 >> 63;
+            by_field[field] += i128::from((whole ^ sign) - sign);
+        }
+        for (field, sum) in by_field.into_iter().enumerate().filter(|(_, sum)| *sum != 0) {
+            self.add_wide(sum < 0, sum.unsigned_abs(), exponent_of(field));
+        }
+    }
+
+    /// Adds the squares of those of many floats that are valid.
+    pub(super) fn add_all_squares(&mut self, floats: &[f64], valid: &[bool]) {
+        if floats.len() < MANY {
+            let valid = floats.iter().zip(valid).filter(|(_, valid)| **valid);
+            return valid.for_each(|(float, _)| self.add_square(*float));
+        }
+        let mut by_field = vec![0_u128; INFINITE + 1];
+        for (floats, valid) in floats.chunks(SQUARES).zip(valid.chunks(SQUARES)) {
+            for (float, valid) in floats.iter().zip(valid) {
+                let bits = float.to_bits() & u64::from(*valid).wrapping_neg();
+                let field = field_of(bits);
+                if field == INFINITE {
+                    self.add_square(*float);
+                    continue;
+                }
+                let whole = u128::from(whole_of(bits, field));
+                by_field[field] += whole * whole;
+            }
+            for (field, sum) in by_field.iter_mut().enumerate().filter(|(_, sum)| **sum != 0) {
+                self.add_wide(false, std::mem::take(sum), 2 * exponent_of(field));
+            }
+        }
+    }
+
     /// Passes carries on: then every limb but the last is from 0 to 2^32 - 1, and equal sums have
     /// equal limbs.
-    fn carry(&mut self) {
+    pub(super) fn carry(&mut self) {
         let mut carry = 0;
         let (last, lower) = self.limbs.split_last_mut().expect("there are limbs");
         for limb in lower {
@@ -121,13 +189,14 @@ impl ExactSum {
         self.positive_infinity || self.negative_infinity
     }
 
-    /// The sum, rounded to the nearest float once; `None` if infinities of both signs are in it.
-    pub(super) fn value(&self) -> Option<f64> {
+    /// The sum divided by a number that is not zero, rounded to the nearest float once; `None` if
+    /// infinities of both signs are in it.
+    pub(super) fn divided_by(&self, divisor: u64) -> Option<f64> {
         match (self.positive_infinity, self.negative_infinity) {
             (true, true) => None,
             (true, false) => Some(f64::INFINITY),
             (false, true) => Some(f64::NEG_INFINITY),
-            (false, false) => Some(self.big().to_f64()),
+            (false, false) => Some(self.big().divided_by(divisor).to_f64()),
         }
     }
 
@@ -144,39 +213,41 @@ impl ExactSum {
         let last = sum.limbs[LIMBS - 1] as u64;
         let lower = sum.limbs[..LIMBS - 1].iter().map(|limb| *limb as u32);
         let limbs = lower.chain([last as u32, (last >> 32) as u32]).collect();
-        Big { negative, limbs, exponent: LOWEST }.trimmed()
+        Big { negative, limbs, exponent: LOWEST, more: false }.trimmed()
     }
 }
 
-/// A whole number times a power of two.
+/// A whole number times a power of two, and perhaps a little more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Big {
     negative: bool,
-    /// Lowest first; none is zero.
+    /// Lowest first; the last is not zero.
     limbs: Vec<u32>,
+    /// A multiple of 32.
     exponent: i32,
+    /// Whether a part of one, lost in a division, is missing.
+    more: bool,
 }
 
 impl Big {
     pub(super) fn of(whole: u64) -> Big {
-        Big { negative: false, limbs: vec![whole as u32, (whole >> 32) as u32], exponent: 0 }
-            .trimmed()
+        let limbs = vec![whole as u32, (whole >> 32) as u32];
+        Big { negative: false, limbs, exponent: 0, more: false }.trimmed()
     }
 
     fn trimmed(mut self) -> Big {
         while self.limbs.last() == Some(&0) {
             self.limbs.pop();
         }
-        let zeros = self.limbs.iter().take_while(|limb| **limb == 0).count();
-        self.limbs.drain(..zeros);
-        self.exponent += 32 * zeros as i32;
+        if !self.more {
+            let zeros = self.limbs.iter().take_while(|limb| **limb == 0).count();
+            self.limbs.drain(..zeros);
+            self.exponent += 32 * zeros as i32;
+        }
         self
     }
 
-    pub(super) fn is_positive(&self) -> bool {
-        !self.negative && !self.limbs.is_empty()
-    }
-
+    /// The product of two that nothing is missing of.
     pub(super) fn times(&self, other: &Big) -> Big {
         let mut limbs = vec![0_u32; self.limbs.len() + other.limbs.len() + 1];
         for (i, a) in self.limbs.iter().enumerate() {
@@ -189,15 +260,15 @@ impl Big {
             limbs[i + other.limbs.len()] = carry as u32;
         }
         let negative = self.negative != other.negative;
-        Big { negative, limbs, exponent: self.exponent + other.exponent }.trimmed()
+        Big { negative, limbs, exponent: self.exponent + other.exponent, more: false }.trimmed()
     }
 
-    /// The difference of two that are not negative, if it is not negative.
+    /// The difference of two that are not negative and that nothing is missing of, if it is not
+    /// negative.
     pub(super) fn minus(&self, other: &Big) -> Option<Big> {
         if other.limbs.is_empty() {
             return Some(self.clone());
         }
-        // Exponents are sums of multiples of 32.
         let exponent = self.exponent.min(other.exponent);
         let shifted = |big: &Big| {
             let zeros = ((big.exponent - exponent) / 32) as usize;
@@ -213,24 +284,43 @@ impl Big {
             *limb = difference as u32;
             borrow = i64::from(difference < 0);
         }
-        (borrow == 0).then(|| Big { negative: false, limbs, exponent }.trimmed())
+        (borrow == 0).then(|| Big { negative: false, limbs, exponent, more: false }.trimmed())
     }
 
-    /// The 64 highest bits, the lowest of them set if any below is, and their exponent.
-    fn highest(&self) -> (u64, i32) {
-        let mut window = 0_u128;
-        for limb in self.limbs.iter().rev().take(3) {
+    /// Divided by a number that is not zero, to at least 128 bits.
+    pub(super) fn divided_by(&self, divisor: u64) -> Big {
+        if divisor == 1 || self.limbs.is_empty() {
+            return self.clone();
+        }
+        // As long as the divisor, and 128 bits more.
+        let lower = [0; 6];
+        let mut limbs = [&lower, &self.limbs[..]].concat();
+        let mut rest = 0;
+        for limb in limbs.iter_mut().rev() {
+            let part = u128::from(rest) << 32 | u128::from(*limb);
+            // The rest is less than the divisor, so this is less than 2^32.
+            *limb = (part / u128::from(divisor)) as u32;
+            rest = (part % u128::from(divisor)) as u64;
+        }
+        let exponent = self.exponent - 32 * lower.len() as i32;
+        Big { negative: self.negative, limbs, exponent, more: self.more || rest != 0 }.trimmed()
+    }
+
+    /// The 128 highest bits of one that is not zero, the highest of them set; their exponent, and
+    /// whether more is below.
+    fn highest(&self) -> (u128, i32, bool) {
+        let top = self.limbs.iter().rev().chain([0; 5].iter());
+        let (mut window, mut taken) = (0_u128, top.take(5));
+        for limb in taken.by_ref().take(4) {
             window = window << 32 | u128::from(*limb);
         }
-        let taken = self.limbs.len().min(3);
-        let below = self.limbs[..self.limbs.len() - taken].iter().any(|limb| *limb != 0);
-        let exponent = self.exponent + 32 * (self.limbs.len() - taken) as i32;
-        let excess = 64 - window.leading_zeros() as i32;
-        if excess <= 0 {
-            return (window as u64, exponent);
-        }
-        let lost = window & ((1 << excess) - 1) != 0;
-        ((window >> excess) as u64 | u64::from(lost || below), exponent + excess)
+        let fifth = u64::from(*taken.next().unwrap_or(&0));
+        let free = window.leading_zeros();
+        let both = fifth << free;
+        let below = self.limbs.iter().rev().skip(5).any(|limb| *limb != 0);
+        let exponent = self.exponent + 32 * (self.limbs.len() as i32 - 4) - free as i32;
+        let more = self.more || below || both as u32 != 0;
+        (window << free | u128::from(both >> 32), exponent, more)
     }
 
     /// The nearest float.
@@ -238,32 +328,179 @@ impl Big {
         if self.limbs.is_empty() {
             return 0.0;
         }
-        let (whole, exponent) = self.highest();
-        let float = scale(whole as f64, exponent);
+        let (whole, exponent, more) = self.highest();
+        let float = rounded(whole, exponent, more);
         if self.negative { -float } else { float }
     }
 
-    /// The root of this divided by a number.
-    pub(super) fn root_of_quotient(&self, divisor: f64) -> f64 {
+    /// The whole number that this is, if it is one and fits.
+    pub(super) fn to_int(&self) -> Option<i128> {
+        if self.limbs.is_empty() {
+            return Some(0);
+        }
+        let zeros = u32::try_from(self.exponent).ok().filter(|_| !self.more)?;
+        if zeros as usize + 32 * self.limbs.len() > 128 {
+            return None;
+        }
+        let whole = self.limbs.iter().rev().fold(0_u128, |int, limb| int << 32 | u128::from(*limb));
+        let whole = i128::try_from(whole.checked_shl(zeros)?).ok()?;
+        Some(if self.negative { -whole } else { whole })
+    }
+
+    /// The float that is nearest to the root of one that is not negative.
+    pub(super) fn root(&self) -> f64 {
         if self.limbs.is_empty() {
             return 0.0;
         }
-        let (whole, exponent) = self.highest();
-        let odd = exponent.rem_euclid(2);
-        let quotient = scale(whole as f64, odd) / divisor;
-        scale(quotient.sqrt(), (exponent - odd) / 2)
+        let (mut whole, mut exponent, mut more) = self.highest();
+        if exponent % 2 != 0 {
+            more |= whole & 1 != 0;
+            whole >>= 1;
+            exponent += 1;
+        }
+        // Of at least 127 bits, so the root has 64.
+        let root = whole.isqrt();
+        rounded(root, exponent / 2, more || root * root != whole)
     }
 }
 
-/// `float` times two to the power of `exponent`, in steps that do not leave the range on the way.
-fn scale(mut float: f64, mut exponent: i32) -> f64 {
-    while exponent > 900 {
-        float *= 2_f64.powi(900);
-        exponent -= 900;
+/// The float that is nearest to `whole` times two to the power of `exponent` (ties to even), where
+/// `more` says that a part of one is missing; `whole` then has more bits than a float.
+fn rounded(whole: u128, exponent: i32, more: bool) -> f64 {
+    let bits = 128 - whole.leading_zeros() as i32;
+    // Below 2^-1074 there are no bits in floats.
+    let dropped = (bits - 53).max(-1074 - exponent);
+    if dropped > 128 {
+        return 0.0;
     }
-    while exponent < -900 {
-        float *= 2_f64.powi(-900);
-        exponent += 900;
+    let (kept, exponent) = if dropped <= 0 {
+        (whole, exponent)
+    } else {
+        let kept = whole.checked_shr(dropped as u32).unwrap_or(0);
+        let half = 1_u128 << (dropped - 1);
+        let lost = whole & (half | (half - 1));
+        let up = lost > half || lost == half && (more || kept & 1 == 1);
+        (kept + u128::from(up), exponent + dropped)
+    };
+    // At most 2^53, and the product is a float or overflows: neither step rounds.
+    kept as f64 * power(exponent)
+}
+
+/// Two to the power of an exponent not below -1074; infinity where that is no float.
+fn power(exponent: i32) -> f64 {
+    match exponent {
+        1024.. => f64::INFINITY,
+        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
+        _ => f64::from_bits(1 << (exponent + 1074)),
     }
-    float * 2_f64.powi(exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    fn any_float(random: &mut Random) -> f64 {
+        match random.below(20) {
+            0 => 0.0,
+            1 => -0.0,
+            2 => f64::from_bits(random.next() & !(INFINITE as u64) << 52),
+            _ => f64::from_bits(random.next() & !(1 << 62)),
+        }
+    }
+
+    fn sum_of(floats: &[f64]) -> ExactSum {
+        let mut sum = ExactSum::default();
+        floats.iter().for_each(|float| sum.add(*float));
+        sum
+    }
+
+    #[test]
+    fn every_float_is_its_own_sum() {
+        let mut random = Random::new(1);
+        for float in [5e-324, f64::MIN_POSITIVE, f64::MAX, -f64::MAX, 1.0, 2.0_f64.powi(1023)] {
+            assert_eq!(sum_of(&[float]).divided_by(1), Some(float));
+        }
+        for _ in 0..20_000 {
+            let float = any_float(&mut random);
+            assert_eq!(sum_of(&[float]).divided_by(1), Some(float));
+        }
+    }
+
+    #[test]
+    fn the_sum_quotient_and_root_of_two_are_those_of_the_processor() {
+        // Which rounds each of them once.
+        let mut random = Random::new(2);
+        for _ in 0..50_000 {
+            let a = any_float(&mut random);
+            // Of about the same size, or its bits would not meet.
+            let b = f64::from_bits(a.to_bits() ^ random.next() >> (10 + random.below(52)));
+            let b = if random.below(2) == 0 { b } else { -b };
+            if b.is_finite() {
+                assert_eq!(sum_of(&[a, b]).divided_by(1), Some(a + b), "{a:e} {b:e}");
+            }
+            let divisor = random.next() >> (11 + random.below(50)) | 1;
+            let quotient = sum_of(&[a]).divided_by(divisor);
+            assert_eq!(quotient, Some(a / divisor as f64), "{a:e} {divisor}");
+            let root = sum_of(&[a.abs()]).big().root();
+            assert_eq!(root, a.abs().sqrt(), "{a:e}");
+        }
+    }
+
+    #[test]
+    fn bounded_sums_are_those_of_fixed_point() {
+        let mut random = Random::new(3);
+        for round in 0..300 {
+            let units: Vec<i64> = (0..round)
+                .map(|_| (random.next() as i64 >> 11) << random.below(10) >> random.below(60))
+                .collect();
+            // A unit is 2^-40; a float holds each of them.
+            let floats: Vec<f64> = units.iter().map(|unit| *unit as f64 / 2_f64.powi(40)).collect();
+            let expected: i128 = floats.iter().map(|float| (float * 2_f64.powi(40)) as i128).sum();
+            // Rounded once, as a cast of an integer is.
+            let expected = expected as f64 / 2_f64.powi(40);
+            assert_eq!(sum_of(&floats).divided_by(1), Some(expected));
+        }
+    }
+
+    #[test]
+    fn adding_many_is_adding_each() {
+        let mut random = Random::new(4);
+        for len in [0, 1, MANY - 1, MANY, 3 * MANY + 5] {
+            for infinities in [false, true] {
+                let mut floats: Vec<f64> = (0..len).map(|_| any_float(&mut random)).collect();
+                let valid: Vec<bool> = (0..len).map(|_| random.below(4) > 0).collect();
+                if infinities && len > 0 {
+                    floats[len / 2] = f64::NEG_INFINITY;
+                }
+                let (mut all, mut squares) = (ExactSum::default(), ExactSum::default());
+                all.add_all(&floats, &valid);
+                squares.add_all_squares(&floats, &valid);
+                let (mut each, mut each_square) = (ExactSum::default(), ExactSum::default());
+                for (float, _) in floats.iter().zip(&valid).filter(|(_, valid)| **valid) {
+                    each.add(*float);
+                    each_square.add_square(*float);
+                }
+                for sum in [&mut all, &mut squares, &mut each, &mut each_square] {
+                    sum.carry();
+                }
+                assert_eq!((all, squares), (each, each_square), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn integers_come_back_if_they_fit() {
+        for int in [0, 1, -1, 1 << 32, (1 << 100) + 1, i128::MAX, i128::MIN + 1] {
+            let mut sum = ExactSum::default();
+            sum.add_int(int);
+            assert_eq!(sum.big().to_int(), Some(int));
+            sum.add(0.5);
+            assert_eq!(sum.big().to_int(), None);
+        }
+        let mut sum = ExactSum::default();
+        sum.add_int(i128::MAX);
+        sum.add_int(1);
+        assert_eq!(sum.big().to_int(), None);
+    }
 }

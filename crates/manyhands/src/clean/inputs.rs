@@ -144,6 +144,7 @@ pub(super) fn route(
         Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
         _ => {}
     }
+    let concatenated = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
     let mut routes = Vec::with_capacity(inputs.len());
     for input in inputs {
         let target = match output {
@@ -153,7 +154,8 @@ pub(super) fn route(
                 Target::File(directory.join(file_name(&input, template)?))
             }
         };
-        let rejects = rejects_path(&input, &target, options);
+        let number = concatenated.then_some(routes.len());
+        let rejects = rejects_path(&input, &target, number, options);
         routes.push(Route { input, target, rejects });
     }
     check(&routes, output, options)?;
@@ -197,22 +199,28 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
     Ok(built)
 }
 
-fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<PathBuf> {
-    let beside = |path: &Path| {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".rejects.csv");
-        name
+/// The place for one input's rejects. Inputs that share an output are told apart by their numbers.
+fn rejects_path(
+    input: &Input,
+    target: &Target,
+    number: Option<usize>,
+    options: &Options,
+) -> Option<PathBuf> {
+    let input_name = || match input {
+        Input::Stdin => "stdin".into(),
+        Input::File(path) => path.file_name().unwrap_or_default().to_owned(),
     };
-    match (&options.rejects, target) {
-        (None, Target::Stdout) => None,
-        (None, Target::File(path)) if is_device(path) => None,
-        (None, Target::File(path)) => Some(path.with_file_name(beside(path))),
-        (Some(directory), Target::File(path)) => Some(directory.join(beside(path))),
-        (Some(directory), Target::Stdout) => Some(directory.join(match input {
-            Input::Stdin => "stdin.rejects.csv".into(),
-            Input::File(path) => beside(path),
-        })),
+    let (mut name, beside) = match target {
+        Target::File(path) if is_device(path) => (input_name(), None),
+        Target::File(path) => (path.file_name().unwrap_or_default().to_owned(), path.parent()),
+        Target::Stdout => (input_name(), None),
+    };
+    if let Some(number) = number {
+        name.push(format!(".{}-", number + 1));
+        name.push(input_name());
     }
+    name.push(".rejects.csv");
+    Some(options.rejects.as_deref().or(beside)?.join(name))
 }
 
 /// Whether a path is there and is written directly, since it is no regular file.
@@ -241,11 +249,7 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             Target::File(path) if !(concatenated && number > 0) => Some(path),
             _ => None,
         };
-        let rejects = route
-            .rejects
-            .iter()
-            .filter(|_| !(concatenated && number > 0 && options.rejects.is_none()));
-        for path in target.into_iter().chain(rejects) {
+        for path in target.into_iter().chain(&route.rejects) {
             if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
                 let (path, input) = (path.display(), input.display());
                 return Err(usage(format!("the output {path} would overwrite the input {input}")));

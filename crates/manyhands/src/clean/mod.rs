@@ -5,6 +5,7 @@ mod output;
 mod preview;
 mod read;
 mod run;
+mod watch;
 mod work;
 
 use std::ffi::OsString;

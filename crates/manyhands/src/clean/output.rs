@@ -1,15 +1,16 @@
 //! Files that appear under their names only when they are complete.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use manyhands_pool::Reply;
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FileType, RenameFlags};
 
 use super::inputs::{Target, is_device};
+use super::watch::{TICK, Watch};
 
 /// A file beside its final place, removed if it is not published.
 #[derive(Debug)]
@@ -86,6 +87,8 @@ pub(super) struct Sink {
     pub(super) written: u64,
     /// Whether the last byte written ended no line.
     in_line: bool,
+    /// Whether it is a pipe or a terminal, whose reader may be slow.
+    waits: bool,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,8 @@ enum To {
 pub(super) enum WriteError {
     /// Nobody reads any more.
     ClosedPipe,
+    /// The observer stopped the job while the reader was waited for.
+    Interrupted,
     Failed(String),
 }
 
@@ -118,7 +123,10 @@ impl Sink {
                 (To::Draft(draft, file), path.display().to_string())
             }
         };
-        Ok(Sink { to, name, written: 0, in_line: false })
+        let mut sink = Sink { to, name, written: 0, in_line: false, waits: false };
+        let kind = rustix::fs::fstat(sink.descriptor());
+        sink.waits = kind.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_file());
+        Ok(sink)
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {
@@ -135,16 +143,37 @@ impl Sink {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        let result = match &mut self.to {
-            // Unbuffered, as the replies are.
-            To::Stdout(stdout) => {
-                let mut locked = stdout.lock();
-                locked.write_all(bytes).and_then(|()| locked.flush())
+    /// Waits until writing will not block, if the sink is one that can block for long; gives how
+    /// many bytes may be written then.
+    fn wait(&self, len: usize, watch: &mut Watch) -> Result<usize, WriteError> {
+        if !self.waits {
+            return Ok(len);
+        }
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let limit = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
+        let descriptor = self.descriptor();
+        loop {
+            let mut fds = [PollFd::new(&descriptor, PollFlags::OUT)];
+            match poll(&mut fds, Some(&limit)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {
+                    watch.tick().map_err(|_| WriteError::Interrupted)?;
+                }
+                // A pipe that has room has room for so many bytes (PIPE_BUF).
+                _ => return Ok(len.min(4096)),
             }
-            To::Device(file) | To::Draft(_, file) => file.write_all(bytes),
-        };
-        result.map_err(|error| self.wrong(&error))?;
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let now = self.wait(rest.len(), watch)?;
+            match rustix::io::write(self.descriptor(), &rest[..now]) {
+                Ok(count) => rest = &rest[count..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(self.wrong(&error.into())),
+            }
+        }
         self.written += bytes.len() as u64;
         if let Some(last) = bytes.last() {
             self.in_line = !matches!(last, b'\n' | b'\r');
@@ -153,8 +182,19 @@ impl Sink {
     }
 
     /// Writes the first `len` bytes of a reply straight from where they are.
-    pub(super) fn write_reply(&mut self, reply: &Reply, len: usize) -> Result<(), WriteError> {
-        reply.write_to(0, len, self.descriptor()).map_err(|error| self.wrong(&error))?;
+    pub(super) fn write_reply(
+        &mut self,
+        reply: &Reply,
+        len: usize,
+        watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        let mut at = 0;
+        while at < len {
+            let now = self.wait(len - at, watch)?;
+            let written = reply.write_to(at, now, self.descriptor());
+            written.map_err(|error| self.wrong(&error))?;
+            at += now;
+        }
         self.written += len as u64;
         if len > 0 {
             let last =
@@ -165,8 +205,8 @@ impl Sink {
     }
 
     /// Ends the last line, if its own file did not.
-    pub(super) fn end_line(&mut self) -> Result<(), WriteError> {
-        if self.in_line { self.write(b"\n") } else { Ok(()) }
+    pub(super) fn end_line(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+        if self.in_line { self.write(b"\n", watch) } else { Ok(()) }
     }
 
     /// Takes back what was written after the first `len` bytes, if that can be.

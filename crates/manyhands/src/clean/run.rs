@@ -11,11 +11,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
@@ -27,6 +26,7 @@ use manyhands_pool::{AsCompleted, Reply};
 use super::inputs::{self, Input, Route, Target};
 use super::output::{Draft, Sink, WriteError, told};
 use super::read::{Reading, Stream};
+use super::watch::{Observer, TICK, Watch};
 use super::work::{
     self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext,
     WholeReply, WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
@@ -38,13 +38,8 @@ use crate::Pool;
 const WHOLE_CHUNKS: u64 = 4;
 /// How often a chunk may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
-/// How long nothing may happen before the observer is asked.
-const TICK: Duration = Duration::from_millis(50);
 
-pub(super) fn run(
-    job: &Clean,
-    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Report, CleanError> {
+pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
     let now = super::now();
@@ -89,10 +84,13 @@ pub(super) fn run(
         completed: AsCompleted::default(),
         under_way: HashMap::new(),
         reports: vec![FileReport::default(); routes.len()],
-        progress: Progress {
-            files: routes.len(),
-            bytes: sizes.map_or(0, |sizes| sizes.iter().sum()),
-            ..Progress::default()
+        watch: Watch {
+            observe,
+            progress: Progress {
+                files: routes.len(),
+                bytes: sizes.map_or(0, |sizes| sizes.iter().sum()),
+                ..Progress::default()
+            },
         },
         routes: routes.into_iter().enumerate().collect(),
         active: VecDeque::new(),
@@ -100,7 +98,7 @@ pub(super) fn run(
         shared_names: None,
         shared_good: 0,
     };
-    runner.run(observe)?;
+    runner.run()?;
     let (reports, sink, good) = (runner.reports, runner.sink, runner.shared_good);
     if let Some(sink) = sink.filter(|_| good > 0) {
         sink.publish(job.options.force).map_err(CleanError::Failed)?;
@@ -155,6 +153,7 @@ impl From<WriteError> for Fail {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
+            WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => Fail::File(message),
         }
     }
@@ -176,7 +175,7 @@ struct Runner<'a> {
     routes: VecDeque<(usize, Route)>,
     active: VecDeque<Active>,
     reports: Vec<FileReport>,
-    progress: Progress,
+    watch: Watch<'a>,
     /// The one output for all, if there is one.
     sink: Option<Sink>,
     /// The columns of the first file in it.
@@ -253,11 +252,8 @@ enum Step {
 }
 
 impl Runner<'_> {
-    fn run(
-        &mut self,
-        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<(), CleanError> {
-        match self.work_off(observe) {
+    fn run(&mut self) -> Result<(), CleanError> {
+        match self.work_off() {
             Ok(()) => Ok(()),
             Err(Stop::ClosedPipe) => {
                 // Whoever reads has read enough; what was not finished is told.
@@ -277,12 +273,9 @@ impl Runner<'_> {
         }
     }
 
-    fn work_off(
-        &mut self,
-        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<(), Stop> {
+    fn work_off(&mut self) -> Result<(), Stop> {
         loop {
-            while self.under_way.len() < 2 * self.workers && self.submit_next(observe)? {}
+            while self.under_way.len() < 2 * self.workers && self.submit_next()? {}
             if self.active.is_empty() && self.routes.is_empty() {
                 return Ok(());
             }
@@ -294,7 +287,7 @@ impl Runner<'_> {
                 let reply = future.wait();
                 self.take(number, chunk, reply)?;
             }
-            tick(observe, &self.progress)?;
+            self.watch.tick()?;
         }
     }
 
@@ -310,10 +303,7 @@ impl Runner<'_> {
     }
 
     /// Finds something to do and hands it to the pool; false if there is nothing now.
-    fn submit_next(
-        &mut self,
-        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<bool, Stop> {
+    fn submit_next(&mut self) -> Result<bool, Stop> {
         for at in 0..self.active.len() {
             let number = self.active[at].number;
             match self.submit_of(at) {
@@ -361,7 +351,7 @@ impl Runner<'_> {
         self.reports[number] = blank_report(&route);
         let kind = match whole {
             Some(size) => Ok(self.open_whole(&route, size)),
-            None => self.open_chunks(&route, size, observe),
+            None => self.open_chunks(&route, size),
         };
         match kind {
             Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
@@ -381,12 +371,7 @@ impl Runner<'_> {
     }
 
     /// Reads a file's head and makes its plan.
-    fn open_chunks(
-        &self,
-        route: &Route,
-        size: Option<u64>,
-        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Kind, Fail> {
+    fn open_chunks(&mut self, route: &Route, size: Option<u64>) -> Result<Kind, Fail> {
         let cannot = |error: std::io::Error| Fail::File(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
@@ -408,7 +393,7 @@ impl Runner<'_> {
         let (dialect, head) = loop {
             while !stream.at_end && buffer.len() < wanted {
                 while !stream.is_ready(TICK.as_millis() as i64) {
-                    tick(observe, &self.progress).map_err(Fail::Job)?;
+                    self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
                 }
                 stream.read(&self.reading, &mut buffer).map_err(cannot)?;
                 // What a slow stream has given so far may be enough.
@@ -464,7 +449,7 @@ impl Runner<'_> {
             let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
             (Source::Stream(Box::new(streaming)), None)
         } else {
-            let spool = self.spool(&mut stream, buffer, observe)?;
+            let spool = self.spool(&mut stream, buffer)?;
             notes.extend(note_of_decoding("the input", stream.malformed()));
             let stamp = Stamp::of(&spool.metadata().map_err(cannot)?);
             // Workers open the unlinked file by this process's descriptor of it.
@@ -500,12 +485,7 @@ impl Runner<'_> {
     }
 
     /// Copies a stream to a file that has no name.
-    fn spool(
-        &self,
-        stream: &mut Stream,
-        mut buffer: Vec<u8>,
-        observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<File, Fail> {
+    fn spool(&mut self, stream: &mut Stream, mut buffer: Vec<u8>) -> Result<File, Fail> {
         use std::io::Write;
         let directory = self.job.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let wrong = |error: std::io::Error| {
@@ -522,11 +502,11 @@ impl Runner<'_> {
             }
             buffer.clear();
             while !stream.is_ready(TICK.as_millis() as i64) {
-                tick(observe, &self.progress).map_err(Fail::Job)?;
+                self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
             }
             let read = stream.read(&self.reading, &mut buffer);
             read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
-            tick(observe, &self.progress).map_err(Fail::Job)?;
+            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
         }
     }
 
@@ -635,13 +615,14 @@ impl Runner<'_> {
                     check_names(names, &known.names)?;
                     let skipped = if self.shared_good == 0 { 0 } else { known.header_bytes };
                     if skipped == 0 {
-                        sink.write_reply(&reply, len)?;
+                        sink.write_reply(&reply, len, &mut self.watch)?;
                     } else {
-                        sink.end_line()?;
+                        sink.end_line(&mut self.watch)?;
                         sink.write(
                             &reply
                                 .read(skipped, len - skipped)
                                 .map_err(|error| error.to_string())?,
+                            &mut self.watch,
                         )?;
                     }
                     self.shared_good += 1;
@@ -654,15 +635,15 @@ impl Runner<'_> {
                 if let Some(draft) = output.take() {
                     draft.publish(force)?;
                 }
-                self.progress.bytes_done += size;
-                self.progress.rows += report.rows_in;
+                self.watch.progress.bytes_done += size;
+                self.watch.progress.rows += report.rows_in;
             }
             Kind::Chunks(chunks) => {
                 let sink = self.sink.as_mut();
                 let names = &mut self.shared_names;
                 let first = self.shared_good == 0;
                 let done =
-                    chunks.advance(sink, &active.route.target, names, first, &mut self.progress)?;
+                    chunks.advance(sink, &active.route.target, names, first, &mut self.watch)?;
                 if !done {
                     return Ok(());
                 }
@@ -707,7 +688,7 @@ impl Runner<'_> {
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
         report.error = error;
-        self.progress.files_done += 1;
+        self.watch.progress.files_done += 1;
         if self.sink.is_some()
             && let Some(next) = self.active.front().map(active_number)
             && let Err(fail) = self.advance(next)
@@ -727,16 +708,6 @@ fn active_number(active: &Active) -> usize {
 
 fn blank_report(route: &Route) -> FileReport {
     FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
-}
-
-fn tick(
-    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    progress: &Progress,
-) -> Result<(), Stop> {
-    match observe(progress) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(CleanError::Interrupted.into()),
-    }
 }
 
 /// The first bytes of a regular file, for its encoding; those of a stream are not touched.
@@ -830,7 +801,7 @@ impl Chunks {
         target: &Target,
         shared_names: &mut Option<Vec<String>>,
         first: bool,
-        progress: &mut Progress,
+        watch: &mut Watch,
     ) -> Result<bool, Fail> {
         loop {
             while let Some((reply, len, outcome)) = self.held.remove(&self.course.next_chunk()) {
@@ -842,9 +813,10 @@ impl Chunks {
                         return Err("its chunks do not fit together".to_owned().into());
                     }
                 };
-                progress.rows += self.course.rows_seen() - rows;
+                watch.progress.rows += self.course.rows_seen() - rows;
                 if let Source::File { chunk_bytes, size, .. } = &self.source {
                     let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
+                    let progress = &mut watch.progress;
                     progress.bytes_done =
                         (progress.bytes_done + done).min(progress.bytes.max(done));
                 }
@@ -868,15 +840,15 @@ impl Chunks {
                             .map_err(|error| told("cannot write", path, &error))?;
                     }
                 }
-                let sink = self.begin(shared.as_deref_mut(), target, shared_names, first)?;
-                sink.write_reply(&reply, len)?;
+                let sink = self.begin(shared.as_deref_mut(), target, shared_names, first, watch)?;
+                sink.write_reply(&reply, len, watch)?;
             }
             if !self.is_pass_done() {
                 return Ok(false);
             }
             self.passes_done += 1;
             if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
-                self.begin(shared, target, shared_names, first)?;
+                self.begin(shared, target, shared_names, first, watch)?;
                 return Ok(true);
             }
             self.next = 0;
@@ -893,6 +865,7 @@ impl Chunks {
         target: &Target,
         shared_names: &mut Option<Vec<String>>,
         first: bool,
+        watch: &mut Watch,
     ) -> Result<&'s mut Sink, Fail> {
         let begun = self.began_at.is_some();
         let sink = match shared {
@@ -913,9 +886,9 @@ impl Chunks {
         if !self.shared || first {
             let mut header = self.plan.header().to_vec();
             header.extend_from_slice(&self.header_line_end);
-            sink.write(&header)?;
+            sink.write(&header, watch)?;
         } else {
-            sink.end_line()?;
+            sink.end_line(watch)?;
         }
         Ok(sink)
     }
