@@ -160,10 +160,9 @@ fn furthest(direction: Direction, values: &[f64], valid: &[bool], ints: &[bool])
         return None;
     }
     // An integer is what `further` takes of equal numbers.
+    let mut numbers = values.iter().zip(valid).zip(ints);
     let is_int = ints.contains(&true)
-        && values.iter().zip(valid).zip(ints).fold(false, |any, ((value, valid), int)| {
-            any | (*valid & *int & (*value == found))
-        });
+        && numbers.any(|((value, valid), int)| *valid & *int & (*value == found));
     Some(if is_int { Number::Int(found as i128) } else { Number::Float(found + 0.0) })
 }
 
@@ -208,8 +207,8 @@ enum State {
 }
 
 impl Aggregate {
-    /// `memory` is how many bytes of keys it may hold; the less, the more rounds, of which there
-    /// are at most about twenty for a quantile.
+    /// `memory` is how many bytes of keys it may hold, beside the partial that is merged. The less,
+    /// the more rounds: at most 22 for a quantile, however little there is.
     pub(crate) fn new(kind: Kind, memory: usize) -> Self {
         let select = |quantile| State::Select(Box::new(Select::new(quantile, memory)));
         let state = match kind {
@@ -241,7 +240,9 @@ impl Aggregate {
 
     /// Takes a chunk's answer; the order is no matter.
     pub(crate) fn merge(&mut self, partial: Partial) {
-        debug_assert!(!self.done || matches!(partial.0, Answer::Nothing), "the value was known");
+        if self.done {
+            return debug_assert!(matches!(partial.0, Answer::Nothing), "the value was known");
+        }
         match (&mut self.state, partial.0) {
             (State::Extreme(mine), Answer::Extreme(theirs)) => {
                 let direction =
@@ -260,7 +261,6 @@ impl Aggregate {
             (State::Select(select) | State::Distances { select, .. }, Answer::Keys(found)) => {
                 select.merge(found);
             }
-            (_, Answer::Nothing) if self.done => {}
             _ => debug_assert!(false, "a chunk answered something else"),
         }
     }
