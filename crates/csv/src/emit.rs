@@ -42,7 +42,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
             }
             match *stretch {
                 Stretch::Fields(..) if place == 0 && whole_first => {
-                    out.extend_from_slice(&batch.bytes[batch.start(row)..end]);
+                    push_short(batch.bytes, batch.start(row), end, out);
                 }
                 Stretch::Fields(first, last) if batch.is_whole(row) => {
                     let (from, to) = (batch.source(row, first).0, batch.source(row, last).1);
@@ -82,6 +82,20 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
         out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
     }
     Ok(())
+}
+
+/// Appends `bytes[from..to]`. Copying a fixed length, too much of it if need be, costs no call.
+#[inline]
+fn push_short(bytes: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+    let len = to - from;
+    match bytes[from..].first_chunk::<64>() {
+        Some(chunk) if len <= 64 => {
+            let end = out.len() + len;
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&bytes[from..to]),
+    }
 }
 
 /// Rows that no step touched: neighbours are copied together.

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         a_job_that_its_observer_stops_leaves_nothing,
         a_file_that_changes_while_it_is_read_fails,
         files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
+        the_header_of_one_output_is_that_of_its_first_good_file,
         rejects_of_one_output_are_kept_apart_by_input,
     ])
 }
@@ -318,6 +319,29 @@ fn files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it() {
     assert_eq!(errors, [false, false, true, true, false], "{:?}", report.files);
     let expected = format!("value,name\n1,one\n{big}5,five\r\n");
     assert_eq!(fs::read_to_string(&output).unwrap(), expected);
+}
+
+fn the_header_of_one_output_is_that_of_its_first_good_file() {
+    let place = Place::new();
+    let rows: String = (0..200).map(|row| format!("{row}\n")).collect();
+    let inputs = [
+        place.write("1.csv", b""),
+        place.write("2.csv", format!("bad\n{rows}x\n").as_bytes()),
+        place.write("3.csv", format!("value\n{rows}").as_bytes()),
+        place.write("4.csv", b"value\n7\n"),
+    ];
+    let output = place.path("all.csv");
+    let recipe = r#"
+        on_bad = "fail"
+        steps = [{ filter = "CASE WHEN has_column('bad') THEN bad >= 0 ELSE TRUE END" }]
+    "#;
+    let clean = Clean::new(inputs, Output::ConcatenatedFile(output.clone()))
+        .recipe(Recipe::from_toml(recipe).unwrap())
+        .options(options(2, 100));
+    let report = clean.run(on).unwrap();
+    let errors: Vec<bool> = report.files.iter().map(|file| file.error.is_some()).collect();
+    assert_eq!(errors, [false, true, false, false], "{:?}", report.files);
+    assert_eq!(fs::read_to_string(&output).unwrap(), format!("value\n{rows}7\n"));
 }
 
 fn rejects_of_one_output_are_kept_apart_by_input() {

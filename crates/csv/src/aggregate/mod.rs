@@ -160,9 +160,12 @@ fn furthest(direction: Direction, values: &[f64], valid: &[bool], ints: &[bool])
         return None;
     }
     // An integer is what `further` takes of equal numbers.
-    let mut numbers = values.iter().zip(valid).zip(ints);
-    let is_int = ints.contains(&true)
-        && numbers.any(|((value, valid), int)| *valid & *int & (*value == found));
+    let numbers = values.iter().zip(valid).zip(ints);
+    let found_again = |any, ((value, valid), int): ((&f64, &bool), &bool)| {
+        // No branch, which a vector has none of.
+        any | (valid & int & (*value == found))
+    };
+    let is_int = ints.contains(&true) && numbers.fold(false, found_again);
     Some(if is_int { Number::Int(found as i128) } else { Number::Float(found + 0.0) })
 }
 

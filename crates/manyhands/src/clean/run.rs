@@ -178,11 +178,14 @@ struct Runner<'a> {
     watch: Watch<'a>,
     /// The one output for all, if there is one.
     sink: Option<Sink>,
-    /// The columns of the first file in it.
-    shared_names: Option<Vec<String>>,
+    /// The first file in it, by number, and its columns.
+    shared_names: SharedNames,
     /// How many files are in it.
     shared_good: usize,
 }
+
+/// Whose header is in the one output for all, and the names in it.
+type SharedNames = Option<(usize, Vec<String>)>;
 
 /// A file that is being cleaned.
 struct Active {
@@ -200,6 +203,8 @@ enum Kind {
 
 /// A big file, or a stream.
 struct Chunks {
+    /// Its file's.
+    number: usize,
     context: ChunkContext,
     plan: Plan,
     head: Head,
@@ -326,14 +331,14 @@ impl Runner<'_> {
                 Ok(metadata) if metadata.is_dir() => {
                     self.routes.pop_front();
                     self.reports[number] = blank_report(&route);
-                    self.end(number, Some("it is a directory".to_owned()));
+                    self.end(number, Some("it is a directory".to_owned()))?;
                     return Ok(true);
                 }
                 Ok(_) => None,
                 Err(error) => {
                     self.routes.pop_front();
                     self.reports[number] = blank_report(&route);
-                    self.end(number, Some(format!("cannot read it: {error}")));
+                    self.end(number, Some(format!("cannot read it: {error}")))?;
                     return Ok(true);
                 }
             },
@@ -351,11 +356,11 @@ impl Runner<'_> {
         self.reports[number] = blank_report(&route);
         let kind = match whole {
             Some(size) => Ok(self.open_whole(&route, size)),
-            None => self.open_chunks(&route, size),
+            None => self.open_chunks(number, &route, size),
         };
         match kind {
             Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
-            Err(Fail::File(message)) => self.end(number, Some(message)),
+            Err(Fail::File(message)) => self.end(number, Some(message))?,
             Err(Fail::Job(stop)) => return Err(stop),
         }
         Ok(true)
@@ -371,7 +376,12 @@ impl Runner<'_> {
     }
 
     /// Reads a file's head and makes its plan.
-    fn open_chunks(&mut self, route: &Route, size: Option<u64>) -> Result<Kind, Fail> {
+    fn open_chunks(
+        &mut self,
+        number: usize,
+        route: &Route,
+        size: Option<u64>,
+    ) -> Result<Kind, Fail> {
         let cannot = |error: std::io::Error| Fail::File(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
@@ -464,6 +474,7 @@ impl Runner<'_> {
         let recipe = TravellingRecipe::new(&self.job.recipe, self.now);
         let context = ChunkContext { recipe, dialect, header, file, plan: Default::default() };
         Ok(Kind::Chunks(Box::new(Chunks {
+            number,
             context,
             plan,
             head,
@@ -611,9 +622,16 @@ impl Runner<'_> {
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 let (target, size) = (active.route.target_name(), *size);
                 if let Some(sink) = &mut self.sink {
-                    let names = self.shared_names.get_or_insert_with(|| known.names.clone());
-                    check_names(names, &known.names)?;
-                    let skipped = if self.shared_good == 0 { 0 } else { known.header_bytes };
+                    let skipped = match &self.shared_names {
+                        Some((_, names)) => {
+                            check_names(names, &known.names)?;
+                            known.header_bytes
+                        }
+                        None => 0,
+                    };
+                    if self.shared_names.is_none() && !known.names.is_empty() {
+                        self.shared_names = Some((number, known.names.clone()));
+                    }
                     if skipped == 0 {
                         sink.write_reply(&reply, len, &mut self.watch)?;
                     } else {
@@ -641,20 +659,20 @@ impl Runner<'_> {
             Kind::Chunks(chunks) => {
                 let sink = self.sink.as_mut();
                 let names = &mut self.shared_names;
-                let first = self.shared_good == 0;
-                let done =
-                    chunks.advance(sink, &active.route.target, names, first, &mut self.watch)?;
+                let done = chunks.advance(sink, &active.route.target, names, &mut self.watch)?;
                 if !done {
                     return Ok(());
                 }
                 let rejected = chunks.course.rejected();
                 check_rejects(max_rejects, rejected, chunks.course.rows_in())?;
                 chunks.finish(report, force)?;
+                if let (Some(sink), Some(began)) = (&self.sink, chunks.began_at) {
+                    report.bytes_out = sink.written - began;
+                }
                 self.shared_good += usize::from(shared);
             }
         }
-        self.end(number, None);
-        Ok(())
+        self.end(number, None).map_err(Fail::Job)
     }
 
     /// A file failed; or with it all.
@@ -663,23 +681,25 @@ impl Runner<'_> {
             Fail::File(message) => message,
             Fail::Job(stop) => return Err(stop),
         };
-        let began = self.active(number).and_then(|(_, active)| match &active.kind {
-            Kind::Chunks(chunks) => chunks.began_at,
-            Kind::Whole { .. } => None,
+        let place = self.active(number).map(|(place, active)| match &active.kind {
+            Kind::Chunks(chunks) => (place, chunks.began_at),
+            Kind::Whole { .. } => (place, None),
         });
-        if let (Some(began), Some(sink)) = (began, &mut self.sink)
-            && !sink.truncate(began)
+        if let (Some((0, began)), Some(sink)) = (place, &mut self.sink)
+            && !sink.truncate(began.unwrap_or(sink.written))
         {
             let name = &self.reports[number].input;
             let message = format!("{name}: {message}; a part of it is in the output already");
             return Err(CleanError::Failed(message).into());
         }
-        self.end(number, Some(message));
-        Ok(())
+        if self.shared_names.as_ref().is_some_and(|(of, _)| *of == number) {
+            self.shared_names = None;
+        }
+        self.end(number, Some(message))
     }
 
     /// A file is done, for better or worse: what waited behind it may write.
-    fn end(&mut self, number: usize, error: Option<String>) {
+    fn end(&mut self, number: usize, error: Option<String>) -> Result<(), Stop> {
         if let Some((place, _)) = self.active(number) {
             self.active.remove(place);
         }
@@ -689,15 +709,9 @@ impl Runner<'_> {
         }
         report.error = error;
         self.watch.progress.files_done += 1;
-        if self.sink.is_some()
-            && let Some(next) = self.active.front().map(active_number)
-            && let Err(fail) = self.advance(next)
-        {
-            // It cannot be told from here; the next look at the file fails it.
-            match fail {
-                Fail::File(message) => self.end(next, Some(message)),
-                Fail::Job(_) => {}
-            }
+        match self.active.front().map(active_number).filter(|_| self.sink.is_some()) {
+            Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),
+            None => Ok(()),
         }
     }
 }
@@ -799,8 +813,7 @@ impl Chunks {
         &mut self,
         mut shared: Option<&mut Sink>,
         target: &Target,
-        shared_names: &mut Option<Vec<String>>,
-        first: bool,
+        shared_names: &mut SharedNames,
         watch: &mut Watch,
     ) -> Result<bool, Fail> {
         loop {
@@ -840,7 +853,7 @@ impl Chunks {
                             .map_err(|error| told("cannot write", path, &error))?;
                     }
                 }
-                let sink = self.begin(shared.as_deref_mut(), target, shared_names, first, watch)?;
+                let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
                 sink.write_reply(&reply, len, watch)?;
             }
             if !self.is_pass_done() {
@@ -848,7 +861,7 @@ impl Chunks {
             }
             self.passes_done += 1;
             if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
-                self.begin(shared, target, shared_names, first, watch)?;
+                self.begin(shared, target, shared_names, watch)?;
                 return Ok(true);
             }
             self.next = 0;
@@ -863,8 +876,7 @@ impl Chunks {
         &'s mut self,
         shared: Option<&'s mut Sink>,
         target: &Target,
-        shared_names: &mut Option<Vec<String>>,
-        first: bool,
+        shared_names: &mut SharedNames,
         watch: &mut Watch,
     ) -> Result<&'s mut Sink, Fail> {
         let begun = self.began_at.is_some();
@@ -879,16 +891,19 @@ impl Chunks {
             return Ok(sink);
         }
         self.began_at = Some(sink.written);
-        if self.shared {
-            let names = shared_names.get_or_insert_with(|| self.plan.output_names().to_vec());
-            check_names(names, self.plan.output_names())?;
-        }
-        if !self.shared || first {
-            let mut header = self.plan.header().to_vec();
-            header.extend_from_slice(&self.header_line_end);
-            sink.write(&header, watch)?;
-        } else {
-            sink.end_line(watch)?;
+        match shared_names {
+            Some((_, names)) if self.shared => {
+                check_names(names, self.plan.output_names())?;
+                sink.end_line(watch)?;
+            }
+            names => {
+                let mut header = self.plan.header().to_vec();
+                header.extend_from_slice(&self.header_line_end);
+                sink.write(&header, watch)?;
+                if self.shared && !header.is_empty() {
+                    *names = Some((self.number, self.plan.output_names().to_vec()));
+                }
+            }
         }
         Ok(sink)
     }
