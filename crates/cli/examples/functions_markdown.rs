@@ -7,13 +7,22 @@ use manyhands::clean::functions;
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "# Functions of expressions\n")?;
-    writeln!(out, "Made by `scripts/generate-docs` from the table that evaluates them; `manyhands functions NAME` says the same.")?;
-    writeln!(out, "Every example is a test. Those of aggregates are over a column `value` that holds 1, 2, 3 and 6.")?;
+    writeln!(
+        out,
+        "Made by `scripts/generate-docs` from the table that evaluates them; `manyhands functions NAME` says the same."
+    )?;
+    writeln!(
+        out,
+        "Every example is a test. Those of aggregates are over a column `value` that holds 1, 2, 3 and 6."
+    )?;
     let mut group = "";
     for function in functions() {
         if function.group != group {
             group = function.group;
-            writeln!(out, "\n## {group}\n\n| function | what it gives | examples |\n|---|---|---|")?;
+            writeln!(
+                out,
+                "\n## {group}\n\n| function | what it gives | examples |\n|---|---|---|"
+            )?;
         }
         let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
         let examples = function.examples.iter().map(|(expression, result)| {

@@ -3,6 +3,8 @@
 //!
 //! `clean_files INPUT... ` reads those inputs; without any, the example data of this repository.
 
+#![allow(clippy::print_stdout, reason = "it shows what came of it")]
+
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,7 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = Path::new(&file.input).file_name().unwrap_or_default().display();
         match &file.error {
             Some(error) => println!("{name}: {error}"),
-            None => println!("{name}: {} rows in, {} out, {} rejected", file.rows_in, file.rows_out, file.rows_rejected()),
+            None => println!(
+                "{name}: {} rows in, {} out, {} rejected",
+                file.rows_in,
+                file.rows_out,
+                file.rows_rejected()
+            ),
         }
         let set_aside: u64 = file.set_aside.iter().map(|rows| rows.rows).sum();
         assert!(file.error.is_some() || file.rows_in == file.rows_out + set_aside);

@@ -1,6 +1,8 @@
 //! Cleans one large CSV file on all cores: a `value` that cannot be read, or is missing, becomes
 //! 0.0; the order is kept.
 
+#![allow(clippy::print_stdout, reason = "it shows what came of it")]
+
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
@@ -20,7 +22,8 @@ steps = [
 fn main() -> Result<(), Box<dyn Error>> {
     manyhands::init();
     let directory = tempfile::tempdir()?;
-    let (input, output) = (directory.path().join("large.csv"), directory.path().join("cleaned_large.csv"));
+    let (input, output) =
+        (directory.path().join("large.csv"), directory.path().join("cleaned_large.csv"));
     let (mut dirty, mut expected) = ("id,value\n".to_owned(), "id,value\n".to_owned());
     for id in 0..500_000 {
         let value = ["12.50", "", "n/a", "7"][id % 4];

@@ -1,0 +1,67 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::kit::Dir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The commands in the ```sh blocks of a page that begin with `manyhands`, continued lines joined.
+fn commands(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let joined = blocks.map(|block| block.replace("\\\n", " ")).collect::<Vec<_>>().join("\n");
+    joined.lines().filter(|line| line.starts_with("manyhands ")).map(str::to_owned).collect()
+}
+
+/// Runs a line in a shell that knows the command, in a directory with the example data.
+fn run(dir: &Dir, line: &str) -> std::process::Output {
+    let binary = Path::new(env!("CARGO_BIN_EXE_manyhands"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir(dir.path("")).env("PATH", path);
+    shell.output().unwrap()
+}
+
+fn with_examples() -> Dir {
+    let dir = Dir::new();
+    symlink(root().join("examples"), dir.path("examples")).unwrap();
+    dir
+}
+
+#[test]
+fn the_first_command_of_readme_cleans_the_example_data() {
+    let commands = commands("README.md");
+    let dir = with_examples();
+    let output = run(&dir, &commands[0]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} says {told}", commands[0]);
+    let inputs = fs::read_dir(root().join("examples/data")).unwrap();
+    let inputs = inputs.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        name.ends_with(".csv") || name.ends_with(".tsv")
+    });
+    let cleaned = fs::read_dir(dir.path("cleaned")).unwrap();
+    let cleaned = cleaned.filter(|entry| {
+        !entry.as_ref().unwrap().path().to_string_lossy().ends_with(".rejects.csv")
+    });
+    assert_eq!(cleaned.count(), inputs.count());
+    let january = dir.read("cleaned/cleaned_orders-2025-01.csv");
+    assert!(january.lines().next().unwrap().ends_with(",normalized_value"), "{january}");
+}
+
+#[test]
+fn the_programs_of_the_guide_run() {
+    for line in commands("docs/clean.md") {
+        let dir = with_examples()
+            .file("data/a.csv", "Value , x\n1,2\n,\n600,1\n")
+            .file("data/b.csv", "x\n2\n")
+            .file("large.csv", "id,value\n1,n/a\n2,3\n");
+        let output = run(&dir, &line);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line} says {told}");
+    }
+}
