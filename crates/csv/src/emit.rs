@@ -21,6 +21,9 @@ enum Stretch<'a> {
 pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
     let (plan, dialect) = (batch.plan, &batch.plan.dialect);
     let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+    if batch.alive.is_empty() {
+        return Ok(());
+    }
     let stretches = stretches(batch, delimiter == dialect.delimiter);
     out.reserve(batch.bytes.len() + 16 * batch.alive.len());
     if let [Stretch::Fields(0, last)] = stretches[..]

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         a_file_that_changes_while_it_is_read_fails,
         files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
         the_header_of_one_output_is_that_of_its_first_good_file,
+        files_without_headers_are_joined_at_line_ends,
+        an_input_of_nothing_has_an_output_of_nothing,
         rejects_of_one_output_are_kept_apart_by_input,
     ])
 }
@@ -342,6 +344,36 @@ fn the_header_of_one_output_is_that_of_its_first_good_file() {
     let errors: Vec<bool> = report.files.iter().map(|file| file.error.is_some()).collect();
     assert_eq!(errors, [false, true, false, false], "{:?}", report.files);
     assert_eq!(fs::read_to_string(&output).unwrap(), format!("value\n{rows}7\n"));
+}
+
+fn files_without_headers_are_joined_at_line_ends() {
+    let place = Place::new();
+    let inputs = [
+        place.write("1.csv", b"1,2"),
+        place.write("2.csv", b""),
+        place.write("3.csv", b"3,4\n"),
+        place.write("4.csv", b"5,6"),
+    ];
+    let output = place.path("all.csv");
+    let mut options = options(2, 1 << 20);
+    options.has_header = false;
+    let clean = Clean::new(inputs, Output::ConcatenatedFile(output.clone())).options(options);
+    let report = clean.run(on).unwrap();
+    assert!(report.files.iter().all(|file| file.error.is_none()), "{:?}", report.files);
+    assert_eq!(fs::read_to_string(&output).unwrap(), "1,2\n3,4\n5,6");
+}
+
+fn an_input_of_nothing_has_an_output_of_nothing() {
+    let place = Place::new();
+    let blank = "\n".repeat(1000);
+    for (name, bytes, chunk_bytes) in [("a.csv", "", 1 << 20), ("b.csv", &blank[..], 10)] {
+        let input = place.write(name, bytes.as_bytes());
+        let output = place.path("out.csv");
+        let report = job(&input, &output, ARTICLE, options(2, chunk_bytes)).run(on).unwrap();
+        assert_eq!(report.files[0].error, None);
+        assert_eq!(report.files[0].notes, ["the file is empty"]);
+        assert_eq!(fs::read(&output).unwrap(), b"");
+    }
 }
 
 fn rejects_of_one_output_are_kept_apart_by_input() {

@@ -17,14 +17,15 @@ pub(super) fn drop_empty(batch: &mut Batch, step: usize, columns: &[usize]) {
         && columns.iter().all(|column| matches!(batch.columns[*column], Column::Source(_)));
     let keep: Vec<bool> = (0..batch.alive.len())
         .map(|k| {
-            if untouched {
-                let row = batch.alive[k] as usize;
+            let row = batch.alive[k] as usize;
+            // A record that is padded or cut has other lengths.
+            if untouched && batch.is_whole(row) {
                 let len = batch.end(row) - batch.start(row);
                 // Nothing but delimiters and quotes, two for each field.
                 if len > delimiters + 2 * (delimiters + 1) {
                     return true;
                 }
-                if len == delimiters && batch.is_whole(row) {
+                if len == delimiters {
                     return false;
                 }
             }

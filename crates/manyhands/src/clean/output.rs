@@ -89,6 +89,8 @@ pub(super) struct Sink {
     in_line: bool,
     /// Whether it is a pipe or a terminal, whose reader may be slow.
     waits: bool,
+    /// Whether a write was begun and not ended: a part of it may be there.
+    torn: bool,
 }
 
 #[derive(Debug)]
@@ -123,7 +125,7 @@ impl Sink {
                 (To::Draft(draft, file), path.display().to_string())
             }
         };
-        let mut sink = Sink { to, name, written: 0, in_line: false, waits: false };
+        let mut sink = Sink { to, name, written: 0, in_line: false, waits: false, torn: false };
         let kind = rustix::fs::fstat(sink.descriptor());
         sink.waits = kind.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_file());
         Ok(sink)
@@ -165,6 +167,7 @@ impl Sink {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
+        self.torn = true;
         let mut rest = bytes;
         while !rest.is_empty() {
             let now = self.wait(rest.len(), watch)?;
@@ -174,6 +177,7 @@ impl Sink {
                 Err(error) => return Err(self.wrong(&error.into())),
             }
         }
+        self.torn = false;
         self.written += bytes.len() as u64;
         if let Some(last) = bytes.last() {
             self.in_line = !matches!(last, b'\n' | b'\r');
@@ -188,6 +192,7 @@ impl Sink {
         len: usize,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
+        self.torn = true;
         let mut at = 0;
         while at < len {
             let now = self.wait(len - at, watch)?;
@@ -195,6 +200,7 @@ impl Sink {
             written.map_err(|error| self.wrong(&error))?;
             at += now;
         }
+        self.torn = false;
         self.written += len as u64;
         if len > 0 {
             let last =
@@ -212,10 +218,12 @@ impl Sink {
     /// Takes back what was written after the first `len` bytes, if that can be.
     pub(super) fn truncate(&mut self, len: u64) -> bool {
         use std::io::Seek;
-        let To::Draft(_, file) = &mut self.to else { return self.written == len };
+        let To::Draft(_, file) = &mut self.to else {
+            return self.written == len && !self.torn;
+        };
         let done = file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok();
         if done {
-            self.written = len;
+            (self.written, self.torn) = (len, false);
         }
         done
     }

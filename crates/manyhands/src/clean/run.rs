@@ -19,7 +19,7 @@ use std::time::Instant;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
     Accepted, Course, Cutter, Head, HeadFound, Next, Outcome, Plan, Prepared, REJECTS_HEADER,
-    find_head,
+    Recipe, find_head,
 };
 use manyhands_pool::{AsCompleted, Reply};
 
@@ -98,7 +98,12 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         shared_names: None,
         shared_good: 0,
     };
-    runner.run()?;
+    let result = runner.run();
+    // Whoever still works must end before the drafts go, or would make them anew.
+    if result.is_err() || !runner.under_way.is_empty() {
+        pool.terminate();
+    }
+    result?;
     let (reports, sink, good) = (runner.reports, runner.sink, runner.shared_good);
     if let Some(sink) = sink.filter(|_| good > 0) {
         sink.publish(job.options.force).map_err(CleanError::Failed)?;
@@ -400,6 +405,9 @@ impl Runner<'_> {
         let mut stream = Stream::new(file);
         let mut buffer = Vec::new();
         let mut wanted = SNIFFED;
+        let job = self.job;
+        let mut recipe = &job.recipe;
+        let nothing = Recipe::default();
         let (dialect, head) = loop {
             while !stream.at_end && buffer.len() < wanted {
                 while !stream.is_ready(TICK.as_millis() as i64) {
@@ -415,7 +423,8 @@ impl Runner<'_> {
             match find_head(&dialect, &buffer, self.reading.skip_lines, stream.at_end) {
                 HeadFound::Head(head) => break (dialect, head),
                 HeadFound::Nothing => {
-                    // Nothing but blank lines: an output without rows.
+                    // Nothing but blank lines: no step finds its column, and none has to.
+                    recipe = &nothing;
                     let head = Head {
                         header: 0..0,
                         header_end: 0,
@@ -434,8 +443,12 @@ impl Runner<'_> {
         };
         let header = buffer[head.header.clone()].to_vec();
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
-        let plan =
-            Plan::new(&self.prepared, &dialect, &header).map_err(|error| error.to_string())?;
+        let prepared = match header.is_empty() && stream.at_end {
+            true => Prepared::new(nothing.clone(), self.now),
+            false => Ok(self.prepared.clone()),
+        };
+        let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
+        let plan = plan.map_err(|error| error.to_string())?;
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
             notes.push("the file is empty".to_owned());
@@ -471,7 +484,7 @@ impl Runner<'_> {
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
-        let recipe = TravellingRecipe::new(&self.job.recipe, self.now);
+        let recipe = TravellingRecipe::new(recipe, self.now);
         let context = ChunkContext { recipe, dialect, header, file, plan: Default::default() };
         Ok(Kind::Chunks(Box::new(Chunks {
             number,
@@ -622,20 +635,17 @@ impl Runner<'_> {
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 let (target, size) = (active.route.target_name(), *size);
                 if let Some(sink) = &mut self.sink {
-                    let skipped = match &self.shared_names {
-                        Some((_, names)) => {
-                            check_names(names, &known.names)?;
-                            known.header_bytes
-                        }
-                        None => 0,
-                    };
-                    if self.shared_names.is_none() && !known.names.is_empty() {
+                    let mut skipped = 0;
+                    if let Some((_, names)) = &self.shared_names {
+                        check_names(names, &known.names)?;
+                        sink.end_line(&mut self.watch)?;
+                        skipped = known.header_bytes;
+                    } else if !known.names.is_empty() {
                         self.shared_names = Some((number, known.names.clone()));
                     }
                     if skipped == 0 {
                         sink.write_reply(&reply, len, &mut self.watch)?;
                     } else {
-                        sink.end_line(&mut self.watch)?;
                         sink.write(
                             &reply
                                 .read(skipped, len - skipped)
