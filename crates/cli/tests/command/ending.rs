@@ -86,6 +86,18 @@ fn a_closed_pipe_is_no_error_and_nothing_is_said() {
 }
 
 #[test]
+fn a_pipe_closed_while_a_second_file_waits_to_be_written_ends_it() {
+    let second: String = (0..60_000).map(|n| format!("{n},x{n}\n")).collect();
+    let dir = Dir::with(&many_rows()).file("second.csv", format!("a,b\n{second}"));
+    let command = ["clean", "in.csv", "second.csv", "--concat", "-o", "-", "--filter", "a >= 0"];
+    let mut child = dir.command(command).start();
+    // All of the first file, and some of the second.
+    let mut read = vec![0; many_rows().len() + 70_000];
+    child.stdout.take().unwrap().read_exact(&mut read).unwrap();
+    finish(child).status(0).says_nothing();
+}
+
+#[test]
 fn a_pipe_that_was_never_open_is_no_error_either() {
     let dir = Dir::with(&many_rows());
     let arguments =
