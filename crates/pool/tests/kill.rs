@@ -208,6 +208,9 @@ fn is_a_cause(name: &str, number: u64, error: &Error) -> bool {
 /// Makes a pool with busy, idle and stopped workers and a large segment, tells the pids of all of
 /// it, and waits to be killed.
 fn be_the_parent() -> ! {
+    // Whoever runs the tests in the background of a script has it ignored.
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let pool = pool(3);
     let handle = words(32 << 20);
     let pids = [(); 3].map(|()| {
