@@ -12,6 +12,7 @@ use manyhands_shm::arena::Received;
 
 use crate::error::{Error, Result};
 use crate::future::FutureState;
+use crate::gather::Gathered;
 use crate::map::Inbox;
 use crate::task::Blob;
 
@@ -131,6 +132,7 @@ impl Reply {
 pub(crate) enum Sink {
     Future(Arc<FutureState>),
     Map(Arc<Inbox>),
+    Gather(Arc<Gathered>),
 }
 
 /// One call, shared by all its chunks.
@@ -184,6 +186,7 @@ impl Call {
         match &self.sink {
             Sink::Future(future) => future.complete(Err(error)),
             Sink::Map(inbox) => inbox.fail(task, error),
+            Sink::Gather(gathered) => gathered.complete(task, Err(error)),
         }
     }
 
@@ -191,6 +194,7 @@ impl Call {
         match &self.sink {
             Sink::Future(future) => future.complete(Ok(reply)),
             Sink::Map(inbox) => inbox.succeed(task, reply),
+            Sink::Gather(gathered) => gathered.complete(task, Ok(reply)),
         }
     }
 
@@ -202,6 +206,9 @@ impl Call {
                 future.complete(Ok(Reply::inline(bytes.to_vec(), Vec::new())));
             }
             Sink::Map(inbox) => inbox.gather(task, bytes),
+            Sink::Gather(gathered) => {
+                gathered.complete(task, Ok(Reply::inline(bytes.to_vec(), Vec::new())));
+            }
         }
     }
 }

@@ -16,8 +16,10 @@ type Outcome = Result<Reply>;
 
 enum State {
     Pending,
-    /// Somebody gathers this future's completion, under this number.
-    Watched(Arc<Completions>, usize),
+    /// Somebody is told of this future's completion, under this number.
+    Watched(Completions, u64),
+    /// The same, but for a while a caller waits for just this one and looks itself.
+    Claimed(Completions, u64),
     Done(Outcome),
     Taken,
 }
@@ -37,7 +39,7 @@ impl FutureState {
     pub(crate) fn complete(&self, outcome: Outcome) {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
-            State::Pending => *state = State::Done(outcome),
+            State::Pending | State::Claimed(..) => *state = State::Done(outcome),
             State::Watched(completions, number) => {
                 *state = State::Done(outcome);
                 drop(state);
@@ -56,6 +58,30 @@ impl FutureState {
 
     fn is_done(&self) -> bool {
         matches!(*lock(&self.state), State::Done(_) | State::Taken)
+    }
+
+    /// Has no watcher told of the end, until `unclaim`; says whether there is one, and it was not
+    /// claimed already.
+    fn claim(&self) -> bool {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Taken) {
+            State::Watched(completions, number) => {
+                *state = State::Claimed(completions, number);
+                true
+            }
+            other => {
+                *state = other;
+                false
+            }
+        }
+    }
+
+    fn unclaim(&self) {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Taken) {
+            State::Claimed(completions, number) => *state = State::Watched(completions, number),
+            other => *state = other,
+        }
     }
 
     fn take(&self) -> Option<Outcome> {
@@ -105,6 +131,45 @@ impl Future {
         self.state.take().ok_or(self)
     }
 
+    /// Waits at most `limit`, without taking the outcome; says whether the task has ended. If it ends
+    /// meanwhile, its [`Completions`] are not told: this caller knows.
+    ///
+    /// # Errors
+    /// In a forked copy of the process that made the pool.
+    pub fn wait_done(&self, limit: Option<Duration>) -> Result<bool> {
+        self.shared.check_maker()?;
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let claimed = self.state.claim();
+        let done = self.shared.drive(&self.state.signal, until, || self.state.is_done());
+        if claimed && !done {
+            self.state.unclaim();
+            // It may have ended in between, untold.
+            return Ok(self.state.is_done());
+        }
+        Ok(done)
+    }
+
+    /// The outcome, once: `None` if the task has not ended, or it was taken.
+    pub fn try_take(&self) -> Option<Result<Reply>> {
+        self.state.take()
+    }
+
+    /// Whether a worker has begun the task and not ended it.
+    pub fn is_running(&self) -> bool {
+        self.shared.check_maker().is_ok() && self.shared.is_running(&self.call)
+    }
+
+    /// Has `completions` told of the end under this number; at once if it has ended.
+    pub fn watch(&self, completions: &Completions, number: u64) {
+        let mut state = lock(&self.state.state);
+        if matches!(*state, State::Pending) {
+            *state = State::Watched(completions.clone(), number);
+        } else {
+            drop(state);
+            completions.add(number);
+        }
+    }
+
     /// Whether the task has ended.
     pub fn is_done(&self) -> bool {
         self.state.is_done()
@@ -129,17 +194,35 @@ impl fmt::Debug for Future {
     }
 }
 
-/// The numbers of futures that ended and were not yet taken.
+/// The numbers of what has ended and was not yet looked at: futures that
+/// [are watched](Future::watch), gathers. Cheap to clone; all clones are one.
+#[derive(Default, Clone)]
+pub struct Completions(Arc<Ended>);
+
 #[derive(Default)]
-struct Completions {
-    ended: Mutex<VecDeque<usize>>,
+struct Ended {
+    numbers: Mutex<VecDeque<u64>>,
     signal: Signal,
 }
 
 impl Completions {
-    fn add(&self, number: usize) {
-        lock(&self.ended).push_back(number);
-        self.signal.give();
+    /// Adds a number, as if something had ended.
+    pub fn add(&self, number: u64) {
+        lock(&self.0.numbers).push_back(number);
+        self.0.signal.give();
+    }
+
+    /// All that is there. Does not wait.
+    pub fn take(&self) -> Vec<u64> {
+        lock(&self.0.numbers).drain(..).collect()
+    }
+
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.0.signal
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0.numbers).is_empty()
     }
 }
 
@@ -155,7 +238,7 @@ pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
 /// An iterator over futures as they end; made by [`as_completed`]. More may be added meanwhile.
 #[derive(Default)]
 pub struct AsCompleted {
-    completions: Arc<Completions>,
+    completions: Completions,
     futures: HashMap<usize, Future>,
     added: usize,
     /// The pool of all futures so far, so that the caller can watch its links itself.
@@ -168,14 +251,7 @@ impl AsCompleted {
     pub fn add(&mut self, future: Future) -> usize {
         let number = self.added;
         self.added += 1;
-        let mut state = lock(&future.state.state);
-        if matches!(*state, State::Pending) {
-            *state = State::Watched(Arc::clone(&self.completions), number);
-            drop(state);
-        } else {
-            drop(state);
-            lock(&self.completions.ended).push_back(number);
-        }
+        future.watch(&self.completions, number as u64);
         let pool = self.pool.get_or_insert_with(|| Arc::clone(&future.shared));
         self.several_pools |= !Arc::ptr_eq(pool, &future.shared);
         self.futures.insert(number, future);
@@ -192,13 +268,13 @@ impl AsCompleted {
         // In a forked copy nothing ever completes.
         pool.check_maker().ok()?;
         let completions = &self.completions;
-        let done = || !lock(&completions.ended).is_empty();
+        let done = || !completions.is_empty();
         if self.several_pools {
-            completions.signal.wait_until(until, done);
+            completions.signal().wait_until(until, done);
         } else {
-            pool.drive(&completions.signal, until, done);
+            pool.drive(completions.signal(), until, done);
         }
-        let number = lock(&completions.ended).pop_front()?;
+        let number = lock(&completions.0.numbers).pop_front()? as usize;
         Some((number, self.futures.remove(&number)?))
     }
 }

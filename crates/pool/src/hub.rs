@@ -112,6 +112,12 @@ impl Shared {
         Err(ErrorKind::Forked { maker: self.maker }.into())
     }
 
+    /// Whether a closing pool is done.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.closing.is_some() && state.is_empty()
+    }
+
     /// Launches the first workers.
     pub(crate) fn begin(&self) {
         self.lock().order_workers(self);
@@ -345,10 +351,10 @@ impl Shared {
         stopped.is_some()
     }
 
-    /// Drops what no worker has begun of a map whose caller is gone.
-    pub(crate) fn abandon(&self, call: &Arc<Call>) {
+    /// Takes back what no worker has begun of a call.
+    pub(crate) fn abandon(&self, call: &Arc<Call>) -> Vec<Chunk> {
         if self.check_maker().is_err() {
-            return;
+            return Vec::new();
         }
         let mut state = self.lock();
         for index in 0..state.slots.len() {
@@ -359,9 +365,29 @@ impl Shared {
                 state.recall(self, index);
             }
         }
-        state.queue.retain(|chunk| !Arc::ptr_eq(&chunk.call, call));
+        let (taken, kept): (Vec<_>, Vec<_>) = mem::take(&mut state.queue)
+            .into_iter()
+            .partition(|chunk| Arc::ptr_eq(&chunk.call, call));
+        state.queue = kept.into();
         state.dispatch(self);
         self.unlock(state);
+        taken
+    }
+
+    /// Whether a worker has begun the task of a call that has one, and not reported it.
+    pub(crate) fn is_running(&self, call: &Arc<Call>) -> bool {
+        let state = self.lock();
+        let runs = |slot: &Slot| {
+            let mut number = slot.ledger.reported();
+            slot.running().is_some_and(|running| {
+                slot.ledger.chunks().any(|chunk| {
+                    let items = number..number + chunk.len() as u64;
+                    number = items.end;
+                    Arc::ptr_eq(&chunk.call, call) && items.contains(&running)
+                })
+            })
+        };
+        state.slots().any(runs)
     }
 
     /// Begins the end of the pool. With `drain` everything submitted is done first.

@@ -73,6 +73,14 @@ pub struct Launched {
     pub stderr: Option<OwnedFd>,
 }
 
+/// A descriptor of a process, readable once it has ended.
+///
+/// # Errors
+/// If there is none of this number, or no room for one more descriptor.
+pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+    os::pidfd(pid)
+}
+
 /// Learns how a process ended, and lets its corpse go.
 pub trait Ending: Send {
     /// How it ended; `None` if it has not yet. Called once the pidfd is readable.
@@ -107,7 +115,7 @@ impl Launcher for ThisProgram {
         let stderr = child.stderr.take().map(OwnedFd::from);
         let pid = child.id();
         // A child that has not been reaped keeps its number, so this is that very process.
-        let pidfd = match os::pidfd(pid) {
+        let pidfd = match pidfd(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
                 let _ = child.kill();

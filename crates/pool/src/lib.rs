@@ -11,13 +11,14 @@
 //! | for | see |
 //! |---|---|
 //! | giving tasks | [`Pool`], [`PoolOptions`], [`CallOptions`], [`Payload`], [`Blob`] |
-//! | taking results | [`Future`], [`as_completed`], [`Map`], [`Reply`], [`Error`] |
+//! | taking results | [`Future`], [`as_completed`], [`Completions`], [`Map`], [`Gather`], [`Reply`], [`Error`] |
 //! | being a worker | [`worker::serve`], [`worker::Runner`] |
 //! | starting workers in another way | [`launch::Launcher`] |
 
 mod call;
 mod error;
 mod future;
+mod gather;
 mod hub;
 mod ledger;
 mod link;
@@ -38,7 +39,8 @@ pub mod worker;
 
 pub use call::{CallOptions, Reply};
 pub use error::{Death, Error, ErrorKind, Result, WorkerName};
-pub use future::{AsCompleted, Future, as_completed};
+pub use future::{AsCompleted, Completions, Future, as_completed};
+pub use gather::{Gain, Gather};
 pub use map::{Map, Source};
 pub use options::PoolOptions;
 pub use pool::Pool;

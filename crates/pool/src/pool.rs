@@ -4,12 +4,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use manyhands_shm::Segment;
 
 use crate::call::{Call, CallOptions, Sink};
 use crate::error::{Error, Result, WorkerName};
-use crate::future::{Future, FutureState};
+use crate::future::{Completions, Future, FutureState};
+use crate::gather::Gather;
 use crate::hub::{Order, Shared};
 use crate::launch::{Launched, Launcher};
 use crate::ledger::Chunk;
@@ -123,6 +125,35 @@ impl Pool {
         Ok(Map::new(shared, function.clone(), context.cloned(), source, options, ordered))
     }
 
+    /// Tasks of one function that are added bit by bit and go on while nobody looks. Results come in
+    /// the order of their positions if `ordered`, else as they end. Once all are done and it is closed,
+    /// the watcher's completions get its number.
+    ///
+    /// # Errors
+    /// If the pool belongs to another process.
+    pub fn gather(
+        &self,
+        function: &Blob,
+        options: CallOptions,
+        ordered: bool,
+        watcher: Option<(Completions, u64)>,
+    ) -> Result<Gather> {
+        self.shared.check_maker()?;
+        let shared = Arc::clone(&self.shared);
+        Ok(Gather::new(shared, function.clone(), options, ordered, watcher))
+    }
+
+    /// Waits until there is something in `completions`, or until `until`; gives what is there. The
+    /// caller watches the workers' links itself meanwhile.
+    ///
+    /// # Errors
+    /// If the pool belongs to another process.
+    pub fn completed(&self, completions: &Completions, until: Option<Instant>) -> Result<Vec<u64>> {
+        self.shared.check_maker()?;
+        self.shared.drive(completions.signal(), until, || !completions.is_empty());
+        Ok(completions.take())
+    }
+
     /// The workers that live now, in no order.
     pub fn workers(&self) -> Vec<WorkerName> {
         if self.shared.check_maker().is_err() {
@@ -150,6 +181,11 @@ impl Pool {
     /// busy ones are killed. Waits until all are gone.
     pub fn terminate(&self) {
         self.end(false);
+    }
+
+    /// Whether the pool was closed, all is done and every worker is gone.
+    pub fn is_over(&self) -> bool {
+        self.shared.check_maker().is_err() || self.shared.is_over()
     }
 
     fn end(&self, drain: bool) {

@@ -1,10 +1,24 @@
 //! Names and conversions for Python; the logic is in the crates below and in `python/manyhands`.
 
+mod launch;
+mod memory;
+mod pool;
+mod worker;
+
 use pyo3::prelude::*;
 
 /// The extension module `manyhands._native`.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::launch::Ending;
+    #[pymodule_export]
+    use crate::memory::Memory;
+    #[pymodule_export]
+    use crate::pool::{Blob, Gather, Pool, Task, usable_cores};
+    #[pymodule_export]
+    use crate::worker::serve;
+
     /// Whether this is an unoptimised build.
     #[pymodule_export]
     const DEBUG: bool = cfg!(debug_assertions);

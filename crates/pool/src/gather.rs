@@ -1,0 +1,347 @@
+//! Gathers: tasks of one function, added bit by bit, whose results are kept until they are taken.
+//!
+//! ```text
+//!   add(payloads) ─► hub's queue ─► workers ─► ready, by position or by arrival ─► next, take_all
+//!      ▲                                         │
+//!      └── wait_room: added and not taken ◄──────┴─► completions, once all are done
+//! ```
+//! Unlike a [`Map`](crate::Map), which pulls its inputs when the next result is asked for, a gather
+//! goes on while nobody looks: one thread may add, another take, and a third be told of the end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::call::{Call, CallOptions, Reply, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::future::Completions;
+use crate::hub::Shared;
+use crate::ledger::Chunk;
+use crate::signal::Signal;
+use crate::task::{Blob, Items, Payload, lock};
+
+/// How many short items travel together at most; the hub takes back what waits behind a long one.
+const CHUNK_ITEMS: usize = 32;
+/// How many bytes of them.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What the hub and the gather share.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    inner: Mutex<Inner>,
+    /// Something is ready, or all is.
+    signal: Signal,
+    /// Something was taken.
+    room: Signal,
+}
+
+#[derive(Default)]
+struct Inner {
+    ready: Ready,
+    done: u64,
+    added: u64,
+    taken: u64,
+    /// No more will be added.
+    closed: bool,
+    /// Somebody waits for the first result, not only for the last.
+    eager: bool,
+    watcher: Option<(Completions, u64)>,
+}
+
+enum Ready {
+    Ordered(BTreeMap<u64, Result<Reply>>),
+    Arrived(VecDeque<(u64, Result<Reply>)>),
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Ready::Ordered(BTreeMap::new())
+    }
+}
+
+impl Inner {
+    fn is_done(&self) -> bool {
+        self.closed && self.done == self.added
+    }
+
+    fn has_next(&self) -> bool {
+        match &self.ready {
+            Ready::Ordered(ready) => {
+                ready.first_key_value().is_some_and(|(at, _)| *at == self.taken)
+            }
+            Ready::Arrived(ready) => !ready.is_empty(),
+        }
+    }
+
+    fn pop(&mut self) -> Option<(u64, Result<Reply>)> {
+        if !self.has_next() {
+            return None;
+        }
+        self.taken += 1;
+        match &mut self.ready {
+            Ready::Ordered(ready) => ready.pop_first(),
+            Ready::Arrived(ready) => ready.pop_front(),
+        }
+    }
+
+    fn tell_watcher(&mut self) {
+        if self.is_done()
+            && let Some((completions, token)) = self.watcher.take()
+        {
+            completions.add(token);
+        }
+    }
+}
+
+impl Gathered {
+    pub(crate) fn complete(&self, task: u64, outcome: Result<Reply>) {
+        let mut inner = lock(&self.inner);
+        inner.done += 1;
+        match &mut inner.ready {
+            Ready::Ordered(ready) => {
+                ready.insert(task, outcome);
+            }
+            Ready::Arrived(ready) => ready.push_back((task, outcome)),
+        }
+        inner.tell_watcher();
+        let tell = inner.eager || inner.is_done();
+        drop(inner);
+        if tell {
+            self.signal.give();
+        }
+    }
+}
+
+/// Tasks of one function that are added bit by bit. Dropping it cancels what no worker has begun.
+pub struct Gather {
+    shared: Arc<Shared>,
+    call: Arc<Call>,
+    gathered: Arc<Gathered>,
+}
+
+/// What became of the task at this position.
+pub type Gain = (u64, Result<Reply>);
+
+impl Gather {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        function: Blob,
+        options: CallOptions,
+        ordered: bool,
+        watcher: Option<(Completions, u64)>,
+    ) -> Gather {
+        let ready = if ordered { Ready::default() } else { Ready::Arrived(VecDeque::new()) };
+        let inner = Mutex::new(Inner { ready, watcher, ..Inner::default() });
+        let gathered = Arc::new(Gathered { inner, ..Gathered::default() });
+        let call = Call::new(function, None, options, Sink::Gather(Arc::clone(&gathered)));
+        Gather { shared, call, gathered }
+    }
+
+    /// Adds tasks, which take the next positions. Short ones travel together; each is a task of its
+    /// own all the same. Does not wait. One that cannot be sent fails in its place.
+    ///
+    /// # Errors
+    /// If the pool is closed; that is then also the result of each of them.
+    pub fn add(&self, payloads: Vec<Payload>) -> Result<()> {
+        self.shared.check_maker()?;
+        let count = payloads.len();
+        let first = {
+            let mut inner = lock(&self.gathered.inner);
+            inner.added += count as u64;
+            inner.added - count as u64
+        };
+        let share = count.div_ceil(4 * self.shared.options.workers).clamp(1, CHUNK_ITEMS);
+        let mut chunks = Vec::with_capacity(count.div_ceil(share));
+        let mut lengths = Vec::new();
+        let mut together = Payload::default();
+        let mut at = first;
+        for payload in payloads {
+            let full = lengths.len() == share
+                || together.bytes.len() + payload.bytes.len() > CHUNK_BYTES
+                || !payload.handles.is_empty()
+                || !together.handles.is_empty();
+            if full && !lengths.is_empty() {
+                self.cut(&mut chunks, &mut lengths, &mut together, &mut at);
+            }
+            lengths.push(payload.bytes.len() as u64);
+            if together.bytes.is_empty() {
+                together = payload;
+            } else {
+                together.bytes.extend_from_slice(&payload.bytes);
+            }
+        }
+        self.cut(&mut chunks, &mut lengths, &mut together, &mut at);
+        match self.shared.enqueue(chunks) {
+            Ok(()) => Ok(()),
+            Err((error, chunks)) => {
+                chunks.iter().for_each(|chunk| self.fail(chunk, &error));
+                Err(error)
+            }
+        }
+    }
+
+    fn cut(
+        &self,
+        chunks: &mut Vec<Chunk>,
+        lengths: &mut Vec<u64>,
+        together: &mut Payload,
+        at: &mut u64,
+    ) {
+        let (first_task, count) = (*at, lengths.len());
+        *at += count as u64;
+        if count == 0 {
+            return;
+        }
+        let payload = std::mem::take(together);
+        match Items::new(&self.shared.arena, std::mem::take(lengths), payload) {
+            Ok(items) => {
+                let call = Arc::clone(&self.call);
+                chunks.push(Chunk {
+                    call,
+                    items,
+                    range: 0..count,
+                    first_task,
+                    losses: 0,
+                    returns: 0,
+                });
+            }
+            Err(error) => {
+                for task in first_task..first_task + count as u64 {
+                    self.gathered.complete(task, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn fail(&self, chunk: &Chunk, error: &Error) {
+        for task in chunk.task()..chunk.task() + chunk.len() as u64 {
+            self.gathered.complete(task, Err(error.clone()));
+        }
+    }
+
+    /// Says that no more will be added.
+    pub fn close(&self) {
+        let mut inner = lock(&self.gathered.inner);
+        inner.closed = true;
+        inner.tell_watcher();
+        drop(inner);
+        self.gathered.signal.give();
+    }
+
+    /// Waits until fewer than `limit` tasks are added and not taken, or until `until`; says which.
+    pub fn wait_room(&self, limit: u64, until: Option<Instant>) -> bool {
+        let room = || {
+            let inner = lock(&self.gathered.inner);
+            inner.added - inner.taken < limit
+        };
+        self.gathered.room.wait_until(until, room);
+        room()
+    }
+
+    /// Waits for results, and moves all that can be given to `out`, at most `most`: those next in the
+    /// order of the positions, or in that of arrival. Moves none after the last one, or when `until`
+    /// is over. The caller watches the workers' links itself while it waits.
+    ///
+    /// # Errors
+    /// In a forked copy of the process that made the pool.
+    pub fn next(&self, most: usize, until: Option<Instant>, out: &mut Vec<Gain>) -> Result<()> {
+        self.shared.check_maker()?;
+        lock(&self.gathered.inner).eager = true;
+        self.shared.drive(&self.gathered.signal, until, || {
+            let inner = lock(&self.gathered.inner);
+            inner.has_next() || inner.closed && inner.taken == inner.added
+        });
+        let mut inner = lock(&self.gathered.inner);
+        while out.len() < most
+            && let Some(gain) = inner.pop()
+        {
+            out.push(gain);
+        }
+        drop(inner);
+        self.gathered.room.give();
+        Ok(())
+    }
+
+    /// Whether all results were taken, and no more will be added.
+    pub fn is_exhausted(&self) -> bool {
+        let inner = lock(&self.gathered.inner);
+        inner.closed && inner.taken == inner.added
+    }
+
+    /// Waits until all tasks are done and no more will be added, or until `until`; says which.
+    ///
+    /// # Errors
+    /// In a forked copy of the process that made the pool.
+    pub fn wait(&self, until: Option<Instant>) -> Result<bool> {
+        self.shared.check_maker()?;
+        let done = || lock(&self.gathered.inner).is_done();
+        Ok(self.shared.drive(&self.gathered.signal, until, done))
+    }
+
+    /// Whether all tasks are done and no more will be added.
+    pub fn is_done(&self) -> bool {
+        lock(&self.gathered.inner).is_done()
+    }
+
+    /// All results that are there and were not taken, in the order in which `next` would give them.
+    pub fn take_all(&self) -> Vec<Gain> {
+        let mut inner = lock(&self.gathered.inner);
+        std::iter::from_fn(|| inner.pop()).collect()
+    }
+
+    /// Fails what no worker has begun with `Cancelled`. What runs goes on.
+    pub fn cancel(&self) {
+        for chunk in self.shared.abandon(&self.call) {
+            self.fail(&chunk, &ErrorKind::Cancelled { task: chunk.task() }.into());
+        }
+    }
+}
+
+impl Drop for Gather {
+    fn drop(&mut self) {
+        self.call.cancel();
+        self.shared.abandon(&self.call);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order_or_as_they_arrive() {
+        for (ordered, expected) in [(true, [0, 1, 2]), (false, [2, 0, 1])] {
+            let gathered = Gathered::default();
+            let mut inner = lock(&gathered.inner);
+            if !ordered {
+                inner.ready = Ready::Arrived(VecDeque::new());
+            }
+            (inner.added, inner.closed) = (3, true);
+            drop(inner);
+            for task in [2, 0, 1] {
+                gathered.complete(task, Err(Error::invalid("x")));
+            }
+            let mut inner = lock(&gathered.inner);
+            assert!(inner.is_done());
+            let taken: Vec<u64> =
+                std::iter::from_fn(|| inner.pop()).map(|(task, _)| task).collect();
+            assert_eq!(taken, expected);
+        }
+    }
+
+    #[test]
+    fn the_watcher_is_told_once_all_are_done_and_none_can_come() {
+        let completions = Completions::default();
+        let gathered = Gathered::default();
+        lock(&gathered.inner).watcher = Some((completions.clone(), 7));
+        lock(&gathered.inner).added = 1;
+        gathered.complete(0, Err(Error::invalid("x")));
+        assert_eq!(completions.take(), []);
+        let mut inner = lock(&gathered.inner);
+        inner.closed = true;
+        inner.tell_watcher();
+        inner.tell_watcher();
+        drop(inner);
+        assert_eq!(completions.take(), [7]);
+    }
+}

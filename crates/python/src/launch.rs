@@ -1,0 +1,124 @@
+//! Workers that Python starts: the launcher calls it, how they end is learnt without it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use manyhands_pool::launch::{self, Child, Exit, Launched, Launcher};
+use pyo3::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::memory::take_descriptor;
+use crate::pool;
+
+/// Calls `launch(name, socket)` of `_launch.py`, which gives an [`Ending`] and the reading end of the
+/// worker's standard error. Descriptors change hands as numbers.
+pub(crate) struct PythonLauncher(pub(crate) Py<PyAny>);
+
+impl Launcher for PythonLauncher {
+    fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
+        // On the pool's launching thread: the hub never waits for Python.
+        let started = Python::try_attach(|py| -> PyResult<Launched> {
+            let started = self.0.bind(py).call1((name, socket.into_raw_fd()))?;
+            let (ending, stderr): (Py<Ending>, Option<i32>) = started.extract()?;
+            let watch = Arc::clone(&ending.get().0);
+            Ok(Launched {
+                pid: watch.pid,
+                pidfd: watch.pidfd.try_clone()?,
+                ending: Box::new(Watcher(watch)),
+                stderr: stderr.map(take_descriptor).transpose()?,
+            })
+        });
+        let started =
+            started.ok_or_else(|| io::Error::other("the interpreter is shutting down"))?;
+        started.map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// How a worker ends: whoever sees its end first, the pool or `multiprocessing`, keeps its exit
+/// status for the other.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Ending(Arc<Watch>);
+
+struct Watch {
+    pid: u32,
+    pidfd: OwnedFd,
+    /// Where the fork server, whose child it is, will write its exit status.
+    sentinel: Option<OwnedFd>,
+    exit: Mutex<Option<Exit>>,
+}
+
+impl Watch {
+    fn exit(&self) -> Option<Exit> {
+        let mut exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if exit.is_none() {
+            *exit = match &self.sentinel {
+                None => launch::Ending::reap(&mut Child, self.pidfd.as_fd()),
+                Some(sentinel) => told(sentinel.as_fd()),
+            };
+        }
+        *exit
+    }
+}
+
+/// What a fork server wrote: a signed 64-bit number, negative for a signal.
+fn told(sentinel: BorrowedFd<'_>) -> Option<Exit> {
+    if !is_readable(sentinel, Some(0)) {
+        return None;
+    }
+    let mut bytes = [0; 8];
+    let exit = match rustix::io::read(sentinel, &mut bytes) {
+        Ok(8) => match i64::from_ne_bytes(bytes) {
+            code @ 0.. => Exit::Code(code as i32),
+            signal => Exit::Signal(-signal as i32),
+        },
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return None,
+        // The fork server itself is gone.
+        _ => Exit::Unknown,
+    };
+    Some(exit)
+}
+
+fn is_readable(fd: BorrowedFd<'_>, milliseconds: Option<i64>) -> bool {
+    let limit = milliseconds
+        .map(|limit| Timespec { tv_sec: limit / 1000, tv_nsec: limit % 1000 * 1_000_000 });
+    poll(&mut [PollFd::new(&fd, PollFlags::IN)], limit.as_ref()).is_ok_and(|ready| ready > 0)
+}
+
+struct Watcher(Arc<Watch>);
+
+impl launch::Ending for Watcher {
+    fn reap(&mut self, _pidfd: BorrowedFd<'_>) -> Option<Exit> {
+        self.0.exit()
+    }
+}
+
+#[pymethods]
+impl Ending {
+    /// `sentinel`, if given, is a descriptor to take over: the worker is a fork server's child.
+    #[new]
+    fn new(pid: u32, sentinel: Option<i32>) -> PyResult<Self> {
+        let sentinel = sentinel.map(take_descriptor).transpose()?;
+        let pidfd = launch::pidfd(pid)?;
+        Ok(Ending(Arc::new(Watch { pid, pidfd, sentinel, exit: Mutex::new(None) })))
+    }
+
+    /// The exit status, negative for a signal; `None` when `timeout` (seconds) is over first.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
+        let exit = pool::wait(py, timeout, |slice| {
+            if let Some(exit) = self.0.exit() {
+                return Ok(Some(exit));
+            }
+            let left = slice.saturating_duration_since(std::time::Instant::now());
+            let fd = self.0.sentinel.as_ref().unwrap_or(&self.0.pidfd);
+            is_readable(fd.as_fd(), Some(left.as_millis() as i64));
+            Ok(self.0.exit())
+        })?;
+        Ok(exit.map(|exit| match exit {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => -signal,
+            // As the standard library says it.
+            Exit::Unknown => 255,
+        }))
+    }
+}

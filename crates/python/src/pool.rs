@@ -1,0 +1,439 @@
+//! The pool: tasks in, results out. Pickling, callbacks and names are Python's.
+//!
+//! A payload is the pickled bytes and, after them, one byte that says how to call the function
+//! (`_worker.py` knows); a result's last byte says whether it is a value or an exception. No call here holds the
+//! GIL while it waits, and none gives it away where there is nothing to wait for: another thread
+//! would take it for five milliseconds.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use manyhands_pool::{
+    Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gain,
+    Gather as PoolGather, Payload, Pool as Workers, PoolOptions, Reply,
+};
+use manyhands_shm::Segment;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+
+use crate::launch::PythonLauncher;
+use crate::memory::Memory;
+
+/// Waits are cut so that Ctrl-C is noticed.
+const SLICE: Duration = Duration::from_millis(50);
+/// Payloads of more bytes are copied without the GIL.
+const LARGE: usize = 1 << 20;
+
+/// Worker processes and what is needed to give them tasks.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Pool {
+    workers: Arc<Workers>,
+    completions: Completions,
+}
+
+/// Something that travels to each worker once.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Blob(PoolBlob);
+
+/// One task.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Task(Future);
+
+/// Tasks of one function, added bit by bit.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Gather {
+    inner: PoolGather,
+    /// So that it can be waited for with the pool's links watched.
+    _workers: Arc<Workers>,
+}
+
+/// A payload's bytes, the memory that travels with it by reference, and how to call.
+fn payload(data: &[u8], memories: Option<Vec<Py<Memory>>>, mode: u8) -> Payload {
+    let mut bytes = Vec::with_capacity(data.len() + 1);
+    bytes.extend_from_slice(data);
+    bytes.push(mode);
+    Payload { bytes, handles: handles(memories) }
+}
+
+pub(crate) fn handles(memories: Option<Vec<Py<Memory>>>) -> Vec<Arc<Segment>> {
+    memories.unwrap_or_default().iter().map(|memory| memory.get().segment()).collect()
+}
+
+pub(crate) fn memories<'py>(
+    py: Python<'py>,
+    handles: &[Arc<Segment>],
+) -> PyResult<Bound<'py, PyList>> {
+    let memories = handles.iter().map(|handle| Memory::from_segment(Arc::clone(handle)));
+    PyList::new(py, memories.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// A result's status, its bytes and the memory they refer to; or the error that stands for it.
+type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+fn outcome<'py>(py: Python<'py>, outcome: Result<Reply, Error>) -> PyResult<Outcome<'py>> {
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(error) => {
+            let error = to_python(py, &error).into_value(py).into_bound(py).into_any();
+            return Ok((FAILED, error, py.None().into_bound(py)));
+        }
+    };
+    let attached = match reply.handles() {
+        [] => py.None().into_bound(py),
+        some => memories(py, some)?.into_any(),
+    };
+    let large = reply.len() > LARGE;
+    let read = move || reply.into_bytes();
+    let bytes = if large { py.detach(read) } else { read() };
+    match bytes.as_deref() {
+        Ok([data @ .., status]) => Ok((*status, PyBytes::new(py, data).into_any(), attached)),
+        Ok([]) => Err(PyValueError::new_err("a result without a status")),
+        Err(error) => {
+            let error = to_python(py, error).into_value(py).into_bound(py).into_any();
+            Ok((FAILED, error, attached))
+        }
+    }
+}
+
+/// The status of a task whose error is the pool's own.
+const FAILED: u8 = 2;
+
+fn options(deadline: Option<f64>, retries: u32) -> PyResult<CallOptions> {
+    let deadline = deadline.map(seconds).transpose()?;
+    Ok(CallOptions { deadline, retries, chunk_size: None })
+}
+
+/// Seconds as a duration; negative ones are none at all.
+pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
+    if seconds.is_nan() {
+        return Err(PyValueError::new_err("a time limit that is not a number"));
+    }
+    Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+/// Waits in slices without the GIL until `step`, which gets the end of its slice, is done; `None`
+/// when `timeout` is over first.
+pub(crate) fn wait<T: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    step: impl Fn(Instant) -> PyResult<Option<T>> + Sync,
+) -> PyResult<Option<T>> {
+    let until = match timeout {
+        Some(limit) => Instant::now().checked_add(seconds(limit)?),
+        None => None,
+    };
+    loop {
+        let now = Instant::now();
+        let slice = until.map_or(now + SLICE, |until| until.min(now + SLICE));
+        if let Some(value) = py.detach(|| step(slice))? {
+            return Ok(Some(value));
+        }
+        py.check_signals()?;
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(None);
+        }
+    }
+}
+
+#[pymethods]
+impl Pool {
+    #[new]
+    #[allow(clippy::too_many_arguments, reason = "called by name from one place in Python")]
+    #[pyo3(signature = (launch, workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
+    fn new(
+        py: Python<'_>,
+        launch: Py<PyAny>,
+        workers: usize,
+        startup: Vec<u8>,
+        memory_limit: Option<u64>,
+        cpu_affinity: Vec<Vec<usize>>,
+        tasks_per_worker: Option<NonZeroU64>,
+        finish_grace: f64,
+    ) -> PyResult<Self> {
+        let options = PoolOptions {
+            workers,
+            startup,
+            memory_limit,
+            cpu_affinity,
+            tasks_per_worker,
+            finish_grace: seconds(finish_grace)?,
+            ..PoolOptions::default()
+        };
+        let launcher = PythonLauncher(launch);
+        let workers =
+            py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
+        Ok(Pool { workers: Arc::new(workers), completions: Completions::default() })
+    }
+
+    /// Something that travels to each worker once; equal bytes give the same.
+    fn blob(
+        &self,
+        py: Python<'_>,
+        data: &[u8],
+        memories: Option<Vec<Py<Memory>>>,
+    ) -> PyResult<Blob> {
+        let payload = Payload { bytes: data.to_vec(), handles: handles(memories) };
+        let blob = if payload.bytes.len() > LARGE {
+            py.detach(|| self.workers.blob(payload))
+        } else {
+            self.workers.blob(payload)
+        };
+        blob.map(Blob).map_err(|error| to_python(py, &error))
+    }
+
+    /// Submits one task; with a token, `completed` tells of its end.
+    #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
+    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, token))]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        blob: &Blob,
+        data: &[u8],
+        memories: Option<Vec<Py<Memory>>>,
+        mode: u8,
+        deadline: Option<f64>,
+        retries: u32,
+        token: Option<u64>,
+    ) -> PyResult<Task> {
+        let options = options(deadline, retries)?;
+        let payload = payload(data, memories, mode);
+        let submit = || {
+            let future = self.workers.submit(&blob.0, None, payload, options)?;
+            if let Some(token) = token {
+                future.watch(&self.completions, token);
+            }
+            Ok(Task(future))
+        };
+        let task = if data.len() > LARGE { py.detach(submit) } else { submit() };
+        task.map_err(|error: Error| to_python(py, &error))
+    }
+
+    /// Tasks of one function that are added bit by bit; with a token, `completed` tells of their end.
+    fn gather(
+        &self,
+        py: Python<'_>,
+        blob: &Blob,
+        deadline: Option<f64>,
+        retries: u32,
+        ordered: bool,
+        token: Option<u64>,
+    ) -> PyResult<Gather> {
+        let watcher = token.map(|token| (self.completions.clone(), token));
+        let gather = self.workers.gather(&blob.0, options(deadline, retries)?, ordered, watcher);
+        let inner = gather.map_err(|error| to_python(py, &error))?;
+        Ok(Gather { inner, _workers: Arc::clone(&self.workers) })
+    }
+
+    /// Waits for tokens whose tasks have ended; none when `timeout` (seconds) is over.
+    fn completed(&self, py: Python<'_>, timeout: f64) -> PyResult<Vec<u64>> {
+        let until = Instant::now().checked_add(seconds(timeout)?);
+        py.detach(|| self.workers.completed(&self.completions, until))
+            .map_err(|error| to_python(py, &error))
+    }
+
+    /// Adds a token, as if its task had ended.
+    fn complete(&self, token: u64) {
+        self.completions.add(token);
+    }
+
+    /// The workers that live now: name and process number.
+    fn workers(&self, py: Python<'_>) -> Vec<(String, u32)> {
+        let workers = py.detach(|| self.workers.workers());
+        workers.into_iter().map(|worker| (worker.name, worker.pid)).collect()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.workers.close());
+    }
+
+    /// Whether it was closed, all is done and every worker is gone.
+    fn over(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.workers.is_over())
+    }
+
+    fn shutdown(&self, py: Python<'_>) {
+        py.detach(|| self.workers.shutdown());
+    }
+
+    fn terminate(&self, py: Python<'_>) {
+        py.detach(|| self.workers.terminate());
+    }
+}
+
+#[pymethods]
+impl Task {
+    /// Waits until the task has ended, or `timeout` (seconds) is over; says which.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        if self.0.is_done() {
+            return Ok(true);
+        }
+        let ended = wait(py, timeout, |slice| {
+            let limit = slice.saturating_duration_since(Instant::now());
+            let done = self.0.wait_done(Some(limit));
+            Ok(done.map_err(|error| Python::attach(|py| to_python(py, &error)))?.then_some(()))
+        })?;
+        Ok(ended.is_some())
+    }
+
+    /// `(status, data, memories)`, once; `None` if it has not ended or that was taken.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Outcome<'py>>> {
+        self.0.try_take().map(|result| outcome(py, result)).transpose()
+    }
+
+    fn done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    fn running(&self) -> bool {
+        self.0.is_running()
+    }
+
+    /// Cancels the task if no worker has begun it; says whether it did.
+    fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+
+    /// Ends the task, with its worker if it runs.
+    fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+#[pymethods]
+impl Gather {
+    /// Adds a task for each of `units`: bytes, or bytes and memories.
+    fn add(&self, py: Python<'_>, units: Vec<Bound<'_, PyAny>>, mode: u8) -> PyResult<()> {
+        let mut payloads = Vec::with_capacity(units.len());
+        for unit in units {
+            payloads.push(match unit.cast::<PyBytes>() {
+                Ok(data) => payload(data.as_bytes(), None, mode),
+                Err(_) => {
+                    let (data, memories): (Bound<'_, PyBytes>, Vec<Py<Memory>>) = unit.extract()?;
+                    payload(data.as_bytes(), Some(memories), mode)
+                }
+            });
+        }
+        self.inner.add(payloads).map_err(|error| to_python(py, &error))
+    }
+
+    /// No more will be added.
+    fn close(&self) {
+        self.inner.close();
+    }
+
+    fn cancel(&self) {
+        self.inner.cancel();
+    }
+
+    fn done(&self) -> bool {
+        self.inner.is_done()
+    }
+
+    fn exhausted(&self) -> bool {
+        self.inner.is_exhausted()
+    }
+
+    /// Waits until fewer than `limit` tasks are added and not taken; false when `timeout` is over.
+    fn wait_room(&self, py: Python<'_>, limit: u64, timeout: f64) -> PyResult<bool> {
+        let room = wait(py, Some(timeout), |slice| {
+            Ok(self.inner.wait_room(limit, Some(slice)).then_some(()))
+        })?;
+        Ok(room.is_some())
+    }
+
+    /// Waits until all are done; false when `timeout` is over.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let done = wait(py, timeout, |slice| {
+            let done = self.inner.wait(Some(slice));
+            Ok(done.map_err(|error| Python::attach(|py| to_python(py, &error)))?.then_some(()))
+        })?;
+        Ok(done.is_some())
+    }
+
+    /// Waits for results; gives at most `most` as `(position, status, data, memories)`: none when
+    /// `timeout` is over or all were taken.
+    fn next<'py>(
+        &self,
+        py: Python<'py>,
+        most: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let gains = wait(py, timeout, |slice| {
+            let mut gains = Vec::new();
+            let next = self.inner.next(most, Some(slice), &mut gains);
+            next.map_err(|error| Python::attach(|py| to_python(py, &error)))?;
+            Ok((!gains.is_empty() || self.inner.is_exhausted()).then_some(gains))
+        })?;
+        to_tuples(py, gains.unwrap_or_default())
+    }
+
+    /// All results that are there, as `next` gives them.
+    fn take_all<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        to_tuples(py, self.inner.take_all())
+    }
+}
+
+fn to_tuples(py: Python<'_>, gains: Vec<Gain>) -> PyResult<Vec<Bound<'_, PyTuple>>> {
+    gains
+        .into_iter()
+        .map(|(task, result)| {
+            let (status, data, memories) = outcome(py, result)?;
+            (task, status, data, memories).into_pyobject(py)
+        })
+        .collect()
+}
+
+/// The Python exception for an error of the pool: `manyhands._errors.from_native` knows the class.
+pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    let make = || -> PyResult<PyErr> {
+        let fields = PyDict::new(py);
+        let kind = match error.kind() {
+            ErrorKind::Panicked { .. } => "panicked",
+            ErrorKind::Refused { .. } => "refused",
+            ErrorKind::WorkerDied { .. } => "died",
+            ErrorKind::TimedOut { deadline, .. } => {
+                fields.set_item("deadline", deadline.as_secs_f64())?;
+                "timed out"
+            }
+            ErrorKind::OverMemoryLimit { limit, used, .. } => {
+                fields.set_item("limit", limit)?;
+                fields.set_item("used", used)?;
+                "memory limit"
+            }
+            ErrorKind::LinkBroken { .. } => "died",
+            ErrorKind::Killed { .. } => "killed",
+            ErrorKind::Cancelled { .. } => "cancelled",
+            ErrorKind::Closed => "closed",
+            ErrorKind::CannotStart { .. } => "cannot start",
+            ErrorKind::Forked { .. } => "forked",
+            ErrorKind::Invalid(_) => "invalid",
+            ErrorKind::Memory(_) => "no memory",
+            _ => "system",
+        };
+        if let Some(death) = error.death() {
+            fields.set_item("worker", &death.worker.name)?;
+            fields.set_item("pid", death.worker.pid)?;
+            let (code, signal) = match death.exit {
+                manyhands_pool::launch::Exit::Code(code) => (Some(code), None),
+                manyhands_pool::launch::Exit::Signal(signal) => (Some(-signal), Some(signal)),
+                manyhands_pool::launch::Exit::Unknown => (None, None),
+            };
+            fields.set_item("exitcode", code)?;
+            fields.set_item("signal", signal)?;
+            fields.set_item("memory", death.memory)?;
+            fields.set_item("stderr", &death.stderr)?;
+        }
+        let module = py.import("manyhands._errors")?;
+        let made = module.call_method1("from_native", (kind, error.to_string(), fields))?;
+        Ok(PyErr::from_value(made))
+    };
+    make().unwrap_or_else(|failure| failure)
+}
+
+/// How many cores this process may use.
+#[pyfunction]
+pub(crate) fn usable_cores() -> usize {
+    manyhands_pool::limits::usable_cores()
+}

@@ -1,0 +1,233 @@
+"""What `Pool` and `ProcessPoolExecutor` share: the native pool, its options, its one Python thread.
+
+    submit, gather ──► native pool ──► completed ──► the thread: callbacks, futures
+    result, get    ──► wait (watches the workers' links itself, outside the GIL)
+
+The thread starts with the first task that somebody wants to be told of; it runs callbacks, so a slow one
+delays others, but no deadline and no worker.
+"""
+
+import itertools
+import os
+import pickle
+import sys
+import threading
+
+from manyhands import _launch, _native
+from manyhands._errors import PoolClosed, WorkerDied
+from manyhands._main import pack
+from manyhands._serialize import dumps, load_exception, loads
+from manyhands._worker import EXCEPTION, VALUE, Settings
+
+ON_WORKER_DEATH = ("fail", "retry", "break")
+
+# Tokens of the thread's own.
+_STOP, _DEATH, _FIRST = 0, 1, 2
+
+
+class Core:
+    """Worker processes, and the thread that tells of what they did."""
+
+    def __init__(
+        self,
+        workers,
+        *,
+        method,
+        initializer=None,
+        initargs=(),
+        tasks_per_worker=None,
+        deadline=None,
+        retries=0,
+        on_worker_death="fail",
+        memory_limit=None,
+        cpu_affinity=None,
+        worker_exit=None,
+    ):
+        if on_worker_death not in ON_WORKER_DEATH:
+            names = ", ".join(map(repr, ON_WORKER_DEATH))
+            raise ValueError(f"on_worker_death must be one of {names}, not {on_worker_death!r}")
+        for name, function in (("initializer", initializer), ("worker_exit", worker_exit)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be a callable")
+        self.deadline = deadline
+        self.retries = max(retries, 1) if on_worker_death == "retry" else retries
+        self.breaks = on_worker_death == "break"
+        self.broken = None
+        self.closed = False
+        self.terminated = False
+        self._tokens = itertools.count(_FIRST)
+        self.told = {}
+        self._thread = None
+        #: For whoever must not submit while another closes.
+        self.lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._blobs = {}
+        self._pid = os.getpid()
+        settings = Settings()
+        if initializer is not None:
+            settings.initializer, settings.initargs = pack(initializer), dumps((initargs, {}))
+        if worker_exit is not None:
+            settings.worker_exit = pack(worker_exit), dumps(((), {}))
+        self.launcher = _launch.Launcher(method)
+        self.native = _native.Pool(
+            self.launcher,
+            workers,
+            pickle.dumps(settings),
+            memory_limit,
+            cpu_affinity or [],
+            tasks_per_worker,
+            5.0,
+        )
+
+    def blob(self, function):
+        """The function as it is known to the workers, to which it travels once."""
+        packed = pack(function)
+        blob = self._blobs.get(packed[0])
+        if blob is None:
+            blob = self.native.blob(*packed)
+            if not packed[1]:
+                while len(self._blobs) >= 64:
+                    self._blobs.pop(next(iter(self._blobs)), None)
+                self._blobs[packed[0]] = blob
+        return blob
+
+    def options(self, deadline, retries):
+        return self.deadline if deadline is None else deadline, (
+            self.retries if retries is None else retries
+        )
+
+    def submit(self, function, arguments, mode, deadline, retries, told=None):
+        """Submits one task. `told` is called by the thread when it has ended."""
+        blob = self.blob(function)
+        data, memories = dumps(arguments)
+        token = None if told is None else self.token(told)
+        deadline, retries = self.options(deadline, retries)
+        try:
+            return self.native.submit(blob, data, memories, mode, deadline, retries, token)
+        except BaseException:
+            self.told.pop(token, None)
+            raise
+
+    def gather(self, function, deadline, retries, *, ordered, told=None):
+        """Tasks of one function. `told` is called by the thread when all have ended."""
+        blob = self.blob(function)
+        token = None if told is None else self.token(told)
+        return self.native.gather(blob, *self.options(deadline, retries), ordered, token)
+
+    def token(self, told):
+        token = next(self._tokens)
+        self.told[token] = told
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    thread = threading.Thread(
+                        target=_tell, args=(self.native, self.told), name="manyhands", daemon=True
+                    )
+                    thread.start()
+                    self._thread = thread
+        return token
+
+    def load(self, outcome, remote_traceback):
+        """`(True, value)` or `(False, exception)` of a task's outcome; the exception's cause is the
+        worker's traceback, as this class."""
+        status, data, memories = outcome
+        if status == VALUE:
+            try:
+                return True, loads(data, memories)
+            except BaseException as error:
+                return False, error
+        if status == EXCEPTION:
+            error, text = load_exception(data)
+            if text:
+                error.__cause__ = remote_traceback(f'\n"""\n{text}"""')
+            return False, error
+        if self.broken is not None and isinstance(data, PoolClosed):
+            return False, self.broken
+        if self.breaks and isinstance(data, WorkerDied):
+            self.break_(data)
+        return False, data
+
+    def break_(self, error):
+        """A worker died, and everything is to fail with it."""
+        if self.broken is None:
+            self.broken = error
+            self.native.terminate()
+
+    def close(self):
+        """Takes no more tasks; does not wait."""
+        self.closed = True
+        self.native.close()
+
+    def join(self):
+        """Waits until all tasks are done, all callbacks were called and all workers are gone."""
+        self.native.shutdown()
+        self._stop_thread()
+        self.launcher.join()
+
+    def terminate(self):
+        """Ends everything now."""
+        if os.getpid() != self._pid:
+            return
+        self.terminated = True
+        self.native.terminate()
+        self._stop_thread()
+        self.launcher.join()
+
+    def _stop_thread(self):
+        thread = self._thread
+        if thread is not None:
+            self.native.complete(_STOP)
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+def _tell(native, told):
+    """The thread's loop. It knows nothing of the pool's owner, which may be collected meanwhile."""
+    while told or not native.over():
+        for token in native.completed(1.0):
+            if token == _STOP:
+                return
+            call = told.pop(token, None)
+            if call is None:
+                continue
+            try:
+                call()
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            call = None
+
+
+def method_of(context):
+    """The start method that a context of the standard library, or a name, stands for."""
+    if context is None:
+        return _default_method()
+    method = context if isinstance(context, str) else context.get_start_method()
+    if method not in _launch.METHODS:
+        raise ValueError(f"cannot find context for {method!r}")
+    return method
+
+
+_method = None
+
+
+def _default_method():
+    return _method or _launch.DEFAULT_METHOD
+
+
+def set_start_method(method, force=False):
+    """Sets how workers of pools that are made from now on are started: "forkserver" (the default),
+    "spawn" or "fork".
+
+    Raises RuntimeError if it was set before, unless `force`; ValueError if there is no such method.
+    """
+    global _method
+    if _method is not None and not force:
+        raise RuntimeError("context has already been set")
+    if method is not None and method not in _launch.METHODS:
+        raise ValueError(f"cannot find context for {method!r}")
+    _method = method
+
+
+def get_start_method(allow_none=False):
+    """How workers are started. None if it was not set and `allow_none`."""
+    return _method if allow_none else _default_method()

@@ -1,0 +1,98 @@
+"""What can become of a task besides its own exception.
+
+    ManyhandsError
+    ├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
+    ├── DeadlineExceeded      (also TimeoutError)        it ran past its deadline, and was killed
+    ├── MemoryLimitExceeded   (also MemoryError)         its worker was over its limit, and was killed
+    ├── TaskKilled                                       Future.kill() ended it
+    ├── TaskExited                                       it raised SystemExit; its worker lives
+    ├── RemoteError                                      its exception, or its result, could not be brought here
+    ├── PoolClosed            (also ValueError)          the pool was ended before it was done
+    └── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
+"""
+
+from concurrent.futures.process import BrokenProcessPool
+
+
+class ManyhandsError(Exception):
+    """The base of all errors that are this package's own."""
+
+
+class WorkerDied(ManyhandsError, BrokenProcessPool):
+    """The worker that ran the task died. Other tasks are not touched.
+
+    Also raised for every task if workers cannot be started at all; then there is no `pid`.
+    """
+
+    #: The worker's name, its process number, its exit status (negative: a signal), that signal,
+    #: its private memory in bytes when last sampled, and the last it wrote to standard error.
+    worker: str | None = None
+    pid: int | None = None
+    exitcode: int | None = None
+    signal: int | None = None
+    memory: int | None = None
+    stderr: str = ""
+
+
+class DeadlineExceeded(WorkerDied, TimeoutError):
+    """The task ran past its deadline; its worker was killed."""
+
+    #: The deadline in seconds.
+    deadline: float | None = None
+
+
+class MemoryLimitExceeded(WorkerDied, MemoryError):
+    """The worker used more private memory than the limit while it ran the task, and was killed."""
+
+    #: The limit, and what was used, in bytes.
+    limit: int | None = None
+    used: int | None = None
+
+
+class TaskKilled(ManyhandsError):
+    """The task was ended by `Future.kill()`."""
+
+
+class TaskExited(ManyhandsError):
+    """The task raised `SystemExit`, by `sys.exit()` for instance. Its worker lives on."""
+
+    #: What the task exited with, and in which worker.
+    code: object = None
+    pid: int | None = None
+
+
+class RemoteError(ManyhandsError):
+    """An exception or a result of a task that could not be brought to this process."""
+
+
+class PoolClosed(ManyhandsError, ValueError):
+    """The pool was ended before the task was done."""
+
+
+class PoolForked(ManyhandsError, RuntimeError):
+    """The pool was made by another process, of which this one is a forked copy."""
+
+
+_CLASSES = {
+    "died": WorkerDied,
+    "timed out": DeadlineExceeded,
+    "memory limit": MemoryLimitExceeded,
+    "killed": TaskKilled,
+    "closed": PoolClosed,
+    "cannot start": WorkerDied,
+    "forked": PoolForked,
+    "invalid": ValueError,
+    "no memory": MemoryError,
+    "system": OSError,
+    "refused": RemoteError,
+    "panicked": RemoteError,
+    "cancelled": TaskKilled,
+}
+
+
+def from_native(kind, message, fields):
+    """The exception for an error of the native pool."""
+    error = _CLASSES[kind](message)
+    if isinstance(error, ManyhandsError):
+        error.__dict__.update(fields)
+    return error

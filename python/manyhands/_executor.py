@@ -1,0 +1,269 @@
+"""`ProcessPoolExecutor`, with the names, arguments and semantics of `concurrent.futures`."""
+
+import collections
+import itertools
+import os
+import threading
+import time
+import weakref
+from concurrent.futures import Executor, _base
+from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
+
+from manyhands._core import Core, method_of
+from manyhands._errors import PoolClosed
+from manyhands._pool import cpu_count
+from manyhands._worker import CALL, EACH_STAR, STAR
+
+_living = weakref.WeakSet()
+_exiting = False
+
+
+class Future(_base.Future):
+    """A `concurrent.futures.Future` whose call can also be killed while it runs."""
+
+    _task = None
+    _core = None
+
+    def cancel(self):
+        """Cancels the call if no worker has begun it; says whether it is cancelled."""
+        task = self._task
+        if task is not None and self._state == _base.PENDING and task.cancel():
+            cancelled = super().cancel()
+            if cancelled:
+                self.set_running_or_notify_cancel()
+            return cancelled
+        return self.cancelled()
+
+    def kill(self):
+        """Ends the call, with its worker if it runs; it then fails with `TaskKilled`."""
+        if self._task is not None:
+            self._task.kill()
+
+    def running(self):
+        """Whether a worker has begun the call, and not ended it."""
+        task = self._task
+        return task is not None and not self.done() and task.running()
+
+    def result(self, timeout=None):
+        """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
+        self._await(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout=None):
+        """The call's exception, or None. Waits as `result` does."""
+        self._await(timeout)
+        return super().exception(timeout)
+
+    def _await(self, timeout):
+        # Whoever waits watches the workers itself: no other thread need be woken for the result.
+        task = self._task
+        if task is not None and not self.done() and task.wait(timeout):
+            self._settle()
+
+    def _settle(self):
+        task = self._task
+        while task is None:
+            # The submitting thread is about to say.
+            os.sched_yield()
+            task = self._task
+        outcome = task.take()
+        if outcome is None:
+            return
+        success, value = self._core.load(outcome, _RemoteTraceback)
+        self._core = None
+        try:
+            if success:
+                self.set_result(value)
+            else:
+                self.set_exception(value)
+        except _base.InvalidStateError:
+            # It was cancelled.
+            pass
+
+
+class ProcessPoolExecutor(Executor):
+    """An executor of worker processes; arguments and methods as `concurrent.futures`' own.
+
+    `max_workers` is by default the number of cores this process may use. `mp_context` is a start
+    method or one of the standard library's contexts; by default the `forkserver`. The other
+    arguments are those of `Pool`.
+    """
+
+    def __init__(
+        self,
+        max_workers=None,
+        mp_context=None,
+        initializer=None,
+        initargs=(),
+        *,
+        max_tasks_per_child=None,
+        deadline=None,
+        retries=0,
+        on_worker_death="fail",
+        memory_limit=None,
+        cpu_affinity=None,
+        worker_exit=None,
+    ):
+        if max_workers is None:
+            max_workers = cpu_count()
+        elif max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        method = method_of(mp_context)
+        if max_tasks_per_child is not None:
+            if not isinstance(max_tasks_per_child, int):
+                raise TypeError("max_tasks_per_child must be an integer")
+            if max_tasks_per_child <= 0:
+                raise ValueError("max_tasks_per_child must be >= 1")
+            if method == "fork" and mp_context is not None:
+                raise ValueError(
+                    "max_tasks_per_child is incompatible with the 'fork' multiprocessing start method; "
+                    "supply a different mp_context."
+                )
+        self._max_workers = max_workers
+        self._core = Core(
+            max_workers,
+            method=method,
+            initializer=initializer,
+            initargs=initargs,
+            tasks_per_worker=max_tasks_per_child,
+            deadline=deadline,
+            retries=retries,
+            on_worker_death=on_worker_death,
+            memory_limit=memory_limit,
+            cpu_affinity=cpu_affinity,
+            worker_exit=worker_exit,
+        )
+        self._call_options = None, None
+        _living.add(self._core)
+        # Collected without a shutdown: what was submitted is done, as the standard library does.
+        self._finalizer = weakref.finalize(self, self._core.close)
+        self._finalizer.atexit = False
+
+    @property
+    def _processes(self):
+        return self._core.launcher.processes
+
+    def submit(self, fn, /, *args, **kwargs):
+        """Has `fn(*args, **kwargs)` called in a worker; gives its `Future`.
+
+        What cannot be pickled is the future's error, at once.
+        """
+        if kwargs:
+            return self._submit(fn, (args, kwargs), CALL)
+        return self._submit(fn, args, STAR)
+
+    def _submit(self, fn, arguments, mode):
+        core = self._core
+        with core.lock:
+            if core.broken is not None:
+                raise BrokenProcessPool(str(core.broken)) from core.broken
+            if core.closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if _exiting:
+                raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+            future = Future()
+            future._core = core
+            try:
+                future._task = core.submit(
+                    fn, arguments, mode, *self._call_options, future._settle
+                )
+            except PoolClosed:
+                raise RuntimeError("cannot schedule new futures after shutdown") from None
+            except Exception as error:
+                future.set_exception(error)
+        return future
+
+    def with_options(self, *, deadline=None, retries=None):
+        """This executor, with a deadline (seconds) and retries of its own for what is submitted
+        through it. Shutting either down shuts both down."""
+        view = object.__new__(type(self))
+        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries), "_whole": self}
+        return view
+
+    def map(self, fn, *iterables, timeout=None, chunksize=1, buffersize=None):
+        """As the standard library's: an iterator of `fn(*items)`, in order.
+
+        `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, so many tasks are
+        out at most, and the rest is pulled as results are taken.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if buffersize is not None:
+            if not isinstance(buffersize, int):
+                raise TypeError("buffersize must be an integer or None")
+            if buffersize < 1:
+                raise ValueError("buffersize must be None or > 0")
+        items = zip(*iterables)
+        if chunksize == 1:
+            return self._results(fn, items, STAR, timeout, buffersize)
+        chunks = iter(lambda: list(itertools.islice(items, chunksize)), [])
+        results = self._results(fn, chunks, EACH_STAR, timeout, buffersize)
+        return itertools.chain.from_iterable(results)
+
+    def _results(self, fn, units, mode, timeout, buffersize):
+        until = None if timeout is None else time.monotonic() + timeout
+        # The first ones are under way before anybody asks for a result.
+        futures = collections.deque(
+            self._submit(fn, unit, mode) for unit in itertools.islice(units, buffersize)
+        )
+        # Who only holds results does not keep the executor open.
+        executor = weakref.ref(self)
+
+        def results():
+            try:
+                while futures:
+                    if buffersize is not None and (this := executor()) is not None:
+                        for unit in itertools.islice(units, 1):
+                            futures.append(this._submit(fn, unit, mode))
+                        this = None
+                    left = None if until is None else until - time.monotonic()
+                    yield _base._result_or_cancel(futures.popleft(), left)
+            finally:
+                for future in futures:
+                    future.cancel()
+
+        return results()
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        """Takes no more calls. Waits until all are done and the workers have exited, if `wait`.
+
+        With `cancel_futures` those that no worker has begun are cancelled.
+        """
+        core = self._core
+        with core.lock:
+            core.close()
+        if cancel_futures:
+            for told in list(core.told.values()):
+                told.__self__.cancel()
+        if wait:
+            core.join()
+
+    def terminate_workers(self):
+        """Ends the executor and its workers now, by SIGTERM. What is not done fails with
+        `BrokenProcessPool`."""
+        self.kill_workers()
+
+    def kill_workers(self):
+        """Ends the executor and its workers now. What is not done fails with `BrokenProcessPool`."""
+        core = self._core
+        core.break_(BrokenProcessPool("The workers were ended by kill_workers or terminate_workers."))
+        core.terminate()
+
+
+def _at_exit():
+    """What was submitted is done before the interpreter goes, as the standard library does."""
+    global _exiting
+    _exiting = True
+    for core in list(_living):
+        core.close()
+        core.join()
+
+
+def _forget_all():
+    _living.clear()
+
+
+threading._register_atexit(_at_exit)
+os.register_at_fork(after_in_child=_forget_all)

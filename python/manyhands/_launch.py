@@ -1,0 +1,197 @@
+"""Starting workers: by the standard library's start methods, as its own process objects.
+
+    native pool ── launch(name, socket) ──► Process.start() ─► fork | fork server | spawn
+                ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
+
+What differs from a plain `Process`: `__main__` is not run again in the worker, the fork server is
+one of our own (which has NumPy and pandas loaded if the parent has, and one BLAS thread), and a
+worker's exit status is learnt by its `Ending`, which the pool reads without Python.
+"""
+
+import io
+import os
+import sys
+import threading
+from multiprocessing import (
+    context,
+    forkserver,
+    popen_fork,
+    popen_forkserver,
+    popen_spawn_posix,
+    reduction,
+    resource_tracker,
+    spawn,
+    util,
+)
+
+from manyhands import _worker
+from manyhands._native import Ending
+
+METHODS = ("forkserver", "spawn", "fork")
+DEFAULT_METHOD = "forkserver"
+
+#: What a fork server loads before its first worker, if the parent has loaded it.
+PRELOAD = ("numpy", "pandas")
+
+
+class Launcher:
+    """Starts the workers of one pool by one start method."""
+
+    def __init__(self, method):
+        self._process = _PROCESSES[method]
+        #: The process objects of workers that may live, for `active_children` and their like.
+        self.processes = {}
+
+    def __call__(self, name, socket):
+        """Starts the worker `name`, gives it `socket`, and gives its `Ending` and its standard error."""
+        stderr, its_stderr = os.pipe()
+        try:
+            process = self._process(
+                target=_worker.main, args=(_Descriptor(socket), _Descriptor(its_stderr)), name=name
+            )
+            process.start()
+        except BaseException:
+            os.close(stderr)
+            raise
+        finally:
+            os.close(socket)
+            os.close(its_stderr)
+        for pid in [pid for pid, other in self.processes.items() if not other.is_alive()]:
+            self.processes.pop(pid, None)
+        self.processes[process.pid] = process
+        return process._popen.ending, stderr
+
+    def join(self):
+        """Lets the process objects of workers that are gone go."""
+        for process in list(self.processes.values()):
+            process.join()
+        self.processes.clear()
+
+
+class _Descriptor:
+    """A descriptor on its way into a process that is being started."""
+
+    def __init__(self, fd):
+        self._fd = fd
+
+    def detach(self):
+        return self._fd
+
+    def __reduce__(self):
+        return _same, (reduction.DupFd(self._fd),)
+
+
+def _same(value):
+    return value
+
+
+class _EndingMixin:
+    """Of a started process: its exit status is kept by its `Ending`."""
+
+    ending = None
+
+    def poll(self, flag=os.WNOHANG):
+        if self.returncode is None and self.ending is not None:
+            self.returncode = self.ending.wait(0 if flag == os.WNOHANG else None)
+        return self.returncode
+
+    def _message(self, process_obj):
+        message = io.BytesIO()
+        preparation = spawn.get_preparation_data(process_obj._name)
+        # Functions of `__main__` travel by value: running it again would only repeat its effects.
+        preparation.pop("init_main_from_name", None)
+        preparation.pop("init_main_from_path", None)
+        context.set_spawning_popen(self)
+        try:
+            reduction.dump(preparation, message)
+            reduction.dump(process_obj, message)
+        finally:
+            context.set_spawning_popen(None)
+        return message.getbuffer()
+
+
+class _ForkPopen(_EndingMixin, popen_fork.Popen):
+    def _launch(self, process_obj):
+        super()._launch(process_obj)
+        self.ending = Ending(self.pid, None)
+
+
+class _ForkServerPopen(_EndingMixin, popen_forkserver.Popen):
+    def _launch(self, process_obj):
+        message = self._message(process_obj)
+        self.sentinel, to_child = _fork_server().connect_to_new_process(self._fds)
+        # Both ends of this pipe stay open as long as the object, for the child to see this process go.
+        self.finalizer = util.Finalize(self, util.close_fds, (os.dup(to_child), self.sentinel))
+        with open(to_child, "wb") as pipe:
+            pipe.write(message)
+        self.pid = forkserver.read_signed(self.sentinel)
+        self.ending = Ending(self.pid, os.dup(self.sentinel))
+
+
+class _SpawnPopen(_EndingMixin, popen_spawn_posix.Popen):
+    def _launch(self, process_obj):
+        tracker = resource_tracker.getfd()
+        message = self._message(process_obj)
+        self.sentinel, its_sentinel = os.pipe()
+        from_parent, to_child = os.pipe()
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel, to_child))
+        try:
+            command = spawn.get_command_line(tracker_fd=tracker, pipe_handle=from_parent)
+            passed = [*self._fds, tracker, from_parent, its_sentinel]
+            self.pid = util.spawnv_passfds(spawn.get_executable(), command, passed)
+        finally:
+            util.close_fds(from_parent, its_sentinel)
+        self.ending = Ending(self.pid, None)
+        with open(to_child, "wb", closefd=False) as pipe:
+            pipe.write(message)
+
+
+class _ForkProcess(context.ForkProcess):
+    @staticmethod
+    def _Popen(process_obj):
+        return _ForkPopen(process_obj)
+
+
+class _ForkServerProcess(context.ForkServerProcess):
+    @staticmethod
+    def _Popen(process_obj):
+        return _ForkServerPopen(process_obj)
+
+
+class _SpawnProcess(context.SpawnProcess):
+    @staticmethod
+    def _Popen(process_obj):
+        return _SpawnPopen(process_obj)
+
+
+_PROCESSES = {"fork": _ForkProcess, "forkserver": _ForkServerProcess, "spawn": _SpawnProcess}
+
+_servers = {}
+_servers_lock = threading.Lock()
+
+
+def _fork_server():
+    """The fork server that has what this process has of NumPy and pandas."""
+    modules = tuple(module for module in PRELOAD if module in sys.modules)
+    key = (os.getpid(), modules)
+    with _servers_lock:
+        server = _servers.get(key)
+        if server is None:
+            server = _servers[key] = forkserver.ForkServer()
+            server.set_forkserver_preload(["manyhands._preload", *modules])
+        return server
+
+
+def start_server():
+    """Begins to start the fork server, which takes a while, without waiting for it."""
+    _fork_server().ensure_running()
+
+
+def _after_fork():
+    # A forked copy's pools need a server that is its own child.
+    global _servers_lock
+    _servers_lock = threading.Lock()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,119 @@
+"""A worker: calls functions on what the pool sends, and sends back what they give.
+
+    native serve ── run(function, mode, data, memories) ──► loads ─► call ─► dumps
+                 ◄── bytes, or (status, bytes, memories) ──┘
+"""
+
+import os
+import pickle
+import sys
+import traceback
+from itertools import starmap
+
+from manyhands import _native
+from manyhands._errors import RemoteError, TaskExited
+from manyhands._main import Functions
+from manyhands._serialize import dump_exception, dumps, loads
+
+# How the function is called on what was sent: once with arguments, on one item, on one item's
+# parts; or on each item of a chunk.
+CALL, ONE, STAR, EACH, EACH_STAR = range(5)
+
+# What a result is; whatever else comes back is an exception of the pool itself.
+VALUE, EXCEPTION = range(2)
+
+
+def limit_threads():
+    """Has a BLAS that is loaded from now on use one thread: all workers' together would fight."""
+    for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def main(socket, stderr):
+    """What a worker process does from its start to its end; both arguments are descriptors."""
+    # The pool ends a worker's whole group, and Ctrl-C in a terminal is for the parent alone.
+    os.setpgid(0, 0)
+    stderr = stderr.detach()
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    limit_threads()
+    sys.exit(_native.serve(socket.detach(), Runner()))
+
+
+class Runner:
+    """What the native worker calls, on its main thread."""
+
+    def __init__(self):
+        self._functions = Functions()
+        self.define = self._functions.define
+        self.forget = self._functions.forget
+        self._worker_exit = None
+
+    def start(self, startup):
+        """Prepares the worker; gives the reason if it cannot be used."""
+        settings = pickle.loads(startup)
+        try:
+            if settings.initializer is not None:
+                self._call(settings.initializer, settings.initargs)
+        except BaseException as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            return f"its initializer failed: {type(error).__name__}: {error}"
+        self._worker_exit = settings.worker_exit
+        return None
+
+    def _call(self, function, arguments):
+        """Calls a packed function once, outside of any task."""
+        self.define(0, *function)
+        args, kwargs = loads(*arguments)
+        call = self._functions.get(0)
+        self.forget(0)
+        call(*args, **kwargs)
+
+    def run(self, function, mode, data, memories):
+        """Runs one task."""
+        try:
+            call = self._functions.get(function)
+            argument = loads(data, memories)
+            if mode == ONE:
+                result = call(argument)
+            elif mode == CALL:
+                result = call(*argument[0], **argument[1])
+            elif mode == EACH:
+                result = [call(item) for item in argument]
+            elif mode == STAR:
+                result = call(*argument)
+            else:
+                result = list(starmap(call, argument))
+        except SystemExit as exit:
+            error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
+            error.code, error.pid = exit.code, os.getpid()
+            return EXCEPTION, dump_exception(error), []
+        except BaseException as error:
+            return EXCEPTION, dump_exception(error), []
+        argument = call = None
+        try:
+            data, memories = dumps(result)
+        except BaseException as error:
+            return EXCEPTION, dump_exception(_not_sent(result, error)), []
+        return (VALUE, data, memories) if memories else data
+
+    def finish(self):
+        """The pool has no more work for this worker."""
+        if self._worker_exit is not None:
+            self._call(*self._worker_exit)
+
+
+def _not_sent(result, error):
+    from multiprocessing.pool import MaybeEncodingError
+
+    return MaybeEncodingError(error, result)
+
+
+class Settings:
+    """What a worker is to know before its first task: packed functions and dumped arguments."""
+
+    def __init__(self, initializer=None, initargs=None, worker_exit=None):
+        self.initializer = initializer
+        self.initargs = initargs
+        self.worker_exit = worker_exit
