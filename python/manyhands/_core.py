@@ -12,8 +12,10 @@ import os
 import pickle
 import sys
 import threading
+import weakref
+from concurrent.futures.process import BrokenProcessPool
 
-from manyhands import _launch, _native
+from manyhands import _launch, _logs, _native
 from manyhands._errors import PoolClosed, WorkerDied
 from manyhands._main import pack
 from manyhands._serialize import dumps, load_exception, loads
@@ -61,6 +63,8 @@ class Core:
         #: For whoever must not submit while another closes.
         self.lock = threading.Lock()
         self._starting = threading.Lock()
+        self._ending = threading.RLock()
+        self._ended = False
         self._blobs = {}
         self._pid = os.getpid()
         settings = Settings()
@@ -68,9 +72,12 @@ class Core:
             settings.initializer, settings.initargs = pack(initializer), dumps((initargs, {}))
         if worker_exit is not None:
             settings.worker_exit = pack(worker_exit), dumps(((), {}))
-        self.launcher = _launch.Launcher(method)
+        settings.levels = _logs.levels()
+        self._logs = _logs.Listener()
+        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno())
         self.native = _native.Pool(
             self.launcher,
+            self.breaks,
             workers,
             pickle.dumps(settings),
             memory_limit,
@@ -78,6 +85,9 @@ class Core:
             tasks_per_worker,
             5.0,
         )
+        if self.breaks:
+            # It must hear of a death even if nobody waits for anything.
+            self._start_thread()
 
     def blob(self, function):
         """The function as it is known to the workers, to which it travels once."""
@@ -118,14 +128,26 @@ class Core:
         token = next(self._tokens)
         self.told[token] = told
         if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    thread = threading.Thread(
-                        target=_tell, args=(self.native, self.told), name="manyhands", daemon=True
-                    )
-                    thread.start()
-                    self._thread = thread
+            self._start_thread()
         return token
+
+    def _start_thread(self):
+        with self._starting:
+            if self._thread is None:
+                arguments = self.native, self.told, weakref.WeakMethod(self._worker_died)
+                self._thread = threading.Thread(
+                    target=_tell, args=arguments, name="manyhands", daemon=True
+                )
+                self._thread.start()
+
+    def _worker_died(self):
+        if not self.terminated and self.broken is None:
+            self.break_(
+                BrokenProcessPool(
+                    "A process in the process pool was terminated abruptly while the future was "
+                    "running or pending."
+                )
+            )
 
     def load(self, outcome, remote_traceback):
         """`(True, value)` or `(False, exception)` of a task's outcome; the exception's cause is the
@@ -161,8 +183,7 @@ class Core:
     def join(self):
         """Waits until all tasks are done, all callbacks were called and all workers are gone."""
         self.native.shutdown()
-        self._stop_thread()
-        self.launcher.join()
+        self._end()
 
     def terminate(self):
         """Ends everything now."""
@@ -170,23 +191,34 @@ class Core:
             return
         self.terminated = True
         self.native.terminate()
-        self._stop_thread()
-        self.launcher.join()
+        self._end()
 
-    def _stop_thread(self):
+    def _end(self):
+        with self._ending:
+            if not self._ended:
+                self._ended = True
+                self._end_once()
+
+    def _end_once(self):
         thread = self._thread
         if thread is not None:
             self.native.complete(_STOP)
             if thread is not threading.current_thread():
                 thread.join()
+        self.launcher.join()
+        self._logs.stop()
 
 
-def _tell(native, told):
-    """The thread's loop. It knows nothing of the pool's owner, which may be collected meanwhile."""
+def _tell(native, told, worker_died):
+    """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
     while told or not native.over():
         for token in native.completed(1.0):
             if token == _STOP:
                 return
+            if token == _DEATH:
+                if (call := worker_died()) is not None:
+                    call()
+                continue
             call = told.pop(token, None)
             if call is None:
                 continue

@@ -2,8 +2,8 @@
 
     ManyhandsError
     ├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
-    ├── DeadlineExceeded      (also TimeoutError)        it ran past its deadline, and was killed
-    ├── MemoryLimitExceeded   (also MemoryError)         its worker was over its limit, and was killed
+    │   ├── DeadlineExceeded     (also TimeoutError)     it ran past its deadline, and was killed
+    │   └── MemoryLimitExceeded  (also MemoryError)      its worker was over its limit, and was killed
     ├── TaskKilled                                       Future.kill() ended it
     ├── TaskExited                                       it raised SystemExit; its worker lives
     ├── RemoteError                                      its exception, or its result, could not be brought here
@@ -11,6 +11,7 @@
     └── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
 """
 
+import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
 
 
@@ -34,7 +35,7 @@ class WorkerDied(ManyhandsError, BrokenProcessPool):
     stderr: str = ""
 
 
-class DeadlineExceeded(WorkerDied, TimeoutError):
+class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
     """The task ran past its deadline; its worker was killed."""
 
     #: The deadline in seconds.

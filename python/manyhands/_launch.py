@@ -37,8 +37,9 @@ PRELOAD = ("numpy", "pandas")
 class Launcher:
     """Starts the workers of one pool by one start method."""
 
-    def __init__(self, method):
+    def __init__(self, method, logs):
         self._process = _PROCESSES[method]
+        self._logs = logs
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
 
@@ -46,9 +47,8 @@ class Launcher:
         """Starts the worker `name`, gives it `socket`, and gives its `Ending` and its standard error."""
         stderr, its_stderr = os.pipe()
         try:
-            process = self._process(
-                target=_worker.main, args=(_Descriptor(socket), _Descriptor(its_stderr)), name=name
-            )
+            descriptors = tuple(map(_Descriptor, (socket, its_stderr, self._logs)))
+            process = self._process(target=_worker.main, args=descriptors, name=name)
             process.start()
         except BaseException:
             os.close(stderr)

@@ -11,7 +11,8 @@ import traceback
 from itertools import starmap
 
 from manyhands import _native
-from manyhands._errors import RemoteError, TaskExited
+from manyhands._errors import TaskExited
+from manyhands._logs import send_all
 from manyhands._main import Functions
 from manyhands._serialize import dump_exception, dumps, loads
 
@@ -29,21 +30,22 @@ def limit_threads():
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def main(socket, stderr):
-    """What a worker process does from its start to its end; both arguments are descriptors."""
+def main(socket, stderr, logs):
+    """What a worker process does from its start to its end; the arguments are descriptors."""
     # The pool ends a worker's whole group, and Ctrl-C in a terminal is for the parent alone.
     os.setpgid(0, 0)
     stderr = stderr.detach()
     os.dup2(stderr, 2)
     os.close(stderr)
     limit_threads()
-    sys.exit(_native.serve(socket.detach(), Runner()))
+    sys.exit(_native.serve(socket.detach(), Runner(logs.detach())))
 
 
 class Runner:
     """What the native worker calls, on its main thread."""
 
-    def __init__(self):
+    def __init__(self, logs):
+        self._logs = logs
         self._functions = Functions()
         self.define = self._functions.define
         self.forget = self._functions.forget
@@ -52,6 +54,7 @@ class Runner:
     def start(self, startup):
         """Prepares the worker; gives the reason if it cannot be used."""
         settings = pickle.loads(startup)
+        send_all(self._logs, settings.levels)
         try:
             if settings.initializer is not None:
                 self._call(settings.initializer, settings.initargs)
@@ -117,3 +120,4 @@ class Settings:
         self.initializer = initializer
         self.initargs = initargs
         self.worker_exit = worker_exit
+        self.levels = {}

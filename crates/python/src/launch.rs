@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use manyhands_pool::Completions;
 use manyhands_pool::launch::{self, Child, Exit, Launched, Launcher};
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,19 +14,26 @@ use crate::pool;
 
 /// Calls `launch(name, socket)` of `_launch.py`, which gives an [`Ending`] and the reading end of the
 /// worker's standard error. Descriptors change hands as numbers.
-pub(crate) struct PythonLauncher(pub(crate) Py<PyAny>);
+pub(crate) struct PythonLauncher {
+    pub(crate) launch: Py<PyAny>,
+    /// Who is told when a worker ends other than by itself.
+    pub(crate) deaths: Option<Completions>,
+}
+
+/// The token by which `_core.py` knows a worker's death.
+const DEATH: u64 = 1;
 
 impl Launcher for PythonLauncher {
     fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
         // On the pool's launching thread: the hub never waits for Python.
         let started = Python::try_attach(|py| -> PyResult<Launched> {
-            let started = self.0.bind(py).call1((name, socket.into_raw_fd()))?;
+            let started = self.launch.bind(py).call1((name, socket.into_raw_fd()))?;
             let (ending, stderr): (Py<Ending>, Option<i32>) = started.extract()?;
             let watch = Arc::clone(&ending.get().0);
             Ok(Launched {
                 pid: watch.pid,
                 pidfd: watch.pidfd.try_clone()?,
-                ending: Box::new(Watcher(watch)),
+                ending: Box::new(Watcher { watch, deaths: self.deaths.clone() }),
                 stderr: stderr.map(take_descriptor).transpose()?,
             })
         });
@@ -85,11 +93,20 @@ fn is_readable(fd: BorrowedFd<'_>, milliseconds: Option<i64>) -> bool {
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], limit.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
-struct Watcher(Arc<Watch>);
+struct Watcher {
+    watch: Arc<Watch>,
+    deaths: Option<Completions>,
+}
 
 impl launch::Ending for Watcher {
     fn reap(&mut self, _pidfd: BorrowedFd<'_>) -> Option<Exit> {
-        self.0.exit()
+        let exit = self.watch.exit()?;
+        if let Some(deaths) = &self.deaths
+            && exit != Exit::Code(0)
+        {
+            deaths.add(DEATH);
+        }
+        Some(exit)
     }
 }
 

@@ -141,10 +141,11 @@ pub(crate) fn wait<T: Send>(
 impl Pool {
     #[new]
     #[allow(clippy::too_many_arguments, reason = "called by name from one place in Python")]
-    #[pyo3(signature = (launch, workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
+    #[pyo3(signature = (launch, tell_deaths, workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
     fn new(
         py: Python<'_>,
         launch: Py<PyAny>,
+        tell_deaths: bool,
         workers: usize,
         startup: Vec<u8>,
         memory_limit: Option<u64>,
@@ -161,10 +162,12 @@ impl Pool {
             finish_grace: seconds(finish_grace)?,
             ..PoolOptions::default()
         };
-        let launcher = PythonLauncher(launch);
+        let completions = Completions::default();
+        let deaths = tell_deaths.then(|| completions.clone());
+        let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
-        Ok(Pool { workers: Arc::new(workers), completions: Completions::default() })
+        Ok(Pool { workers: Arc::new(workers), completions })
     }
 
     /// Something that travels to each worker once; equal bytes give the same.

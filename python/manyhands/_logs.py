@@ -1,0 +1,102 @@
+"""Workers' log records, on their way to the parent's handlers.
+
+    worker: logger ─► Sender ──(one datagram a record)──► parent: Listener ─► the logger's handlers
+
+A datagram is sent whole or not at all, so a worker that dies while it logs spoils nobody's records.
+"""
+
+import logging
+import pickle
+import socket
+import threading
+
+#: How many bytes a record may have; a longer message is cut.
+LIMIT = 128 << 10
+
+_STOP = b"stop"
+
+
+def levels():
+    """The levels that loggers have here, by name; workers' loggers get the same."""
+    manager = logging.root.manager
+    found = {"": logging.root.level}
+    for name, logger in list(manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:
+            found[name] = logger.level
+    return found
+
+
+class Listener:
+    """Takes workers' records on a thread and hands each to its logger here."""
+
+    def __init__(self):
+        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs")
+        self._thread.daemon = True
+        self._thread.start()
+
+    def stop(self):
+        """Handles what has come, and ends. The workers are gone."""
+        # Not by closing: forked processes may have a copy of it.
+        self.theirs.send(_STOP)
+        self.theirs.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+
+def _listen(ours):
+    with ours:
+        while (data := ours.recv(LIMIT)) != _STOP:
+            try:
+                record = logging.makeLogRecord(pickle.loads(data))
+                logger = logging.getLogger(record.name)
+                if logger.isEnabledFor(record.levelno):
+                    logger.handle(record)
+            except Exception:
+                logging.lastResort.handleError(logging.makeLogRecord({}))
+
+
+class Sender(logging.Handler):
+    """Sends each record to the parent."""
+
+    def __init__(self, theirs):
+        super().__init__()
+        self._socket = theirs
+
+    def emit(self, record):
+        try:
+            fields = dict(record.__dict__)
+            # Arguments and the exception may be anything; their text is what handlers want.
+            fields["msg"], fields["args"] = record.getMessage(), None
+            if record.exc_info:
+                formatter = self.formatter or logging.Formatter()
+                fields["exc_text"] = record.exc_text or formatter.formatException(record.exc_info)
+                fields["exc_info"] = None
+            try:
+                data = pickle.dumps(fields)
+            except Exception:
+                plain = (str, int, float, bool, type(None))
+                data = pickle.dumps({k: v for k, v in fields.items() if isinstance(v, plain)})
+            if len(data) > LIMIT:
+                for text in ("msg", "exc_text", "stack_info"):
+                    fields[text] = fields.get(text) and fields[text][: LIMIT // 16]
+                data = pickle.dumps(fields)
+            self._socket.send(data)
+        except OSError:
+            # The parent is going, or the record is too long whatever is cut.
+            pass
+        except Exception:
+            self.handleError(record)
+
+
+def send_all(fd, levels):
+    """Has all loggers of this worker send their records over this descriptor."""
+    sender = Sender(socket.socket(fileno=fd))
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            # Inherited by fork: the parent's handlers are for the parent.
+            logger.handlers.clear()
+            logger.propagate = True
+    logging.root.handlers[:] = [sender]
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

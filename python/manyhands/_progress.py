@@ -1,0 +1,43 @@
+"""Progress bars: tqdm's if it is installed, else a plain one on standard error."""
+
+import sys
+import time
+
+
+def bar(total):
+    """Something with `update(count)` and `close()`; `total` may be unknown (None)."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return _Plain(total)
+    return tqdm(total=total)
+
+
+class _Plain:
+    """Rewrites a line on a terminal ten times a second; elsewhere writes the last one only."""
+
+    def __init__(self, total):
+        self._total = total
+        self._done = 0
+        self._began = time.monotonic()
+        self._drawn = 0.0
+        self._live = sys.stderr.isatty()
+
+    def update(self, count):
+        self._done += count
+        if self._live and time.monotonic() - self._drawn >= 0.1:
+            self._drawn = time.monotonic()
+            sys.stderr.write(f"\r{self._line()}")
+            sys.stderr.flush()
+
+    def close(self):
+        sys.stderr.write(f"{chr(13) if self._live else ''}{self._line()}\n")
+        sys.stderr.flush()
+
+    def _line(self):
+        rate = self._done / max(time.monotonic() - self._began, 1e-9)
+        if not self._total:
+            return f"{self._done} done, {rate:,.0f}/s"
+        share = self._done / self._total
+        filled = "#" * round(30 * share)
+        return f"[{filled:<30}] {self._done}/{self._total} {share:4.0%}, {rate:,.0f}/s"
