@@ -4,26 +4,73 @@
 
     with Pool() as pool:
         print(pool.map(abs, range(-5, 5)))
+
+What is imported here is loaded when it is first used, so that workers start quickly.
 """
 
-from concurrent.futures import as_completed, wait
-from multiprocessing import Manager, Pipe, Process, TimeoutError
+import importlib
+import typing
 
 from manyhands import _native
-from manyhands._core import get_start_method, set_start_method
-from manyhands._errors import (
-    DeadlineExceeded,
-    ManyhandsError,
-    MemoryLimitExceeded,
-    PoolClosed,
-    PoolForked,
-    RemoteError,
-    TaskExited,
-    TaskKilled,
-    WorkerDied,
-)
-from manyhands._executor import Future, ProcessPoolExecutor
-from manyhands._pool import Pool, cpu_count
+
+if typing.TYPE_CHECKING:
+    from concurrent.futures import as_completed, wait
+    from multiprocessing import Manager, Pipe, Process, TimeoutError
+
+    from manyhands._context import get_context
+    from manyhands._core import get_start_method, set_start_method
+    from manyhands._errors import (
+        DeadlineExceeded,
+        ManyhandsError,
+        MemoryLimitExceeded,
+        PoolClosed,
+        PoolForked,
+        RemoteError,
+        TaskExited,
+        TaskKilled,
+        WorkerDied,
+    )
+    from manyhands._executor import Future, ProcessPoolExecutor
+    from manyhands._joblib import register_joblib
+    from manyhands._pool import Pool, cpu_count
+
+#: Where each public name comes from.
+_HOMES = {
+    "concurrent.futures": ("as_completed", "wait"),
+    "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
+    "manyhands._context": ("get_context",),
+    "manyhands._core": ("get_start_method", "set_start_method"),
+    "manyhands._errors": (
+        "DeadlineExceeded",
+        "ManyhandsError",
+        "MemoryLimitExceeded",
+        "PoolClosed",
+        "PoolForked",
+        "RemoteError",
+        "TaskExited",
+        "TaskKilled",
+        "WorkerDied",
+    ),
+    "manyhands._executor": ("Future", "ProcessPoolExecutor"),
+    "manyhands._joblib": ("register_joblib",),
+    "manyhands._pool": ("Pool", "cpu_count"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
 
 if _native.DEBUG:
     import warnings

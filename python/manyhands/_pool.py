@@ -11,6 +11,7 @@ from multiprocessing import TimeoutError, util
 from multiprocessing.pool import RemoteTraceback
 
 from manyhands._core import Core, method_of
+from manyhands._progress import bar
 from manyhands._serialize import dumps
 from manyhands._worker import CALL, EACH, EACH_STAR, ONE, STAR
 
@@ -338,9 +339,13 @@ class MapResult(AsyncResult):
         self, pool, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress
     ):
         self._begin(pool, callback, error_callback)
+        self._bar = None
         if len(items) == 0:
             return self._finish(True, [])
         self._chunked = chunksize > 1
+        self._chunksize, self._count, self._shown = max(chunksize, 1), len(items), 0
+        if progress:
+            self._bar = bar(self._count)
         if self._chunked:
             iterator = iter(items)
             units = [
@@ -357,6 +362,26 @@ class MapResult(AsyncResult):
             self._task.close()
         except Exception as error:
             self._finish(False, error)
+
+    def wait(self, timeout=None):
+        """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
+        if self._bar is None or self._outcome is not None:
+            return super().wait(timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._task.wait(0.1 if until is None else min(0.1, max(until - time.monotonic(), 0))):
+            self._advance()
+            if until is not None and time.monotonic() >= until:
+                return None
+        self._advance()
+        self._bar.close()
+        self._bar = None
+        return super().wait(0)
+
+    def _advance(self):
+        # The last task may have fewer items.
+        done = min(self._task.done_count() * self._chunksize, self._count)
+        self._bar.update(done - self._shown)
+        self._shown = done
 
     def _load(self):
         core, values, failure = self._core, [], None
@@ -386,6 +411,7 @@ class IMapIterator:
         self._lock = threading.Lock()
         self._gather = core.gather(func, deadline, retries, ordered=ordered)
         self._feeder = feeder = _Feeder(self._gather, iterable, chunksize)
+        self._bar = bar(feeder.sized) if progress else None
         if not feeder.feed_at_once():
             pool._feeders = [other for other in pool._feeders if other.is_alive()]
             pool._feeders.append(feeder)
@@ -409,6 +435,9 @@ class IMapIterator:
                     if not self._gather.exhausted():
                         raise TimeoutError
                     self._pool = None
+                    if self._bar is not None:
+                        self._bar.close()
+                        self._bar = None
                     error = self._feeder.error
                     if error is not None:
                         self._feeder.error = None
@@ -421,6 +450,8 @@ class IMapIterator:
                     else:
                         ready.append((success, value))
             success, value = ready.popleft()
+            if self._bar is not None:
+                self._bar.update(1)
         if success:
             return value
         raise value
@@ -436,7 +467,7 @@ class _Feeder(threading.Thread):
         super().__init__(name="manyhands-feeder", daemon=True)
         self._gather = gather
         self._chunksize = chunksize
-        self._sized = len(iterable) if hasattr(iterable, "__len__") else None
+        self.sized = len(iterable) if hasattr(iterable, "__len__") else None
         self._source = iter(iterable)
         self._window = WINDOW
         self._stopped = False
@@ -459,14 +490,14 @@ class _Feeder(threading.Thread):
 
     def feed_at_once(self):
         """Gives all, if that is quick; says whether it did."""
-        if self._sized is None or self._sized > self.AT_ONCE * self._chunksize:
+        if self.sized is None or self.sized > self.AT_ONCE * self._chunksize:
             return False
         self.run()
         return True
 
     def run(self):
         # From a source in memory many at once; from one that may block each as it comes.
-        count = 1 if self._sized is None else 256
+        count = 1 if self.sized is None else 256
         try:
             while not self._stopped:
                 if self._gather.wait_room(self._window, 0.1) and not self._feed(count):

@@ -5,8 +5,6 @@ import traceback
 
 import cloudpickle
 
-from manyhands._errors import RemoteError
-
 
 def dumps(obj):
     """The bytes of an object, and the memory that they refer to."""
@@ -26,6 +24,8 @@ def dump_exception(error):
         pickle.loads(data)
         return data
     except Exception as problem:
+        from manyhands._errors import RemoteError
+
         return pickle.dumps((RemoteError(f"{error!r} cannot be pickled: {problem!r}"), text), 5)
 
 

@@ -11,7 +11,6 @@ import traceback
 from itertools import starmap
 
 from manyhands import _native
-from manyhands._errors import TaskExited
 from manyhands._logs import send_all
 from manyhands._main import Functions
 from manyhands._serialize import dump_exception, dumps, loads
@@ -89,6 +88,8 @@ class Runner:
             else:
                 result = list(starmap(call, argument))
         except SystemExit as exit:
+            from manyhands._errors import TaskExited
+
             error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
             error.code, error.pid = exit.code, os.getpid()
             return EXCEPTION, dump_exception(error), []

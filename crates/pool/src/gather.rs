@@ -283,6 +283,11 @@ impl Gather {
         lock(&self.gathered.inner).is_done()
     }
 
+    /// How many tasks have ended.
+    pub fn done_count(&self) -> u64 {
+        lock(&self.gathered.inner).done
+    }
+
     /// All results that are there and were not taken, in the order in which `next` would give them.
     pub fn take_all(&self) -> Vec<Gain> {
         let mut inner = lock(&self.gathered.inner);

@@ -154,6 +154,13 @@ impl Pool {
         Ok(completions.take())
     }
 
+    /// Adds a number to `completions`, as if something had ended, and wakes whoever waits in
+    /// [`completed`](Self::completed).
+    pub fn complete(&self, completions: &Completions, number: u64) {
+        completions.add(number);
+        self.shared.tell_driver();
+    }
+
     /// The workers that live now, in no order.
     pub fn workers(&self) -> Vec<WorkerName> {
         if self.shared.check_maker().is_err() {

@@ -238,7 +238,7 @@ impl Pool {
 
     /// Adds a token, as if its task had ended.
     fn complete(&self, token: u64) {
-        self.completions.add(token);
+        self.workers.complete(&self.completions, token);
     }
 
     /// The workers that live now: name and process number.
@@ -332,6 +332,11 @@ impl Gather {
 
     fn done(&self) -> bool {
         self.inner.is_done()
+    }
+
+    /// How many tasks have ended.
+    fn done_count(&self) -> u64 {
+        self.inner.done_count()
     }
 
     fn exhausted(&self) -> bool {
