@@ -1,0 +1,194 @@
+//! What a gather and completions promise, through the public interface, with real processes.
+
+mod runner;
+mod support;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use manyhands_pool::{CallOptions, Completions, ErrorKind, Gather, Payload, Pool};
+use runner::*;
+use support::wait_until;
+
+fn main() -> ExitCode {
+    work_if_worker();
+    support::run(tests![
+        results_come_in_order_and_each_once,
+        results_come_as_they_arrive_if_so_asked,
+        a_lost_task_fails_in_its_place_and_the_others_are_done,
+        work_goes_on_while_nobody_looks,
+        the_watcher_hears_of_the_end_once,
+        room_comes_back_as_results_are_taken,
+        cancelling_fails_what_was_not_begun,
+        a_closed_pool_fails_what_is_added,
+        a_watched_future_is_told_unless_a_caller_waits_for_it,
+        a_running_task_is_known_to_run,
+    ])
+}
+
+fn plain() -> CallOptions {
+    CallOptions::default()
+}
+
+fn gather(pool: &Pool, name: &str, ordered: bool) -> Gather {
+    pool.gather(&function(pool, name), plain(), ordered, None).unwrap()
+}
+
+fn payloads(numbers: impl Iterator<Item = u64>) -> Vec<Payload> {
+    numbers.map(|number| number.to_le_bytes().to_vec().into()).collect()
+}
+
+/// All results, by position, as they are given; `None` for a task that failed.
+fn all(gather: &Gather) -> Vec<(u64, Option<u64>)> {
+    let (mut results, mut gains) = (Vec::new(), Vec::new());
+    while !gather.is_exhausted() {
+        gather.next(100, None, &mut gains).unwrap();
+        results.extend(gains.drain(..).map(|(task, result)| {
+            (task, result.ok().map(|reply| number(&reply.into_bytes().unwrap())))
+        }));
+    }
+    results
+}
+
+fn results_come_in_order_and_each_once() {
+    let pool = pool(2);
+    let gather = gather(&pool, "double", true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for from in (0..20_000).step_by(1000) {
+                gather.add(payloads(from..from + 1000)).unwrap();
+            }
+            gather.add(Vec::new()).unwrap();
+            gather.close();
+        });
+        assert!(all(&gather).into_iter().eq((0..20_000).map(|task| (task, Some(2 * task)))));
+    });
+}
+
+fn results_come_as_they_arrive_if_so_asked() {
+    let pool = pool(2);
+    let gather = gather(&pool, "micros", false);
+    // The first takes long, so others come before it.
+    gather.add(payloads([300_000].into_iter().chain([1; 100]))).unwrap();
+    gather.close();
+    let mut results = all(&gather);
+    assert_ne!(results[0].0, 0);
+    results.sort_unstable();
+    assert!(results.iter().map(|(task, _)| *task).eq(0..101));
+}
+
+fn a_lost_task_fails_in_its_place_and_the_others_are_done() {
+    let pool = pool(2);
+    let gather = gather(&pool, "exit if odd", true);
+    gather.add(payloads((0..60).map(|task| if task % 20 == 7 { 1 } else { 2 * task }))).unwrap();
+    gather.close();
+    assert!(gather.wait(None).unwrap());
+    for (task, result) in gather.take_all() {
+        match result {
+            Ok(_) => assert_ne!(task % 20, 7),
+            Err(error) => {
+                assert_eq!(task % 20, 7, "{error}");
+                assert!(matches!(error.kind(), ErrorKind::WorkerDied { .. }), "{error}");
+            }
+        }
+    }
+    assert!(gather.is_exhausted());
+}
+
+fn work_goes_on_while_nobody_looks() {
+    let pool = pool(2);
+    let gather = gather(&pool, "double", true);
+    gather.add(payloads(0..1000)).unwrap();
+    gather.close();
+    wait_until("all are done", || gather.is_done(), || gather.done_count().to_string());
+    assert_eq!(gather.take_all().len(), 1000);
+}
+
+fn the_watcher_hears_of_the_end_once() {
+    let pool = pool(2);
+    let completions = Completions::default();
+    let watcher = Some((completions.clone(), 7));
+    let gather = pool.gather(&function(&pool, "double"), plain(), true, watcher).unwrap();
+    gather.add(payloads(0..10)).unwrap();
+    wait_until("all are done", || gather.done_count() == 10, String::new);
+    assert_eq!(completions.take(), []);
+    gather.close();
+    assert_eq!(pool.completed(&completions, None).unwrap(), [7]);
+    assert!(gather.is_done());
+    // What is added by hand wakes whoever waits.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| pool.completed(&completions, None).unwrap());
+        pool.complete(&completions, 8);
+        assert_eq!(waiting.join().unwrap(), [8]);
+    });
+}
+
+fn room_comes_back_as_results_are_taken() {
+    let pool = pool(2);
+    let gather = gather(&pool, "double", true);
+    gather.add(payloads(0..10)).unwrap();
+    assert!(!gather.wait_room(10, Some(Instant::now() + Duration::from_millis(20))));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut gains = Vec::new();
+            gather.next(1, None, &mut gains).unwrap();
+            assert_eq!(gains.len(), 1);
+        });
+        assert!(gather.wait_room(10, None));
+    });
+}
+
+fn cancelling_fails_what_was_not_begun() {
+    let pool = pool(1);
+    let gather = gather(&pool, "micros", true);
+    gather.add(payloads([500_000; 20].into_iter())).unwrap();
+    gather.close();
+    wait_until("one is done", || gather.done_count() > 0, String::new);
+    gather.cancel();
+    let results = all(&gather);
+    let done = results.iter().filter(|(_, result)| result.is_some()).count();
+    assert!((1..20).contains(&done), "{results:?}");
+    assert!(results[done..].iter().all(|(_, result)| result.is_none()), "{results:?}");
+}
+
+fn a_closed_pool_fails_what_is_added() {
+    let pool = pool(1);
+    let gather = gather(&pool, "double", true);
+    pool.shutdown();
+    let error = gather.add(payloads(0..3)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    gather.close();
+    assert_eq!(all(&gather), [(0, None), (1, None), (2, None)]);
+}
+
+fn a_watched_future_is_told_unless_a_caller_waits_for_it() {
+    let pool = pool(2);
+    let completions = Completions::default();
+    let future = submit(&pool, "double", 1);
+    future.watch(&completions, 1);
+    assert_eq!(pool.completed(&completions, None).unwrap(), [1]);
+    assert!(future.try_take().is_some_and(|result| result.is_ok()));
+    assert!(future.try_take().is_none());
+
+    let future = submit(&pool, "micros", 100_000);
+    future.watch(&completions, 2);
+    assert!(future.wait_done(None).unwrap());
+    assert_eq!(completions.take(), []);
+
+    // Who gave up waiting is told as any other.
+    let future = submit(&pool, "micros", 100_000);
+    future.watch(&completions, 3);
+    assert!(!future.wait_done(Some(Duration::from_millis(1))).unwrap());
+    assert_eq!(pool.completed(&completions, None).unwrap(), [3]);
+}
+
+fn a_running_task_is_known_to_run() {
+    let pool = pool(1);
+    let first = submit(&pool, "micros", 300_000);
+    let second = submit(&pool, "micros", 1);
+    wait_until("the first runs", || first.is_running(), String::new);
+    assert!(!second.is_running());
+    second.wait().unwrap();
+    assert!(!first.is_running());
+    first.wait().unwrap();
+}
