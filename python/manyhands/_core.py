@@ -7,7 +7,6 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
-import itertools
 import os
 import pickle
 import sys
@@ -23,8 +22,8 @@ from manyhands._worker import EXCEPTION, VALUE, Settings
 
 ON_WORKER_DEATH = ("fail", "retry", "break")
 
-# Tokens of the thread's own.
-_STOP, _DEATH, _FIRST = 0, 1, 2
+# What the thread is told besides.
+_STOP, _DEATH = 0, 1
 
 
 class Core:
@@ -57,11 +56,7 @@ class Core:
         self.broken = None
         self.closed = False
         self.terminated = False
-        self._tokens = itertools.count(_FIRST)
-        self.told = {}
         self._thread = None
-        #: For whoever must not submit while another closes.
-        self.lock = threading.Lock()
         self._starting = threading.Lock()
         self._ending = threading.RLock()
         self._ended = False
@@ -101,40 +96,37 @@ class Core:
                 self._blobs[packed[0]] = blob
         return blob
 
-    def options(self, deadline, retries):
-        return self.deadline if deadline is None else deadline, (
-            self.retries if retries is None else retries
+    def submit(self, function, arguments, mode, deadline, retries, told=None):
+        """Submits one task. The thread calls `told.ended(outcome)` when it has ended."""
+        data, memories = dumps(arguments)
+        if told is not None and self._thread is None:
+            self._start_thread()
+        return self.native.submit(
+            self.blob(function),
+            data,
+            memories or None,
+            mode,
+            self.deadline if deadline is None else deadline,
+            self.retries if retries is None else retries,
+            told,
         )
 
-    def submit(self, function, arguments, mode, deadline, retries, told=None):
-        """Submits one task. `told` is called by the thread when it has ended."""
-        blob = self.blob(function)
-        data, memories = dumps(arguments)
-        token = None if told is None else self.token(told)
-        deadline, retries = self.options(deadline, retries)
-        try:
-            return self.native.submit(blob, data, memories, mode, deadline, retries, token)
-        except BaseException:
-            self.told.pop(token, None)
-            raise
-
     def gather(self, function, deadline, retries, *, ordered, told=None):
-        """Tasks of one function. `told` is called by the thread when all have ended."""
-        blob = self.blob(function)
-        token = None if told is None else self.token(told)
-        return self.native.gather(blob, *self.options(deadline, retries), ordered, token)
-
-    def token(self, told):
-        token = next(self._tokens)
-        self.told[token] = told
-        if self._thread is None:
+        """Tasks of one function. The thread calls `told.ended(None)` when all have ended."""
+        if told is not None and self._thread is None:
             self._start_thread()
-        return token
+        return self.native.gather(
+            self.blob(function),
+            self.deadline if deadline is None else deadline,
+            self.retries if retries is None else retries,
+            ordered,
+            told,
+        )
 
     def _start_thread(self):
         with self._starting:
             if self._thread is None:
-                arguments = self.native, self.told, weakref.WeakMethod(self._worker_died)
+                arguments = self.native, weakref.WeakMethod(self._worker_died)
                 self._thread = threading.Thread(
                     target=_tell, args=arguments, name="manyhands", daemon=True
                 )
@@ -209,24 +201,20 @@ class Core:
         self._logs.stop()
 
 
-def _tell(native, told, worker_died):
+def _tell(native, worker_died):
     """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
-    while told or not native.over():
-        for token in native.completed(1.0):
-            if token == _STOP:
-                return
-            if token == _DEATH:
-                if (call := worker_died()) is not None:
-                    call()
-                continue
-            call = told.pop(token, None)
-            if call is None:
-                continue
+    while not native.over():
+        for told, outcome in native.completed(1.0):
             try:
-                call()
+                if type(told) is not int:
+                    told.ended(outcome)
+                elif told == _STOP:
+                    return
+                elif (call := worker_died()) is not None:
+                    call()
             except BaseException:
                 sys.excepthook(*sys.exc_info())
-            call = None
+        told = outcome = call = None
 
 
 def method_of(context):

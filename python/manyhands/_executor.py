@@ -12,26 +12,67 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from manyhands._core import Core, method_of
 from manyhands._errors import PoolClosed
 from manyhands._pool import cpu_count
-from manyhands._worker import CALL, EACH_STAR, STAR
+from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
 
 _living = weakref.WeakSet()
 _exiting = False
 
 
-class Future(_base.Future):
-    """A `concurrent.futures.Future` whose call can also be killed while it runs."""
+#: Held while a future gets a condition, or ends without one.
+_conditions = threading.Lock()
 
+#: The condition of all futures that ended before anybody waited for them: there is nothing to wait for.
+_ENDED = threading.Condition()
+
+
+class _Nobody:
+    """The waiters of a future that has ended: they have been told by its state."""
+
+    def append(self, waiter):
+        pass
+
+    remove = append
+
+
+_NOBODY = _Nobody()
+
+
+class Future(_base.Future):
+    """A `concurrent.futures.Future` whose call can also be killed while it runs.
+
+    What somebody who waits needs (a condition, lists of waiters and callbacks) is made when the first
+    one comes: most futures of a flood end before that.
+    """
+
+    _state = _base.PENDING
+    _result = None
+    _exception = None
     _task = None
     _core = None
+
+    def __init__(self):
+        pass
+
+    def __getattr__(self, name):
+        # What `concurrent.futures` looks for in any future, and was not made yet.
+        if name == "_condition":
+            with _conditions:
+                if self._state == _base.FINISHED and "_condition" not in self.__dict__:
+                    self._waiters = _NOBODY
+                    self._condition = _ENDED
+                elif "_condition" not in self.__dict__:
+                    self._condition = threading.Condition()
+                return self._condition
+        if name in ("_waiters", "_done_callbacks"):
+            return self.__dict__.setdefault(name, [])
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def cancel(self):
         """Cancels the call if no worker has begun it; says whether it is cancelled."""
         task = self._task
         if task is not None and self._state == _base.PENDING and task.cancel():
-            cancelled = super().cancel()
-            if cancelled:
+            if super().cancel():
                 self.set_running_or_notify_cancel()
-            return cancelled
         return self.cancelled()
 
     def kill(self):
@@ -44,33 +85,48 @@ class Future(_base.Future):
         task = self._task
         return task is not None and not self.done() and task.running()
 
+    def done(self):
+        """Whether the call has ended or was cancelled."""
+        return self._state in _DONE
+
     def result(self, timeout=None):
         """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
-        self._await(timeout)
+        if self._state not in _DONE:
+            self._await(timeout)
+        if self._state == _base.FINISHED and self._exception is None:
+            return self._result
         return super().result(timeout)
 
     def exception(self, timeout=None):
         """The call's exception, or None. Waits as `result` does."""
-        self._await(timeout)
+        if self._state not in _DONE:
+            self._await(timeout)
         return super().exception(timeout)
 
     def _await(self, timeout):
         # Whoever waits watches the workers itself: no other thread need be woken for the result.
         task = self._task
-        if task is not None and not self.done() and task.wait(timeout):
-            self._settle()
+        if task is not None and task.wait(timeout):
+            outcome = task.take()
+            if outcome is not None:
+                self.ended(outcome)
 
-    def _settle(self):
-        task = self._task
-        while task is None:
-            # The submitting thread is about to say.
-            os.sched_yield()
-            task = self._task
-        outcome = task.take()
-        if outcome is None:
+    def ended(self, outcome):
+        """The call has this outcome."""
+        if outcome[0] == CANCELLED:
+            # Whoever cancelled it says so.
             return
         success, value = self._core.load(outcome, _RemoteTraceback)
-        self._core = None
+        with _conditions:
+            if "_condition" not in self.__dict__:
+                # Nobody waits, and there are no callbacks.
+                if self._state == _base.PENDING:
+                    if success:
+                        self._result = value
+                    else:
+                        self._exception = value
+                    self._state = _base.FINISHED
+                return
         try:
             if success:
                 self.set_result(value)
@@ -79,6 +135,9 @@ class Future(_base.Future):
         except _base.InvalidStateError:
             # It was cancelled.
             pass
+
+
+_DONE = frozenset((_base.FINISHED, _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED))
 
 
 class ProcessPoolExecutor(Executor):
@@ -156,23 +215,21 @@ class ProcessPoolExecutor(Executor):
 
     def _submit(self, fn, arguments, mode):
         core = self._core
-        with core.lock:
-            if core.broken is not None:
-                raise BrokenProcessPool(str(core.broken)) from core.broken
-            if core.closed:
-                raise RuntimeError("cannot schedule new futures after shutdown")
-            if _exiting:
-                raise RuntimeError("cannot schedule new futures after interpreter shutdown")
-            future = Future()
-            future._core = core
-            try:
-                future._task = core.submit(
-                    fn, arguments, mode, *self._call_options, future._settle
-                )
-            except PoolClosed:
-                raise RuntimeError("cannot schedule new futures after shutdown") from None
-            except Exception as error:
-                future.set_exception(error)
+        if core.broken is not None:
+            raise BrokenProcessPool(str(core.broken)) from core.broken
+        if core.closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if _exiting:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        future = Future()
+        future._core = core
+        deadline, retries = self._call_options
+        try:
+            future._task = core.submit(fn, arguments, mode, deadline, retries, future)
+        except PoolClosed:
+            raise RuntimeError("cannot schedule new futures after shutdown") from None
+        except Exception as error:
+            future.set_exception(error)
         return future
 
     def with_options(self, *, deadline=None, retries=None):
@@ -232,11 +289,10 @@ class ProcessPoolExecutor(Executor):
         With `cancel_futures` those that no worker has begun are cancelled.
         """
         core = self._core
-        with core.lock:
-            core.close()
+        core.close()
         if cancel_futures:
-            for told in list(core.told.values()):
-                told.__self__.cancel()
+            for future in core.native.waiting():
+                future.cancel()
         if wait:
             core.join()
 

@@ -268,9 +268,9 @@ class AsyncResult:
         if callback is not None or error_callback is not None:
             # Callbacks run on the pool's thread only, and before anybody gets the result.
             self._finished = threading.Event()
-            self._told = self._settle
+            self._told = self
         elif self._core.breaks:
-            self._told = self._settle
+            self._told = self
 
     def ready(self):
         """Whether the call has ended."""
@@ -311,14 +311,26 @@ class AsyncResult:
         if self._task is not None:
             self._task.kill()
 
+    def ended(self, outcome):
+        """The pool's thread has this outcome."""
+        with self._lock:
+            if self._outcome is None:
+                self._finish(*self._load(outcome))
+
     def _settle(self):
         with self._lock:
             if self._outcome is None:
-                self._finish(*self._load())
+                outcome = self._task.take()
+                if outcome is not None:
+                    self._finish(*self._load(outcome))
+        if self._outcome is None:
+            # The thread has it, and is about to say.
+            while self._outcome is None:
+                time.sleep(0)
         return self._outcome
 
-    def _load(self):
-        return self._core.load(self._task.take(), RemoteTraceback)
+    def _load(self, outcome):
+        return self._core.load(outcome, RemoteTraceback)
 
     def _finish(self, success, value):
         callback = self._callback if success else self._error_callback
@@ -383,7 +395,11 @@ class MapResult(AsyncResult):
         self._bar.update(done - self._shown)
         self._shown = done
 
-    def _load(self):
+    def _settle(self):
+        self.ended(None)
+        return self._outcome
+
+    def _load(self, _):
         core, values, failure = self._core, [], None
         for _, *outcome in self._task.take_all():
             success, value = core.load(outcome, RemoteTraceback)

@@ -19,8 +19,8 @@ from manyhands._serialize import dump_exception, dumps, loads
 # parts; or on each item of a chunk.
 CALL, ONE, STAR, EACH, EACH_STAR = range(5)
 
-# What a result is; whatever else comes back is an exception of the pool itself.
-VALUE, EXCEPTION = range(2)
+# What a result is: the function's, or an exception of the pool itself.
+VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 
 
 def limit_threads():

@@ -163,15 +163,25 @@ impl Call {
         self.nanos.load(Ordering::Relaxed)
     }
 
+    /// The same; while none is done, what items of earlier calls of the function took.
+    pub(crate) fn likely_nanos(&self) -> u64 {
+        match self.nanos() {
+            0 => self.function.0.nanos.load(Ordering::Relaxed),
+            nanos => nanos,
+        }
+    }
+
     /// An item took this long. Only the thread that holds the hub's state calls this.
     pub(crate) fn took(&self, nanos: u64) {
         // A worker's word; beyond a quarter of an hour it makes no difference.
         let nanos = nanos.min(1 << 40);
-        let old = self.nanos();
-        // A steep start, since the first item often pays for warming up; then an average of
-        // about sixteen.
-        let new = if old == 0 { nanos } else { old - old / 16 + nanos / 16 };
-        self.nanos.store(new.max(1), Ordering::Relaxed);
+        for average in [&self.nanos, &self.function.0.nanos] {
+            let old = average.load(Ordering::Relaxed);
+            // A steep start, since the first item often pays for warming up; then an average of
+            // about sixteen.
+            let new = if old == 0 { nanos } else { old - old / 16 + nanos / 16 };
+            average.store(new.max(1), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn cancel(&self) {

@@ -206,8 +206,7 @@ struct Ended {
 }
 
 impl Completions {
-    /// Adds a number, as if something had ended. Whoever waits in [`Pool::completed`](crate::Pool::completed) as the
-    /// driver is not woken by this, but at the end of the hub's turn: for what the hub calls.
+    /// Adds a number, as if something had ended.
     pub fn add(&self, number: u64) {
         lock(&self.0.numbers).push_back(number);
         self.0.signal.give();

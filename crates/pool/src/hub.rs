@@ -240,7 +240,7 @@ impl Shared {
     }
 
     /// After something was completed: wakes the driver, which may wait for just that.
-    pub(crate) fn tell_driver(&self) {
+    fn tell_driver(&self) {
         // SYNC POINT with the fence in `drive_links`.
         fence(Ordering::SeqCst);
         if self.driver_sleeps.load(Ordering::Relaxed) {

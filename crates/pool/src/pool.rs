@@ -143,22 +143,15 @@ impl Pool {
         Ok(Gather::new(shared, function.clone(), options, ordered, watcher))
     }
 
-    /// Waits until there is something in `completions`, or until `until`; gives what is there. The
-    /// caller watches the workers' links itself meanwhile.
+    /// Waits until there is something in `completions`, or until `until`; gives what is there. It is
+    /// the hub that watches the links meanwhile, so that a caller who waits for one result can.
     ///
     /// # Errors
     /// If the pool belongs to another process.
     pub fn completed(&self, completions: &Completions, until: Option<Instant>) -> Result<Vec<u64>> {
         self.shared.check_maker()?;
-        self.shared.drive(completions.signal(), until, || !completions.is_empty());
+        completions.signal().wait_until(until, || !completions.is_empty());
         Ok(completions.take())
-    }
-
-    /// Adds a number to `completions`, as if something had ended, and wakes whoever waits in
-    /// [`completed`](Self::completed).
-    pub fn complete(&self, completions: &Completions, number: u64) {
-        completions.add(number);
-        self.shared.tell_driver();
     }
 
     /// The workers that live now, in no order.

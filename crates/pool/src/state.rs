@@ -226,7 +226,7 @@ impl State {
                 self.queue.pop_front();
                 continue;
             }
-            let nanos = front.call.nanos();
+            let nanos = front.call.likely_nanos();
             let Some(index) = self.pick(nanos) else { break };
             let mut chunk = self.queue.pop_front().expect("it was just looked at");
             let slot = self.slots[index].as_mut().expect("picked");

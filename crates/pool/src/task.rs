@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use foldhash::quality::RandomState;
@@ -90,6 +91,8 @@ pub(crate) struct BlobInner {
     pub(crate) handles: Vec<Arc<Segment>>,
     len: usize,
     graveyard: Weak<Graveyard>,
+    /// What an item of the last calls of it took, smoothed; zero while unknown.
+    pub(crate) nanos: AtomicU64,
 }
 
 impl Drop for BlobInner {
@@ -139,7 +142,14 @@ impl Blobs {
         let len = bytes.len();
         let body = Body::new(arena, &[], bytes)?;
         let graveyard = Arc::downgrade(&self.graveyard);
-        let blob = Blob(Arc::new(BlobInner { id: self.next, body, handles, len, graveyard }));
+        let blob = Blob(Arc::new(BlobInner {
+            id: self.next,
+            body,
+            handles,
+            len,
+            graveyard,
+            nanos: AtomicU64::new(0),
+        }));
         self.next += 1;
         // Memory that the caller shares must go when the caller lets go of it, so it is not kept.
         if !shared {

@@ -118,7 +118,7 @@ fn the_watcher_hears_of_the_end_once() {
     // What is added by hand wakes whoever waits.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| pool.completed(&completions, None).unwrap());
-        pool.complete(&completions, 8);
+        completions.add(8);
         assert_eq!(waiting.join().unwrap(), [8]);
     });
 }

@@ -5,8 +5,10 @@
 //! GIL while it waits, and none gives it away where there is nothing to wait for: another thread
 //! would take it for five milliseconds.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use manyhands_pool::{
@@ -31,6 +33,27 @@ const LARGE: usize = 1 << 20;
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     completions: Completions,
+    told: Arc<Told>,
+}
+
+/// Python objects that are to be told of the end of a task or a gather, by token.
+#[derive(Default)]
+struct Told {
+    waiting: Mutex<HashMap<u64, (Py<PyAny>, Option<Arc<Future>>)>>,
+    tokens: AtomicU64,
+}
+
+impl Told {
+    /// Tokens of [`Pool::complete`] are below this.
+    const FIRST: u64 = 16;
+
+    fn token(&self) -> u64 {
+        Self::FIRST + self.tokens.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (Py<PyAny>, Option<Arc<Future>>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Something that travels to each worker once.
@@ -39,7 +62,10 @@ pub(crate) struct Blob(PoolBlob);
 
 /// One task.
 #[pyclass(frozen, module = "manyhands._native")]
-pub(crate) struct Task(Future);
+pub(crate) struct Task {
+    future: Arc<Future>,
+    told: Option<(u64, Arc<Told>)>,
+}
 
 /// Tasks of one function, added bit by bit.
 #[pyclass(frozen, module = "manyhands._native")]
@@ -76,8 +102,10 @@ fn outcome<'py>(py: Python<'py>, outcome: Result<Reply, Error>) -> PyResult<Outc
     let reply = match outcome {
         Ok(reply) => reply,
         Err(error) => {
+            let cancelled = matches!(error.kind(), ErrorKind::Cancelled { .. });
+            let status = if cancelled { CANCELLED } else { FAILED };
             let error = to_python(py, &error).into_value(py).into_bound(py).into_any();
-            return Ok((FAILED, error, py.None().into_bound(py)));
+            return Ok((status, error, py.None().into_bound(py)));
         }
     };
     let attached = match reply.handles() {
@@ -99,6 +127,8 @@ fn outcome<'py>(py: Python<'py>, outcome: Result<Reply, Error>) -> PyResult<Outc
 
 /// The status of a task whose error is the pool's own.
 const FAILED: u8 = 2;
+/// And of one that was cancelled before it began.
+const CANCELLED: u8 = 3;
 
 fn options(deadline: Option<f64>, retries: u32) -> PyResult<CallOptions> {
     let deadline = deadline.map(seconds).transpose()?;
@@ -167,7 +197,7 @@ impl Pool {
         let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
-        Ok(Pool { workers: Arc::new(workers), completions })
+        Ok(Pool { workers: Arc::new(workers), completions, told: Arc::default() })
     }
 
     /// Something that travels to each worker once; equal bytes give the same.
@@ -186,9 +216,9 @@ impl Pool {
         blob.map(Blob).map_err(|error| to_python(py, &error))
     }
 
-    /// Submits one task; with a token, `completed` tells of its end.
+    /// Submits one task; `completed` gives `told` once it has ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
-    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, token))]
+    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, told, /))]
     fn submit(
         &self,
         py: Python<'_>,
@@ -198,22 +228,23 @@ impl Pool {
         mode: u8,
         deadline: Option<f64>,
         retries: u32,
-        token: Option<u64>,
+        told: Option<Py<PyAny>>,
     ) -> PyResult<Task> {
         let options = options(deadline, retries)?;
         let payload = payload(data, memories, mode);
-        let submit = || {
-            let future = self.workers.submit(&blob.0, None, payload, options)?;
-            if let Some(token) = token {
-                future.watch(&self.completions, token);
-            }
-            Ok(Task(future))
-        };
-        let task = if data.len() > LARGE { py.detach(submit) } else { submit() };
-        task.map_err(|error: Error| to_python(py, &error))
+        let submit = || self.workers.submit(&blob.0, None, payload, options).map(Arc::new);
+        let future = if data.len() > LARGE { py.detach(submit) } else { submit() };
+        let future = future.map_err(|error| to_python(py, &error))?;
+        let told = told.map(|object| {
+            let token = self.told.token();
+            self.told.waiting().insert(token, (object, Some(Arc::clone(&future))));
+            future.watch(&self.completions, token);
+            (token, Arc::clone(&self.told))
+        });
+        Ok(Task { future, told })
     }
 
-    /// Tasks of one function that are added bit by bit; with a token, `completed` tells of their end.
+    /// Tasks of one function that are added bit by bit; `completed` gives `told` once all have ended.
     fn gather(
         &self,
         py: Python<'_>,
@@ -221,24 +252,57 @@ impl Pool {
         deadline: Option<f64>,
         retries: u32,
         ordered: bool,
-        token: Option<u64>,
+        told: Option<Py<PyAny>>,
     ) -> PyResult<Gather> {
-        let watcher = token.map(|token| (self.completions.clone(), token));
+        let watcher = told.map(|object| {
+            let token = self.told.token();
+            self.told.waiting().insert(token, (object, None));
+            (self.completions.clone(), token)
+        });
         let gather = self.workers.gather(&blob.0, options(deadline, retries)?, ordered, watcher);
         let inner = gather.map_err(|error| to_python(py, &error))?;
         Ok(Gather { inner, _workers: Arc::clone(&self.workers) })
     }
 
-    /// Waits for tokens whose tasks have ended; none when `timeout` (seconds) is over.
-    fn completed(&self, py: Python<'_>, timeout: f64) -> PyResult<Vec<u64>> {
+    /// Waits for what has ended, at most for `timeout` seconds. Gives who is to be told, with the
+    /// outcome of a task; or a number that was given to `complete`, and None.
+    fn completed<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: f64,
+    ) -> PyResult<Vec<(Py<PyAny>, Option<Outcome<'py>>)>> {
         let until = Instant::now().checked_add(seconds(timeout)?);
-        py.detach(|| self.workers.completed(&self.completions, until))
-            .map_err(|error| to_python(py, &error))
+        let tokens = py.detach(|| self.workers.completed(&self.completions, until));
+        let tokens = tokens.map_err(|error| to_python(py, &error))?;
+        let mut ended = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            if token < Told::FIRST {
+                ended.push((token.into_pyobject(py)?.into_any().unbind(), None));
+                continue;
+            }
+            let told = self.told.waiting().remove(&token);
+            match told {
+                Some((object, None)) => ended.push((object, None)),
+                Some((object, Some(future))) => {
+                    if let Some(result) = future.try_take() {
+                        ended.push((object, Some(outcome(py, result)?)));
+                    }
+                }
+                // Whoever waited for it took it.
+                None => {}
+            }
+        }
+        Ok(ended)
     }
 
-    /// Adds a token, as if its task had ended.
+    /// Who is to be told of a task that has not ended.
+    fn waiting(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.told.waiting().values().map(|(object, _)| object.clone_ref(py)).collect()
+    }
+
+    /// Has `completed` give a small number.
     fn complete(&self, token: u64) {
-        self.workers.complete(&self.completions, token);
+        self.completions.add(token);
     }
 
     /// The workers that live now: name and process number.
@@ -251,9 +315,9 @@ impl Pool {
         py.detach(|| self.workers.close());
     }
 
-    /// Whether it was closed, all is done and every worker is gone.
+    /// Whether it was closed, all is done, all were told, and every worker is gone.
     fn over(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.workers.is_over())
+        self.told.waiting().is_empty() && py.detach(|| self.workers.is_over())
     }
 
     fn shutdown(&self, py: Python<'_>) {
@@ -269,12 +333,12 @@ impl Pool {
 impl Task {
     /// Waits until the task has ended, or `timeout` (seconds) is over; says which.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        if self.0.is_done() {
+        if self.future.is_done() {
             return Ok(true);
         }
         let ended = wait(py, timeout, |slice| {
             let limit = slice.saturating_duration_since(Instant::now());
-            let done = self.0.wait_done(Some(limit));
+            let done = self.future.wait_done(Some(limit));
             Ok(done.map_err(|error| Python::attach(|py| to_python(py, &error)))?.then_some(()))
         })?;
         Ok(ended.is_some())
@@ -282,25 +346,28 @@ impl Task {
 
     /// `(status, data, memories)`, once; `None` if it has not ended or that was taken.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Outcome<'py>>> {
-        self.0.try_take().map(|result| outcome(py, result)).transpose()
+        if let Some((token, told)) = &self.told {
+            told.waiting().remove(token);
+        }
+        self.future.try_take().map(|result| outcome(py, result)).transpose()
     }
 
     fn done(&self) -> bool {
-        self.0.is_done()
+        self.future.is_done()
     }
 
     fn running(&self) -> bool {
-        self.0.is_running()
+        self.future.is_running()
     }
 
     /// Cancels the task if no worker has begun it; says whether it did.
     fn cancel(&self) -> bool {
-        self.0.cancel()
+        self.future.cancel()
     }
 
     /// Ends the task, with its worker if it runs.
     fn kill(&self) {
-        self.0.kill();
+        self.future.kill();
     }
 }
 
