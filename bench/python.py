@@ -1,0 +1,219 @@
+"""Measures the Python package against the standard library's pools and queues, in the same run.
+
+    python3 bench/python.py --python PY
+
+PY is an interpreter that has this package (a release build), numpy, and the peers that are to be
+shown besides (loky, mpire, pebble, faster-fifo; those it has not are left out). The workloads are
+`pools.py` and `queues.py` in `--bench`, which compare answers themselves, and those below, which do. Each program runs
+in a fresh interpreter; programs take turns, so that a slow minute of the machine hits all.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+POOL, EXECUTOR, OURS, OUR_EXECUTOR = "stdlib_pool", "futures", "manyhands", "manyhands_executor"
+QUEUES = ["stdlib", "manyhands"]
+
+#: What is asked, as (what, our program, its figure, the peer, at least so many times; bigger is better).
+ASKED = [
+    ("call and wait", OURS, "roundtrip_us", POOL, 6, False),
+    ("map, chunksize=1", OURS, "map_chunk1_us_per_task", POOL, 6, False),
+    ("map, default chunks", OURS, "map_auto_us_per_task", POOL, 1, False),
+    ("submit + as_completed", OUR_EXECUTOR, "unordered_us_per_task", EXECUTOR, 10, False),
+    ("plain 64 MB array as argument", OURS, "array_arg_GBps", POOL, 8, True),
+    ("plain 64 MB array as result", OURS, "array_result_GBps", POOL, 8, True),
+    ("queue, small messages, 1:1", "queue manyhands", "1p1c_small_per_s", "queue stdlib", 4, True),
+    ("queue, small messages, 4:4", "queue manyhands", "4p4c_small_per_s", "queue stdlib", 4, True),
+    ("queue, 1 MB messages", "queue manyhands", "1p1c_1MB_per_s", "queue stdlib", 5, True),
+    ("200 MB array in a partial, 200 inputs", "partial manyhands", "seconds", "partial stdlib", 20, False),
+]
+
+PARTIAL = """
+import functools, json, sys, time
+import numpy as np
+
+def look(image, i):
+    return float(image[i]) + i
+
+if __name__ == "__main__":
+    image = np.arange(25_000_000, dtype=np.float64)
+    expected = [float(image[i]) + i for i in range(200)]
+    if sys.argv[1] == "stdlib":
+        from multiprocessing import Pool
+    else:
+        from manyhands import Pool
+    with Pool(2) as pool:
+        pool.map(abs, range(8))
+        began = time.perf_counter()
+        got = pool.map(functools.partial(look, image), range(200))
+        seconds = time.perf_counter() - began
+    assert got == expected
+    print(json.dumps({"seconds": seconds}))
+"""
+
+SHARED = """
+import json, time
+import numpy as np
+import manyhands
+
+def first(array):
+    return float(array[0])
+
+if __name__ == "__main__":
+    out = {}
+    with manyhands.Pool(2) as pool:
+        for name, size in (("64 B", 8), ("64 MB", 8_000_000), ("1.6 GB", 200_000_000)):
+            array = manyhands.zeros(size)
+            array[0] = 7
+            assert pool.apply(first, (array,)) == 7
+            began = time.perf_counter()
+            for _ in range(500):
+                pool.apply(first, (array,))
+            out[name] = (time.perf_counter() - began) / 500 * 1e6
+            del array
+    print(json.dumps(out))
+"""
+
+START = """
+import json, os, signal, statistics, sys, time
+
+def pid(x):
+    time.sleep(0.001)
+    return os.getpid()
+
+if __name__ == "__main__":
+    method, preload = sys.argv[1], sys.argv[2] == "numpy"
+    if preload:
+        import numpy
+    began = time.perf_counter()
+    from manyhands import Pool
+    with Pool(2, context=method) as pool:
+        assert pool.apply(abs, (-1,)) == 1
+        start = (time.perf_counter() - began) * 1e3
+        gone, replaced = set(), []
+        for _ in range(9):
+            victim = pool._pool[0].pid
+            gone.add(victim)
+            while len(pool._core.native.workers()) < 2:
+                pass
+            began = time.perf_counter()
+            os.kill(victim, signal.SIGKILL)
+            # The new one has done a task, beside the other.
+            seen = set()
+            while len(seen - gone) < 2:
+                seen |= set(pool.map(pid, range(4), 1))
+            replaced.append((time.perf_counter() - began) * 1e3)
+    print(json.dumps({"start_ms": start, "replacement_ms": statistics.median(replaced)}))
+"""
+
+
+def run(python, arguments, script=None):
+    """The JSON that a program prints last; None if it cannot be run here."""
+    command = [python, *(["-c", script] if script else []), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd="/")
+    try:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        print(f"{' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-300:]}", file=sys.stderr)
+        return None
+
+
+def programs(options):
+    """Each program's name and how to run it."""
+    shared, python = options.bench, options.python
+    for peer in [POOL, EXECUTOR, *options.peers, OURS, OUR_EXECUTOR]:
+        yield peer, lambda peer=peer: run(python, [str(shared / "pools.py"), "--one", peer])
+    for peer in QUEUES:
+        yield f"queue {peer}", lambda peer=peer: run(python, [str(shared / "queues.py"), "--one", peer])
+    for peer in QUEUES:
+        yield f"partial {peer}", lambda peer=peer: run(python, [str(options.script("partial", PARTIAL)), peer])
+    yield "shared", lambda: run(python, [str(options.script("shared", SHARED))])
+    for kind in ("plain", "numpy"):
+        yield f"start {kind}", lambda kind=kind: run(
+            python, [str(options.script("start", START)), "forkserver", kind]
+        )
+
+
+def tables(saved):
+    """What is asked and what was reached, then all figures."""
+    results = saved["results"]
+
+    def median(program, figure):
+        values = [result[figure] for result in results.get(program, []) if result]
+        return statistics.median(values) if values else None
+
+    lines = ["| what | to reach | reached |", "|---|---|---|"]
+    for what, ours, figure, peer, times, bigger in ASKED:
+        mine, its = median(ours, figure), median(peer, figure)
+        if not mine or not its:
+            continue
+        ratio = mine / its if bigger else its / mine
+        text = f"{ratio:.1f} ×"
+        lines.append(f"| {what} | ≥ {times} × | {text if ratio >= times else f'**{text}**'} |")
+    start = median("start plain", "start_ms")
+    replacement = median("start numpy", "replacement_ms")
+    if start:
+        text = f"{start:.0f} ms"
+        lines.append(f"| start to first result, without preload | ≤ 90 ms | {text if start <= 90 else f'**{text}**'} |")
+    if replacement:
+        text = f"{replacement:.0f} ms"
+        lines.append(f"| a replacement worker, NumPy preloaded | ≤ 20 ms | {text if replacement <= 20 else f'**{text}**'} |")
+    lines.append("")
+    for program, runs in results.items():
+        runs = [result for result in runs if result]
+        if not runs:
+            continue
+        figures = ", ".join(f"{name} {median(program, name):.3g}" for name in runs[0])
+        lines.append(f"* {program}: {figures}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--bench", type=Path, default=ROOT / ".." / "shared" / "bench")
+    parser.add_argument("--peers", type=lambda text: text.split(","), default=["loky"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--machine", default=platform.machine())
+    parser.add_argument("--runs", type=Path, default=ROOT / "bench" / "runs")
+    parser.add_argument("--show", type=Path, metavar="PYTHON.JSON", help="only print a saved run")
+    options = parser.parse_args()
+    if options.show:
+        return print(tables(json.loads(options.show.read_text())))
+    if run(options.python, [], "import json, manyhands._native as n; print(json.dumps(n.DEBUG))"):
+        sys.exit("this is a debug build of manyhands: pip install . first")
+    folder = options.runs / f"{datetime.date.today()}-{options.machine}"
+    folder.mkdir(parents=True, exist_ok=True)
+    scripts = ROOT / "target" / "bench"
+    scripts.mkdir(parents=True, exist_ok=True)
+
+    def script(name, text):
+        path = scripts / f"python-{name}.py"
+        path.write_text(text)
+        return path
+
+    options.script = script
+    results = {}
+    for number in range(options.rounds):
+        for name, measure in programs(options):
+            print(f"round {number + 1} of {options.rounds}: {name}", file=sys.stderr, flush=True)
+            results.setdefault(name, []).append(measure())
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    version = subprocess.run([options.python, "-V"], capture_output=True, text=True).stdout.strip()
+    saved = {"commit": commit, "python": version, "load": os.getloadavg(), "results": results}
+    (folder / "python.json").write_text(json.dumps(saved, indent=1) + "\n")
+    print(tables(saved))
+
+
+if __name__ == "__main__":
+    main()
