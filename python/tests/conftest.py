@@ -1,0 +1,103 @@
+"""Fixtures of all tests: after each one nothing is left; every start method; scripts and terminals of their own."""
+
+import gc
+import os
+import threading
+import warnings
+
+import pytest
+
+# Before anything starts a process: the token must be in its environment.
+import outside
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a debug build says so
+    import manyhands
+
+try:
+    import numpy  # noqa: F401  its threads and descriptors are no test's
+except ImportError:
+    pass
+
+# Descriptors that the standard library opens once and keeps: its forkserver's, its resource tracker's.
+TOLERANCE = 4
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """After every test: no process, thread, descriptor, mapping or file in /dev/shm is left."""
+    descriptors, mappings = outside.descriptors(), outside.mappings()
+    shared, threads, ours = set(os.listdir("/dev/shm")), set(threading.enumerate()), len(outside.threads_of_ours())
+    yield
+
+    def left():
+        gc.collect()
+        if found := outside.processes_left():
+            yield "processes:\n" + outside.describe(found)
+        if found := [thread for thread in threading.enumerate() if thread not in threads]:
+            yield f"threads: {found}"
+        if len(found := outside.threads_of_ours()) > ours:
+            yield f"native threads: {found}"
+        now = outside.descriptors()
+        if len(now) > len(descriptors) + TOLERANCE:
+            yield f"descriptors: { {key: now[key] for key in now.keys() - descriptors.keys()} }"
+        if (found := outside.mappings()) > mappings:
+            yield f"mapped segments: {found - mappings}"
+        if found := set(os.listdir("/dev/shm")) - shared:
+            yield f"in /dev/shm: {found}"
+
+    try:
+        outside.wait_until(lambda: not next(left(), None), seconds=10)
+    except AssertionError:
+        if found := list(left()):
+            pytest.fail("left behind: " + "\n".join(found), pytrace=False)
+
+
+# A fork in a process with threads is warned about since 3.12; whoever asks for it has been told.
+FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+@pytest.fixture(params=[pytest.param("fork", marks=FORK), "forkserver", "spawn"])
+def start_method(request):
+    """Each way of starting a worker, by name."""
+    return request.param
+
+
+@pytest.fixture
+def context(start_method):
+    """Each way of starting a worker, as a context."""
+    return manyhands.get_context(start_method)
+
+
+@pytest.fixture
+def pool():
+    """Two workers."""
+    with manyhands.Pool(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def executor():
+    """Two workers."""
+    with manyhands.ProcessPoolExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def start_script(tmp_path):
+    """Starts a program in a fresh interpreter; gives an `outside.Script`."""
+
+    def start(source, *arguments, **options):
+        return outside.Script(tmp_path, source, *arguments, **options)
+
+    return start
+
+
+@pytest.fixture
+def run_script(start_script):
+    """Runs a program in a fresh interpreter to its end; nothing of it may be left."""
+
+    def run(source, *arguments, code=0, seconds=60, **options):
+        return start_script(source, *arguments, **options).finish(code, seconds)
+
+    return run

@@ -1,0 +1,104 @@
+"""The programs of docs/python.md and of examples/python do what they say."""
+
+import csv
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/python.md").read_text()
+LISTINGS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+OPTIONAL = ("numpy", "joblib", "pandas")
+
+
+def expected(listing):
+    """What the listing says that it prints."""
+    return re.findall(r"#> (.*)$", listing, re.MULTILINE)
+
+
+@pytest.mark.parametrize("listing", LISTINGS, ids=[f"line{PAGE[: PAGE.index(text)].count(chr(10)) + 1}" for text in LISTINGS])
+def test_each_listing_prints_what_it_says(run_script, listing):
+    for module in OPTIONAL:
+        if f"import {module}" in listing:
+            pytest.importorskip(module)
+    assert [line.rstrip() for line in run_script(listing).out.splitlines()] == expected(listing)
+
+
+def test_each_listing_that_is_code_is_run():
+    assert len(LISTINGS) == PAGE.count("```python") >= 10
+
+
+def run_example(name, *arguments):
+    """Runs an example to its end; gives its standard output."""
+    command = [sys.executable, ROOT / "examples/python" / f"{name}.py", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0 and result.stderr == "", result
+    return result.stdout
+
+
+def test_every_example_is_named_on_the_page_and_run_here():
+    names = {path.stem for path in (ROOT / "examples/python").glob("*.py")}
+    source = Path(__file__).read_text()
+    for name in names:
+        assert f"examples/python/{name}.py" in PAGE
+        assert f'run_example("{name}"' in source
+
+
+def test_cpu_pool():
+    assert run_example("cpu_pool", 50).startswith("50 tasks: ")
+
+
+def test_parallel_csv_clean(tmp_path):
+    pytest.importorskip("pandas")
+    for number in range(5):
+        (tmp_path / f"{number}.csv").write_text(f"Id, Value \n1,{number}\n,\n2,10\n3,1000\n")
+    out = tmp_path / "cleaned"
+    said = run_example("parallel_csv_clean", out, *sorted(tmp_path.glob("*.csv")))
+    assert said.splitlines() == [f"cleaned: {out}/cleaned_{number}.csv" for number in range(5)]
+    rows = list(csv.DictReader((out / "cleaned_3.csv").open()))
+    assert [(float(row["value"]), round(float(row["normalized_value"]), 6)) for row in rows] == [(3, 0.3), (10, 1)]
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A file of several chunks, and what is to come out."""
+    random.seed(1)
+    path = tmp_path / "large.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["id", "value", "note"])
+        values = []
+        for number in range(5500):
+            value = random.choice([number, f" {number}.5 ", "n/a", ""])
+            values.append(float(value) if str(value).strip() not in ("n/a", "") else 0.0)
+            out.writerow([number, value, "two\nlines" if number % 100 == 0 else "one"])
+    return path, values
+
+
+def read(path):
+    return [(int(row["id"]), float(row["value"]), row["note"]) for row in csv.DictReader(path.open(newline=""))]
+
+
+def answer(values):
+    return [(number, value, "two\nlines" if number % 100 == 0 else "one") for number, value in enumerate(values)]
+
+
+def test_pipeline(large, tmp_path):
+    path, values = large
+    out = tmp_path / "out.csv"
+    assert run_example("pipeline", path, out) == f"{out} written\n"
+    assert read(out) == answer(values)
+
+
+def test_shared_numpy():
+    pytest.importorskip("numpy")
+    assert run_example("shared_numpy", 1000) == "[0 2 4 6 8] [1990 1992 1994 1996 1998]\n"
+
+
+def test_executor_timeout():
+    said = run_example("executor_timeout", 0.1, 0.2, 1000)
+    assert sorted(said.splitlines()) == ["ended: 1000.0", "result: 0.1", "result: 0.2"]

@@ -1,0 +1,245 @@
+"""`ProcessPoolExecutor` does what the standard library's does, under every start method; and asyncio stands on it."""
+
+import asyncio
+import concurrent.futures
+import functools
+import itertools
+import os
+import pickle
+import threading
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+import tasks
+from manyhands import ProcessPoolExecutor, as_completed, wait
+from outside import alive, wait_until
+
+SQUARES = [x * x for x in range(100)]
+
+
+def test_submit_gives_futures_of_the_standard_library(context):
+    with ProcessPoolExecutor(2, context) as executor:
+        assert isinstance(executor, concurrent.futures.Executor)
+        future = executor.submit(tasks.add, 1, 2, c=3)
+        assert isinstance(future, concurrent.futures.Future)
+        assert future.result() == 6
+        futures = [executor.submit(tasks.square, x) for x in range(100)]
+        assert {future.result() for future in as_completed(futures)} == set(SQUARES)
+        done, waiting = wait(futures)
+        assert done == set(futures) and not waiting
+
+
+def test_any_keyword_reaches_the_function(executor):
+    names = {"fn": 1, "self": 2, "deadline": 3, "retries": 4, "callback": 5}
+    assert executor.submit(dict, **names).result() == names
+
+
+def test_map_gives_results_in_order_however_it_is_cut(context):
+    with ProcessPoolExecutor(2, context) as executor:
+        for chunksize in (1, 3, 100, 1000):
+            assert list(executor.map(tasks.square, range(100), chunksize=chunksize)) == SQUARES
+        assert list(executor.map(tasks.add, range(5), itertools.count())) == [0, 2, 4, 6, 8]
+        assert list(executor.map(tasks.square, [])) == []
+        with pytest.raises(ValueError, match="chunksize"):
+            executor.map(tasks.square, range(3), chunksize=0)
+
+
+def test_map_raises_at_the_place_of_the_exception(executor):
+    results = executor.map(functools.partial(tasks.fail_if, bad=2), range(5))
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="2 is bad"):
+        next(results)
+
+
+def test_timeouts_are_those_of_the_standard_library(executor, tmp_path):
+    go = tmp_path / "go"
+    future = executor.submit(tasks.wait_for, go, 7)
+    with pytest.raises(concurrent.futures.TimeoutError):
+        future.result(timeout=0.05)
+    with pytest.raises(concurrent.futures.TimeoutError):
+        list(executor.map(tasks.wait_for, [go], timeout=0.05))
+    with pytest.raises(concurrent.futures.TimeoutError):
+        list(as_completed([future], timeout=0.05))
+    assert future.running()
+    go.touch()
+    assert future.result() == 7
+
+
+def test_an_exception_keeps_its_type_and_brings_the_workers_traceback(context):
+    with ProcessPoolExecutor(2, context) as executor:
+        error = executor.submit(tasks.fail, "no").exception()
+    assert type(error) is ValueError and error.args == ("no",)
+    assert type(error.__cause__) is concurrent.futures.process._RemoteTraceback
+    assert "tasks.py" in str(error.__cause__) and "ValueError: no" in str(error.__cause__)
+
+
+def test_what_did_not_begin_can_be_cancelled(tmp_path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    with ProcessPoolExecutor(1) as executor:
+        running = executor.submit(tasks.begin_and_wait, begun, go, 7)
+        waiting = [executor.submit(tasks.attempt, tmp_path / "ran") for _ in range(20)]
+        wait_until(begun.exists)
+        # The standard library sends one ahead, and cannot cancel that.
+        assert waiting[-1].cancel() and waiting[-1].cancelled()
+        assert not running.cancel()
+        cancelled = sum(future.cancel() for future in waiting)
+        go.touch()
+        assert running.result() == 7
+    assert tasks.attempts(tmp_path / "ran") == 20 - cancelled
+
+
+def test_done_callbacks_run_in_this_process_with_the_future(executor):
+    got = []
+    called = threading.Event()
+    future = executor.submit(os.getpid)
+    future.add_done_callback(lambda done: (got.append((done, os.getpid())), called.set()))
+    assert called.wait(30)
+    assert got == [(future, os.getpid())] and future.result() != os.getpid()
+
+
+def test_a_callback_that_raises_harms_nobody(executor, caplog):
+    future = executor.submit(tasks.square, 2)
+    future.add_done_callback(lambda _: 1 / 0)
+    assert list(executor.map(tasks.square, range(100))) == SQUARES
+    wait_until(lambda: "ZeroDivisionError" in caplog.text)
+
+
+def test_a_callback_may_submit(executor):
+    done = threading.Event()
+    results = []
+
+    def again(future):
+        results.append(future.result())
+        if len(results) < 10:
+            executor.submit(tasks.square, len(results)).add_done_callback(again)
+        else:
+            done.set()
+
+    executor.submit(tasks.square, 0).add_done_callback(again)
+    assert done.wait(30)
+    assert results == SQUARES[:10]
+
+
+def test_shutdown_waits_for_what_was_submitted_and_refuses_more(context):
+    executor = ProcessPoolExecutor(2, context)
+    futures = [executor.submit(tasks.square, x) for x in range(100)]
+    executor.shutdown()
+    assert all(future.done() for future in futures)
+    assert [future.result() for future in futures] == SQUARES
+    for call in (lambda: executor.submit(tasks.square, 1), lambda: executor.map(tasks.square, [1])):
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            call()
+    executor.shutdown()
+
+
+def test_shutdown_without_waiting_lets_the_work_end(tmp_path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    executor = ProcessPoolExecutor(1)
+    running = executor.submit(tasks.begin_and_wait, begun, go, 7)
+    waiting = executor.submit(tasks.square, 3)
+    wait_until(begun.exists)
+    executor.shutdown(wait=False)
+    assert not running.done()
+    go.touch()
+    assert running.result(30) == 7 and waiting.result(30) == 9
+
+
+def test_shutdown_can_cancel_what_did_not_begin(tmp_path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    executor = ProcessPoolExecutor(1)
+    running = executor.submit(tasks.begin_and_wait, begun, go, 7)
+    waiting = [executor.submit(tasks.square, x) for x in range(20)]
+    wait_until(begun.exists)
+    executor.shutdown(wait=False, cancel_futures=True)
+    go.touch()
+    assert running.result(30) == 7
+    assert waiting[-1].cancelled()
+    wait(waiting, timeout=30)
+    assert all(future.done() for future in waiting)
+
+
+@pytest.mark.parametrize("method", ["terminate_workers", "kill_workers"])
+def test_workers_are_ended_at_once_if_asked(context, method, tmp_path):
+    begun = tmp_path / "begun"
+    executor = ProcessPoolExecutor(1, context)
+    running = executor.submit(tasks.begin_and_wait, begun, tmp_path / "never")
+    waiting = executor.submit(tasks.square, 3)
+    wait_until(begun.exists)
+    getattr(executor, method)()
+    for future in (running, waiting):
+        assert isinstance(future.exception(30), (BrokenProcessPool, concurrent.futures.CancelledError)) or future.cancelled()
+    wait_until(lambda: not alive(int(begun.read_text())))
+    with pytest.raises(RuntimeError):
+        executor.submit(tasks.square, 3)
+    executor.shutdown()
+
+
+def test_the_initializer_runs_in_each_worker(context):
+    with ProcessPoolExecutor(1, context, tasks.set_counter, (100,)) as executor:
+        assert [executor.submit(tasks.count).result() for _ in range(3)] == [101, 102, 103]
+
+
+def test_an_initializer_that_fails_breaks_the_executor_and_does_not_hang_it(context):
+    executor = ProcessPoolExecutor(2, context, tasks.fail, ("cannot begin",))
+    with pytest.raises(BrokenProcessPool):
+        executor.submit(tasks.square, 1).result(60)
+    with pytest.raises(BrokenProcessPool):
+        executor.submit(tasks.square, 1).result(60)
+    executor.shutdown()
+
+
+def test_a_worker_is_replaced_after_its_number_of_tasks():
+    with ProcessPoolExecutor(1, max_tasks_per_child=3) as executor:
+        pids = [executor.submit(tasks.pid).result() for _ in range(9)]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_an_executor_without_workers_is_refused(workers):
+    with pytest.raises(ValueError, match="greater than 0"):
+        ProcessPoolExecutor(workers)
+
+
+def test_an_executor_does_not_travel(executor):
+    with pytest.raises(TypeError):
+        pickle.dumps(executor)
+
+
+def test_a_future_that_nobody_keeps_is_done_all_the_same(executor, tmp_path):
+    for _ in range(10):
+        executor.submit(tasks.attempt, tmp_path / "ran")
+    wait_until(lambda: tasks.attempts(tmp_path / "ran") == 10)
+
+
+def test_asyncio_runs_tasks_in_an_executor(executor):
+    async def main():
+        loop = asyncio.get_running_loop()
+        results = await asyncio.gather(*[loop.run_in_executor(executor, tasks.square, x) for x in range(100)])
+        wrapped = await asyncio.wrap_future(executor.submit(tasks.add, 1, 2))
+        with pytest.raises(ValueError, match="^no$"):
+            await loop.run_in_executor(executor, tasks.fail, "no")
+        return results, wrapped
+
+    assert asyncio.run(main()) == (SQUARES, 3)
+
+
+def test_asyncio_goes_on_while_workers_work_and_gives_up_as_it_does_elsewhere(executor, tmp_path):
+    go = tmp_path / "go"
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        task = loop.run_in_executor(executor, tasks.wait_for, go, 7)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(task), 0.05)
+        go.touch()
+        assert await task == 7
+        go.unlink()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(loop.run_in_executor(executor, tasks.wait_for, go), 0.05)
+        go.touch()
+        # One whose deadline passes ends for asyncio too.
+        with pytest.raises(TimeoutError):
+            await asyncio.wrap_future(executor.with_options(deadline=0.2).submit(tasks.wait_for, tmp_path / "never"))
+        return await loop.run_in_executor(executor, tasks.square, 3)
+
+    assert asyncio.run(main()) == 9
