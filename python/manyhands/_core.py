@@ -22,6 +22,9 @@ from manyhands._worker import EXCEPTION, VALUE, Settings
 
 ON_WORKER_DEATH = ("fail", "retry", "break")
 
+# How long workers may take to exit by themselves once there is nothing left to do.
+_FINISH_SECONDS = 5.0
+
 # What the thread is told besides.
 _STOP, _DEATH = 0, 1
 
@@ -69,17 +72,22 @@ class Core:
             settings.worker_exit = pack(worker_exit), dumps(((), {}))
         settings.levels = _logs.levels()
         self._logs = _logs.Listener()
+        weakref.finalize(self, self._logs.stop).atexit = False
         self.launcher = _launch.Launcher(method, self._logs.theirs.fileno())
-        self.native = _native.Pool(
-            self.launcher,
-            self.breaks,
-            workers,
-            pickle.dumps(settings),
-            memory_limit,
-            cpu_affinity or [],
-            tasks_per_worker,
-            5.0,
-        )
+        try:
+            self.native = _native.Pool(
+                self.launcher,
+                self.breaks,
+                workers,
+                pickle.dumps(settings),
+                memory_limit,
+                cpu_affinity or [],
+                tasks_per_worker,
+                _FINISH_SECONDS,
+            )
+        except BaseException:
+            self._logs.stop()
+            raise
         if self.breaks:
             # It must hear of a death even if nobody waits for anything.
             self._start_thread()
@@ -165,25 +173,29 @@ class Core:
         """A worker died, and everything is to fail with it."""
         if self.broken is None:
             self.broken = error
-            self.native.terminate()
+            if (native := self.native) is not None:
+                native.terminate()
 
     def close(self):
         """Takes no more tasks; does not wait."""
         self.closed = True
-        self.native.close()
+        if (native := self.native) is not None:
+            native.close()
 
     def join(self):
         """Waits until all tasks are done, all callbacks were called and all workers are gone."""
-        self.native.shutdown()
-        self._end()
+        if (native := self.native) is not None:
+            native.shutdown()
+            self._end()
 
     def terminate(self):
         """Ends everything now."""
         if os.getpid() != self._pid:
             return
-        self.terminated = True
-        self.native.terminate()
-        self._end()
+        self.terminated = self.closed = True
+        if (native := self.native) is not None:
+            native.terminate()
+            self._end()
 
     def _end(self):
         with self._ending:
@@ -199,6 +211,8 @@ class Core:
                 thread.join()
         self.launcher.join()
         self._logs.stop()
+        # Its descriptors and memory go now, whoever still has the pool.
+        self.native = None
 
 
 def _tell(native, worker_died):

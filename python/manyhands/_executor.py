@@ -117,6 +117,8 @@ class Future(_base.Future):
             # Whoever cancelled it says so.
             return
         success, value = self._core.load(outcome, _RemoteTraceback)
+        # The native task would keep what the pool had.
+        self._task = None
         with _conditions:
             if "_condition" not in self.__dict__:
                 # Nobody waits, and there are no callbacks.
@@ -290,8 +292,8 @@ class ProcessPoolExecutor(Executor):
         """
         core = self._core
         core.close()
-        if cancel_futures:
-            for future in core.native.waiting():
+        if cancel_futures and (native := core.native) is not None:
+            for future in native.waiting():
                 future.cancel()
         if wait:
             core.join()

@@ -37,6 +37,8 @@ class Listener:
 
     def stop(self):
         """Handles what has come, and ends. The workers are gone."""
+        if self.theirs.fileno() < 0:
+            return
         # Not by closing: forked processes may have a copy of it.
         self.theirs.send(_STOP)
         self.theirs.close()
@@ -46,7 +48,8 @@ class Listener:
 
 def _listen(ours):
     with ours:
-        while (data := ours.recv(LIMIT)) != _STOP:
+        # Nothing comes once whoever would have stopped this is gone.
+        while (data := ours.recv(LIMIT)) not in (_STOP, b""):
             try:
                 record = logging.makeLogRecord(pickle.loads(data))
                 logger = logging.getLogger(record.name)

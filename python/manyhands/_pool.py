@@ -1,7 +1,6 @@
 """`Pool`, with the names, arguments and semantics of `multiprocessing.Pool`."""
 
 import collections
-import itertools
 import os
 import threading
 import time
@@ -12,8 +11,8 @@ from multiprocessing.pool import RemoteTraceback
 
 from manyhands._core import Core, method_of
 from manyhands._progress import bar
-from manyhands._serialize import dumps
-from manyhands._worker import CALL, EACH, EACH_STAR, ONE, STAR
+from manyhands._units import Units
+from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
@@ -144,12 +143,12 @@ class Pool:
 
         `chunksize` items are one task. By default there are four tasks for each worker.
         """
-        return self._map(func, iterable, chunksize, EACH, None, None, deadline, retries, progress).get()
+        return self._map(func, iterable, chunksize, EACH, None, None, deadline, retries, progress, True).get()
 
     def starmap(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
         """As `map`, with each item's parts as the arguments."""
         return self._map(
-            func, iterable, chunksize, EACH_STAR, None, None, deadline, retries, progress
+            func, iterable, chunksize, EACH_STAR, None, None, deadline, retries, progress, True
         ).get()
 
     def map_async(
@@ -166,7 +165,7 @@ class Pool:
     ):
         """As `map`, without waiting: gives a `MapResult`."""
         return self._map(
-            func, iterable, chunksize, EACH, callback, error_callback, deadline, retries, progress
+            func, iterable, chunksize, EACH, callback, error_callback, deadline, retries, progress, False
         )
 
     def starmap_async(
@@ -183,18 +182,27 @@ class Pool:
     ):
         """As `starmap`, without waiting: gives a `MapResult`."""
         return self._map(
-            func, iterable, chunksize, EACH_STAR, callback, error_callback, deadline, retries, progress
+            func, iterable, chunksize, EACH_STAR, callback, error_callback, deadline, retries, progress, False
         )
 
-    def _map(self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress):
+    def _map(
+        self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
+    ):
         self._check_running()
         items = iterable if hasattr(iterable, "__len__") else list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
         progress = self._progress if progress is None else progress
         return MapResult(
-            self, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress
+            self, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
         )
+
+    def _most(self, chunksize, deadline, retries):
+        """How many items one task may have."""
+        core = self._core
+        if deadline is not None or retries or core.deadline is not None or core.retries:
+            return 1
+        return max(chunksize, 1)
 
     def imap(self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None):
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
@@ -235,7 +243,8 @@ class Pool:
             raise ValueError("Pool is still running")
         if self._state == CLOSE:
             for feeder in self._feeders:
-                feeder.release()
+                if isinstance(feeder, _Feeder):
+                    feeder.release()
             for feeder in self._feeders:
                 feeder.join()
             self._core.join()
@@ -274,9 +283,10 @@ class AsyncResult:
 
     def ready(self):
         """Whether the call has ended."""
-        if self._outcome is not None or self._finished is not None:
+        task = self._task
+        if self._outcome is not None or self._finished is not None or task is None:
             return self._outcome is not None
-        return self._task.done()
+        return task.done()
 
     def successful(self):
         """Whether the call ended without an exception. Raises ValueError if it has not ended."""
@@ -286,10 +296,11 @@ class AsyncResult:
 
     def wait(self, timeout=None):
         """Waits until the call has ended, or for `timeout` seconds."""
+        task = self._task
         if self._outcome is None:
             if self._finished is not None:
                 self._finished.wait(timeout)
-            elif self._task.wait(timeout):
+            elif task is not None and task.wait(timeout):
                 self._settle()
 
     def get(self, timeout=None):
@@ -308,8 +319,9 @@ class AsyncResult:
 
     def kill(self):
         """Ends the call, with its worker if it runs; it then fails with `TaskKilled`."""
-        if self._task is not None:
-            self._task.kill()
+        task = self._task
+        if task is not None:
+            task.kill()
 
     def ended(self, outcome):
         """The pool's thread has this outcome."""
@@ -323,10 +335,9 @@ class AsyncResult:
                 outcome = self._task.take()
                 if outcome is not None:
                     self._finish(*self._load(outcome))
-        if self._outcome is None:
+        while self._outcome is None:
             # The thread has it, and is about to say.
-            while self._outcome is None:
-                time.sleep(0)
+            time.sleep(0)
         return self._outcome
 
     def _load(self, outcome):
@@ -340,6 +351,8 @@ class AsyncResult:
         finally:
             self._callback = self._error_callback = None
             self._outcome = success, value
+            # The native task would keep what the pool had.
+            self._task = self._pool = None
             if self._finished is not None:
                 self._finished.set()
 
@@ -347,33 +360,48 @@ class AsyncResult:
 class MapResult(AsyncResult):
     """The results of `map_async`, to come."""
 
+    _bar = None
+
     def __init__(
-        self, pool, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress
+        self, pool, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
     ):
         self._begin(pool, callback, error_callback)
-        self._bar = None
         if len(items) == 0:
             return self._finish(True, [])
-        self._chunked = chunksize > 1
-        self._chunksize, self._count, self._shown = max(chunksize, 1), len(items), 0
+        self._count, self._shown = len(items), 0
         if progress:
             self._bar = bar(self._count)
-        if self._chunked:
-            iterator = iter(items)
-            units = [
-                list(itertools.islice(iterator, chunksize)) for _ in range(0, len(items), chunksize)
-            ]
-        else:
-            units = items
-            mode = ONE if mode == EACH else STAR
         try:
-            # One that cannot be pickled is an error before any runs.
-            units = dumps_each(units)
-            self._task = self._core.gather(func, deadline, retries, ordered=True, told=self._told)
-            self._task.add(units, mode)
-            self._task.close()
+            self._task = task = self._core.gather(
+                func, deadline, retries, ordered=True, told=self._told
+            )
+            most = pool._most(chunksize, deadline, retries)
+            self._units = Units(task, items, mode, most, pool._processes, self._count)
+            self._several = self._units.several
+            if wait or not self._several:
+                self._add()
+            else:
+                feeder = threading.Thread(target=self._add, name="manyhands-feeder", daemon=True)
+                pool._feeders.append(feeder)
+                feeder.start()
         except Exception as error:
-            self._finish(False, error)
+            self._fail(error)
+
+    def _add(self):
+        try:
+            self._units.add_all()
+        except Exception as error:
+            # One that cannot be pickled, say: what was not begun is not wanted either.
+            self._fail(error)
+            self._task.cancel()
+        finally:
+            self._units = None
+            self._task.close()
+
+    def _fail(self, error):
+        with self._lock:
+            if self._outcome is None:
+                self._finish(False, error)
 
     def wait(self, timeout=None):
         """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
@@ -390,8 +418,8 @@ class MapResult(AsyncResult):
         return super().wait(0)
 
     def _advance(self):
-        # The last task may have fewer items.
-        done = min(self._task.done_count() * self._chunksize, self._count)
+        # The last task may have fewer items than those before.
+        done = min(self._task.done_items(), self._count)
         self._bar.update(done - self._shown)
         self._shown = done
 
@@ -405,7 +433,7 @@ class MapResult(AsyncResult):
             success, value = core.load(outcome, RemoteTraceback)
             if not success:
                 failure = failure or value
-            elif self._chunked:
+            elif self._several:
                 values.extend(value)
             else:
                 values.append(value)
@@ -413,7 +441,9 @@ class MapResult(AsyncResult):
 
     def kill(self):
         """Cancels what no worker has begun; it then fails with `TaskKilled`."""
-        self._task.cancel()
+        task = self._task
+        if task is not None:
+            task.cancel()
 
 
 class IMapIterator:
@@ -422,12 +452,15 @@ class IMapIterator:
     def __init__(self, pool, func, iterable, chunksize, ordered, deadline, retries, progress):
         self._pool = pool
         self._core = core = pool._core
-        self._chunked = chunksize > 1
         self._ready = collections.deque()
         self._lock = threading.Lock()
-        self._gather = core.gather(func, deadline, retries, ordered=ordered)
-        self._feeder = feeder = _Feeder(self._gather, iterable, chunksize)
-        self._bar = bar(feeder.sized) if progress else None
+        total = len(iterable) if hasattr(iterable, "__len__") else None
+        self._gather = gather = core.gather(func, deadline, retries, ordered=ordered)
+        most = pool._most(chunksize, deadline, retries)
+        units = Units(gather, iterable, EACH, most, pool._processes, total)
+        self._several = units.several
+        self._feeder = feeder = _Feeder(gather, units, total)
+        self._bar = bar(total) if progress else None
         if not feeder.feed_at_once():
             pool._feeders = [other for other in pool._feeders if other.is_alive()]
             pool._feeders.append(feeder)
@@ -446,11 +479,13 @@ class IMapIterator:
         with self._lock:
             ready = self._ready
             while not ready:
+                if self._gather is None:
+                    raise StopIteration
                 outcomes = self._gather.next(WINDOW, timeout)
                 if not outcomes:
                     if not self._gather.exhausted():
                         raise TimeoutError
-                    self._pool = None
+                    self._pool = self._gather = None
                     if self._bar is not None:
                         self._bar.close()
                         self._bar = None
@@ -461,7 +496,7 @@ class IMapIterator:
                     raise StopIteration
                 for _, *outcome in outcomes:
                     success, value = self._core.load(outcome, RemoteTraceback)
-                    if success and self._chunked:
+                    if success and self._several:
                         ready.extend((True, item) for item in value)
                     else:
                         ready.append((success, value))
@@ -479,50 +514,34 @@ class _Feeder(threading.Thread):
     #: Sized sources of so few tasks are given at once, without a thread.
     AT_ONCE = 1024
 
-    def __init__(self, gather, iterable, chunksize):
+    def __init__(self, gather, units, total):
         super().__init__(name="manyhands-feeder", daemon=True)
         self._gather = gather
-        self._chunksize = chunksize
-        self.sized = len(iterable) if hasattr(iterable, "__len__") else None
-        self._source = iter(iterable)
+        self._units = units
+        self._total = total
         self._window = WINDOW
         self._stopped = False
         self.error = None
 
-    def _units(self, count):
-        """Up to `count` dumped tasks."""
-        if self._chunksize == 1:
-            units = list(itertools.islice(self._source, count))
-        else:
-            chunks = iter(lambda: list(itertools.islice(self._source, self._chunksize)), [])
-            units = list(itertools.islice(chunks, count))
-        return dumps_each(units)
-
-    def _feed(self, count):
-        units = self._units(count)
-        if units:
-            self._gather.add(units, ONE if self._chunksize == 1 else EACH)
-        return len(units) == count
-
     def feed_at_once(self):
         """Gives all, if that is quick; says whether it did."""
-        if self.sized is None or self.sized > self.AT_ONCE * self._chunksize:
+        if self._total is None or self._total > self.AT_ONCE:
             return False
         self.run()
         return True
 
     def run(self):
         # From a source in memory many at once; from one that may block each as it comes.
-        count = 1 if self.sized is None else 256
+        tasks = 1 if self._total is None else 64
         try:
             while not self._stopped:
-                if self._gather.wait_room(self._window, 0.1) and not self._feed(count):
+                if self._gather.wait_room(self._window, 0.1) and not self._units.add(tasks):
                     break
         except BaseException as error:
             self.error = error
         finally:
-            self._source = None
             self._gather.close()
+            self._gather = self._units = None
 
     def stop(self):
         """What was not pulled is not wanted any more."""
@@ -531,8 +550,3 @@ class _Feeder(threading.Thread):
     def release(self):
         """Whatever is left is to be done, taken or not."""
         self._window = 1 << 62
-
-
-def dumps_each(units):
-    """Each unit as `Gather.add` takes it."""
-    return [data if not memories else (data, memories) for data, memories in map(dumps, units)]

@@ -3,16 +3,12 @@
 import gc
 import os
 import threading
-import warnings
 
 import pytest
 
-# Before anything starts a process: the token must be in its environment.
+# First: it also sees to it that a debug build says so only once.
 import outside
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # a debug build says so
-    import manyhands
+import manyhands
 
 try:
     import numpy  # noqa: F401  its threads and descriptors are no test's

@@ -17,8 +17,12 @@ import textwrap
 import threading
 import time
 import uuid
+import warnings
 from multiprocessing import forkserver, resource_tracker
-from pathlib import Path
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a debug build says so
+    from manyhands import _launch
 
 ENVIRONMENT = "MANYHANDS_TESTS"
 TOKEN = f"manyhands-tests-{uuid.uuid4().hex}"
@@ -47,9 +51,16 @@ def wait_until(condition, what="", seconds=30):
 
 def _read(path):
     try:
-        return Path(path).read_bytes()
+        # By descriptor: `open` warns of a file of /proc that goes while it is being opened.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:  # it went meanwhile, or is another user's
         return b""
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def state(pid):
@@ -91,8 +102,9 @@ def children(pid=None):
 
 
 def servers():
-    """The standard library's own helpers, which live as long as this process."""
-    return {forkserver._forkserver._forkserver_pid, resource_tracker._resource_tracker._pid}
+    """The helpers that live as long as this process: fork servers and the resource tracker."""
+    servers = [forkserver._forkserver, *_launch._servers.values()]
+    return {server._forkserver_pid for server in servers} | {resource_tracker._resource_tracker._pid}
 
 
 def processes_left():

@@ -171,10 +171,13 @@ impl Call {
         }
     }
 
-    /// An item took this long. Only the thread that holds the hub's state calls this.
-    pub(crate) fn took(&self, nanos: u64) {
+    /// This item took so long. Only the thread that holds the hub's state calls this.
+    pub(crate) fn took(&self, task: u64, nanos: u64) {
         // A worker's word; beyond a quarter of an hour it makes no difference.
         let nanos = nanos.min(1 << 40);
+        if let Sink::Gather(gathered) = &self.sink {
+            gathered.took(task, nanos);
+        }
         for average in [&self.nanos, &self.function.0.nanos] {
             let old = average.load(Ordering::Relaxed);
             // A steep start, since the first item often pays for warming up; then an average of

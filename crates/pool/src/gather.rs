@@ -46,6 +46,11 @@ struct Inner {
     /// Somebody waits for the first result, not only for the last.
     eager: bool,
     watcher: Option<(Completions, u64)>,
+    /// From which task on a task stands for so many pieces of the caller's work.
+    weights: BTreeMap<u64, u32>,
+    pieces_done: u64,
+    /// What a piece takes, in nanoseconds, smoothed; zero while unknown.
+    piece_nanos: u64,
 }
 
 enum Ready {
@@ -60,6 +65,10 @@ impl Default for Ready {
 }
 
 impl Inner {
+    fn weight(&self, task: u64) -> u32 {
+        self.weights.range(..=task).next_back().map_or(1, |(_, weight)| *weight)
+    }
+
     fn is_done(&self) -> bool {
         self.closed && self.done == self.added
     }
@@ -94,9 +103,20 @@ impl Inner {
 }
 
 impl Gathered {
+    pub(crate) fn took(&self, task: u64, nanos: u64) {
+        let mut inner = lock(&self.inner);
+        let weight = inner.weight(task);
+        let nanos = nanos / u64::from(weight.max(1));
+        // What weighs more says more.
+        let old = inner.piece_nanos;
+        let share = if weight > 1 { 2 } else { 8 };
+        inner.piece_nanos = if old == 0 { nanos } else { old - old / share + nanos / share }.max(1);
+    }
+
     pub(crate) fn complete(&self, task: u64, outcome: Result<Reply>) {
         let mut inner = lock(&self.inner);
         inner.done += 1;
+        inner.pieces_done += u64::from(inner.weight(task));
         match &mut inner.ready {
             Ready::Ordered(ready) => {
                 ready.insert(task, outcome);
@@ -138,17 +158,22 @@ impl Gather {
     }
 
     /// Adds tasks, which take the next positions. Short ones travel together; each is a task of its
-    /// own all the same. Does not wait. One that cannot be sent fails in its place.
+    /// own all the same. Does not wait. One that cannot be sent fails in its place. `weight` is of how many
+    /// pieces of the caller's work each consists: [`piece_nanos`](Self::piece_nanos) tells what one takes.
     ///
     /// # Errors
     /// If the pool is closed; that is then also the result of each of them.
-    pub fn add(&self, payloads: Vec<Payload>) -> Result<()> {
+    pub fn add(&self, payloads: Vec<Payload>, weight: u32) -> Result<()> {
         self.shared.check_maker()?;
         let count = payloads.len();
         let first = {
             let mut inner = lock(&self.gathered.inner);
+            let first = inner.added;
             inner.added += count as u64;
-            inner.added - count as u64
+            if inner.weights.last_key_value().is_none_or(|(_, last)| *last != weight) {
+                inner.weights.insert(first, weight);
+            }
+            first
         };
         let share = count.div_ceil(4 * self.shared.options.workers).clamp(1, CHUNK_ITEMS);
         let mut chunks = Vec::with_capacity(count.div_ceil(share));
@@ -283,9 +308,33 @@ impl Gather {
         lock(&self.gathered.inner).is_done()
     }
 
+    /// What a piece of the caller's work takes in a worker, in nanoseconds, by the last of them; zero
+    /// while unknown.
+    pub fn piece_nanos(&self) -> u64 {
+        lock(&self.gathered.inner).piece_nanos
+    }
+
+    /// Waits until at most `limit` tasks have not ended, or until `until`; says which.
+    ///
+    /// # Errors
+    /// In a forked copy of the process that made the pool.
+    pub fn wait_under_way(&self, limit: u64, until: Option<Instant>) -> Result<bool> {
+        self.shared.check_maker()?;
+        lock(&self.gathered.inner).eager = true;
+        Ok(self.shared.drive(&self.gathered.signal, until, || {
+            let inner = lock(&self.gathered.inner);
+            inner.added - inner.done <= limit
+        }))
+    }
+
     /// How many tasks have ended.
     pub fn done_count(&self) -> u64 {
         lock(&self.gathered.inner).done
+    }
+
+    /// How many pieces of the caller's work have ended, by the weights of their tasks.
+    pub fn pieces_done(&self) -> u64 {
+        lock(&self.gathered.inner).pieces_done
     }
 
     /// All results that are there and were not taken, in the order in which `next` would give them.

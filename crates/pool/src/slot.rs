@@ -477,7 +477,7 @@ impl Slot {
         const SHORT: &str = "a result that is too short";
         let head = DoneHead::read(reader).ok_or(SHORT)?;
         let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
-        call.took(head.nanos);
+        call.took(task, head.nanos);
         let handles = match head.handles {
             0 => Ok(Vec::new()),
             some => self.mail.take_handles(some as usize),

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         a_closed_pool_fails_what_is_added,
         a_watched_future_is_told_unless_a_caller_waits_for_it,
         a_running_task_is_known_to_run,
+        what_a_piece_takes_is_told_whatever_a_task_weighs,
     ])
 }
 
@@ -56,9 +57,9 @@ fn results_come_in_order_and_each_once() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for from in (0..20_000).step_by(1000) {
-                gather.add(payloads(from..from + 1000)).unwrap();
+                gather.add(payloads(from..from + 1000), 1).unwrap();
             }
-            gather.add(Vec::new()).unwrap();
+            gather.add(Vec::new(), 1).unwrap();
             gather.close();
         });
         assert!(all(&gather).into_iter().eq((0..20_000).map(|task| (task, Some(2 * task)))));
@@ -69,7 +70,7 @@ fn results_come_as_they_arrive_if_so_asked() {
     let pool = pool(2);
     let gather = gather(&pool, "micros", false);
     // The first takes long, so others come before it.
-    gather.add(payloads([300_000].into_iter().chain([1; 100]))).unwrap();
+    gather.add(payloads([300_000].into_iter().chain([1; 100])), 1).unwrap();
     gather.close();
     let mut results = all(&gather);
     assert_ne!(results[0].0, 0);
@@ -80,7 +81,7 @@ fn results_come_as_they_arrive_if_so_asked() {
 fn a_lost_task_fails_in_its_place_and_the_others_are_done() {
     let pool = pool(2);
     let gather = gather(&pool, "exit if odd", true);
-    gather.add(payloads((0..60).map(|task| if task % 20 == 7 { 1 } else { 2 * task }))).unwrap();
+    gather.add(payloads((0..60).map(|task| if task % 20 == 7 { 1 } else { 2 * task })), 1).unwrap();
     gather.close();
     assert!(gather.wait(None).unwrap());
     for (task, result) in gather.take_all() {
@@ -98,7 +99,7 @@ fn a_lost_task_fails_in_its_place_and_the_others_are_done() {
 fn work_goes_on_while_nobody_looks() {
     let pool = pool(2);
     let gather = gather(&pool, "double", true);
-    gather.add(payloads(0..1000)).unwrap();
+    gather.add(payloads(0..1000), 1).unwrap();
     gather.close();
     wait_until("all are done", || gather.is_done(), || gather.done_count().to_string());
     assert_eq!(gather.take_all().len(), 1000);
@@ -109,7 +110,7 @@ fn the_watcher_hears_of_the_end_once() {
     let completions = Completions::default();
     let watcher = Some((completions.clone(), 7));
     let gather = pool.gather(&function(&pool, "double"), plain(), true, watcher).unwrap();
-    gather.add(payloads(0..10)).unwrap();
+    gather.add(payloads(0..10), 1).unwrap();
     wait_until("all are done", || gather.done_count() == 10, String::new);
     assert_eq!(completions.take(), []);
     gather.close();
@@ -126,7 +127,7 @@ fn the_watcher_hears_of_the_end_once() {
 fn room_comes_back_as_results_are_taken() {
     let pool = pool(2);
     let gather = gather(&pool, "double", true);
-    gather.add(payloads(0..10)).unwrap();
+    gather.add(payloads(0..10), 1).unwrap();
     assert!(!gather.wait_room(10, Some(Instant::now() + Duration::from_millis(20))));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -141,7 +142,7 @@ fn room_comes_back_as_results_are_taken() {
 fn cancelling_fails_what_was_not_begun() {
     let pool = pool(1);
     let gather = gather(&pool, "micros", true);
-    gather.add(payloads([500_000; 20].into_iter())).unwrap();
+    gather.add(payloads([500_000; 20].into_iter()), 1).unwrap();
     gather.close();
     wait_until("one is done", || gather.done_count() > 0, String::new);
     gather.cancel();
@@ -155,7 +156,7 @@ fn a_closed_pool_fails_what_is_added() {
     let pool = pool(1);
     let gather = gather(&pool, "double", true);
     pool.shutdown();
-    let error = gather.add(payloads(0..3)).unwrap_err();
+    let error = gather.add(payloads(0..3), 1).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     gather.close();
     assert_eq!(all(&gather), [(0, None), (1, None), (2, None)]);
@@ -191,4 +192,18 @@ fn a_running_task_is_known_to_run() {
     second.wait().unwrap();
     assert!(!first.is_running());
     first.wait().unwrap();
+}
+
+fn what_a_piece_takes_is_told_whatever_a_task_weighs() {
+    let pool = pool(1);
+    let gather = gather(&pool, "micros", true);
+    assert_eq!(gather.piece_nanos(), 0);
+    gather.add(payloads([20_000; 3].into_iter()), 1).unwrap();
+    assert!(gather.wait_under_way(0, None).unwrap());
+    assert!(gather.piece_nanos() >= 20_000_000);
+    // Of a hundred pieces each, so a piece takes a hundredth.
+    gather.add(payloads([20_000; 30].into_iter()), 100).unwrap();
+    assert!(gather.wait_under_way(5, None).unwrap());
+    assert!(gather.done_count() >= 28);
+    assert!(gather.piece_nanos() < 10_000_000, "{}", gather.piece_nanos());
 }

@@ -373,8 +373,14 @@ impl Task {
 
 #[pymethods]
 impl Gather {
-    /// Adds a task for each of `units`: bytes, or bytes and memories.
-    fn add(&self, py: Python<'_>, units: Vec<Bound<'_, PyAny>>, mode: u8) -> PyResult<()> {
+    /// Adds a task for each of `units`: bytes, or bytes and memories. Each is of `weight` items.
+    fn add(
+        &self,
+        py: Python<'_>,
+        units: Vec<Bound<'_, PyAny>>,
+        mode: u8,
+        weight: u32,
+    ) -> PyResult<()> {
         let mut payloads = Vec::with_capacity(units.len());
         for unit in units {
             payloads.push(match unit.cast::<PyBytes>() {
@@ -385,7 +391,7 @@ impl Gather {
                 }
             });
         }
-        self.inner.add(payloads).map_err(|error| to_python(py, &error))
+        self.inner.add(payloads, weight).map_err(|error| to_python(py, &error))
     }
 
     /// No more will be added.
@@ -401,9 +407,23 @@ impl Gather {
         self.inner.is_done()
     }
 
-    /// How many tasks have ended.
-    fn done_count(&self) -> u64 {
-        self.inner.done_count()
+    /// What an item takes, in seconds, by the last of them; zero while unknown.
+    fn item_seconds(&self) -> f64 {
+        self.inner.piece_nanos() as f64 / 1e9
+    }
+
+    /// Waits until at most `limit` tasks have not ended; false when `timeout` is over.
+    fn wait_under_way(&self, py: Python<'_>, limit: u64, timeout: Option<f64>) -> PyResult<bool> {
+        let reached = wait(py, timeout, |slice| {
+            let reached = self.inner.wait_under_way(limit, Some(slice));
+            Ok(reached.map_err(|error| Python::attach(|py| to_python(py, &error)))?.then_some(()))
+        })?;
+        Ok(reached.is_some())
+    }
+
+    /// How many items' tasks have ended; more if the last task has fewer than those before.
+    fn done_items(&self) -> u64 {
+        self.inner.pieces_done()
     }
 
     fn exhausted(&self) -> bool {

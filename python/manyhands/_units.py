@@ -1,0 +1,74 @@
+"""How many of a map's items are one task: about a millisecond's worth, by the time that earlier ones took.
+
+So a death or a long item costs others next to nothing, and where items are tiny, little is paid for
+each. What the caller asks as `chunksize` is the most. With a deadline or retries, which are an
+item's own, each item is a task.
+"""
+
+import itertools
+
+from manyhands._serialize import dumps
+from manyhands._worker import EACH, EACH_STAR, ONE, STAR
+
+#: How long the items of one task should take together, in seconds.
+WORTH = 0.001
+
+#: A task has at most this many times the items of the one before: times may mislead at first.
+GROWTH = 8
+
+#: How many tasks are under way for each worker while there are more to come.
+AHEAD = 16
+
+_ALONE = {EACH: ONE, EACH_STAR: STAR}
+
+
+class Units:
+    """Cuts a map's items into tasks, and adds them to its gather."""
+
+    def __init__(self, gather, items, mode, most, workers, total=None):
+        #: Whether a task's result is a list of items' results.
+        self.several = most > 1
+        self._gather = gather
+        self._items = iter(items)
+        self._mode = mode if self.several else _ALONE[mode]
+        self._most = most
+        self._workers = workers
+        self._left = total
+        self._size = 1
+
+    def _next_size(self):
+        seconds = self._gather.item_seconds()
+        if not seconds:
+            return 1
+        size = min(int(WORTH / seconds), GROWTH * self._size, self._most)
+        if self._left is not None:
+            # The last tasks are smaller, so that the workers end together.
+            size = min(size, self._left // (4 * self._workers))
+        return max(size, 1)
+
+    def add(self, tasks):
+        """Adds so many tasks, or what is left; says whether there may be more."""
+        if not self.several:
+            units = list(itertools.islice(self._items, tasks))
+        else:
+            self._size = size = self._next_size()
+            chunks = iter(lambda: list(itertools.islice(self._items, size)), [])
+            units = list(itertools.islice(chunks, tasks))
+            if self._left is not None:
+                self._left -= sum(map(len, units))
+        if units:
+            self._gather.add(dump_each(units), self._mode, self._size)
+        return len(units) == tasks
+
+    def add_all(self):
+        """Adds all, and waits meanwhile as far as that is needed to learn what an item takes."""
+        tasks = AHEAD * self._workers if self.several else 4096
+        while self.add(tasks):
+            if self.several:
+                # With half of them workers are busy while the next are made.
+                self._gather.wait_under_way(tasks // 2, None)
+
+
+def dump_each(units):
+    """Each unit as `Gather.add` takes it."""
+    return [data if not memories else (data, memories) for data, memories in map(dumps, units)]
