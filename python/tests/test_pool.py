@@ -289,13 +289,6 @@ def test_arguments_and_results_of_any_size_arrive(pool, size):
     assert pool.map(tasks.identity, [data] * 3) == [data] * 3
 
 
-def test_a_lazy_map_reads_its_source_only_as_results_are_taken(pool):
-    read = itertools.count()
-    results = pool.imap(tasks.square, (next(read) for _ in itertools.repeat(None)), buffersize=10)
-    assert list(itertools.islice(results, 100)) == SQUARES
-    assert next(read) <= 110
-
-
 def test_results_that_nobody_takes_hold_nothing_up(pool):
     pool.imap(tasks.square, itertools.count())
     abandoned = pool.imap_unordered(tasks.square, itertools.count())
