@@ -97,7 +97,8 @@ class Core:
         packed = pack(function)
         blob = self._blobs.get(packed[0])
         if blob is None:
-            blob = self.native.blob(*packed)
+            name = getattr(function, "__qualname__", type(function).__qualname__)
+            blob = self.native.blob(*packed, name)
             if not packed[1]:
                 while len(self._blobs) >= 64:
                     self._blobs.pop(next(iter(self._blobs)), None)

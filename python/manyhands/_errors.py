@@ -12,6 +12,7 @@
 """
 
 import multiprocessing
+import re
 from concurrent.futures.process import BrokenProcessPool
 
 
@@ -91,8 +92,10 @@ _CLASSES = {
 }
 
 
-def from_native(kind, message, fields):
-    """The exception for an error of the native pool."""
+def from_native(kind, message, function, fields):
+    """The exception for an error of the native pool, in a task of the function of this name."""
+    if function:
+        message = re.sub(r"^task (\d+)", rf"task \1 ({function})", message)
     error = _CLASSES[kind](message)
     if isinstance(error, ManyhandsError):
         error.__dict__.update(fields)

@@ -379,24 +379,26 @@ class MapResult(AsyncResult):
             self._units = Units(task, items, mode, most, pool._processes, self._count)
             self._several = self._units.several
             if wait or not self._several:
-                self._add()
+                self._add(task)
             else:
-                feeder = threading.Thread(target=self._add, name="manyhands-feeder", daemon=True)
+                feeder = threading.Thread(
+                    target=self._add, args=(task,), name="manyhands-feeder", daemon=True
+                )
                 pool._feeders.append(feeder)
                 feeder.start()
         except Exception as error:
             self._fail(error)
 
-    def _add(self):
+    def _add(self, task):
         try:
             self._units.add_all()
         except Exception as error:
             # One that cannot be pickled, say: what was not begun is not wanted either.
             self._fail(error)
-            self._task.cancel()
+            task.cancel()
         finally:
             self._units = None
-            self._task.close()
+            task.close()
 
     def _fail(self, error):
         with self._lock:

@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) poller: Poller,
     pub(crate) timer: Timer,
     pub(crate) cores: usize,
+    /// Given once a closing pool is done.
+    pub(crate) over: Signal,
     state: Mutex<State>,
     /// Some caller is the driver.
     driving: AtomicBool,
@@ -93,6 +95,7 @@ impl Shared {
                 cores: crate::limits::usable_cores(),
                 poller,
                 timer,
+                over: Signal::default(),
                 state: Mutex::new(State::new(orders)),
                 driving: AtomicBool::new(false),
                 driver_sleeps: AtomicBool::new(false),
@@ -272,6 +275,7 @@ impl Shared {
             }
             self.unlock(state);
             if gone {
+                self.over.give();
                 return;
             }
         }

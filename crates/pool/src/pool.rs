@@ -188,6 +188,12 @@ impl Pool {
         self.shared.check_maker().is_err() || self.shared.is_over()
     }
 
+    /// Waits until [`is_over`](Self::is_over), or until `until`; says which.
+    pub fn wait_over(&self, until: Option<Instant>) -> bool {
+        self.shared.over.wait_until(until, || self.is_over());
+        self.is_over()
+    }
+
     fn end(&self, drain: bool) {
         if self.shared.check_maker().is_err() {
             return;

@@ -39,7 +39,7 @@ pub(crate) struct Pool {
 /// Python objects that are to be told of the end of a task or a gather, by token.
 #[derive(Default)]
 struct Told {
-    waiting: Mutex<HashMap<u64, (Py<PyAny>, Option<Arc<Future>>)>>,
+    waiting: Mutex<HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>>,
     tokens: AtomicU64,
 }
 
@@ -51,19 +51,26 @@ impl Told {
         Self::FIRST + self.tokens.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (Py<PyAny>, Option<Arc<Future>>)>> {
+    fn waiting(
+        &self,
+    ) -> MutexGuard<'_, HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Something that travels to each worker once.
 #[pyclass(frozen, module = "manyhands._native")]
-pub(crate) struct Blob(PoolBlob);
+pub(crate) struct Blob {
+    inner: PoolBlob,
+    /// What errors call the function.
+    name: Arc<str>,
+}
 
 /// One task.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Task {
     future: Arc<Future>,
+    function: Arc<str>,
     told: Option<(u64, Arc<Told>)>,
 }
 
@@ -71,6 +78,7 @@ pub(crate) struct Task {
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Gather {
     inner: PoolGather,
+    function: Arc<str>,
     /// So that it can be waited for with the pool's links watched.
     _workers: Arc<Workers>,
 }
@@ -98,13 +106,17 @@ pub(crate) fn memories<'py>(
 /// A result's status, its bytes and the memory they refer to; or the error that stands for it.
 type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-fn outcome<'py>(py: Python<'py>, outcome: Result<Reply, Error>) -> PyResult<Outcome<'py>> {
+fn outcome<'py>(
+    py: Python<'py>,
+    outcome: Result<Reply, Error>,
+    function: &str,
+) -> PyResult<Outcome<'py>> {
     let reply = match outcome {
         Ok(reply) => reply,
         Err(error) => {
             let cancelled = matches!(error.kind(), ErrorKind::Cancelled { .. });
             let status = if cancelled { CANCELLED } else { FAILED };
-            let error = to_python(py, &error).into_value(py).into_bound(py).into_any();
+            let error = to_python_of(py, &error, function).into_value(py).into_bound(py).into_any();
             return Ok((status, error, py.None().into_bound(py)));
         }
     };
@@ -119,7 +131,7 @@ fn outcome<'py>(py: Python<'py>, outcome: Result<Reply, Error>) -> PyResult<Outc
         Ok([data @ .., status]) => Ok((*status, PyBytes::new(py, data).into_any(), attached)),
         Ok([]) => Err(PyValueError::new_err("a result without a status")),
         Err(error) => {
-            let error = to_python(py, error).into_value(py).into_bound(py).into_any();
+            let error = to_python_of(py, error, function).into_value(py).into_bound(py).into_any();
             Ok((FAILED, error, attached))
         }
     }
@@ -206,6 +218,7 @@ impl Pool {
         py: Python<'_>,
         data: &[u8],
         memories: Option<Vec<Py<Memory>>>,
+        name: &str,
     ) -> PyResult<Blob> {
         let payload = Payload { bytes: data.to_vec(), handles: handles(memories) };
         let blob = if payload.bytes.len() > LARGE {
@@ -213,7 +226,8 @@ impl Pool {
         } else {
             self.workers.blob(payload)
         };
-        blob.map(Blob).map_err(|error| to_python(py, &error))
+        let inner = blob.map_err(|error| to_python(py, &error))?;
+        Ok(Blob { inner, name: name.into() })
     }
 
     /// Submits one task; `completed` gives `told` once it has ended.
@@ -232,16 +246,18 @@ impl Pool {
     ) -> PyResult<Task> {
         let options = options(deadline, retries)?;
         let payload = payload(data, memories, mode);
-        let submit = || self.workers.submit(&blob.0, None, payload, options).map(Arc::new);
+        let submit = || self.workers.submit(&blob.inner, None, payload, options).map(Arc::new);
         let future = if data.len() > LARGE { py.detach(submit) } else { submit() };
         let future = future.map_err(|error| to_python(py, &error))?;
         let told = told.map(|object| {
             let token = self.told.token();
-            self.told.waiting().insert(token, (object, Some(Arc::clone(&future))));
+            self.told
+                .waiting()
+                .insert(token, (object, Some((Arc::clone(&future), Arc::clone(&blob.name)))));
             future.watch(&self.completions, token);
             (token, Arc::clone(&self.told))
         });
-        Ok(Task { future, told })
+        Ok(Task { future, function: Arc::clone(&blob.name), told })
     }
 
     /// Tasks of one function that are added bit by bit; `completed` gives `told` once all have ended.
@@ -259,9 +275,11 @@ impl Pool {
             self.told.waiting().insert(token, (object, None));
             (self.completions.clone(), token)
         });
-        let gather = self.workers.gather(&blob.0, options(deadline, retries)?, ordered, watcher);
+        let gather =
+            self.workers.gather(&blob.inner, options(deadline, retries)?, ordered, watcher);
         let inner = gather.map_err(|error| to_python(py, &error))?;
-        Ok(Gather { inner, _workers: Arc::clone(&self.workers) })
+        let function = Arc::clone(&blob.name);
+        Ok(Gather { inner, function, _workers: Arc::clone(&self.workers) })
     }
 
     /// Waits for what has ended, at most for `timeout` seconds. Gives who is to be told, with the
@@ -283,9 +301,9 @@ impl Pool {
             let told = self.told.waiting().remove(&token);
             match told {
                 Some((object, None)) => ended.push((object, None)),
-                Some((object, Some(future))) => {
+                Some((object, Some((future, function)))) => {
                     if let Some(result) = future.try_take() {
-                        ended.push((object, Some(outcome(py, result)?)));
+                        ended.push((object, Some(outcome(py, result, &function)?)));
                     }
                 }
                 // Whoever waited for it took it.
@@ -320,8 +338,12 @@ impl Pool {
         self.told.waiting().is_empty() && py.detach(|| self.workers.is_over())
     }
 
-    fn shutdown(&self, py: Python<'_>) {
+    /// Waits until all is done and every worker is gone. Signal handlers run meanwhile.
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.workers.close());
+        wait(py, None, |slice| Ok(self.workers.wait_over(Some(slice)).then_some(())))?;
         py.detach(|| self.workers.shutdown());
+        Ok(())
     }
 
     fn terminate(&self, py: Python<'_>) {
@@ -349,7 +371,7 @@ impl Task {
         if let Some((token, told)) = &self.told {
             told.waiting().remove(token);
         }
-        self.future.try_take().map(|result| outcome(py, result)).transpose()
+        self.future.try_take().map(|result| outcome(py, result, &self.function)).transpose()
     }
 
     fn done(&self) -> bool {
@@ -461,20 +483,24 @@ impl Gather {
             next.map_err(|error| Python::attach(|py| to_python(py, &error)))?;
             Ok((!gains.is_empty() || self.inner.is_exhausted()).then_some(gains))
         })?;
-        to_tuples(py, gains.unwrap_or_default())
+        to_tuples(py, gains.unwrap_or_default(), &self.function)
     }
 
     /// All results that are there, as `next` gives them.
     fn take_all<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        to_tuples(py, self.inner.take_all())
+        to_tuples(py, self.inner.take_all(), &self.function)
     }
 }
 
-fn to_tuples(py: Python<'_>, gains: Vec<Gain>) -> PyResult<Vec<Bound<'_, PyTuple>>> {
+fn to_tuples<'py>(
+    py: Python<'py>,
+    gains: Vec<Gain>,
+    function: &str,
+) -> PyResult<Vec<Bound<'py, PyTuple>>> {
     gains
         .into_iter()
         .map(|(task, result)| {
-            let (status, data, memories) = outcome(py, result)?;
+            let (status, data, memories) = outcome(py, result, function)?;
             (task, status, data, memories).into_pyobject(py)
         })
         .collect()
@@ -482,6 +508,11 @@ fn to_tuples(py: Python<'_>, gains: Vec<Gain>) -> PyResult<Vec<Bound<'_, PyTuple
 
 /// The Python exception for an error of the pool: `manyhands._errors.from_native` knows the class.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    to_python_of(py, error, "")
+}
+
+/// The same, for an error in a task of this function.
+fn to_python_of(py: Python<'_>, error: &Error, function: &str) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let fields = PyDict::new(py);
         let kind = match error.kind() {
@@ -521,7 +552,8 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             fields.set_item("stderr", &death.stderr)?;
         }
         let module = py.import("manyhands._errors")?;
-        let made = module.call_method1("from_native", (kind, error.to_string(), fields))?;
+        let made =
+            module.call_method1("from_native", (kind, error.to_string(), function, fields))?;
         Ok(PyErr::from_value(made))
     };
     make().unwrap_or_else(|failure| failure)
