@@ -65,11 +65,14 @@ class Core:
         self._ended = False
         self._blobs = {}
         self._pid = os.getpid()
+        self._inherited = method == "fork"
         settings = Settings()
+        settings.inherits_main = self._inherited
+        settings.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         if initializer is not None:
-            settings.initializer, settings.initargs = pack(initializer), dumps((initargs, {}))
+            settings.initializer, settings.initargs = pack(initializer, self._inherited), dumps((initargs, {}))
         if worker_exit is not None:
-            settings.worker_exit = pack(worker_exit), dumps(((), {}))
+            settings.worker_exit = pack(worker_exit, self._inherited), dumps(((), {}))
         settings.levels = _logs.levels()
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
@@ -88,13 +91,17 @@ class Core:
         except BaseException:
             self._logs.stop()
             raise
+        if self._inherited:
+            # A copy that is made while this thread imports or locks something finds it locked for
+            # ever. So this thread stands still until all are made.
+            self.launcher.wait(workers)
         if self.breaks:
             # It must hear of a death even if nobody waits for anything.
             self._start_thread()
 
     def blob(self, function):
         """The function as it is known to the workers, to which it travels once."""
-        packed = pack(function)
+        packed = pack(function, self._inherited)
         blob = self._blobs.get(packed[0])
         if blob is None:
             name = getattr(function, "__qualname__", type(function).__qualname__)

@@ -3,6 +3,7 @@
 import collections
 import itertools
 import os
+import sys
 import threading
 import time
 import weakref
@@ -298,6 +299,13 @@ class ProcessPoolExecutor(Executor):
         if wait:
             core.join()
 
+    def __exit__(self, kind, error, trace):
+        if kind is KeyboardInterrupt:
+            # Only this process was interrupted, and whoever pressed Ctrl-C does not want to wait.
+            self.kill_workers()
+        self.shutdown()
+        return False
+
     def terminate_workers(self):
         """Ends the executor and its workers now, by SIGTERM. What is not done fails with
         `BrokenProcessPool`."""
@@ -314,9 +322,13 @@ def _at_exit():
     """What was submitted is done before the interpreter goes, as the standard library does."""
     global _exiting
     _exiting = True
+    interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
     for core in list(_living):
         core.close()
-        core.join()
+        if interrupted:
+            core.terminate()
+        else:
+            core.join()
 
 
 def _forget_all():

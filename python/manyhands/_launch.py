@@ -40,6 +40,7 @@ class Launcher:
     def __init__(self, method, logs):
         self._process = _PROCESSES[method]
         self._logs = logs
+        self._started = threading.Semaphore(0)
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
 
@@ -54,12 +55,18 @@ class Launcher:
             os.close(stderr)
             raise
         finally:
+            self._started.release()
             os.close(socket)
             os.close(its_stderr)
         for pid in [pid for pid, other in self.processes.items() if not other.is_alive()]:
             self.processes.pop(pid, None)
         self.processes[process.pid] = process
         return process._popen.ending, stderr
+
+    def wait(self, count):
+        """Waits until so many workers were started, or failed to."""
+        for _ in range(count):
+            self._started.acquire()
 
     def join(self):
         """Lets the process objects of workers that are gone go."""

@@ -12,8 +12,8 @@ from itertools import starmap
 
 from manyhands import _native
 from manyhands._logs import send_all
-from manyhands._main import Functions
-from manyhands._serialize import dump_exception, dumps, loads
+from manyhands._main import Functions, begin
+from manyhands._serialize import dump_exception, dumps_result, loads
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
 # parts; or on each item of a chunk.
@@ -54,6 +54,7 @@ class Runner:
         """Prepares the worker; gives the reason if it cannot be used."""
         settings = pickle.loads(startup)
         send_all(self._logs, settings.levels)
+        begin(settings.inherits_main, settings.main_file)
         try:
             if settings.initializer is not None:
                 self._call(settings.initializer, settings.initargs)
@@ -97,7 +98,7 @@ class Runner:
             return EXCEPTION, dump_exception(error), []
         argument = call = None
         try:
-            data, memories = dumps(result)
+            data, memories = dumps_result(result)
         except BaseException as error:
             return EXCEPTION, dump_exception(_not_sent(result, error)), []
         return (VALUE, data, memories) if memories else data
@@ -122,3 +123,6 @@ class Settings:
         self.initargs = initargs
         self.worker_exit = worker_exit
         self.levels = {}
+        #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.
+        self.inherits_main = False
+        self.main_file = None
