@@ -225,18 +225,22 @@ class Core:
 
 def _tell(native, worker_died):
     """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
-    while not native.over():
-        for told, outcome in native.completed(1.0):
-            try:
-                if type(told) is not int:
-                    told.ended(outcome)
-                elif told == _STOP:
-                    return
-                elif (call := worker_died()) is not None:
-                    call()
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-        told = outcome = call = None
+    try:
+        while not native.over():
+            for told, outcome in native.completed(1.0):
+                try:
+                    if type(told) is not int:
+                        told.ended(outcome)
+                    elif told == _STOP:
+                        return
+                    elif (call := worker_died()) is not None:
+                        call()
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())
+            told = outcome = call = None
+    finally:
+        # A traceback of a callback may keep this frame.
+        native = told = outcome = call = None
 
 
 def method_of(context):

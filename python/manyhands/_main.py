@@ -13,6 +13,7 @@ and a global that changed in the parent travels again.
 import functools
 import hashlib
 import itertools
+import linecache
 import pickle
 import sys
 import types
@@ -85,6 +86,37 @@ def _mark(value):
     return None
 
 
+class _Source:
+    """The source of a notebook's cell, so that a worker's traceback can show it."""
+
+    memories = names = ()
+
+    def __init__(self, file):
+        self.name = _SOURCE + file
+        self.data = pickle.dumps(linecache.cache[file][2], 5)
+        self.digest = hashlib.blake2b(self.data, digest_size=16).digest()
+
+    def is_current(self, values):
+        return True
+
+    def sent(self):
+        return self.name, self.digest, self.data, ()
+
+
+#: What the name of a source begins with.
+_SOURCE = "\0"
+
+
+def _sources(functions):
+    """The sources of functions that no worker could find in a file."""
+    files = {getattr(function, "__code__", None) and function.__code__.co_filename for function in functions}
+    for file in files:
+        entry = linecache.cache.get(file)
+        # Only what was put there by hand has no time of modification.
+        if entry is not None and len(entry) == 4 and entry[1] is None:
+            yield _Source(file)
+
+
 _definitions = {}
 
 
@@ -129,6 +161,7 @@ class _Packed:
         data, memories, names, by_value = _serialize.dump(function)
         self._values = values = namespace()
         self.definitions = definitions(names, inherited)
+        self.definitions += _sources([function, *(d.value for d in self.definitions)])
         named = {*names, *itertools.chain.from_iterable(d.names for d in self.definitions)}
         #: What code refers to and is not there, so far.
         self._missing = {name for name in named if name not in values}
@@ -193,6 +226,12 @@ def install(definitions, memories):
         at += len(copied)
         if _installed.get(name) == digest:
             continue
+        if name.startswith(_SOURCE):
+            lines = pickle.loads(data)
+            file = name.removeprefix(_SOURCE)
+            linecache.cache[file] = sum(map(len, lines)), None, lines, file
+            _installed[name] = digest
+            continue
         if name not in _installed and name in values and _is_inherited(name, values[name], digest):
             _installed[name] = digest
             continue
@@ -236,7 +275,7 @@ class Functions:
         if data[0] == b"W"[0]:
             ((data, copied), definitions) = pickle.loads(memoryview(data)[1:])
             if definitions and number != self._last:
-                install(definitions, memories[len(copied) :] if memories else ())
+                install(definitions, (memories or ())[len(copied) :])
         else:
             copied = ()
         self._last = number

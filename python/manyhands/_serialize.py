@@ -65,7 +65,7 @@ def loads(data, memories):
         return _loads(data)
     (data, copied), definitions = _loads(memoryview(data)[1:])
     if definitions:
-        _main.install(definitions, memories[len(copied) :])
+        _main.install(definitions, (memories or ())[len(copied) :])
     return load(data, memories, copied)
 
 
