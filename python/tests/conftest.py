@@ -86,10 +86,15 @@ def executor():
 def start_script(tmp_path):
     """Starts a program in a fresh interpreter; gives an `outside.Script`."""
 
-    def start(source, *arguments, **options):
-        return outside.Script(tmp_path, source, *arguments, **options)
+    scripts = []
 
-    return start
+    def start(source, *arguments, **options):
+        scripts.append(outside.Script(tmp_path, source, *arguments, **options))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        script.kill()
 
 
 @pytest.fixture

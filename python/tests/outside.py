@@ -31,6 +31,12 @@ TOKEN = f"manyhands-tests-{uuid.uuid4().hex}"
 os.environ[ENVIRONMENT] = TOKEN
 # Nobody measures anything here.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:this is a debug build")
+# Scripts run elsewhere.
+if "PYTHONPATH" in os.environ:
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, os.environ["PYTHONPATH"].split(os.pathsep)))
+# A shell starts what runs in the background with interrupts ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _descriptor = os.memfd_create(TOKEN)
 os.truncate(_descriptor, 4096)
 _mapping = mmap.mmap(_descriptor, 4096)
@@ -211,6 +217,13 @@ class Script:
     @property
     def code(self):
         return self._process.returncode
+
+    def kill(self):
+        """Ends whatever is left of it, if the test did not see it end."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._kill_all()
 
     def _kill_all(self):
         for pid in marked(self.token):
