@@ -84,7 +84,7 @@ def patch_executor(module):
 
 def patch_classes():
     """The classes that tests name by their modules take the context as an argument."""
-    import multiprocessing.managers
+    # Not the managers: they are imported afterwards, and register the pool they find.
     import multiprocessing.pool
     import multiprocessing.queues
     import multiprocessing.sharedctypes
@@ -92,7 +92,7 @@ def patch_classes():
 
     import manyhands
 
-    def in_place(ours, options):
+    def in_place(module, ours, options):
         class Meta(type(ours)):
             def __instancecheck__(cls, instance):
                 return isinstance(instance, ours)
@@ -101,6 +101,7 @@ def patch_classes():
             def __init__(self, *args, ctx=None, **kwargs):
                 super().__init__(*args, **options, **kwargs)
 
+        InPlace.__module__ = module.__name__
         InPlace.__name__ = InPlace.__qualname__ = ours.__name__
         return InPlace
 
@@ -111,7 +112,8 @@ def patch_classes():
     }
     for module, names in homes.items():
         for name in names:
-            setattr(module, name, in_place(getattr(manyhands, name), OPTIONS if name == "Pool" else {}))
+            options = OPTIONS if name == "Pool" else {}
+            setattr(module, name, in_place(module, getattr(manyhands, name), options))
     for name in SHARED[10:]:
         setattr(multiprocessing.sharedctypes, name, getattr(manyhands, name))
 

@@ -10,12 +10,14 @@ import sys
 
 
 def run(out, module, class_name, names):
+    import faulthandler
     import importlib
     import json
     import time
     import traceback
     import unittest
 
+    faulthandler.enable()
     case = getattr(importlib.import_module(module), class_name)
 
     def say(**event):
