@@ -28,7 +28,11 @@ def patch_contexts(module):
         )
 
     def shared(name):
+        original = getattr(module.BaseContext, name)
+
         def make(self, *args, **kwargs):
+            if name in missing():
+                return original(self, *args, **kwargs)
             import manyhands
 
             return getattr(manyhands, name)(*args, **kwargs)
@@ -56,6 +60,13 @@ SHARED = (
     "Value",
     "Array",
 )
+
+
+def missing():
+    """Names that the package does not have: they stay, and the run says so and fails."""
+    import manyhands
+
+    return [name for name in ("Pool", "ProcessPoolExecutor", *SHARED) if not hasattr(manyhands, name)]
 
 
 def patch_executor(module):
@@ -111,10 +122,10 @@ def patch_classes():
         multiprocessing.synchronize: SHARED[3:10],
     }
     for module, names in homes.items():
-        for name in names:
+        for name in set(names).difference(missing()):
             options = OPTIONS if name == "Pool" else {}
             setattr(module, name, in_place(module, getattr(manyhands, name), options))
-    for name in SHARED[10:]:
+    for name in set(SHARED[10:]).difference(missing()):
         setattr(multiprocessing.sharedctypes, name, getattr(manyhands, name))
 
 
