@@ -7,6 +7,7 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+import numbers
 import os
 import pickle
 import sys
@@ -53,8 +54,9 @@ class Core:
         for name, function in (("initializer", initializer), ("worker_exit", worker_exit)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a callable")
-        self.deadline = deadline
-        self.retries = max(retries, 1) if on_worker_death == "retry" else retries
+        self.deadline, self.retries = _checked(deadline, retries)
+        if on_worker_death == "retry":
+            self.retries = max(retries, 1)
         self.breaks = on_worker_death == "break"
         self.broken = None
         self.closed = False
@@ -114,6 +116,8 @@ class Core:
 
     def submit(self, function, arguments, mode, deadline, retries, told=None):
         """Submits one task. The thread calls `told.ended(outcome)` when it has ended."""
+        if deadline is not None or retries is not None:
+            deadline, retries = _checked(deadline, retries)
         data, memories = dumps(arguments)
         if told is not None and self._thread is None:
             self._start_thread()
@@ -129,6 +133,7 @@ class Core:
 
     def gather(self, function, deadline, retries, *, ordered, told=None):
         """Tasks of one function. The thread calls `told.ended(None)` when all have ended."""
+        deadline, retries = _checked(deadline, retries)
         if told is not None and self._thread is None:
             self._start_thread()
         return self.native.gather(
@@ -221,6 +226,22 @@ class Core:
         self._logs.stop()
         # Its descriptors and memory go now, whoever still has the pool.
         self.native = None
+
+
+def _checked(deadline, retries):
+    """A deadline and retries that can be, or None. Raises TypeError or ValueError."""
+    if deadline is not None:
+        if isinstance(deadline, bool) or not isinstance(deadline, numbers.Real):
+            raise TypeError(f"deadline must be a number of seconds or None, not {deadline!r}")
+        if not deadline > 0:
+            raise ValueError(f"deadline must be more than 0 seconds, not {deadline!r}")
+        deadline = float(deadline)
+    if retries is not None:
+        if isinstance(retries, bool) or not isinstance(retries, int):
+            raise TypeError(f"retries must be an integer, not {retries!r}")
+        if retries < 0:
+            raise ValueError(f"retries must be 0 or more, not {retries!r}")
+    return deadline, retries
 
 
 def _tell(native, worker_died):
