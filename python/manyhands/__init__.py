@@ -33,6 +33,19 @@ if typing.TYPE_CHECKING:
     from manyhands._executor import Future, ProcessPoolExecutor
     from manyhands._joblib import register_joblib
     from manyhands._pool import Pool, cpu_count
+    from manyhands._queue import JoinableQueue, Queue, SimpleQueue
+    from manyhands._sync import (
+        Array,
+        Barrier,
+        BoundedSemaphore,
+        Condition,
+        Event,
+        Lock,
+        OwnerDiedWarning,
+        RLock,
+        Semaphore,
+        Value,
+    )
 
 #: Where each public name comes from.
 _HOMES = {
@@ -54,6 +67,19 @@ _HOMES = {
     "manyhands._executor": ("Future", "ProcessPoolExecutor"),
     "manyhands._joblib": ("register_joblib",),
     "manyhands._pool": ("Pool", "cpu_count"),
+    "manyhands._queue": ("JoinableQueue", "Queue", "SimpleQueue"),
+    "manyhands._sync": (
+        "Array",
+        "Barrier",
+        "BoundedSemaphore",
+        "Condition",
+        "Event",
+        "Lock",
+        "OwnerDiedWarning",
+        "RLock",
+        "Semaphore",
+        "Value",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -3,6 +3,8 @@
 mod launch;
 mod memory;
 mod pool;
+mod queue;
+mod sync;
 mod worker;
 
 use pyo3::prelude::*;
@@ -16,6 +18,10 @@ mod _native {
     use crate::memory::Memory;
     #[pymodule_export]
     use crate::pool::{Blob, Gather, Pool, Task, usable_cores};
+    #[pymodule_export]
+    use crate::queue::Queue;
+    #[pymodule_export]
+    use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
     #[pymodule_export]
     use crate::worker::serve;
 

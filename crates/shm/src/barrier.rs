@@ -148,6 +148,25 @@ impl Barrier {
         timeout: Option<Duration>,
         action: impl FnOnce(),
     ) -> Result<usize, BarrierError> {
+        let action = || {
+            action();
+            true
+        };
+        self.wait_interruptible(timeout, action, || false)
+    }
+
+    /// Waits as [`wait_then`](Self::wait_then) does, for callers whose language has signals and errors of its own: if
+    /// `action` gives `false`, or `interrupted`, which is asked every 50 ms or more often, gives `true`, the
+    /// barrier is broken.
+    ///
+    /// # Errors
+    /// See [`BarrierError`]; `TimedOut` also stands for interrupted.
+    pub fn wait_interruptible(
+        &self,
+        timeout: Option<Duration>,
+        action: impl FnOnce() -> bool,
+        interrupted: impl Fn() -> bool,
+    ) -> Result<usize, BarrierError> {
         let slot = self.crew.slot(|dead| self.words().lock.bury(dead))?;
         let guard = self.look()?;
         let words = self.words();
@@ -158,14 +177,18 @@ impl Barrier {
         let index = self.count_waiting();
         if index + 1 >= self.parties() {
             let breaker = BreakOnPanic(self);
-            action();
+            if !action() {
+                // The breaker does what there is to do.
+                return Err(BarrierError::Broken);
+            }
             std::mem::forget(breaker);
             self.next_generation(false);
             return Ok(index);
         }
         words.waiting[index].store(u32::from(slot.number()), Ordering::Relaxed);
         drop(guard);
-        self.wait_for_generation(state, index, Deadline::after(timeout)).map(|()| index)
+        self.wait_for_generation(state, index, Deadline::after(timeout), &interrupted)
+            .map(|()| index)
     }
 
     /// Takes the lock, and breaks the barrier if somebody died holding it or waits dead.
@@ -182,6 +205,7 @@ impl Barrier {
         state: u32,
         index: usize,
         mut deadline: Deadline,
+        interrupted: &impl Fn() -> bool,
     ) -> Result<(), BarrierError> {
         let words = self.words();
         let mut turn = index;
@@ -202,11 +226,12 @@ impl Barrier {
             if words.state.load(Ordering::Relaxed) != state {
                 continue;
             }
+            let stopped = interrupted();
             let _guard = self.look()?;
             if words.state.load(Ordering::Relaxed) != state {
                 continue;
             }
-            if nap.is_none() {
+            if nap.is_none() || stopped {
                 self.break_it();
                 return Err(BarrierError::TimedOut);
             }

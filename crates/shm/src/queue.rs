@@ -616,10 +616,22 @@ impl Message<'_> {
     /// `Corrupt` if the queue's memory is.
     pub fn copy_to(&self, out: &mut [u8]) -> Result<()> {
         assert_eq!(out.len(), self.len(), "the place must be as long as the message");
+        self.copy_from(0, out)
+    }
+
+    /// Copies as many bytes of the message out as `out` has, from byte `offset` on.
+    ///
+    /// # Panics
+    /// If the message has not so many.
+    ///
+    /// # Errors
+    /// `Corrupt` if the queue's memory is.
+    pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
+        assert!(offset + out.len() <= self.len(), "bytes beyond the end of a message");
         match &self.long {
-            Some(long) => self.queue.memory.read(long.block + BLOCK_HEAD as u64, out),
+            Some(long) => self.queue.memory.read(long.block + (BLOCK_HEAD + offset) as u64, out),
             None => {
-                out.copy_from_slice(&self.short);
+                out.copy_from_slice(&self.short[offset..offset + out.len()]);
                 Ok(())
             }
         }

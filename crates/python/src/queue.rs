@@ -1,0 +1,266 @@
+//! The queue between processes: what is simple is encoded here, everything else is a pickle.
+//!
+//! A message is one byte that says what it is, and then its bytes. Long ones are copied once on either
+//! side: into the queue's memory, and from there into the bytes object that is unpickled.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use manyhands_shm::{GetError, PutError, Queue as ShmQueue};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+
+use crate::memory::Memory;
+use crate::pool::wait;
+use crate::sync::{failed, segment_of};
+
+const PICKLE: u8 = 0;
+const NONE: u8 = 1;
+const FALSE: u8 = 2;
+const TRUE: u8 = 3;
+const INT: u8 = 4;
+const FLOAT: u8 = 5;
+const STR: u8 = 6;
+const BYTES: u8 = 7;
+
+/// Messages of more bytes are copied without the GIL.
+const LARGE: usize = 1 << 16;
+
+/// A queue of objects, for any number of processes at both ends.
+#[pyclass(frozen, subclass, module = "manyhands._native")]
+pub(crate) struct Queue {
+    inner: ShmQueue,
+    /// This process closed its handle; the queue goes on.
+    closed: AtomicBool,
+}
+
+fn full(py: Python<'_>) -> PyErr {
+    raise(py, "Full")
+}
+
+/// An exception of the standard library's `queue`.
+fn raise(py: Python<'_>, name: &str) -> PyErr {
+    let made = py.import("queue").and_then(|queue| queue.getattr(name)?.call0());
+    made.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// A function of a module, looked up once.
+fn known<'py>(
+    py: Python<'py>,
+    place: &'static PyOnceLock<Py<PyAny>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyAny>> {
+    let function = place.get_or_try_init(py, || {
+        let mut found = py.import(module)?.into_any();
+        for part in name.split('.') {
+            found = found.getattr(part)?;
+        }
+        PyResult::Ok(found.unbind())
+    })?;
+    Ok(function.bind(py))
+}
+
+impl Queue {
+    fn check_open(&self) -> PyResult<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(PyValueError::new_err("Queue is closed"));
+        }
+        Ok(())
+    }
+
+    fn put_parts(&self, py: Python<'_>, tag: u8, bytes: &[u8], limit: Option<f64>) -> PyResult<()> {
+        let parts: &[&[u8]] = &[&[tag], bytes];
+        let put = |timeout| match self.inner.put_parts(parts, timeout) {
+            Ok(()) => Ok(true),
+            Err(PutError::Full) => Ok(false),
+            Err(PutError::Closed) => Err(PyValueError::new_err("the queue is closed")),
+            Err(PutError::Failed(error)) if error.is_out_of_memory() => {
+                Err(PyMemoryError::new_err(error.to_string()))
+            }
+            Err(PutError::Failed(error)) => Err(failed(&error)),
+        };
+        let now = Some(Duration::ZERO);
+        let done = if bytes.len() > LARGE { py.detach(|| put(now))? } else { put(now)? };
+        if done {
+            return Ok(());
+        }
+        if limit.is_some_and(|limit| limit <= 0.0) {
+            return Err(full(py));
+        }
+        let step = |slice: Instant| {
+            let left = slice.saturating_duration_since(Instant::now());
+            Ok(put(Some(left))?.then_some(()))
+        };
+        wait(py, limit, step)?.ok_or_else(|| full(py))
+    }
+}
+
+/// The limit that `block` and `timeout` stand for.
+fn limit(block: bool, timeout: Option<f64>) -> Option<f64> {
+    if block { timeout } else { Some(0.0) }
+}
+
+#[pymethods]
+impl Queue {
+    /// A new queue of at most so many objects (0: no bound); or that of a descriptor, which is taken
+    /// over, or of a memory.
+    #[new]
+    #[pyo3(signature = (max_items, fd = None, memory = None))]
+    fn new(max_items: usize, fd: Option<i32>, memory: Option<&Memory>) -> PyResult<Self> {
+        let inner = match (fd, memory) {
+            (Some(fd), _) => ShmQueue::attach(segment_of(fd)?),
+            (None, Some(memory)) => ShmQueue::attach(memory.segment()),
+            (None, None) => ShmQueue::create(max_items),
+        };
+        let inner = inner.map_err(|error| failed(&error))?;
+        Ok(Queue { inner, closed: AtomicBool::new(false) })
+    }
+
+    fn memory(&self) -> PyResult<Memory> {
+        Memory::from_segment(Arc::clone(self.inner.segment()))
+    }
+
+    /// A descriptor of its memory, for as long as this object lives.
+    fn fileno(&self) -> i32 {
+        self.inner.segment().as_fd().as_raw_fd()
+    }
+
+    /// Puts an object, which is pickled at once. Waits while the queue is full, unless `block` is false, at
+    /// most `timeout` seconds; then: `queue.Full`.
+    #[pyo3(signature = (obj, block = true, timeout = None))]
+    fn put(
+        &self,
+        py: Python<'_>,
+        obj: &Bound<'_, PyAny>,
+        block: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        self.check_open()?;
+        let limit = limit(block, timeout);
+        if let Ok(int) = obj.cast_exact::<PyInt>() {
+            if let Ok(int) = int.extract::<i64>() {
+                return self.put_parts(py, INT, &int.to_le_bytes(), limit);
+            }
+        } else if let Ok(text) = obj.cast_exact::<PyString>() {
+            if let Ok(text) = text.to_cow() {
+                return self.put_parts(py, STR, text.as_bytes(), limit);
+            }
+        } else if let Ok(bytes) = obj.cast_exact::<PyBytes>() {
+            return self.put_parts(py, BYTES, bytes.as_bytes(), limit);
+        } else if obj.is_none() {
+            return self.put_parts(py, NONE, &[], limit);
+        } else if let Ok(float) = obj.cast_exact::<PyFloat>() {
+            return self.put_parts(py, FLOAT, &float.value().to_le_bytes(), limit);
+        } else if let Ok(flag) = obj.cast_exact::<PyBool>() {
+            return self.put_parts(py, if flag.is_true() { TRUE } else { FALSE }, &[], limit);
+        }
+        let pickle = known(py, &DUMPS, "multiprocessing.reduction", "ForkingPickler.dumps")?
+            .call1((obj,))?;
+        self.put_parts(py, PICKLE, &PyBuffer::<u8>::get(&pickle)?.to_vec(py)?, limit)
+    }
+
+    /// Takes the next object. Waits while the queue is empty, unless `block` is false, at most `timeout`
+    /// seconds; then: `queue.Empty`.
+    #[pyo3(signature = (block = true, timeout = None))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        block: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        self.check_open()?;
+        let take = |timeout| match self.inner.take(timeout) {
+            Ok(message) => Ok(Some(message)),
+            Err(GetError::Empty) => Ok(None),
+            Err(GetError::Closed) => Err(PyValueError::new_err("the queue is closed")),
+            Err(GetError::Failed(error)) => Err(failed(&error)),
+        };
+        let message = match take(Some(Duration::ZERO))? {
+            Some(message) => message,
+            None => {
+                let limit = limit(block, timeout);
+                if limit.is_some_and(|limit| limit <= 0.0) {
+                    return Err(raise(py, "Empty"));
+                }
+                let step =
+                    |slice: Instant| take(Some(slice.saturating_duration_since(Instant::now())));
+                wait(py, limit, step)?.ok_or_else(|| raise(py, "Empty"))?
+            }
+        };
+        let corrupt = |error: manyhands_shm::Error| failed(&error);
+        let mut tag = [0];
+        message.copy_from(0, &mut tag).map_err(corrupt)?;
+        let [tag] = tag;
+        let len = message.len() - 1;
+        let bytes = |py: Python<'py>| {
+            PyBytes::new_with(py, len, |out| message.copy_from(1, out).map_err(corrupt))
+        };
+        let mut word = [0; 8];
+        Ok(match tag {
+            INT => {
+                message.copy_from(1, &mut word).map_err(corrupt)?;
+                i64::from_le_bytes(word).into_pyobject(py)?.into_any()
+            }
+            FLOAT => {
+                message.copy_from(1, &mut word).map_err(corrupt)?;
+                f64::from_le_bytes(word).into_pyobject(py)?.into_any()
+            }
+            NONE => py.None().into_bound(py),
+            FALSE | TRUE => PyBool::new(py, tag == TRUE).to_owned().into_any(),
+            STR => {
+                let mut text = vec![0; len];
+                message.copy_from(1, &mut text).map_err(corrupt)?;
+                PyString::new(py, &String::from_utf8_lossy(&text)).into_any()
+            }
+            BYTES => bytes(py)?.into_any(),
+            PICKLE => {
+                let pickle = bytes(py)?;
+                // Its place in the queue is free before anything else happens.
+                drop(message);
+                known(py, &LOADS, "pickle", "loads")?.call1((pickle,))?
+            }
+            _ => return Err(PyValueError::new_err("a message of an unknown kind")),
+        })
+    }
+
+    /// Says that this process will use it no more. Others go on.
+    fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn qsize(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    fn full(&self) -> bool {
+        self.inner.max_items().is_some_and(|most| self.inner.len() >= most)
+    }
+
+    /// Reports one object taken as done.
+    fn task_done(&self) -> PyResult<()> {
+        self.inner
+            .task_done()
+            .map_err(|_| PyValueError::new_err("task_done() called too many times"))
+    }
+
+    /// Waits until all that was put is reported done.
+    fn join(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, None, |slice| {
+            let left = slice.saturating_duration_since(Instant::now());
+            Ok(self.inner.join(Some(left)).then_some(()))
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,319 @@
+//! Locks, semaphores, events, conditions and barriers between processes; `_sync.py` gives them their
+//! names and the standard library's manners.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use manyhands_shm::{Barrier as ShmBarrier, BarrierError, Condition as ShmCondition};
+use manyhands_shm::{
+    Error, Event as ShmEvent, Lock as ShmLock, Segment, Semaphore as ShmSemaphore,
+};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::memory::{Memory, take_descriptor};
+use crate::pool::{seconds, wait};
+
+pub(crate) fn failed(error: &Error) -> PyErr {
+    PyOSError::new_err(error.to_string())
+}
+
+fn left(slice: Instant) -> Option<Duration> {
+    Some(slice.saturating_duration_since(Instant::now()))
+}
+
+/// The segment behind a descriptor, which is taken over.
+pub(crate) fn segment_of(fd: i32) -> PyResult<Arc<Segment>> {
+    let segment = Segment::from_fd(take_descriptor(fd)?);
+    segment.map(Arc::new).map_err(|error| failed(&error))
+}
+
+/// What every object between processes has: a segment, and how to come by it again.
+macro_rules! shared {
+    ($name:ident, $inner:ident, $($methods:tt)*) => {
+        #[pymethods]
+        impl $name {
+            $($methods)*
+
+            /// The same object, by a descriptor of its memory, which is taken over.
+            #[staticmethod]
+            fn from_fd(fd: i32) -> PyResult<Self> {
+                let inner = $inner::attach(segment_of(fd)?);
+                inner.map($name).map_err(|error| failed(&error))
+            }
+
+            /// The same object, by its memory.
+            #[staticmethod]
+            fn attach(memory: &Memory) -> PyResult<Self> {
+                let inner = $inner::attach(memory.segment());
+                inner.map($name).map_err(|error| failed(&error))
+            }
+
+            fn memory(&self) -> PyResult<Memory> {
+                Memory::from_segment(Arc::clone(self.0.segment()))
+            }
+
+            /// A descriptor of its memory, for as long as this object lives.
+            fn fileno(&self) -> i32 {
+                std::os::fd::AsRawFd::as_raw_fd(&self.0.segment().as_fd())
+            }
+        }
+    };
+}
+
+/// A lock that a survivor takes over when its holder dies.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Lock(ShmLock);
+
+impl Lock {
+    /// Whether it was taken, and whether its last holder had died.
+    fn take(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        take: impl Fn(Option<Duration>) -> Result<Option<manyhands_shm::lock::Taken>, Error> + Sync,
+    ) -> PyResult<Option<bool>> {
+        if let Some(taken) = take(Some(Duration::ZERO)).map_err(|error| failed(&error))? {
+            return Ok(Some(taken.owner_died));
+        }
+        if timeout.is_some_and(|timeout| timeout <= 0.0) {
+            return Ok(None);
+        }
+        wait(py, timeout, |slice| {
+            let taken = take(left(slice)).map_err(|error| failed(&error))?;
+            Ok(taken.map(|taken| taken.owner_died))
+        })
+    }
+}
+
+shared! {
+    Lock, ShmLock,
+
+    #[new]
+    fn new() -> PyResult<Self> {
+        ShmLock::create().map(Lock).map_err(|error| failed(&error))
+    }
+
+    /// Whether it was taken within `timeout` seconds (None: for ever), and then whether its last holder
+    /// had died with it.
+    fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<bool>> {
+        self.take(py, timeout, |limit| self.0.acquire(limit))
+    }
+
+    /// Lets go, whoever holds it; false if nobody does.
+    fn release(&self) -> bool {
+        self.0.release()
+    }
+
+    /// As `acquire`, and at once for the thread that holds it so already.
+    fn acquire_recursive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<bool>> {
+        // A thread's mark is the thread's, so its own one tries first, and another one never is it.
+        if let Some(taken) =
+            self.0.acquire_recursive(Some(Duration::ZERO)).map_err(|e| failed(&e))?
+        {
+            return Ok(Some(taken.owner_died));
+        }
+        if timeout.is_some_and(|timeout| timeout <= 0.0) {
+            return Ok(None);
+        }
+        self.take(py, timeout, |limit| self.0.acquire_recursive(limit))
+    }
+
+    /// Lets go once of what this thread took by `acquire_recursive`; false if it did not.
+    fn release_recursive(&self) -> bool {
+        self.0.release_recursive()
+    }
+
+    /// How often this thread has taken it by `acquire_recursive`.
+    fn depth(&self) -> u32 {
+        self.0.depth()
+    }
+
+    fn locked(&self) -> bool {
+        self.0.is_locked()
+    }
+}
+
+/// Permits to take and to give back.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Semaphore(ShmSemaphore);
+
+shared! {
+    Semaphore, ShmSemaphore,
+
+    #[new]
+    fn new(permits: u32, bounded: bool) -> PyResult<Self> {
+        let create = if bounded { ShmSemaphore::create_bounded } else { ShmSemaphore::create };
+        create(permits).map(Semaphore).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Takes a permit within `timeout` seconds (None: for ever); says whether it did.
+    fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        if self.0.acquire(Some(Duration::ZERO)) {
+            return Ok(true);
+        }
+        if timeout.is_some_and(|timeout| timeout <= 0.0) {
+            return Ok(false);
+        }
+        let taken = wait(py, timeout, |slice| Ok(self.0.acquire(left(slice)).then_some(())))?;
+        Ok(taken.is_some())
+    }
+
+    fn release(&self, count: u32) -> PyResult<()> {
+        self.0
+            .release(count)
+            .map_err(|_| PyValueError::new_err("semaphore or lock released too many times"))
+    }
+
+    fn permits(&self) -> u32 {
+        self.0.permits()
+    }
+}
+
+/// A flag to wait for.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Event(ShmEvent);
+
+shared! {
+    Event, ShmEvent,
+
+    #[new]
+    fn new() -> PyResult<Self> {
+        ShmEvent::create().map(Event).map_err(|error| failed(&error))
+    }
+
+    fn set(&self) {
+        self.0.set();
+    }
+
+    fn clear(&self) {
+        self.0.clear();
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.is_set()
+    }
+
+    /// Waits until it is set, at most `timeout` seconds (None: for ever); says whether it is.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        if self.0.is_set() {
+            return Ok(true);
+        }
+        let set = wait(py, timeout, |slice| Ok(self.0.wait(left(slice)).then_some(())))?;
+        Ok(set.is_some())
+    }
+}
+
+/// Waiters to be notified.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Condition(ShmCondition);
+
+shared! {
+    Condition, ShmCondition,
+
+    #[new]
+    fn new() -> PyResult<Self> {
+        ShmCondition::create().map(Condition).map_err(|error| failed(&error))
+    }
+
+    /// Takes a place among the waiters, calls `release`, and waits at most `timeout` seconds (None: for
+    /// ever) to be notified; says whether it was.
+    fn wait(
+        &self,
+        py: Python<'_>,
+        release: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
+        let waiter = self.0.enlist().map_err(|error| failed(&error))?;
+        release.call0()?;
+        let notified = wait(py, timeout, |slice| Ok(waiter.wait(left(slice)).then_some(())))?;
+        Ok(notified.is_some())
+    }
+
+    /// Wakes up to `count` waiters; gives how many.
+    fn notify(&self, count: usize) -> usize {
+        self.0.notify(count)
+    }
+
+    fn notify_all(&self) -> usize {
+        self.0.notify_all()
+    }
+}
+
+/// A place where processes wait for each other.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Barrier(ShmBarrier);
+
+shared! {
+    Barrier, ShmBarrier,
+
+    #[new]
+    fn new(parties: usize) -> PyResult<Self> {
+        ShmBarrier::create(parties).map(Barrier).map_err(|e| PyValueError::new_err(e.to_string()))
+    }
+
+    /// Waits for the others, at most `timeout` seconds (None: for ever); the last one calls `action`. Gives
+    /// how many came before; None if the barrier is broken, or broke now.
+    fn wait(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        action: Option<Py<PyAny>>,
+    ) -> PyResult<Option<usize>> {
+        let limit = timeout.map(seconds).transpose()?;
+        let failure = std::sync::Mutex::new(None);
+        let keep =
+            |error| *failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+        let act = || {
+            let Some(action) = &action else { return true };
+            Python::attach(|py| match action.call0(py) {
+                Ok(_) => true,
+                Err(error) => {
+                    keep(Some(error));
+                    false
+                }
+            })
+        };
+        let interrupted = || {
+            Python::attach(|py| match py.check_signals() {
+                Ok(()) => false,
+                Err(error) => {
+                    keep(Some(error));
+                    true
+                }
+            })
+        };
+        let outcome = py.detach(|| self.0.wait_interruptible(limit, act, interrupted));
+        if let Some(error) = failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
+            return Err(error);
+        }
+        match outcome {
+            Ok(index) => Ok(Some(index)),
+            Err(BarrierError::Failed(error)) => Err(failed(&error)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    // Whoever calls the action holds the barrier's lock and needs the GIL.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.abort()).map_err(|error| failed(&error))
+    }
+
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.reset()).map_err(|error| failed(&error))
+    }
+
+    fn parties(&self) -> usize {
+        self.0.parties()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.count_waiting()
+    }
+
+    fn broken(&self) -> bool {
+        self.0.is_broken()
+    }
+}

@@ -1,0 +1,84 @@
+"""Queues, with the names, arguments and semantics of `multiprocessing`'s.
+
+An object is pickled, and in the queue, when `put` returns: there is no feeder thread, so nothing is
+lost or waited for when the process that put it ends. No end waits for a dead process.
+"""
+
+import pickle
+import types
+from multiprocessing import reduction
+
+from manyhands import _native
+
+
+class Queue(_native.Queue):
+    """A first-in first-out queue between processes, of at most `maxsize` objects (0: no bound but
+    memory). `put` and `get` are those of `multiprocessing.Queue`.
+
+    It may be given to processes of any start method, to tasks, and through pipes and queues.
+    """
+
+    def __new__(cls, maxsize=0, *, ctx=None):
+        return super().__new__(cls, max(maxsize, 0))
+
+    def put_nowait(self, obj):
+        """Puts an object if there is room now; else `queue.Full`."""
+        return self.put(obj, False)
+
+    def get_nowait(self):
+        """Takes the next object if there is one now; else `queue.Empty`."""
+        return self.get(False)
+
+    def join_thread(self):
+        """Returns at once: what was put is in the queue already."""
+
+    def cancel_join_thread(self):
+        """Does nothing: there is no thread that a process would wait for."""
+
+    def __reduce__(self):
+        return _of_descriptor, (type(self), reduction.DupFd(self.fileno()))
+
+    def _reduce_by_memory(self):
+        return _of_memory, (type(self), pickle.PickleBuffer(self.memory()))
+
+    def __repr__(self):
+        return f"<{type(self).__module__}.{type(self).__qualname__} of {self.qsize()} at {id(self):#x}>"
+
+    __class_getitem__ = classmethod(types.GenericAlias)
+
+    task_done = property()
+    join = property()
+
+
+class JoinableQueue(Queue):
+    """A `Queue` that knows when all that was put has been worked on."""
+
+    task_done = _native.Queue.task_done
+    join = _native.Queue.join
+
+
+class SimpleQueue(_native.Queue):
+    """A queue without bound: `put`, `get` and `empty`."""
+
+    def __new__(cls, *, ctx=None):
+        return super().__new__(cls, 0)
+
+    def put(self, obj):
+        """Puts an object."""
+        super().put(obj)
+
+    def get(self):
+        """Takes the next object. Waits for it."""
+        return super().get()
+
+    __reduce__ = Queue.__reduce__
+    _reduce_by_memory = Queue._reduce_by_memory
+    __class_getitem__ = classmethod(types.GenericAlias)
+
+
+def _of_descriptor(kind, descriptor):
+    return _native.Queue.__new__(kind, 0, descriptor.detach())
+
+
+def _of_memory(kind, memory):
+    return _native.Queue.__new__(kind, 0, None, memory)
