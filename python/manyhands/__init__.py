@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
     from multiprocessing import Manager, Pipe, Process, TimeoutError
 
+    from manyhands._array import empty, shared, zeros
     from manyhands._context import get_context
     from manyhands._core import get_start_method, set_start_method
     from manyhands._errors import (
@@ -51,6 +52,7 @@ if typing.TYPE_CHECKING:
 _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
+    "manyhands._array": ("empty", "shared", "zeros"),
     "manyhands._context": ("get_context",),
     "manyhands._core": ("get_start_method", "set_start_method"),
     "manyhands._errors": (

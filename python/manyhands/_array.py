@@ -1,1 +1,302 @@
-def reduce(obj): return None
+"""NumPy arrays in shared memory, and how arrays travel: by reference where they can.
+
+NumPy is imported when one of these functions is first called.
+"""
+
+import errno
+import functools
+import math
+import operator
+import os
+import pickle
+import weakref
+
+from manyhands._native import Memory
+
+#: Arrays of fewer bytes travel as NumPy pickles them, if not by reference.
+LARGE = 256 << 10
+
+
+def shared(array):
+    """A copy of an array in shared memory.
+
+    It is a plain `numpy.ndarray`. It and its views pass by reference to tasks, from tasks, through queues and to
+    a `multiprocessing.Process`: what one process writes, all see. Who writes to the same elements from
+    several processes at once needs a lock. The memory is freed when the last view of it in any process is
+    gone, however the processes end. Each shared array (not each view) takes a file descriptor.
+
+    Parameters
+    ----------
+    array
+        An array, or what `numpy.asarray` makes one of. The copy keeps its dtype, its shape and
+        its order (C or Fortran; C if it has neither).
+
+    Raises
+    ------
+    TypeError
+        Its elements are Python objects, or it is a masked array.
+    MemoryError
+        The machine has no room for it.
+    """
+    import numpy as np
+
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError("a masked array cannot be shared as one: share its data and its mask")
+    array = np.asarray(array)
+    _check(array.dtype)
+    order = "F" if array.flags.fnc else "C"
+    if array.nbytes == 0:
+        return array.copy(order)
+    if array.flags.forc:
+        memory = Memory.copy_of(array.reshape(-1, order="A").view(np.uint8), shared=True)
+        return _over(memory, array.shape, array.dtype, order)
+    copy = _over(Memory.allocate(array.nbytes), array.shape, array.dtype, order)
+    copy[...] = array
+    return copy
+
+
+def zeros(shape, dtype=float, order="C"):
+    """A new array of zeros in shared memory, as `shared` makes one of an array.
+
+    Its memory is reserved: a full machine is an error here, not a crash later.
+
+    Parameters
+    ----------
+    shape
+        Its length, or its lengths as a sequence of integers.
+    dtype
+        The type of its elements, which cannot be Python objects.
+    order
+        "C" or "F".
+
+    Raises
+    ------
+    TypeError
+        The elements would be Python objects.
+    MemoryError
+        The machine has no room for it.
+    """
+    import numpy as np
+
+    # A dtype without a length gets one, one with a shape of its own gives it away.
+    like = np.empty(0, dtype)
+    _check(like.dtype)
+    try:
+        shape = (operator.index(shape),)
+    except TypeError:
+        shape = tuple(map(operator.index, shape))
+    shape += like.shape[1:]
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if any(length < 0 for length in shape):
+        raise ValueError("negative dimensions are not allowed")
+    nbytes = math.prod(shape) * like.itemsize
+    if nbytes == 0:
+        return np.zeros(shape, like.dtype, order)
+    try:
+        memory = Memory.allocate(nbytes)
+    except OverflowError:
+        raise ValueError(f"an array cannot have {nbytes} bytes") from None
+    return _over(memory, shape, like.dtype, order)
+
+
+def empty(shape, dtype=float, order="C"):
+    """As `zeros`: fresh shared memory is zero anyway."""
+    return zeros(shape, dtype, order)
+
+
+def _check(dtype):
+    if dtype.hasobject or dtype.kind == "T":
+        raise TypeError(f"an array of {dtype} cannot be in shared memory: its elements refer to objects of one process")
+
+
+def _over(memory, shape, dtype, order):
+    import numpy as np
+
+    _announce()
+    return np.ndarray(shape, dtype, memory, order=order)
+
+
+def reduce(array):
+    """How the pool's pickler is to pickle an array; None if as NumPy does.
+
+    An array in shared memory of ours goes by reference, a view of a `numpy.memmap` as file and offset. What NumPy
+    would copy into the pickle although it is large is arranged so that it leaves it out.
+    """
+    import numpy as np
+
+    kind = type(array)
+    if kind not in (np.ndarray, np.recarray, np.matrix, np.memmap) or array.dtype.hasobject:
+        return None
+    if array.base is not None and array.size:
+        reduced = _by_memory(array, kind) or _by_file(array, kind)
+        if reduced:
+            return reduced
+    if array.nbytes < LARGE:
+        return None
+    plain = array.view(np.ndarray)
+    if plain.dtype.kind in "mM":
+        # Such arrays export no buffers.
+        plain = plain.view(np.int64)
+    if not plain.flags.forc:
+        plain = plain.copy()
+    elif kind is np.ndarray and plain.dtype is array.dtype:
+        return None
+    return _as, (plain, array.dtype, kind)
+
+
+def _as(plain, dtype, kind):
+    return plain.view(dtype, kind)
+
+
+def _span(array):
+    """Where the bytes of an array that is not empty begin and end, and where its first element is."""
+    begin = end = first = array.__array_interface__["data"][0]
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            begin += (length - 1) * stride
+        else:
+            end += (length - 1) * stride
+    return begin, end + array.itemsize, first - begin
+
+
+def _by_memory(array, kind):
+    begin, end, first = _span(array)
+    found = Memory.find(begin, end - begin)
+    if found is None:
+        return None
+    memory, offset = found
+    return _attach, (memory, offset + first, *_layout(array), kind)
+
+
+def _layout(array):
+    """What describes an array, but for where it is."""
+    dtype = array.dtype
+    if dtype.isbuiltin == 1 and not dtype.metadata:
+        dtype = dtype.str
+    return array.shape, array.strides, dtype, array.flags.writeable
+
+
+def _attach(memory, first, shape, strides, dtype, writeable, kind):
+    import numpy as np
+
+    _announce()
+    array = np.ndarray.__new__(kind, shape, dtype, memory, first, strides)
+    if not writeable:
+        array.flags.writeable = False
+    return array
+
+
+def received(buffer):
+    """What a `Memory` that was left out of a pickle is unpickled as."""
+    return buffer
+
+
+# Files
+
+#: Device and inode of mapped files, once it is known that they are what is mapped.
+_files = weakref.WeakKeyDictionary()
+
+
+def _by_file(array, kind):
+    """How to pickle a view of a `numpy.memmap`, unless its changes or its file are this process's own."""
+    import numpy as np
+
+    root = array
+    while not (isinstance(root, np.memmap) and root._mmap is not None and root.base is root._mmap):
+        root = root.base
+        if not isinstance(root, np.ndarray):
+            return None
+    if root.mode == "c":
+        return None
+    file = _file(root)
+    if file is None:
+        return None
+    begin, end, first = _span(array)
+    extent = root.offset + begin - _span(root)[0], end - begin
+    mode = "r" if root.mode == "r" else "r+"
+    return _open, (os.fspath(root.filename), file, mode, extent, first, *_layout(array), kind)
+
+
+def _file(root):
+    """Device and inode of the file that is mapped, if its name still leads to it."""
+    try:
+        found = _identity(os.stat(root.filename))
+        known = _files.get(root._mmap)
+        if known is None:
+            # Who replaces a file leaves the old one mapped; the kernel knows under which name, if any.
+            known = _identity(os.stat(_mapped(root.__array_interface__["data"][0])))
+            _files[root._mmap] = known
+    except (OSError, TypeError, ValueError):
+        return None
+    return found if found == known else None
+
+
+def _identity(stat):
+    return stat.st_dev, stat.st_ino
+
+
+def _mapped(address):
+    """The path of the file that is mapped at an address; what leads nowhere if it was deleted."""
+    with open("/proc/self/maps", "rb") as maps:
+        for line in maps:
+            range, _, _, _, _, *path = line.split(maxsplit=5)
+            begin, end = (int(bound, 16) for bound in range.split(b"-"))
+            if begin <= address < end and path:
+                return path[0].rstrip(b"\n")
+    raise FileNotFoundError(errno.ENOENT, "no file is mapped there")
+
+
+def _open(filename, file, mode, extent, first, shape, strides, dtype, writeable, kind):
+    import numpy as np
+
+    offset, nbytes = extent
+    stat = os.stat(filename)
+    if _identity(stat) != file or stat.st_size < offset + nbytes:
+        raise OSError(errno.ESTALE, "the file of a numpy.memmap was replaced or cut", filename)
+    root = np.memmap(filename, np.uint8, mode, offset, nbytes)
+    array = np.ndarray.__new__(kind, shape, dtype, root, first, strides)
+    if kind is np.memmap:
+        array.__array_finalize__(root)
+    if not writeable:
+        array.flags.writeable = False
+    return array
+
+
+# Towards the standard library
+
+
+@functools.cache
+def _announce():
+    """Has `multiprocessing` itself pass shared arrays by reference, from when there may be one."""
+    from multiprocessing.reduction import ForkingPickler
+
+    import numpy as np
+
+    for kind in (np.ndarray, np.recarray, np.matrix):
+        ForkingPickler.register(kind, _to_process)
+    ForkingPickler.register(Memory, _memory_to_process)
+
+
+def _to_process(array):
+    reduced = None
+    if array.base is not None and array.size and not array.dtype.hasobject:
+        reduced = _by_memory(array, type(array))
+    # The highest protocol that does not depend on how the pickler was made.
+    return reduced or array.__reduce_ex__(4)
+
+
+def _memory_to_process(memory):
+    from multiprocessing.reduction import DupFd
+
+    if not memory.shared:
+        raise pickle.PicklingError("a message's own copy cannot be sent on")
+    return _from_process, (DupFd(memory.fileno()),)
+
+
+def _from_process(duplicate):
+    descriptor = duplicate.detach()
+    try:
+        return Memory.from_fd(descriptor)
+    finally:
+        os.close(descriptor)

@@ -15,7 +15,7 @@ mod _native {
     #[pymodule_export]
     use crate::launch::Ending;
     #[pymodule_export]
-    use crate::memory::Memory;
+    use crate::memory::{Memory, PrivateMemory};
     #[pymodule_export]
     use crate::pool::{Blob, Gather, Pool, Task, usable_cores};
     #[pymodule_export]

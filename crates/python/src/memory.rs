@@ -1,31 +1,430 @@
-//! Shared memory as Python sees it.
+//! Shared memory as Python sees it: pieces that export their bytes, and which of them holds an address.
+//!
+//! # Safety
+//! What the unsafe code of this file rests on:
+//!
+//! 1. A mapping lives as long as any view of it. Each buffer that is exported owns a reference to its
+//!    `Memory` or `PrivateMemory`; that owns the mapping, never ends it before it is dropped, and has no
+//!    `close`. NumPy keeps the object itself as the base of its arrays.
+//! 2. No page of a mapping can vanish: only segments are mapped, and those are sealed against shrinking.
+//! 3. No Rust reference is made to bytes that are exported or that another thread or process may write:
+//!    they are handed to Python, and to the kernel, as a pointer and a length. Python's own rules for buffers
+//!    hold for what happens there, as for any array that several threads use.
+//! 4. What is taken from Python as a number is checked by use: an address is only compared with those of
+//!    mappings that are registered, a descriptor is duplicated by the kernel and must be a sealed memfd.
+//!
+//! The register of places: an entry is there exactly as long as a shared `Memory` of its segment is, and keeps the
+//! segment mapped. So entries never overlap, and none outlives its mapping, whose addresses the next one may get.
+//! It is locked only by threads that are attached to the interpreter, for a few instructions that run no
+//! Python code. A fork by Python is made by an attached thread, so the child finds it unlocked; and what
+//! it says is right there, since the child has the same mappings at the same addresses.
+//!
+//! *What would break this:* a way to end a mapping early; mapping a descriptor that is not sealed; making Python
+//! objects (that may collect garbage, and so drop a `Memory`) while the register is locked, or dropping them.
 
-#![allow(unsafe_code, reason = "takes over descriptors that Python counts in numbers")]
+#![allow(
+    unsafe_code,
+    reason = "exports and maps memory, takes over descriptors that Python counts in numbers"
+)]
 
-use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use manyhands_shm::Segment;
+use manyhands_shm::{Error, ErrorKind, Segment};
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOSError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use rustix::mm::{MapFlags, ProtFlags};
 
-/// One piece of shared memory.
+/// What shows in `/proc/PID/maps`.
+const NAME: &str = "manyhands-array";
+/// More bytes are reserved and copied without the GIL.
+const LARGE: usize = 1 << 20;
+
+/// One piece of shared memory, mapped here.
+#[pyclass(frozen, weakref, module = "manyhands._native")]
+pub(crate) struct Memory {
+    segment: Arc<Segment>,
+    /// Whether it is registered. A message's own copy is not: nobody may find it.
+    shared: bool,
+}
+
+/// The bytes of a piece of shared memory as they were, to be changed at will: others do not see it.
+///
+/// It keeps no descriptor, so that there may be any number of them.
 #[pyclass(frozen, module = "manyhands._native")]
-pub(crate) struct Memory(Arc<Segment>);
+pub(crate) struct PrivateMemory {
+    base: NonNull<u8>,
+    len: usize,
+}
 
-impl Memory {
-    pub(crate) fn from_segment(segment: Arc<Segment>) -> PyResult<Self> {
-        Ok(Memory(segment))
+// SAFETY: the mapping belongs to the process, not to a thread; this file never touches its bytes.
+unsafe impl Send for PrivateMemory {}
+// SAFETY: as for Send.
+unsafe impl Sync for PrivateMemory {}
+
+/// Where the segments lie that Python has as shared memory.
+struct Places {
+    by_address: BTreeMap<usize, Place>,
+    by_file: BTreeMap<File, usize>,
+}
+
+struct Place {
+    segment: Arc<Segment>,
+    file: File,
+    /// How many shared `Memory` objects there are of it.
+    memories: usize,
+    /// The one that `find` gives, if it lives: who sends many arrays of one segment sends it once.
+    found: Option<Py<PyWeakrefReference>>,
+}
+
+/// What tells whether two segments are the same memory: the file and how it is mapped. The time of the
+/// last change is part of it since the kernel counts files in 32 bits; mapped memory does not change it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct File {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+    len: usize,
+    writable: bool,
+}
+
+static PLACES: Mutex<Places> =
+    Mutex::new(Places { by_address: BTreeMap::new(), by_file: BTreeMap::new() });
+
+fn places() -> MutexGuard<'static, Places> {
+    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl File {
+    fn of(segment: &Segment) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(segment)?;
+        Ok(File {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            len: segment.len(),
+            writable: segment.is_writable(),
+        })
+    }
+}
+
+fn address(segment: &Segment) -> usize {
+    segment.as_ptr().addr().get()
+}
+
+impl Places {
+    /// Counts one more user of this memory; gives the segment by which it is mapped already, if it is.
+    fn enter(&mut self, segment: &Arc<Segment>, file: File) -> Arc<Segment> {
+        let base = self.by_file.get(&file).copied().unwrap_or_else(|| address(segment));
+        let place = self.by_address.entry(base).or_insert_with(|| Place {
+            segment: Arc::clone(segment),
+            file,
+            memories: 0,
+            found: None,
+        });
+        place.memories += 1;
+        if place.memories == 1 {
+            self.by_file.insert(file, base);
+        }
+        Arc::clone(&place.segment)
     }
 
+    /// Counts one user less; gives what is to be dropped once the lock is let go.
+    fn leave(&mut self, segment: &Segment) -> Option<Place> {
+        let base = address(segment);
+        let place = self.by_address.get_mut(&base)?;
+        place.memories -= 1;
+        if place.memories > 0 {
+            return None;
+        }
+        let place = self.by_address.remove(&base)?;
+        self.by_file.remove(&place.file);
+        Some(place)
+    }
+
+    /// The place that holds these bytes.
+    fn holding(&mut self, address: usize, nbytes: usize) -> Option<(usize, &mut Place)> {
+        let (base, place) = self.by_address.range_mut(..=address).next_back()?;
+        let end = (address - base).checked_add(nbytes)?;
+        (end <= place.segment.len()).then_some((*base, place))
+    }
+}
+
+impl Memory {
+    /// What other processes see too. Two segments that are the same memory give the same mapping.
+    /// To be called by threads that are attached.
+    pub(crate) fn from_segment(segment: Arc<Segment>) -> PyResult<Self> {
+        let file = File::of(&segment)?;
+        let known = places().enter(&segment, file);
+        Ok(Memory { segment: known, shared: true })
+    }
+
+    /// The segment, to send it by reference.
     pub(crate) fn segment(&self) -> Arc<Segment> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.segment)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.shared {
+            let left = places().leave(&self.segment);
+            drop(left);
+        }
+    }
+}
+
+#[pymethods]
+impl Memory {
+    /// Makes one of `nbytes` bytes, all zero, all reserved.
+    #[staticmethod]
+    fn allocate(py: Python<'_>, nbytes: usize) -> PyResult<Self> {
+        let create = || Segment::create(NAME, nbytes);
+        let segment = if nbytes < LARGE { create() } else { py.detach(create) };
+        Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?))
+    }
+
+    /// Copies the bytes of a contiguous buffer into one of their own, which is not `shared` (and
+    /// exported for reading only) unless that is said.
+    #[staticmethod]
+    #[pyo3(signature = (buffer, shared=false))]
+    fn copy_of(py: Python<'_>, buffer: &Bound<'_, PyAny>, shared: bool) -> PyResult<Self> {
+        let buffer = PyUntypedBuffer::get(buffer)?;
+        if !buffer.is_c_contiguous() && !buffer.is_fortran_contiguous() {
+            return Err(PyBufferError::new_err("a buffer that is not contiguous"));
+        }
+        let copy = || -> Result<Segment, Error> {
+            let segment = Segment::create(NAME, buffer.len_bytes())?;
+            fill(&segment, &buffer)?;
+            Ok(segment)
+        };
+        let segment = if buffer.len_bytes() < LARGE { copy() } else { py.detach(copy) };
+        let segment = Arc::new(segment.map_err(|error| to_python(&error))?);
+        buffer.release(py);
+        if shared { Memory::from_segment(segment) } else { Ok(Memory { segment, shared }) }
+    }
+
+    /// Maps the memory that a descriptor leads to, of which it takes a duplicate.
+    #[staticmethod]
+    fn from_fd(fd: i32) -> PyResult<Self> {
+        if fd < 0 {
+            return Err(PyValueError::new_err("a negative file descriptor"));
+        }
+        // SAFETY: not -1 (checked), and it is only duplicated, which says so if it is not open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        let segment = Segment::from_fd(borrowed.try_clone_to_owned()?);
+        Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?))
+    }
+
+    /// The shared memory that holds these bytes of this process, and where in it they begin.
+    #[staticmethod]
+    fn find(
+        py: Python<'_>,
+        address: usize,
+        nbytes: usize,
+    ) -> PyResult<Option<(Py<Memory>, usize)>> {
+        let held = places().holding(address, nbytes).map(|(base, place)| {
+            let found = place.found.as_ref().map(|found| found.clone_ref(py));
+            (base, Arc::clone(&place.segment), found)
+        });
+        let Some((base, segment, found)) = held else { return Ok(None) };
+        let offset = address - base;
+        if let Some(found) = found
+            && let Some(memory) = found.bind(py).upgrade_as::<Memory>()?
+        {
+            return Ok(Some((memory.unbind(), offset)));
+        }
+        let memory = Bound::new(py, Memory::from_segment(segment)?)?;
+        let reference = PyWeakrefReference::new(memory.as_any())?.unbind();
+        let last = places().holding(base, 0).and_then(|(_, place)| place.found.replace(reference));
+        drop(last);
+        Ok(Some((memory.unbind(), offset)))
+    }
+
+    /// The same bytes, copied when they are written to: never seen by others.
+    fn private(&self) -> PyResult<PrivateMemory> {
+        let len = self.segment.len();
+        // SAFETY: the kernel picks the address, so no mapping of this process is replaced; the
+        // object that is made owns it.
+        let base = unsafe {
+            rustix::mm::mmap(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+                self.segment.as_fd(),
+                0,
+            )
+        };
+        let base =
+            base.map_err(|error| PyMemoryError::new_err(format!("mmap of {len} bytes: {error}")))?;
+        Ok(PrivateMemory {
+            base: NonNull::new(base.cast()).expect("mmap never maps at address zero"),
+            len,
+        })
+    }
+
+    /// Whether others may see what is written here; false for a message's own copy.
+    #[getter]
+    fn shared(&self) -> bool {
+        self.shared
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.segment.len()
+    }
+
+    #[getter]
+    fn address(&self) -> usize {
+        address(&self.segment)
+    }
+
+    /// The descriptor, which stays this object's.
+    fn fileno(&self) -> i32 {
+        self.segment.as_fd().as_raw_fd()
+    }
+
+    /// How the pool's pickler sends it: as a buffer that is left out of the pickle, once a message.
+    fn _reduce_by_memory<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let py = slf.py();
+        let buffer = py.import("pickle")?.getattr("PickleBuffer")?.call1((slf,))?;
+        Ok((py.import("manyhands._array")?.getattr("received")?, (buffer,)))
+    }
+
+    /// # Safety
+    /// `view` is null or a `Py_buffer` to fill in, as Python calls it.
+    unsafe fn __getbuffer__(
+        slf: &Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let memory = slf.get();
+        let readonly = !memory.shared || !memory.segment.is_writable();
+        // SAFETY: the caller's promise; the segment is mapped as long as the object lives, and is
+        // written to through this pointer only if it may be.
+        unsafe {
+            export(
+                slf.as_any(),
+                memory.segment.as_ptr(),
+                memory.segment.len(),
+                readonly,
+                view,
+                flags,
+            )
+        }
+    }
+}
+
+impl Drop for PrivateMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this object's, and no view of it is left (the object is dropped).
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+#[pymethods]
+impl PrivateMemory {
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.len
+    }
+
+    /// # Safety
+    /// As for `Memory`.
+    unsafe fn __getbuffer__(
+        slf: &Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let memory = slf.get();
+        // SAFETY: the caller's promise; the mapping is writable and lives as long as the object.
+        unsafe { export(slf.as_any(), memory.base, memory.len, false, view, flags) }
+    }
+}
+
+/// Fills in a buffer that owns a reference to `owner`.
+///
+/// # Safety
+/// `view` is null or a `Py_buffer` to fill in; `base` is that of `len` mapped bytes, writable unless
+/// `readonly`, for as long as `owner` lives.
+unsafe fn export(
+    owner: &Bound<'_, PyAny>,
+    base: NonNull<u8>,
+    len: usize,
+    readonly: bool,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> PyResult<()> {
+    let len = len as ffi::Py_ssize_t;
+    // SAFETY: the caller's promise; a null `view` is an error there.
+    let status = unsafe {
+        ffi::PyBuffer_FillInfo(
+            view,
+            owner.as_ptr(),
+            base.as_ptr().cast(),
+            len,
+            readonly.into(),
+            flags,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(PyErr::fetch(owner.py())) }
+}
+
+/// Copies a contiguous buffer into a segment of its length. Written as a file, since the kernel then neither
+/// clears the pages first nor has to map them one by one: twice as fast as a copy through the mapping.
+fn fill(segment: &Segment, buffer: &PyUntypedBuffer) -> Result<(), Error> {
+    let (start, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
+    let mut done = 0;
+    while done < len {
+        let rest = start.wrapping_add(done).cast();
+        // SAFETY: `len` bytes from `start` are the buffer's, which is held; the kernel reads them,
+        // and may read either value of what is written meanwhile.
+        let written =
+            unsafe { libc::pwrite(segment.as_fd().as_raw_fd(), rest, len - done, done as i64) };
+        match usize::try_from(written) {
+            Ok(written) if written > 0 => done += written,
+            Ok(_) => return Err(no_room(len, io::ErrorKind::WriteZero.into())),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(no_room(len, error)),
+            },
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn no_room(bytes: usize, source: io::Error) -> Error {
+    ErrorKind::OutOfMemory { bytes, source }.into()
+}
+
+/// The exception for an error of shared memory.
+pub(crate) fn to_python(error: &Error) -> PyErr {
+    match error.kind() {
+        _ if error.is_out_of_descriptors() => PyOSError::new_err((libc::EMFILE, error.to_string())),
+        ErrorKind::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
+        ErrorKind::Invalid(_) | ErrorKind::Corrupt(_) => PyValueError::new_err(error.to_string()),
+        ErrorKind::System { source, .. } => {
+            PyOSError::new_err((source.raw_os_error(), error.to_string()))
+        }
+        _ => PyOSError::new_err(error.to_string()),
     }
 }
 
 /// Takes over a descriptor that the caller gives away.
 pub(crate) fn take_descriptor(fd: i32) -> PyResult<OwnedFd> {
     if fd < 0 {
-        return Err(pyo3::exceptions::PyValueError::new_err("a negative file descriptor"));
+        return Err(PyValueError::new_err("a negative file descriptor"));
     }
     // SAFETY: Python code of this package gives it away, and uses it no more.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
