@@ -12,6 +12,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures.process import BrokenProcessPool
 
@@ -47,6 +48,8 @@ class Core:
         memory_limit=None,
         cpu_affinity=None,
         worker_exit=None,
+        on_demand=False,
+        executor=False,
     ):
         if on_worker_death not in ON_WORKER_DEATH:
             names = ", ".join(map(repr, ON_WORKER_DEATH))
@@ -71,6 +74,7 @@ class Core:
         settings = Settings()
         settings.inherits_main = self._inherited
         settings.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+        settings.breaks, settings.executor = self.breaks, executor
         if initializer is not None:
             settings.initializer, settings.initargs = pack(initializer, self._inherited), dumps((initargs, {}))
         if worker_exit is not None:
@@ -84,6 +88,7 @@ class Core:
                 self.launcher,
                 self.breaks,
                 workers,
+                on_demand,
                 pickle.dumps(settings),
                 memory_limit,
                 cpu_affinity or [],
@@ -144,6 +149,12 @@ class Core:
             told,
         )
 
+    def thread(self):
+        """The thread, which ends when the pool has."""
+        if self._thread is None:
+            self._start_thread()
+        return self._thread
+
     def _start_thread(self):
         with self._starting:
             if self._thread is None:
@@ -154,7 +165,8 @@ class Core:
                 self._thread.start()
 
     def _worker_died(self):
-        if not self.terminated and self.broken is None:
+        # One that was ended while it started is no loss to a pool that closes.
+        if not self.closed and self.broken is None:
             self.break_(
                 BrokenProcessPool(
                     "A process in the process pool was terminated abruptly while the future was "
@@ -170,6 +182,11 @@ class Core:
             try:
                 return True, loads(data, memories)
             except BaseException as error:
+                if self.breaks:
+                    broken = BrokenProcessPool("A result could not be brought back.")
+                    broken.__cause__ = error
+                    error = broken
+                    self.break_(error)
                 return False, error
         if status == EXCEPTION:
             error, text = load_exception(data)
@@ -188,6 +205,16 @@ class Core:
             self.broken = error
             if (native := self.native) is not None:
                 native.terminate()
+
+    def processes(self):
+        """The workers' process objects by their numbers: of all that live or are about to."""
+        while self.native.launching() and not self.closed:
+            time.sleep(0.001)
+        processes = self.launcher.processes
+        for pid, process in list(processes.items()):
+            if not process.is_alive():
+                processes.pop(pid, None)
+        return processes
 
     def close(self):
         """Takes no more tasks; does not wait."""

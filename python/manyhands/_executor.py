@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import multiprocessing
 import os
 import sys
 import threading
@@ -92,25 +93,27 @@ class Future(_base.Future):
 
     def result(self, timeout=None):
         """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
-        if self._state not in _DONE:
-            self._await(timeout)
+        timeout = self._await(timeout)
         if self._state == _base.FINISHED and self._exception is None:
             return self._result
         return super().result(timeout)
 
     def exception(self, timeout=None):
         """The call's exception, or None. Waits as `result` does."""
-        if self._state not in _DONE:
-            self._await(timeout)
-        return super().exception(timeout)
+        return super().exception(self._await(timeout))
 
     def _await(self, timeout):
+        """Waits; gives what is left of the timeout."""
+        if self._state in _DONE:
+            return timeout
+        began = None if timeout is None else time.monotonic()
         # Whoever waits watches the workers itself: no other thread need be woken for the result.
         task = self._task
         if task is not None and task.wait(timeout):
             outcome = task.take()
             if outcome is not None:
                 self.ended(outcome)
+        return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
 
     def ended(self, outcome):
         """The call has this outcome."""
@@ -172,6 +175,8 @@ class ProcessPoolExecutor(Executor):
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
+        if mp_context is None and max_tasks_per_child is not None:
+            mp_context = "spawn"
         method = method_of(mp_context)
         if max_tasks_per_child is not None:
             if not isinstance(max_tasks_per_child, int):
@@ -184,6 +189,7 @@ class ProcessPoolExecutor(Executor):
                     "supply a different mp_context."
                 )
         self._max_workers = max_workers
+        self._mp_context = multiprocessing.get_context(method)
         self._core = Core(
             max_workers,
             method=method,
@@ -196,6 +202,9 @@ class ProcessPoolExecutor(Executor):
             memory_limit=memory_limit,
             cpu_affinity=cpu_affinity,
             worker_exit=worker_exit,
+            # As the standard library: a forked copy of a process with threads is best made early.
+            on_demand=method != "fork",
+            executor=True,
         )
         self._call_options = None, None
         _living.add(self._core)
@@ -205,7 +214,15 @@ class ProcessPoolExecutor(Executor):
 
     @property
     def _processes(self):
-        return self._core.launcher.processes
+        return self._core.processes()
+
+    @property
+    def _executor_manager_thread(self):
+        return self._core.thread()
+
+    @property
+    def _broken(self):
+        return self._core.broken or False
 
     def submit(self, fn, /, *args, **kwargs):
         """Has `fn(*args, **kwargs)` called in a worker; gives its `Future`.
@@ -220,16 +237,18 @@ class ProcessPoolExecutor(Executor):
         core = self._core
         if core.broken is not None:
             raise BrokenProcessPool(str(core.broken)) from core.broken
-        if core.closed:
-            raise RuntimeError("cannot schedule new futures after shutdown")
         if _exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        if core.closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         future = Future()
         future._core = core
         deadline, retries = self._call_options
         try:
             future._task = core.submit(fn, arguments, mode, deadline, retries, future)
         except PoolClosed:
+            if core.broken is not None:
+                raise BrokenProcessPool(str(core.broken)) from core.broken
             raise RuntimeError("cannot schedule new futures after shutdown") from None
         except Exception as error:
             future.set_exception(error)
@@ -289,12 +308,13 @@ class ProcessPoolExecutor(Executor):
     def shutdown(self, wait=True, *, cancel_futures=False):
         """Takes no more calls. Waits until all are done and the workers have exited, if `wait`.
 
-        With `cancel_futures` those that no worker has begun are cancelled.
+        With `cancel_futures` those are cancelled that no worker has begun, except the first ones, which
+        are on their way to the workers.
         """
         core = self._core
         core.close()
         if cancel_futures and (native := core.native) is not None:
-            for future in native.waiting():
+            for future in native.waiting()[self._max_workers :]:
                 future.cancel()
         if wait:
             core.join()

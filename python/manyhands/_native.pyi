@@ -100,6 +100,7 @@ class Pool:
         launch: Callable[[str, int], tuple[Ending, int | None]],
         tell_deaths: bool,
         workers: int,
+        on_demand: bool,
         startup: bytes,
         memory_limit: int | None,
         cpu_affinity: Sequence[Sequence[int]],

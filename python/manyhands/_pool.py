@@ -114,7 +114,11 @@ class Pool:
 
     @property
     def _pool(self):
-        return list(self._core.launcher.processes.values())
+        return list(self._core.processes().values())
+
+    def _repopulate_pool(self):
+        # The pool does so by itself; afterwards whoever calls this expects all workers in `_pool`.
+        self._core.processes()
 
     def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None):
         """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""

@@ -109,6 +109,22 @@ def dump(obj, defining=None):
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 
 
+def _leave_out(memories, buffer):
+    """Whether the buffer is to be in the pickle after all, and not in these."""
+    try:
+        bytes = buffer.raw()
+    except BufferError:
+        return True
+    if isinstance(bytes.obj, Memory):
+        if bytes.obj.shared:
+            memories.append(bytes.obj)
+            return False
+    if bytes.nbytes < BUFFER_MIN or len(memories) >= BUFFERS_MAX:
+        return True
+    memories.append(Memory.copy_of(bytes))
+    return False
+
+
 @functools.cache
 def _pickler_class():
     # Imported when it is first needed: a worker that is sent importable functions never does.
@@ -116,27 +132,13 @@ def _pickler_class():
 
     class Pickler(cloudpickle.Pickler):
         def __init__(self, file, defining):
-            super().__init__(file, _PROTOCOL, self._leave_out)
             self.memories = []
+            # Not a method: a pickler that refers to itself keeps what it pickled.
+            super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories))
             self.names = {}
             self.by_value = False
             self._defining = defining
             self._main = sys.modules["__main__"].__dict__
-
-        def _leave_out(self, buffer):
-            """Whether the buffer is to be in the pickle after all."""
-            try:
-                bytes = buffer.raw()
-            except BufferError:
-                return True
-            if isinstance(bytes.obj, Memory):
-                if bytes.obj.shared:
-                    self.memories.append(bytes.obj)
-                    return False
-            if bytes.nbytes < BUFFER_MIN or len(self.memories) >= BUFFERS_MAX:
-                return True
-            self.memories.append(Memory.copy_of(bytes))
-            return False
 
         def reducer_override(self, obj):
             kind = type(obj)

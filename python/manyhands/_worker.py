@@ -4,6 +4,7 @@
                  ◄── bytes, or (status, bytes, memories) ──┘
 """
 
+import logging
 import os
 import pickle
 import sys
@@ -61,8 +62,10 @@ class Runner:
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
+            logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
             return f"its initializer failed: {type(error).__name__}: {error}"
         self._worker_exit = settings.worker_exit
+        self._breaks, self._executor = settings.breaks, settings.executor
         return None
 
     def _call(self, function, arguments):
@@ -76,8 +79,16 @@ class Runner:
     def run(self, function, mode, data, memories):
         """Runs one task."""
         try:
-            call = self._functions.get(function)
-            argument = loads(data, memories)
+            try:
+                call = self._functions.get(function)
+                argument = loads(data, memories)
+            except BaseException:
+                if not self._breaks:
+                    raise
+                # As the standard library's executor: the worker, and so the pool, is lost.
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
             if mode == ONE:
                 result = call(argument)
             elif mode == CALL:
@@ -89,6 +100,8 @@ class Runner:
             else:
                 result = list(starmap(call, argument))
         except SystemExit as exit:
+            if self._breaks:
+                return EXCEPTION, dump_exception(exit), []
             from manyhands._errors import TaskExited
 
             error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
@@ -100,7 +113,9 @@ class Runner:
         try:
             data, memories = dumps_result(result)
         except BaseException as error:
-            return EXCEPTION, dump_exception(_not_sent(result, error)), []
+            if not self._executor:
+                error = _not_sent(result, error)
+            return EXCEPTION, dump_exception(error), []
         return (VALUE, data, memories) if memories else data
 
     def finish(self):
@@ -126,3 +141,5 @@ class Settings:
         #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.
         self.inherits_main = False
         self.main_file = None
+        #: What happens elsewhere as with the standard library's, and whose pool it is.
+        self.breaks = self.executor = False

@@ -126,6 +126,11 @@ impl Shared {
         self.lock().order_workers(self);
     }
 
+    /// How many workers were ordered and are not there yet.
+    pub(crate) fn launching(&self) -> usize {
+        self.lock().launching.len()
+    }
+
     /// The workers that live.
     pub(crate) fn workers(&self) -> Vec<WorkerName> {
         self.lock().slots().map(|slot| slot.name.clone()).collect()
@@ -144,6 +149,9 @@ impl Shared {
             return Err((ErrorKind::Closed.into(), chunks));
         }
         state.queue.extend(chunks);
+        if self.options.on_demand {
+            state.order_workers(self);
+        }
         if state.start_failures >= START_FAILURES {
             // A new try for new tasks.
             state.start_failures = 0;

@@ -11,6 +11,9 @@ pub struct PoolOptions {
     /// How many workers. Default: the cores this process may use, see
     /// [`usable_cores`](crate::limits::usable_cores).
     pub workers: usize,
+    /// Whether a worker is started only when there is a task that no idle worker could take.
+    /// Default: no, all are started at once.
+    pub on_demand: bool,
     /// How much private memory (bytes, in use and swapped out) a worker may have while it runs a
     /// task, sampled every 20 ms. Default: no limit.
     pub memory_limit: Option<u64>,
@@ -33,6 +36,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         PoolOptions {
             workers: crate::limits::usable_cores(),
+            on_demand: false,
             memory_limit: None,
             cpu_affinity: Vec::new(),
             tasks_per_worker: None,

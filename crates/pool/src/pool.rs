@@ -162,6 +162,14 @@ impl Pool {
         self.shared.workers()
     }
 
+    /// How many workers are being launched: ordered, and not in [`workers`](Self::workers) yet.
+    pub fn launching(&self) -> usize {
+        if self.shared.check_maker().is_err() {
+            return 0;
+        }
+        self.shared.launching()
+    }
+
     /// Takes no more tasks; the pool ends by itself once all that were submitted are done. Does
     /// not wait.
     pub fn close(&self) {

@@ -623,7 +623,17 @@ impl State {
         self.wake_by(shared, resume);
     }
 
-    /// Orders a worker for every place that has none, or one that will take no more tasks.
+    /// How many workers there should be.
+    fn needed(&self, shared: &Shared) -> usize {
+        if !shared.options.on_demand {
+            return shared.options.workers;
+        }
+        let queued: usize = self.queue.iter().map(Chunk::len).sum();
+        shared.options.workers.min(self.busy() + queued)
+    }
+
+    /// Orders a worker for every place that has none, or one that will take no more tasks; on demand
+    /// only as many as there is work for.
     pub(crate) fn order_workers(&mut self, shared: &Shared) {
         if let Some(hold_off) = self.hold_off {
             // With nobody left and nothing to do, the next task is what tries again.
@@ -643,15 +653,21 @@ impl State {
             Some(Closing::Now) => false,
         };
         let Some(orders) = self.orders.as_ref().filter(|_| wanted) else { return };
+        let orders = orders.clone();
+        let serving = |slot: &&Slot| {
+            slot.doomed.is_none() && matches!(slot.stage, Stage::Starting | Stage::Ready)
+        };
+        let mut there = self.slots().filter(serving).count() + self.launching.len();
+        let needed = if there < shared.options.workers { self.needed(shared) } else { there };
         for place in 0..shared.options.workers {
-            let served = self.slots.iter().flatten().any(|slot| {
-                slot.place == place
-                    && slot.doomed.is_none()
-                    && matches!(slot.stage, Stage::Starting | Stage::Ready)
-            });
+            if there >= needed {
+                break;
+            }
+            let served = self.slots().filter(serving).any(|slot| slot.place == place);
             if served || self.launching.contains(&place) {
                 continue;
             }
+            there += 1;
             self.launched += 1;
             let name = format!("worker-{}", self.launched);
             if orders.send(Order { name, place }).is_ok() {
@@ -679,6 +695,8 @@ impl State {
             };
             match slot.stage {
                 Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => slot.finish(),
+                // Its initializer is to run, whether there are tasks or not.
+                Stage::Starting if closing == Closing::Drain => {}
                 Stage::Finishing => {}
                 _ => self.doom(shared, index, Doom::Closed),
             }

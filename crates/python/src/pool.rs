@@ -183,12 +183,13 @@ pub(crate) fn wait<T: Send>(
 impl Pool {
     #[new]
     #[allow(clippy::too_many_arguments, reason = "called by name from one place in Python")]
-    #[pyo3(signature = (launch, tell_deaths, workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
+    #[pyo3(signature = (launch, tell_deaths, workers, on_demand, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
     fn new(
         py: Python<'_>,
         launch: Py<PyAny>,
         tell_deaths: bool,
         workers: usize,
+        on_demand: bool,
         startup: Vec<u8>,
         memory_limit: Option<u64>,
         cpu_affinity: Vec<Vec<usize>>,
@@ -197,6 +198,7 @@ impl Pool {
     ) -> PyResult<Self> {
         let options = PoolOptions {
             workers,
+            on_demand,
             startup,
             memory_limit,
             cpu_affinity,
@@ -313,9 +315,13 @@ impl Pool {
         Ok(ended)
     }
 
-    /// Who is to be told of a task that has not ended.
+    /// Who is to be told of a task that has not ended, in the order in which they were submitted.
     fn waiting(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        self.told.waiting().values().map(|(object, _)| object.clone_ref(py)).collect()
+        let waiting = self.told.waiting();
+        let mut waiting: Vec<_> =
+            waiting.iter().map(|(token, (object, _))| (*token, object.clone_ref(py))).collect();
+        waiting.sort_unstable_by_key(|(token, _)| *token);
+        waiting.into_iter().map(|(_, object)| object).collect()
     }
 
     /// Has `completed` give a small number.
@@ -327,6 +333,11 @@ impl Pool {
     fn workers(&self, py: Python<'_>) -> Vec<(String, u32)> {
         let workers = py.detach(|| self.workers.workers());
         workers.into_iter().map(|worker| (worker.name, worker.pid)).collect()
+    }
+
+    /// How many workers are being launched.
+    fn launching(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.workers.launching())
     }
 
     fn close(&self, py: Python<'_>) {
