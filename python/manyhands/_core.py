@@ -158,7 +158,7 @@ class Core:
     def _start_thread(self):
         with self._starting:
             if self._thread is None:
-                arguments = self.native, weakref.WeakMethod(self._worker_died)
+                arguments = self.native, self.launcher, weakref.WeakMethod(self._worker_died)
                 self._thread = threading.Thread(
                     target=_tell, args=arguments, name="manyhands", daemon=True
                 )
@@ -216,6 +216,12 @@ class Core:
                 processes.pop(pid, None)
         return processes
 
+    def abandon(self):
+        """Nobody has the pool any more: what was submitted is done, and then it ends by itself."""
+        if os.getpid() == self._pid and self.native is not None:
+            self.close()
+            self.thread()
+
     def close(self):
         """Takes no more tasks; does not wait."""
         self.closed = True
@@ -224,6 +230,8 @@ class Core:
 
     def join(self):
         """Waits until all tasks are done, all callbacks were called and all workers are gone."""
+        if os.getpid() != self._pid:
+            return
         if (native := self.native) is not None:
             native.shutdown()
             self._end()
@@ -271,7 +279,7 @@ def _checked(deadline, retries):
     return deadline, retries
 
 
-def _tell(native, worker_died):
+def _tell(native, launcher, worker_died):
     """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
     try:
         while not native.over():
@@ -286,6 +294,7 @@ def _tell(native, worker_died):
                 except BaseException:
                     sys.excepthook(*sys.exc_info())
             told = outcome = call = None
+        launcher.join()
     finally:
         # A traceback of a callback may keep this frame.
         native = told = outcome = call = None

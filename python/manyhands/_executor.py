@@ -209,7 +209,7 @@ class ProcessPoolExecutor(Executor):
         self._call_options = None, None
         _living.add(self._core)
         # Collected without a shutdown: what was submitted is done, as the standard library does.
-        self._finalizer = weakref.finalize(self, self._core.close)
+        self._finalizer = weakref.finalize(self, self._core.abandon)
         self._finalizer.atexit = False
 
     @property

@@ -18,6 +18,7 @@ from multiprocessing import (
     popen_fork,
     popen_forkserver,
     popen_spawn_posix,
+    process,
     reduction,
     resource_tracker,
     spawn,
@@ -49,8 +50,8 @@ class Launcher:
         stderr, its_stderr = os.pipe()
         try:
             descriptors = tuple(map(_Descriptor, (socket, its_stderr, self._logs)))
-            process = self._process(target=_worker.main, args=descriptors, name=name)
-            process.start()
+            worker = self._process(target=_worker.main, args=descriptors, name=name)
+            worker.start()
         except BaseException:
             os.close(stderr)
             raise
@@ -60,8 +61,8 @@ class Launcher:
             os.close(its_stderr)
         for pid in [pid for pid, other in self.processes.items() if not other.is_alive()]:
             self.processes.pop(pid, None)
-        self.processes[process.pid] = process
-        return process._popen.ending, stderr
+        self.processes[worker.pid] = worker
+        return worker._popen.ending, stderr
 
     def wait(self, count):
         """Waits until so many workers were started, or failed to."""
@@ -70,8 +71,8 @@ class Launcher:
 
     def join(self):
         """Lets the process objects of workers that are gone go."""
-        for process in list(self.processes.values()):
-            process.join()
+        for worker in list(self.processes.values()):
+            worker.join()
         self.processes.clear()
 
 
@@ -199,6 +200,11 @@ def _after_fork():
     global _servers_lock
     _servers_lock = threading.Lock()
     _servers.clear()
+    # And our workers are no children of its own, which it could wait for.
+    ours = tuple(_PROCESSES.values())
+    process._children.difference_update(
+        [child for child in process._children if isinstance(child, ours)]
+    )
 
 
 os.register_at_fork(after_in_child=_after_fork)

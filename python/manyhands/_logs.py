@@ -6,6 +6,7 @@ A datagram is sent whole or not at all, so a worker that dies while it logs spoi
 """
 
 import logging
+import os
 import pickle
 import socket
 import threading
@@ -33,11 +34,16 @@ class Listener:
         self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs")
         self._thread.daemon = True
+        self._pid = os.getpid()
         self._thread.start()
 
     def stop(self):
         """Handles what has come, and ends. The workers are gone."""
         if self.theirs.fileno() < 0:
+            return
+        if os.getpid() != self._pid:
+            # A forked copy, which has no such thread.
+            self.theirs.close()
             return
         # Not by closing: forked processes may have a copy of it.
         self.theirs.send(_STOP)

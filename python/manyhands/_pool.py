@@ -10,6 +10,7 @@ from multiprocessing import TimeoutError, util
 from multiprocessing.pool import RemoteTraceback
 
 from manyhands._core import Core, method_of
+from manyhands._errors import PoolClosed
 from manyhands._progress import bar
 from manyhands._units import Units
 from manyhands._worker import CALL, EACH, EACH_STAR
@@ -212,7 +213,8 @@ class Pool:
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
 
         At most a few thousand tasks are ahead of what was taken: an endless iterable is pulled as
-        results are.
+        results are. `join` has the rest of it done, unless some results were taken before: an iterable
+        without a length is then read no further, and the iterator raises `PoolClosed` where it ends.
         """
         return self._imap(func, iterable, chunksize, True, deadline, retries, progress)
 
@@ -248,7 +250,7 @@ class Pool:
         if self._state == CLOSE:
             for feeder in self._feeders:
                 if isinstance(feeder, _Feeder):
-                    feeder.release()
+                    feeder.finish()
             for feeder in self._feeders:
                 feeder.join()
             self._core.join()
@@ -487,6 +489,7 @@ class IMapIterator:
             while not ready:
                 if self._gather is None:
                     raise StopIteration
+                self._feeder.read = True
                 outcomes = self._gather.next(WINDOW, timeout)
                 if not outcomes:
                     if not self._gather.exhausted():
@@ -527,6 +530,8 @@ class _Feeder(threading.Thread):
         self._total = total
         self._window = WINDOW
         self._stopped = False
+        #: Somebody has taken a result.
+        self.read = False
         self.error = None
 
     def feed_at_once(self):
@@ -553,6 +558,13 @@ class _Feeder(threading.Thread):
         """What was not pulled is not wanted any more."""
         self._stopped = True
 
-    def release(self):
-        """Whatever is left is to be done, taken or not."""
-        self._window = 1 << 62
+    def finish(self):
+        """The pool is joined: what is left is done, taken or not, if nobody has begun to take. Whoever
+        has, takes the rest as it is pulled, or not at all: the source may be endless."""
+        gather = self._gather
+        if self.read and self._total is None:
+            if gather is not None:
+                self.error = PoolClosed("the pool was joined before the source was read to its end")
+            self.stop()
+        else:
+            self._window = 1 << 62

@@ -37,15 +37,18 @@ _NO_MEMORIES = ()
 _WRAPPED = b"W"
 
 
-def dumps(obj):
+def dumps(obj, copies=None):
     """The bytes of an argument, and the memories that they refer to.
+
+    With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
+    receiver gets it copy on write. It must not outlast a call in which nobody changes them.
 
     Raises what pickling it raises, and says which part of it cannot be pickled.
     """
     kind = type(obj)
     if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
-    data, memories, names, _ = dump(obj)
+    data, memories, names, _ = dump(obj, copies=copies)
     definitions = _main.definitions(names) if names else ()
     return wrap(data, memories, definitions)
 
@@ -93,7 +96,7 @@ def wrap(data, memories, definitions):
     return _WRAPPED + _dumps(((data, copied), sent), _PROTOCOL), memories
 
 
-def dump(obj, defining=None):
+def dump(obj, defining=None, copies=None):
     """The bytes of an object, its memories, the names of `__main__` that it refers to, and whether any
     function in it is sent by value.
 
@@ -101,7 +104,7 @@ def dump(obj, defining=None):
     name `defining` is sent by value.
     """
     file = io.BytesIO()
-    pickler = _pickler_class()(file, defining)
+    pickler = _pickler_class()(file, defining, copies)
     try:
         pickler.dump(obj)
     except Exception as error:
@@ -109,7 +112,7 @@ def dump(obj, defining=None):
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 
 
-def _leave_out(memories, buffer):
+def _leave_out(memories, copies, buffer):
     """Whether the buffer is to be in the pickle after all, and not in these."""
     try:
         bytes = buffer.raw()
@@ -121,7 +124,15 @@ def _leave_out(memories, buffer):
             return False
     if bytes.nbytes < BUFFER_MIN or len(memories) >= BUFFERS_MAX:
         return True
-    memories.append(Memory.copy_of(bytes))
+    if copies is None:
+        memories.append(Memory.copy_of(bytes))
+        return False
+    # Its owner is kept along, so that no other object gets its address.
+    owner = bytes.obj
+    known = copies.get((id(owner), bytes.nbytes))
+    if known is None:
+        known = copies[id(owner), bytes.nbytes] = owner, Memory.copy_of(bytes)
+    memories.append(known[1])
     return False
 
 
@@ -131,10 +142,10 @@ def _pickler_class():
     import cloudpickle
 
     class Pickler(cloudpickle.Pickler):
-        def __init__(self, file, defining):
+        def __init__(self, file, defining, copies):
             self.memories = []
             # Not a method: a pickler that refers to itself keeps what it pickled.
-            super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories))
+            super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies))
             self.names = {}
             self.by_value = False
             self._defining = defining
@@ -155,6 +166,10 @@ def _pickler_class():
                     return obj.__qualname__
                 parameters = obj.cache_parameters()
                 return _cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+            elif issubclass(kind, BaseException):
+                if kind.__reduce__ is BaseException.__reduce__:
+                    kind, arguments, *state = obj.__reduce__()
+                    return _exception, (kind, arguments), *state
             elif hasattr(kind, "_reduce_by_memory"):
                 return obj._reduce_by_memory()
             elif kind.__module__.startswith("numpy"):
@@ -192,6 +207,16 @@ def _pickler_class():
 
 def _cached(function, maxsize, typed):
     return functools.lru_cache(maxsize, typed)(function)
+
+
+def _exception(kind, arguments):
+    """An exception of these `args`, whatever parameters its class has."""
+    try:
+        return kind(*arguments)
+    except TypeError:
+        error = kind.__new__(kind, *arguments)
+        error.args = arguments
+        return error
 
 
 def dump_exception(error):
@@ -240,7 +265,7 @@ def _explained(obj, error):
         place, culprit = "", obj
     if not place:
         return error
-    text = f"{error} ({place.lstrip('.')} is a {type(culprit).__qualname__}, which cannot be pickled)"
+    text = f"{error} ({place} is a {type(culprit).__qualname__}, which cannot be pickled)"
     try:
         return type(error)(text)
     except Exception:
@@ -252,6 +277,9 @@ def _find(obj, place, depth):
     if depth:
         for part, value in _parts(obj):
             if not _can(value):
+                if part.startswith("."):
+                    # An attribute says more with the class that has it.
+                    place = f"{place}:{type(obj).__qualname__}" if place else type(obj).__qualname__
                 return _find(value, place + part, depth - 1)
     return place, obj
 
@@ -277,7 +305,7 @@ def _parts(obj):
 
 def _can(obj):
     try:
-        _pickler_class()(io.BytesIO(), None).dump(obj)
+        _pickler_class()(io.BytesIO(), None, None).dump(obj)
     except Exception:
         return False
     return True

@@ -71,4 +71,6 @@ class Units:
 
 def dump_each(units):
     """Each unit as `Gather.add` takes it."""
-    return [data if not memories else (data, memories) for data, memories in map(dumps, units)]
+    copies = {}
+    dumped = (dumps(unit, copies) for unit in units)
+    return [data if not memories else (data, list(memories)) for data, memories in dumped]
