@@ -29,7 +29,7 @@ def test_joblib_takes_lambdas_generators_and_arrays():
         results = joblib.Parallel(return_as="generator")(joblib.delayed(tasks.square)(x) for x in range(100))
         assert list(results) == [x * x for x in range(100)]
         array = numpy.zeros(1 << 20)
-        for result in joblib.Parallel()([joblib.delayed(tasks.increment_in_place)(array)] * 3):
+        for result in joblib.Parallel(batch_size=1)([joblib.delayed(tasks.increment_in_place)(array)] * 3):
             assert result.min() == result.max() == 1
         assert array.max() == 0
 
