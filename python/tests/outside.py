@@ -156,10 +156,19 @@ def resident_bytes(pid="self"):
 
 
 def foreign(names):
-    """Those files in /dev/shm that processes which are none of ours use."""
+    """Those files in /dev/shm that processes which are none of ours have mapped."""
     ours = {os.getpid(), *marked(TOKEN)}
-    maps = [_read(f"/proc/{pid}/maps") for pid in _pids() if pid not in ours]
-    return {name for name in names if any(f"/dev/shm/{name}".encode() in text for text in maps)}
+    inodes = set()
+    for pid in set(_pids()) - ours:
+        # By inode: a semaphore is mapped under another name than it gets.
+        lines = [line.split() for line in _read(f"/proc/{pid}/maps").splitlines() if b" /dev/shm/" in line]
+        inodes |= {int(fields[4]) for fields in lines}
+    found = set()
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"/dev/shm/{name}").st_ino in inodes:
+                found.add(name)
+    return found
 
 
 class Script:

@@ -59,7 +59,8 @@ def test_parallel_csv_clean(tmp_path):
     out = tmp_path / "cleaned"
     said = run_example("parallel_csv_clean", out, *sorted(tmp_path.glob("*.csv")))
     assert said.splitlines() == [f"cleaned: {out}/cleaned_{number}.csv" for number in range(5)]
-    rows = list(csv.DictReader((out / "cleaned_3.csv").open()))
+    with (out / "cleaned_3.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert [(float(row["value"]), round(float(row["normalized_value"]), 6)) for row in rows] == [(3, 0.3), (10, 1)]
 
 
@@ -80,7 +81,8 @@ def large(tmp_path):
 
 
 def read(path):
-    return [(int(row["id"]), float(row["value"]), row["note"]) for row in csv.DictReader(path.open(newline=""))]
+    with path.open(newline="") as file:
+        return [(int(row["id"]), float(row["value"]), row["note"]) for row in csv.DictReader(file)]
 
 
 def answer(values):

@@ -4,7 +4,7 @@ import sys
 import textwrap
 
 import pytest
-from outside import Terminal
+from outside import Terminal, wait_until
 
 # Scripts
 
@@ -228,7 +228,7 @@ if sys.version_info >= (3, 13):
 
 
 @pytest.mark.parametrize("environment", REPLS)
-def test_a_session_at_the_interactive_interpreter(environment):
+def test_a_session_at_the_interactive_interpreter(environment, tmp_path):
     terminal = Terminal("-q", "-i", environment=environment)
 
     def enter(line, answer):
@@ -252,12 +252,9 @@ def test_a_session_at_the_interactive_interpreter(environment):
     enter("class Box: pass", "")
     enter("isinstance(pool.apply(Box), Box)", "True")
     enter("pool.map(int, ['a'])", "ValueError: invalid literal")
-    enter("import time", "")
-    enter("pool.map(time.sleep, [1000] * 4)", "")
-    terminal.wait_for("1000] * 4)")
-    import time
-
-    time.sleep(0.3)  # nothing tells from outside that the line has begun to run
+    enter("def wait(path): import time; open(path, 'w').close(); time.sleep(1000)", "")
+    enter(f"pool.map(wait, ['{tmp_path}/begun'] * 4)", "")
+    wait_until((tmp_path / "begun").exists)
     terminal.press_interrupt()
     terminal.wait_for("KeyboardInterrupt")
     enter("Pool(1).map(f, range(2))", "[5000, 5010]")

@@ -346,7 +346,7 @@ def test_an_argument_that_cannot_be_pickled_is_an_error_at_once_that_names_it(po
         with pytest.raises((TypeError, pickle.PicklingError)) as caught:
             call()
         message = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
-        assert "Configuration" in message and "lock" in message
+        assert ".lock" in message
     assert pool.apply(tasks.square, (3,)) == executor.submit(tasks.square, 3).result() == 9
 
 
