@@ -284,6 +284,10 @@ class Terminal:
                 raise AssertionError(f"ended before {text!r}; seen:\n{self.seen}") from None
         self._from = at + len(text)
 
+    def rest(self):
+        """What came behind the text that was waited for last."""
+        return self.seen[self._from :]
+
     def finish(self):
         """Waits for the end, and that nothing is left. Gives the exit code."""
         reader = threading.Thread(target=self._drain)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import manyhands
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,12 @@ def test_each_listing_prints_what_it_says(run_script, listing):
 
 def test_each_listing_that_is_code_is_run():
     assert len(LISTINGS) == PAGE.count("```python") >= 10
+
+
+def test_each_name_on_the_page_is_there():
+    names = re.findall(r"`(\w+)`", "".join(line for line in PAGE.splitlines(True) if line.startswith(("| `multi", "| `concurrent", "| the standard"))))
+    assert len(names) > 20
+    assert [name for name in names if not hasattr(manyhands, name) and name != "multiprocessing"] == []
 
 
 def run_example(name, *arguments):

@@ -260,8 +260,7 @@ def test_a_session_at_the_interactive_interpreter(environment, tmp_path):
     enter("Pool(1).map(f, range(2))", "[5000, 5010]")
     enter("exit()", "")
     assert terminal.finish() == 0
-    tail = terminal.seen[terminal.seen.rindex("exit()") :]
-    assert "Traceback" not in tail and "Exception" not in tail
+    assert "Traceback" not in terminal.rest() and "Exception" not in terminal.rest()
 
 
 def test_a_script_that_stays_interactive(tmp_path):
