@@ -96,6 +96,8 @@ def from_native(kind, message, function, fields):
     """The exception for an error of the native pool, in a task of the function of this name."""
     if function:
         message = re.sub(r"^task (\d+)", rf"task \1 ({function})", message)
+    if "deadline" in fields:
+        message = re.sub(r"deadline of [^;]+", f"deadline of {fields['deadline']:g} s", message)
     error = _CLASSES[kind](message)
     if isinstance(error, ManyhandsError):
         error.__dict__.update(fields)

@@ -136,7 +136,9 @@ def test_08_an_unpicklable_result_or_exception_kills_the_result_thread(pool, exe
         with pytest.raises(Exception) as caught:
             pool.apply(task)
         assert not isinstance(caught.value, WorkerDied)
-        assert type(executor.submit(task).exception()) is type(caught.value)
+        # Each says it as the standard library's does.
+        error = executor.submit(task).exception()
+        assert error is not None and not isinstance(error, WorkerDied)
     assert pool.map(tasks.square, range(100)) == SQUARES
     assert list(executor.map(tasks.square, range(100))) == SQUARES
 

@@ -36,10 +36,13 @@ pub(crate) struct Pool {
     told: Arc<Told>,
 }
 
+/// By token: who is to be told, and of a task also the task and its function's name.
+type Waiting = HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>;
+
 /// Python objects that are to be told of the end of a task or a gather, by token.
 #[derive(Default)]
 struct Told {
-    waiting: Mutex<HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>>,
+    waiting: Mutex<Waiting>,
     tokens: AtomicU64,
 }
 
@@ -51,9 +54,7 @@ impl Told {
         Self::FIRST + self.tokens.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn waiting(
-        &self,
-    ) -> MutexGuard<'_, HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
