@@ -94,7 +94,7 @@ def patch_executor(module):
 
 
 def patch_classes():
-    """The classes that tests name by their modules take the context as an argument."""
+    """The classes that tests name by their modules; ours take the context as the originals do."""
     # Not the managers: they are imported afterwards, and register the pool they find.
     import multiprocessing.pool
     import multiprocessing.queues
@@ -103,30 +103,21 @@ def patch_classes():
 
     import manyhands
 
-    def in_place(module, ours, options):
-        class Meta(type(ours)):
-            def __instancecheck__(cls, instance):
-                return isinstance(instance, ours)
+    class Pool(manyhands.Pool):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **OPTIONS, **kwargs)
 
-        class InPlace(ours, metaclass=Meta):
-            def __init__(self, *args, ctx=None, **kwargs):
-                super().__init__(*args, **options, **kwargs)
-
-        InPlace.__module__ = module.__name__
-        InPlace.__name__ = InPlace.__qualname__ = ours.__name__
-        return InPlace
-
+    Pool.__module__ = "multiprocessing.pool"
+    Pool.__qualname__ = "Pool"
+    multiprocessing.pool.Pool = Pool
     homes = {
-        multiprocessing.pool: ("Pool",),
         multiprocessing.queues: SHARED[:3],
         multiprocessing.synchronize: SHARED[3:10],
+        multiprocessing.sharedctypes: SHARED[10:],
     }
     for module, names in homes.items():
         for name in set(names).difference(missing()):
-            options = OPTIONS if name == "Pool" else {}
-            setattr(module, name, in_place(module, getattr(manyhands, name), options))
-    for name in set(SHARED[10:]).difference(missing()):
-        setattr(multiprocessing.sharedctypes, name, getattr(manyhands, name))
+            setattr(module, name, getattr(manyhands, name))
 
 
 def be_quiet():
