@@ -13,6 +13,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -143,6 +144,11 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
                     continue;
                 }
                 let pid = workers[random.below(workers.len() as u64) as usize];
+                // On a busy machine nearly every one would be hit while it starts, and a pool whose
+                // workers all die then rightly gives up.
+                if !has_begun(pid) && random.below(8) != 0 {
+                    continue;
+                }
                 if random.below(4) == 0 {
                     kill(pid, libc::SIGSTOP);
                     std::thread::sleep(Duration::from_micros(random.below(3_000)));
@@ -191,6 +197,11 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
     assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
     let (right, lost) = *outcomes.lock().unwrap();
     println!("    {} deaths: {right} tasks done, {lost} failed", deaths.load(Ordering::Relaxed));
+}
+
+/// Whether a worker is past its start: it has taken the socket that was its standard input.
+fn has_begun(pid: u32) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(|to| to == Path::new("/dev/null"))
 }
 
 fn is_a_cause(name: &str, number: u64, error: &Error) -> bool {
