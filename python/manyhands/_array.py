@@ -192,6 +192,18 @@ def received(buffer):
     return buffer
 
 
+def reduce_buffer(buffer):
+    """How to pickle a buffer of Arrow that lies in shared memory of ours: by reference. None for others."""
+    found = Memory.find(buffer.address, buffer.size) if buffer.size else None
+    return found and (_part, (*found, buffer.size))
+
+
+def _part(memory, offset, size):
+    import pyarrow
+
+    return pyarrow.py_buffer(memory).slice(offset, size)
+
+
 # Files
 
 #: Device and inode of mapped files, once it is known that they are what is mapped.
@@ -291,10 +303,11 @@ def _memory_to_process(memory):
 
     if not memory.shared:
         raise pickle.PicklingError("a message's own copy cannot be sent on")
-    return _from_process, (DupFd(memory.fileno()),)
+    return from_process, (DupFd(memory.fileno()),)
 
 
-def _from_process(duplicate):
+def from_process(duplicate):
+    """The memory of a descriptor that `multiprocessing` passed on."""
     descriptor = duplicate.detach()
     try:
         return Memory.from_fd(descriptor)

@@ -71,18 +71,26 @@ class Core:
         self._blobs = {}
         self._pid = os.getpid()
         self._inherited = method == "fork"
+        memories = []
+
+        def kept(message):
+            """A message of bytes and memories, which go with each worker's start."""
+            data, of_it = message
+            memories.extend(of_it or ())
+            return data, len(of_it or ())
+
         settings = Settings()
         settings.inherits_main = self._inherited
         settings.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         settings.breaks, settings.executor = self.breaks, executor
         if initializer is not None:
-            settings.initializer, settings.initargs = pack(initializer, self._inherited), dumps((initargs, {}))
+            settings.initializer = kept(pack(initializer, self._inherited)), kept(dumps((initargs, {})))
         if worker_exit is not None:
-            settings.worker_exit = pack(worker_exit, self._inherited), dumps(((), {}))
+            settings.worker_exit = kept(pack(worker_exit, self._inherited)), kept(dumps(((), {})))
         settings.levels = _logs.levels()
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
-        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno())
+        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories)
         try:
             self.native = _native.Pool(
                 self.launcher,
@@ -150,7 +158,7 @@ class Core:
         )
 
     def thread(self):
-        """The thread, which ends when the pool has."""
+        """The thread, which ends when the pool has; None if none can be started."""
         if self._thread is None:
             self._start_thread()
         return self._thread
@@ -159,10 +167,15 @@ class Core:
         with self._starting:
             if self._thread is None:
                 arguments = self.native, self.launcher, weakref.WeakMethod(self._worker_died)
-                self._thread = threading.Thread(
-                    target=_tell, args=arguments, name="manyhands", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=_tell, args=arguments, name="manyhands", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # The interpreter ends. Nobody can be told of anything, and nobody is to wait for it.
+                    broken = BrokenProcessPool("No thread can be started that tells of results.")
+                    broken.__cause__ = error
+                    return self.break_(broken)
+                self._thread = thread
 
     def _worker_died(self):
         # One that was ended while it started is no loss to a pool that closes.
@@ -207,14 +220,14 @@ class Core:
                 native.terminate()
 
     def processes(self):
-        """The workers' process objects by their numbers: of all that live or are about to."""
-        while self.native.launching() and not self.closed:
+        """The process objects of the workers that there are, by their numbers: of those too that are
+        about to be there, not of those that have done all they were to do."""
+        native = self.native
+        while native.launching() and not self.closed:
             time.sleep(0.001)
-        processes = self.launcher.processes
-        for pid, process in list(processes.items()):
-            if not process.is_alive():
-                processes.pop(pid, None)
-        return processes
+        workers = {pid for _, pid in native.workers()}
+        processes = list(self.launcher.processes.items())
+        return {pid: process for pid, process in processes if pid in workers and process.is_alive()}
 
     def abandon(self):
         """Nobody has the pool any more: what was submitted is done, and then it ends by itself."""

@@ -26,6 +26,7 @@ from multiprocessing import (
 )
 
 from manyhands import _worker
+from manyhands._array import from_process
 from manyhands._native import Ending
 
 METHODS = ("forkserver", "spawn", "fork")
@@ -38,9 +39,11 @@ PRELOAD = ("numpy", "pandas")
 class Launcher:
     """Starts the workers of one pool by one start method."""
 
-    def __init__(self, method, logs):
+    def __init__(self, method, logs, memories):
         self._process = _PROCESSES[method]
         self._logs = logs
+        # What the initializer's arguments refer to.
+        self._memories = memories
         self._started = threading.Semaphore(0)
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
@@ -49,8 +52,9 @@ class Launcher:
         """Starts the worker `name`, gives it `socket`, and gives its `Ending` and its standard error."""
         stderr, its_stderr = os.pipe()
         try:
-            descriptors = tuple(map(_Descriptor, (socket, its_stderr, self._logs)))
-            worker = self._process(target=_worker.main, args=descriptors, name=name)
+            descriptors = map(_Descriptor, (socket, its_stderr, self._logs))
+            arguments = (*descriptors, *map(_Passed, self._memories))
+            worker = self._process(target=_worker.main, args=arguments, name=name)
             worker.start()
         except BaseException:
             os.close(stderr)
@@ -74,6 +78,7 @@ class Launcher:
         for worker in list(self.processes.values()):
             worker.join()
         self.processes.clear()
+        self._memories = ()
 
 
 class _Descriptor:
@@ -91,6 +96,20 @@ class _Descriptor:
 
 def _same(value):
     return value
+
+
+class _Passed:
+    """A memory on its way into a process that is being started. A forked one has it already."""
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def __reduce__(self):
+        return _received, (reduction.DupFd(self.memory.fileno()),)
+
+
+def _received(duplicate):
+    return _Passed(from_process(duplicate))
 
 
 class _EndingMixin:

@@ -12,7 +12,7 @@ from multiprocessing.pool import RemoteTraceback
 from manyhands._core import Core, method_of
 from manyhands._errors import PoolClosed
 from manyhands._progress import bar
-from manyhands._units import Units
+from manyhands._units import Units, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
@@ -465,7 +465,8 @@ class IMapIterator:
         total = len(iterable) if hasattr(iterable, "__len__") else None
         self._gather = gather = core.gather(func, deadline, retries, ordered=ordered)
         most = pool._most(chunksize, deadline, retries)
-        units = Units(gather, iterable, EACH, most, pool._processes, total)
+        items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
+        units = Units(gather, items, EACH, most, pool._processes, total)
         self._several = units.several
         self._feeder = feeder = _Feeder(gather, units, total)
         self._bar = bar(total) if progress else None

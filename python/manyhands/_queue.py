@@ -71,6 +71,12 @@ class SimpleQueue(_native.Queue):
         """Takes the next object. Waits for it."""
         return super().get()
 
+    def empty(self):
+        """Whether nothing is in it. Raises OSError if it was closed here."""
+        if self.closed:
+            raise OSError("the queue is closed")
+        return super().empty()
+
     __reduce__ = Queue.__reduce__
     _reduce_by_memory = Queue._reduce_by_memory
     __class_getitem__ = classmethod(types.GenericAlias)

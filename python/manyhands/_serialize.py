@@ -153,6 +153,10 @@ def _pickler_class():
 
         def reducer_override(self, obj):
             kind = type(obj)
+            if kind is types.CodeType:
+                make, parts = self.dispatch_table[kind](obj)
+                # Without the name of its file tracebacks would not show the source.
+                return make, tuple("".join(obj.co_filename) if part == "<dynamic-code>" else part for part in parts)
             if kind is types.FunctionType or issubclass(kind, type):
                 if obj.__module__ == "__main__":
                     name = self._name(obj)
@@ -176,6 +180,12 @@ def _pickler_class():
                 from manyhands import _array
 
                 reduced = _array.reduce(obj)
+                if reduced is not None:
+                    return reduced
+            elif kind.__module__ == "pyarrow.lib" and hasattr(kind, "address"):
+                from manyhands import _array
+
+                reduced = _array.reduce_buffer(obj)
                 if reduced is not None:
                     return reduced
             return super().reducer_override(obj)

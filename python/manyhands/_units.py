@@ -69,6 +69,12 @@ class Units:
                 self._gather.wait_under_way(tasks // 2, None)
 
 
+def whole_chunks(items, size):
+    """The items, pulled by so many: those of a chunk that its source did not complete are not given."""
+    items = iter(items)
+    return itertools.chain.from_iterable(iter(lambda: list(itertools.islice(items, size)), []))
+
+
 def dump_each(units):
     """Each unit as `Gather.add` takes it."""
     copies = {}

@@ -30,22 +30,25 @@ def limit_threads():
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def main(socket, stderr, logs):
-    """What a worker process does from its start to its end; the arguments are descriptors."""
+def main(socket, stderr, logs, *memories):
+    """What a worker process does from its start to its end; the arguments are descriptors, and
+    what the initializer refers to."""
     # The pool ends a worker's whole group, and Ctrl-C in a terminal is for the parent alone.
     os.setpgid(0, 0)
     stderr = stderr.detach()
     os.dup2(stderr, 2)
     os.close(stderr)
     limit_threads()
-    sys.exit(_native.serve(socket.detach(), Runner(logs.detach())))
+    memories = [passed.memory for passed in memories]
+    sys.exit(_native.serve(socket.detach(), Runner(logs.detach(), memories)))
 
 
 class Runner:
     """What the native worker calls, on its main thread."""
 
-    def __init__(self, logs):
+    def __init__(self, logs, memories):
         self._logs = logs
+        self._memories = memories
         self._functions = Functions()
         self.define = self._functions.define
         self.forget = self._functions.forget
@@ -58,15 +61,23 @@ class Runner:
         begin(settings.inherits_main, settings.main_file)
         try:
             if settings.initializer is not None:
-                self._call(settings.initializer, settings.initargs)
+                self._call(*map(self._message, settings.initializer))
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
             logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
             return f"its initializer failed: {type(error).__name__}: {error}"
-        self._worker_exit = settings.worker_exit
+        if settings.worker_exit is not None:
+            self._worker_exit = [*map(self._message, settings.worker_exit)]
+        self._memories = None
         self._breaks, self._executor = settings.breaks, settings.executor
         return None
+
+    def _message(self, kept):
+        """A message as it was before its memories were sent apart."""
+        data, count = kept
+        memories, self._memories = self._memories[:count], self._memories[count:]
+        return data, memories
 
     def _call(self, function, arguments):
         """Calls a packed function once, outside of any task."""
@@ -131,12 +142,11 @@ def _not_sent(result, error):
 
 
 class Settings:
-    """What a worker is to know before its first task: packed functions and dumped arguments."""
+    """What a worker is to know before its first task."""
 
-    def __init__(self, initializer=None, initargs=None, worker_exit=None):
-        self.initializer = initializer
-        self.initargs = initargs
-        self.worker_exit = worker_exit
+    def __init__(self):
+        #: Two messages each, the packed function and its arguments: bytes, and how many memories are theirs.
+        self.initializer = self.worker_exit = None
         self.levels = {}
         #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.
         self.inherits_main = False

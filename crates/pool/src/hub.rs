@@ -131,9 +131,11 @@ impl Shared {
         self.lock().launching.len()
     }
 
-    /// The workers that live.
+    /// The workers that live and have not done all they were to do.
     pub(crate) fn workers(&self) -> Vec<WorkerName> {
-        self.lock().slots().map(|slot| slot.name.clone()).collect()
+        let state = self.lock();
+        let staying = state.slots().filter(|slot| !slot.is_leaving());
+        staying.map(|slot| slot.name.clone()).collect()
     }
 
     /// Queues chunks and sends what can be sent; gives them back if the pool is closed.

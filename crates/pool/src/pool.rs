@@ -154,7 +154,7 @@ impl Pool {
         Ok(completions.take())
     }
 
-    /// The workers that live now, in no order.
+    /// The workers that live now and have not done all they were to do, in no order.
     pub fn workers(&self) -> Vec<WorkerName> {
         if self.shared.check_maker().is_err() {
             return Vec::new();

@@ -174,6 +174,15 @@ impl Slot {
         self.stage == Stage::Ready && self.doomed.is_none()
     }
 
+    /// Whether it has done all it was to do, and only has to exit.
+    pub(crate) fn is_leaving(&self) -> bool {
+        match self.stage {
+            Stage::Starting | Stage::Ready => false,
+            Stage::Retiring => self.ledger.unreported() == 0,
+            Stage::Finishing => true,
+        }
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.takes_tasks() && self.ledger.unreported() == 0
     }

@@ -293,12 +293,8 @@ impl Memory {
     }
 
     /// How the pool's pickler sends it: as a buffer that is left out of the pickle, once a message.
-    fn _reduce_by_memory<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
-        let py = slf.py();
-        let buffer = py.import("pickle")?.getattr("PickleBuffer")?.call1((slf,))?;
-        Ok((py.import("manyhands._array")?.getattr("received")?, (buffer,)))
+    fn _reduce_by_memory<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        reduce_by_memory(slf.as_any())
     }
 
     /// # Safety
@@ -339,6 +335,11 @@ impl PrivateMemory {
         self.len
     }
 
+    /// As for `Memory`; what is sent is a copy, since the bytes may be others by now.
+    fn _reduce_by_memory<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        reduce_by_memory(slf.as_any())
+    }
+
     /// # Safety
     /// As for `Memory`.
     unsafe fn __getbuffer__(
@@ -350,6 +351,15 @@ impl PrivateMemory {
         // SAFETY: the caller's promise; the mapping is writable and lives as long as the object.
         unsafe { export(slf.as_any(), memory.base, memory.len, false, view, flags) }
     }
+}
+
+/// A function and its arguments, as pickle takes them.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>,));
+
+fn reduce_by_memory<'py>(memory: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> {
+    let py = memory.py();
+    let buffer = py.import("pickle")?.getattr("PickleBuffer")?.call1((memory,))?;
+    Ok((py.import("manyhands._array")?.getattr("received")?, (buffer,)))
 }
 
 /// Fills in a buffer that owns a reference to `owner`.

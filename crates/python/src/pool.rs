@@ -330,7 +330,7 @@ impl Pool {
         self.completions.add(token);
     }
 
-    /// The workers that live now: name and process number.
+    /// The workers that live now and have not done all they were to do: name and process number.
     fn workers(&self, py: Python<'_>) -> Vec<(String, u32)> {
         let workers = py.detach(|| self.workers.workers());
         workers.into_iter().map(|worker| (worker.name, worker.pid)).collect()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use manyhands_shm::{GetError, PutError, Queue as ShmQueue};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
@@ -37,6 +37,8 @@ pub(crate) struct Queue {
     inner: ShmQueue,
     /// This process closed its handle; the queue goes on.
     closed: AtomicBool,
+    /// This process has put something.
+    used: AtomicBool,
 }
 
 fn full(py: Python<'_>) -> PyErr {
@@ -119,7 +121,7 @@ impl Queue {
             (None, None) => ShmQueue::create(max_items),
         };
         let inner = inner.map_err(|error| failed(&error))?;
-        Ok(Queue { inner, closed: AtomicBool::new(false) })
+        Ok(Queue { inner, closed: AtomicBool::new(false), used: AtomicBool::new(false) })
     }
 
     fn memory(&self) -> PyResult<Memory> {
@@ -143,6 +145,7 @@ impl Queue {
     ) -> PyResult<()> {
         static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         self.check_open()?;
+        self.used.store(true, Ordering::Relaxed);
         let limit = limit(block, timeout);
         if let Ok(int) = obj.cast_exact::<PyInt>() {
             if let Ok(int) = int.extract::<i64>() {
@@ -240,8 +243,18 @@ impl Queue {
         self.inner.len()
     }
 
-    fn empty(&self) -> bool {
-        self.inner.is_empty()
+    /// Whether nothing is in it. As in the standard library, one that was put to from here and then
+    /// closed does not say.
+    fn empty(&self) -> PyResult<bool> {
+        if self.used.load(Ordering::Relaxed) && self.closed.load(Ordering::Relaxed) {
+            return Err(PyOSError::new_err("the queue is closed"));
+        }
+        Ok(self.inner.is_empty())
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn full(&self) -> bool {

@@ -239,6 +239,11 @@ shared! {
     fn notify_all(&self) -> usize {
         self.0.notify_all()
     }
+
+    /// How many wait, and how many were notified and have not gone on yet.
+    fn waiters(&self) -> (usize, usize) {
+        self.0.waiters()
+    }
 }
 
 /// A place where processes wait for each other.

@@ -183,6 +183,15 @@ impl Condition {
         self.notify(WAITERS)
     }
 
+    /// How many threads wait, and how many were notified and have not gone on yet.
+    pub fn waiters(&self) -> (usize, usize) {
+        let count = |state| {
+            let words = self.words().cells.iter().map(|cell| cell.word.load(Ordering::Relaxed));
+            words.filter(|word| word & STATE == state).count()
+        };
+        (count(WAITING), count(NOTIFIED))
+    }
+
     fn notify_oldest(&self) -> bool {
         while let Some((cell, word)) = self.oldest() {
             let notified = word & !STATE | NOTIFIED;
