@@ -1,7 +1,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pickle import PickleBuffer
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, NoReturn, TypeAlias, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -20,8 +20,11 @@ __all__ = [
     "Queue",
     "Semaphore",
     "Task",
+    "run",
     "serve",
+    "start_workers_by",
     "usable_cores",
+    "work",
 ]
 
 DEBUG: Final[bool]
@@ -29,8 +32,11 @@ DEBUG: Final[bool]
 _Outcome: TypeAlias = tuple[int, Any, list[Memory] | None]
 _Unit: TypeAlias = bytes | tuple[bytes, list[Memory]]
 
+def run(arguments: Sequence[str]) -> int: ...
 def serve(socket: int, runner: object) -> int: ...
+def start_workers_by(command: Sequence[str]) -> None: ...
 def usable_cores() -> int: ...
+def work() -> NoReturn: ...
 
 @final
 class Memory:

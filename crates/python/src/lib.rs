@@ -1,5 +1,6 @@
 //! Names and conversions for Python; the logic is in the crates below and in `python/manyhands`.
 
+mod command;
 mod launch;
 mod memory;
 mod pool;
@@ -12,6 +13,8 @@ use pyo3::prelude::*;
 /// The extension module `manyhands._native`.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::command::{run, start_workers_by, work};
     #[pymodule_export]
     use crate::launch::Ending;
     #[pymodule_export]
