@@ -27,7 +27,7 @@ pub(crate) fn start_workers_by(command: Vec<OsString>) -> PyResult<()> {
 /// Is a worker, until the process ends.
 #[pyfunction]
 pub(crate) fn work(py: Python<'_>) {
-    py.detach(|| manyhands::work())
+    py.detach(|| manyhands::work());
 }
 
 /// Runs the command with these arguments, its own name first; gives the exit status. Workers are
