@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import threading
+import tomllib
 from pathlib import Path
 
 import manyhands
@@ -92,8 +93,6 @@ def test_each_method_is_a_step_of_the_recipe(name):
 
 def recipe_steps(recipe):
     """The names of a recipe's steps, from its text."""
-    import tomllib
-
     for step in tomllib.loads(recipe.to_toml())["steps"]:
         yield step if isinstance(step, str) else next(iter(step))
 
@@ -108,9 +107,10 @@ def test_steps_are_in_the_order_called_and_a_recipe_never_changes():
 
 def test_every_step_of_the_engine_has_a_method():
     page = (Path(__file__).parents[2] / "docs/recipe.md").read_text()
-    flags = {flag.split()[0] for flag in page.split("`--")[1:]} - {"recipe", "save-recipe", "param", "memory`,", "dry-run`"}
-    steps = {flag.strip("`").replace("-", "_") for flag in flags if hasattr(Recipe, flag.strip("`").replace("-", "_"))}
-    assert steps == {name for name in dir(Recipe) if not name.startswith("_")} - {"with_parameters", "from_toml", "to_toml"}
+    rows = [line.split("|")[2] for line in page.splitlines() if line.startswith('| `"') or line.startswith("| `{")]
+    flags = {row.split("--")[1].split()[0].strip("`") for row in rows}
+    methods = {name for name in dir(Recipe) if not name.startswith("_")} - {"with_parameters", "from_toml", "to_toml"}
+    assert {flag.replace("-", "_") for flag in flags} == methods
 
 
 def test_settings_and_parameters():
@@ -316,7 +316,10 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         ("table.csv", "out.csv", {"quote": "ä"}, ValueError, "quote is one ASCII character"),
         ("table.csv", "out.csv", {"encoding": "klingon"}, ValueError, "klingon"),
         ("table.csv", "out.csv", {"max_rejects": "many"}, ValueError, "max_rejects is"),
+        ("table.csv", "out.csv", {"max_rejects": -1}, ValueError, "max_rejects is at least 0"),
+        ("table.csv", "out.csv", {"skip_lines": -1}, ValueError, "skip_lines is at least 0"),
         ("table.csv", "out.csv", {"workers": 0}, ValueError, "workers is at least 1"),
+        ("table.csv", "out.csv", {"memory": -5}, ValueError, "memory is at least 1"),
         ("table.csv", "-", {"name": "x"}, ValueError, "name= is for outputs in a directory"),
         ("table.csv", "out.csv", {"name": "x", "concat": True}, ValueError, "name= is for outputs in a directory"),
         ("table.csv", "out/", {"name": "{no}"}, ValueError, "{no} is none of"),
@@ -400,6 +403,22 @@ def test_ctrl_c_is_keyboard_interrupt_and_leaves_nothing(start_script, tmp_path)
     script.finish()
     os.close(writer)
     assert not [name for name in names(tmp_path) if "out.csv" in name]
+
+
+def test_workers_that_cannot_be_started_are_told(run_script, table):
+    source = """
+        import manyhands, multiprocessing, sys
+        multiprocessing.set_executable("/no/such/python")
+        print(manyhands.clean(sys.argv[1], "out.csv").files[0].error)
+    """
+    assert "workers cannot be started" in run_script(source, table).out
+
+
+def test_a_task_of_a_pool_may_clean(pool, table, tmp_path):
+    outputs = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    report = Report.merge(pool.starmap(clean, [(table, output, ARTICLE) for output in outputs]), seconds=0)
+    assert [file.rows_out for file in report.files] == [2, 2]
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() != b""
 
 
 def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):

@@ -28,29 +28,29 @@ pub(crate) struct Keywords {
     quote: Option<String>,
     comment: Option<String>,
     has_header: bool,
-    skip_lines: u64,
+    skip_lines: i64,
     encoding: Option<String>,
     out_delimiter: Option<String>,
-    max_record: usize,
+    max_record: i64,
     rejects: Option<PathBuf>,
     max_rejects: Option<Limit>,
     force: bool,
-    workers: Option<usize>,
-    memory: usize,
+    workers: Option<i64>,
+    memory: i64,
     temp_dir: Option<PathBuf>,
 }
 
 /// So many rejects, or a share of the rows, such as `"10%"`.
 #[derive(FromPyObject)]
 enum Limit {
-    Rows(u64),
+    Rows(i64),
     Share(String),
 }
 
 impl Limit {
     fn read(self) -> PyResult<MaxRejects> {
         match self {
-            Limit::Rows(rows) => Ok(MaxRejects::Rows(rows)),
+            Limit::Rows(rows) => Ok(MaxRejects::Rows(count("max_rejects", rows, 0)? as u64)),
             Limit::Share(text) => {
                 let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
                 let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
@@ -68,16 +68,16 @@ fn wrong(message: impl Into<String>) -> PyErr {
     PyValueError::new_err(message.into())
 }
 
-/// One ASCII character.
-fn character(keyword: &str, text: Option<String>) -> PyResult<Option<u8>> {
-    match text.as_deref().map(str::as_bytes) {
-        None => Ok(None),
-        Some([byte]) if byte.is_ascii() => Ok(Some(*byte)),
-        Some(_) => Err(wrong(format!(
-            "{keyword} is one ASCII character, not {:?}",
-            text.unwrap_or_default()
-        ))),
+fn character(keyword: &str, text: &str) -> PyResult<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(wrong(format!("{keyword} is one ASCII character, not {text:?}"))),
     }
+}
+
+fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
+    let number = usize::try_from(number).ok().filter(|_| number >= least);
+    number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
 }
 
 impl Keywords {
@@ -110,36 +110,30 @@ impl Keywords {
     }
 
     fn options(self) -> PyResult<Options> {
+        let byte = |keyword: &str, text: Option<String>| {
+            text.map(|text| character(keyword, &text)).transpose()
+        };
         let mut options = Options::default();
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,
             Some("auto") => Delimiter::Auto,
-            Some(_) => {
-                character("delimiter", self.delimiter)?.map_or(Delimiter::Auto, Delimiter::Byte)
-            }
+            Some(text) => Delimiter::Byte(character("delimiter", text)?),
         };
-        options.quote = character("quote", self.quote)?;
-        options.comment = character("comment", self.comment)?;
+        options.quote = byte("quote", self.quote)?;
+        options.comment = byte("comment", self.comment)?;
         options.has_header = self.has_header;
-        options.skip_lines = self.skip_lines;
+        options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
         options.encoding = self.encoding;
-        options.out_delimiter = character("out_delimiter", self.out_delimiter)?;
-        options.max_record = self.max_record;
+        options.out_delimiter = byte("out_delimiter", self.out_delimiter)?;
+        options.max_record = count("max_record", self.max_record, 1)?;
         options.rejects = self.rejects;
         options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;
         options.force = self.force;
-        options.workers = self.workers.unwrap_or(options.workers);
-        options.memory = self.memory;
-        options.temp_dir = self.temp_dir;
-        for (keyword, number) in [
-            ("workers", options.workers),
-            ("max_record", options.max_record),
-            ("memory", options.memory),
-        ] {
-            if number == 0 {
-                return Err(wrong(format!("{keyword} is at least 1")));
-            }
+        if let Some(workers) = self.workers {
+            options.workers = count("workers", workers, 1)?;
         }
+        options.memory = count("memory", self.memory, 1)?;
+        options.temp_dir = self.temp_dir;
         Ok(options)
     }
 }
