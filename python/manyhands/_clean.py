@@ -1,39 +1,45 @@
 """Cleaning CSV files, and the report of it. The work is the extension's, in processes of its own."""
 
+from __future__ import annotations
+
 import dataclasses
 import errno
 import glob
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from manyhands import _native, _progress, _workers
 from manyhands._errors import CleanError
 
+Path: TypeAlias = str | bytes | os.PathLike[Any]
+
 
 def clean(
-    inputs,
-    output,
-    recipe=None,
+    inputs: Path | Iterable[Path],
+    output: Path,
+    recipe: _native.Recipe | None = None,
     *,
-    name=None,
-    concat=False,
-    force=False,
-    out_delimiter=None,
-    rejects=None,
-    max_rejects=None,
-    delimiter=None,
-    quote='"',
-    comment=None,
-    has_header=True,
-    skip_lines=0,
-    encoding=None,
-    max_record=16 << 20,
-    workers=None,
-    memory=64 << 20,
-    temp_dir=None,
-    progress=False,
-):
+    name: str | None = None,
+    concat: bool = False,
+    force: bool = False,
+    out_delimiter: str | None = None,
+    rejects: Path | None = None,
+    max_rejects: int | str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = '"',
+    comment: str | None = None,
+    has_header: bool = True,
+    skip_lines: int = 0,
+    encoding: str | None = None,
+    max_record: int = 16 << 20,
+    workers: int | None = None,
+    memory: int = 64 << 20,
+    temp_dir: Path | None = None,
+    progress: bool | Callable[[Progress], object] = False,
+) -> Report:
     """Cleans CSV files on all cores, and tells what became of every row.
 
     The order of rows is kept. An output appears under its name when it is complete, never before. A file that
@@ -118,7 +124,7 @@ def clean(
         "concat": concat,
         "force": force,
         "out_delimiter": out_delimiter,
-        "rejects": rejects,
+        "rejects": None if rejects is None else os.fsdecode(rejects),
         "max_rejects": max_rejects,
         "delimiter": delimiter,
         "quote": quote,
@@ -129,32 +135,33 @@ def clean(
         "max_record": max_record,
         "workers": workers,
         "memory": memory,
-        "temp_dir": temp_dir,
+        "temp_dir": None if temp_dir is None else os.fsdecode(temp_dir),
     }
     _check_places(inputs, temp_dir)
     if output == "-" and sys.stdout:
         sys.stdout.flush()
     _workers.prepare()
-    watch = _Bar() if progress is True else (lambda *state: progress(Progress(*state))) if progress else None
+    bar = _Bar()
+    watch: Any = bar.show if progress is True else progress
+    observe = (lambda *state: watch(Progress(*state))) if watch else None
     try:
-        report = _native.clean(inputs, output, recipe, keywords, watch)
+        report = _native.clean(inputs, output, recipe, keywords, observe)
     finally:
-        if progress is True:
-            watch.close()
+        bar.close()
     return Report.from_dict(json.loads(report))
 
 
-def _paths(inputs):
+def _paths(inputs: Path | Iterable[Path]) -> list[str]:
     if isinstance(inputs, str | bytes | os.PathLike):
-        inputs = [inputs]
+        return [os.fsdecode(inputs)]
     return [os.fsdecode(path) for path in inputs]
 
 
-def _check_places(inputs, temp_dir):
+def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
     """Raises what Python has an exception of its own for."""
     places = [(path, "no such input") for path in inputs if path != "-" and not glob.has_magic(path)]
     if temp_dir is not None:
-        places.append((os.path.join(temp_dir, ""), "no such directory for temporary files"))
+        places.append((os.path.join(os.fsdecode(temp_dir), ""), "no such directory for temporary files"))
     for path, message in places:
         if not os.path.exists(path):
             raise FileNotFoundError(errno.ENOENT, message, path)
@@ -175,19 +182,22 @@ class Progress:
 
 
 class _Bar:
-    """A bar that follows a job, in bytes."""
+    """A bar that follows a job, in bytes; it is shown when there is something to tell."""
 
     def __init__(self):
-        self._bar = _progress.bar(None, unit="B", unit_scale=True)
+        self._bar = None
         self._done = 0
 
-    def __call__(self, files_done, files, bytes_done, bytes, rows):
-        self._bar.total = bytes or None
-        self._bar.update(bytes_done - self._done)
-        self._done = bytes_done
+    def show(self, state):
+        if self._bar is None:
+            self._bar = _progress.bar(None, unit="B", unit_scale=True)
+        self._bar.total = state.bytes or None
+        self._bar.update(state.bytes_done - self._done)
+        self._done = state.bytes_done
 
     def close(self):
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -242,7 +252,7 @@ class FileReport:
     notes: tuple[str, ...]
 
     @property
-    def rows_rejected(self):
+    def rows_rejected(self) -> int:
         """How many records are in the rejects."""
         return sum(part.rows for part in self.set_aside if part.rejected)
 
@@ -262,31 +272,31 @@ class Report:
     seconds: float
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether no file failed; records may have been rejected."""
         return not self.failed
 
     @property
-    def failed(self):
+    def failed(self) -> tuple[FileReport, ...]:
         """The reports of files that failed."""
         return tuple(file for file in self.files if file.error is not None)
 
     @property
-    def rows_in(self):
+    def rows_in(self) -> int:
         """Records read."""
         return sum(file.rows_in for file in self.files)
 
     @property
-    def rows_out(self):
+    def rows_out(self) -> int:
         """Records written."""
         return sum(file.rows_out for file in self.files)
 
     @property
-    def rows_rejected(self):
+    def rows_rejected(self) -> int:
         """How many records are in the rejects."""
         return sum(file.rows_rejected for file in self.files)
 
-    def raise_for_errors(self):
+    def raise_for_errors(self) -> Report:
         """Raises a `CleanError` that names each file that failed; gives the report itself if none did."""
         if self.failed:
             error = CleanError("\n".join(map(str, self.failed)))
@@ -294,7 +304,7 @@ class Report:
             raise error
         return self
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The report in dicts, lists, texts and numbers, as the command's `--report` writes it."""
         report = dataclasses.asdict(self)
         report["files"] = [
@@ -303,12 +313,12 @@ class Report:
         return report
 
     @classmethod
-    def from_dict(cls, report):
+    def from_dict(cls, report: dict[str, Any]) -> Report:
         """The report of what `to_dict` gave."""
         return cls(tuple(map(_file_report, report["files"])), report["seconds"])
 
     @classmethod
-    def merge(cls, reports, seconds):
+    def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
         """One report of a job that was done in parts: the files of all, in the order of the parts."""
         return cls(tuple(file for report in reports for file in report.files), seconds)
 
@@ -325,7 +335,7 @@ class Report:
         return "\n".join([repr(self)[len("<Report: ") : -1], *map(str, self.files)])
 
 
-def _file_report(fields):
+def _file_report(fields: dict[str, Any]) -> FileReport:
     parts = {
         "set_aside": tuple(SetAside(**part) for part in fields["set_aside"]),
         "cells": tuple(Cells(**part) for part in fields["cells"]),

@@ -14,6 +14,7 @@
 
 import multiprocessing
 import re
+import typing
 from concurrent.futures.process import BrokenProcessPool
 
 
@@ -80,7 +81,7 @@ class CleanError(ManyhandsError):
     """A clean job could not go on, or some of its files failed. What was complete stays."""
 
     #: The `Report` with what failed, if the job came to its end.
-    report = None
+    report: typing.Any = None
 
 
 _CLASSES = {

@@ -198,7 +198,9 @@ def test_one_large_file_as_in_the_article_whatever_the_workers(large, tmp_path):
 
 @pytest.mark.parametrize("kind", [str, Path, os.fsencode])
 def test_paths_are_of_any_kind(table, tmp_path, kind):
-    clean(kind(table), kind(tmp_path / "out.csv"), Recipe().drop_empty_rows())
+    places = {"rejects": kind(tmp_path / "rejects"), "temp_dir": kind(tmp_path)}
+    clean(kind(table), kind(tmp_path / "out.csv"), Recipe().drop_empty_rows(), **places)
+    assert names(tmp_path / "rejects") == ["out.csv.rejects.csv"]
     assert (tmp_path / "out.csv").read_text() == "Id, Value \n1,5\n2,900\n3,10\n4,x\n"
 
 
