@@ -18,9 +18,11 @@ if typing.TYPE_CHECKING:
     from multiprocessing import Manager, Pipe, Process, TimeoutError
 
     from manyhands._array import empty, shared, zeros
+    from manyhands._clean import Report, clean
     from manyhands._context import get_context
     from manyhands._core import get_start_method, set_start_method
     from manyhands._errors import (
+        CleanError,
         DeadlineExceeded,
         ManyhandsError,
         MemoryLimitExceeded,
@@ -33,6 +35,7 @@ if typing.TYPE_CHECKING:
     )
     from manyhands._executor import Future, ProcessPoolExecutor
     from manyhands._joblib import register_joblib
+    from manyhands._native import Recipe
     from manyhands._pool import Pool, cpu_count
     from manyhands._queue import JoinableQueue, Queue, SimpleQueue
     from manyhands._sync import (
@@ -53,9 +56,11 @@ _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
     "manyhands._array": ("empty", "shared", "zeros"),
+    "manyhands._clean": ("Report", "clean"),
     "manyhands._context": ("get_context",),
     "manyhands._core": ("get_start_method", "set_start_method"),
     "manyhands._errors": (
+        "CleanError",
         "DeadlineExceeded",
         "ManyhandsError",
         "MemoryLimitExceeded",
@@ -68,6 +73,7 @@ _HOMES = {
     ),
     "manyhands._executor": ("Future", "ProcessPoolExecutor"),
     "manyhands._joblib": ("register_joblib",),
+    "manyhands._native": ("Recipe",),
     "manyhands._pool": ("Pool", "cpu_count"),
     "manyhands._queue": ("JoinableQueue", "Queue", "SimpleQueue"),
     "manyhands._sync": (

@@ -1,4 +1,4 @@
-"""What can become of a task besides its own exception.
+"""What can become of a task besides its own exception, and of a clean job.
 
     ManyhandsError
     ├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
@@ -8,11 +8,13 @@
     ├── TaskExited                                       it raised SystemExit; its worker lives
     ├── RemoteError                                      its exception, or its result, could not be brought here
     ├── PoolClosed            (also ValueError)          the pool was ended before it was done
-    └── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
+    ├── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
+    └── CleanError                                       files could not be cleaned
 """
 
 import multiprocessing
 import re
+import typing
 from concurrent.futures.process import BrokenProcessPool
 
 
@@ -73,6 +75,13 @@ class PoolClosed(ManyhandsError, ValueError):
 
 class PoolForked(ManyhandsError, RuntimeError):
     """The pool was made by another process, of which this one is a forked copy."""
+
+
+class CleanError(ManyhandsError):
+    """A clean job could not go on, or some of its files failed. What was complete stays."""
+
+    #: The `Report` with what failed, if the job came to its end.
+    report: typing.Any = None
 
 
 _CLASSES = {

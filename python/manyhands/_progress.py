@@ -4,20 +4,23 @@ import sys
 import time
 
 
-def bar(total):
-    """Something with `update(count)` and `close()`; `total` may be unknown (None)."""
+def bar(total, **options):
+    """Something with `update(count)`, `close()` and a `total`, which may be unknown (None).
+
+    `options` are tqdm's.
+    """
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return _Plain(total)
-    return tqdm(total=total)
+    return tqdm(total=total, **options)
 
 
 class _Plain:
     """Rewrites a line on a terminal ten times a second; elsewhere writes the last one only."""
 
     def __init__(self, total):
-        self._total = total
+        self.total = total
         self._done = 0
         self._began = time.monotonic()
         self._drawn = 0.0
@@ -36,8 +39,8 @@ class _Plain:
 
     def _line(self):
         rate = self._done / max(time.monotonic() - self._began, 1e-9)
-        if not self._total:
+        if not self.total:
             return f"{self._done} done, {rate:,.0f}/s"
-        share = self._done / self._total
+        share = self._done / self.total
         filled = "#" * round(30 * share)
-        return f"[{filled:<30}] {self._done}/{self._total} {share:4.0%}, {rate:,.0f}/s"
+        return f"[{filled:<30}] {self._done}/{self.total} {share:4.0%}, {rate:,.0f}/s"

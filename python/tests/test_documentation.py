@@ -1,6 +1,8 @@
 """The programs of docs/python.md and of examples/python do what they say."""
 
 import csv
+import dataclasses
+import inspect
 import random
 import re
 import subprocess
@@ -34,9 +36,20 @@ def test_each_listing_that_is_code_is_run():
 
 
 def test_each_name_on_the_page_is_there():
-    names = re.findall(r"`(\w+)`", "".join(line for line in PAGE.splitlines(True) if line.startswith(("| `multi", "| `concurrent", "| the standard"))))
+    names = re.findall(r"`(\w+)`", "".join(line for line in PAGE.splitlines(True) if line.startswith(("| `multi", "| `concurrent", "| ours", "| the standard"))))
     assert len(names) > 20
     assert [name for name in names if not hasattr(manyhands, name) and name != "multiprocessing"] == []
+
+
+def test_each_step_and_keyword_of_clean_is_on_the_page():
+    section = PAGE[PAGE.index("## Cleaning CSV files") : PAGE.index("## joblib")]
+    steps = set(re.findall(r"`(\w+)\(", section)) - {"Recipe"}
+    assert steps - {"raise_for_errors", "to_dict"} == {name for name in dir(manyhands.Recipe) if not name.startswith("_")}
+    rows = "".join(line for line in section.splitlines() if line.startswith("| `") and "=" in line.split("|")[1])
+    keywords = {name for name, parameter in inspect.signature(manyhands.clean).parameters.items() if parameter.default is not parameter.empty}
+    assert keywords <= set(re.findall(r"`(\w+)=", rows))
+    fields = {field.name for field in dataclasses.fields(manyhands.clean.__globals__["FileReport"])}
+    assert fields <= set(re.findall(r"`(\w+)`", section))
 
 
 def run_example(name, *arguments):
@@ -101,6 +114,29 @@ def test_pipeline(large, tmp_path):
     out = tmp_path / "out.csv"
     assert run_example("pipeline", path, out) == f"{out} written\n"
     assert read(out) == answer(values)
+
+
+def test_clean_large(large, tmp_path):
+    path, values = large
+    out = tmp_path / "out.csv"
+    assert run_example("clean_large", path, out) == f"5500 rows written to {out}\n"
+    assert read(out) == answer(values)
+
+
+def test_clean_files(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}.csv").write_text(f"Id, Value \n1,{number}\n,\n2,10\n3,1000\n")
+    (tmp_path / "none.csv").write_text("Id\n1\n")
+    out = tmp_path / "cleaned"
+    said = run_example("clean_files", out, *sorted(tmp_path.glob("*.csv")))
+    assert said.splitlines() == [
+        *(f"cleaned: {out}/cleaned_{number}.csv (2 of 4 rows)" for number in range(5)),
+        f"cleaned: {out}/cleaned_none.csv (1 of 1 rows)",
+    ]
+    with (out / "cleaned_3.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(float(row["value"]), round(float(row["normalized_value"]), 6)) for row in rows] == [(3, 0.3), (10, 1)]
+    assert (out / "cleaned_none.csv").read_text() == "id,normalized_value\n1,0\n"
 
 
 def test_shared_numpy():

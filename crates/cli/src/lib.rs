@@ -26,7 +26,8 @@ use args::{Arguments, Command};
 /// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted.
 ///
 /// Data goes to standard output, all else to standard error. The program that calls this has
-/// called [`manyhands::init`], since workers are that program, started again.
+/// called [`manyhands::init`], since workers are that program, started again; or
+/// [`manyhands::init_with`].
 ///
 /// ```no_run
 /// manyhands::init();
@@ -62,7 +63,7 @@ fn tell(error: &clap::Error) -> Result<i32, CleanError> {
 
 fn status(error: &CleanError) -> i32 {
     match error {
-        CleanError::Usage(_) => 2,
+        CleanError::Usage(_) | CleanError::NotFound(_) | CleanError::Exists(_) => 2,
         CleanError::Interrupted => interrupt::STATUS,
         _ => 1,
     }

@@ -1,17 +1,14 @@
 //! What the typed arguments mean together: the job, and what else to write and say. Everything
 //! that can be found wrong before work is found here, except what the job itself looks at.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use manyhands::clean::{Clean, CleanError, Options, Output, Recipe};
+use manyhands::clean::{Clean, CleanError, DEFAULT_NAME, Options, Output, Recipe, are_several};
 
 use crate::args::{CleanArguments, InputArguments, RecipeArguments};
 use crate::values::{Target, target};
-
-/// How outputs in a directory are named unless `--name` says otherwise.
-const NAME: &str = "cleaned_{name}";
 
 /// A command line, understood.
 pub(crate) struct Job {
@@ -76,7 +73,7 @@ fn usage<T>(message: impl Into<String>) -> Result<T, CleanError> {
 }
 
 fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
-    let several = typed.inputs.len() > 1 || typed.inputs.iter().any(|input| is_several(input));
+    let several = are_several(&typed.inputs);
     let output = match &typed.output {
         None if typed.run.dry_run && (typed.concat || several) => Output::ConcatenatedStdout,
         None if typed.run.dry_run => Output::Stdout,
@@ -117,7 +114,7 @@ fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
                     ));
                 }
                 (false, true) => {
-                    let name = typed.name.clone().unwrap_or_else(|| NAME.to_owned());
+                    let name = typed.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
                     Output::Directory(path, name)
                 }
                 (false, false) => Output::File(path),
@@ -134,13 +131,6 @@ fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
         return usage("--name is for outputs in a directory\nhint: -o DIR/ makes it one");
     }
     Ok(output)
-}
-
-/// Whether one input stands for several: it is a directory, or a pattern and no file's name.
-fn is_several(input: &OsStr) -> bool {
-    let is_pattern = input.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
-    let path = Path::new(input);
-    path.is_dir() || (is_pattern && !path.exists())
 }
 
 fn check_targets(

@@ -69,7 +69,7 @@ pub use map::{Imap, ImapUnordered};
 pub use pool::{Call, Pool, PoolBuilder};
 pub use process::Process;
 pub use queue::{GetError, PutError, Queue};
-pub use worker::init;
+pub use worker::{init, init_with, work};
 
 /// README's first program runs as a test.
 #[cfg(doctest)]

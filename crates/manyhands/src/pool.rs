@@ -4,13 +4,12 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use manyhands_pool as pool;
-use manyhands_pool::launch::ThisProgram;
 use manyhands_pool::{Blob, CallOptions, ErrorKind, Payload, PoolOptions, WorkerName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::map::{Imap, ImapUnordered, Inputs};
-use crate::worker::{Startup, is_initialized};
+use crate::worker::{Startup, launcher};
 use crate::{Error, Future, Result, codec, context, function};
 
 /// Worker processes that run functions of this program.
@@ -136,16 +135,14 @@ impl PoolBuilder {
     /// `NotInitialized` if [`init`](crate::init) was not called in this process, `Invalid` for
     /// a setting that cannot be; nothing is started then.
     pub fn build(mut self) -> Result<Pool> {
-        if !is_initialized() {
-            return Err(ErrorKind::NotInitialized.into());
-        }
+        let launcher = launcher().ok_or(ErrorKind::NotInitialized)?;
         if let Some(failed) = self.failed {
             return Err(failed);
         }
         if self.startup.initializer.is_some() || self.startup.finalizer.is_some() {
             self.options.startup = codec::encode_alone(&self.startup).map_err(Error::invalid)?;
         }
-        let inner = pool::Pool::new(self.options, ThisProgram)?;
+        let inner = pool::Pool::new(self.options, launcher)?;
         Ok(Pool { inner, defaults: self.defaults })
     }
 }

@@ -1,11 +1,13 @@
-//! What this program does when it was started as a worker.
+//! How this process's workers are started, and what one does.
 
 use std::collections::HashMap;
-use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{self, Command};
+use std::sync::OnceLock;
 
 use manyhands_pool::Payload;
-use manyhands_pool::launch::WORKER_ARGUMENT;
+use manyhands_pool::launch::{Launched, Launcher, ThisProgram, WORKER_ARGUMENT, spawn};
 use manyhands_pool::worker::{self, Call, Item, Runner};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,8 @@ use crate::codec;
 use crate::context::Contexts;
 use crate::function::{self, Wrapped};
 
-static INITIALIZED: AtomicBool = AtomicBool::new(false);
+/// How the workers of this process's pools are started; nothing before [`init`] was called.
+static LAUNCHER: OnceLock<Box<dyn Launcher>> = OnceLock::new();
 
 /// Makes this program able to be its own worker. Call it first thing in `main`: in a process that
 /// a pool started as a worker it never returns, in every other it returns at once.
@@ -21,21 +24,45 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 /// Everything before the call happens in each worker too. Test programs, whose `main` is not
 /// theirs, use [`test_worker!`](crate::test_worker) instead.
 pub fn init() {
+    // Before the work: a worker may have a pool of its own.
+    LAUNCHER.get_or_init(|| Box::new(ThisProgram));
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
         work();
     }
-    INITIALIZED.store(true, Ordering::Release);
 }
 
-/// Whether [`init`] was called here.
-pub(crate) fn is_initialized() -> bool {
-    INITIALIZED.load(Ordering::Acquire)
+/// Takes the place of [`init`] in a library inside a program of somebody else's, such as an
+/// extension of Python: a worker is started by the command that `command` makes of its name. What
+/// it runs must load this very library and call [`work`].
+///
+/// Who calls first, this or [`init`], decides for the whole process.
+pub fn init_with(command: impl Fn(&str) -> Command + Send + Sync + 'static) {
+    LAUNCHER.get_or_init(|| Box::new(By(command)));
 }
 
+struct By<F>(F);
+
+impl<F: Fn(&str) -> Command + Send + Sync + 'static> Launcher for By<F> {
+    fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
+        spawn(self.0(name), socket)
+    }
+}
+
+/// The launcher that was decided on, for one more pool.
+pub(crate) fn launcher() -> Option<impl Launcher> {
+    struct Decided(&'static dyn Launcher);
+    impl Launcher for Decided {
+        fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
+            self.0.launch(name, socket)
+        }
+    }
+    LAUNCHER.get().map(|launcher| Decided(&**launcher))
+}
+
+/// Is a worker until its pool is done with it; see [`init_with`]. The pool's end of the control
+/// socket is at standard input.
 #[allow(clippy::print_stderr, reason = "the pool passes a worker's last words on")]
-fn work() -> ! {
-    // A worker may have a pool of its own.
-    INITIALIZED.store(true, Ordering::Release);
+pub fn work() -> ! {
     let status = worker::take_stdin()
         .map_err(|error| error.to_string())
         .and_then(|socket| worker::serve(socket, &mut Functions::default()));

@@ -98,31 +98,39 @@ impl Ending for Child {
 
 /// Starts this very program again, with [`WORKER_ARGUMENT`] as its first argument.
 ///
-/// `/proc/self/exe` is the image that runs now, even if its file was replaced since. Nothing is
-/// forked: the standard library uses `posix_spawn`, whose cost does not grow with this process.
+/// `/proc/self/exe` is the image that runs now, even if its file was replaced since.
 pub struct ThisProgram;
 
 impl Launcher for ThisProgram {
     fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
         let own_name = std::env::args_os().next().unwrap_or_else(|| "manyhands".into());
-        let mut child = Command::new("/proc/self/exe")
-            .arg0(own_name)
-            .args([WORKER_ARGUMENT, name])
-            .stdin(Stdio::from(socket))
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        let stderr = child.stderr.take().map(OwnedFd::from);
-        let pid = child.id();
-        // A child that has not been reaped keeps its number, so this is that very process.
-        let pidfd = match pidfd(pid) {
-            Ok(pidfd) => pidfd,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(error);
-            }
-        };
-        Ok(Launched { pid, pidfd, ending: Box::new(Child), stderr })
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(own_name).args([WORKER_ARGUMENT, name]);
+        spawn(command, socket)
     }
+}
+
+/// Starts a command as a worker, with the control socket as its standard input; see
+/// [`take_stdin`](crate::worker::take_stdin).
+///
+/// Nothing is forked: the standard library uses `posix_spawn`, whose cost does not grow with this
+/// process.
+///
+/// # Errors
+/// If the process could not be started.
+pub fn spawn(mut command: Command, socket: OwnedFd) -> io::Result<Launched> {
+    let mut child =
+        command.stdin(Stdio::from(socket)).stderr(Stdio::piped()).process_group(0).spawn()?;
+    let stderr = child.stderr.take().map(OwnedFd::from);
+    let pid = child.id();
+    // A child that has not been reaped keeps its number, so this is that very process.
+    let pidfd = match pidfd(pid) {
+        Ok(pidfd) => pidfd,
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+    };
+    Ok(Launched { pid, pidfd, ending: Box::new(Child), stderr })
 }

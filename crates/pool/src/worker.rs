@@ -125,8 +125,8 @@ impl Hello {
     }
 }
 
-/// Takes the control socket that [`ThisProgram`](crate::launch::ThisProgram) left as standard
-/// input, which is the null device from then on.
+/// Takes the control socket that [`spawn`](crate::launch::spawn) left as standard input, which is
+/// the null device from then on.
 ///
 /// # Errors
 /// If there is no room for one more descriptor.

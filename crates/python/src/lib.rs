@@ -1,9 +1,12 @@
 //! Names and conversions for Python; the logic is in the crates below and in `python/manyhands`.
 
+mod clean;
+mod command;
 mod launch;
 mod memory;
 mod pool;
 mod queue;
+mod recipe;
 mod sync;
 mod worker;
 
@@ -13,6 +16,10 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use crate::clean::clean;
+    #[pymodule_export]
+    use crate::command::{run, start_workers_by, work};
+    #[pymodule_export]
     use crate::launch::Ending;
     #[pymodule_export]
     use crate::memory::{Memory, PrivateMemory};
@@ -20,6 +27,8 @@ mod _native {
     use crate::pool::{Blob, Gather, Pool, Task, usable_cores};
     #[pymodule_export]
     use crate::queue::Queue;
+    #[pymodule_export]
+    use crate::recipe::Recipe;
     #[pymodule_export]
     use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
     #[pymodule_export]

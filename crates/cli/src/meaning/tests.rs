@@ -42,7 +42,7 @@ fn at(place: &TempDir, arguments: &[&str]) -> Vec<String> {
 fn the_output_follows_from_its_name_and_the_inputs() {
     let place = place();
     let path = |name: &str| place.path().join(name);
-    let directory = |name: &str| Output::Directory(path(name), NAME.to_owned());
+    let directory = |name: &str| Output::Directory(path(name), DEFAULT_NAME.to_owned());
     for (arguments, expected) in [
         (&["a", "-o", "@/out.csv"][..], Output::File(path("out.csv"))),
         (&["-", "-o", "@/out.csv"], Output::File(path("out.csv"))),

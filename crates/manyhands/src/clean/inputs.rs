@@ -87,6 +87,12 @@ fn is_pattern(argument: &OsStr) -> bool {
     argument.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
+/// Whether one input stands for several files.
+pub(super) fn stands_for_several(input: &OsStr) -> bool {
+    let path = Path::new(input);
+    path.is_dir() || (is_pattern(input) && !path.exists())
+}
+
 fn has_suffix(path: &Path) -> bool {
     let suffix = path.extension().map(OsStr::to_ascii_lowercase);
     suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
@@ -102,7 +108,8 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
         }
     }
     if files.is_empty() {
-        return Err(usage(format!("{}: no .csv, .tsv or .tab file in it", directory.display())));
+        let message = format!("{}: no .csv, .tsv or .tab file in it", directory.display());
+        return Err(CleanError::NotFound(message));
     }
     files.sort();
     Ok(files)
@@ -119,7 +126,7 @@ fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
         }
     }
     if files.is_empty() {
-        return Err(usage(format!("{text}: no file matches")));
+        return Err(CleanError::NotFound(format!("{text}: no file matches")));
     }
     files.sort();
     Ok(files)
@@ -268,7 +275,7 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                 )));
             }
             if !options.force && path.exists() && !is_device(path) {
-                return Err(usage(format!("{} exists; --force replaces it", path.display())));
+                return Err(CleanError::Exists(path.clone()));
             }
         }
     }

@@ -21,6 +21,9 @@ pub use recipe::Recipe;
 use manyhands_csv::Prepared;
 use serde::{Deserialize, Serialize};
 
+/// How outputs in a directory are named where nothing else is said.
+pub const DEFAULT_NAME: &str = "cleaned_{name}";
+
 /// A cleaning job: inputs, recipe, output.
 #[derive(Debug, Clone)]
 pub struct Clean {
@@ -176,6 +179,10 @@ pub enum CleanError {
     /// It was asked for something that cannot be; nothing was written. The text may have several
     /// lines.
     Usage(String),
+    /// As `Usage`: an input, or what it stands for, is not there.
+    NotFound(String),
+    /// As `Usage`: this output exists, and [`Options::force`] is not set.
+    Exists(PathBuf),
     /// It could not go on; what was complete stays.
     Failed(String),
     /// The observer stopped it; what was complete stays.
@@ -185,7 +192,10 @@ pub enum CleanError {
 impl fmt::Display for CleanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CleanError::Usage(message) | CleanError::Failed(message) => f.write_str(message),
+            CleanError::Usage(message)
+            | CleanError::NotFound(message)
+            | CleanError::Failed(message) => f.write_str(message),
+            CleanError::Exists(path) => write!(f, "{} exists; --force replaces it", path.display()),
             CleanError::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -226,8 +236,7 @@ impl Clean {
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
-        Prepared::new(self.recipe.clone(), now)
-            .map_err(|error| CleanError::Usage(error.to_string()))
+        prepare(&self.recipe, now)
     }
 
     /// Says what the job would do, with the first `rows` records of the first file.
@@ -237,6 +246,24 @@ impl Clean {
     pub fn preview(&self, rows: usize) -> Result<Preview, CleanError> {
         preview::preview(self, rows)
     }
+}
+
+/// Whether inputs may be more than one file: there are several, or one is a directory, or a pattern
+/// and no file's name.
+pub fn are_several(inputs: &[OsString]) -> bool {
+    inputs.len() > 1 || inputs.iter().any(|input| inputs::stands_for_several(input))
+}
+
+/// Looks at a recipe as far as that can be done without a file: expressions, patterns, rules.
+///
+/// # Errors
+/// `Usage` with the first of them that is wrong, and where.
+pub fn check(recipe: &Recipe) -> Result<(), CleanError> {
+    prepare(recipe, now()).map(drop)
+}
+
+fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
+    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string()))
 }
 
 /// The present, in seconds since 1970.

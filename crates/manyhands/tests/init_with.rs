@@ -1,0 +1,26 @@
+//! A program that is told how its workers are started, as an extension of Python is.
+
+use std::env;
+use std::process::Command;
+
+use manyhands::Pool;
+
+fn first_argument(_: u64) -> Option<String> {
+    env::args().nth(1)
+}
+
+fn main() {
+    if env::args().nth(1).as_deref() == Some("serve") {
+        manyhands::work();
+    }
+    manyhands::init_with(|name| {
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["serve", name]);
+        command
+    });
+    // Who came first decides.
+    manyhands::init();
+    let pool = Pool::builder().workers(2).build().unwrap();
+    let found = pool.map(first_argument, 0..10).unwrap();
+    assert_eq!(found, vec![Some("serve".to_owned()); 10]);
+}

@@ -1,0 +1,219 @@
+//! The clean job: its options from Python, its report as JSON, its progress told with the GIL.
+
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use manyhands::clean::{
+    Clean, CleanError, DEFAULT_NAME, Delimiter, MaxRejects, Options, Output, Progress, are_several,
+};
+use pyo3::exceptions::{PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyValueError};
+use pyo3::prelude::*;
+use rustix::io::Errno;
+
+use crate::recipe::Recipe;
+
+/// How often Python is told of progress, and looks for Ctrl-C.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The keywords of `manyhands.clean` that say how files are read and written.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Keywords {
+    name: Option<String>,
+    concat: bool,
+    delimiter: Option<String>,
+    quote: Option<String>,
+    comment: Option<String>,
+    has_header: bool,
+    skip_lines: i64,
+    encoding: Option<String>,
+    out_delimiter: Option<String>,
+    max_record: i64,
+    rejects: Option<PathBuf>,
+    max_rejects: Option<Limit>,
+    force: bool,
+    workers: Option<i64>,
+    memory: i64,
+    temp_dir: Option<PathBuf>,
+}
+
+/// So many rejects, or a share of the rows, such as `"10%"`.
+#[derive(FromPyObject)]
+enum Limit {
+    Rows(i64),
+    Share(String),
+}
+
+impl Limit {
+    fn read(self) -> PyResult<MaxRejects> {
+        match self {
+            Limit::Rows(rows) => Ok(MaxRejects::Rows(count("max_rejects", rows, 0)? as u64)),
+            Limit::Share(text) => {
+                let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
+                let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
+                percent.map(MaxRejects::Percent).ok_or_else(|| {
+                    wrong(format!(
+                        "max_rejects is a number of rows, or a share such as \"10%\", not {text:?}"
+                    ))
+                })
+            }
+        }
+    }
+}
+
+fn wrong(message: impl Into<String>) -> PyErr {
+    PyValueError::new_err(message.into())
+}
+
+fn character(keyword: &str, text: &str) -> PyResult<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(wrong(format!("{keyword} is one ASCII character, not {text:?}"))),
+    }
+}
+
+fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
+    let number = usize::try_from(number).ok().filter(|_| number >= least);
+    number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
+}
+
+impl Keywords {
+    fn output(&self, inputs: &[OsString], output: OsString) -> PyResult<Output> {
+        let is_directory = output.as_bytes().ends_with(b"/") || PathBuf::from(&output).is_dir();
+        let output = match (output == "-", self.concat) {
+            (true, false) => Output::Stdout,
+            (true, true) => Output::ConcatenatedStdout,
+            (false, true) => Output::ConcatenatedFile(output.into()),
+            (false, false) if is_directory || self.name.is_some() || are_several(inputs) => {
+                let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
+                Output::Directory(output.into(), name.to_owned())
+            }
+            (false, false) => Output::File(output.into()),
+        };
+        if let Output::File(path) | Output::ConcatenatedFile(path) = &output
+            && let Some(directory) = path.parent()
+            && !directory.as_os_str().is_empty()
+            && !directory.is_dir()
+        {
+            let missing = "no such directory for the output";
+            let arguments =
+                (Errno::NOENT.raw_os_error(), missing, directory.as_os_str().to_owned());
+            return Err(PyFileNotFoundError::new_err(arguments));
+        }
+        if self.name.is_some() && !matches!(output, Output::Directory(..)) {
+            return Err(wrong("name= is for outputs in a directory, and this is one output"));
+        }
+        Ok(output)
+    }
+
+    fn options(self) -> PyResult<Options> {
+        let byte = |keyword: &str, text: Option<String>| {
+            text.map(|text| character(keyword, &text)).transpose()
+        };
+        let mut options = Options::default();
+        options.delimiter = match self.delimiter.as_deref() {
+            None => Delimiter::ByName,
+            Some("auto") => Delimiter::Auto,
+            Some(text) => Delimiter::Byte(character("delimiter", text)?),
+        };
+        options.quote = byte("quote", self.quote)?;
+        options.comment = byte("comment", self.comment)?;
+        options.has_header = self.has_header;
+        options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
+        options.encoding = self.encoding;
+        options.out_delimiter = byte("out_delimiter", self.out_delimiter)?;
+        options.max_record = count("max_record", self.max_record, 1)?;
+        options.rejects = self.rejects;
+        options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;
+        options.force = self.force;
+        if let Some(workers) = self.workers {
+            options.workers = count("workers", workers, 1)?;
+        }
+        options.memory = count("memory", self.memory, 1)?;
+        options.temp_dir = self.temp_dir;
+        Ok(options)
+    }
+}
+
+/// A message with the keywords of Python for the flags of the command.
+fn in_python(message: &str) -> String {
+    const FLAGS: [(&str, &str); 6] = [
+        ("--force", "force=True"),
+        ("--max-record", "max_record="),
+        ("--max-rejects ", "max_rejects="),
+        ("--name ", "name="),
+        ("--quote none", "quote=None"),
+        ("--temp-dir", "temp_dir="),
+    ];
+    let replace = |text: String, (flag, keyword): &(&str, &str)| text.replace(flag, keyword);
+    FLAGS.iter().fold(message.to_owned(), replace)
+}
+
+/// The exception that says the same.
+pub(crate) fn to_python(error: CleanError) -> PyErr {
+    let message = in_python(&error.to_string());
+    match error {
+        CleanError::Usage(_) => wrong(message),
+        CleanError::NotFound(_) => PyFileNotFoundError::new_err(message),
+        CleanError::Exists(path) => {
+            let exists = "it exists, and force=True replaces it";
+            PyFileExistsError::new_err((Errno::EXIST.raw_os_error(), exists, path.into_os_string()))
+        }
+        CleanError::Interrupted => PyKeyboardInterrupt::new_err(()),
+        _ => Python::attach(|py| {
+            let make = || py.import("manyhands._errors")?.getattr("CleanError")?.call1((message,));
+            make().map_or_else(|error| error, PyErr::from_value)
+        }),
+    }
+}
+
+/// Does a clean job, and gives its report as JSON. Waits without the GIL; `observe`, if there is one,
+/// is called about twenty times a second, and at the end, with files done, all files, bytes done, all
+/// bytes, and rows.
+#[pyfunction]
+pub(crate) fn clean(
+    py: Python<'_>,
+    inputs: Vec<OsString>,
+    output: OsString,
+    recipe: &Recipe,
+    keywords: Keywords,
+    observe: Option<Py<PyAny>>,
+) -> PyResult<String> {
+    let output = keywords.output(&inputs, output)?;
+    let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
+    let tell = |py: Python<'_>, progress: Progress| -> PyResult<()> {
+        let Progress { files_done, files, bytes_done, bytes, rows, .. } = progress;
+        if let Some(observe) = &observe {
+            observe.call1(py, (files_done, files, bytes_done, bytes, rows))?;
+        }
+        Ok(())
+    };
+    let mut stopped = None;
+    let (mut last, mut looked) = (Progress::default(), Instant::now());
+    let result = py.detach(|| {
+        job.run(|progress| {
+            last = *progress;
+            if looked.elapsed() < INTERVAL {
+                return ControlFlow::Continue(());
+            }
+            looked = Instant::now();
+            let told = Python::attach(|py| py.check_signals().and_then(|()| tell(py, last)));
+            stopped = told.err();
+            if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    });
+    match (result, stopped) {
+        (Err(CleanError::Interrupted), Some(stopped)) => Err(stopped),
+        (Err(error), _) => Err(to_python(error)),
+        (Ok(mut report), _) => {
+            tell(py, last)?;
+            for file in &mut report.files {
+                file.error = file.error.take().map(|error| in_python(&error));
+            }
+            Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
+        }
+    }
+}

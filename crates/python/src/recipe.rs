@@ -1,0 +1,265 @@
+//! The recipe, with a method for each step; what the steps do is the Rust recipe's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use manyhands::clean::{self, recipe};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+use recipe::{Columns, FillMethod, FillWith, OutlierRule, Step};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as WordError, StrDeserializer};
+
+use crate::clean::to_python;
+
+/// What is done to the rows of every file, step by step.
+///
+/// Each method gives a new recipe with one more step, so a recipe can be the start of several. What is
+/// wrong in an expression or a pattern is raised at once, as ValueError.
+#[pyclass(frozen, eq, module = "manyhands")]
+#[derive(PartialEq)]
+pub(crate) struct Recipe(pub(crate) recipe::Recipe);
+
+/// One name or several; of steps that take all columns, `"all"` is not a name.
+#[derive(FromPyObject)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Names {
+    fn list(self) -> Vec<String> {
+        match self {
+            Names::One(name) => vec![name],
+            Names::Several(names) => names,
+        }
+    }
+
+    fn columns(self) -> Columns {
+        match self {
+            Names::One(word) if word == "all" => Columns::All,
+            names => Columns::Named(names.list()),
+        }
+    }
+}
+
+/// A word of the recipe's own, as TOML has it.
+fn word<'de, T: Deserialize<'de>>(what: &str, text: &'de str) -> PyResult<T> {
+    let text: StrDeserializer<'de, WordError> = text.into_deserializer();
+    T::deserialize(text).map_err(|error| PyValueError::new_err(format!("{what}: {error}")))
+}
+
+/// Parameters are texts; numbers and dates are written as Python writes them.
+fn parameters(values: HashMap<String, Bound<'_, PyAny>>) -> PyResult<BTreeMap<String, String>> {
+    values.into_iter().map(|(name, value)| Ok((name, value.str()?.to_string()))).collect()
+}
+
+/// The one of some keywords that was given.
+fn only<T>(given: Vec<Option<T>>, keywords: &str) -> PyResult<T> {
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(PyValueError::new_err(format!("give one of {keywords}"))),
+    }
+}
+
+fn checked(recipe: recipe::Recipe) -> PyResult<Recipe> {
+    clean::check(&recipe).map_err(to_python)?;
+    Ok(Recipe(recipe))
+}
+
+impl Recipe {
+    fn with(&self, step: Step) -> PyResult<Recipe> {
+        let mut recipe = self.0.clone();
+        recipe.steps.push(step);
+        checked(recipe)
+    }
+}
+
+#[pymethods]
+impl Recipe {
+    #[new]
+    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", parameters=None))]
+    fn new(
+        on_bad: &str,
+        on_ragged: &str,
+        missing_column: &str,
+        parameters: Option<HashMap<String, Bound<'_, PyAny>>>,
+    ) -> PyResult<Self> {
+        Ok(Recipe(recipe::Recipe {
+            on_bad: word("on_bad", on_bad)?,
+            on_ragged: word("on_ragged", on_ragged)?,
+            missing_column: word("missing_column", missing_column)?,
+            parameters: self::parameters(parameters.unwrap_or_default())?,
+            steps: Vec::new(),
+        }))
+    }
+
+    /// Sets rows aside whose fields are all empty.
+    fn drop_empty_rows(&self) -> PyResult<Self> {
+        self.with(Step::DropEmptyRows)
+    }
+
+    /// Trims names, lowers their letters, and makes each space an underscore.
+    fn normalize_columns(&self) -> PyResult<Self> {
+        self.with(Step::NormalizeColumns)
+    }
+
+    /// Renames columns: old name to new name.
+    fn rename(&self, names: BTreeMap<String, String>) -> PyResult<Self> {
+        self.with(Step::Rename(names))
+    }
+
+    /// Keeps these columns, in this order.
+    fn select(&self, columns: Names) -> PyResult<Self> {
+        self.with(Step::Select(columns.list()))
+    }
+
+    /// Drops these columns.
+    fn drop(&self, columns: Names) -> PyResult<Self> {
+        self.with(Step::Drop(columns.list()))
+    }
+
+    /// Takes white space (ASCII) off both ends of cells.
+    #[pyo3(signature = (columns=Names::One("all".to_owned())), text_signature = "($self, columns='all')")]
+    fn trim(&self, columns: Names) -> PyResult<Self> {
+        self.with(Step::Trim(columns.columns()))
+    }
+
+    /// Empties cells that are, character for character, one of the tokens, but not in `except_columns`.
+    #[pyo3(signature = (tokens, except_columns=None))]
+    fn null(&self, tokens: Names, except_columns: Option<Names>) -> PyResult<Self> {
+        let except = except_columns.map(Names::list).unwrap_or_default();
+        self.with(Step::Null(recipe::Null { tokens: tokens.list(), except }))
+    }
+
+    /// Replaces every match of a regular expression (syntax of Rust's `regex`) in a column; in `text`,
+    /// `$1` or `${name}` is a group.
+    fn replace(&self, column: String, pattern: String, text: String) -> PyResult<Self> {
+        self.with(Step::Replace(recipe::Replace { column, pattern, text }))
+    }
+
+    /// Checks that the cells of columns can be read as text, integer, number, boolean, date or datetime;
+    /// changes none.
+    fn types(&self, types: BTreeMap<String, String>) -> PyResult<Self> {
+        let types = types.into_iter().map(|(column, name)| {
+            let kind = word(&column, &name)?;
+            Ok((column, kind))
+        });
+        self.with(Step::Types(types.collect::<PyResult<_>>()?))
+    }
+
+    /// Keeps the rows for which an SQL expression is true.
+    fn filter(&self, expression: String) -> PyResult<Self> {
+        self.with(Step::Filter(expression))
+    }
+
+    /// Sets rows aside whose number in a column is out of line, by one rule: `iqr=1.5`, `zscore=3`,
+    /// `mad=3`, `quantile=(0.01, 0.99)` or `range=(0, 500)`.
+    #[pyo3(signature = (column, *, iqr=None, zscore=None, mad=None, quantile=None, range=None))]
+    fn outliers(
+        &self,
+        column: String,
+        iqr: Option<f64>,
+        zscore: Option<f64>,
+        mad: Option<f64>,
+        quantile: Option<(f64, f64)>,
+        range: Option<(f64, f64)>,
+    ) -> PyResult<Self> {
+        let rules = vec![
+            iqr.map(OutlierRule::Iqr),
+            zscore.map(OutlierRule::Zscore),
+            mad.map(OutlierRule::Mad),
+            quantile.map(|(low, high)| OutlierRule::Quantile(low, high)),
+            range.map(|(low, high)| OutlierRule::Range(low, high)),
+        ];
+        let rule = only(rules, "iqr=, zscore=, mad=, quantile= and range=")?;
+        self.with(Step::Outliers(recipe::Outliers { column, rule }))
+    }
+
+    /// Fills the empty cells of a column with a value, or by a method: `"ffill"` (the last cell above
+    /// that is not empty), `"mean"` or `"median"` (of the rows that reach the step).
+    #[pyo3(signature = (column, value=None, *, method=None))]
+    fn fill(
+        &self,
+        column: String,
+        value: Option<Bound<'_, PyAny>>,
+        method: Option<&str>,
+    ) -> PyResult<Self> {
+        let value = value.map(|value| value.str()).transpose()?;
+        let value = value.map(|value| FillWith::Value(value.to_string()));
+        let method: Option<FillMethod> = method.map(|name| word("method", name)).transpose()?;
+        let with = only(vec![value, method.map(FillWith::Method)], "a value and method=")?;
+        self.with(Step::Fill(recipe::Fill { column, with }))
+    }
+
+    /// Keeps the first of the rows that are equal in these columns.
+    #[pyo3(signature = (columns=Names::One("all".to_owned())), text_signature = "($self, columns='all')")]
+    fn dedupe(&self, columns: Names) -> PyResult<Self> {
+        self.with(Step::Dedupe(columns.columns()))
+    }
+
+    /// Computes a column by an SQL expression; one that exists is replaced, a new one comes behind the
+    /// others.
+    fn derive(&self, name: String, expression: String) -> PyResult<Self> {
+        self.with(Step::Derive(recipe::Derive { name, expression }))
+    }
+
+    /// The same steps, with these values for `:name` in expressions.
+    #[pyo3(signature = (**values))]
+    fn with_parameters(&self, values: Option<HashMap<String, Bound<'_, PyAny>>>) -> PyResult<Self> {
+        let mut recipe = self.0.clone();
+        recipe.parameters.extend(parameters(values.unwrap_or_default())?);
+        checked(recipe)
+    }
+
+    /// Reads a recipe: a path, or the text itself. A string is a path if it is one line that ends in
+    /// `.toml`.
+    #[classmethod]
+    fn from_toml(_class: &Bound<'_, PyType>, source: Bound<'_, PyAny>) -> PyResult<Self> {
+        let text = source.extract::<String>().ok();
+        let is_path = |text: &String| text.ends_with(".toml") && !text.contains('\n');
+        let (text, place) = match text.filter(|text| !is_path(text)) {
+            Some(text) => (text, String::new()),
+            None => {
+                let path: PathBuf = source.extract()?;
+                (fs::read_to_string(&path)?, format!("{}: ", path.display()))
+            }
+        };
+        let wrong = |error: String| PyValueError::new_err(format!("{place}{}", error.trim_end()));
+        let recipe = recipe::Recipe::from_toml(&text).map_err(wrong)?;
+        clean::check(&recipe).map_err(|error| wrong(error.to_string()))?;
+        Ok(Recipe(recipe))
+    }
+
+    /// The recipe as text, which `from_toml` and the command's `--recipe` read.
+    fn to_toml(&self) -> String {
+        self.0.to_toml()
+    }
+
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let text = slf.get().to_toml();
+        Ok((slf.get_type().getattr("from_toml")?, (text,).into_pyobject(slf.py())?))
+    }
+
+    fn __repr__(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps: Vec<&str> = self.0.steps.iter().map(Step::name).collect();
+        write!(
+            f,
+            "<Recipe: {}>",
+            if steps.is_empty() { "no steps".into() } else { steps.join(", ") }
+        )
+    }
+}

@@ -1,0 +1,344 @@
+"""Cleaning CSV files, and the report of it. The work is the extension's, in processes of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import glob
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from manyhands import _native, _progress, _workers
+from manyhands._errors import CleanError
+
+Path: TypeAlias = str | bytes | os.PathLike[Any]
+
+
+def clean(
+    inputs: Path | Iterable[Path],
+    output: Path,
+    recipe: _native.Recipe | None = None,
+    *,
+    name: str | None = None,
+    concat: bool = False,
+    force: bool = False,
+    out_delimiter: str | None = None,
+    rejects: Path | None = None,
+    max_rejects: int | str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = '"',
+    comment: str | None = None,
+    has_header: bool = True,
+    skip_lines: int = 0,
+    encoding: str | None = None,
+    max_record: int = 16 << 20,
+    workers: int | None = None,
+    memory: int = 64 << 20,
+    temp_dir: Path | None = None,
+    progress: bool | Callable[[Progress], object] = False,
+) -> Report:
+    """Cleans CSV files on all cores, and tells what became of every row.
+
+    The order of rows is kept. An output appears under its name when it is complete, never before. A file that
+    fails costs no other: its error is in the report.
+
+    Parameters
+    ----------
+    inputs : str, path, or several of them
+        Files; directories, of which the .csv, .tsv and .tab files are taken; patterns (`*`, `?`, `[...]`, `**`);
+        `"-"` is standard input.
+    output : str or path
+        A directory if it is one or ends in `/`, if `name` is given, if there are several inputs, or if an input is
+        a directory or a pattern: it is made if it is missing, and gets a file for each input. Else the one file.
+        `"-"` is standard output.
+    recipe : Recipe, optional
+        What is done to the rows. Without, they are only checked.
+    name : str, optional
+        How files in a directory are named, `"cleaned_{name}"` if not given: `{name}` is the input's file name,
+        `{stem}` that without its extension, `{ext}` the extension.
+    concat : bool
+        One output of inputs that have the same header.
+    force : bool
+        Replace outputs that exist.
+    out_delimiter : str, optional
+        What separates the output's fields; as the input's if not given.
+    rejects : str or path, optional
+        The directory for rejected records, each as it was read, with its place and the reason, in
+        `<output's name>.rejects.csv`; beside the output if not given.
+    max_rejects : int or str, optional
+        A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
+    delimiter : str, optional
+        What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first lines
+        best. If not given a comma, a tab in files named .tsv or .tab.
+    quote : str, optional
+        What encloses fields; None: nothing.
+    comment : str, optional
+        Lines that begin with it are skipped.
+    has_header : bool
+        False: columns are called `column_1` and so on, and the output has no header either.
+    skip_lines : int
+        Lines before the header that are skipped.
+    encoding : str, optional
+        A name of the Encoding Standard, such as `"windows-1252"`. If not given UTF-8, or UTF-16 if a byte order
+        mark says so. The output is UTF-8.
+    max_record : int
+        A file with a longer record, in bytes, fails.
+    workers : int, optional
+        Worker processes; one for each core that this process may use if not given.
+    memory : int
+        Bytes that aggregates and keys may take before they go to temporary files or further passes.
+    temp_dir : str or path, optional
+        Where temporary files go; the system's place if not given.
+    progress : bool or callable
+        True: a bar on standard error. A function is called about twenty times a second, and at the end, with an
+        object that has `files_done` and `files`, `bytes_done` and `bytes` (over all passes, as far as known), and
+        `rows`; what it raises ends the job and is raised here.
+
+    Returns
+    -------
+    Report
+        What became of each file. `Report.raise_for_errors()` raises if one failed.
+
+    Raises
+    ------
+    ValueError, OSError
+        For what cannot be; nothing was written. `FileNotFoundError` for a named input that is missing,
+        `FileExistsError` for an output that is there.
+    CleanError
+        If the job could not go on. What was complete stays; so it does at `KeyboardInterrupt`.
+
+    Examples
+    --------
+    >>> recipe = Recipe().drop_empty_rows().normalize_columns().filter("value <= 500")
+    >>> clean("data/", "cleaned/", recipe).raise_for_errors()
+    """
+    if recipe is None:
+        recipe = _native.Recipe()
+    inputs = _paths(inputs)
+    output = os.fsdecode(output)
+    keywords = {
+        "name": name,
+        "concat": concat,
+        "force": force,
+        "out_delimiter": out_delimiter,
+        "rejects": None if rejects is None else os.fsdecode(rejects),
+        "max_rejects": max_rejects,
+        "delimiter": delimiter,
+        "quote": quote,
+        "comment": comment,
+        "has_header": has_header,
+        "skip_lines": skip_lines,
+        "encoding": encoding,
+        "max_record": max_record,
+        "workers": workers,
+        "memory": memory,
+        "temp_dir": None if temp_dir is None else os.fsdecode(temp_dir),
+    }
+    _check_places(inputs, temp_dir)
+    if output == "-" and sys.stdout:
+        sys.stdout.flush()
+    _workers.prepare()
+    bar = _Bar()
+    watch: Any = bar.show if progress is True else progress
+    observe = (lambda *state: watch(Progress(*state))) if watch else None
+    try:
+        report = _native.clean(inputs, output, recipe, keywords, observe)
+    finally:
+        bar.close()
+    return Report.from_dict(json.loads(report))
+
+
+def _paths(inputs: Path | Iterable[Path]) -> list[str]:
+    if isinstance(inputs, str | bytes | os.PathLike):
+        return [os.fsdecode(inputs)]
+    return [os.fsdecode(path) for path in inputs]
+
+
+def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
+    """Raises what Python has an exception of its own for."""
+    places = [(path, "no such input") for path in inputs if path != "-" and not glob.has_magic(path)]
+    if temp_dir is not None:
+        places.append((os.path.join(os.fsdecode(temp_dir), ""), "no such directory for temporary files"))
+    for path, message in places:
+        if not os.path.exists(path):
+            raise FileNotFoundError(errno.ENOENT, message, path)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """What a job has done so far."""
+
+    #: Files that are done, failed or not, and all.
+    files_done: int
+    files: int
+    #: Bytes worked through and to work through, over all passes, as far as known; 0 in all if they are not.
+    bytes_done: int
+    bytes: int
+    #: Records read so far, in first passes.
+    rows: int
+
+
+class _Bar:
+    """A bar that follows a job, in bytes; it is shown when there is something to tell."""
+
+    def __init__(self):
+        self._bar = None
+        self._done = 0
+
+    def show(self, state):
+        if self._bar is None:
+            self._bar = _progress.bar(None, unit="B", unit_scale=True)
+        self._bar.total = state.bytes or None
+        self._bar.update(state.bytes_done - self._done)
+        self._done = state.bytes_done
+
+    def close(self):
+        if self._bar is not None:
+            self._bar.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetAside:
+    """Rows that one step set aside for one reason."""
+
+    #: The step's place in the recipe, from 1, and its name; 0 and `read` for the reading of records.
+    step: int
+    name: str
+    #: Such as `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
+    reason: str
+    #: Whether the records are in the rejects.
+    rejected: bool
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells that one step changed or could not read, in rows that it kept."""
+
+    #: The step's place in the recipe, from 1, and its name; 0 and `read` for the reading of records.
+    step: int
+    name: str
+    #: Such as `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a number`.
+    what: str
+    cells: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file: `rows_in` is `rows_out` and the rows of all `set_aside`, unless it failed."""
+
+    #: The paths, or `-`; inputs may share an output.
+    input: str
+    output: str
+    #: Why the file failed, or None; nothing of it was written under the output's name then.
+    error: str | None
+    #: Bytes read, before any decoding, and written, with the header.
+    bytes_in: int
+    bytes_out: int
+    #: Records read and written, without header and blank lines.
+    rows_in: int
+    rows_out: int
+    #: Lines with nothing on them.
+    blank_lines: int
+    #: Why the other rows are not in the output.
+    set_aside: tuple[SetAside, ...]
+    cells: tuple[Cells, ...]
+    #: The path of the rejected records, or None.
+    rejects: str | None
+    #: What one should know, such as header names that were made unique.
+    notes: tuple[str, ...]
+
+    @property
+    def rows_rejected(self) -> int:
+        """How many records are in the rejects."""
+        return sum(part.rows for part in self.set_aside if part.rejected)
+
+    def __str__(self):
+        if self.error is not None:
+            return f"{self.input}: {self.error}"
+        parts = [f"{part.rows} {part.reason} ({part.name})" for part in self.set_aside]
+        return f"{self.input} -> {self.output}: {self.rows_out} of {self.rows_in} rows" + "".join(f", {part}" for part in parts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """What became of the files of a job, in the order of its inputs."""
+
+    files: tuple[FileReport, ...]
+    #: How long the job took.
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether no file failed; records may have been rejected."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[FileReport, ...]:
+        """The reports of files that failed."""
+        return tuple(file for file in self.files if file.error is not None)
+
+    @property
+    def rows_in(self) -> int:
+        """Records read."""
+        return sum(file.rows_in for file in self.files)
+
+    @property
+    def rows_out(self) -> int:
+        """Records written."""
+        return sum(file.rows_out for file in self.files)
+
+    @property
+    def rows_rejected(self) -> int:
+        """How many records are in the rejects."""
+        return sum(file.rows_rejected for file in self.files)
+
+    def raise_for_errors(self) -> Report:
+        """Raises a `CleanError` that names each file that failed; gives the report itself if none did."""
+        if self.failed:
+            error = CleanError("\n".join(map(str, self.failed)))
+            error.report = self
+            raise error
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in dicts, lists, texts and numbers, as the command's `--report` writes it."""
+        report = dataclasses.asdict(self)
+        report["files"] = [
+            {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()} for file in report["files"]
+        ]
+        return report
+
+    @classmethod
+    def from_dict(cls, report: dict[str, Any]) -> Report:
+        """The report of what `to_dict` gave."""
+        return cls(tuple(map(_file_report, report["files"])), report["seconds"])
+
+    @classmethod
+    def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
+        """One report of a job that was done in parts: the files of all, in the order of the parts."""
+        return cls(tuple(file for report in reports for file in report.files), seconds)
+
+    def __repr__(self):
+        files = len(self.files)
+        head = f"{files} file{'s' * (files != 1)}, {self.rows_out} of {self.rows_in} rows"
+        if self.rows_rejected:
+            head += f", {self.rows_rejected} rejected"
+        if self.failed:
+            head += f", {len(self.failed)} failed"
+        return f"<Report: {head}>"
+
+    def __str__(self):
+        return "\n".join([repr(self)[len("<Report: ") : -1], *map(str, self.files)])
+
+
+def _file_report(fields: dict[str, Any]) -> FileReport:
+    parts = {
+        "set_aside": tuple(SetAside(**part) for part in fields["set_aside"]),
+        "cells": tuple(Cells(**part) for part in fields["cells"]),
+        "notes": tuple(fields["notes"]),
+    }
+    return FileReport(**{**fields, **parts})

@@ -1,0 +1,14 @@
+"""The command `manyhands`: the same code as the program of that name."""
+
+import signal
+import sys
+
+from manyhands import _native, _workers
+
+
+def main():
+    """Runs the command with this program's arguments; gives its exit status."""
+    # The command looks out for Ctrl-C itself; Python would raise KeyboardInterrupt once more.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _workers.prepare()
+    return _native.run(sys.argv)

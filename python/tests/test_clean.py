@@ -1,0 +1,450 @@
+"""`manyhands.clean` and `Recipe`: the article's jobs, what a report accounts for, and what wrong use gets."""
+
+import copy
+import csv
+import json
+import os
+import pickle
+import signal
+import threading
+import tomllib
+from pathlib import Path
+
+import manyhands
+import outside
+import pytest
+from manyhands import CleanError, Recipe, Report, clean
+
+ARTICLE = (
+    Recipe()
+    .drop_empty_rows()
+    .normalize_columns()
+    .filter("value <= 500")
+    .derive("normalized_value", "value / (max(value) + 1e-9)")
+)
+LARGE = Recipe(on_bad="null", missing_column="null").types({"value": "number"}).fill("value", 0.0)
+
+#: Every method once, and what it is in TOML.
+STEPS = {
+    "drop_empty_rows": (lambda r: r.drop_empty_rows(), '"drop_empty_rows"'),
+    "normalize_columns": (lambda r: r.normalize_columns(), '"normalize_columns"'),
+    "rename": (lambda r: r.rename({"a": "b"}), '{ rename = { a = "b" } }'),
+    "select": (lambda r: r.select(["b", "a"]), '{ select = ["b", "a"] }'),
+    "drop": (lambda r: r.drop("a"), '{ drop = ["a"] }'),
+    "trim": (lambda r: r.trim(), '{ trim = "all" }'),
+    "trim one": (lambda r: r.trim(["all"]), '{ trim = ["all"] }'),
+    "null": (lambda r: r.null(["NA", "-"], except_columns="c"), '{ null = { tokens = ["NA", "-"], except = ["c"] } }'),
+    "replace": (lambda r: r.replace("a", "-+", "/"), '{ replace = { column = "a", pattern = "-+", text = "/" } }'),
+    "types": (lambda r: r.types({"a": "int", "b": "date"}), '{ types = { a = "integer", b = "date" } }'),
+    "filter": (lambda r: r.filter("a < 3"), '{ filter = "a < 3" }'),
+    "iqr": (lambda r: r.outliers("a", iqr=1.5), '{ outliers = { column = "a", iqr = 1.5 } }'),
+    "zscore": (lambda r: r.outliers("a", zscore=3), '{ outliers = { column = "a", zscore = 3.0 } }'),
+    "mad": (lambda r: r.outliers("a", mad=3), '{ outliers = { column = "a", mad = 3.0 } }'),
+    "quantile": (
+        lambda r: r.outliers("a", quantile=(0.01, 0.99)),
+        '{ outliers = { column = "a", quantile = [0.01, 0.99] } }',
+    ),
+    "range": (
+        lambda r: r.outliers("a", range=(0, float("inf"))),
+        '{ outliers = { column = "a", range = [0.0, inf] } }',
+    ),
+    "fill": (lambda r: r.fill("a", 0), '{ fill = { column = "a", value = "0" } }'),
+    "ffill": (lambda r: r.fill("a", method="ffill"), '{ fill = { column = "a", method = "ffill" } }'),
+    "dedupe": (lambda r: r.dedupe(("a", "b")), '{ dedupe = ["a", "b"] }'),
+    "derive": (lambda r: r.derive("n", "a / 2"), '{ derive = { name = "n", expression = "a / 2" } }'),
+}
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("Id, Value \n1,5\n2,900\n,\n3,10\n4,x\n5\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file of many chunks."""
+    path = tmp_path_factory.mktemp("large") / "large.csv"
+    values = ["7", " 1.5", "n/a", "", "80"]
+    note = "two\nlines, " + 60 * "x"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["id", "value", "note"])
+        out.writerows([number, values[number % 5], note] for number in range(100_000))
+    return path
+
+
+def names(directory):
+    return sorted(path.name for path in Path(directory).iterdir())
+
+
+# The recipe
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_each_method_is_a_step_of_the_recipe(name):
+    add, toml = STEPS[name]
+    recipe = add(Recipe())
+    assert recipe == Recipe.from_toml(f"steps = [{toml}]")
+    assert Recipe.from_toml(recipe.to_toml()) == recipe != Recipe()
+    assert repr(recipe) == f"<Recipe: {list(recipe_steps(recipe))[0]}>"
+
+
+def recipe_steps(recipe):
+    """The names of a recipe's steps, from its text."""
+    for step in tomllib.loads(recipe.to_toml())["steps"]:
+        yield step if isinstance(step, str) else next(iter(step))
+
+
+def test_steps_are_in_the_order_called_and_a_recipe_never_changes():
+    start = Recipe().trim()
+    one, other = start.dedupe().drop_empty_rows(), start.drop_empty_rows().dedupe()
+    assert list(recipe_steps(one)) == ["trim", "dedupe", "drop_empty_rows"]
+    assert list(recipe_steps(other)) == ["trim", "drop_empty_rows", "dedupe"]
+    assert list(recipe_steps(start)) == ["trim"]
+
+
+def test_every_step_of_the_engine_has_a_method():
+    page = (Path(__file__).parents[2] / "docs/recipe.md").read_text()
+    rows = [line.split("|")[2] for line in page.splitlines() if line.startswith('| `"') or line.startswith("| `{")]
+    flags = {row.split("--")[1].split()[0].strip("`") for row in rows}
+    methods = {name for name in dir(Recipe) if not name.startswith("_")} - {"with_parameters", "from_toml", "to_toml"}
+    assert {flag.replace("-", "_") for flag in flags} == methods
+
+
+def test_settings_and_parameters():
+    recipe = Recipe(on_bad="fail", on_ragged="pad", missing_column="null", parameters={"limit": 500})
+    assert recipe == Recipe.from_toml(
+        'on_bad = "fail"\non_ragged = "pad"\nmissing_column = "null"\n[parameters]\nlimit = "500"\n'
+    )
+    assert recipe.with_parameters(limit=3, name="ann") == Recipe(
+        on_bad="fail", on_ragged="pad", missing_column="null", parameters={"limit": "3", "name": "ann"}
+    )
+
+
+def test_a_recipe_comes_from_a_file_and_travels(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(ARTICLE.to_toml())
+    assert Recipe.from_toml(path) == Recipe.from_toml(str(path)) == ARTICLE
+    assert pickle.loads(pickle.dumps(ARTICLE)) == copy.deepcopy(ARTICLE) == ARTICLE
+    path.write_text("stebs = []")
+    with pytest.raises(ValueError, match="(?s)recipe.toml: .*stebs"):
+        Recipe.from_toml(path)
+    with pytest.raises(FileNotFoundError):
+        Recipe.from_toml("missing.toml")
+
+
+def test_a_wrong_expression_is_raised_at_once_with_its_place():
+    with pytest.raises(ValueError) as raised:
+        Recipe().trim().filter("value <= 500 AND (a")
+    assert str(raised.value).startswith("step 2 (filter): ") and "^" in str(raised.value)
+    with pytest.raises(ValueError, match=r"no parameter `:limt`\n.*\n +\^+ did you mean `:limit`"):
+        Recipe(parameters={"limit": 1}).filter("value < :limt")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Recipe(on_bad="ignore"), ValueError, "on_bad: .*`reject`, `null`, `fail`"),
+        (lambda: Recipe().types({"a": "nmber"}), ValueError, "a: unknown variant `nmber`"),
+        (lambda: Recipe().replace("a", "(", ""), ValueError, r"step 1 \(replace\): .*unclosed group"),
+        (lambda: Recipe().outliers("a"), ValueError, "give one of iqr="),
+        (lambda: Recipe().outliers("a", iqr=1, mad=3), ValueError, "give one of iqr="),
+        (lambda: Recipe().outliers("a", quantile=(0.9, 0.1)), ValueError, "the lower first"),
+        (lambda: Recipe().fill("a"), ValueError, "give one of a value and method="),
+        (lambda: Recipe().fill("a", method="mode"), ValueError, "method: unknown variant `mode`"),
+        (lambda: Recipe().select(5), TypeError, "columns"),
+        (lambda: Recipe().select([5]), TypeError, "columns"),
+        (lambda: Recipe.from_toml(5), TypeError, "int"),
+    ],
+)
+def test_wrong_steps(make, error, message):
+    with pytest.raises(error, match=f"(?s){message}"):
+        make()
+
+
+# The job
+
+
+def test_many_files_as_in_the_article(tmp_path):
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    for number in range(20):
+        (inputs / f"{number:02}.csv").write_text(f"Id, Value \n1,{number}\n,\n2,10\n3,1000\n")
+    (inputs / "notes.txt").write_text("not one of them")
+    report = clean(inputs, tmp_path / "out", ARTICLE)
+    assert report.ok and report.raise_for_errors() is report
+    assert [Path(file.output).name for file in report.files] == [f"cleaned_{number:02}.csv" for number in range(20)]
+    assert names(tmp_path / "out") == [f"cleaned_{number:02}.csv" for number in range(20)]
+    with (tmp_path / "out/cleaned_03.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["value"], round(float(row["normalized_value"]), 6)) for row in rows] == [("3", 0.3), ("10", 1)]
+
+
+def test_one_large_file_as_in_the_article_whatever_the_workers(large, tmp_path):
+    outputs = []
+    for workers in (1, 2, 4):
+        out = tmp_path / f"{workers}.csv"
+        report = clean(large, out, LARGE, workers=workers)
+        assert (report.rows_in, report.rows_out) == (100_000, 100_000)
+        outputs.append(out.read_bytes())
+    assert outputs[0] == outputs[1] == outputs[2]
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["id"]) for row in rows] == list(range(100_000))
+    assert [float(row["value"]) for row in rows[:5]] == [7, 1.5, 0, 0, 80]
+
+
+@pytest.mark.parametrize("kind", [str, Path, os.fsencode])
+def test_paths_are_of_any_kind(table, tmp_path, kind):
+    places = {"rejects": kind(tmp_path / "rejects"), "temp_dir": kind(tmp_path)}
+    clean(kind(table), kind(tmp_path / "out.csv"), Recipe().drop_empty_rows(), **places)
+    assert names(tmp_path / "rejects") == ["out.csv.rejects.csv"]
+    assert (tmp_path / "out.csv").read_text() == "Id, Value \n1,5\n2,900\n3,10\n4,x\n"
+
+
+def test_inputs_are_files_directories_and_patterns(tmp_path):
+    for name in ("a.csv", "b.csv", "c.tsv", "d[1].csv"):
+        (tmp_path / name).write_text("x\n1\n")
+    found = []
+    for inputs in (tmp_path, tmp_path / "?.*", [tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "d[1].csv"):
+        report = clean(inputs, tmp_path / f"out{len(found)}/")
+        found.append([Path(file.input).name for file in report.files])
+    assert found == [["a.csv", "b.csv", "c.tsv", "d[1].csv"], ["a.csv", "b.csv", "c.tsv"], ["b.csv", "a.csv"], ["d[1].csv"]]
+
+
+def test_outputs_are_named_or_one(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"x\n{name}\n")
+    clean(tmp_path / "a.csv", f"{tmp_path}/made/")
+    assert names(tmp_path / "made") == ["cleaned_a.csv"]
+    clean(tmp_path / "a.csv", tmp_path / "named", name="{stem}-2.{ext}")
+    assert names(tmp_path / "named") == ["a-2.csv"]
+    clean([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "all.csv", concat=True)
+    assert (tmp_path / "all.csv").read_text() == "x\na\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        (b"a;b\n1;2\n", {"delimiter": ";", "out_delimiter": "\t"}, "a\tb\n1\t2\n"),
+        (b"a|b\n1|2\n", {"delimiter": "auto", "out_delimiter": ","}, "a,b\n1,2\n"),
+        (b"a,b\n'1,2',3\n", {"quote": "'", "out_delimiter": ";"}, "a;b\n'1,2';3\n"),
+        (b'a,b\n"1,2\n', {"quote": None}, 'a,b\n"1,2\n'),
+        (b"# first\na\n# second\n1\n", {"comment": "#"}, "a\n1\n"),
+        (b"1,2\n", {"has_header": False}, "1,2\n"),
+        (b"Title\n\na,b\n1,2\n", {"skip_lines": 2}, "a,b\n1,2\n"),
+        ("a\nü\n".encode("latin-1"), {"encoding": "latin1"}, "a\nü\n"),
+    ],
+)
+def test_how_files_are_read_and_written(tmp_path, text, options, expected):
+    (tmp_path / "in.csv").write_bytes(text)
+    report = clean(tmp_path / "in.csv", tmp_path / "out.csv", **options).raise_for_errors()
+    assert (tmp_path / "out.csv").read_text() == expected
+    assert report.rows_out == 1
+
+
+def test_a_report_accounts_for_every_row(table, tmp_path):
+    report = clean(table, tmp_path / "out.csv", ARTICLE, rejects=tmp_path / "rejects")
+    (file,) = report.files
+    assert (file.input, file.output) == (str(table), str(tmp_path / "out.csv"))
+    assert [(part.name, part.reason, part.rejected, part.rows) for part in file.set_aside] == [
+        ("read", "ragged", True, 1),
+        ("drop_empty_rows", "empty", False, 1),
+        ("filter", "filtered", False, 1),
+        ("filter", "not a number", True, 1),
+    ]
+    assert file.rows_in == 6 == file.rows_out + sum(part.rows for part in file.set_aside)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (6, 2, 2)
+    assert file.rejects == str(tmp_path / "rejects/out.csv.rejects.csv")
+    with open(file.rejects, newline="") as rejects:
+        assert len(list(csv.reader(rejects))) == 1 + 2
+    assert report.ok, "rejects are no failure"
+    assert repr(report) == "<Report: 1 file, 2 of 6 rows, 2 rejected>"
+    assert "1 filtered (filter)" in str(report)
+
+
+def test_a_report_is_plain_when_it_must_be_and_parts_make_one(table, tmp_path):
+    first = clean(table, tmp_path / "1.csv", ARTICLE)
+    second = clean(table, tmp_path / "2.csv", Recipe().filter("no_such > 1"))
+    whole = Report.merge([first, second], seconds=2.5)
+    assert whole.files == first.files + second.files and whole.seconds == 2.5 and not whole.ok
+    plain = whole.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert Report.from_dict(plain) == pickle.loads(pickle.dumps(whole)) == whole
+
+
+def test_a_file_that_fails_costs_no_other_and_can_be_raised(table, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("id\n1\n")
+    report = clean([table, other], tmp_path / "out", ARTICLE)
+    assert [file.error is None for file in report.files] == [True, False]
+    assert not report.ok and report.failed == report.files[1:] and "1 failed" in repr(report)
+    assert names(tmp_path / "out") == ["cleaned_table.csv", "cleaned_table.csv.rejects.csv"]
+    with pytest.raises(CleanError, match="(?s)other.csv: .*no column `value`") as raised:
+        report.raise_for_errors()
+    assert raised.value.report is report and isinstance(raised.value, manyhands.ManyhandsError)
+
+
+@pytest.mark.parametrize("limit", [1, "20%"])
+def test_a_file_with_too_many_rejects_fails(table, tmp_path, limit):
+    report = clean(table, tmp_path / "out.csv", ARTICLE, max_rejects=limit)
+    assert f"more than max_rejects={limit} allows" in report.files[0].error
+    assert clean(table, tmp_path / "out.csv", ARTICLE, max_rejects=2).ok
+
+
+def test_outputs_are_replaced_by_force_only(table, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    with pytest.raises(FileExistsError, match="force=True") as raised:
+        clean(table, out)
+    assert raised.value.filename == str(out) and out.read_text() == "mine"
+    clean(table, out, force=True)
+    assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "options", "error", "message"),
+    [
+        ("missing.csv", "out.csv", {}, FileNotFoundError, "missing.csv"),
+        (["table.csv", "missing.csv"], "out", {}, FileNotFoundError, "missing.csv"),
+        ("*.tsv", "out", {}, FileNotFoundError, "no file matches"),
+        ([], "out", {}, ValueError, "no input"),
+        ("table.csv", "no/out.csv", {}, FileNotFoundError, "no such directory for the output"),
+        ("table.csv", "table.csv", {"force": True}, ValueError, "would overwrite the input"),
+        ("table.csv", "out.csv", {"temp_dir": "no"}, FileNotFoundError, "temporary files"),
+        ("table.csv", "out.csv", {"delimiter": "ab"}, ValueError, "delimiter is one ASCII character"),
+        ("table.csv", "out.csv", {"quote": "ä"}, ValueError, "quote is one ASCII character"),
+        ("table.csv", "out.csv", {"encoding": "klingon"}, ValueError, "klingon"),
+        ("table.csv", "out.csv", {"max_rejects": "many"}, ValueError, "max_rejects is"),
+        ("table.csv", "out.csv", {"max_rejects": -1}, ValueError, "max_rejects is at least 0"),
+        ("table.csv", "out.csv", {"skip_lines": -1}, ValueError, "skip_lines is at least 0"),
+        ("table.csv", "out.csv", {"workers": 0}, ValueError, "workers is at least 1"),
+        ("table.csv", "out.csv", {"memory": -5}, ValueError, "memory is at least 1"),
+        ("table.csv", "-", {"name": "x"}, ValueError, "name= is for outputs in a directory"),
+        ("table.csv", "out.csv", {"name": "x", "concat": True}, ValueError, "name= is for outputs in a directory"),
+        ("table.csv", "out/", {"name": "{no}"}, ValueError, "{no} is none of"),
+        ("table.csv", "out.csv", {"recipe": "trim"}, TypeError, "recipe"),
+        ("table.csv", "out.csv", {"skip_lines": "1"}, TypeError, "skip_lines"),
+        ("table.csv", "out.csv", {"no_such": 1}, TypeError, "no_such"),
+        (5, "out.csv", {}, TypeError, "int"),
+    ],
+)
+def test_wrong_use_writes_nothing(table, tmp_path, monkeypatch, inputs, output, options, error, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        clean(inputs, output, **options)
+    assert names(".") == ["table.csv"]
+
+
+# Ways to end, and what can be seen meanwhile
+
+
+def test_progress_is_told(large, tmp_path):
+    told = []
+    clean(large, tmp_path / "out.csv", LARGE, workers=1, progress=told.append)
+    assert all(state.files == 1 and state.files_done <= 1 for state in told)
+    done = [state.bytes_done for state in told]
+    assert done == sorted(done) and all(state.bytes_done <= state.bytes for state in told)
+    last = told[-1]
+    assert (last.files_done, last.rows, last.bytes_done) == (1, 100_000, last.bytes)
+
+
+def test_what_progress_raises_ends_the_job(tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    with pytest.raises(ZeroDivisionError):
+        clean(pipe, tmp_path / "out.csv", progress=lambda state: 1 / 0)
+    os.close(writer)
+    assert names(tmp_path) == ["pipe.csv"]
+
+
+def test_a_bar_is_shown_if_asked_for(run_script, table):
+    source = """
+        import manyhands, sys
+        sys.modules["tqdm"] = None
+        manyhands.clean(sys.argv[1], "with.csv", progress=True)
+        print(manyhands.clean(sys.argv[1], "without.csv"), flush=True)
+    """
+    script = run_script(source, table)
+    assert len(script.err.splitlines()) == 1 and f"{table.stat().st_size}/{table.stat().st_size} 100%" in script.err
+
+
+def test_other_threads_run_meanwhile(tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reports = []
+    thread = threading.Thread(daemon=True, target=lambda: reports.append(clean(pipe, tmp_path / "out.csv", workers=1)))
+    thread.start()
+    # This waits for the job, which waits for this.
+    pipe.write_bytes(b"x\n1\n")
+    thread.join(60)
+    assert reports[0].rows_out == 1
+
+
+WAITING = """
+    import manyhands, sys
+    try:
+        manyhands.clean("pipe.csv", "out.csv", manyhands.Recipe().dedupe())
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_is_keyboard_interrupt_and_leaves_nothing(start_script, tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"x\n1\n")
+    script = start_script(WAITING)
+    outside.wait_until(lambda: outside.children(script.pid), "a worker")
+    script.interrupt()
+    script.wait_for("interrupted")
+    script.finish()
+    os.close(writer)
+    assert not [name for name in names(tmp_path) if "out.csv" in name]
+
+
+def test_workers_that_cannot_be_started_are_told(run_script, table):
+    source = """
+        import manyhands, multiprocessing, sys
+        multiprocessing.set_executable("/no/such/python")
+        print(manyhands.clean(sys.argv[1], "out.csv").files[0].error)
+    """
+    assert "workers cannot be started" in run_script(source, table).out
+
+
+def test_a_task_of_a_pool_may_clean(pool, table, tmp_path):
+    outputs = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    report = Report.merge(pool.starmap(clean, [(table, output, ARTICLE) for output in outputs]), seconds=0)
+    assert [file.rows_out for file in report.files] == [2, 2]
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() != b""
+
+
+def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
+    killed = []
+
+    def kill_one(state):
+        if len(killed) < 3 and (workers := [pid for pid in outside.children() if outside.threads_of_ours(pid)]):
+            os.kill(workers[0], signal.SIGKILL)
+            killed.append(workers[0])
+
+    # A stream, so that the job cannot be done before the last is killed.
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reports = []
+    out = tmp_path / "out.csv"
+    thread = threading.Thread(daemon=True, target=lambda: reports.append(clean(pipe, out, LARGE, workers=2, progress=kill_one)))
+    thread.start()
+    text = large.read_bytes()
+    with pipe.open("wb") as file:
+        for part in range(4):
+            file.write(text[part * len(text) // 4 : (part + 1) * len(text) // 4])
+            file.flush()
+            outside.wait_until(lambda: len(killed) >= min(part + 1, 3), "a worker to kill")
+    thread.join(60)
+    assert len(set(killed)) == 3 and reports[0].raise_for_errors().rows_out == 100_000
+    clean(large, tmp_path / "expected.csv", LARGE)
+    assert out.read_bytes() == (tmp_path / "expected.csv").read_bytes()
