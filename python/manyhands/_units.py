@@ -47,17 +47,24 @@ class Units:
         return max(size, 1)
 
     def add(self, tasks):
-        """Adds so many tasks, or what is left; says whether there may be more."""
-        if not self.several:
-            units = list(itertools.islice(self._items, tasks))
-        else:
-            self._size = size = self._next_size()
-            chunks = iter(lambda: list(itertools.islice(self._items, size)), [])
-            units = list(itertools.islice(chunks, tasks))
+        """Adds so many tasks, or what is left; says whether there may be more. Raises what the source
+        raises, once what it gave before is added."""
+        if self.several:
+            self._size = self._next_size()
+        units, error = [], None
+        try:
+            # What was pulled stays in the list if the source raises.
+            units.extend(itertools.islice(self._items, tasks * self._size))
+        except BaseException as raised:
+            error = raised
+        if self.several:
             if self._left is not None:
-                self._left -= sum(map(len, units))
+                self._left -= len(units)
+            units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         if units:
             self._gather.add(dump_each(units), self._mode, self._size)
+        if error is not None:
+            raise error
         return len(units) == tasks
 
     def add_all(self):
