@@ -438,7 +438,7 @@ impl Runner<'_> {
                 HeadFound::More if buffer.len() > dialect.max_record => {
                     return Err(work::UNTERMINATED_HEADER.to_owned().into());
                 }
-                HeadFound::More => wanted = 2 * wanted.max(buffer.len()),
+                HeadFound::More => wanted = 2 * buffer.len().max(SNIFFED),
             }
         };
         let header = buffer[head.header.clone()].to_vec();
@@ -957,7 +957,7 @@ impl Streaming {
         }
         loop {
             let full = self.buffer.len() >= self.chunk_bytes;
-            let waits = !full && !self.stream.at_end && !self.stream.is_ready(0);
+            let waits = !self.stream.at_end && !self.stream.is_ready(0);
             if full || waits && idle {
                 if let Some(at) = self.cutter.find(&self.buffer) {
                     let rest = self.buffer.split_off(at);
