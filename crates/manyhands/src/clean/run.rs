@@ -546,8 +546,9 @@ impl Runner<'_> {
                 let work = WholeWork {
                     path: path.clone(),
                     to: output.as_ref().map(|draft| draft.temporary().to_owned()),
-                    to_name: active.route.target_name(),
                     rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
+                    to_name: active.route.target_name(),
+                    rejects_name: active.route.rejects_name(),
                 };
                 (call.submit_raw_with(&self.whole, work::whole, work), 0)
             }

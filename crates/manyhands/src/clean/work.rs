@@ -18,7 +18,6 @@ use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
 use super::MaxRejects;
-use super::output::told;
 use super::read::{Reading, decode};
 
 thread_local! {
@@ -70,11 +69,12 @@ pub(super) struct WholeWork {
     /// Where clean bytes are written; `None`: they are the reply's.
     #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
-    /// The output's name for messages.
-    pub(super) to_name: String,
     /// Where rejects are written, if there are any.
     #[serde(with = "path_bytes::optional")]
     pub(super) rejects_to: Option<PathBuf>,
+    /// The names of both for messages.
+    pub(super) to_name: String,
+    pub(super) rejects_name: String,
 }
 
 /// What became of one small file.
@@ -257,7 +257,8 @@ fn clean_file(
         if let Some(path) = work.rejects_to.as_ref().filter(|_| known.has_rejects) {
             let mut text = REJECTS_HEADER.to_vec();
             rejects.iter().for_each(|some| some.write(&plan, &name, &mut text));
-            fs::write(path, text).map_err(|error| told("cannot write", path, &error))?;
+            fs::write(path, text)
+                .map_err(|error| format!("cannot write {}: {error}", work.rejects_name))?;
         }
     } else {
         known.report.notes.push("the file is empty".to_owned());
