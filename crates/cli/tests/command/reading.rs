@@ -55,6 +55,20 @@ fn encodings() {
 }
 
 #[test]
+fn bytes_are_counted_as_they_were_before_they_were_decoded() {
+    let text: Vec<u8> = "\u{feff}a\n1\n2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for expression in ["b = a", "b = max(a)"] {
+        let dir = Dir::new().file("in.csv", &text);
+        let flags = ["--derive", expression, "--report", "r.json"];
+        for input in ["in.csv", "-"] {
+            let command = ["clean", input, "-o", "out.csv", "--force"];
+            dir.command(command.iter().chain(&flags)).input(&text).run().done();
+            assert!(dir.read("r.json").contains("\"bytes_in\": 14,"), "{}", dir.read("r.json"));
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf8_pass() {
     let dir = Dir::new().file("in.csv", b"name\nK\xf6ln\n");
     dir.clean("in.csv -o out.csv").done();

@@ -239,6 +239,8 @@ enum Source {
         chunk_bytes: u64,
         chunks: usize,
         size: u64,
+        /// How long the input is: of one that was decoded not what the file has.
+        bytes_in: u64,
         _spool: Option<File>,
     },
     Stream(Box<Streaming>),
@@ -462,8 +464,8 @@ impl Runner<'_> {
                 return Err("it has no path".to_owned().into());
             };
             let chunks = evenly(size);
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
+            let chunk_bytes = chunk_bytes as u64;
+            let source = Source::File { chunk_bytes, chunks, size, bytes_in: size, _spool: None };
             (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -479,8 +481,8 @@ impl Runner<'_> {
             let path =
                 PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
             let (size, chunks) = (stamp.size, evenly(stamp.size));
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
+            let (chunk_bytes, bytes_in) = (chunk_bytes as u64, stream.read);
+            let source = Source::File { chunk_bytes, chunks, size, bytes_in, _spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
@@ -924,7 +926,7 @@ impl Chunks {
         finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
         report.notes.append(&mut self.notes);
         report.bytes_in = match &self.source {
-            Source::File { size, .. } => *size,
+            Source::File { bytes_in, .. } => *bytes_in,
             Source::Stream(streaming) => {
                 let malformed = streaming.stream.malformed();
                 report.notes.extend(note_of_decoding("the input", malformed));
