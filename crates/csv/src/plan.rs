@@ -642,7 +642,14 @@ impl Builder {
                 }
             }
             if columns.len() == 1 && header.is_empty() {
-                header.extend(b"\"\"");
+                // Nothing would be a blank line.
+                match dialect.quote {
+                    Some(quote) => header.extend([quote, quote]),
+                    None => {
+                        return Err("a header of one empty name cannot be written without quotes"
+                            .to_owned());
+                    }
+                }
             }
         }
         let needs = |operation: &Operation| operation.need() != Need::Nothing;
