@@ -84,6 +84,29 @@ fn max_record_fails_a_file_with_the_line() {
 }
 
 #[test]
+fn max_record_fails_a_stream_and_a_header_with_the_line() {
+    let dir = Dir::new();
+    let (long, short) = ("x".repeat(3 << 20), "a\n1\n".repeat(1 << 20));
+    let flags = ["clean", "-", "-o", "out.csv", "--max-record", "1K"];
+    for (input, line, what) in [
+        (format!("a\n1\n2\n{long}\n3\n"), 4, "record"),
+        (format!("{short}\"{long}"), (2 << 20) + 1, "record"),
+        (format!("\n\n{long}\n1\n"), 3, "header"),
+        (format!("\n\"{long}"), 2, "header"),
+    ] {
+        let outcome = dir.command(flags).input(&input).run();
+        outcome.status(1).says(&format!("error: -: line {line}: a {what} of more than 1024 bytes"));
+        let dir = Dir::with(&input);
+        let outcome = dir.clean("in.csv -o out.csv --max-record 1K");
+        outcome.status(1).says(&format!("in.csv: line {line}: a {what} of more than 1024 bytes"));
+    }
+    assert_eq!(dir.names(), [] as [&str; 0]);
+    // A small file is read as a whole.
+    let dir = Dir::with("a,long,header\n1,2,3\n");
+    dir.clean("in.csv -o out.csv --max-record 8").status(1).says("line 1: a header of more than 8");
+}
+
+#[test]
 fn an_empty_file_and_one_with_a_header_only() {
     assert_eq!(selected("in.csv", b"", &[]), "");
     assert_eq!(selected("in.csv", b"\n\n", &[]), "");
@@ -97,4 +120,12 @@ fn header_names_that_are_empty_or_doubled_are_made_unique_and_told() {
         .done()
         .prints("a,column_2,a_2\n1,2,3\n")
         .says("warning: in.csv: column 2");
+}
+
+#[test]
+fn a_great_many_equal_names_are_made_unique_too() {
+    let dir = Dir::with(&format!("{}b\n", "a,".repeat(200_000)));
+    dir.clean("in.csv -o out.csv --quiet").done();
+    let text = dir.read("out.csv");
+    assert!(text.starts_with("a,a_2,a_3,") && text.ends_with(",a_199999,a_200000,b\n"));
 }

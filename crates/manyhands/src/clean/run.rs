@@ -437,8 +437,14 @@ impl Runner<'_> {
                     break (dialect, head);
                 }
                 HeadFound::Unterminated => return Err(work::UNTERMINATED_HEADER.to_owned().into()),
+                HeadFound::TooLong(lines) => {
+                    return Err(work::header_too_long(lines, dialect.max_record).into());
+                }
+                // Blank lines, comments, lines to skip.
                 HeadFound::More if buffer.len() > dialect.max_record => {
-                    return Err(work::UNTERMINATED_HEADER.to_owned().into());
+                    return Err(
+                        format!("there is no header in its first {} bytes", buffer.len()).into()
+                    );
                 }
                 HeadFound::More => wanted = 2 * buffer.len().max(SNIFFED),
             }
@@ -769,8 +775,8 @@ impl Chunks {
             Source::File { chunks, .. } if self.next == *chunks => return Ok(Step::Nothing),
             Source::File { .. } => Vec::new(),
             Source::Stream(streaming) => {
-                let idle = self.next == self.course.next_chunk();
-                match streaming.next(self.next, idle, reading, self.context.dialect.max_record)? {
+                let max_record = self.context.dialect.max_record;
+                match streaming.next(self.next, &self.course, reading, max_record)? {
                     Some(bytes) => bytes,
                     None => return Ok(Step::Nothing),
                 }
@@ -951,13 +957,14 @@ impl Streaming {
     fn next(
         &mut self,
         chunk: usize,
-        idle: bool,
+        course: &Course,
         reading: &Reading,
         max_record: usize,
     ) -> Result<Option<Vec<u8>>, Fail> {
         if self.chunks.is_some() {
             return Ok(None);
         }
+        let idle = chunk == course.next_chunk();
         loop {
             let full = self.buffer.len() >= self.chunk_bytes;
             let waits = !self.stream.at_end && !self.stream.is_ready(0);
@@ -969,7 +976,8 @@ impl Streaming {
                     return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
                 }
                 if self.buffer.len() > max_record + self.chunk_bytes {
-                    return Err(format!("a record of more than {max_record} bytes; is a quote missing? --max-record allows longer ones").into());
+                    // Its line is known when the chunks before it are done.
+                    return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
                 }
             }
             if waits {

@@ -235,6 +235,7 @@ fn clean_file(
     let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
         HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
+        HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
         HeadFound::Nothing | HeadFound::More => None,
     };
     let mut known = WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
@@ -277,6 +278,13 @@ pub(super) const SNIFFED: usize = 64 << 10;
 
 pub(super) const UNTERMINATED_HEADER: &str =
     "the header begins with a quote that is never closed; --quote none reads quotes as text";
+
+pub(super) fn header_too_long(lines_before: u64, limit: usize) -> String {
+    let line = lines_before + 1;
+    format!(
+        "line {line}: a header of more than {limit} bytes; is a quote missing? --max-record allows longer ones"
+    )
+}
 
 pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<String> {
     (malformed > 0)
