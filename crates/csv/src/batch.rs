@@ -167,7 +167,10 @@ impl<'a> Batch<'a> {
         match self.plan.on_ragged {
             OnRagged::Reject => {}
             OnRagged::Fail => {
-                let message = format!("a record with {fields} fields; the header has {wanted}");
+                let message = match fields {
+                    1 => format!("a record with 1 field; the header has {wanted}"),
+                    _ => format!("a record with {fields} fields; the header has {wanted}"),
+                };
                 self.fail_at(self.start(row), message);
                 return false;
             }

@@ -8,6 +8,7 @@
 //! Nothing of an outcome is used before the state in which its chunk begins is known and agrees
 //! with what the worker assumed.
 
+use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
@@ -110,6 +111,11 @@ impl Course {
     /// How many records were rejected so far, in the last pass.
     pub fn rejected(&self) -> u64 {
         self.tally.rejected()
+    }
+
+    /// Why the file fails if the record behind the accepted chunks has more than `limit` bytes.
+    pub fn too_long(&self, limit: usize) -> String {
+        format!("line {}: {}", self.lines + 1, too_long(limit))
     }
 
     /// What a worker must know to do a chunk in this pass.

@@ -30,6 +30,8 @@ pub enum HeadFound {
     More,
     /// The header began inside quotes that the file never closes.
     Unterminated,
+    /// The header is longer than a record may be; so many lines ended before it.
+    TooLong(u64),
 }
 
 /// Finds the header in the first bytes of a file; `at_end` says that they are all. `skip_lines`
@@ -66,6 +68,9 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     let Some(start) = start else {
         return if at_end { HeadFound::Nothing } else { HeadFound::More };
     };
+    if end.unwrap_or(bytes.len()) - start > dialect.max_record {
+        return HeadFound::TooLong(count_lines(&bytes[..start], false));
+    }
     let end = match end {
         // What follows a CR belongs to its line end and must be there to be seen.
         Some(end) if at_end || end + 1 < bytes.len() => end,

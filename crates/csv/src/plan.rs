@@ -4,7 +4,7 @@
 //! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
 //! plan: the rows are read once more for it, see [`pass`](crate::pass).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -267,13 +267,15 @@ fn normalize(name: &str) -> String {
 fn make_unique(names: &mut [String], mut told: impl FnMut(String)) {
     let all: HashSet<String> = names.iter().cloned().collect();
     let mut seen = HashSet::new();
+    // The next number for a name, so that the last of many equal ones does not try all before.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     for (at, name) in names.iter_mut().enumerate() {
         let base = if name.is_empty() { format!("column_{}", at + 1) } else { name.clone() };
         let mut unique = base.clone();
-        let mut number = 2;
         while seen.contains(&unique) || unique != *name && all.contains(&unique) {
+            let number = numbers.entry(base.clone()).or_insert(2);
             unique = format!("{base}_{number}");
-            number += 1;
+            *number += 1;
         }
         if unique != *name {
             let was = if name.is_empty() {
@@ -642,7 +644,14 @@ impl Builder {
                 }
             }
             if columns.len() == 1 && header.is_empty() {
-                header.extend(b"\"\"");
+                // Nothing would be a blank line.
+                match dialect.quote {
+                    Some(quote) => header.extend([quote, quote]),
+                    None => {
+                        return Err("a header of one empty name cannot be written without quotes"
+                            .to_owned());
+                    }
+                }
             }
         }
         let needs = |operation: &Operation| operation.need() != Need::Nothing;

@@ -142,14 +142,19 @@ fn interrupted(child: Child, with: Signal) -> Outcome {
 
 #[test]
 fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
-    for with in [Signal::INT, Signal::TERM] {
-        for flags in [&[][..], &["--derive", "c = a / max(a)"]] {
+    let long_record = format!("a,b\n1,\"{}", "x".repeat(3 << 20));
+    for begun in ["", "a", "a,b", "\"a,b", &many_rows(), &long_record] {
+        for (with, flags) in
+            [(Signal::INT, &[][..]), (Signal::TERM, &["--derive", "c = a / max(a)"])]
+        {
             let dir = Dir::new();
             let command =
                 ["clean", "-", "-o", "out.csv", "--report", "r.json", "--save-recipe", "r.toml"];
             let mut child = dir.command(command.iter().chain(flags)).start();
             let mut stdin = child.stdin.take().unwrap();
-            stdin.write_all(many_rows().as_bytes()).unwrap();
+            stdin.write_all(begun.as_bytes()).unwrap();
+            // It has read all there is.
+            assert!(eventually(|| rustix::io::ioctl_fionread(&stdin).unwrap() == 0));
             interrupted(child, with).status(130).prints("").says("error: interrupted");
             assert_eq!(dir.names(), [] as [&str; 0]);
             dir.assert_no_temporary_file();

@@ -185,3 +185,14 @@ fn a_device_is_written_directly() {
     dir.clean("in.csv -o /dev/null").done();
     dir.clean("in.csv -o /dev/stdout").done().prints(TEXT);
 }
+
+#[test]
+fn a_name_may_be_as_long_as_names_can_be() {
+    let name = format!("{}.csv", "n".repeat(243));
+    let dir = Dir::new().file(&name, "a,b\n1,2\n3\n");
+    // Its rejects would have a longer name than there can be.
+    let outcome = dir.clean(&format!("{name} -o out/"));
+    outcome.status(1).says(&format!("cannot write out/cleaned_{name}.rejects.csv: "));
+    dir.clean(&format!("{name} -o out/ --on-ragged pad")).done();
+    assert_eq!(dir.read(&format!("out/cleaned_{name}")), "a,b\n1,2\n3,\n");
+}

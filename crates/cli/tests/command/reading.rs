@@ -55,6 +55,20 @@ fn encodings() {
 }
 
 #[test]
+fn bytes_are_counted_as_they_were_before_they_were_decoded() {
+    let text: Vec<u8> = "\u{feff}a\n1\n2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for expression in ["b = a", "b = max(a)"] {
+        let dir = Dir::new().file("in.csv", &text);
+        let flags = ["--derive", expression, "--report", "r.json"];
+        for input in ["in.csv", "-"] {
+            let command = ["clean", input, "-o", "out.csv", "--force"];
+            dir.command(command.iter().chain(&flags)).input(&text).run().done();
+            assert!(dir.read("r.json").contains("\"bytes_in\": 14,"), "{}", dir.read("r.json"));
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf8_pass() {
     let dir = Dir::new().file("in.csv", b"name\nK\xf6ln\n");
     dir.clean("in.csv -o out.csv").done();
@@ -67,6 +81,29 @@ fn max_record_fails_a_file_with_the_line() {
     let outcome = dir.clean("in.csv -o out.csv --max-record 16");
     outcome.status(1).says("error: in.csv: ").says("line 3").says("--max-record");
     assert_eq!(dir.names(), ["in.csv"]);
+}
+
+#[test]
+fn max_record_fails_a_stream_and_a_header_with_the_line() {
+    let dir = Dir::new();
+    let (long, short) = ("x".repeat(3 << 20), "a\n1\n".repeat(1 << 20));
+    let flags = ["clean", "-", "-o", "out.csv", "--max-record", "1K"];
+    for (input, line, what) in [
+        (format!("a\n1\n2\n{long}\n3\n"), 4, "record"),
+        (format!("{short}\"{long}"), (2 << 20) + 1, "record"),
+        (format!("\n\n{long}\n1\n"), 3, "header"),
+        (format!("\n\"{long}"), 2, "header"),
+    ] {
+        let outcome = dir.command(flags).input(&input).run();
+        outcome.status(1).says(&format!("error: -: line {line}: a {what} of more than 1024 bytes"));
+        let dir = Dir::with(&input);
+        let outcome = dir.clean("in.csv -o out.csv --max-record 1K");
+        outcome.status(1).says(&format!("in.csv: line {line}: a {what} of more than 1024 bytes"));
+    }
+    assert_eq!(dir.names(), [] as [&str; 0]);
+    // A small file is read as a whole.
+    let dir = Dir::with("a,long,header\n1,2,3\n");
+    dir.clean("in.csv -o out.csv --max-record 8").status(1).says("line 1: a header of more than 8");
 }
 
 #[test]
@@ -83,4 +120,12 @@ fn header_names_that_are_empty_or_doubled_are_made_unique_and_told() {
         .done()
         .prints("a,column_2,a_2\n1,2,3\n")
         .says("warning: in.csv: column 2");
+}
+
+#[test]
+fn a_great_many_equal_names_are_made_unique_too() {
+    let dir = Dir::with(&format!("{}b\n", "a,".repeat(200_000)));
+    dir.clean("in.csv -o out.csv --quiet").done();
+    let text = dir.read("out.csv");
+    assert!(text.starts_with("a,a_2,a_3,") && text.ends_with(",a_199999,a_200000,b\n"));
 }

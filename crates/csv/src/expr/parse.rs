@@ -616,6 +616,14 @@ impl<'s> Reader<'s> {
             (Some(Ok(line)), Some(Ok(column))) => self.at(Location { line, column }),
             _ => self.source.len()..self.source.len(),
         };
+        if message.starts_with("No infix parser for token ") {
+            let rest = &self.source[span.start..];
+            let sign = rest.find(|char: char| char.is_alphanumeric() || char.is_whitespace());
+            let sign = &rest[..sign.unwrap_or(rest.len())];
+            let error =
+                self.error(format!("unexpected `{sign}`"), span.start..span.start + sign.len());
+            return if sign == "&&" { error.hint("it is written AND") } else { error };
+        }
         let message = lower_first(message).replacen("expected: ", "expected ", 1);
         let message = match message.rsplit_once(", found: ") {
             Some((expected, found)) => format!("{expected}, found {}", shown(found)),

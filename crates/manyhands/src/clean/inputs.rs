@@ -48,6 +48,10 @@ impl Route {
             Target::File(path) => path.display().to_string(),
         }
     }
+
+    pub(super) fn rejects_name(&self) -> String {
+        self.rejects.as_ref().map_or_else(String::new, |path| path.display().to_string())
+    }
 }
 
 fn usage(message: impl Into<String>) -> CleanError {

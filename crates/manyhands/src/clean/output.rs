@@ -1,8 +1,10 @@
 //! Files that appear under their names only when they are complete.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,8 +31,11 @@ impl Draft {
     /// A draft for `path`; nothing is made yet.
     pub(super) fn new(path: &Path) -> Draft {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        // As much of its name as fits, with what is added, into the 255 bytes of a name.
+        const OWN: usize = 200;
+        let own = path.file_name().unwrap_or_default().as_bytes();
         let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
+        name.push(OsStr::from_bytes(&own[..own.len().min(OWN)]));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         name.push(format!(".{}-{number}.tmp", std::process::id()));
         Draft { path: path.to_owned(), temporary: path.with_file_name(name), published: false }

@@ -166,7 +166,6 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Takes what [`Reading::encoding`] found out from the first bytes, which are given back here.
     pub(super) fn new(file: File) -> Stream {
         Stream { file, decoding: None, raw: vec![0; 256 << 10], read: 0, at_end: false }
     }
@@ -189,37 +188,34 @@ impl Stream {
         }
     }
 
-    /// Appends what the next read gives to `out`. The first bytes decide on the encoding.
+    /// Appends what the next read gives to `out`; it blocks unless the stream
+    /// [`is_ready`](Self::is_ready). The first bytes decide on the encoding, and are kept until
+    /// there are enough of them: a byte order mark may come in pieces.
     pub(super) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> io::Result<()> {
-        let begins = self.read == 0;
-        let mut count = 0;
-        loop {
-            match self.file.read(&mut self.raw[count..]) {
-                Ok(0) => {
-                    self.at_end = true;
-                    break;
-                }
-                Ok(more) => count += more,
+        const ENOUGH: u64 = 4;
+        let begins = self.read < ENOUGH;
+        let kept = if begins { self.read as usize } else { 0 };
+        let count = loop {
+            match self.file.read(&mut self.raw[kept..]) {
+                Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A pipe that somebody else emptied meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !begins => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_ready(50);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
-            // A byte order mark may come in pieces.
-            if !begins || count >= 4 {
-                break;
-            }
+        };
+        self.at_end = count == 0;
+        self.read += count as u64;
+        if self.read < ENOUGH && !self.at_end {
+            return Ok(());
         }
-        if begins && let Some(encoding) = reading.encoding(&self.raw[..count]) {
+        let bytes = &self.raw[..kept + count];
+        if begins && let Some(encoding) = reading.encoding(bytes) {
             self.decoding = Some(Decoding { decoder: encoding.new_decoder(), malformed: 0 });
         }
-        self.read += count as u64;
         match &mut self.decoding {
-            Some(decoding) => decoding.push(&self.raw[..count], self.at_end, out),
-            None => out.extend_from_slice(&self.raw[..count]),
+            Some(decoding) => decoding.push(bytes, self.at_end, out),
+            None => out.extend_from_slice(bytes),
         }
         Ok(())
     }

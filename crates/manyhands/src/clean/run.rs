@@ -239,6 +239,8 @@ enum Source {
         chunk_bytes: u64,
         chunks: usize,
         size: u64,
+        /// How long the input is: of one that was decoded not what the file has.
+        bytes_in: u64,
         _spool: Option<File>,
     },
     Stream(Box<Streaming>),
@@ -435,10 +437,16 @@ impl Runner<'_> {
                     break (dialect, head);
                 }
                 HeadFound::Unterminated => return Err(work::UNTERMINATED_HEADER.to_owned().into()),
-                HeadFound::More if buffer.len() > dialect.max_record => {
-                    return Err(work::UNTERMINATED_HEADER.to_owned().into());
+                HeadFound::TooLong(lines) => {
+                    return Err(work::header_too_long(lines, dialect.max_record).into());
                 }
-                HeadFound::More => wanted = 2 * wanted.max(buffer.len()),
+                // Blank lines, comments, lines to skip.
+                HeadFound::More if buffer.len() > dialect.max_record => {
+                    return Err(
+                        format!("there is no header in its first {} bytes", buffer.len()).into()
+                    );
+                }
+                HeadFound::More => wanted = 2 * buffer.len().max(SNIFFED),
             }
         };
         let header = buffer[head.header.clone()].to_vec();
@@ -462,8 +470,8 @@ impl Runner<'_> {
                 return Err("it has no path".to_owned().into());
             };
             let chunks = evenly(size);
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
+            let chunk_bytes = chunk_bytes as u64;
+            let source = Source::File { chunk_bytes, chunks, size, bytes_in: size, _spool: None };
             (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -479,8 +487,8 @@ impl Runner<'_> {
             let path =
                 PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
             let (size, chunks) = (stamp.size, evenly(stamp.size));
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
+            let (chunk_bytes, bytes_in) = (chunk_bytes as u64, stream.read);
+            let source = Source::File { chunk_bytes, chunks, size, bytes_in, _spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
@@ -546,8 +554,9 @@ impl Runner<'_> {
                 let work = WholeWork {
                     path: path.clone(),
                     to: output.as_ref().map(|draft| draft.temporary().to_owned()),
-                    to_name: active.route.target_name(),
                     rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
+                    to_name: active.route.target_name(),
+                    rejects_name: active.route.rejects_name(),
                 };
                 (call.submit_raw_with(&self.whole, work::whole, work), 0)
             }
@@ -766,8 +775,8 @@ impl Chunks {
             Source::File { chunks, .. } if self.next == *chunks => return Ok(Step::Nothing),
             Source::File { .. } => Vec::new(),
             Source::Stream(streaming) => {
-                let idle = self.next == self.course.next_chunk();
-                match streaming.next(self.next, idle, reading, self.context.dialect.max_record)? {
+                let max_record = self.context.dialect.max_record;
+                match streaming.next(self.next, &self.course, reading, max_record)? {
                     Some(bytes) => bytes,
                     None => return Ok(Step::Nothing),
                 }
@@ -923,7 +932,7 @@ impl Chunks {
         finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
         report.notes.append(&mut self.notes);
         report.bytes_in = match &self.source {
-            Source::File { size, .. } => *size,
+            Source::File { bytes_in, .. } => *bytes_in,
             Source::Stream(streaming) => {
                 let malformed = streaming.stream.malformed();
                 report.notes.extend(note_of_decoding("the input", malformed));
@@ -948,16 +957,17 @@ impl Streaming {
     fn next(
         &mut self,
         chunk: usize,
-        idle: bool,
+        course: &Course,
         reading: &Reading,
         max_record: usize,
     ) -> Result<Option<Vec<u8>>, Fail> {
         if self.chunks.is_some() {
             return Ok(None);
         }
+        let idle = chunk == course.next_chunk();
         loop {
             let full = self.buffer.len() >= self.chunk_bytes;
-            let waits = !full && !self.stream.at_end && !self.stream.is_ready(0);
+            let waits = !self.stream.at_end && !self.stream.is_ready(0);
             if full || waits && idle {
                 if let Some(at) = self.cutter.find(&self.buffer) {
                     let rest = self.buffer.split_off(at);
@@ -966,7 +976,8 @@ impl Streaming {
                     return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
                 }
                 if self.buffer.len() > max_record + self.chunk_bytes {
-                    return Err(format!("a record of more than {max_record} bytes; is a quote missing? --max-record allows longer ones").into());
+                    // Its line is known when the chunks before it are done.
+                    return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
                 }
             }
             if waits {

@@ -18,7 +18,6 @@ use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
 use super::MaxRejects;
-use super::output::told;
 use super::read::{Reading, decode};
 
 thread_local! {
@@ -70,11 +69,12 @@ pub(super) struct WholeWork {
     /// Where clean bytes are written; `None`: they are the reply's.
     #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
-    /// The output's name for messages.
-    pub(super) to_name: String,
     /// Where rejects are written, if there are any.
     #[serde(with = "path_bytes::optional")]
     pub(super) rejects_to: Option<PathBuf>,
+    /// The names of both for messages.
+    pub(super) to_name: String,
+    pub(super) rejects_name: String,
 }
 
 /// What became of one small file.
@@ -235,6 +235,7 @@ fn clean_file(
     let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
         HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
+        HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
         HeadFound::Nothing | HeadFound::More => None,
     };
     let mut known = WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
@@ -257,7 +258,8 @@ fn clean_file(
         if let Some(path) = work.rejects_to.as_ref().filter(|_| known.has_rejects) {
             let mut text = REJECTS_HEADER.to_vec();
             rejects.iter().for_each(|some| some.write(&plan, &name, &mut text));
-            fs::write(path, text).map_err(|error| told("cannot write", path, &error))?;
+            fs::write(path, text)
+                .map_err(|error| format!("cannot write {}: {error}", work.rejects_name))?;
         }
     } else {
         known.report.notes.push("the file is empty".to_owned());
@@ -276,6 +278,13 @@ pub(super) const SNIFFED: usize = 64 << 10;
 
 pub(super) const UNTERMINATED_HEADER: &str =
     "the header begins with a quote that is never closed; --quote none reads quotes as text";
+
+pub(super) fn header_too_long(lines_before: u64, limit: usize) -> String {
+    let line = lines_before + 1;
+    format!(
+        "line {line}: a header of more than {limit} bytes; is a quote missing? --max-record allows longer ones"
+    )
+}
 
 pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<String> {
     (malformed > 0)

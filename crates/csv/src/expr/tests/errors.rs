@@ -35,6 +35,8 @@ fn errors_show_the_place_and_what_was_meant() {
         ("a", "a >", "expected an expression, found the end\n  a >\n     ^"),
         ("a", "a > 1)", "unexpected `)`\n  a > 1)\n       ^"),
         ("a", "(a > 1", "expected ), found the end\n  (a > 1\n        ^"),
+        ("a", "a >> 1", "unexpected `>>`\n  a >> 1\n    ^^"),
+        ("a", "a && 1", "unexpected `&&`\n  a && 1\n    ^^ it is written AND"),
         ("a", "a = 'x", "unterminated string literal\n  a = 'x\n      ^"),
         ("a", "", "expected an expression, found the end\n  \n  ^"),
         ("a", "a > 1; b", "unexpected `;`\n  a > 1; b\n       ^"),
