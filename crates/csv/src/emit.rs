@@ -116,8 +116,7 @@ fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
 
 /// Whether a row begins right after the line end of the one before.
 fn can_join(batch: &Batch, row: usize) -> bool {
-    batch.plan.dialect.comment.is_none()
-        && batch.start(row) == record::after_line_end(batch.bytes, batch.end(row - 1))
+    batch.start(row) == record::after_line_end(batch.bytes, batch.end(row - 1))
 }
 
 fn stretches<'a>(batch: &'a Batch, same_delimiter: bool) -> Vec<Stretch<'a>> {

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use crate::drive::{Way, clean};
 
 /// One recipe for each step kind, and some that mix them, over columns `a` and `b`.
-const RECIPES: [&str; 22] = [
+const RECIPES: [&str; 23] = [
     "steps = []",
     "steps = ['drop_empty_rows']",
     "steps = ['normalize_columns']",
@@ -25,6 +25,7 @@ const RECIPES: [&str; 22] = [
     "on_bad = 'null'\non_ragged = 'pad'\nsteps = [{ outliers = { column = 'a', iqr = 0.5 } }]",
     "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', zscore = 1 } }, { outliers = { column = 'b', mad = 1 } }]",
     "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', quantile = [0.1, 0.9] } }]",
+    "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', range = [0, 10] } }, { fill = { column = 'a', method = 'mean' } }]",
     "steps = [{ fill = { column = 'a', value = 'a,b' } }]",
     "on_ragged = 'pad'\nsteps = [{ fill = { column = 'b', method = 'ffill' } }, { fill = { column = 'a', method = 'ffill' } }]",
     "on_bad = 'null'\non_ragged = 'pad'\nsteps = [{ fill = { column = 'a', method = 'mean' } }, { fill = { column = 'b', method = 'median' } }]",

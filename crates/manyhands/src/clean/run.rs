@@ -643,14 +643,22 @@ impl Runner<'_> {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 let (target, size) = (active.route.target_name(), *size);
+                if let Some((_, names)) = &self.shared_names {
+                    check_names(names, &known.names)?;
+                }
+                let mut done = FileReport { output: target, ..known.report };
+                // Rejects first: what is in the one output for all is not taken back.
+                if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
+                    done.rejects = Some(draft.path().display().to_string());
+                    draft.publish(force)?;
+                }
                 if let Some(sink) = &mut self.sink {
                     let mut skipped = 0;
-                    if let Some((_, names)) = &self.shared_names {
-                        check_names(names, &known.names)?;
+                    if self.shared_names.is_some() {
                         sink.end_line(&mut self.watch)?;
                         skipped = known.header_bytes;
                     } else if !known.names.is_empty() {
-                        self.shared_names = Some((number, known.names.clone()));
+                        self.shared_names = Some((number, known.names));
                     }
                     if skipped == 0 {
                         sink.write_reply(&reply, len, &mut self.watch)?;
@@ -664,14 +672,10 @@ impl Runner<'_> {
                     }
                     self.shared_good += 1;
                 }
-                *report = FileReport { output: target, ..known.report };
-                if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
-                    report.rejects = Some(draft.path().display().to_string());
-                    draft.publish(force)?;
-                }
                 if let Some(draft) = output.take() {
                     draft.publish(force)?;
                 }
+                *report = done;
                 self.watch.progress.bytes_done += size;
                 self.watch.progress.rows += report.rows_in;
             }
