@@ -50,6 +50,7 @@ if typing.TYPE_CHECKING:
         Semaphore,
         Value,
     )
+    from manyhands.engines import executor
 
 #: Where each public name comes from.
 _HOMES = {
@@ -88,6 +89,7 @@ _HOMES = {
         "Semaphore",
         "Value",
     ),
+    "manyhands.engines": ("executor",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
