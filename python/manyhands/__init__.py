@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
     from multiprocessing import Manager, Pipe, Process, TimeoutError
 
     from manyhands._array import empty, shared, zeros
+    from manyhands._benchmark import benchmark
     from manyhands._clean import Report, clean
     from manyhands._context import get_context
     from manyhands._core import get_start_method, set_start_method
@@ -57,6 +58,7 @@ _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
     "manyhands._array": ("empty", "shared", "zeros"),
+    "manyhands._benchmark": ("benchmark",),
     "manyhands._clean": ("Report", "clean"),
     "manyhands._context": ("get_context",),
     "manyhands._core": ("get_start_method", "set_start_method"),

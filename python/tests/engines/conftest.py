@@ -166,7 +166,7 @@ def spark(stack, name, folder):
     )
     start(
         stack, folder / "worker.log", command, "org.apache.spark.deploy.worker.Worker", "--host", HERE,
-        "--port", worker, "--webui-port", 0, "--cores", 4, "--memory", "2g", "--work-dir", folder / "work",
+        "--port", worker, "--webui-port", 0, "--cores", 4, "--memory", "3g", "--work-dir", folder / "work",
         f"spark://{HERE}:{port}", wait=lambda: answers(worker),
     )
     # Two cores for the tests' executor, and two for that of a script.
