@@ -63,7 +63,7 @@ def cluster(request, folder):
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     try:
         with contextlib.ExitStack() as stack:
-            yield {"dask": dask, "ray": ray, "ray-client": ray, "spark": spark}[name](stack, name, folder)
+            yield START[name](stack, name, folder)
     finally:
         os.environ.clear()
         os.environ.update(environment)
@@ -179,3 +179,6 @@ def spark(stack, name, folder):
     }
     stack.callback(end_gateway, pyspark.SparkContext)
     return Cluster(name, f"spark://{HERE}:{port}", {"conf": conf})
+
+
+START = {"dask": dask, "ray": ray, "ray-client": ray, "spark": spark}
