@@ -11,7 +11,6 @@ cleaned file costs beside a local run's time is of the same kind: (engine - loca
 
 import argparse
 import concurrent.futures
-import contextlib
 import json
 import statistics
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python/tests/engines"), str(ROOT / "python/tests")]
 
-import conftest as clusters  # noqa: E402
+import clusters  # noqa: E402
 import manyhands  # noqa: E402
 from tasks import identity  # noqa: E402
 
@@ -95,8 +94,7 @@ def main():
     arguments = parser.parse_args()
     results = {}
     for engine in arguments.engines or clusters.INSTALLED:
-        with tempfile.TemporaryDirectory(prefix="mh-", ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as stack:
-            cluster = clusters.START[engine](stack, engine, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="mh-") as folder, clusters.running(engine, Path(folder)) as cluster:
             with cluster.executor() as executor:
                 results[engine] = measure(engine, executor, Path(folder), arguments.rounds)
     print(f"{'engine':<12}{'its own task':>14}{'through us':>14}{'':>8}{'a file more':>14}{'of its own task':>17}")

@@ -9,20 +9,20 @@ from distributed import Client, KilledWorker
 from manyhands._errors import WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 
-#: How long a worker may take to come, in seconds.
-PATIENCE = 30
+#: How long the scheduler may take to answer, and a first worker to come, in seconds.
+CONNECT, FIRST_WORKER = 10, 30
 
 
 def connect(url, address, options):
     """An executor over a scheduler that runs."""
     try:
-        client = Client(f"tcp://{address}" if "://" not in address else address, **options)
+        client = Client(f"tcp://{address}", **{"timeout": CONNECT, **options})
     except OSError as error:
         raise ConnectionError(
             f"no scheduler of Dask answers at {url!r}: {error}; start one with `dask scheduler`"
         ) from error
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=FIRST_WORKER)
     except TimeoutError as error:
         client.close()
         raise ConnectionError(f"the scheduler at {url!r} has no workers: start some with `dask worker`") from error

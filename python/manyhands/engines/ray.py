@@ -36,7 +36,7 @@ class RayExecutor(EngineExecutor):
         return task
 
     def _drop(self, task):
-        # Not one that runs: its worker would be interrupted in the midst of anything.
+        # One that runs gets a KeyboardInterrupt; its worker lives.
         ray.cancel(task, force=False)
 
     def _disconnect(self):

@@ -37,8 +37,6 @@ def connect(url, address, options):
     settings = {
         "spark.master": url,
         "spark.app.name": "manyhands",
-        # Jobs run side by side, whoever was first.
-        "spark.scheduler.mode": "FAIR",
         "spark.ui.showConsoleProgress": "false",
         **options.pop("conf", {}),
     }
@@ -58,7 +56,7 @@ class SparkExecutor(EngineExecutor):
         super().__init__(context.defaultParallelism)
         self._context = context
         self._owns_context = owns_context
-        # While one job is being planned, the other runs.
+        # While one job is being planned, another runs; Spark takes them in their order.
         self._drivers = concurrent.futures.ThreadPoolExecutor(2 * self._max_workers, "manyhands-spark")
 
     def _start(self, name, payload, future):

@@ -8,6 +8,7 @@ import signal
 import manyhands
 import pytest
 import tasks
+from clusters import INSTALLED
 from manyhands import TaskExited, WorkerDied
 from outside import wait_until
 
@@ -154,3 +155,26 @@ def test_a_script_gives_its_own_functions_and_classes(cluster, run_script):
         seconds=100,
     )
     assert script.out == "6\nodd: 1\n"
+
+
+NOBODY = {"dask": ("dask://127.0.0.1:1", {"timeout": 1}), "ray": ("ray", {}), "spark": ("spark://127.0.0.1:1", {})}
+
+
+@pytest.mark.parametrize("engine", [engine for engine in NOBODY if engine in INSTALLED])
+def test_a_cluster_that_does_not_answer_is_told_of(run_script, engine, tmp_path):
+    url, options = NOBODY[engine]
+    script = run_script(
+        """
+        import sys
+        import manyhands
+
+        try:
+            manyhands.executor(sys.argv[1], **eval(sys.argv[2]))
+        except ConnectionError as error:
+            print(error)
+        """,
+        url,
+        repr(options),
+        environment={"RAY_TMPDIR": str(tmp_path), "RAY_ADDRESS": ""},
+    )
+    assert url in script.out
