@@ -94,21 +94,26 @@ def readers(path):
 
 
 def test_a_worker_killed_in_the_middle_costs_its_files_again(cluster, executor, forty):
-    local = clean(forty / "in", "local/", RECIPE)
-    # A pipe holds the worker that reads it until somebody has written all of it.
-    pipe = forty / "in/f20.csv"
-    content = pipe.read_bytes()
-    pipe.unlink()
-    os.mkfifo(pipe)
+    recipe = Recipe().drop_empty_rows().filter("value <= 500")
+    held, whole = forty / "in/f20.csv", forty / "whole.csv"
+    held.write_text("id,value\n" + "".join(f"{row},{row % 700}\n" for row in range(400_000)))
+    local = clean(forty / "in", "local/", recipe)
+    # A pipe holds the worker that reads it until it is closed.
+    held.rename(whole)
+    os.mkfifo(held)
     inputs = [file.input for file in local.files]
     outcome = []
-    job = threading.Thread(target=lambda: outcome.append(clean(inputs, "over/", RECIPE, engine=executor)))
+    job = threading.Thread(target=lambda: outcome.append(clean(inputs, "over/", recipe, engine=executor)))
     job.start()
-    (holder,) = wait_until(lambda: readers(pipe), seconds=60)
-    os.kill(cluster.worker(holder), signal.SIGKILL)
-    wait_until(lambda: (found := readers(pipe)) and holder not in found, seconds=60)
-    pipe.write_bytes(content)
-    job.join(100)
+    with open(held, "wb") as pipe:
+        pipe.write(whole.read_bytes()[: 3 << 20])
+        pipe.flush()
+        (holder,) = readers(held)
+        wait_until(lambda: list(Path("over").glob(".cleaned_f20.csv.*.tmp")), seconds=60)
+        # Whoever opens it next finds the file.
+        whole.rename(held)
+        os.kill(cluster.worker(holder), signal.SIGKILL)
+        job.join(100)
     assert files("over") == files("local")
     assert report(outcome[0], "over") == report(local, "local")
 
