@@ -3,7 +3,8 @@
     python3 bench/engines.py [dask] [ray] [ray-client] [spark]
 
 The interpreter has this package (a release build), pytest, and the engines' libraries: scripts/test-engines makes
-such an environment in target/engines. Each cluster is started here, with two workers, and stopped.
+such an environment in target/engines. Each cluster is started here, with two workers, and stopped;
+Ray's listens on all addresses meanwhile.
 
 Both ways take turns. A task is a call that does nothing; its cost is the time of all divided by their number. What a
 cleaned file costs beside a local run's time is of the same kind: (engine - local) / files, over files of one row.
