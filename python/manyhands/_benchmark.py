@@ -1,11 +1,16 @@
 """`benchmark`: a function over inputs in series, in threads and in processes, and what follows from the times."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import pickle
 import statistics
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from typing import Any
 
 from manyhands._pool import Pool, cpu_count
 
@@ -16,7 +21,13 @@ AS_GOOD = 1.05
 WORTH = 1.2
 
 
-def benchmark(f, inputs, workers=None, chunksize=None, repeat=3):
+def benchmark(
+    f: Callable[[Any], object],
+    inputs: Iterable[Any],
+    workers: int | Iterable[int] | None = None,
+    chunksize: int | Iterable[int] | None = None,
+    repeat: int = 3,
+) -> Benchmark:
     """Measures `map(f, inputs)` in series, in threads and in processes, and says what to do.
 
     The answers of each way are compared with those in series before its time counts. Processes are started before,
@@ -126,7 +137,7 @@ class Benchmark:
     inputs: int
 
     @property
-    def best(self):
+    def best(self) -> Run:
         """The run to take: the simplest of those that are as good as the fastest, within 5 %."""
         fastest = min(run.seconds for run in self.runs)
         serial = self.runs[0]
@@ -137,7 +148,7 @@ class Benchmark:
         return min(good, key=lambda run: (order(run.how), run.workers, run.seconds))
 
     @property
-    def advice(self):
+    def advice(self) -> str:
         """What to do, in a sentence or two."""
         serial, best = self.runs[0], self.best
         each = serial.seconds / self.inputs
@@ -166,7 +177,7 @@ class Benchmark:
 
     __repr__ = __str__
 
-    def plot(self, path):
+    def plot(self, path: str | PathLike[str]) -> None:
         """Draws the speed-up against a series over the number of workers, in the format that the path's suffix names.
 
         Raises ImportError if matplotlib is not installed.

@@ -8,12 +8,18 @@
 An engine's library is imported when an executor of it is made. Workers need this package, of the same version.
 """
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _ENGINES = ("local", "dask", "ray", "spark")
 
 
-def executor(url, **options):
+def executor(url: str, **options: Any) -> Executor:
     """An executor over the engine at `url`.
 
     `"local"`: processes of this machine, a `ProcessPoolExecutor`. `"dask://HOST:8786"`: a scheduler of Dask.
