@@ -10,7 +10,7 @@ import uuid
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 
-from manyhands._errors import WorkerDied
+from manyhands._errors import RemoteError, WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 
 #: How long a master may take to answer, in seconds.
@@ -73,7 +73,11 @@ class SparkExecutor(EngineExecutor):
             context.setJobGroup(group, name)
             (outcome,) = context.parallelize([payload], 1).map(run).collect()
         except Py4JError as error:
-            outcome = WorkerDied(f"the worker died with the task, as did workers before it: {error}")
+            if "api.python.PythonException" in str(error):
+                # `run` itself could not be loaded, since it raises nothing.
+                outcome = RemoteError(f"the workers' Python cannot run tasks of this one: {error}")
+            else:
+                outcome = WorkerDied(f"the worker died with the task, as did workers before it: {error}")
         except Exception as error:
             outcome = error
         self._ended(future, outcome)
