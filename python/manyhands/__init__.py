@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
     from multiprocessing import Manager, Pipe, Process, TimeoutError
 
     from manyhands._array import empty, shared, zeros
+    from manyhands._benchmark import benchmark
     from manyhands._clean import Report, clean
     from manyhands._context import get_context
     from manyhands._core import get_start_method, set_start_method
@@ -50,12 +51,14 @@ if typing.TYPE_CHECKING:
         Semaphore,
         Value,
     )
+    from manyhands.engines import executor
 
 #: Where each public name comes from.
 _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
     "manyhands._array": ("empty", "shared", "zeros"),
+    "manyhands._benchmark": ("benchmark",),
     "manyhands._clean": ("Report", "clean"),
     "manyhands._context": ("get_context",),
     "manyhands._core": ("get_start_method", "set_start_method"),
@@ -88,6 +91,7 @@ _HOMES = {
         "Semaphore",
         "Value",
     ),
+    "manyhands.engines": ("executor",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -9,10 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from manyhands import _native, _progress, _workers
 from manyhands._errors import CleanError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 
@@ -39,6 +42,7 @@ def clean(
     memory: int = 64 << 20,
     temp_dir: Path | None = None,
     progress: bool | Callable[[Progress], object] = False,
+    engine: str | Executor | None = None,
 ) -> Report:
     """Cleans CSV files on all cores, and tells what became of every row.
 
@@ -96,6 +100,11 @@ def clean(
         True: a bar on standard error. A function is called about twenty times a second, and at the end, with an
         object that has `files_done` and `files`, `bytes_done` and `bytes` (over all passes, as far as known), and
         `rows`; what it raises ends the job and is raised here.
+    engine : str or Executor, optional
+        The URL of a cluster (see `executor`), or an executor: its workers clean the files, some at a time, and
+        must see inputs and outputs under the same paths, which are made absolute. `workers` is then for each of
+        them: without, what is left of the cluster's workers if there are fewer files. One big file is one
+        machine's work.
 
     Returns
     -------
@@ -140,15 +149,40 @@ def clean(
     _check_places(inputs, temp_dir)
     if output == "-" and sys.stdout:
         sys.stdout.flush()
-    _workers.prepare()
     bar = _Bar()
     watch: Any = bar.show if progress is True else progress
     observe = (lambda *state: watch(Progress(*state))) if watch else None
     try:
-        report = _native.clean(inputs, output, recipe, keywords, observe)
+        if engine is None or engine == "local":
+            _workers.prepare()
+            report = _native.clean(inputs, output, recipe, keywords, observe)
+        else:
+            report = _clean_over(engine, inputs, output, recipe, keywords, observe)
     finally:
         bar.close()
     return Report.from_dict(json.loads(report))
+
+
+def _clean_over(
+    engine: str | Executor,
+    inputs: list[str],
+    output: str,
+    recipe: _native.Recipe,
+    keywords: dict[str, Any],
+    observe: Callable[..., object] | None,
+) -> str:
+    from manyhands._engine_clean import clean_over
+
+    steps = clean_over(engine, _native.clean_files(inputs, output, recipe, keywords), recipe, keywords)
+    try:
+        while True:
+            state = next(steps)
+            if observe:
+                observe(*state)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
 
 
 def _paths(inputs: Path | Iterable[Path]) -> list[str]:

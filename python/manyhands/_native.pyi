@@ -23,6 +23,7 @@ __all__ = [
     "Semaphore",
     "Task",
     "clean",
+    "clean_files",
     "run",
     "serve",
     "start_workers_by",
@@ -43,6 +44,12 @@ def clean(
     keywords: dict[str, Any],
     observe: Callable[[int, int, int, int, int], object] | None,
 ) -> str: ...
+def clean_files(
+    inputs: Sequence[str],
+    output: str,
+    recipe: Recipe,
+    keywords: dict[str, Any],
+) -> list[tuple[str, str]]: ...
 def run(arguments: Sequence[str]) -> int: ...
 def serve(socket: int, runner: object) -> int: ...
 def start_workers_by(command: Sequence[str]) -> None: ...

@@ -40,7 +40,9 @@ class Pool:
     no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
     library's executor. `memory_limit`: bytes of private memory a worker may use. `cpu_affinity`: the
     cores of each worker, as lists. `worker_exit`: called in each worker before it exits. `progress`:
-    whether maps show a bar.
+    whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor, whose workers
+    are used instead; of the other arguments, such a pool takes `processes` (how many tasks are thought to
+    run at a time) and `progress`.
     """
 
     def __init__(
@@ -58,7 +60,26 @@ class Pool:
         cpu_affinity=None,
         worker_exit=None,
         progress=False,
+        engine=None,
     ):
+        if engine is not None and engine != "local":
+            from manyhands._engine_pool import EnginePool
+
+            self.__class__ = EnginePool
+            return self._begin(
+                engine,
+                processes,
+                progress,
+                initializer=initializer,
+                maxtasksperchild=maxtasksperchild,
+                context=context,
+                deadline=deadline,
+                retries=retries,
+                on_worker_death=on_worker_death != "fail",
+                memory_limit=memory_limit,
+                cpu_affinity=cpu_affinity,
+                worker_exit=worker_exit,
+            )
         self._state = CLOSE
         if processes is None:
             processes = cpu_count()

@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,6 +80,13 @@ def pool():
 def executor():
     """Two workers."""
     with manyhands.ProcessPoolExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture(params=[ThreadPoolExecutor, manyhands.ProcessPoolExecutor])
+def engine(request):
+    """Executors that a pool may stand on: two workers each."""
+    with request.param(2) as executor:
         yield executor
 
 

@@ -19,6 +19,7 @@ const ALL_EXAMPLES: &str = "\
 Examples:
   manyhands clean data/*.csv -o cleaned/ --filter 'value <= 500'
   manyhands functions
+  manyhands bench big.csv --trim all
   manyhands help clean";
 
 const CLEAN_HINT: &str = "'--help' says more and has examples.";
@@ -51,6 +52,14 @@ Examples:
     manyhands clean a.csv -o b.csv --trim all --save-recipe tidy.toml
     manyhands clean c.csv -o d.csv --recipe tidy.toml";
 
+const BENCH_EXAMPLES: &str = "\
+The output of one worker is what those of all others must be, byte by byte,
+before a time counts.
+
+Examples:
+    manyhands bench big.csv --recipe tidy.toml
+    manyhands bench big.csv --filter 'value <= 500' --workers 4";
+
 /// The heading over what becomes of what does not fit.
 const UNFIT: &str = "What does not fit";
 
@@ -75,6 +84,8 @@ pub(crate) enum Command {
     Clean(Box<CleanArguments>),
     /// List the functions of expressions, or explain one
     Functions(FunctionsArguments),
+    /// Time the cleaning of a file with 1, 2, ... workers, and advise
+    Bench(Box<BenchArguments>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -246,6 +257,13 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) temp_dir: Option<PathBuf>,
 
+    /// Have a cluster's workers do it: dask://HOST:PORT
+    ///
+    /// Also ray, ray://HOST:PORT and spark://HOST:PORT. Inputs and outputs are on storage that all
+    /// machines see under the same paths. For the command of the Python package.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["workers", "dry_run", "concat"])]
+    pub(crate) engine: Option<String>,
+
     /// Print the plan, and first rows before and after
     ///
     /// Nothing else is done; no output need be named.
@@ -259,6 +277,38 @@ pub(crate) struct RunArguments {
     /// Say what became of each file
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = CLEAN_HINT, after_long_help = BENCH_EXAMPLES, disable_version_flag = true)]
+pub(crate) struct BenchArguments {
+    /// The file to clean
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
+
+    /// The most workers to try [default: the usable cores]
+    #[arg(long, value_name = "N", value_parser = workers, help_heading = "Running")]
+    pub(crate) workers: Option<usize>,
+
+    /// Runs of each, of which the median counts [default: 3]
+    #[arg(long, value_name = "N", value_parser = workers, help_heading = "Running")]
+    pub(crate) runs: Option<usize>,
+
+    /// For what must be remembered [default: 64M]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Running")]
+    pub(crate) memory: Option<usize>,
+
+    /// Where the outputs are written and removed [default: the system's]
+    ///
+    /// It needs room for two outputs.
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    pub(crate) temp_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArguments,
+
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
 }
 
 #[derive(Debug, clap::Args)]

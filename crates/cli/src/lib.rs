@@ -16,11 +16,17 @@ mod ui;
 mod values;
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 
 use clap::Parser;
-use manyhands::clean::CleanError;
+use manyhands::clean::{Clean, CleanError, Progress, Report};
 
 use args::{Arguments, Command};
+
+/// Has a cluster do a job: its URL, the job, and whom to tell of progress, at least ten times a
+/// second; who is told may end the job.
+pub type Engine<'a> = dyn Fn(&str, &Clean, &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Report, CleanError>
+    + 'a;
 
 /// Runs the command whose name and arguments these are, and returns its exit status: 0 done, 1
 /// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted.
@@ -34,8 +40,14 @@ use args::{Arguments, Command};
 /// std::process::exit(manyhands_cli::run(std::env::args_os()));
 /// ```
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
+    run_with(arguments, None)
+}
+
+/// As [`run`], with a way to reach clusters, for `--engine`.
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&Engine<'_>>) -> i32 {
     let result = match Arguments::try_parse_from(arguments) {
-        Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed),
+        Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed, engine),
+        Ok(Arguments { command: Command::Bench(typed) }) => commands::bench::bench(*typed),
         Ok(Arguments { command: Command::Functions(typed) }) => {
             commands::functions::functions(typed)
         }

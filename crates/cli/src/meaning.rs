@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use manyhands::clean::{Clean, CleanError, DEFAULT_NAME, Options, Output, Recipe, are_several};
 
-use crate::args::{CleanArguments, InputArguments, RecipeArguments};
+use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
 use crate::values::{Target, target};
 
 /// A command line, understood.
@@ -20,6 +20,8 @@ pub(crate) struct Job {
     /// Whether an output was named; a dry run needs none.
     pub(crate) has_output: bool,
     pub(crate) dry_run: bool,
+    /// The URL of the cluster that is to do it.
+    pub(crate) engine: Option<String>,
     pub(crate) report: Option<Target>,
     pub(crate) save_recipe: Option<Target>,
     /// Whether the two may replace what exists.
@@ -59,6 +61,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         to_stdout,
         has_output,
         dry_run: typed.run.dry_run,
+        engine: typed.run.engine,
         report,
         save_recipe,
         force: typed.force,
@@ -66,6 +69,29 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         quiet: typed.run.quiet,
         verbose: typed.run.verbose,
     })
+}
+
+/// Understands a `bench` command line: the job of each number of workers, but for its output.
+///
+/// # Errors
+/// `Usage` for what cannot be.
+pub(crate) fn understand_bench(typed: BenchArguments) -> Result<Bench, CleanError> {
+    let recipe = recipe(typed.recipe)?;
+    let mut options = reading(typed.input);
+    options.memory = typed.memory.unwrap_or(options.memory);
+    options.temp_dir = typed.temp_dir;
+    let most = typed.workers.unwrap_or(options.workers);
+    Ok(Bench { file: typed.path, recipe, options, most, runs: typed.runs.unwrap_or(3) })
+}
+
+/// What is to be timed.
+pub(crate) struct Bench {
+    pub(crate) file: PathBuf,
+    pub(crate) recipe: Recipe,
+    pub(crate) options: Options,
+    /// The most workers, and how often each number of them.
+    pub(crate) most: usize,
+    pub(crate) runs: usize,
 }
 
 fn usage<T>(message: impl Into<String>) -> Result<T, CleanError> {

@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, Delimiter, MaxRejects, Options, Output, Progress, are_several,
+    Clean, CleanError, DEFAULT_NAME, Delimiter, MaxRejects, Options, Output, Progress, Report,
+    are_several,
 };
-use pyo3::exceptions::{PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyValueError};
+use pyo3::exceptions::{
+    PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
+};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rustix::io::Errno;
 
 use crate::recipe::Recipe;
@@ -168,6 +172,109 @@ pub(crate) fn to_python(error: CleanError) -> PyErr {
             make().map_or_else(|error| error, PyErr::from_value)
         }),
     }
+}
+
+/// Each input of a clean job and its output, after all that can be found wrong before work is.
+#[pyfunction]
+pub(crate) fn clean_files(
+    inputs: Vec<OsString>,
+    output: OsString,
+    recipe: &Recipe,
+    keywords: Keywords,
+) -> PyResult<Vec<(OsString, OsString)>> {
+    let output = keywords.output(&inputs, output)?;
+    let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
+    job.files().map_err(to_python)
+}
+
+/// The keywords of `manyhands.clean` that say what the command was asked.
+fn keywords<'py>(
+    py: Python<'py>,
+    output: &Output,
+    options: &Options,
+) -> PyResult<Bound<'py, PyDict>> {
+    let text = |byte: Option<u8>| byte.map(|byte| char::from(byte).to_string());
+    let keywords = PyDict::new(py);
+    let name = match output {
+        Output::Directory(_, name) => Some(name),
+        _ => None,
+    };
+    keywords.set_item("name", name)?;
+    keywords.set_item("concat", false)?;
+    keywords.set_item(
+        "delimiter",
+        match options.delimiter {
+            Delimiter::ByName => None,
+            Delimiter::Auto => Some("auto".to_owned()),
+            Delimiter::Byte(byte) => text(Some(byte)),
+        },
+    )?;
+    keywords.set_item("quote", text(options.quote))?;
+    keywords.set_item("comment", text(options.comment))?;
+    keywords.set_item("has_header", options.has_header)?;
+    keywords.set_item("skip_lines", options.skip_lines)?;
+    keywords.set_item("encoding", &options.encoding)?;
+    keywords.set_item("out_delimiter", text(options.out_delimiter))?;
+    keywords.set_item("max_record", options.max_record)?;
+    keywords.set_item("rejects", options.rejects.as_ref().map(|path| path.as_os_str()))?;
+    match options.max_rejects {
+        None => keywords.set_item("max_rejects", None::<u64>),
+        Some(MaxRejects::Rows(rows)) => keywords.set_item("max_rejects", rows),
+        Some(MaxRejects::Percent(share)) => keywords.set_item("max_rejects", format!("{share}%")),
+    }?;
+    keywords.set_item("force", options.force)?;
+    // As many as there are cores for it, wherever it is done.
+    keywords.set_item("workers", None::<usize>)?;
+    keywords.set_item("memory", options.memory)?;
+    keywords.set_item("temp_dir", options.temp_dir.as_ref().map(|path| path.as_os_str()))?;
+    Ok(keywords)
+}
+
+/// Has a cluster do a job of the command's; the work is that of `manyhands.clean(engine=...)`.
+pub(crate) fn clean_over(
+    url: &str,
+    job: &Clean,
+    observe: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Report, CleanError> {
+    let files = job.files()?;
+    let (output, recipe, options) = job.asked();
+    Python::attach(|py| {
+        let failed = |error: PyErr| CleanError::Failed(error.value(py).to_string());
+        let start = || {
+            let recipe = Bound::new(py, Recipe(recipe.clone()))?;
+            let arguments = (url, files, recipe, keywords(py, output, options)?);
+            py.import("manyhands._engine_clean")?.getattr("clean_over")?.call1(arguments)
+        };
+        // Nothing was written yet.
+        let steps = start().map_err(|error| CleanError::Usage(error.value(py).to_string()))?;
+        loop {
+            let state = match steps.call_method0("__next__") {
+                Ok(state) => state,
+                Err(end) if end.is_instance_of::<PyStopIteration>(py) => {
+                    let report = end.value(py).getattr("value").and_then(|value| value.extract());
+                    let report: String = report.map_err(failed)?;
+                    return serde_json::from_str(&report)
+                        .map_err(|error| CleanError::Failed(error.to_string()));
+                }
+                Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+                    return Err(CleanError::Interrupted);
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            let mut progress = Progress::default();
+            (
+                progress.files_done,
+                progress.files,
+                progress.bytes_done,
+                progress.bytes,
+                progress.rows,
+            ) = state.extract().map_err(failed)?;
+            if observe(&progress).is_break() {
+                steps.call_method0("close").map_err(failed)?;
+                return Err(CleanError::Interrupted);
+            }
+        }
+    })
 }
 
 /// Does a clean job, and gives its report as JSON. Waits without the GIL; `observe`, if there is one,

@@ -34,5 +34,5 @@ pub(crate) fn work(py: Python<'_>) {
 /// started as [`start_workers_by`] was told.
 #[pyfunction]
 pub(crate) fn run(py: Python<'_>, arguments: Vec<OsString>) -> i32 {
-    py.detach(|| manyhands_cli::run(arguments))
+    py.detach(|| manyhands_cli::run_with(arguments, Some(&crate::clean::clean_over)))
 }

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::clean::clean;
+    use crate::clean::{clean, clean_files};
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
     #[pymodule_export]

@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use manyhands::clean::{CleanError, FileReport, Preview};
+use manyhands::clean::{CleanError, FileReport, Preview, Progress};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::Engine;
 use crate::args::CleanArguments;
 use crate::interrupt::Interrupt;
 use crate::meaning::{Job, directory_of, is_same_file, understand};
@@ -23,19 +24,28 @@ const ROWS: usize = 5;
 /// How many inputs it names.
 const FILES: usize = 10;
 
-pub(crate) fn clean(typed: CleanArguments) -> Result<i32, CleanError> {
+pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
     let job = understand(typed)?;
-    if job.dry_run { preview(&job) } else { run(&job) }
+    if job.dry_run { preview(&job) } else { run(&job, engine) }
 }
 
-fn run(job: &Job) -> Result<i32, CleanError> {
+fn run(job: &Job, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}")))?;
     let mut bar = Bar::new(!job.quiet);
-    let result = job.clean.run(|progress| {
+    let mut observe = |progress: &Progress| {
         bar.show(progress);
         if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    };
+    let result = match (&job.engine, engine) {
+        (None, _) => job.clean.run(observe),
+        (Some(url), Some(engine)) => engine(url, &job.clean, &mut observe),
+        (Some(_), None) => Err(CleanError::Usage(
+            "this command reaches no clusters\n\
+             hint: that of the Python package does: pip install manyhands"
+                .to_owned(),
+        )),
+    };
     drop(bar);
     // A reader that has seen enough ends the job, and that is no failure.
     let closed = job.to_stdout && is_stdout_closed();

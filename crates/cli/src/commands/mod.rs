@@ -1,4 +1,5 @@
 //! The commands. Each returns the exit status, or why it could not be done.
 
+pub(crate) mod bench;
 pub(crate) mod clean;
 pub(crate) mod functions;

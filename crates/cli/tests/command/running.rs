@@ -24,3 +24,12 @@ fn the_output_is_the_same_whatever_it_runs_with() {
     }
     assert_eq!(dir.names(), ["in.csv"]);
 }
+
+#[test]
+fn clusters_are_reached_from_the_command_of_the_python_package() {
+    let dir = Dir::with("a\n1\n");
+    let outcome = dir.clean("in.csv -o out.csv --engine dask://127.0.0.1:1");
+    outcome.status(2).says("hint: that of the Python package does: pip install manyhands");
+    dir.clean("in.csv -o out.csv --engine ray --workers 3").status(2);
+    assert_eq!(dir.names(), ["in.csv"]);
+}

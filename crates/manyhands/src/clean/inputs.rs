@@ -52,6 +52,19 @@ impl Route {
     pub(super) fn rejects_name(&self) -> String {
         self.rejects.as_ref().map_or_else(String::new, |path| path.display().to_string())
     }
+
+    /// Input and output, as they can be opened.
+    pub(super) fn into_names(self) -> (OsString, OsString) {
+        let input = match self.input {
+            Input::Stdin => "-".into(),
+            Input::File(path) => path.into_os_string(),
+        };
+        let output = match self.target {
+            Target::Stdout => "-".into(),
+            Target::File(path) => path.into_os_string(),
+        };
+        (input, output)
+    }
 }
 
 fn usage(message: impl Into<String>) -> CleanError {

@@ -149,7 +149,7 @@ pub struct Progress {
 }
 
 /// What became of all files of a job.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// One for each input, in their order.
@@ -233,6 +233,22 @@ impl Clean {
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Report, CleanError> {
         run::run(self, &mut observe)
+    }
+
+    /// Each input and its output, by name; all that can be found wrong before any work is.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn files(&self) -> Result<Vec<(OsString, OsString)>, CleanError> {
+        read::Reading::new(&self.options).map_err(CleanError::Usage)?;
+        self.prepare(now())?;
+        let routes = inputs::route(inputs::find(&self.inputs)?, &self.output, &self.options)?;
+        Ok(routes.into_iter().map(inputs::Route::into_names).collect())
+    }
+
+    /// What is done, and how it is read and written.
+    pub fn asked(&self) -> (&Output, &Recipe, &Options) {
+        (&self.output, &self.recipe, &self.options)
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {

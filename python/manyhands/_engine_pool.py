@@ -1,0 +1,259 @@
+"""`Pool(engine=...)`: the pool's names over any executor.
+
+A task is a chunk of items, as large as `chunksize` says: an engine's tasks cost too much to be cut by time.
+"""
+
+import collections
+import concurrent.futures
+import functools
+import itertools
+import queue
+import threading
+import warnings
+from multiprocessing import TimeoutError
+
+from manyhands._errors import PoolClosed, TaskKilled
+from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Pool, cpu_count
+from manyhands._progress import bar
+from manyhands._worker import EACH_STAR
+from manyhands.engines import executor
+from manyhands.engines._executor import call_each, chunks_of
+
+#: How many tasks for each worker an `imap` over a source of unknown length has under way.
+AHEAD = 8
+
+
+class EnginePool(Pool):
+    """A pool whose workers are an executor's, which is shut down with the pool if it was given as a URL."""
+
+    def _begin(self, engine, processes, progress, **refused):
+        self._state = CLOSE
+        for name, value in refused.items():
+            if value:
+                raise ValueError(f"{name} is not for a pool over an engine: its workers are the engine's")
+        self._owns_executor = isinstance(engine, str)
+        self._executor = executor(engine) if self._owns_executor else engine
+        self._processes = processes or getattr(self._executor, "_max_workers", None) or cpu_count()
+        self._progress = progress
+        #: Futures that have not ended, and results whose callbacks were not called.
+        self._open = set()
+        self._changed = threading.Condition()
+        self.terminated = False
+        self._state = RUN
+
+    def __del__(self, _warn=warnings.warn):
+        if self._state == RUN:
+            _warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
+
+    @property
+    def _pool(self):
+        return []
+
+    def _repopulate_pool(self):
+        pass
+
+    def apply_async(
+        self, func, args=(), kwds={}, callback=None, error_callback=None, *, deadline=None, retries=None
+    ):
+        self._check_call(deadline, retries)
+        future = self._submit(func, *args, **kwds)
+        return EngineResult(self, [future], lambda results: results[0], callback, error_callback)
+
+    def _map(
+        self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
+    ):
+        self._check_call(deadline, retries)
+        items = list(iterable)
+        if chunksize is None:
+            chunksize = -(-len(items) // (4 * self._processes))
+        chunks = chunks_of(items if mode == EACH_STAR else zip(items), max(chunksize, 1))
+        futures = [self._submit(call_each, func, chunk) for chunk in chunks]
+        return EngineResult(self, futures, _joined, callback, error_callback, self._bar(progress, len(futures)))
+
+    def _imap(self, func, iterable, chunksize, ordered, deadline, retries, progress):
+        self._check_call(deadline, retries)
+        if chunksize < 1:
+            raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+        total = len(iterable) if hasattr(iterable, "__len__") else None
+        submit = functools.partial(self._submit, call_each, func)
+        # What is in memory anyway is given at once.
+        window = AHEAD * self._processes if total is None else None
+        chunks = chunks_of(zip(iterable), chunksize)
+        return EngineIterator(self, submit, chunks, window, ordered, self._bar(progress, total))
+
+    def _check_call(self, deadline, retries):
+        self._check_running()
+        if deadline is not None or retries:
+            raise ValueError("an engine knows no deadline or retries of a call")
+
+    def _bar(self, progress, total):
+        return bar(total) if (self._progress if progress is None else progress) else None
+
+    def _submit(self, func, /, *args, **kwds):
+        try:
+            future = self._executor.submit(func, *args, **kwds)
+        except RuntimeError as error:
+            raise PoolClosed(f"the engine takes no more tasks: {error}") from error
+        self._opened(future)
+        future.add_done_callback(self._ended)
+        return future
+
+    def _opened(self, what):
+        with self._changed:
+            self._open.add(what)
+
+    def _ended(self, what):
+        with self._changed:
+            self._open.discard(what)
+            self._changed.notify_all()
+
+    def close(self):
+        if self._state == RUN:
+            self._state = CLOSE
+
+    def terminate(self):
+        if self._state != TERMINATE:
+            self._state, self.terminated = TERMINATE, True
+            with self._changed:
+                open = [what for what in self._open if isinstance(what, concurrent.futures.Future)]
+            for future in open:
+                future.cancel()
+            if self._owns_executor:
+                self._executor.shutdown()
+
+    def join(self):
+        if self._state == RUN:
+            raise ValueError("Pool is still running")
+        if self._state == CLOSE:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._open)
+            if self._owns_executor:
+                self._executor.shutdown()
+
+
+class EngineResult(AsyncResult):
+    """The result of one call, or of a map's, to come."""
+
+    def __init__(self, pool, futures, join, callback, error_callback, bar=None):
+        # Of the core, a result asks whether it was terminated.
+        self._pool = self._core = pool
+        self._futures = futures
+        self._join = join
+        self._callback, self._error_callback = callback, error_callback
+        self._bar = bar
+        self._outcome = None
+        self._lock = threading.Lock()
+        self._finished = threading.Event()
+        self._left = len(futures)
+        pool._opened(self)
+        for future in futures:
+            future.add_done_callback(self._one_ended)
+        if not futures:
+            self._all_ended()
+
+    def kill(self):
+        """Cancels what has not ended; the call then fails with `TaskKilled`."""
+        for future in self._futures:
+            future.cancel()
+
+    def _one_ended(self, future):
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+            if self._bar is not None:
+                self._bar.update(1)
+        if last:
+            self._all_ended()
+
+    def _all_ended(self):
+        pool, futures = self._pool, self._futures
+        try:
+            outcome = True, self._join([future.result() for future in futures])
+        except concurrent.futures.CancelledError:
+            closed = PoolClosed("the pool was terminated before the call was done")
+            outcome = False, closed if pool.terminated else TaskKilled("the call was killed")
+        except BaseException as error:
+            outcome = False, error
+        if self._bar is not None:
+            self._bar.close()
+        self._futures = ()
+        try:
+            self._finish(*outcome)
+        finally:
+            pool._ended(self)
+
+
+class EngineIterator:
+    """The results of `imap`, one by one."""
+
+    def __init__(self, pool, submit, chunks, window, ordered, bar):
+        # So that the pool lives as long as somebody waits for its results.
+        self._pool = pool
+        self._submit = submit
+        self._chunks = chunks
+        self._bar = bar
+        self._lock = threading.Lock()
+        #: Tasks whose results were not taken, in order; or how many, and those that have ended.
+        self._futures = collections.deque() if ordered else None
+        self._under_way, self._done = 0, queue.SimpleQueue()
+        self._ready = collections.deque()
+        self._error = None
+        self._add(window)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.next()
+
+    def _add(self, count):
+        """Submits so many tasks more, or all."""
+        try:
+            for chunk in itertools.islice(self._chunks, count):
+                future = self._submit(chunk)
+                self._under_way += 1
+                if self._futures is not None:
+                    self._futures.append(future)
+                else:
+                    future.add_done_callback(self._done.put)
+        except Exception as error:
+            # The source's, say: raised where it ends.
+            self._chunks, self._error = iter(()), error
+
+    def next(self, timeout=None):
+        """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
+        with self._lock:
+            while not self._ready:
+                if not self._under_way:
+                    self._end()
+                future = self._next_done(timeout)
+                self._under_way -= 1
+                self._add(1)
+                if self._bar is not None:
+                    self._bar.update(1)
+                try:
+                    self._ready.extend(future.result())
+                except concurrent.futures.CancelledError:
+                    raise PoolClosed("the pool was terminated before the call was done") from None
+            return self._ready.popleft()
+
+    def _next_done(self, timeout):
+        if self._futures is None:
+            try:
+                return self._done.get(timeout=timeout)
+            except queue.Empty:
+                raise TimeoutError from None
+        if not concurrent.futures.wait([self._futures[0]], timeout).done:
+            raise TimeoutError
+        return self._futures.popleft()
+
+    def _end(self):
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        error, self._error = self._error, None
+        raise error or StopIteration
+
+
+def _joined(results):
+    return list(itertools.chain.from_iterable(results))

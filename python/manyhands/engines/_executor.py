@@ -1,0 +1,160 @@
+"""What the executors over clusters share: a call as bytes, its future, and the end of both.
+
+    submit ─► dumps ─► _start: a task of the engine's ──► in its worker: run(bytes)
+    future ◄─ loads ◄─ one thread ◄─ _ended(future, …) ◄─ bytes, or what befell the task
+
+The engine decides where a task runs, and runs it again if its worker is lost; after too many losses the
+future fails with `WorkerDied`. What a task raises is its result, and no loss.
+"""
+
+import concurrent.futures
+import functools
+import itertools
+import os
+import pickle
+import threading
+from concurrent.futures.process import _RemoteTraceback
+
+import cloudpickle
+
+from manyhands._errors import TaskExited
+from manyhands._serialize import dump_exception, load_exception
+
+
+class EngineExecutor(concurrent.futures.Executor):
+    """A cluster's workers. Functions of `__main__`, lambdas and closures travel by value, modules by name.
+
+    A future's `cancel` succeeds until it has ended, and asks the engine to drop the task: one that has begun
+    may run on, unheard. Callbacks run on a thread of the executor's.
+    """
+
+    def __init__(self, max_workers):
+        #: How many tasks ran at a time when the executor was made.
+        self._max_workers = max_workers
+        #: The engine's task of each future that has not ended.
+        self._tasks = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._ending = None
+        self._teller = concurrent.futures.ThreadPoolExecutor(1, "manyhands-engine")
+
+    def _start(self, name, payload, future):
+        """Has `run(payload)` called by a worker, and `_ended(future, …)` with what it gave; gives the task."""
+        raise NotImplementedError
+
+    def _drop(self, task):
+        """Tells the engine that nobody waits for this task. Does not wait."""
+        raise NotImplementedError
+
+    def _disconnect(self):
+        """No task is under way, and none will be."""
+        raise NotImplementedError
+
+    def submit(self, fn, /, *args, **kwargs):
+        """Has `fn(*args, **kwargs)` called by a worker; gives its `concurrent.futures.Future`.
+
+        What cannot be pickled is the future's error, at once.
+        """
+        future = concurrent.futures.Future()
+        try:
+            payload = cloudpickle.dumps((fn, args, kwargs), protocol=5)
+        except Exception as error:
+            future.set_exception(error)
+            return future
+        name = getattr(fn, "__qualname__", type(fn).__qualname__)
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._tasks[future] = self._start(name, payload, future)
+        future.add_done_callback(self._forget)
+        return future
+
+    def map(self, fn, *iterables, timeout=None, chunksize=1, **options):
+        """As the standard library's: an iterator of `fn(*items)`, in order. `chunksize` items are one task."""
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if chunksize == 1:
+            return super().map(fn, *iterables, timeout=timeout, **options)
+        chunks = chunks_of(zip(*iterables), chunksize)
+        results = super().map(functools.partial(call_each, fn), chunks, timeout=timeout, **options)
+        return itertools.chain.from_iterable(results)
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        """Takes no more calls, and leaves the cluster when all have ended; waits for that, if `wait`.
+
+        With `cancel_futures` what has not ended is cancelled.
+        """
+        with self._changed:
+            self._closed = True
+            futures = list(self._tasks) if cancel_futures else ()
+            if self._ending is None:
+                self._ending = threading.Thread(target=self._end, name="manyhands-engine-end")
+                self._ending.start()
+        for future in futures:
+            future.cancel()
+        if wait:
+            self._ending.join()
+
+    def _end(self):
+        with self._changed:
+            self._changed.wait_for(lambda: not self._tasks)
+        self._teller.shutdown()
+        self._disconnect()
+
+    def _ended(self, future, outcome):
+        """The task of a future has ended with what `run` gave, or with an exception of the engine's."""
+        self._teller.submit(_settle, future, outcome)
+
+    def _forget(self, future):
+        try:
+            if future.cancelled():
+                # Else `wait` and `as_completed` would not hear of it.
+                future.set_running_or_notify_cancel()
+                self._drop(self._tasks[future])
+        finally:
+            with self._changed:
+                del self._tasks[future]
+                self._changed.notify_all()
+
+
+def _settle(future, outcome):
+    """Ends a future, unless it was cancelled."""
+    try:
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        elif outcome[0]:
+            future.set_result(pickle.loads(outcome[1]))
+        else:
+            error, text = load_exception(outcome[1])
+            error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
+            future.set_exception(error)
+    except concurrent.futures.InvalidStateError:
+        pass
+    except Exception as error:
+        # The result could not be unpickled.
+        if not future.done():
+            future.set_exception(error)
+
+
+def run(payload):
+    """In a worker: the result of a call, as `(True, bytes)`, or its exception, as `(False, bytes)`."""
+    try:
+        fn, args, kwargs = pickle.loads(payload)
+        return True, cloudpickle.dumps(fn(*args, **kwargs), protocol=5)
+    except SystemExit as exit:
+        error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
+        error.code, error.pid = exit.code, os.getpid()
+        return False, dump_exception(error)
+    except BaseException as error:
+        return False, dump_exception(error)
+
+
+def chunks_of(items, size):
+    """Lists of so many items, and one of the rest."""
+    items = iter(items)
+    return iter(lambda: list(itertools.islice(items, size)), [])
+
+
+def call_each(fn, chunk):
+    """In a worker: the results of calls with these arguments."""
+    return [fn(*arguments) for arguments in chunk]

@@ -1,0 +1,53 @@
+"""The engine "ray://HOST:PORT", or "ray": a Ray cluster."""
+
+import ray
+
+from manyhands._errors import WorkerDied
+from manyhands.engines._executor import EngineExecutor, run
+
+
+def connect(url, address, options):
+    """An executor over a Ray cluster that runs; over this process's connection, if it has one."""
+    connected = ray.is_initialized()
+    if not connected:
+        try:
+            ray.init(url if address else "auto", **options)
+        except ConnectionError as error:
+            raise ConnectionError(
+                f"no Ray cluster answers at {url!r}: {error}; start one with `ray start --head`"
+            ) from error
+        except ImportError as error:
+            # The client's part of Ray has requirements of its own.
+            raise ImportError(f"{url!r} needs {error.name}: pip install 'manyhands[ray]'", name=error.name) from error
+    return RayExecutor(not connected)
+
+
+class RayExecutor(EngineExecutor):
+    """The workers of a Ray cluster. Each task takes one CPU, and is run again as often as Ray does: three times."""
+
+    def __init__(self, owns_connection):
+        super().__init__(int(ray.cluster_resources().get("CPU", 1)))
+        self._owns_connection = owns_connection
+        self._run = ray.remote(run)
+
+    def _start(self, name, payload, future):
+        task = self._run.options(name=name).remote(payload)
+        task.future().add_done_callback(lambda done: self._ended(future, _outcome(done)))
+        return task
+
+    def _drop(self, task):
+        # One that runs gets a KeyboardInterrupt; its worker lives.
+        ray.cancel(task, force=False)
+
+    def _disconnect(self):
+        if self._owns_connection:
+            ray.shutdown()
+
+
+def _outcome(done):
+    error = done.exception()
+    if error is None:
+        return done.result()
+    if isinstance(error, ray.exceptions.WorkerCrashedError | ray.exceptions.NodeDiedError):
+        return WorkerDied(f"the worker died with the task, as did workers before it: {error}")
+    return error

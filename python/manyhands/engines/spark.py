@@ -1,0 +1,91 @@
+"""The engine "spark://HOST:PORT": a standalone master of Spark, and its workers.
+
+Spark runs jobs, not calls: each call is a job of one partition, and a thread of this process waits for it.
+"""
+
+import concurrent.futures
+import socket
+import uuid
+
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+
+from manyhands._errors import RemoteError, WorkerDied
+from manyhands.engines._executor import EngineExecutor, run
+
+#: How long a master may take to answer, in seconds.
+PATIENCE = 10
+
+
+def connect(url, address, options):
+    """An executor over a master that runs; over this process's `SparkContext`, if it has one of it."""
+    context = SparkContext._active_spark_context
+    if context is not None:
+        if context.master != url:
+            raise ValueError(f"this process has a SparkContext of {context.master!r}: stop it before one of {url!r}")
+        return SparkExecutor(context, False)
+    for place in address.split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            # Spark itself would try for a minute, and end in a stack trace.
+            socket.create_connection((host, int(port)), PATIENCE).close()
+            break
+        except (OSError, ValueError) as error:
+            problem = error
+    else:
+        raise ConnectionError(f"no master of Spark answers at {url!r}: {problem}")
+    settings = {
+        "spark.master": url,
+        "spark.app.name": "manyhands",
+        "spark.ui.showConsoleProgress": "false",
+        **options.pop("conf", {}),
+    }
+    if options:
+        raise TypeError(f"Spark takes conf={{...}}, and not {', '.join(options)}")
+    return SparkExecutor(SparkContext(conf=SparkConf().setAll(list(settings.items()))), True)
+
+
+class SparkExecutor(EngineExecutor):
+    """The executors of a Spark application.
+
+    A task is run again as often as `spark.task.maxFailures` says. The workers' Python is what
+    `PYSPARK_PYTHON` names, and has to be of this one's version.
+    """
+
+    def __init__(self, context, owns_context):
+        super().__init__(context.defaultParallelism)
+        self._context = context
+        self._owns_context = owns_context
+        # While one job is being planned, another runs; Spark takes them in their order.
+        self._drivers = concurrent.futures.ThreadPoolExecutor(2 * self._max_workers, "manyhands-spark")
+
+    def _start(self, name, payload, future):
+        group = uuid.uuid4().hex
+        self._drivers.submit(self._drive, group, name, payload, future)
+        return group
+
+    def _drive(self, group, name, payload, future):
+        if future.cancelled():
+            return
+        context = self._context
+        try:
+            # Each thread here has one of its own in the JVM.
+            context.setJobGroup(group, name)
+            (outcome,) = context.parallelize([payload], 1).map(run).collect()
+        except Py4JError as error:
+            if "api.python.PythonException" in str(error):
+                # `run` itself could not be loaded, since it raises nothing.
+                outcome = RemoteError(f"the workers' Python cannot run tasks of this one: {error}")
+            else:
+                outcome = WorkerDied(f"the worker died with the task, as did workers before it: {error}")
+        except Exception as error:
+            outcome = error
+        self._ended(future, outcome)
+
+    def _drop(self, group):
+        self._context.cancelJobGroup(group)
+
+    def _disconnect(self):
+        self._drivers.shutdown()
+        if self._owns_context:
+            self._context.stop()
