@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use manyhands_csv::{HeadFound, Plan, clean_whole, find_head, rows_of};
+use manyhands_csv::{HeadFound, Out, Plan, clean_whole, find_head, rows_of};
 
 use super::inputs::{self, Input};
 use super::read::{Reading, decode};
@@ -53,7 +53,7 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
         preview.after.push(plan.output_names().to_vec());
     }
     let mut out = Vec::new();
-    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, &mut out)
+    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, Out::Csv(&mut out))
         .map_err(failed)?;
     let mut written = dialect.clone();
     written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Chunk, Dialect, HeadFound, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
+    Chunk, Dialect, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
     clean_whole, find_head,
 };
 use manyhands_pool::Reply;
@@ -247,7 +247,7 @@ fn clean_file(
         known.header_bytes = reply.len();
         let (memory, secret) = (context.memory, context.secret);
         let (course, rejects) =
-            clean_whole(&plan, bytes, &head, memory, secret, context.piece, reply)?;
+            clean_whole(&plan, bytes, &head, memory, secret, context.piece, Out::Csv(reply))?;
         let report = &mut known.report;
         finish_report(&course, &plan, head.blank_lines, report)?;
         check_rejects(context.max_rejects, report.rows_rejected(), report.rows_in)?;
@@ -360,7 +360,7 @@ fn clean_chunk(
     let Some(source) = &context.file else {
         let mut chunk = Chunk::new(plan, &work.task, &work.bytes, 0, work.bytes.len());
         chunk.reach(&work.bytes, true);
-        return Ok(chunk.run(&work.bytes, work.from, reply));
+        return Ok(chunk.run(&work.bytes, work.from, Out::Csv(reply)));
     };
     let wrong = |error: io::Error| format!("cannot read it: {error}");
     let file = File::open(&source.path).map_err(wrong)?;
@@ -383,7 +383,7 @@ fn clean_chunk(
             .ok_or_else(changed)?;
         len = next;
     }
-    Ok(chunk.run(&buffer[..len], base, reply))
+    Ok(chunk.run(&buffer[..len], base, Out::Csv(reply)))
 }
 
 /// Reads `buffer[at..to]` from the file, in which the buffer begins at `base`; false if the file
