@@ -2,6 +2,8 @@
 
 mod kit;
 
+/// Compressed inputs.
+mod compressed;
 /// What README and the guide show, run as it stands.
 mod documents;
 /// Interruptions, closed pipes, full disks, missing files.

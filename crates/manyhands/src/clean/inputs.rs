@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::unpack::plain_name;
 use super::{CleanError, Options, Output};
 
 /// One input.
@@ -88,7 +89,7 @@ fn is_pattern(argument: &OsStr) -> bool {
 }
 
 fn has_suffix(path: &Path) -> bool {
-    let suffix = path.extension().map(OsStr::to_ascii_lowercase);
+    let suffix = Path::new(plain_name(path)).extension().map(OsStr::to_ascii_lowercase);
     suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
 }
 
@@ -102,7 +103,10 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
         }
     }
     if files.is_empty() {
-        return Err(usage(format!("{}: no .csv, .tsv or .tab file in it", directory.display())));
+        return Err(usage(format!(
+            "{}: no .csv, .tsv or .tab file in it, nor one with .gz or .zst behind that",
+            directory.display()
+        )));
     }
     files.sort();
     Ok(files)
@@ -169,8 +173,9 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
         Input::File(path) => path,
     };
     let name = path.file_name().unwrap_or_default();
-    let stem = path.file_stem().unwrap_or_default();
-    let suffix = path.extension().unwrap_or_default();
+    let stem = Path::new(plain_name(path)).file_stem().unwrap_or_default();
+    // What is behind the stem and its dot: `csv`, or `csv.gz`.
+    let suffix = name.as_bytes().get(stem.len() + 1..).map_or(OsStr::new(""), OsStr::from_bytes);
     let (mut built, mut rest) = (OsString::new(), template);
     while let Some(open) = rest.find('{') {
         built.push(&rest[..open]);

@@ -5,6 +5,7 @@ mod output;
 mod preview;
 mod read;
 mod run;
+mod unpack;
 mod watch;
 mod work;
 
@@ -35,7 +36,7 @@ pub struct Clean {
 pub enum Output {
     /// A file for each input, in this directory, which is made if it is missing. In the name
     /// template `{name}` is the input's file name, `{stem}` that without its extension, `{ext}`
-    /// the extension.
+    /// the extension; that of `a.csv.gz` is `csv.gz`.
     Directory(PathBuf, String),
     /// One file for one input.
     File(PathBuf),
@@ -194,8 +195,8 @@ impl fmt::Display for CleanError {
 impl std::error::Error for CleanError {}
 
 impl Clean {
-    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files), patterns
-    /// (`*`, `?`, `[…]`, `**`), or `-` for standard input.
+    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
+    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input.
     pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
         let inputs = inputs.into_iter().map(Into::into).collect();
         Clean { inputs, output, recipe: Recipe::default(), options: Options::default() }

@@ -26,6 +26,7 @@ use manyhands_pool::{AsCompleted, Reply};
 use super::inputs::{self, Input, Route, Target};
 use super::output::{Draft, Sink, WriteError, told};
 use super::read::{Reading, Stream};
+use super::unpack::Compression;
 use super::watch::{Observer, TICK, Watch};
 use super::work::{
     self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext,
@@ -36,6 +37,8 @@ use crate::Pool;
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = 4;
+/// So many times bigger a compressed file is taken to be.
+const PACKED: u64 = 8;
 /// How often a chunk may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
 
@@ -239,6 +242,8 @@ enum Source {
         chunk_bytes: u64,
         chunks: usize,
         size: u64,
+        /// How many bytes the input has, which is more or less than `size` if it was spooled.
+        read: u64,
         _spool: Option<File>,
     },
     Stream(Box<Streaming>),
@@ -353,7 +358,7 @@ impl Runner<'_> {
             // It may have nothing to read for long, and what is under way is to be written.
             return Ok(false);
         }
-        let whole = size.filter(|size| *size <= WHOLE_CHUNKS * self.job.options.chunk_bytes as u64);
+        let whole = size.filter(|size| *size <= self.whole_bytes(&route));
         if whole.is_none() && self.sink.is_some() && !self.active.is_empty() {
             return Ok(false);
         }
@@ -369,6 +374,15 @@ impl Runner<'_> {
             Err(Fail::Job(stop)) => return Err(stop),
         }
         Ok(true)
+    }
+
+    /// How big a file may be that goes to one worker.
+    fn whole_bytes(&self, route: &Route) -> u64 {
+        let bytes = WHOLE_CHUNKS * self.job.options.chunk_bytes as u64;
+        match &route.input {
+            Input::File(path) if Compression::by_name(path).is_some() => bytes / PACKED,
+            _ => bytes,
+        }
     }
 
     fn open_whole(&self, route: &Route, size: u64) -> Kind {
@@ -401,8 +415,7 @@ impl Runner<'_> {
                 .map_err(cannot)?,
         };
         let metadata = file.metadata().map_err(cannot)?;
-        let reopen = file.try_clone().map_err(cannot)?;
-        let mut stream = Stream::new(file);
+        let mut stream = Stream::new(file, &name);
         let mut buffer = Vec::new();
         let mut wanted = SNIFFED;
         let job = self.job;
@@ -454,16 +467,15 @@ impl Runner<'_> {
             notes.push("the file is empty".to_owned());
         }
         let chunk_bytes = self.job.options.chunk_bytes.max(1);
-        let decoded = self.reading.encoding(&first_bytes(&reopen, &metadata)).is_some();
         let evenly =
             |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
-        let (source, file) = if let Some(size) = size.filter(|_| !decoded) {
+        let (source, file) = if let Some(size) = size.filter(|_| stream.is_as_it_is()) {
             let Input::File(path) = &route.input else {
                 return Err("it has no path".to_owned().into());
             };
             let chunks = evenly(size);
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: None };
+            let chunk_bytes = chunk_bytes as u64;
+            let source = Source::File { chunk_bytes, chunks, size, read: size, _spool: None };
             (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -479,8 +491,8 @@ impl Runner<'_> {
             let path =
                 PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
             let (size, chunks) = (stamp.size, evenly(stamp.size));
-            let source =
-                Source::File { chunk_bytes: chunk_bytes as u64, chunks, size, _spool: Some(spool) };
+            let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
+            let source = Source::File { chunk_bytes, chunks, size, read, _spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
@@ -628,11 +640,16 @@ impl Runner<'_> {
         if shared && place > 0 {
             return Ok(());
         }
-        let report = &mut self.reports[number];
         match &mut active.kind {
             Kind::Whole { output, rejects, size, .. } => {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
+                if known.is_too_big {
+                    let (route, size) = (active.route.clone(), *size);
+                    let kind = self.open_chunks(number, &route, Some(size))?;
+                    self.active[place].kind = kind;
+                    return Ok(());
+                }
                 let (target, size) = (active.route.target_name(), *size);
                 if let Some(sink) = &mut self.sink {
                     let mut skipped = 0;
@@ -655,6 +672,7 @@ impl Runner<'_> {
                     }
                     self.shared_good += 1;
                 }
+                let report = &mut self.reports[number];
                 *report = FileReport { output: target, ..known.report };
                 if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
                     report.rejects = Some(draft.path().display().to_string());
@@ -675,7 +693,11 @@ impl Runner<'_> {
                 }
                 let rejected = chunks.course.rejected();
                 check_rejects(max_rejects, rejected, chunks.course.rows_in())?;
+                let report = &mut self.reports[number];
                 chunks.finish(report, force)?;
+                if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
+                    self.watch.progress.bytes_done += report.bytes_in;
+                }
                 if let (Some(sink), Some(began)) = (&self.sink, chunks.began_at) {
                     report.bytes_out = sink.written - began;
                 }
@@ -732,15 +754,6 @@ fn active_number(active: &Active) -> usize {
 
 fn blank_report(route: &Route) -> FileReport {
     FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
-}
-
-/// The first bytes of a regular file, for its encoding; those of a stream are not touched.
-fn first_bytes(file: &File, metadata: &std::fs::Metadata) -> Vec<u8> {
-    use std::os::unix::fs::FileExt;
-    let mut first = vec![0; 4];
-    let count = if metadata.is_file() { file.read_at(&mut first, 0).unwrap_or(0) } else { 0 };
-    first.truncate(count);
-    first
 }
 
 /// # Errors
@@ -923,7 +936,7 @@ impl Chunks {
         finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
         report.notes.append(&mut self.notes);
         report.bytes_in = match &self.source {
-            Source::File { size, .. } => *size,
+            Source::File { read, .. } => *read,
             Source::Stream(streaming) => {
                 let malformed = streaming.stream.malformed();
                 report.notes.extend(note_of_decoding("the input", malformed));

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::MaxRejects;
 use super::output::told;
 use super::read::{Reading, decode};
+use super::unpack::Unpacker;
 
 thread_local! {
     /// What is read goes here, again and again: fresh memory is dear.
@@ -78,13 +79,15 @@ pub(super) struct WholeWork {
 }
 
 /// What became of one small file.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct WholeReply {
     pub(super) report: FileReport,
     pub(super) names: Vec<String>,
     /// How many of the clean bytes are the header.
     pub(super) header_bytes: usize,
     pub(super) has_rejects: bool,
+    /// Nothing was done: unpacked, it is to be cut into chunks.
+    pub(super) is_too_big: bool,
 }
 
 /// What all chunks of a file have in common.
@@ -218,15 +221,26 @@ fn clean_file(
     reply: &mut Vec<u8>,
 ) -> Result<WholeReply, String> {
     let name = work.path.display().to_string();
-    let raw = read_all(&work.path, buffer).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut report =
+    let cannot = |error: io::Error| format!("cannot read it: {error}");
+    let mut raw = read_all(&work.path, buffer).map_err(cannot)?;
+    let report =
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
+    let mut known = WholeReply { report, ..WholeReply::default() };
+    let unpacked;
+    if let Some(unpacker) = Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(cannot)? {
+        let Some(bytes) = unpacker.unpack(raw, UNPACKED).map_err(cannot)? else {
+            known.is_too_big = true;
+            return Ok(known);
+        };
+        unpacked = bytes;
+        raw = &unpacked;
+    }
     let decoded;
     let bytes = match context.reading.encoding(raw) {
         None => raw,
         Some(encoding) => {
             let (text, malformed) = decode(encoding, raw);
-            report.notes.extend(note_of_decoding(encoding.name(), malformed));
+            known.report.notes.extend(note_of_decoding(encoding.name(), malformed));
             decoded = text;
             &decoded
         }
@@ -237,7 +251,6 @@ fn clean_file(
         HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
         HeadFound::Nothing | HeadFound::More => None,
     };
-    let mut known = WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
     if let Some(head) = head {
         let header = &bytes[head.header.clone()];
         let plan = Plan::new(context.recipe.get()?, &dialect, header)
@@ -270,6 +283,9 @@ fn clean_file(
     }
     Ok(known)
 }
+
+/// How many bytes a small file may have when it is unpacked.
+const UNPACKED: usize = 32 << 20;
 
 /// How many bytes are looked at to find the delimiter.
 pub(super) const SNIFFED: usize = 64 << 10;
