@@ -34,10 +34,14 @@ fn total(report: &Report) -> String {
     let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
     let files = counted(report.files.len() as u64, "file");
     let failed = report.files.len() - done().count();
-    let failed =
+    let mut remarks =
         if failed == 0 { String::new() } else { format!(" ({} failed)", grouped(failed as u64)) };
+    let resumed = done().filter(|file| file.resumed).count();
+    if resumed > 0 {
+        remarks += &format!(" ({} done before)", grouped(resumed as u64));
+    }
     format!(
-        "{files}{failed}, {} in, {} out, {} rejected, {} set aside, {:.1} s",
+        "{files}{remarks}, {} in, {} out, {} rejected, {} set aside, {:.1} s",
         counted(sum(|file| file.rows_in), "row"),
         grouped(sum(|file| file.rows_out)),
         grouped(sum(FileReport::rows_rejected)),
@@ -108,6 +112,9 @@ fn account(file: &FileReport) -> String {
     let mut text = format!("{} -> {}: ", file.input, file.output);
     if file.error.is_some() {
         return text + "failed";
+    }
+    if file.resumed {
+        text += "done before, ";
     }
     text += &format!("{} in, {} out\n", counted(file.rows_in, "row"), grouped(file.rows_out));
     if file.blank_lines > 0 {

@@ -1,6 +1,6 @@
-//! Compressed inputs.
+//! Compressed inputs and outputs.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use flate2::write::GzEncoder;
 
@@ -120,4 +120,33 @@ fn the_name_without_its_last_suffix_says_what_separates_fields() {
     let outcome = dir.clean("d --dry-run --select b");
     outcome.done();
     assert!(outcome.stdout.contains("after:\n  b\n  2\n"), "{}", outcome.stdout);
+}
+
+#[test]
+fn an_output_is_compressed_by_its_name_and_does_not_depend_on_the_workers() {
+    let text = many_rows();
+    let dir = Dir::with(&text).file("small.csv", "a,b\n1,2\n").file("empty.csv", "");
+    type Unpack = fn(&[u8]) -> Vec<u8>;
+    let gunzip: Unpack = |bytes| {
+        let mut text = Vec::new();
+        flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut text).unwrap();
+        text
+    };
+    let unzstd: Unpack = |bytes| zstd::decode_all(bytes).unwrap();
+    for (unpack, suffix) in [(gunzip, "gz"), (unzstd, "zst")] {
+        let read = |name: &str| std::fs::read(dir.path(&format!("{name}.{suffix}"))).unwrap();
+        for workers in [1, 2, 4] {
+            dir.clean(&format!("in.csv -o {workers}.csv.{suffix} --workers {workers}")).done();
+            assert!(read(&format!("{workers}.csv")) == read("1.csv"), "{workers} {suffix}");
+        }
+        assert!(unpack(&read("1.csv")) == text.as_bytes());
+        dir.clean(&format!("small.csv empty.csv -o d --name {{stem}}.{suffix}")).done();
+        assert_eq!(unpack(&read("d/small")), b"a,b\n1,2\n");
+        assert_eq!(unpack(&read("d/empty")), b"");
+        dir.clean(&format!("small.csv empty.csv small.csv -o all.{suffix} --concat")).done();
+        assert_eq!(unpack(&read("all")), b"a,b\n1,2\n1,2\n");
+        let again = dir.clean(&format!("1.csv.{suffix} -o again.csv --force"));
+        again.done();
+        assert!(dir.read("again.csv") == text);
+    }
 }

@@ -2,7 +2,7 @@
 
 mod kit;
 
-/// Compressed inputs.
+/// Compressed inputs and outputs.
 mod compressed;
 /// What README and the guide show, run as it stands.
 mod documents;
@@ -16,6 +16,8 @@ mod output;
 mod reading;
 /// Recipes: files, saved ones, parameters.
 mod recipe;
+/// Runs that were cut off, and are run again.
+mod resume;
 /// Workers, memory, temporary files.
 mod running;
 /// Each step, and their order.

@@ -1,14 +1,18 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
 mod inputs;
+mod manifest;
 mod output;
 mod preview;
 mod read;
 mod run;
+mod sinks;
+mod sum;
 mod unpack;
 mod watch;
 mod work;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -46,6 +50,23 @@ pub enum Output {
     ConcatenatedFile(PathBuf),
     /// Standard output for all inputs, which must have the same header.
     ConcatenatedStdout,
+    /// A table, by its name, of the SQLite database in this file; both are made if they are
+    /// missing. Needs the feature `sqlite`.
+    Sqlite(PathBuf, String),
+    /// A table, by its name or `schema.name`, of the PostgreSQL database at this address; it is
+    /// made if it is missing. Needs the feature `postgres`.
+    Postgres(String, String),
+}
+
+/// What outputs that are files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum FileFormat {
+    /// CSV; compressed if the output's name ends in `.gz` or `.zst`.
+    #[default]
+    Csv,
+    /// Parquet, with the types that `types` steps declare, compressed with Zstandard. Needs the
+    /// feature `parquet`.
+    Parquet,
 }
 
 /// How a job reads and writes. Make it with `Options::default()` and set fields.
@@ -72,8 +93,13 @@ pub struct Options {
     pub rejects: Option<PathBuf>,
     /// A file that loses more records than this to rejects fails. Default: no limit.
     pub max_rejects: Option<MaxRejects>,
+    /// What outputs that are files are. Default: CSV.
+    pub format: FileFormat,
     /// Whether existing outputs may be replaced. Default: false.
     pub force: bool,
+    /// Whether inputs that an earlier run has done are left out, for outputs in a directory and
+    /// in tables. Default: false.
+    pub resume: bool,
     /// How many worker processes. Default: the cores this process may use.
     pub workers: usize,
     /// How many bytes aggregates and keys may take before they go to files or another pass.
@@ -121,7 +147,9 @@ impl Default for Options {
             max_record: dialect.max_record,
             rejects: None,
             max_rejects: None,
+            format: FileFormat::Csv,
             force: false,
+            resume: false,
             workers: crate::usable_cores(),
             memory: 64 << 20,
             temp_dir: None,
@@ -224,6 +252,20 @@ impl Clean {
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Report, CleanError> {
         run::run(self, &mut observe)
+    }
+
+    /// Reads all inputs once, does the recipe's steps, and proposes types for the columns that come
+    /// of them and are not declared: the one that all cells of a column read as, in all inputs that
+    /// have it. Numbers that would lose characters, such as leading zeros, stay text. Nothing is
+    /// written; an input that fails says nothing.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn propose_types(
+        &self,
+        mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<BTreeMap<String, recipe::Type>, CleanError> {
+        run::look(self, &mut observe)
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {

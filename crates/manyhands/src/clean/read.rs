@@ -14,6 +14,7 @@ use encoding_rs::{Decoder, Encoding};
 use manyhands_csv::Dialect;
 use serde::{Deserialize, Serialize};
 
+use super::sum::Sum;
 use super::unpack::{Unpacker, plain_name};
 use super::{Delimiter, Options};
 
@@ -177,6 +178,8 @@ pub(super) struct Stream {
     /// What of `raw` is still to be used.
     rest: Range<usize>,
     is_file_at_end: bool,
+    /// Of the bytes read, if it is wanted.
+    pub(super) sum: Option<Sum>,
     /// Bytes read, before anything was done to them.
     pub(super) read: u64,
     pub(super) at_end: bool,
@@ -194,6 +197,7 @@ impl Stream {
             raw: vec![0; 256 << 10],
             rest: 0..0,
             is_file_at_end: false,
+            sum: None,
             read: 0,
             at_end: false,
         }
@@ -300,6 +304,7 @@ impl Stream {
         }
         self.read += count as u64;
         self.rest = 0..count;
+        self.sum = self.sum.map(|sum| sum.then(Sum::of(&self.raw[..count])));
         Ok(true)
     }
 }
