@@ -11,8 +11,6 @@ pub struct FileReport {
     pub input: String,
     /// The output's path, or `-`; several inputs may share one.
     pub output: String,
-    /// Whether an earlier run has done it, so that nothing was to be done.
-    pub resumed: bool,
     /// Why the file failed; nothing of it was written under the output's name then.
     pub error: Option<String>,
     /// Bytes read, before any decoding.

@@ -29,7 +29,8 @@ fn only_what_is_missing_is_done() {
     outcome.says("a.csv -> out/cleaned_a.csv: done before, 1 row in, 1 out");
     assert_eq!(dir.read("out/cleaned_b.csv"), "v\n2\n");
     assert_eq!(made(&dir, "out/cleaned_a.csv"), before);
-    assert_eq!(dir.read("report.json").matches("\"resumed\": true").count(), 2);
+    let report: String = dir.read("report.json").split_whitespace().collect();
+    assert!(report.contains("\"resumed\":[0,2]"), "{report}");
     dir.clean(&format!("{JOB} --resume")).done().says("3 files (3 done before)");
 }
 

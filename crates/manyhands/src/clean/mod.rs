@@ -180,6 +180,8 @@ pub struct Progress {
 pub struct Report {
     /// One for each input, in their order.
     pub files: Vec<FileReport>,
+    /// Which of them an earlier run had done, by their places.
+    pub resumed: Vec<usize>,
     /// How long the job took, in seconds.
     pub seconds: f64,
 }

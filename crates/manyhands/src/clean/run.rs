@@ -57,8 +57,9 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         Output::File(path) => inputs::is_device(path),
         _ => true,
     };
-    let (files, _) = work_through(job, reading, routes, shared, observe)?;
-    Ok(Report { files, seconds: began.elapsed().as_secs_f64() })
+    let worked = work_through(job, reading, routes, shared, observe)?;
+    let (files, resumed) = (worked.files, worked.resumed);
+    Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
 }
 
 /// Looks for the types that columns could have.
@@ -73,13 +74,19 @@ pub(super) fn look(
         return Err(CleanError::Usage(message.to_owned()));
     }
     let routes = inputs::route_to_types(inputs);
-    let (_, possible) = work_through(job, reading, routes, true, observe)?;
-    let proposed = possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
+    let worked = work_through(job, reading, routes, true, observe)?;
+    let proposed =
+        worked.possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
     Ok(proposed.flatten().collect())
 }
 
-/// What became of the files, and, if types are looked for, what is possible.
-type Worked = (Vec<FileReport>, BTreeMap<String, Possible>);
+struct Worked {
+    files: Vec<FileReport>,
+    /// Those that an earlier run had done.
+    resumed: Vec<usize>,
+    /// Of columns, if types are looked for.
+    possible: BTreeMap<String, Possible>,
+}
 
 /// Does all files; `shared` says that they have one output together.
 fn work_through(
@@ -138,6 +145,7 @@ fn work_through(
         completed: AsCompleted::default(),
         under_way: HashMap::new(),
         reports: vec![FileReport::default(); routes.len()],
+        resumed: Vec::new(),
         watch: Watch {
             observe,
             progress: Progress {
@@ -161,14 +169,15 @@ fn work_through(
         pool.terminate();
     }
     result?;
-    let Runner { reports, sink, shared_good, mut watch, .. } = runner;
+    let Runner { reports, mut resumed, sink, shared_good, mut watch, .. } = runner;
+    resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     if let Some(sink) = sink.filter(|_| shared_good > 0) {
         possible =
             sink.publish(existing, &mut watch).map_err(|error| failed(error.told()))?.possible;
     }
     pool.shutdown();
-    Ok((reports, possible))
+    Ok(Worked { files: reports, resumed, possible })
 }
 
 /// Of all that decides on what an input becomes.
@@ -247,6 +256,7 @@ struct Runner<'a> {
     routes: VecDeque<(usize, Route)>,
     active: VecDeque<Active>,
     reports: Vec<FileReport>,
+    resumed: Vec<usize>,
     watch: Watch<'a>,
     existing: Existing,
     recipe_hash: String,
@@ -454,7 +464,7 @@ impl Runner<'_> {
         match self.done_before(&route, size)? {
             Before::Nothing => {}
             Before::Done(entry) => {
-                self.reports[number].resumed = true;
+                self.resumed.push(number);
                 entry.report(&mut self.reports[number]);
                 self.watch.progress.bytes_done += entry.size;
                 self.end(number, None)?;
