@@ -1,7 +1,9 @@
 //! Parquet: workers make whole files of one row group; the parent puts row groups together.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Write};
+use std::hash::Hash;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +17,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{Type as Node, TypePtr};
+use parquet::schema::types::{ColumnPath, Type as Node, TypePtr};
 
 use super::{Column, columns};
 use crate::clean::sum::Sum;
@@ -28,12 +30,17 @@ fn wrong(error: ParquetError) -> String {
     }
 }
 
-fn properties() -> Arc<WriterProperties> {
-    let builder = WriterProperties::builder()
+/// How files are written; `plain` are the columns whose values hardly repeat.
+fn properties<'a>(plain: impl IntoIterator<Item = &'a str>) -> Arc<WriterProperties> {
+    let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_created_by("manyhands".to_owned());
+    for name in plain {
+        let path = ColumnPath::new(vec![name.to_owned()]);
+        builder = builder.set_column_dictionary_enabled(path, false);
+    }
     Arc::new(builder.build())
 }
 
@@ -110,7 +117,10 @@ impl Encoder {
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), ParquetError> {
-        let mut writer = SerializedFileWriter::new(out, schema(&self.columns)?, properties())?;
+        let columns = self.columns.iter().zip(&self.cells);
+        let plain = columns.filter(|(_, cells)| cells.values.hardly_repeat());
+        let properties = properties(plain.map(|(column, _)| column.name.as_str()));
+        let mut writer = SerializedFileWriter::new(out, schema(&self.columns)?, properties)?;
         if self.rows > 0 {
             let mut group = writer.next_row_group()?;
             for cells in self.cells {
@@ -124,6 +134,34 @@ impl Encoder {
         }
         writer.close().map(drop)
     }
+}
+
+/// How many values are looked at to see whether they repeat.
+const LOOK: usize = 2048;
+
+impl Values {
+    /// Whether a dictionary would be as long as the values, which takes long to find out with all
+    /// of them.
+    fn hardly_repeat(&self) -> bool {
+        let (seen, distinct) = match self {
+            Values::Text(bytes, ends) => {
+                let starts = std::iter::once(&0).chain(ends);
+                count(starts.zip(ends).map(|(from, to)| &bytes[*from..*to]))
+            }
+            Values::Integers(values) => count(values.iter()),
+            Values::Numbers(values) => count(values.iter().map(|value| value.to_bits())),
+            Values::Days(values) => count(values.iter()),
+            Values::Booleans(_) => return false,
+        };
+        2 * distinct > seen
+    }
+}
+
+/// How many values were looked at, and how many different ones are among them.
+fn count<T: Eq + Hash>(values: impl Iterator<Item = T>) -> (usize, usize) {
+    let mut seen = 0;
+    let distinct: HashSet<T> = values.take(LOOK).inspect(|_| seen += 1).collect();
+    (seen, distinct.len())
 }
 
 impl Cells {
@@ -216,7 +254,10 @@ impl Write for Summed {
 }
 
 /// A file to which row groups are appended.
-pub(in crate::clean) struct Appender(SerializedFileWriter<Summed>);
+pub(in crate::clean) struct Appender(SerializedFileWriter<BufWriter<Summed>>);
+
+/// How much is written at once.
+const BUFFER: usize = 256 << 10;
 
 impl std::fmt::Debug for Appender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -226,9 +267,9 @@ impl std::fmt::Debug for Appender {
 
 impl Appender {
     pub(in crate::clean) fn new(file: File, columns: &[Column]) -> Result<Appender, String> {
-        let file = Summed { file, sum: Sum::default() };
+        let file = BufWriter::with_capacity(BUFFER, Summed { file, sum: Sum::default() });
         let writer = schema(columns)
-            .and_then(|schema| SerializedFileWriter::new(file, schema, properties()));
+            .and_then(|schema| SerializedFileWriter::new(file, schema, properties([])));
         writer.map(Appender).map_err(wrong)
     }
 
@@ -260,6 +301,8 @@ impl Appender {
     /// Writes what comes last; gives the sum of all.
     pub(in crate::clean) fn finish(mut self) -> Result<Sum, String> {
         self.0.finish().map_err(wrong)?;
-        Ok(self.0.inner().sum)
+        let buffer = self.0.inner_mut();
+        buffer.flush().map_err(|error| error.to_string())?;
+        Ok(buffer.get_ref().sum)
     }
 }
