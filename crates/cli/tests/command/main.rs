@@ -20,6 +20,8 @@ mod recipe;
 mod resume;
 /// Workers, memory, temporary files.
 mod running;
+/// Tables and Parquet files: what cannot be, what a build cannot do.
+mod sinks;
 /// Each step, and their order.
 mod steps;
 /// Help, summaries, reports, dry runs, the progress bar.
