@@ -21,7 +21,7 @@ fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, 
                     "boolean" => format!("{:?}", rows.boolean(row, column)),
                     "date" => format!("{:?}", rows.date(row, column)),
                     "datetime" => format!("{:?}", rows.datetime(row, column)),
-                    _ => format!("{:?}", rows.text(row, column).map(|t| t.into_owned())),
+                    _ => format!("{:?}", rows.text(row, column).map(std::borrow::Cow::into_owned)),
                 });
             }
         }

@@ -4,7 +4,7 @@
 //! torn by a crash is no line. Of several about one output the last counts.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -100,6 +100,8 @@ pub(super) struct Manifest {
     entries: HashMap<String, Entry>,
     /// Whether the file ends within a line.
     is_torn: bool,
+    /// Opened for the first entry.
+    file: Option<File>,
 }
 
 impl Manifest {
@@ -115,7 +117,7 @@ impl Manifest {
         let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
         let entries = entries.map(|entry| (entry.output.clone(), entry)).collect();
         let is_torn = text.last().is_some_and(|last| *last != b'\n');
-        Ok(Manifest { path, entries, is_torn })
+        Ok(Manifest { path, entries, is_torn, file: None })
     }
 
     /// What is known of an output.
@@ -128,11 +130,18 @@ impl Manifest {
         let mut line = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
         serde_json::to_writer(&mut line, entry).map_err(|error| error.to_string())?;
         line.push(b'\n');
-        let file = OpenOptions::new().append(true).create(true).open(&self.path);
-        let written = file.and_then(|mut file| file.write_all(&line));
+        let wrong = |error| told("cannot write", &self.path, &error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file = OpenOptions::new().append(true).create(true).open(&self.path);
+                none.insert(file.map_err(wrong)?)
+            }
+        };
+        let written = file.write_all(&line);
         // Of a line that could not be written whole, a part may be there.
         self.is_torn = written.is_err();
-        written.map_err(|error| told("cannot write", &self.path, &error))
+        written.map_err(wrong)
     }
 }
 

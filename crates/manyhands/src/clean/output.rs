@@ -255,11 +255,12 @@ impl Sink {
         matches!(self.format, Format::Sqlite | Format::Postgres)
     }
 
-    /// What is known of the inputs that are in the table; nothing for what is no table.
-    pub(super) fn entries(&self) -> &[Entry] {
+    /// What is known of an input that is in the table; nothing for what is no table.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn entries(&self, path: &str) -> &[Entry] {
         match &self.to {
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
-            To::Table(store) => store.entries(),
+            To::Table(store) => store.entries(path),
             _ => &[],
         }
     }

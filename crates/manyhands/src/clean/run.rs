@@ -235,7 +235,10 @@ impl From<WriteError> for Fail {
             WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
             WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => Fail::File(message),
-            WriteError::Lost(message) => Fail::Job(CleanError::Failed(message).into()),
+            WriteError::Lost(message) => {
+                let message = format!("{message}\nhint: --resume goes on from here");
+                Fail::Job(CleanError::Failed(message).into())
+            }
         }
     }
 }
@@ -497,8 +500,7 @@ impl Runner<'_> {
         let recipe_hash = self.recipe_hash.clone();
         let is_like = |entry: &Entry| entry.recipe_hash == recipe_hash && entry.size == size;
         if let (Some(sink), true) = (&self.sink, self.is_table) {
-            let known: Vec<Entry> =
-                sink.entries().iter().filter(|entry| entry.path == absolute).cloned().collect();
+            let known = sink.entries(&absolute).to_vec();
             let hash = match known.iter().any(is_like) {
                 true => Some(self.sum_of(path)?),
                 false => None,

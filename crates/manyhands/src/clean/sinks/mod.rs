@@ -222,6 +222,18 @@ fn moment(text: &[u8]) -> Option<Vec<u8>> {
     Some(text).filter(|text| !text.is_empty())
 }
 
+/// A name as SQL has it.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The names of columns and what a database calls their types.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn declarations(columns: &[Column], declared: fn(Type) -> &'static str) -> Vec<(String, String)> {
+    columns.iter().map(|column| (column.name.clone(), declared(column.kind).to_owned())).collect()
+}
+
 /// # Errors
 /// If a table that is there has other columns than those wanted, or others of their types.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

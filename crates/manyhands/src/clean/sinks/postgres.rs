@@ -8,8 +8,8 @@ use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use super::Column;
 use super::store::{Database, Next, Store, Wrong};
+use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
 
 /// Appends rows, as they are written for `COPY ... FROM STDIN`.
@@ -31,7 +31,7 @@ pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
                     text.inspect(|text| escape(text, out)).is_some()
                 }
                 Type::Date | Type::Datetime => {
-                    let text = rows.text(row, column).and_then(|text| super::moment(&text));
+                    let text = rows.text(row, column).and_then(|text| moment(&text));
                     text.inspect(|text| out.extend(text)).is_some()
                 }
             };
@@ -75,10 +75,6 @@ fn declared(kind: Type) -> &'static str {
         Type::Date => "date",
         Type::Datetime => "timestamp without time zone",
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
@@ -187,7 +183,7 @@ impl Database for Postgres {
         );
         match added {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                Err(Wrong::File(super::twice(&self.table)))
+                Err(Wrong::File(twice(&self.table)))
             }
             Err(error) => Err(wrong(error)),
             Ok(_) => transaction.commit().map_err(wrong),
@@ -204,10 +200,7 @@ impl Postgres {
     /// Makes the tables that are missing, and compares the one for the rows with the columns.
     fn prepare(&mut self, columns: &[Column]) -> Result<(), Wrong> {
         let table = self.quoted_table();
-        let wanted: Vec<(String, String)> = columns
-            .iter()
-            .map(|column| (column.name.clone(), declared(column.kind).to_owned()))
-            .collect();
+        let wanted = declarations(columns, declared);
         let mut transaction = self.client.transaction().map_err(wrong)?;
         transaction.batch_execute(LOCK).map_err(wrong)?;
         transaction.batch_execute(FILES).map_err(wrong)?;
@@ -223,7 +216,7 @@ impl Postgres {
             let create = format!("CREATE TABLE {table} ({})", definitions.join(", "));
             transaction.batch_execute(&create).map_err(wrong)?;
         } else {
-            super::check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
+            check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
         }
         transaction.commit().map_err(wrong)
     }

@@ -11,8 +11,8 @@ use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
-use super::Column;
 use super::store::{Database, Next, Store, Wrong};
+use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
 
 const NULL: u8 = 0;
@@ -39,7 +39,7 @@ pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
                 Type::Number => put(FLOAT, rows.number(row, column).map(f64::to_le_bytes), out),
                 Type::Text => put_text(text().as_deref(), out),
                 Type::Date | Type::Datetime => {
-                    put_text(text().and_then(|text| super::moment(&text)).as_deref(), out);
+                    put_text(text().and_then(|text| moment(&text)).as_deref(), out);
                 }
             }
         }
@@ -77,10 +77,6 @@ fn declared(kind: Type) -> &'static str {
         Type::Date => "DATE",
         Type::Datetime => "DATETIME",
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
@@ -207,10 +203,7 @@ impl Sqlite {
     /// Makes the table, or compares it with the columns.
     fn prepare_table(&self, columns: &[Column]) -> Result<(), Wrong> {
         let known = self.columns_there()?;
-        let wanted: Vec<(String, String)> = columns
-            .iter()
-            .map(|column| (column.name.clone(), declared(column.kind).to_owned()))
-            .collect();
+        let wanted = declarations(columns, declared);
         if known.is_empty() {
             let definitions: Vec<String> =
                 wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
@@ -218,7 +211,7 @@ impl Sqlite {
                 format!("CREATE TABLE {} ({})", quoted(&self.table), definitions.join(", "));
             return self.connection.execute_batch(&create).map_err(wrong);
         }
-        super::check_columns(&self.table, &known, &wanted).map_err(Wrong::File)
+        check_columns(&self.table, &known, &wanted).map_err(Wrong::File)
     }
 
     fn columns_there(&self) -> Result<Vec<(String, String)>, Wrong> {
@@ -245,7 +238,7 @@ impl Sqlite {
         );
         match added {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Err(Wrong::File(super::twice(&self.table)))
+                Err(Wrong::File(twice(&self.table)))
             }
             result => result.map(drop).map_err(wrong),
         }

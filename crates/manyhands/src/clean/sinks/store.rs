@@ -8,6 +8,7 @@
 //! Each `begin` is ended by one `commit` or `roll_back`, and has one answer. A transaction that
 //! cannot go on is rolled back at once; the parent hears of it with its next block.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -65,7 +66,8 @@ enum Answer {
 
 /// The parent's end of a database.
 pub(in crate::clean) struct Store {
-    entries: Vec<Entry>,
+    /// By the inputs' paths.
+    entries: HashMap<String, Vec<Entry>>,
     commands: Sender<Command>,
     answers: Receiver<Answer>,
     /// Set while nothing is to be waited for: locks of others.
@@ -91,17 +93,21 @@ impl Store {
             Ok((database, entries))
         });
         let (database, entries) = opened.map_err(|(Wrong::File(why) | Wrong::Lost(why))| why)?;
+        let mut by_path: HashMap<String, Vec<Entry>> = HashMap::new();
+        for entry in entries {
+            by_path.entry(entry.path.clone()).or_default().push(entry);
+        }
         let (commands, inbox) = channel();
         let (outbox, answers) = channel();
         let serve = move || serve(database, &inbox, &outbox);
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
         thread.map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Store { entries, commands, answers, hurry, is_begun: false, waiting: 0 })
+        Ok(Store { entries: by_path, commands, answers, hurry, is_begun: false, waiting: 0 })
     }
 
-    /// What was known when it was opened of the inputs that are in the table.
-    pub(in crate::clean) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// What was known when it was opened of an input that is in the table.
+    pub(in crate::clean) fn entries(&self, path: &str) -> &[Entry] {
+        self.entries.get(path).map_or(&[], Vec::as_slice)
     }
 
     /// Begins a file.
