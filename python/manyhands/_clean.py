@@ -26,7 +26,10 @@ def clean(
     recipe: _native.Recipe | None = None,
     *,
     name: str | None = None,
+    format: str = "csv",
+    table: str | None = None,
     concat: bool = False,
+    resume: bool = False,
     force: bool = False,
     out_delimiter: str | None = None,
     rejects: Path | None = None,
@@ -57,16 +60,23 @@ def clean(
     output : str or path
         A directory if it is one or ends in `/`, if `name` is given, if there are several inputs, or if an input is
         a directory or a pattern: it is made if it is missing, and gets a file for each input. Else the one file.
-        `"-"` is standard output.
+        `"-"` is standard output. A name that ends in `.gz` or `.zst` makes it compressed. `"sqlite:FILE"` and
+        `"postgresql://USER@HOST/DATABASE"` are databases; `table` says where in them.
     recipe : Recipe, optional
         What is done to the rows. Without, they are only checked.
     name : str, optional
         How files in a directory are named, `"cleaned_{name}"` if not given: `{name}` is the input's file name,
         `{stem}` that without its extension, `{ext}` the extension.
+    format : str
+        `"csv"`, or `"parquet"` with the types that the recipe declares.
+    table : str, optional
+        The table of a database, made if it is missing.
     concat : bool
         One output of inputs that have the same header.
     force : bool
         Replace outputs that exist.
+    resume : bool
+        Leave out what an earlier run has done, as what is noted beside the outputs or in the database proves.
     out_delimiter : str, optional
         What separates the output's fields; as the input's if not given.
     rejects : str or path, optional
@@ -130,7 +140,10 @@ def clean(
     output = os.fsdecode(output)
     keywords = {
         "name": name,
+        "format": format,
+        "table": table,
         "concat": concat,
+        "resume": resume,
         "force": force,
         "out_delimiter": out_delimiter,
         "rejects": None if rejects is None else os.fsdecode(rejects),
@@ -304,6 +317,8 @@ class Report:
     files: tuple[FileReport, ...]
     #: How long the job took.
     seconds: float
+    #: Which of the files an earlier run had done, by their places.
+    resumed: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -341,6 +356,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report in dicts, lists, texts and numbers, as the command's `--report` writes it."""
         report = dataclasses.asdict(self)
+        report["resumed"] = list(self.resumed)
         report["files"] = [
             {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()} for file in report["files"]
         ]
@@ -349,12 +365,17 @@ class Report:
     @classmethod
     def from_dict(cls, report: dict[str, Any]) -> Report:
         """The report of what `to_dict` gave."""
-        return cls(tuple(map(_file_report, report["files"])), report["seconds"])
+        return cls(tuple(map(_file_report, report["files"])), report["seconds"], tuple(report["resumed"]))
 
     @classmethod
     def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
         """One report of a job that was done in parts: the files of all, in the order of the parts."""
-        return cls(tuple(file for report in reports for file in report.files), seconds)
+        files: list[FileReport] = []
+        resumed: list[int] = []
+        for report in reports:
+            resumed += (len(files) + place for place in report.resumed)
+            files += report.files
+        return cls(tuple(files), seconds, tuple(resumed))
 
     def __repr__(self):
         files = len(self.files)

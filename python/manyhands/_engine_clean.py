@@ -32,6 +32,8 @@ def clean_over(engine, files, recipe, keywords):
     """
     if keywords["concat"] or any("-" in pair for pair in files):
         raise ValueError("one output of all, and standard input and output, are not for an engine: give a directory")
+    if keywords["table"] is not None:
+        raise ValueError("an engine's workers write files, not to a database: give a directory")
     owned = isinstance(engine, str)
     return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords)
 
@@ -53,7 +55,7 @@ def _clean(executor, owned, files, recipe, keywords):
     def submit(batch):
         return executor.submit(_clean_batch, files[batch.start : batch.stop], recipe, keywords)
 
-    reports = {}
+    reports, resumed = {}, []
     waiting = {}
     try:
         waiting.update((submit(batch), batch) for batch in batches)
@@ -62,7 +64,9 @@ def _clean(executor, owned, files, recipe, keywords):
             for future in done:
                 batch = waiting.pop(future)
                 try:
-                    reports.update(zip(batch, json.loads(future.result())["files"], strict=True))
+                    report = json.loads(future.result())
+                    reports.update(zip(batch, report["files"], strict=True))
+                    resumed += (batch[place] for place in report["resumed"])
                 except WorkerDied as error:
                     if len(batch) > 1:
                         # One of its files may be deadly, and the others are not to fail with it.
@@ -77,7 +81,8 @@ def _clean(executor, owned, files, recipe, keywords):
         if owned:
             executor.shutdown()
         _remove_drafts([output for _, output in files], keywords["rejects"])
-    return json.dumps({"files": [reports[at] for at in range(len(files))], "seconds": time.monotonic() - began})
+    files = [reports[at] for at in range(len(files))]
+    return json.dumps({"files": files, "seconds": time.monotonic() - began, "resumed": sorted(resumed)})
 
 
 def _size(path):

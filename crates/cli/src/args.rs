@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use manyhands::clean::recipe::{MissingColumn, OnBad, OnRagged};
-use manyhands::clean::{Delimiter, MaxRejects};
+use manyhands::clean::{Delimiter, FileFormat, MaxRejects};
 
 use crate::steps::Steps;
 use crate::values::{Quote, character, delimiter, max_rejects, parameter, quote, size, workers};
@@ -30,6 +30,7 @@ What OUT is:
   input is a directory or a pattern. It is made if it is missing, and gets a
   file cleaned_<name> for each input. Otherwise OUT is the file for the one
   input, or with --concat for all of them. '-' is standard output.
+  'sqlite:FILE' and 'postgresql://...' are databases: see --table.
 
 Exit status:
   0 done; 1 some files failed, or --strict and records were rejected;
@@ -47,7 +48,9 @@ Examples:
   What would be done, with the first rows before and after:
     manyhands clean data/ --dry-run --trim all --null NA,-
   In a pipe:
-    zcat big.csv.gz | manyhands clean - -o - --dedupe id | wc -l
+    xz -dc big.csv.xz | manyhands clean - -o - --dedupe id | wc -l
+  Into a table, whatever was not done when the last run was cut off:
+    manyhands clean data/ -o sqlite:shop.db --table orders --infer --resume
   The same again later:
     manyhands clean a.csv -o b.csv --trim all --save-recipe tidy.toml
     manyhands clean c.csv -o d.csv --recipe tidy.toml";
@@ -94,17 +97,21 @@ pub(crate) struct CleanArguments {
     /// Files, directories, quoted patterns, or '-'
     ///
     /// Of a directory the .csv, .tsv and .tab files are taken; a pattern has *, ?, [...] and **;
-    /// '-' is standard input.
+    /// '-' is standard input. All may be compressed, as .gz or .zst.
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<OsString>,
 
-    /// Where clean data goes: DIR/, FILE or '-'
+    /// Where clean data goes: DIR/, FILE, '-' or a database
+    ///
+    /// A file is compressed if its name ends in .gz or .zst. 'sqlite:FILE' and
+    /// 'postgresql://USER@HOST/DATABASE' are databases; --table names the table.
     #[arg(short, long, value_name = "OUT", help_heading = "Output")]
     pub(crate) output: Option<OsString>,
 
     /// Names in a directory [default: cleaned_{name}]
     ///
-    /// {name} is the input's file name, {stem} that without its extension, {ext} the extension.
+    /// {name} is the input's file name, {stem} that without its extension, {ext} the extension; that
+    /// of a.csv.gz is csv.gz. For Parquet the default is cleaned_{stem}.parquet.
     #[arg(long, value_name = "TEMPLATE", help_heading = "Output")]
     pub(crate) name: Option<String>,
 
@@ -112,9 +119,35 @@ pub(crate) struct CleanArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) concat: bool,
 
+    /// The table for the rows, in a database
+    ///
+    /// It is made if it is missing; one that is there must have the same columns. A file's rows and its
+    /// entry in the table manyhands_files are committed together.
+    #[arg(long, value_name = "TABLE", help_heading = "Output")]
+    pub(crate) table: Option<String>,
+
+    /// What output files are: csv (default) or parquet
+    #[arg(long, value_name = "csv|parquet", value_parser = format())]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub(crate) format: Option<FileFormat>,
+
+    /// Propose types for columns that have none
+    ///
+    /// All inputs are read once before. The types are printed, and used as if they had been typed as
+    /// the last step.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) infer: bool,
+
     /// Replace outputs that exist
     #[arg(long, help_heading = "Output")]
     pub(crate) force: bool,
+
+    /// Leave out what an earlier run has done
+    ///
+    /// For a directory or a table. Inputs, outputs and the recipe are compared with what that run has
+    /// noted of them.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) resume: bool,
 
     /// What separates the output's fields: C or tab
     ///
@@ -336,6 +369,10 @@ fn on_bad() -> impl TypedValueParser<Value = OnBad> {
 
 fn on_ragged() -> impl TypedValueParser<Value = OnRagged> {
     words(&[("reject", OnRagged::Reject), ("pad", OnRagged::Pad), ("fail", OnRagged::Fail)])
+}
+
+fn format() -> impl TypedValueParser<Value = FileFormat> {
+    words(&[("csv", FileFormat::Csv), ("parquet", FileFormat::Parquet)])
 }
 
 fn missing_column() -> impl TypedValueParser<Value = MissingColumn> {

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use manyhands::clean::{Clean, CleanError, DEFAULT_NAME, Options, Output, Recipe, are_several};
+use manyhands::clean::{
+    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe,
+    are_several,
+};
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
 use crate::values::{Target, target};
@@ -22,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) dry_run: bool,
     /// The URL of the cluster that is to do it.
     pub(crate) engine: Option<String>,
+    /// Whether types are proposed first.
+    pub(crate) infer: bool,
     pub(crate) report: Option<Target>,
     pub(crate) save_recipe: Option<Target>,
     /// Whether the two may replace what exists.
@@ -51,6 +56,8 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     options.rejects = typed.rejects;
     options.max_rejects = typed.max_rejects;
     options.force = typed.force;
+    options.resume = typed.resume;
+    options.format = typed.format.unwrap_or(options.format);
     options.temp_dir = typed.run.temp_dir;
     options.workers = typed.run.workers.unwrap_or(options.workers);
     options.memory = typed.run.memory.unwrap_or(options.memory);
@@ -62,6 +69,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         has_output,
         dry_run: typed.run.dry_run,
         engine: typed.run.engine,
+        infer: typed.infer,
         report,
         save_recipe,
         force: typed.force,
@@ -98,7 +106,43 @@ fn usage<T>(message: impl Into<String>) -> Result<T, CleanError> {
     Err(CleanError::Usage(message.into()))
 }
 
+/// A database by what was typed as output, with its table.
+fn database(typed: &CleanArguments) -> Result<Option<Output>, CleanError> {
+    let out = typed.output.as_ref().and_then(|out| out.to_str()).unwrap_or_default();
+    let file = out.strip_prefix("sqlite:").map(PathBuf::from);
+    let is_server = out.starts_with("postgresql://") || out.starts_with("postgres://");
+    if file.is_none() && !is_server {
+        return match typed.table {
+            Some(_) => usage(
+                "--table is for a database\n\
+                 hint: -o sqlite:FILE, or -o postgresql://USER@HOST/DATABASE",
+            ),
+            None => Ok(None),
+        };
+    }
+    let Some(table) = typed.table.clone().filter(|table| !table.is_empty()) else {
+        return usage("a database needs the name of a table\nhint: --table orders");
+    };
+    let table_only = [(typed.name.is_some(), "--name"), (typed.concat, "--concat")];
+    if let Some((_, flag)) = table_only.iter().find(|(is_typed, _)| *is_typed) {
+        return usage(format!("{flag} is for files, and all rows go to the table {table}"));
+    }
+    if typed.format.is_some() {
+        return usage("--format is for files, and rows go to a database");
+    }
+    match file {
+        Some(path) if path.is_dir() || !directory_of(&path).is_dir() => {
+            usage(format!("{} cannot be the file of a database", path.display()))
+        }
+        Some(path) => Ok(Some(Output::Sqlite(path, table))),
+        None => Ok(Some(Output::Postgres(out.to_owned(), table))),
+    }
+}
+
 fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
+    if let Some(output) = database(typed)? {
+        return Ok(output);
+    }
     let several = are_several(&typed.inputs);
     let output = match &typed.output {
         None if typed.run.dry_run && (typed.concat || several) => Output::ConcatenatedStdout,
@@ -140,7 +184,9 @@ fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
                     ));
                 }
                 (false, true) => {
-                    let name = typed.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+                    let is_parquet = typed.format == Some(FileFormat::Parquet);
+                    let default = if is_parquet { PARQUET_NAME } else { DEFAULT_NAME };
+                    let name = typed.name.clone().unwrap_or_else(|| default.to_owned());
                     Output::Directory(path, name)
                 }
                 (false, false) => Output::File(path),

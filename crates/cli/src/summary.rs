@@ -12,7 +12,9 @@ const REJECTS: usize = 3;
 /// Says what became of a job. Failed files are told even if it is to be quiet.
 pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
     if verbose {
-        report.files.iter().for_each(|file| ui::say(account(file).trim_end()));
+        for (place, file) in report.files.iter().enumerate() {
+            ui::say(account(file, report.resumed.contains(&place)).trim_end());
+        }
     }
     if !quiet {
         ui::say(total(report));
@@ -34,10 +36,13 @@ fn total(report: &Report) -> String {
     let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
     let files = counted(report.files.len() as u64, "file");
     let failed = report.files.len() - done().count();
-    let failed =
+    let mut remarks =
         if failed == 0 { String::new() } else { format!(" ({} failed)", grouped(failed as u64)) };
+    if !report.resumed.is_empty() {
+        remarks += &format!(" ({} done before)", grouped(report.resumed.len() as u64));
+    }
     format!(
-        "{files}{failed}, {} in, {} out, {} rejected, {} set aside, {:.1} s",
+        "{files}{remarks}, {} in, {} out, {} rejected, {} set aside, {:.1} s",
         counted(sum(|file| file.rows_in), "row"),
         grouped(sum(|file| file.rows_out)),
         grouped(sum(FileReport::rows_rejected)),
@@ -104,10 +109,13 @@ fn tell_notes(report: &Report) {
 }
 
 /// A file's accounting, in several lines.
-fn account(file: &FileReport) -> String {
+fn account(file: &FileReport, is_resumed: bool) -> String {
     let mut text = format!("{} -> {}: ", file.input, file.output);
     if file.error.is_some() {
         return text + "failed";
+    }
+    if is_resumed {
+        text += "done before, ";
     }
     text += &format!("{} in, {} out\n", counted(file.rows_in, "row"), grouped(file.rows_out));
     if file.blank_lines > 0 {
@@ -188,12 +196,12 @@ mod tests {
         let notes = vec!["two columns are named \"a\"".to_owned()];
         let file = FileReport { cells: vec![cells], notes, blank_lines: 1, ..file("a.csv") };
         assert_eq!(
-            account(&file),
+            account(&file, false),
             "a.csv -> out/a.csv: 1,010 rows in, 1,000 out\n  1 blank line\n  read: 2 rows ragged, rejected\n  \
              step 3 filter: 8 rows filtered\n  step 2 trim: 1 cell trimmed\n  note: two columns are named \"a\"\n"
         );
         let failed = FileReport { error: Some("gone".into()), ..file };
-        assert_eq!(account(&failed), "a.csv -> out/a.csv: failed");
+        assert_eq!(account(&failed, false), "a.csv -> out/a.csv: failed");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Cutter, Dialect, HeadFound, Plan, Prepared, Recipe, clean_whole, find_head};
+use manyhands_csv::{
+    Cutter, Dialect, HeadFound, Out, Plan, Prepared, Recipe, clean_whole, find_head,
+};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -202,7 +204,8 @@ fn cleaning(kind: &str, workload: &Workload) -> Result<()> {
     let mut out = Vec::new();
     let clean = |out: &mut Vec<u8>| -> Result<FileReport> {
         out.clear();
-        let (course, rejects) = clean_whole(&plan, bytes, &head, MEMORY, (1, 2), None, out)?;
+        let (course, rejects) =
+            clean_whole(&plan, bytes, &head, MEMORY, (1, 2), None, Out::Csv(out))?;
         let mut report = FileReport::default();
         assert!(course.report(&plan, &mut report), "rows are not accounted for: {report:?}");
         assert!(rejects.iter().all(manyhands_csv::Rejects::is_empty));

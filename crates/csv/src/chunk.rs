@@ -7,6 +7,7 @@ use crate::emit::emit;
 use crate::head::count_lines;
 use crate::pass::{self, Assignment, Failure, Partial, Reject};
 use crate::plan::Plan;
+use crate::rows::{Out, Rows};
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start, Transition, likely_state};
 use crate::tally::Tally;
@@ -110,9 +111,9 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// Does the pass. `base` is where in the file `bytes` begin. In the last pass the clean rows
-    /// are appended to `out`.
-    pub fn run(self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Outcome {
+    /// Does the pass. `base` is where in the file `bytes` begin. In the last pass the clean rows go
+    /// to `out`.
+    pub fn run(self, bytes: &[u8], base: u64, mut out: Out<'_>) -> Outcome {
         let (plan, assignment) = (self.plan, &self.task.assignment);
         let mut outcome = Outcome::empty(self.transition, self.owned.lines);
         let mut batch = Batch::new(plan, bytes, &self.owned);
@@ -120,7 +121,7 @@ impl<'a> Chunk<'a> {
             batch.fail_at(at, too_long(plan.dialect.max_record));
         }
         pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
-        outcome.complete(&mut batch, assignment, out);
+        outcome.complete(&mut batch, assignment, &mut out);
         outcome.settle(bytes, self.from, self.after_cr, base);
         outcome
     }
@@ -145,26 +146,33 @@ impl Outcome {
     }
 
     /// Takes what comes of a batch that is at the end of a pass: the answer to what is asked, or in
-    /// the last one its rows, appended to `out`.
+    /// the last one its rows, which go to `out`.
     pub(crate) fn complete(
         &mut self,
         batch: &mut Batch,
         assignment: &Assignment,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) {
         self.rows = batch.rows_in;
         match &assignment.ask {
             Some(_) if batch.failure.is_some() => {}
             Some(ask) => self.partial = Some(pass::answer(batch, assignment.known.len(), ask)),
             None => {
-                let before = out.len();
-                if let Err((row, message)) = emit(batch, out) {
-                    out.truncate(before);
-                    batch.fail_at(batch.start(row), message);
-                } else if batch.failure.is_some() {
-                    // Written only to see whether an earlier record cannot be.
-                    out.truncate(before);
-                } else {
+                match out {
+                    Out::Csv(out) => {
+                        let before = out.len();
+                        if let Err((row, message)) = emit(batch, out) {
+                            batch.fail_at(batch.start(row), message);
+                        }
+                        // Perhaps written only to see whether an earlier record cannot be.
+                        if batch.failure.is_some() {
+                            out.truncate(before);
+                        }
+                    }
+                    Out::Rows(take) if batch.failure.is_none() => take(&Rows::new(batch)),
+                    Out::Rows(_) => {}
+                }
+                if batch.failure.is_none() {
                     self.tally = Tally::of(batch);
                     self.rejects = std::mem::take(&mut batch.rejects);
                     self.rejects.sort_by_key(|reject| reject.at);

@@ -7,7 +7,7 @@
 //!                                    └──────◄── accept ◄──────┘          may do, anywhere, again
 //! ```
 //! ```
-//! use manyhands_csv::{Dialect, HeadFound, Plan, Prepared, Recipe, clean_whole, find_head};
+//! use manyhands_csv::{Dialect, HeadFound, Out, Plan, Prepared, Recipe, clean_whole, find_head};
 //!
 //! let bytes = b"City , Value\nUlm,2\n,\nBonn,900\n";
 //! let recipe = Recipe::from_toml(
@@ -17,7 +17,7 @@
 //! let HeadFound::Head(head) = find_head(&dialect, bytes, 0, true) else { panic!("no header") };
 //! let plan = Plan::new(&Prepared::new(recipe, 0)?, &dialect, &bytes[head.header.clone()])?;
 //! let mut out = [plan.header(), b"\n"].concat();
-//! clean_whole(&plan, bytes, &head, 1 << 20, (0, 0), None, &mut out)?;
+//! clean_whole(&plan, bytes, &head, 1 << 20, (0, 0), None, Out::Csv(&mut out))?;
 //! assert_eq!(out, b"city,value\nUlm,2\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -39,6 +39,7 @@ mod number;
 mod pass;
 mod plan;
 mod record;
+mod rows;
 mod scan;
 mod split;
 mod steps;
@@ -60,4 +61,5 @@ pub use head::{Head, HeadFound, find_head};
 pub use plan::{Plan, PlanError, Prepared};
 pub use recipe::Recipe;
 pub use record::rows_of;
+pub use rows::{Out, Rows, Text};
 pub use whole::clean_whole;

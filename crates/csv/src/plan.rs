@@ -20,6 +20,7 @@ use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
 use crate::record::Field;
+use crate::rows::Text;
 use crate::scan::{Ends, Scanner, State};
 
 /// A recipe whose expressions were read, before any header is known.
@@ -116,6 +117,7 @@ pub(crate) enum OperationKind {
     Null { columns: Vec<usize>, tokens: HashSet<Vec<u8>> },
     Replace { column: usize, pattern: Regex, text: Vec<u8> },
     Types { columns: Vec<(usize, Type)> },
+    Store { columns: Vec<(usize, Type)>, text: Text },
     Filter { condition: Bound },
     Outliers { column: usize, rule: OutlierRule },
     FillValue { column: usize, value: Vec<u8> },
@@ -208,6 +210,8 @@ pub struct Plan {
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
     output_names: Vec<String>,
+    /// What `types` steps declare the output's columns to be.
+    output_types: Vec<Type>,
     notes: Vec<String>,
     /// The steps in words, and by name.
     steps: Vec<String>,
@@ -317,6 +321,23 @@ impl Plan {
     /// The names of the output's columns.
     pub fn output_names(&self) -> &[String] {
         &self.output_names
+    }
+
+    /// What each of the output's columns is declared to be; text if no `types` step names it.
+    pub fn output_types(&self) -> &[Type] {
+        &self.output_types
+    }
+
+    /// The plan with one step more, called `store`: rows with a cell that a store would not take,
+    /// or not as what its column is declared to be, are treated as the recipe says for bad cells.
+    /// Integers must fit into 64 bits, numbers into a float's range, datetimes have microseconds.
+    pub fn storing(mut self, text: Text) -> Plan {
+        let columns = self.output.iter().copied().zip(self.output_types.iter().copied()).collect();
+        let step = self.steps.len() + 1;
+        self.operations.push(Operation { step, kind: OperationKind::Store { columns, text } });
+        self.steps.push("store".to_owned());
+        self.step_names.push("store");
+        self
     }
 
     /// What the user should know, such as header names that were made unique.
@@ -667,6 +688,10 @@ impl Builder {
             cuts,
             header,
             output_names: columns.iter().map(|column| column.name.clone()).collect(),
+            output_types: columns
+                .iter()
+                .map(|column| column.declared.unwrap_or(Type::Text))
+                .collect(),
             operations: self.operations,
             notes: self.notes,
             steps: self.steps,

@@ -6,18 +6,19 @@ use crate::course::{Accepted, Course, Next, Rejects};
 use crate::head::Head;
 use crate::pass;
 use crate::plan::Plan;
+use crate::rows::Out;
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start};
 
 /// How many bytes are scanned at once: what they become should fit the processor's cache.
 const PIECE: usize = 256 << 10;
 
-/// Cleans a file: appends its clean rows to `out` and gives its records that were rejected, and
-/// the course with all counts. Nothing is copied but what is written. `piece` is how the file is
+/// Cleans a file: its clean rows go to `out`; gives its records that were rejected, and the course
+/// with all counts. Nothing is copied but what is written. `piece` is how the file is
 /// cut on the way, in bytes; the result is the same for all of them.
 ///
 /// # Errors
-/// Why the file fails, with the line. What is in `out` then is not to be used.
+/// Why the file fails, with the line. What went to `out` then is not to be used.
 pub fn clean_whole(
     plan: &Plan,
     bytes: &[u8],
@@ -25,7 +26,7 @@ pub fn clean_whole(
     memory: usize,
     secret: (u64, u64),
     piece: Option<usize>,
-    out: &mut Vec<u8>,
+    mut out: Out<'_>,
 ) -> Result<(Course, Vec<Rejects>), String> {
     let mut course = Course::new(plan, memory, secret, head.lines);
     let piece = piece.unwrap_or(PIECE).max(1);
@@ -55,7 +56,7 @@ pub fn clean_whole(
             let mut outcome = Outcome::certain(piece.begin, piece.end, piece.owned.lines);
             let assignment = course.task(number).assignment;
             pass::advance(batch, reached, &assignment.known, &assignment.verdicts);
-            outcome.complete(batch, &assignment, out);
+            outcome.complete(batch, &assignment, &mut out);
             let after_cr = number > 0 && bytes[piece.from - 1] == b'\r';
             outcome.settle(bytes, piece.from, after_cr, 0);
             match course.accept(outcome) {

@@ -52,7 +52,7 @@ fn functions_and_closures_run_in_workers() {
     let expected: Vec<u64> = (0..1000).map(double).collect();
     assert_eq!(pool.map(double, 0..1000).unwrap(), expected);
     assert_eq!(pool.map(|x: u64| x + x, 0..1000).unwrap(), expected);
-    assert_eq!(pool.map(double, []).unwrap(), []);
+    assert_eq!(pool.map(double, []).unwrap(), [0; 0]);
     let own = std::process::id();
     assert!(pool.map(|()| std::process::id(), [(); 10]).unwrap().iter().all(|pid| *pid != own));
 }

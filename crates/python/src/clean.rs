@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, Delimiter, MaxRejects, Options, Output, Progress, Report,
-    are_several,
+    Clean, CleanError, DEFAULT_NAME, Delimiter, FileFormat, MaxRejects, Options, Output,
+    PARQUET_NAME, Progress, Report, are_several,
 };
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
@@ -27,7 +27,10 @@ const INTERVAL: Duration = Duration::from_millis(50);
 #[pyo3(from_item_all)]
 pub(crate) struct Keywords {
     name: Option<String>,
+    format: String,
+    table: Option<String>,
     concat: bool,
+    resume: bool,
     delimiter: Option<String>,
     quote: Option<String>,
     comment: Option<String>,
@@ -85,14 +88,45 @@ fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
 }
 
 impl Keywords {
+    fn format(&self) -> PyResult<FileFormat> {
+        match &*self.format {
+            "csv" => Ok(FileFormat::Csv),
+            "parquet" => Ok(FileFormat::Parquet),
+            other => Err(wrong(format!("format is \"csv\" or \"parquet\", not {other:?}"))),
+        }
+    }
+
+    /// A database by its name as an output, if it is one.
+    fn database(&self, output: &str) -> PyResult<Option<Output>> {
+        let file = output.strip_prefix("sqlite:");
+        let is_server = output.starts_with("postgresql://") || output.starts_with("postgres://");
+        match (&self.table, file) {
+            (None, None) if !is_server => Ok(None),
+            (None, _) => Err(wrong("a database needs the name of a table: table=")),
+            (Some(_), None) if !is_server => {
+                Err(wrong("table= is for a database: \"sqlite:FILE\" or \"postgresql://...\""))
+            }
+            (Some(_), _) if self.name.is_some() || self.concat || self.format != "csv" => {
+                Err(wrong("name=, concat= and format= are for files, and rows go to a table"))
+            }
+            (Some(table), Some(file)) => Ok(Some(Output::Sqlite(file.into(), table.clone()))),
+            (Some(table), None) => Ok(Some(Output::Postgres(output.to_owned(), table.clone()))),
+        }
+    }
+
     fn output(&self, inputs: &[OsString], output: OsString) -> PyResult<Output> {
+        if let Some(database) = self.database(output.to_str().unwrap_or_default())? {
+            return Ok(database);
+        }
         let is_directory = output.as_bytes().ends_with(b"/") || PathBuf::from(&output).is_dir();
         let output = match (output == "-", self.concat) {
             (true, false) => Output::Stdout,
             (true, true) => Output::ConcatenatedStdout,
             (false, true) => Output::ConcatenatedFile(output.into()),
             (false, false) if is_directory || self.name.is_some() || are_several(inputs) => {
-                let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
+                let is_parquet = self.format()? == FileFormat::Parquet;
+                let default = if is_parquet { PARQUET_NAME } else { DEFAULT_NAME };
+                let name = self.name.as_deref().unwrap_or(default);
                 Output::Directory(output.into(), name.to_owned())
             }
             (false, false) => Output::File(output.into()),
@@ -118,6 +152,8 @@ impl Keywords {
             text.map(|text| character(keyword, &text)).transpose()
         };
         let mut options = Options::default();
+        options.format = self.format()?;
+        options.resume = self.resume;
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,
             Some("auto") => Delimiter::Auto,
@@ -144,11 +180,13 @@ impl Keywords {
 
 /// A message with the keywords of Python for the flags of the command.
 fn in_python(message: &str) -> String {
-    const FLAGS: [(&str, &str); 6] = [
+    const FLAGS: [(&str, &str); 8] = [
         ("--force", "force=True"),
         ("--max-record", "max_record="),
         ("--max-rejects ", "max_rejects="),
         ("--name ", "name="),
+        ("--resume", "resume=True"),
+        ("--table", "table="),
         ("--quote none", "quote=None"),
         ("--temp-dir", "temp_dir="),
     ];
@@ -200,7 +238,21 @@ fn keywords<'py>(
         _ => None,
     };
     keywords.set_item("name", name)?;
-    keywords.set_item("concat", false)?;
+    keywords.set_item(
+        "format",
+        match options.format {
+            FileFormat::Csv => "csv",
+            FileFormat::Parquet => "parquet",
+        },
+    )?;
+    let table = match output {
+        Output::Sqlite(_, table) | Output::Postgres(_, table) => Some(table),
+        _ => None,
+    };
+    keywords.set_item("table", table)?;
+    let is_one = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
+    keywords.set_item("concat", is_one)?;
+    keywords.set_item("resume", options.resume)?;
     keywords.set_item(
         "delimiter",
         match options.delimiter {

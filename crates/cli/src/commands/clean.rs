@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use manyhands::clean::recipe::Step;
 use manyhands::clean::{CleanError, FileReport, Preview, Progress};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -25,13 +26,41 @@ const ROWS: usize = 5;
 const FILES: usize = 10;
 
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
-    let job = understand(typed)?;
-    if job.dry_run { preview(&job) } else { run(&job, engine) }
-}
-
-fn run(job: &Job, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
+    let mut job = understand(typed)?;
+    if job.dry_run {
+        return preview(&job);
+    }
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}")))?;
+    if job.infer {
+        infer(&mut job, &interrupt)?;
+    }
+    run(&job, engine, &interrupt)
+}
+
+/// Adds a step with the types that are proposed for columns without, and tells of it.
+fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<(), CleanError> {
+    let mut bar = Bar::new(!job.quiet);
+    let types = job.clean.propose_types(|progress| {
+        bar.show(progress);
+        if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    drop(bar);
+    let types = types?;
+    if types.is_empty() {
+        return Ok(());
+    }
+    if !job.quiet {
+        let types = types.iter().map(|(name, kind)| format!("{name:?} = \"{kind}\""));
+        let types = types.collect::<Vec<_>>().join(", ");
+        ui::say(format_args!("steps = [{{ types = {{ {types} }} }}]"));
+    }
+    job.recipe.steps.push(Step::Types(types));
+    job.clean = job.clean.clone().recipe(job.recipe.clone());
+    Ok(())
+}
+
+fn run(job: &Job, engine: Option<&Engine<'_>>, interrupt: &Interrupt) -> Result<i32, CleanError> {
     let mut bar = Bar::new(!job.quiet);
     let mut observe = |progress: &Progress| {
         bar.show(progress);

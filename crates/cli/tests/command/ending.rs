@@ -35,7 +35,10 @@ fn what_must_not_be_read_or_written_is_an_error() {
     set("b.csv", 0o000);
     set("closed", 0o000);
     set("fixed", 0o555);
-    dir.clean_unprivileged("in.csv b.csv -o out").status(1).says("error: b.csv: ").says("ermission denied");
+    dir.clean_unprivileged("in.csv b.csv -o out")
+        .status(1)
+        .says("error: b.csv: ")
+        .says("ermission denied");
     assert_eq!(dir.read("out/cleaned_in.csv"), TEXT);
     dir.clean_unprivileged("closed -o out2").status(2).says("ermission denied");
     dir.clean_unprivileged("in.csv -o fixed/").status(1).says("ermission denied");

@@ -54,7 +54,7 @@ impl Dir {
         }
     }
 
-    /// The names of all files, hidden ones too, sorted.
+    /// The names of all files, hidden ones too, sorted; but for what is noted beside outputs.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let root = self.path("");
@@ -65,7 +65,7 @@ impl Dir {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     directories.push(path);
-                } else {
+                } else if !path.ends_with(".manyhands.jsonl") {
                     names.push(path.strip_prefix(&root).unwrap().display().to_string());
                 }
             }

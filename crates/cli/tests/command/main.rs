@@ -4,6 +4,8 @@ mod kit;
 
 /// `manyhands bench`.
 mod bench;
+/// Compressed inputs and outputs.
+mod compressed;
 /// What README and the guide show, run as it stands.
 mod documents;
 /// Interruptions, closed pipes, full disks, missing files.
@@ -16,8 +18,12 @@ mod output;
 mod reading;
 /// Recipes: files, saved ones, parameters.
 mod recipe;
+/// Runs that were cut off, and are run again.
+mod resume;
 /// Workers, memory, temporary files.
 mod running;
+/// Tables and Parquet files: what cannot be, what a build cannot do.
+mod sinks;
 /// Each step, and their order.
 mod steps;
 /// Help, summaries, reports, dry runs, the progress bar.

@@ -26,6 +26,7 @@ pub(crate) fn apply(batch: &mut Batch, operation: &Operation, known: &Known, ver
             cells::replace(batch, step, *column, pattern, text);
         }
         OperationKind::Types { columns } => rows::check_types(batch, step, columns),
+        OperationKind::Store { columns, text } => rows::check_store(batch, step, columns, *text),
         OperationKind::Filter { condition } => expressions::filter(batch, step, condition, known),
         OperationKind::Outliers { column, rule } => {
             rows::outliers(batch, step, *column, *rule, known);

@@ -7,6 +7,7 @@ use crate::expr;
 use crate::number::{self, Number, Reading};
 use crate::pass::{Known, Verdict};
 use crate::recipe::{OnBad, OutlierRule, Type};
+use crate::rows::{self, Text, read_integer};
 
 use super::aggregate_of;
 
@@ -58,6 +59,63 @@ pub(super) fn check_types(batch: &mut Batch, step: usize, columns: &[(usize, Typ
             }
         }
     }
+    treat_first(batch, step, bad);
+}
+
+/// As [`check_types`], for what a store takes.
+pub(super) fn check_store(batch: &mut Batch, step: usize, columns: &[(usize, Type)], text: Text) {
+    let mut bad: Vec<(usize, usize, &'static str)> = Vec::new();
+    // Then so is every field, since delimiters and quotes are ASCII.
+    let is_valid = text == Text::Utf8 && simdutf8::basic::from_utf8(batch.bytes).is_ok();
+    for (column, kind) in columns {
+        match (kind, &batch.columns[*column]) {
+            (_, Column::Empty) | (Type::Number, Column::Floats { .. }) => continue,
+            (Type::Text, Column::Source(_)) if is_valid => continue,
+            _ => {}
+        }
+        if *kind == Type::Number {
+            batch.numbers(*column);
+        }
+        let known = batch.known_numbers(*column).filter(|_| *kind == Type::Number);
+        for k in 0..batch.alive.len() {
+            if known.is_some_and(|known| known.valid[k] && known.values[k].is_finite()) {
+                continue;
+            }
+            let content = batch.content(k, *column);
+            let misfit = match kind {
+                Type::Text => text.misfit(&content),
+                _ => misfit(&content, *kind).or_else(|| misfit_of_store(&content, *kind)),
+            };
+            bad.extend(misfit.map(|reason| (k, *column, reason)));
+        }
+    }
+    treat_first(batch, step, bad);
+}
+
+/// Why a cell that reads as its type is in no store.
+fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
+    match kind {
+        Type::Integer if content.trim_ascii().is_empty() => None,
+        Type::Integer => read_integer(content).is_none().then_some("an integer beyond 64 bits"),
+        Type::Number => match number::read(content) {
+            Reading::Number(number) if number.to_f64().is_infinite() => {
+                // What is written as infinity is meant to be.
+                let is_meant = content.iter().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
+                (!is_meant).then_some("a number beyond a float's range")
+            }
+            _ => None,
+        },
+        Type::Date => {
+            let date = expr::read_date(content)?;
+            rows::misfit_of_moment(date.to_datetime(jiff::civil::Time::midnight()))
+        }
+        Type::Datetime => rows::misfit_of_moment(expr::read_datetime(content)?),
+        Type::Text | Type::Boolean => None,
+    }
+}
+
+/// Treats bad cells, of a row that is set aside only the first.
+fn treat_first(batch: &mut Batch, step: usize, mut bad: Vec<(usize, usize, &'static str)>) {
     if bad.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Chunk, Course, Dialect, HeadFound, Next, Plan, Prepared, REJECTS_HEADER, Reach,
+    Accepted, Chunk, Course, Dialect, HeadFound, Next, Out, Plan, Prepared, REJECTS_HEADER, Reach,
     Recipe, clean_whole, find_head,
 };
 
@@ -45,7 +45,9 @@ pub(crate) fn clean(
     let mut output = plan.header().to_vec();
     output.extend_from_slice(&bytes[head.header.end..head.header_end]);
     let (course, rejects) = match way {
-        Way::Whole(piece) => clean_whole(&plan, bytes, &head, memory, SECRET, piece, &mut output)?,
+        Way::Whole(piece) => {
+            clean_whole(&plan, bytes, &head, memory, SECRET, piece, Out::Csv(&mut output))?
+        }
         Way::Chunks(size) => {
             by_chunks(&plan, bytes, head.data, head.lines, memory, size, &mut output)?
         }
@@ -121,6 +123,6 @@ fn one(
         seen = bytes.len().min(seen + 1 + more % 3);
     }
     let mut clean = Vec::new();
-    let outcome = work.run(&bytes[base..seen], base as u64, &mut clean);
+    let outcome = work.run(&bytes[base..seen], base as u64, Out::Csv(&mut clean));
     (clean, outcome)
 }

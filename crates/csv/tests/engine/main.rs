@@ -3,3 +3,4 @@
 mod chunks;
 mod drive;
 mod golden;
+mod stores;

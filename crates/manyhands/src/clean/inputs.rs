@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{CleanError, Options, Output};
+use super::sinks::{Format, server_name};
+use super::unpack::plain_name;
+use super::{CleanError, FileFormat, Options, Output};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,12 @@ impl Input {
 pub(super) enum Target {
     Stdout,
     File(PathBuf),
+    /// A table of the database in this file.
+    Sqlite(PathBuf, String),
+    /// A table of the database at this address.
+    Postgres(String, String),
+    /// Nowhere: types are looked for.
+    Types,
 }
 
 /// One input with all its places.
@@ -37,6 +45,7 @@ pub(super) enum Target {
 pub(super) struct Route {
     pub(super) input: Input,
     pub(super) target: Target,
+    pub(super) format: Format,
     /// Where rejected records go, if there is a place.
     pub(super) rejects: Option<PathBuf>,
 }
@@ -44,8 +53,10 @@ pub(super) struct Route {
 impl Route {
     pub(super) fn target_name(&self) -> String {
         match &self.target {
-            Target::Stdout => "-".to_owned(),
+            Target::Stdout | Target::Types => "-".to_owned(),
             Target::File(path) => path.display().to_string(),
+            Target::Sqlite(path, table) => format!("sqlite:{} table {table}", path.display()),
+            Target::Postgres(url, table) => format!("{} table {table}", server_name(url)),
         }
     }
 
@@ -53,15 +64,16 @@ impl Route {
         self.rejects.as_ref().map_or_else(String::new, |path| path.display().to_string())
     }
 
-    /// Input and output, as they can be opened.
+    /// Input and output: paths as they can be opened, other places by their names.
     pub(super) fn into_names(self) -> (OsString, OsString) {
+        let name = self.target_name();
         let input = match self.input {
             Input::Stdin => "-".into(),
             Input::File(path) => path.into_os_string(),
         };
         let output = match self.target {
-            Target::Stdout => "-".into(),
             Target::File(path) => path.into_os_string(),
+            _ => name.into(),
         };
         (input, output)
     }
@@ -111,7 +123,7 @@ pub(super) fn stands_for_several(input: &OsStr) -> bool {
 }
 
 fn has_suffix(path: &Path) -> bool {
-    let suffix = path.extension().map(OsStr::to_ascii_lowercase);
+    let suffix = Path::new(plain_name(path)).extension().map(OsStr::to_ascii_lowercase);
     suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
 }
 
@@ -125,7 +137,10 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
         }
     }
     if files.is_empty() {
-        let message = format!("{}: no .csv, .tsv or .tab file in it", directory.display());
+        let message = format!(
+            "{}: no .csv, .tsv or .tab file in it, nor one with .gz or .zst behind that",
+            directory.display()
+        );
         return Err(CleanError::NotFound(message));
     }
     files.sort();
@@ -168,7 +183,8 @@ pub(super) fn route(
         Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
         _ => {}
     }
-    let concatenated = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
+    let numbered =
+        is_concatenated(output) || matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let mut routes = Vec::with_capacity(inputs.len());
     for input in inputs {
         let target = match output {
@@ -177,13 +193,53 @@ pub(super) fn route(
             Output::Directory(directory, template) => {
                 Target::File(directory.join(file_name(&input, template)?))
             }
+            Output::Sqlite(path, table) => Target::Sqlite(path.clone(), table.clone()),
+            Output::Postgres(url, table) => Target::Postgres(url.clone(), table.clone()),
         };
-        let number = concatenated.then_some(routes.len());
+        let number = numbered.then_some(routes.len());
         let rejects = rejects_path(&input, &target, number, options);
-        routes.push(Route { input, target, rejects });
+        let format = Format::of(&target, options.format);
+        format.check().map_err(usage)?;
+        routes.push(Route { input, target, format, rejects });
     }
+    check_options(output, options)?;
     check(&routes, output, options)?;
     Ok(routes)
+}
+
+/// The way of inputs of which the types are looked for.
+pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
+    let route =
+        |input| Route { input, target: Target::Types, format: Format::Types, rejects: None };
+    inputs.into_iter().map(route).collect()
+}
+
+fn is_concatenated(output: &Output) -> bool {
+    matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout)
+}
+
+fn check_options(output: &Output, options: &Options) -> Result<(), CleanError> {
+    let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
+    let is_file = matches!(output, Output::File(path) if !is_device(path));
+    let is_directory = matches!(output, Output::Directory(..));
+    if options.format == FileFormat::Parquet && !is_file && !is_directory {
+        return Err(usage(
+            "Parquet is written to files, one for each input\nhint: -o DIR/, or -o FILE.parquet for one",
+        ));
+    }
+    if options.resume && !is_directory && !is_table {
+        return Err(usage(
+            "one output is made anew when a run was cut off, and --resume is for many\n\
+             hint: -o DIR/, or a table of a database",
+        ));
+    }
+    if options.force && is_table {
+        return Err(usage(
+            "--force replaces files; rows are added to a table, and those there stay\n\
+             hint: --resume leaves out the inputs that are in it",
+        ));
+    }
+    Ok(())
 }
 
 /// The output's name by a template.
@@ -193,8 +249,9 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
         Input::File(path) => path,
     };
     let name = path.file_name().unwrap_or_default();
-    let stem = path.file_stem().unwrap_or_default();
-    let suffix = path.extension().unwrap_or_default();
+    let stem = Path::new(plain_name(path)).file_stem().unwrap_or_default();
+    // What is behind the stem and its dot: `csv`, or `csv.gz`.
+    let suffix = name.as_bytes().get(stem.len() + 1..).map_or(OsStr::new(""), OsStr::from_bytes);
     let (mut built, mut rest) = (OsString::new(), template);
     while let Some(open) = rest.find('{') {
         built.push(&rest[..open]);
@@ -237,7 +294,8 @@ fn rejects_path(
     let (mut name, beside) = match target {
         Target::File(path) if is_device(path) => (input_name(), None),
         Target::File(path) => (path.file_name().unwrap_or_default().to_owned(), path.parent()),
-        Target::Stdout => (input_name(), None),
+        Target::Sqlite(path, _) => (path.file_name().unwrap_or_default().to_owned(), path.parent()),
+        Target::Stdout | Target::Postgres(..) | Target::Types => (input_name(), None),
     };
     if let Some(number) = number {
         name.push(format!(".{}-", number + 1));
@@ -266,7 +324,7 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             Input::Stdin => None,
         })
         .collect();
-    let concatenated = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
+    let concatenated = is_concatenated(output);
     let mut made: HashMap<&Path, String> = HashMap::new();
     for (number, route) in routes.iter().enumerate() {
         let target = match &route.target {
@@ -291,7 +349,8 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                     path.display()
                 )));
             }
-            if !options.force && path.exists() && !is_device(path) {
+            // On resuming, what is there may be this job's.
+            if !options.force && !options.resume && path.exists() && !is_device(path) {
                 return Err(CleanError::Exists(path.clone()));
             }
         }

@@ -1,13 +1,18 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
 mod inputs;
+mod manifest;
 mod output;
 mod preview;
 mod read;
 mod run;
+mod sinks;
+mod sum;
+mod unpack;
 mod watch;
 mod work;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -23,6 +28,8 @@ use serde::{Deserialize, Serialize};
 
 /// How outputs in a directory are named where nothing else is said.
 pub const DEFAULT_NAME: &str = "cleaned_{name}";
+/// The same for Parquet.
+pub const PARQUET_NAME: &str = "cleaned_{stem}.parquet";
 
 /// A cleaning job: inputs, recipe, output.
 #[derive(Debug, Clone)]
@@ -38,7 +45,7 @@ pub struct Clean {
 pub enum Output {
     /// A file for each input, in this directory, which is made if it is missing. In the name
     /// template `{name}` is the input's file name, `{stem}` that without its extension, `{ext}`
-    /// the extension.
+    /// the extension; that of `a.csv.gz` is `csv.gz`.
     Directory(PathBuf, String),
     /// One file for one input.
     File(PathBuf),
@@ -48,6 +55,23 @@ pub enum Output {
     ConcatenatedFile(PathBuf),
     /// Standard output for all inputs, which must have the same header.
     ConcatenatedStdout,
+    /// A table, by its name, of the SQLite database in this file; both are made if they are
+    /// missing. Needs the feature `sqlite`.
+    Sqlite(PathBuf, String),
+    /// A table, by its name or `schema.name`, of the PostgreSQL database at this address; it is
+    /// made if it is missing. Needs the feature `postgres`.
+    Postgres(String, String),
+}
+
+/// What outputs that are files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum FileFormat {
+    /// CSV; compressed if the output's name ends in `.gz` or `.zst`.
+    #[default]
+    Csv,
+    /// Parquet, with the types that `types` steps declare, compressed with Zstandard. Needs the
+    /// feature `parquet`.
+    Parquet,
 }
 
 /// How a job reads and writes. Make it with `Options::default()` and set fields.
@@ -74,8 +98,13 @@ pub struct Options {
     pub rejects: Option<PathBuf>,
     /// A file that loses more records than this to rejects fails. Default: no limit.
     pub max_rejects: Option<MaxRejects>,
+    /// What outputs that are files are. Default: CSV.
+    pub format: FileFormat,
     /// Whether existing outputs may be replaced. Default: false.
     pub force: bool,
+    /// Whether inputs that an earlier run has done are left out, for outputs in a directory and
+    /// in tables. Default: false.
+    pub resume: bool,
     /// How many worker processes. Default: the cores this process may use.
     pub workers: usize,
     /// How many bytes aggregates and keys may take before they go to files or another pass.
@@ -123,7 +152,9 @@ impl Default for Options {
             max_record: dialect.max_record,
             rejects: None,
             max_rejects: None,
+            format: FileFormat::Csv,
             force: false,
+            resume: false,
             workers: crate::usable_cores(),
             memory: 64 << 20,
             temp_dir: None,
@@ -154,6 +185,8 @@ pub struct Progress {
 pub struct Report {
     /// One for each input, in their order.
     pub files: Vec<FileReport>,
+    /// Which of them an earlier run had done, by their places.
+    pub resumed: Vec<usize>,
     /// How long the job took, in seconds.
     pub seconds: f64,
 }
@@ -204,8 +237,8 @@ impl fmt::Display for CleanError {
 impl std::error::Error for CleanError {}
 
 impl Clean {
-    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files), patterns
-    /// (`*`, `?`, `[…]`, `**`), or `-` for standard input.
+    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
+    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input.
     pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
         let inputs = inputs.into_iter().map(Into::into).collect();
         Clean { inputs, output, recipe: Recipe::default(), options: Options::default() }
@@ -249,6 +282,20 @@ impl Clean {
     /// What is done, and how it is read and written.
     pub fn asked(&self) -> (&Output, &Recipe, &Options) {
         (&self.output, &self.recipe, &self.options)
+    }
+
+    /// Reads all inputs once, does the recipe's steps, and proposes types for the columns that come
+    /// of them and are not declared: the one that all cells of a column read as, in all inputs that
+    /// have it. Numbers that would lose characters, such as leading zeros, stay text. Nothing is
+    /// written; an input that fails says nothing.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn propose_types(
+        &self,
+        mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<BTreeMap<String, recipe::Type>, CleanError> {
+        run::look(self, &mut observe)
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {

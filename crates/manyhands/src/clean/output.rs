@@ -1,17 +1,26 @@
-//! Files that appear under their names only when they are complete.
+//! Files that appear under their names only when they are complete, and other places for rows.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use manyhands_csv::recipe::Type;
 use manyhands_pool::Reply;
 use rustix::fs::{CWD, FileType, RenameFlags};
 
 use super::inputs::{Target, is_device};
+use super::manifest::Entry;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use super::sinks;
+use super::sinks::types::Possible;
+use super::sinks::{Block, Column, Format, is_in_line};
+use super::sum::Sum;
 use super::watch::{TICK, Watch};
 
 /// A file beside its final place, removed if it is not published.
@@ -54,25 +63,68 @@ impl Draft {
         file.map_err(|error| told("cannot write", &self.path, &error))
     }
 
-    /// Gives the file its name; replaces one of that name only if `force` is set.
-    pub(super) fn publish(mut self, force: bool) -> Result<(), String> {
-        let wrong = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                format!("{} exists; --force replaces it", self.path.display())
-            }
-            _ => told("cannot write", &self.path, &error),
-        };
-        let flags = if force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        match rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.path, flags) {
+    /// Gives the file its name.
+    pub(super) fn publish(mut self, existing: Existing) -> Result<(), String> {
+        let replaces = existing == Existing::Replaced;
+        let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        let renamed = match rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.path, flags)
+        {
             // A file system that cannot do that: a link never replaces.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !force => {
-                fs::hard_link(&self.temporary, &self.path).map_err(wrong)?;
-                return Ok(());
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !replaces => {
+                fs::hard_link(&self.temporary, &self.path)
             }
-            result => result.map_err(|error| wrong(error.into()))?,
+            result => {
+                self.published = result.is_ok();
+                result.map_err(io::Error::from)
+            }
+        };
+        match renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let is_same = existing == Existing::Taken
+                    && is_same(&self.temporary, &self.path)
+                        .map_err(|error| told("cannot read", &self.path, &error))?;
+                let name = self.path.display();
+                match existing {
+                    Existing::Taken if is_same => Ok(()),
+                    Existing::Taken => {
+                        Err(format!("{name} exists and is another; --force replaces it"))
+                    }
+                    _ => Err(format!("{name} exists; --force replaces it")),
+                }
+            }
+            result => result.map_err(|error| told("cannot write", &self.path, &error)),
         }
-        self.published = true;
-        Ok(())
+    }
+}
+
+/// What is done about a file that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    Kept,
+    Replaced,
+    /// It is taken for the output if it is the same: of a run that was cut off.
+    Taken,
+}
+
+/// Whether two files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    use std::io::{BufRead, BufReader};
+    let (one, other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let len = left.len().min(right.len());
+        if left[..len] != right[..len] {
+            return Ok(false);
+        }
+        if len == 0 {
+            return Ok(true);
+        }
+        one.consume(len);
+        other.consume(len);
     }
 }
 
@@ -84,12 +136,15 @@ impl Drop for Draft {
     }
 }
 
-/// Where clean rows are written: a draft, or what is there already and is no regular file.
+/// Where clean rows are written, and whatever is begun, written and published there.
 #[derive(Debug)]
 pub(super) struct Sink {
     to: To,
     name: String,
+    format: Format,
     pub(super) written: u64,
+    /// Of what was written, if it is wanted.
+    sum: Option<Sum>,
     /// Whether the last byte written ended no line.
     in_line: bool,
     /// Whether it is a pipe or a terminal, whose reader may be slow.
@@ -103,6 +158,13 @@ enum To {
     Stdout(io::Stdout),
     Device(File),
     Draft(Draft, File),
+    /// The file is made when its columns are known.
+    #[cfg(feature = "parquet")]
+    Parquet(Draft, Option<Box<sinks::parquet::Appender>>),
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    Table(Box<sinks::store::Store>),
+    /// The columns of the input that was begun, and what is possible for all so far.
+    Types(Vec<Column>, BTreeMap<String, Possible>),
 }
 
 /// Why something could not be written.
@@ -113,10 +175,25 @@ pub(super) enum WriteError {
     /// The observer stopped the job while the reader was waited for.
     Interrupted,
     Failed(String),
+    /// Nothing more can be written at all.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
+    Lost(String),
+}
+
+impl WriteError {
+    /// What to say of it.
+    pub(super) fn told(self) -> String {
+        match self {
+            WriteError::ClosedPipe => "nobody reads the output".to_owned(),
+            WriteError::Interrupted => "interrupted".to_owned(),
+            WriteError::Failed(message) | WriteError::Lost(message) => message,
+        }
+    }
 }
 
 impl Sink {
-    pub(super) fn open(target: &Target) -> Result<Sink, String> {
+    /// Opens it; `summed` asks for the sum of what is written.
+    pub(super) fn open(target: &Target, format: Format, summed: bool) -> Result<Sink, String> {
         let (to, name) = match target {
             Target::Stdout => (To::Stdout(io::stdout()), "standard output".to_owned()),
             Target::File(path) if is_device(path) => {
@@ -124,22 +201,72 @@ impl Sink {
                 let file = file.map_err(|error| told("cannot write", path, &error))?;
                 (To::Device(file), path.display().to_string())
             }
+            #[cfg(feature = "parquet")]
+            Target::File(path) if format == Format::Parquet => {
+                (To::Parquet(Draft::new(path), None), path.display().to_string())
+            }
             Target::File(path) => {
                 let draft = Draft::new(path);
                 let file = draft.create()?;
                 (To::Draft(draft, file), path.display().to_string())
             }
+            #[cfg(feature = "sqlite")]
+            Target::Sqlite(path, table) => {
+                let store = sinks::sqlite::open(path, table)?;
+                (To::Table(Box::new(store)), format!("the table {table}"))
+            }
+            #[cfg(feature = "postgres")]
+            Target::Postgres(url, table) => {
+                let store = sinks::postgres::open(url, table)?;
+                (To::Table(Box::new(store)), format!("the table {table}"))
+            }
+            #[allow(unreachable_patterns)]
+            Target::Sqlite(..) | Target::Postgres(..) => {
+                return Err(format.check().err().unwrap_or_default());
+            }
+            Target::Types => (To::Types(Vec::new(), BTreeMap::new()), "-".to_owned()),
         };
-        let mut sink = Sink { to, name, written: 0, in_line: false, waits: false, torn: false };
-        let kind = rustix::fs::fstat(sink.descriptor());
-        sink.waits = kind.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_file());
+        let mut sink = Sink {
+            to,
+            name,
+            format,
+            written: 0,
+            sum: summed.then(Sum::default),
+            in_line: false,
+            waits: false,
+            torn: false,
+        };
+        let kind = sink.descriptor().map(rustix::fs::fstat);
+        sink.waits =
+            matches!(kind, Some(Ok(stat)) if !FileType::from_raw_mode(stat.st_mode).is_file());
         Ok(sink)
     }
 
-    fn descriptor(&self) -> BorrowedFd<'_> {
+    /// What text is written to; none if it takes none.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.to {
-            To::Stdout(stdout) => stdout.as_fd(),
-            To::Device(file) | To::Draft(_, file) => file.as_fd(),
+            To::Stdout(stdout) => Some(stdout.as_fd()),
+            To::Device(file) | To::Draft(_, file) => Some(file.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// Whether headers and line ends are written to it.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.format, Format::Csv(_))
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.format, Format::Sqlite | Format::Postgres)
+    }
+
+    /// What is known of an input that is in the table; nothing for what is no table.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn entries(&self, path: &str) -> &[Entry] {
+        match &self.to {
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            To::Table(store) => store.entries(path),
+            _ => &[],
         }
     }
 
@@ -153,12 +280,9 @@ impl Sink {
     /// Waits until writing will not block, if the sink is one that can block for long; gives how
     /// many bytes may be written then.
     fn wait(&self, len: usize, watch: &mut Watch) -> Result<usize, WriteError> {
-        if !self.waits {
-            return Ok(len);
-        }
+        let Some(descriptor) = self.descriptor().filter(|_| self.waits) else { return Ok(len) };
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let limit = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
-        let descriptor = self.descriptor();
         loop {
             let mut fds = [PollFd::new(&descriptor, PollFlags::OUT)];
             match poll(&mut fds, Some(&limit)) {
@@ -171,12 +295,43 @@ impl Sink {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
+    /// Begins the rows of an input, before any other call for it.
+    pub(super) fn begin(&mut self, columns: Vec<Column>) -> Result<(), WriteError> {
+        match &mut self.to {
+            #[cfg(feature = "parquet")]
+            To::Parquet(draft, appender) => {
+                if columns.is_empty() {
+                    self.format.write_nothing(&mut Vec::new()).map_err(WriteError::Failed)?;
+                }
+                let file = draft.create().map_err(WriteError::Failed)?;
+                let made = sinks::parquet::Appender::new(file, &columns);
+                *appender = Some(Box::new(made.map_err(WriteError::Failed)?));
+            }
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            To::Table(store) => store.begin(columns),
+            To::Types(known, _) => *known = columns,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes text that is no row, such as a header.
+    pub(super) fn write_text(&mut self, text: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
+        let mut bytes = Vec::new();
+        self.format.write_text(text, &mut bytes).map_err(WriteError::Failed)?;
+        if let Some(in_line) = is_in_line(text) {
+            self.in_line = in_line;
+        }
+        self.write(&bytes, watch)
+    }
+
+    fn write(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
         self.torn = true;
         let mut rest = bytes;
         while !rest.is_empty() {
             let now = self.wait(rest.len(), watch)?;
-            match rustix::io::write(self.descriptor(), &rest[..now]) {
+            let Some(descriptor) = self.descriptor() else { break };
+            match rustix::io::write(descriptor, &rest[..now]) {
                 Ok(count) => rest = &rest[count..],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(self.wrong(&error.into())),
@@ -184,49 +339,99 @@ impl Sink {
         }
         self.torn = false;
         self.written += bytes.len() as u64;
-        if let Some(last) = bytes.last() {
-            self.in_line = !matches!(last, b'\n' | b'\r');
-        }
+        self.sum = self.sum.map(|sum| sum.then(Sum::of(bytes)));
         Ok(())
     }
 
-    /// Writes the first `len` bytes of a reply straight from where they are.
-    pub(super) fn write_reply(
+    /// Writes a block, which is this part of a reply; to a file straight from where it is.
+    pub(super) fn write_block(
         &mut self,
         reply: &Reply,
-        len: usize,
+        part: Range<usize>,
+        block: &Block,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
-        self.torn = true;
-        let mut at = 0;
-        while at < len {
-            let now = self.wait(len - at, watch)?;
-            let written = reply.write_to(at, now, self.descriptor());
-            written.map_err(|error| self.wrong(&error))?;
-            at += now;
+        if part.is_empty() {
+            return Ok(());
         }
-        self.torn = false;
-        self.written += len as u64;
-        if len > 0 {
-            let last =
-                reply.read(len - 1, 1).map_err(|error| WriteError::Failed(error.to_string()))?;
-            self.in_line = !matches!(last[..], [b'\n' | b'\r']);
+        if self.descriptor().is_none() {
+            let bytes = reply.read(part.start, part.len());
+            let bytes = bytes.map_err(|error| WriteError::Failed(error.to_string()))?;
+            self.take_block(bytes, watch)?;
+        } else {
+            self.torn = true;
+            let mut at = part.start;
+            while at < part.end {
+                let now = self.wait(part.end - at, watch)?;
+                let Some(descriptor) = self.descriptor() else { break };
+                reply.write_to(at, now, descriptor).map_err(|error| self.wrong(&error))?;
+                at += now;
+            }
+            self.torn = false;
+            self.sum = self.sum.map(|sum| sum.then(block.output));
+            self.in_line = block.in_line.unwrap_or(self.in_line);
         }
+        self.written += part.len() as u64;
         Ok(())
+    }
+
+    /// Takes a block that is not written as it is.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    fn take_block(&mut self, block: Vec<u8>, watch: &mut Watch) -> Result<(), WriteError> {
+        match &mut self.to {
+            #[cfg(feature = "parquet")]
+            To::Parquet(_, appender) => {
+                let appended = appender.as_mut().map_or(Ok(()), |appender| appender.append(block));
+                let name = &self.name;
+                appended.map_err(|why| WriteError::Failed(format!("cannot write {name}: {why}")))
+            }
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            To::Table(store) => store.append(block, watch),
+            To::Types(columns, possible) => {
+                let found: Vec<Possible> =
+                    crate::codec::decode(&block, &[]).map_err(WriteError::Failed)?;
+                for (column, found) in columns.iter().zip(found) {
+                    if column.kind == Type::Text {
+                        possible.entry(column.name.clone()).or_default().and(&found);
+                    }
+                }
+                Ok(())
+            }
+            To::Stdout(_) | To::Device(_) | To::Draft(..) => Ok(()),
+        }
     }
 
     /// Ends the last line, if its own file did not.
     pub(super) fn end_line(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
-        if self.in_line { self.write(b"\n", watch) } else { Ok(()) }
+        if self.in_line { self.write_text(b"\n", watch) } else { Ok(()) }
     }
 
-    /// Takes back what was written after the first `len` bytes, if that can be.
+    /// Makes the rows of the input that was begun appear in a table, with its entry.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
+        match &mut self.to {
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            To::Table(store) => store.commit(entry, watch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what was written after the first `len` bytes, if that can be; from a table, what
+    /// was not committed.
     pub(super) fn truncate(&mut self, len: u64) -> bool {
         use std::io::Seek;
-        let To::Draft(_, file) = &mut self.to else {
-            return self.written == len && !self.torn;
+        let done = match &mut self.to {
+            To::Draft(_, file) => {
+                file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok()
+            }
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            To::Table(store) => {
+                store.roll_back();
+                true
+            }
+            To::Types(..) => true,
+            _ => return self.written == len && !self.torn,
         };
-        let done = file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok();
         if done {
             (self.written, self.torn) = (len, false);
         }
@@ -234,10 +439,42 @@ impl Sink {
     }
 
     /// Gives the output its name.
-    pub(super) fn publish(self, force: bool) -> Result<(), String> {
-        match self.to {
-            To::Draft(draft, _) => draft.publish(force),
-            To::Stdout(_) | To::Device(_) => Ok(()),
+    pub(super) fn publish(
+        mut self,
+        existing: Existing,
+        watch: &mut Watch,
+    ) -> Result<Published, WriteError> {
+        if self.written == 0 && self.is_text() {
+            let mut nothing = Vec::new();
+            self.format.write_nothing(&mut nothing).map_err(WriteError::Failed)?;
+            self.write(&nothing, watch)?;
         }
+        let sum = self.sum.unwrap_or_default();
+        let mut published = Published { bytes: self.written, sum, possible: BTreeMap::new() };
+        match self.to {
+            To::Draft(draft, _) => draft.publish(existing).map_err(WriteError::Failed)?,
+            #[cfg(feature = "parquet")]
+            To::Parquet(draft, appender) => {
+                let name = self.name;
+                let sum = appender.map_or(Ok(Sum::default()), |appender| appender.finish());
+                let sum = sum.map_err(|why| format!("cannot write {name}: {why}"));
+                let sum = sum.map_err(WriteError::Failed)?;
+                draft.publish(existing).map_err(WriteError::Failed)?;
+                (published.bytes, published.sum) = (sum.len, sum);
+            }
+            To::Types(_, possible) => published.possible = possible,
+            _ => {}
+        }
+        Ok(published)
     }
+}
+
+/// What became of an output.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) bytes: u64,
+    /// Of its bytes, if it was wanted.
+    pub(super) sum: Sum,
+    /// What the inputs leave possible, if types were looked for.
+    pub(super) possible: BTreeMap<String, Possible>,
 }

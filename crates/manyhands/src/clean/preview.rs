@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use manyhands_csv::{HeadFound, Plan, clean_whole, find_head, rows_of};
+use manyhands_csv::{HeadFound, Out, Plan, clean_whole, find_head, rows_of};
 
 use super::inputs::{self, Input};
 use super::read::{Reading, decode};
+use super::unpack::Unpacker;
 use super::{Clean, CleanError, Preview};
 
 /// How much of the first file is looked at.
@@ -31,7 +32,11 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
             File::open(path).map_err(wrong)?.take(LOOK).read_to_end(&mut raw).map_err(wrong)?
         }
     };
-    let cut = raw.len() as u64 == LOOK;
+    let mut cut = raw.len() as u64 == LOOK;
+    if let Some(mut unpacker) = Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(wrong)? {
+        raw = unpacker.unpack_up_to(&raw, LOOK as usize).map_err(wrong)?;
+        cut |= raw.len() as u64 > LOOK;
+    }
     let mut bytes = match reading.encoding(&raw) {
         Some(encoding) => decode(encoding, &raw).0,
         None => raw,
@@ -53,7 +58,7 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
         preview.after.push(plan.output_names().to_vec());
     }
     let mut out = Vec::new();
-    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, &mut out)
+    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, Out::Csv(&mut out))
         .map_err(failed)?;
     let mut written = dialect.clone();
     written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);

@@ -1,14 +1,21 @@
 //! Reading: dialects by name or by a look, encodings, streams.
+//!
+//! ```text
+//!   file ─► raw ─► Unpacker ─► plain ─► Decoding ─► UTF-8     both only if the first bytes ask for it
+//! ```
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use encoding_rs::{Decoder, Encoding};
 use manyhands_csv::Dialect;
 use serde::{Deserialize, Serialize};
 
+use super::sum::Sum;
+use super::unpack::{Unpacker, plain_name};
 use super::{Delimiter, Options};
 
 /// How inputs are read, for parent and workers.
@@ -66,7 +73,8 @@ impl Reading {
             max_record: self.max_record,
             ..Dialect::default()
         };
-        let suffix = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+        let name = Path::new(plain_name(Path::new(name)));
+        let suffix = name.extension().map(OsStr::to_ascii_lowercase);
         dialect.delimiter = match self.delimiter {
             Some(delimiter) => delimiter,
             None if self.sniff => sniff(self.quote, first),
@@ -155,28 +163,69 @@ impl Decoding {
     }
 }
 
-/// An input that is read in sequence, decoded if it must be.
+/// So many first bytes tell an archive, or a byte order mark.
+const ENOUGH: usize = 4;
+
+/// An input that is read in sequence, unpacked and decoded if it must be.
 pub(super) struct Stream {
     file: File,
+    /// By which it may be known to be compressed.
+    name: String,
+    unpacker: Option<Unpacker>,
+    /// Unpacked bytes that are still to be decoded.
+    plain: Vec<u8>,
+    /// Whether the first bytes were enough to choose the decoding.
+    is_decided: bool,
     decoding: Option<Decoding>,
     raw: Vec<u8>,
-    /// Bytes read, before decoding.
+    /// What of `raw` is still to be used.
+    rest: Range<usize>,
+    is_file_at_end: bool,
+    /// Of the bytes read, if it is wanted.
+    pub(super) sum: Option<Sum>,
+    /// Bytes read, before anything was done to them.
     pub(super) read: u64,
     pub(super) at_end: bool,
 }
 
 impl Stream {
-    pub(super) fn new(file: File) -> Stream {
-        Stream { file, decoding: None, raw: vec![0; 256 << 10], read: 0, at_end: false }
+    pub(super) fn new(file: File, name: &str) -> Stream {
+        Stream {
+            file,
+            name: name.to_owned(),
+            unpacker: None,
+            plain: Vec::new(),
+            is_decided: false,
+            decoding: None,
+            raw: vec![0; 256 << 10],
+            rest: 0..0,
+            is_file_at_end: false,
+            sum: None,
+            read: 0,
+            at_end: false,
+        }
     }
 
     pub(super) fn malformed(&self) -> u64 {
         self.decoding.as_ref().map_or(0, |decoding| decoding.malformed)
     }
 
+    /// Whether what it gives are the bytes of the file, as far as it was read.
+    pub(super) fn is_as_it_is(&self) -> bool {
+        self.unpacker.is_none() && self.decoding.is_none()
+    }
+
+    /// Whether there is more to give without reading.
+    fn has_more(&self) -> bool {
+        !self.rest.is_empty() || self.unpacker.as_ref().is_some_and(Unpacker::is_full)
+    }
+
     /// Whether reading would not block, waiting for that for at most this many milliseconds.
     pub(super) fn is_ready(&self, millis: i64) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        if self.has_more() {
+            return true;
+        }
         let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
         let limit = Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 };
         match poll(&mut fds, Some(&limit)) {
@@ -188,35 +237,69 @@ impl Stream {
         }
     }
 
-    /// Appends what the next read gives to `out`; it blocks unless the stream
-    /// [`is_ready`](Self::is_ready). The first bytes decide on the encoding, and are kept until
-    /// there are enough of them: a byte order mark may come in pieces.
+    /// Appends what the next read gives to `out`, which may be nothing; it blocks unless the stream
+    /// [`is_ready`](Self::is_ready). The first bytes decide on unpacking and decoding.
     pub(super) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> io::Result<()> {
-        const ENOUGH: u64 = 4;
-        let begins = self.read < ENOUGH;
+        if !self.has_more() && !self.fill()? {
+            return Ok(());
+        }
+        let plain = match &mut self.unpacker {
+            None => {
+                self.at_end = self.is_file_at_end;
+                &self.raw[std::mem::take(&mut self.rest)]
+            }
+            Some(unpacker) => {
+                self.rest.start += unpacker.step(&self.raw[self.rest.clone()], &mut self.plain)?;
+                self.at_end = self.is_file_at_end && self.rest.is_empty() && !unpacker.is_full();
+                if self.at_end {
+                    unpacker.finish()?;
+                }
+                &self.plain[..]
+            }
+        };
+        if !self.is_decided {
+            // A byte order mark may come in pieces.
+            if plain.len() < ENOUGH && !self.at_end {
+                return Ok(());
+            }
+            self.is_decided = true;
+            self.decoding = reading
+                .encoding(plain)
+                .map(|encoding| Decoding { decoder: encoding.new_decoder(), malformed: 0 });
+        }
+        match &mut self.decoding {
+            Some(decoding) => decoding.push(plain, self.at_end, out),
+            None => out.extend_from_slice(plain),
+        }
+        self.plain.clear();
+        Ok(())
+    }
+
+    /// Reads from the file once; false if there is nothing to look at now. The first bytes, which
+    /// tell an archive, are kept until there are enough of them.
+    fn fill(&mut self) -> io::Result<bool> {
+        let begins = self.read < ENOUGH as u64;
         let kept = if begins { self.read as usize } else { 0 };
         let count = loop {
             match self.file.read(&mut self.raw[kept..]) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A pipe that somebody else emptied meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         };
-        self.at_end = count == 0;
+        let end = kept + count;
+        self.is_file_at_end = count == 0;
         self.read += count as u64;
-        if self.read < ENOUGH && !self.at_end {
-            return Ok(());
+        self.sum = self.sum.map(|sum| sum.then(Sum::of(&self.raw[kept..end])));
+        if end < ENOUGH && !self.is_file_at_end {
+            return Ok(false);
         }
-        let bytes = &self.raw[..kept + count];
-        if begins && let Some(encoding) = reading.encoding(bytes) {
-            self.decoding = Some(Decoding { decoder: encoding.new_decoder(), malformed: 0 });
+        self.rest = 0..end;
+        if begins {
+            self.unpacker = Unpacker::of(&self.name, &self.raw[..end])?;
         }
-        match &mut self.decoding {
-            Some(decoding) => decoding.push(bytes, self.at_end, out),
-            None => out.extend_from_slice(bytes),
-        }
-        Ok(())
+        Ok(true)
     }
 }

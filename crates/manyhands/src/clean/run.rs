@@ -13,61 +13,121 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Course, Cutter, Head, HeadFound, Next, Outcome, Plan, Prepared, REJECTS_HEADER,
-    Recipe, find_head,
+    Accepted, Course, Cutter, Head, HeadFound, Next, Plan, Prepared, REJECTS_HEADER, Recipe,
+    find_head,
 };
 use manyhands_pool::{AsCompleted, Reply};
 
 use super::inputs::{self, Input, Route, Target};
-use super::output::{Draft, Sink, WriteError, told};
+use super::manifest::{self, Entry, Manifest};
+use super::output::{Draft, Existing, Sink, WriteError, told};
 use super::read::{Reading, Stream};
+use super::sinks::columns;
+use super::sinks::types::Possible;
+use super::sum::Sum;
+use super::unpack::Compression;
 use super::watch::{Observer, TICK, Watch};
 use super::work::{
-    self, ChunkContext, ChunkFile, ChunkWork, SNIFFED, Stamp, TravellingRecipe, WholeContext,
-    WholeReply, WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
+    self, ChunkContext, ChunkFile, ChunkReply, ChunkWork, SNIFFED, Stamp, TravellingRecipe,
+    WholeContext, WholeReply, WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Output, Progress, Report};
 use crate::Pool;
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = 4;
+/// So many times bigger a compressed file is taken to be.
+const PACKED: u64 = 8;
 /// How often a chunk may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
 
 pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
+    make_directories(job)?;
+    let shared = match &job.output {
+        Output::Directory(..) => false,
+        Output::File(path) => inputs::is_device(path),
+        _ => true,
+    };
+    let worked = work_through(job, reading, routes, shared, observe)?;
+    let (files, resumed) = (worked.files, worked.resumed);
+    Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
+}
+
+/// Looks for the types that columns could have.
+pub(super) fn look(
+    job: &Clean,
+    observe: &mut Observer,
+) -> Result<BTreeMap<String, Type>, CleanError> {
+    let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let inputs = inputs::find(&job.inputs)?;
+    if inputs.contains(&Input::Stdin) {
+        let message = "standard input can be read once only, not for its types first";
+        return Err(CleanError::Usage(message.to_owned()));
+    }
+    let routes = inputs::route_to_types(inputs);
+    let worked = work_through(job, reading, routes, true, observe)?;
+    let proposed =
+        worked.possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
+    Ok(proposed.flatten().collect())
+}
+
+struct Worked {
+    files: Vec<FileReport>,
+    /// Those that an earlier run had done.
+    resumed: Vec<usize>,
+    /// Of columns, if types are looked for.
+    possible: BTreeMap<String, Possible>,
+}
+
+/// Does all files; `shared` says that they have one output together.
+fn work_through(
+    job: &Clean,
+    reading: Reading,
+    routes: Vec<Route>,
+    shared: bool,
+    observe: &mut Observer,
+) -> Result<Worked, CleanError> {
     let now = super::now();
     let prepared = job.prepare(now)?;
-    let found = inputs::find(&job.inputs)?;
-    let routes = inputs::route(found, &job.output, &job.options)?;
-    make_directories(job)?;
-    let failed = |error: crate::Error| CleanError::Failed(format!("cannot start workers: {error}"));
-    let workers = job.options.workers.max(1);
-    let pool = Pool::builder().workers(workers).build().map_err(failed)?;
-    let shared = match &job.output {
-        Output::Stdout | Output::ConcatenatedStdout | Output::ConcatenatedFile(_) => true,
-        Output::File(path) => inputs::is_device(path),
-        Output::Directory(..) => false,
+    let failed = CleanError::Failed;
+    let manifest = match &job.output {
+        Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
+        _ => None,
     };
+    let workers = job.options.workers.max(1);
+    let pool = Pool::builder().workers(workers).build();
+    let pool = pool.map_err(|error| failed(format!("cannot start workers: {error}")))?;
     let sink = match routes.first().filter(|_| shared) {
-        Some(route) => Some(Sink::open(&route.target).map_err(CleanError::Failed)?),
+        Some(Route { target, format, .. }) => {
+            Some(Sink::open(target, *format, false).map_err(failed)?)
+        }
         None => None,
     };
+    let is_table = sink.as_ref().is_some_and(Sink::is_table);
     let sizes = routes.iter().map(|route| match &route.input {
         Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
         Input::Stdin => None,
     });
     let sizes: Option<Vec<u64>> = sizes.map(|file| file.map(|file| file.len())).collect();
     let secret = secret();
+    let existing = match &job.options {
+        options if options.force => Existing::Replaced,
+        options if options.resume => Existing::Taken,
+        _ => Existing::Kept,
+    };
     let mut runner = Runner {
         job,
         pool: &pool,
+        recipe_hash: recipe_hash(job, &reading),
         reading: reading.clone(),
         prepared,
         whole: WholeContext {
@@ -77,6 +137,7 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
             secret,
             piece: (job.options.chunk_bytes < 1 << 16).then_some(job.options.chunk_bytes),
             max_rejects: job.options.max_rejects,
+            summed: manifest.is_some() || is_table,
         },
         secret,
         now,
@@ -84,6 +145,7 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         completed: AsCompleted::default(),
         under_way: HashMap::new(),
         reports: vec![FileReport::default(); routes.len()],
+        resumed: Vec::new(),
         watch: Watch {
             observe,
             progress: Progress {
@@ -94,6 +156,9 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         },
         routes: routes.into_iter().enumerate().collect(),
         active: VecDeque::new(),
+        existing,
+        manifest,
+        is_table,
         sink,
         shared_names: None,
         shared_good: 0,
@@ -104,12 +169,22 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         pool.terminate();
     }
     result?;
-    let (reports, sink, good) = (runner.reports, runner.sink, runner.shared_good);
-    if let Some(sink) = sink.filter(|_| good > 0) {
-        sink.publish(job.options.force).map_err(CleanError::Failed)?;
+    let Runner { reports, mut resumed, sink, shared_good, mut watch, .. } = runner;
+    resumed.sort_unstable();
+    let mut possible = BTreeMap::new();
+    if let Some(sink) = sink.filter(|_| shared_good > 0) {
+        possible =
+            sink.publish(existing, &mut watch).map_err(|error| failed(error.told()))?.possible;
     }
     pool.shutdown();
-    Ok(Report { files: reports, seconds: began.elapsed().as_secs_f64() })
+    Ok(Worked { files: reports, resumed, possible })
+}
+
+/// Of all that decides on what an input becomes.
+fn recipe_hash(job: &Clean, reading: &Reading) -> String {
+    let mut bytes = job.recipe.to_toml().into_bytes();
+    crate::codec::encode_onto(&(reading, job.options.format), &mut bytes);
+    Sum::of(&bytes).to_string()
 }
 
 fn make_directories(job: &Clean) -> Result<(), CleanError> {
@@ -160,6 +235,10 @@ impl From<WriteError> for Fail {
             WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
             WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => Fail::File(message),
+            WriteError::Lost(message) => {
+                let message = format!("{message}\nhint: --resume goes on from here");
+                Fail::Job(CleanError::Failed(message).into())
+            }
         }
     }
 }
@@ -180,7 +259,14 @@ struct Runner<'a> {
     routes: VecDeque<(usize, Route)>,
     active: VecDeque<Active>,
     reports: Vec<FileReport>,
+    resumed: Vec<usize>,
     watch: Watch<'a>,
+    existing: Existing,
+    recipe_hash: String,
+    /// What is known of the outputs in the directory that they go to, if there is one.
+    manifest: Option<Manifest>,
+    /// Whether the one output for all is a table.
+    is_table: bool,
     /// The one output for all, if there is one.
     sink: Option<Sink>,
     /// The first file in it, by number, and its columns.
@@ -220,7 +306,7 @@ struct Chunks {
     /// Chunks whose workers assumed wrongly.
     again: Vec<usize>,
     /// Replies of chunks whose turn has not come.
-    held: BTreeMap<usize, (Reply, usize, Outcome)>,
+    held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
     out: Option<Sink>,
     rejects: Option<(Draft, File)>,
     rejects_path: Option<PathBuf>,
@@ -231,6 +317,23 @@ struct Chunks {
     began_at: Option<u64>,
     passes_done: u64,
     shared: bool,
+    /// Of the input as far as its chunks were accepted, if it is wanted.
+    sum: Sum,
+}
+
+/// What an earlier run has done with an input.
+enum Before {
+    Nothing,
+    Done(Entry),
+    /// Something else than is wanted now.
+    Other(String),
+}
+
+/// An output that is complete and has no name yet.
+enum Written {
+    /// By a worker, with its sum.
+    Draft(Draft, Sum),
+    Sink(Sink),
 }
 
 enum Source {
@@ -239,8 +342,8 @@ enum Source {
         chunk_bytes: u64,
         chunks: usize,
         size: u64,
-        /// How long the input is: of one that was decoded not what the file has.
-        bytes_in: u64,
+        /// How many bytes the input has, which is more or less than `size` if it was spooled.
+        read: u64,
         _spool: Option<File>,
     },
     Stream(Box<Streaming>),
@@ -355,12 +458,26 @@ impl Runner<'_> {
             // It may have nothing to read for long, and what is under way is to be written.
             return Ok(false);
         }
-        let whole = size.filter(|size| *size <= WHOLE_CHUNKS * self.job.options.chunk_bytes as u64);
+        let whole = size.filter(|size| *size <= self.whole_bytes(&route));
         if whole.is_none() && self.sink.is_some() && !self.active.is_empty() {
             return Ok(false);
         }
         self.routes.pop_front();
         self.reports[number] = blank_report(&route);
+        match self.done_before(&route, size)? {
+            Before::Nothing => {}
+            Before::Done(entry) => {
+                self.resumed.push(number);
+                entry.report(&mut self.reports[number]);
+                self.watch.progress.bytes_done += entry.size;
+                self.end(number, None)?;
+                return Ok(true);
+            }
+            Before::Other(message) => {
+                self.end(number, Some(message))?;
+                return Ok(true);
+            }
+        }
         let kind = match whole {
             Some(size) => Ok(self.open_whole(&route, size)),
             None => self.open_chunks(number, &route, size),
@@ -371,6 +488,77 @@ impl Runner<'_> {
             Err(Fail::Job(stop)) => return Err(stop),
         }
         Ok(true)
+    }
+
+    /// Looks whether an input is done, by the entries of earlier runs.
+    fn done_before(&mut self, route: &Route, size: Option<u64>) -> Result<Before, Stop> {
+        let (Input::File(path), Some(size)) = (&route.input, size) else {
+            return Ok(Before::Nothing);
+        };
+        let resume = self.job.options.resume;
+        let absolute = manifest::absolute(path);
+        let recipe_hash = self.recipe_hash.clone();
+        let is_like = |entry: &Entry| entry.recipe_hash == recipe_hash && entry.size == size;
+        if let (Some(sink), true) = (&self.sink, self.is_table) {
+            let known = sink.entries(&absolute).to_vec();
+            let hash = match known.iter().any(is_like) {
+                true => Some(self.sum_of(path)?),
+                false => None,
+            };
+            let same = known.iter().find(|entry| {
+                is_like(entry) && hash.is_some_and(|hash| hash.to_string() == entry.hash)
+            });
+            return Ok(match (same, known.is_empty()) {
+                (Some(entry), _) if resume => Before::Done(entry.clone()),
+                (Some(_), _) => Before::Other(
+                    "its rows are in the table already; --resume leaves such files out".to_owned(),
+                ),
+                (None, false) if resume => Before::Other(
+                    "it is in the table already, but it or the recipe was another then; without \
+                     --resume its rows are added"
+                        .to_owned(),
+                ),
+                (None, _) => Before::Nothing,
+            });
+        }
+        let (Target::File(output), Some(manifest), true) = (&route.target, &self.manifest, resume)
+        else {
+            return Ok(Before::Nothing);
+        };
+        let Some(entry) = manifest.get(output).filter(|_| output.exists()).cloned() else {
+            return Ok(Before::Nothing);
+        };
+        let is_of_this = entry.path == absolute && is_like(&entry);
+        let difference = if !is_of_this || self.sum_of(path)?.to_string() != entry.hash {
+            "was made of another input or by another recipe"
+        } else if self.sum_of(output)?.to_string() != entry.output_hash {
+            "was changed since it was made"
+        } else {
+            return Ok(Before::Done(entry));
+        };
+        if self.existing == Existing::Replaced {
+            return Ok(Before::Nothing);
+        }
+        Ok(Before::Other(format!("{} {difference}; --force replaces it", output.display())))
+    }
+
+    /// The sum of a file; of one that cannot be read, that of nothing, and others tell of it.
+    fn sum_of(&mut self, path: &Path) -> Result<Sum, Stop> {
+        match Sum::of_file(path, &mut self.watch) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                Err(CleanError::Interrupted.into())
+            }
+            result => Ok(result.unwrap_or_default()),
+        }
+    }
+
+    /// How big a file may be that goes to one worker.
+    fn whole_bytes(&self, route: &Route) -> u64 {
+        let bytes = WHOLE_CHUNKS * self.job.options.chunk_bytes as u64;
+        match &route.input {
+            Input::File(path) if Compression::by_name(path).is_some() => bytes / PACKED,
+            _ => bytes,
+        }
     }
 
     fn open_whole(&self, route: &Route, size: u64) -> Kind {
@@ -403,8 +591,8 @@ impl Runner<'_> {
                 .map_err(cannot)?,
         };
         let metadata = file.metadata().map_err(cannot)?;
-        let reopen = file.try_clone().map_err(cannot)?;
-        let mut stream = Stream::new(file);
+        let mut stream = Stream::new(file, &name);
+        stream.sum = self.whole.summed.then(Sum::default);
         let mut buffer = Vec::new();
         let mut wanted = SNIFFED;
         let job = self.job;
@@ -456,22 +644,24 @@ impl Runner<'_> {
             false => Ok(self.prepared.clone()),
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = plan.map_err(|error| error.to_string())?;
+        let plan = route.format.fit(plan.map_err(|error| error.to_string())?);
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
             notes.push("the file is empty".to_owned());
         }
-        let chunk_bytes = self.job.options.chunk_bytes.max(1);
-        let decoded = self.reading.encoding(&first_bytes(&reopen, &metadata)).is_some();
+        let chunk_bytes = self.job.options.chunk_bytes.max(1) * route.format.chunk_factor();
+        let mut sum = Sum::default();
         let evenly =
             |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
-        let (source, file) = if let Some(size) = size.filter(|_| !decoded) {
+        let (source, file) = if let Some(size) = size.filter(|_| stream.is_as_it_is()) {
             let Input::File(path) = &route.input else {
                 return Err("it has no path".to_owned().into());
             };
             let chunks = evenly(size);
+            // Workers do the rest, chunk by chunk.
+            sum = Sum::of(&buffer[..head.data]);
             let chunk_bytes = chunk_bytes as u64;
-            let source = Source::File { chunk_bytes, chunks, size, bytes_in: size, _spool: None };
+            let source = Source::File { chunk_bytes, chunks, size, read: size, _spool: None };
             (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -487,13 +677,17 @@ impl Runner<'_> {
             let path =
                 PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
             let (size, chunks) = (stamp.size, evenly(stamp.size));
-            let (chunk_bytes, bytes_in) = (chunk_bytes as u64, stream.read);
-            let source = Source::File { chunk_bytes, chunks, size, bytes_in, _spool: Some(spool) };
+            sum = stream.sum.unwrap_or_default();
+            let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
+            let source = Source::File { chunk_bytes, chunks, size, read, _spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
         let recipe = TravellingRecipe::new(recipe, self.now);
-        let context = ChunkContext { recipe, dialect, header, file, plan: Default::default() };
+        let (format, summed) = (route.format, self.whole.summed);
+        let plan_there = Default::default();
+        let context =
+            ChunkContext { recipe, dialect, header, file, format, summed, plan: plan_there };
         Ok(Kind::Chunks(Box::new(Chunks {
             number,
             context,
@@ -513,6 +707,7 @@ impl Runner<'_> {
             began_at: None,
             passes_done: 0,
             shared: self.sink.is_some(),
+            sum,
         })))
     }
 
@@ -554,6 +749,7 @@ impl Runner<'_> {
                 let work = WholeWork {
                     path: path.clone(),
                     to: output.as_ref().map(|draft| draft.temporary().to_owned()),
+                    format: active.route.format,
                     rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
                     to_name: active.route.target_name(),
                     rejects_name: active.route.rejects_name(),
@@ -627,7 +823,6 @@ impl Runner<'_> {
     /// for it to write.
     fn advance(&mut self, number: usize) -> Result<(), Fail> {
         let shared = self.sink.is_some();
-        let force = self.job.options.force;
         let max_rejects = self.job.options.max_rejects;
         let Some((place, active)) =
             self.active.iter_mut().enumerate().find(|(_, a)| a.number == number)
@@ -637,65 +832,118 @@ impl Runner<'_> {
         if shared && place > 0 {
             return Ok(());
         }
-        let report = &mut self.reports[number];
-        match &mut active.kind {
+        let (input, output, rejects) = match &mut active.kind {
             Kind::Whole { output, rejects, size, .. } => {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
+                if known.is_too_big {
+                    let (route, size) = (active.route.clone(), *size);
+                    let kind = self.open_chunks(number, &route, Some(size))?;
+                    self.active[place].kind = kind;
+                    return Ok(());
+                }
                 let (target, size) = (active.route.target_name(), *size);
-                if let Some((_, names)) = &self.shared_names {
-                    check_names(names, &known.names)?;
-                }
+                let (output, mut rejects) = (output.take(), rejects.take());
+                let names: Vec<String> =
+                    known.columns.iter().map(|column| column.name.clone()).collect();
                 let mut done = FileReport { output: target, ..known.report };
-                // Rejects first: what is in the one output for all is not taken back.
-                if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
-                    done.rejects = Some(draft.path().display().to_string());
-                    draft.publish(force)?;
-                }
                 if let Some(sink) = &mut self.sink {
+                    if sink.is_text()
+                        && let Some((_, first)) = &self.shared_names
+                    {
+                        check_names(first, &names)?;
+                    }
+                    sink.begin(known.columns.clone())?;
+                    // Rejects first: what is in the one output for all is not taken back.
+                    if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
+                        done.rejects = Some(draft.path().display().to_string());
+                        draft.publish(self.existing)?;
+                    }
                     let mut skipped = 0;
-                    if self.shared_names.is_some() {
+                    if !sink.is_text() {
+                    } else if self.shared_names.is_some() {
                         sink.end_line(&mut self.watch)?;
                         skipped = known.header_bytes;
-                    } else if !known.names.is_empty() {
-                        self.shared_names = Some((number, known.names));
+                    } else if !names.is_empty() {
+                        self.shared_names = Some((number, names));
                     }
-                    if skipped == 0 {
-                        sink.write_reply(&reply, len, &mut self.watch)?;
-                    } else {
-                        sink.write(
-                            &reply
-                                .read(skipped, len - skipped)
-                                .map_err(|error| error.to_string())?,
-                            &mut self.watch,
-                        )?;
-                    }
+                    sink.write_block(&reply, skipped..len, &known.block, &mut self.watch)?;
                     self.shared_good += 1;
                 }
-                if let Some(draft) = output.take() {
-                    draft.publish(force)?;
-                }
-                *report = done;
+                self.reports[number] = done;
                 self.watch.progress.bytes_done += size;
-                self.watch.progress.rows += report.rows_in;
+                self.watch.progress.rows += self.reports[number].rows_in;
+                let draft = output.map(|draft| Written::Draft(draft, known.block.output));
+                (known.block.input, draft, rejects.filter(|_| known.has_rejects))
             }
             Kind::Chunks(chunks) => {
                 let sink = self.sink.as_mut();
                 let names = &mut self.shared_names;
-                let done = chunks.advance(sink, &active.route.target, names, &mut self.watch)?;
-                if !done {
+                let target = &active.route.target;
+                if !chunks.advance(sink, target, names, &mut self.watch)? {
                     return Ok(());
                 }
                 let rejected = chunks.course.rejected();
                 check_rejects(max_rejects, rejected, chunks.course.rows_in())?;
-                chunks.finish(report, force)?;
+                let report = &mut self.reports[number];
+                let input = chunks.finish(report)?;
+                if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
+                    self.watch.progress.bytes_done += report.bytes_in;
+                }
                 if let (Some(sink), Some(began)) = (&self.sink, chunks.began_at) {
                     report.bytes_out = sink.written - began;
                 }
                 self.shared_good += usize::from(shared);
+                let rejects = chunks.rejects.take().map(|(draft, _)| draft);
+                (input, chunks.out.take().map(Written::Sink), rejects)
             }
-        }
+        };
+        self.publish(number, input, output, rejects)?;
         self.end(number, None).map_err(Fail::Job)
+    }
+
+    /// Makes what was written of a file appear: rejects first, then rows, then what says that it is
+    /// done.
+    fn publish(
+        &mut self,
+        number: usize,
+        input: Sum,
+        output: Option<Written>,
+        rejects: Option<Draft>,
+    ) -> Result<(), Fail> {
+        let Some((_, active)) = self.active(number) else { return Ok(()) };
+        let route = active.route.clone();
+        let report = &mut self.reports[number];
+        if let Some(draft) = rejects {
+            report.rejects = Some(draft.path().display().to_string());
+            draft.publish(self.existing)?;
+        }
+        let path = match &route.input {
+            Input::File(path) => path,
+            Input::Stdin => Path::new("-"),
+        };
+        let entry = |report: &FileReport, output| {
+            Entry::new(path, &self.recipe_hash, report, input, output)
+        };
+        if let (Some(sink), true) = (&mut self.sink, self.is_table) {
+            return Ok(sink.commit(entry(report, None), &mut self.watch)?);
+        }
+        let sum = match output {
+            None => return Ok(()),
+            Some(Written::Draft(draft, sum)) => {
+                draft.publish(self.existing)?;
+                sum
+            }
+            Some(Written::Sink(sink)) => {
+                let published = sink.publish(self.existing, &mut self.watch)?;
+                report.bytes_out = published.bytes;
+                published.sum
+            }
+        };
+        if let (Some(manifest), Target::File(output)) = (&mut self.manifest, &route.target) {
+            manifest.add(&entry(report, Some((output, sum))))?;
+        }
+        Ok(())
     }
 
     /// A file failed; or with it all.
@@ -747,15 +995,6 @@ fn blank_report(route: &Route) -> FileReport {
     FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
 }
 
-/// The first bytes of a regular file, for its encoding; those of a stream are not touched.
-fn first_bytes(file: &File, metadata: &std::fs::Metadata) -> Vec<u8> {
-    use std::os::unix::fs::FileExt;
-    let mut first = vec![0; 4];
-    let count = if metadata.is_file() { file.read_at(&mut first, 0).unwrap_or(0) } else { 0 };
-    first.truncate(count);
-    first
-}
-
 /// # Errors
 /// If a file's columns are not those of the first in the same output.
 fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
@@ -793,26 +1032,28 @@ impl Chunks {
 
     fn work(&self, chunk: usize, bytes: Vec<u8>) -> ChunkWork {
         let data = self.head.data as u64;
+        let is_last_pass = self.course.is_last_pass();
         match &self.source {
             Source::File { chunk_bytes, size, .. } => {
                 let from = data + chunk as u64 * chunk_bytes;
                 let to = (from + chunk_bytes).min(*size);
-                ChunkWork { from, to, data, task: self.course.task(chunk), bytes }
+                ChunkWork { from, to, data, task: self.course.task(chunk), is_last_pass, bytes }
             }
             Source::Stream(streaming) => {
                 let from = streaming.base - bytes.len() as u64;
-                ChunkWork { from, to: from, data, task: self.course.task_of_whole_records(), bytes }
+                let task = self.course.task_of_whole_records();
+                ChunkWork { from, to: from, data, task, is_last_pass, bytes }
             }
         }
     }
 
     /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
     fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), String> {
-        let (len, outcome) = unseal::<Outcome>(&reply)?;
-        self.held.insert(chunk, (reply, len, outcome));
-        while let Some((_, _, outcome)) = self.held.get(&self.course.frontier()) {
+        let (len, known) = unseal::<ChunkReply>(&reply)?;
+        self.held.insert(chunk, (reply, len, known));
+        while let Some((_, _, known)) = self.held.get(&self.course.frontier()) {
             let chunk = self.course.frontier();
-            if !self.course.verify(outcome) {
+            if !self.course.verify(&known.outcome) {
                 self.held.remove(&chunk);
                 self.again.push(chunk);
             }
@@ -840,7 +1081,8 @@ impl Chunks {
         watch: &mut Watch,
     ) -> Result<bool, Fail> {
         loop {
-            while let Some((reply, len, outcome)) = self.held.remove(&self.course.next_chunk()) {
+            while let Some((reply, len, known)) = self.held.remove(&self.course.next_chunk()) {
+                let ChunkReply { outcome, block } = known;
                 let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
                 let rejects = match self.course.accept(outcome) {
                     Accepted::Taken(rejects) => rejects,
@@ -877,7 +1119,8 @@ impl Chunks {
                     }
                 }
                 let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
-                sink.write_reply(&reply, len, watch)?;
+                sink.write_block(&reply, 0..len, &block, watch)?;
+                self.sum = self.sum.then(block.input);
             }
             if !self.is_pass_done() {
                 return Ok(false);
@@ -907,13 +1150,20 @@ impl Chunks {
             Some(sink) => sink,
             None => match &mut self.out {
                 Some(sink) => sink,
-                none => none.insert(Sink::open(target)?),
+                none => {
+                    let ChunkContext { format, summed, .. } = self.context;
+                    none.insert(Sink::open(target, format, summed)?)
+                }
             },
         };
         if begun {
             return Ok(sink);
         }
         self.began_at = Some(sink.written);
+        sink.begin(columns(&self.plan))?;
+        if !sink.is_text() {
+            return Ok(sink);
+        }
         match shared_names {
             Some((_, names)) if self.shared => {
                 check_names(names, self.plan.output_names())?;
@@ -922,7 +1172,7 @@ impl Chunks {
             names => {
                 let mut header = self.plan.header().to_vec();
                 header.extend_from_slice(&self.header_line_end);
-                sink.write(&header, watch)?;
+                sink.write_text(&header, watch)?;
                 if self.shared && !header.is_empty() {
                     *names = Some((self.number, self.plan.output_names().to_vec()));
                 }
@@ -931,27 +1181,22 @@ impl Chunks {
         Ok(sink)
     }
 
-    /// Publishes what was written, rejects first.
-    fn finish(&mut self, report: &mut FileReport, force: bool) -> Result<(), String> {
+    /// Fills the report; gives the sum of the input, if it was wanted.
+    fn finish(&mut self, report: &mut FileReport) -> Result<Sum, String> {
         finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
         report.notes.append(&mut self.notes);
         report.bytes_in = match &self.source {
-            Source::File { bytes_in, .. } => *bytes_in,
+            Source::File { read, .. } => *read,
             Source::Stream(streaming) => {
                 let malformed = streaming.stream.malformed();
                 report.notes.extend(note_of_decoding("the input", malformed));
                 streaming.stream.read
             }
         };
-        if let Some((draft, _)) = self.rejects.take() {
-            report.rejects = Some(draft.path().display().to_string());
-            draft.publish(force)?;
-        }
-        if let Some(sink) = self.out.take() {
-            report.bytes_out = sink.written;
-            sink.publish(force)?;
-        }
-        Ok(())
+        Ok(match &self.source {
+            Source::File { .. } => self.sum,
+            Source::Stream(streaming) => streaming.stream.sum.unwrap_or_default(),
+        })
     }
 }
 

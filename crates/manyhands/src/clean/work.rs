@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Chunk, Dialect, HeadFound, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
+    Chunk, Dialect, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
     clean_whole, find_head,
 };
 use manyhands_pool::Reply;
@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::MaxRejects;
 use super::read::{Reading, decode};
+use super::sinks::{Block, Column, Format, columns, is_in_line};
+use super::sum::Sum;
+use super::unpack::Unpacker;
 
 thread_local! {
     /// What is read goes here, again and again: fresh memory is dear.
@@ -59,6 +62,8 @@ pub(super) struct WholeContext {
     pub(super) secret: (u64, u64),
     pub(super) piece: Option<usize>,
     pub(super) max_rejects: Option<MaxRejects>,
+    /// Whether sums of inputs and outputs are wanted.
+    pub(super) summed: bool,
 }
 
 /// One small file.
@@ -69,6 +74,7 @@ pub(super) struct WholeWork {
     /// Where clean bytes are written; `None`: they are the reply's.
     #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
+    pub(super) format: Format,
     /// Where rejects are written, if there are any.
     #[serde(with = "path_bytes::optional")]
     pub(super) rejects_to: Option<PathBuf>,
@@ -78,13 +84,16 @@ pub(super) struct WholeWork {
 }
 
 /// What became of one small file.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct WholeReply {
     pub(super) report: FileReport,
-    pub(super) names: Vec<String>,
+    pub(super) columns: Vec<Column>,
+    pub(super) block: Block,
     /// How many of the clean bytes are the header.
     pub(super) header_bytes: usize,
     pub(super) has_rejects: bool,
+    /// Nothing was done: unpacked, it is to be cut into chunks.
+    pub(super) is_too_big: bool,
 }
 
 /// What all chunks of a file have in common.
@@ -96,6 +105,9 @@ pub(super) struct ChunkContext {
     pub(super) header: Vec<u8>,
     /// None for chunks that bring their bytes.
     pub(super) file: Option<ChunkFile>,
+    pub(super) format: Format,
+    /// Whether sums of the chunks and of what they become are wanted.
+    pub(super) summed: bool,
     #[serde(skip)]
     pub(super) plan: OnceCell<Result<Plan, String>>,
 }
@@ -136,9 +148,18 @@ pub(super) struct ChunkWork {
     /// Where in the file its first record begins: nothing before it is read.
     pub(super) data: u64,
     pub(super) task: Task,
+    /// Whether it is the pass that writes.
+    pub(super) is_last_pass: bool,
     /// The chunk itself, if it is not read from a file.
     #[serde(with = "serde_bytes")]
     pub(super) bytes: Vec<u8>,
+}
+
+/// What became of one chunk.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChunkReply {
+    pub(super) outcome: Outcome,
+    pub(super) block: Block,
 }
 
 /// Paths as the bytes that they are, which are perhaps not UTF-8.
@@ -218,15 +239,29 @@ fn clean_file(
     reply: &mut Vec<u8>,
 ) -> Result<WholeReply, String> {
     let name = work.path.display().to_string();
-    let raw = read_all(&work.path, buffer).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut report =
+    let cannot = |error: io::Error| format!("cannot read it: {error}");
+    let mut raw = read_all(&work.path, buffer).map_err(cannot)?;
+    let report =
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
+    let mut known = WholeReply { report, ..WholeReply::default() };
+    if context.summed {
+        known.block.input = Sum::of(raw);
+    }
+    let unpacked;
+    if let Some(unpacker) = Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(cannot)? {
+        let Some(bytes) = unpacker.unpack(raw, UNPACKED).map_err(cannot)? else {
+            known.is_too_big = true;
+            return Ok(known);
+        };
+        unpacked = bytes;
+        raw = &unpacked;
+    }
     let decoded;
     let bytes = match context.reading.encoding(raw) {
         None => raw,
         Some(encoding) => {
             let (text, malformed) = decode(encoding, raw);
-            report.notes.extend(note_of_decoding(encoding.name(), malformed));
+            known.report.notes.extend(note_of_decoding(encoding.name(), malformed));
             decoded = text;
             &decoded
         }
@@ -238,22 +273,22 @@ fn clean_file(
         HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
         HeadFound::Nothing | HeadFound::More => None,
     };
-    let mut known = WholeReply { report, names: Vec::new(), header_bytes: 0, has_rejects: false };
     if let Some(head) = head {
         let header = &bytes[head.header.clone()];
-        let plan = Plan::new(context.recipe.get()?, &dialect, header)
-            .map_err(|error| error.to_string())?;
-        reply.extend_from_slice(plan.header());
-        reply.extend_from_slice(&bytes[head.header.end..head.header_end]);
+        let plan = Plan::new(context.recipe.get()?, &dialect, header);
+        let plan = work.format.fit(plan.map_err(|error| error.to_string())?);
+        let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
+        work.format.write_text(&header, reply)?;
         known.header_bytes = reply.len();
-        let (memory, secret) = (context.memory, context.secret);
-        let (course, rejects) =
-            clean_whole(&plan, bytes, &head, memory, secret, context.piece, reply)?;
+        let (memory, secret, piece) = (context.memory, context.secret, context.piece);
+        let clean = |out: Out<'_>| clean_whole(&plan, bytes, &head, memory, secret, piece, out);
+        let ((course, rejects), in_line) = work.format.encode(&plan, reply, clean)?;
+        known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
         finish_report(&course, &plan, head.blank_lines, report)?;
         check_rejects(context.max_rejects, report.rows_rejected(), report.rows_in)?;
         report.notes.extend_from_slice(plan.notes());
-        known.names = plan.output_names().to_vec();
+        known.columns = columns(&plan);
         known.has_rejects = rejects.iter().any(|some| !some.is_empty());
         if let Some(path) = work.rejects_to.as_ref().filter(|_| known.has_rejects) {
             let mut text = REJECTS_HEADER.to_vec();
@@ -264,7 +299,13 @@ fn clean_file(
     } else {
         known.report.notes.push("the file is empty".to_owned());
     }
+    if reply.is_empty() {
+        work.format.write_nothing(reply)?;
+    }
     known.report.bytes_out = reply.len() as u64;
+    if context.summed {
+        known.block.output = Sum::of(reply);
+    }
     if let Some(path) = &work.to {
         fs::write(path, &reply)
             .map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
@@ -272,6 +313,9 @@ fn clean_file(
     }
     Ok(known)
 }
+
+/// How many bytes a small file may have when it is unpacked.
+const UNPACKED: usize = 32 << 20;
 
 /// How many bytes are looked at to find the delimiter.
 pub(super) const SNIFFED: usize = 64 << 10;
@@ -360,17 +404,47 @@ fn clean_chunk(
     work: &ChunkWork,
     buffer: &mut Vec<u8>,
     reply: &mut Vec<u8>,
-) -> Result<Outcome, String> {
+) -> Result<ChunkReply, String> {
     let plan = || {
         let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header);
-        plan.map_err(|error| error.to_string())
+        plan.map(|plan| context.format.fit(plan)).map_err(|error| error.to_string())
     };
     let plan = context.plan.get_or_init(plan).as_ref().map_err(Clone::clone)?;
-    let Some(source) = &context.file else {
-        let mut chunk = Chunk::new(plan, &work.task, &work.bytes, 0, work.bytes.len());
-        chunk.reach(&work.bytes, true);
-        return Ok(chunk.run(&work.bytes, work.from, reply));
+    let mut block = Block::default();
+    let (chunk, bytes, base) = match &context.file {
+        None => {
+            let mut chunk = Chunk::new(plan, &work.task, &work.bytes, 0, work.bytes.len());
+            chunk.reach(&work.bytes, true);
+            (chunk, &work.bytes[..], work.from)
+        }
+        Some(source) => {
+            let (chunk, base, len) = read_chunk(plan, source, work, buffer)?;
+            let bytes = &buffer[..len];
+            if context.summed && work.is_last_pass {
+                let (from, to) = ((work.from - base) as usize, (work.to - base) as usize);
+                block.input = Sum::of(&bytes[from..to]);
+            }
+            (chunk, bytes, base)
+        }
     };
+    // Before the last pass there are no rows, and nothing to encode.
+    let format = if work.is_last_pass { context.format } else { Format::Csv(None) };
+    let (outcome, in_line) = format.encode(plan, reply, |out| Ok(chunk.run(bytes, base, out)))?;
+    block.in_line = in_line;
+    if context.summed {
+        block.output = Sum::of(reply);
+    }
+    Ok(ChunkReply { outcome, block })
+}
+
+/// Reads a chunk of a file into the buffer, with what is behind it up to the end of its last
+/// record; gives where in the file the buffer begins, and how long it is.
+fn read_chunk<'a>(
+    plan: &'a Plan,
+    source: &ChunkFile,
+    work: &'a ChunkWork,
+    buffer: &mut Vec<u8>,
+) -> Result<(Chunk<'a>, u64, usize), String> {
     let wrong = |error: io::Error| format!("cannot read it: {error}");
     let file = File::open(&source.path).map_err(wrong)?;
     let changed = || "it was changed while it was read".to_owned();
@@ -392,7 +466,7 @@ fn clean_chunk(
             .ok_or_else(changed)?;
         len = next;
     }
-    Ok(chunk.run(&buffer[..len], base, reply))
+    Ok((chunk, base, len))
 }
 
 /// Reads `buffer[at..to]` from the file, in which the buffer begins at `base`; false if the file

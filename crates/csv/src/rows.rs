@@ -1,0 +1,154 @@
+//! Clean rows cell by cell, with the types that the recipe declares: for whoever writes something
+//! other than CSV.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::civil::{Date, DateTime};
+
+use crate::batch::{Batch, Column};
+use crate::expr;
+use crate::number::{self, Number, Reading};
+
+/// Where clean rows go.
+pub enum Out<'a> {
+    /// They are appended here as CSV.
+    Csv(&'a mut Vec<u8>),
+    /// They are handed to this function, batch after batch in order. It gets none of a chunk that
+    /// fails.
+    Rows(&'a mut dyn FnMut(&Rows<'_>)),
+}
+
+impl fmt::Debug for Out<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Out::Csv(_) => "Csv",
+            Out::Rows(_) => "Rows",
+        })
+    }
+}
+
+/// The clean rows of a batch. Rows and columns are counted from 0, columns in the output's order. A
+/// cell that is empty, or does not read as what is asked for, is `None`; after
+/// [`Plan::storing`](crate::Plan::storing) there are none of the second kind for declared types.
+pub struct Rows<'a> {
+    batch: &'a Batch<'a>,
+}
+
+impl fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(batch: &'a Batch<'a>) -> Rows<'a> {
+        Rows { batch }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.batch.alive.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.batch.alive.is_empty()
+    }
+
+    fn content(&self, row: usize, column: usize) -> Cow<'_, [u8]> {
+        self.batch.content(row, self.batch.plan.output[column])
+    }
+
+    /// What a cell says.
+    pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, [u8]>> {
+        Some(self.content(row, column)).filter(|text| !text.is_empty())
+    }
+
+    /// An integer.
+    pub fn integer(&self, row: usize, column: usize) -> Option<i64> {
+        read_integer(&self.content(row, column))
+    }
+
+    /// The nearest 64-bit float.
+    pub fn number(&self, row: usize, column: usize) -> Option<f64> {
+        let number = self.batch.plan.output[column];
+        if let Column::Floats { values, valid } = &self.batch.columns[number] {
+            return valid[row].then(|| values[row]);
+        }
+        if let Some(known) = self.batch.known_numbers(number) {
+            return known.valid[row].then(|| known.values[row]);
+        }
+        match number::read(&self.content(row, column)) {
+            Reading::Number(number) => Some(number.to_f64()),
+            Reading::Null | Reading::Bad => None,
+        }
+    }
+
+    /// Yes or no.
+    pub fn boolean(&self, row: usize, column: usize) -> Option<bool> {
+        expr::read_boolean(&self.content(row, column))
+    }
+
+    /// A day, as the days since 1970-01-01.
+    pub fn date(&self, row: usize, column: usize) -> Option<i32> {
+        let date = expr::read_date(&self.content(row, column))?;
+        Some(days_since_1970(date))
+    }
+
+    /// A day and a time, as the microseconds since 1970-01-01.
+    pub fn datetime(&self, row: usize, column: usize) -> Option<i64> {
+        let moment = expr::read_datetime(&self.content(row, column))?;
+        let seconds = i64::from(moment.hour()) * 3600
+            + i64::from(moment.minute()) * 60
+            + i64::from(moment.second());
+        let day = i64::from(days_since_1970(moment.date())) * 86_400;
+        Some((day + seconds) * 1_000_000 + i64::from(moment.subsec_nanosecond() / 1000))
+    }
+}
+
+fn days_since_1970(date: Date) -> i32 {
+    let days = date.duration_since(Date::constant(1970, 1, 1)).as_secs() / 86_400;
+    days as i32 // of a year with four digits
+}
+
+/// What a store takes as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// UTF-8.
+    Utf8,
+    /// UTF-8 without zero bytes.
+    Utf8WithoutNul,
+}
+
+impl Text {
+    /// Why a store does not take a text, if it does not.
+    pub(crate) fn misfit(self, text: &[u8]) -> Option<&'static str> {
+        if text.is_ascii() || std::str::from_utf8(text).is_ok() {
+            let has_nul = self == Text::Utf8WithoutNul && memchr::memchr(0, text).is_some();
+            has_nul.then_some("has a zero byte")
+        } else {
+            Some("not UTF-8")
+        }
+    }
+}
+
+/// Reads an integer of 64 bits; white space around it is allowed.
+pub(crate) fn read_integer(text: &[u8]) -> Option<i64> {
+    match number::read(text) {
+        Reading::Number(Number::Int(int)) => i64::try_from(int).ok(),
+        // More than 38 digits are too many, unless they are zeros.
+        _ => std::str::from_utf8(number::trim(text)).ok()?.parse().ok(),
+    }
+}
+
+/// Why a moment is in no store.
+pub(crate) fn misfit_of_moment(moment: DateTime) -> Option<&'static str> {
+    if moment.year() < 1 {
+        Some("before the year 1")
+    } else if moment.subsec_nanosecond() % 1000 != 0 {
+        Some("finer than a microsecond")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,116 @@
+//! Rows for stores: cells with the types that the recipe declares, and what a store does not take.
+
+use manyhands_csv::{
+    Dialect, HeadFound, Out, Plan, Prepared, Recipe, Text, clean_whole, find_head,
+    report::FileReport,
+};
+
+/// All that a recipe makes of some input, as what each cell reads as, and why rows were set aside.
+fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, u64)>) {
+    let dialect = Dialect::default();
+    let HeadFound::Head(head) = find_head(&dialect, input, 0, true) else { panic!("no header") };
+    let prepared = Prepared::new(Recipe::from_toml(recipe).unwrap(), 0).unwrap();
+    let plan = Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap().storing(text);
+    let mut cells = Vec::new();
+    let mut take = |rows: &manyhands_csv::Rows<'_>| {
+        for row in 0..rows.len() {
+            for (column, kind) in plan.output_types().iter().enumerate() {
+                cells.push(match kind.to_string().as_str() {
+                    "integer" => format!("{:?}", rows.integer(row, column)),
+                    "number" => format!("{:?}", rows.number(row, column)),
+                    "boolean" => format!("{:?}", rows.boolean(row, column)),
+                    "date" => format!("{:?}", rows.date(row, column)),
+                    "datetime" => format!("{:?}", rows.datetime(row, column)),
+                    _ => format!("{:?}", rows.text(row, column).map(std::borrow::Cow::into_owned)),
+                });
+            }
+        }
+    };
+    let (course, _) =
+        clean_whole(&plan, input, &head, 1 << 20, (1, 2), Some(7), Out::Rows(&mut take)).unwrap();
+    let mut report = FileReport::default();
+    assert!(course.report(&plan, &mut report));
+    let reasons = report.set_aside.into_iter().map(|aside| (aside.reason, aside.rows)).collect();
+    (cells, reasons)
+}
+
+const ALL: &str = "steps = [{ types = { i = 'integer', n = 'number', b = 'boolean', d = 'date', m = 'datetime' } }]";
+
+#[test]
+fn cells_read_as_what_is_declared() {
+    let input = b"i,n,b,d,m,t\n\
+        -007,1.50,Yes,1970-01-02,1970-01-01T00:01,\"a \"\"b\"\"\"\n\
+        , ,,,,\n\
+        9223372036854775807,-inf,0,1969-12-31,1969-12-31 23:59:59.999999, x \n";
+    let (cells, aside) = stored(Text::Utf8, ALL, input);
+    let text = |text: &str| format!("{:?}", Some(text.as_bytes().to_vec()));
+    let expected = [
+        "Some(-7)",
+        "Some(1.5)",
+        "Some(true)",
+        "Some(1)",
+        "Some(60000000)",
+        &text("a \"b\""),
+        "None",
+        "None",
+        "None",
+        "None",
+        "None",
+        "None",
+        "Some(9223372036854775807)",
+        "Some(-inf)",
+        "Some(false)",
+        "Some(-1)",
+        "Some(-1)",
+        &text(" x "),
+    ];
+    assert_eq!(cells, expected);
+    assert_eq!(aside, []);
+}
+
+#[test]
+fn what_a_store_does_not_take_is_set_aside_with_the_reason() {
+    let input = b"i,n,b,d,m,t\n\
+        9223372036854775808,1,1,2026-01-01,2026-01-01 00:00,a\n\
+        1,1e999,1,2026-01-01,2026-01-01 00:00,a\n\
+        1,1,1,0000-01-01,2026-01-01 00:00,a\n\
+        1,1,1,2026-01-01,2026-01-01 00:00:00.0000001,a\n\
+        1,1,1,2026-01-01,2026-01-01 00:00,\xff\n\
+        1,1,1,2026-01-01,2026-01-01 00:00,a\0b\n";
+    let expected = |last: &[(&str, u64)]| -> Vec<(String, u64)> {
+        let all = [
+            ("a number beyond a float's range", 1),
+            ("an integer beyond 64 bits", 1),
+            ("before the year 1", 1),
+            ("finer than a microsecond", 1),
+        ];
+        let all = all.iter().chain(last);
+        all.map(|(reason, rows)| ((*reason).to_owned(), *rows)).collect()
+    };
+    let (cells, aside) = stored(Text::Utf8, ALL, input);
+    assert_eq!(aside, expected(&[("not UTF-8", 1)]));
+    assert_eq!(cells.len(), 6);
+    let (cells, aside) = stored(Text::Utf8WithoutNul, ALL, input);
+    assert_eq!(aside, expected(&[("has a zero byte", 1), ("not UTF-8", 1)]));
+    assert!(cells.is_empty());
+}
+
+#[test]
+fn what_a_step_made_of_a_declared_cell_is_looked_at_again() {
+    let recipe = "steps = [
+        { types = { i = 'integer' } },
+        { replace = { column = 'i', pattern = '^1$', text = 'one' } },
+    ]";
+    let (cells, aside) = stored(Text::Utf8, recipe, b"i\n1\n2\n");
+    assert_eq!(cells, ["Some(2)"]);
+    assert_eq!(aside, [("not an integer".to_owned(), 1)]);
+}
+
+#[test]
+fn a_bad_cell_is_null_only_if_the_recipe_says_so() {
+    let recipe = format!("on_bad = 'null'\n{ALL}");
+    let input = b"i,n,b,d,m,t\n99999999999999999999,1,,,,\n";
+    let (cells, aside) = stored(Text::Utf8, &recipe, input);
+    assert_eq!(cells[..2], ["None", "Some(1.0)"]);
+    assert_eq!(aside, []);
+}

@@ -1,0 +1,181 @@
+//! What says that an input is done: a line of JSON for each, in a file beside the outputs.
+//!
+//! A line is written after its output has its name, at once, behind the others. A last line that was
+//! torn by a crash is no line. Of several about one output the last counts.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use manyhands_csv::report::{FileReport, SetAside};
+use serde::{Deserialize, Serialize};
+
+use super::output::told;
+use super::sum::Sum;
+
+/// The name of the file with the entries of a directory.
+pub(super) const NAME: &str = ".manyhands.jsonl";
+
+/// One input that is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// The input's absolute path.
+    pub(super) path: String,
+    pub(super) size: u64,
+    pub(super) hash: String,
+    /// Of the recipe and all else that decides on the output.
+    pub(super) recipe_hash: String,
+    pub(super) rows_in: u64,
+    pub(super) rows_out: u64,
+    pub(super) rows_rejected: u64,
+    /// The output's name in the directory; none in a table.
+    #[serde(default)]
+    pub(super) output: String,
+    #[serde(default)]
+    pub(super) output_size: u64,
+    #[serde(default)]
+    pub(super) output_hash: String,
+}
+
+impl Entry {
+    /// Of an input that is done, with the sums of its bytes and of the output's.
+    pub(super) fn new(
+        path: &Path,
+        recipe_hash: &str,
+        report: &FileReport,
+        input: Sum,
+        output: Option<(&Path, Sum)>,
+    ) -> Entry {
+        let (output, output_sum) = output.unzip();
+        Entry {
+            path: absolute(path),
+            size: input.len,
+            hash: input.to_string(),
+            recipe_hash: recipe_hash.to_owned(),
+            rows_in: report.rows_in,
+            rows_out: report.rows_out,
+            rows_rejected: report.rows_rejected(),
+            output: output.map_or_else(String::new, file_name),
+            output_size: output_sum.map_or(0, |sum| sum.len),
+            output_hash: output_sum.map_or_else(String::new, |sum| sum.to_string()),
+        }
+    }
+
+    /// Puts what is known of the rows into a report.
+    pub(super) fn report(&self, report: &mut FileReport) {
+        report.bytes_in = self.size;
+        report.rows_in = self.rows_in;
+        report.rows_out = self.rows_out;
+        report.bytes_out = self.output_size;
+        let aside = |reason: &str, rejected, rows| SetAside {
+            step: 0,
+            name: "an earlier run".to_owned(),
+            reason: reason.to_owned(),
+            rejected,
+            rows,
+        };
+        let others = self.rows_in.saturating_sub(self.rows_out + self.rows_rejected);
+        report.set_aside =
+            vec![aside("rejected", true, self.rows_rejected), aside("set aside", false, others)];
+        report.set_aside.retain(|aside| aside.rows > 0);
+    }
+}
+
+/// A path under which entries are found whatever the working directory is.
+pub(super) fn absolute(path: &Path) -> String {
+    let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
+    absolute.unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The entries of a directory.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    path: PathBuf,
+    /// By the output's name; those of earlier runs.
+    entries: HashMap<String, Entry>,
+    /// Whether the file ends within a line.
+    is_torn: bool,
+    /// Opened for the first entry.
+    file: Option<File>,
+}
+
+impl Manifest {
+    /// Reads what there is.
+    pub(super) fn open(directory: &Path) -> Result<Manifest, String> {
+        let path = directory.join(NAME);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(told("cannot read", &path, &error)),
+        };
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        let entries = entries.map(|entry| (entry.output.clone(), entry)).collect();
+        let is_torn = text.last().is_some_and(|last| *last != b'\n');
+        Ok(Manifest { path, entries, is_torn, file: None })
+    }
+
+    /// What is known of an output.
+    pub(super) fn get(&self, output: &Path) -> Option<&Entry> {
+        self.entries.get(&file_name(output))
+    }
+
+    /// Appends an entry.
+    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+        let mut line = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, entry).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        let wrong = |error| told("cannot write", &self.path, &error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file = OpenOptions::new().append(true).create(true).open(&self.path);
+                none.insert(file.map_err(wrong)?)
+            }
+        };
+        let written = file.write_all(&line);
+        // Of a line that could not be written whole, a part may be there.
+        self.is_torn = written.is_err();
+        written.map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_found_again_and_a_torn_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let report = FileReport { rows_in: 3, rows_out: 2, ..FileReport::default() };
+        let entry = |output: &str| {
+            let output = Path::new(output);
+            Entry::new(
+                Path::new("in.csv"),
+                "r",
+                &report,
+                Sum::of(b"in"),
+                Some((output, Sum::of(b"o"))),
+            )
+        };
+        let mut manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/a.csv")), None);
+        manifest.add(&entry("d/a.csv")).unwrap();
+        manifest.add(&entry("d/b.csv")).unwrap();
+        let path = directory.path().join(NAME);
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 9]).unwrap();
+
+        let mut manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/a.csv")), Some(&entry("d/a.csv")));
+        assert_eq!(manifest.get(Path::new("d/b.csv")), None);
+        manifest.add(&entry("d/b.csv")).unwrap();
+        let manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/b.csv")), Some(&entry("d/b.csv")));
+    }
+}

@@ -1,0 +1,314 @@
+//! Sinks: what clean rows become, and how those of a file appear all at once or not at all.
+//!
+//! ```text
+//!   worker   rows of a chunk ─► Format::encode ─► block     the reply, in shared memory
+//!   parent   verified, in order ──► Sink   begin ─► append, append, … ─► publish     or roll back
+//!              a file              header   the block as it is           rename         remove
+//!              a Parquet file      schema   a row group                  footer, rename remove
+//!              a table             checks   rows, to the store's thread  commit         roll back
+//! ```
+//! What holds at every moment, whoever is killed:
+//!
+//! * A block has the rows of one chunk. It is looked at only when the chunk was verified, and whoever
+//!   makes it again makes the same one.
+//! * The rows of an input are under the output's name, or in the table, all of them or none.
+//! * An [`Entry`](super::manifest::Entry) says that an input is done. In a database it is committed
+//!   together with the rows. Beside files it is written after the rename: who was killed between the
+//!   two left an output that no entry knows; `--resume` makes it again, and takes it for its own if
+//!   it is the same.
+//!
+//! A new sink is a file here with its encoder, a [`Format`], and an arm in `output.rs`.
+
+mod packed;
+#[cfg(feature = "parquet")]
+pub(super) mod parquet;
+#[cfg(feature = "postgres")]
+pub(super) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(super) mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) mod store;
+pub(super) mod types;
+
+use std::cell::RefCell;
+
+use manyhands_csv::recipe::Type;
+use manyhands_csv::{Out, Plan, Text};
+use serde::{Deserialize, Serialize};
+
+use super::FileFormat;
+use super::inputs::{Target, is_device};
+use super::sum::Sum;
+use super::unpack::Compression;
+use types::Possible;
+
+pub(super) use packed::pack;
+
+thread_local! {
+    /// What is to be compressed goes here, again and again.
+    static PLAIN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What workers make of clean rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Format {
+    Csv(Option<Compression>),
+    Parquet,
+    Sqlite,
+    Postgres,
+    /// Which types the columns could have.
+    Types,
+}
+
+/// What is to be known of a block.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Block {
+    /// Whether its text, if it has any, ends within a line.
+    pub(super) in_line: Option<bool>,
+    /// Of the input that it was made from, and of its own bytes, if they are wanted.
+    pub(super) input: Sum,
+    pub(super) output: Sum,
+}
+
+/// A column of a table or of a Parquet file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Type,
+}
+
+/// What an output's columns are.
+pub(super) fn columns(plan: &Plan) -> Vec<Column> {
+    let columns = plan.output_names().iter().zip(plan.output_types());
+    columns.map(|(name, kind)| Column { name: name.clone(), kind: *kind }).collect()
+}
+
+impl Format {
+    /// The format of a target; a file may be compressed, by its name.
+    pub(super) fn of(target: &Target, format: FileFormat) -> Format {
+        match (target, format) {
+            (Target::Sqlite(..), _) => Format::Sqlite,
+            (Target::Postgres(..), _) => Format::Postgres,
+            (Target::Types, _) => Format::Types,
+            (_, FileFormat::Parquet) => Format::Parquet,
+            (Target::File(path), FileFormat::Csv) if !is_device(path) => {
+                Format::Csv(Compression::by_name(path))
+            }
+            (Target::File(_) | Target::Stdout, FileFormat::Csv) => Format::Csv(None),
+        }
+    }
+
+    /// Whether this build has it; if not, what to build.
+    pub(super) fn check(self) -> Result<(), String> {
+        let (name, is_built) = match self {
+            Format::Csv(_) | Format::Types => return Ok(()),
+            Format::Parquet => ("parquet", cfg!(feature = "parquet")),
+            Format::Sqlite => ("sqlite", cfg!(feature = "sqlite")),
+            Format::Postgres => ("postgres", cfg!(feature = "postgres")),
+        };
+        if is_built {
+            return Ok(());
+        }
+        Err(format!("this build cannot write {name}\nhint: build with --features {name}"))
+    }
+
+    /// How big chunks should be, compared with those of CSV: a row group is to be long.
+    pub(super) fn chunk_factor(self) -> usize {
+        if self == Format::Parquet { 8 } else { 1 }
+    }
+
+    /// A plan with what this format takes.
+    pub(super) fn fit(self, plan: Plan) -> Plan {
+        match self {
+            Format::Csv(_) | Format::Types => plan,
+            Format::Parquet | Format::Sqlite => plan.storing(Text::Utf8),
+            Format::Postgres => plan.storing(Text::Utf8WithoutNul),
+        }
+    }
+
+    /// Appends text outside of rows, such as a header, if the format has such.
+    pub(super) fn write_text(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        match self {
+            Format::Csv(Some(compression)) if !text.is_empty() => pack(compression, text, out)?,
+            Format::Csv(_) => out.extend_from_slice(text),
+            Format::Parquet | Format::Sqlite | Format::Postgres | Format::Types => {}
+        }
+        Ok(())
+    }
+
+    /// Appends what is to be there even if there is no row and no header: no archive is empty.
+    pub(super) fn write_nothing(self, out: &mut Vec<u8>) -> Result<(), String> {
+        match self {
+            Format::Csv(Some(compression)) => pack(compression, b"", out),
+            Format::Parquet => Err("it is empty, and a Parquet file has columns".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends the block of the rows that `make` gives; also says whether its text ends within a
+    /// line, if it is text and not empty.
+    pub(super) fn encode<T>(
+        self,
+        plan: &Plan,
+        reply: &mut Vec<u8>,
+        make: impl FnOnce(Out<'_>) -> Result<T, String>,
+    ) -> Result<(T, Option<bool>), String> {
+        let made = match self {
+            Format::Csv(None) => {
+                let before = reply.len();
+                let made = make(Out::Csv(reply))?;
+                return Ok((made, is_in_line(&reply[before..])));
+            }
+            Format::Csv(Some(compression)) => {
+                return PLAIN.with_borrow_mut(|plain| {
+                    plain.clear();
+                    let made = make(Out::Csv(plain))?;
+                    if !plain.is_empty() {
+                        pack(compression, plain, reply)?;
+                    }
+                    Ok((made, is_in_line(plain)))
+                });
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let mut encoder = parquet::Encoder::new(plan);
+                let made = make(Out::Rows(&mut |rows| encoder.add(rows)))?;
+                encoder.finish(reply)?;
+                made
+            }
+            #[cfg(feature = "sqlite")]
+            Format::Sqlite => {
+                make(Out::Rows(&mut |rows| sqlite::encode(rows, plan.output_types(), reply)))?
+            }
+            #[cfg(feature = "postgres")]
+            Format::Postgres => {
+                make(Out::Rows(&mut |rows| postgres::encode(rows, plan.output_types(), reply)))?
+            }
+            #[allow(unreachable_patterns)]
+            Format::Parquet | Format::Sqlite | Format::Postgres => {
+                return Err(self.check().err().unwrap_or_default());
+            }
+            Format::Types => {
+                let mut possible = vec![Possible::default(); plan.output_names().len()];
+                let mut look = |rows: &manyhands_csv::Rows<'_>| {
+                    let columns = possible.iter_mut().enumerate();
+                    columns.for_each(|(column, possible)| possible.look(rows, column));
+                };
+                let made = make(Out::Rows(&mut look))?;
+                crate::codec::encode_onto(&possible, reply);
+                made
+            }
+        };
+        Ok((made, None))
+    }
+}
+
+/// Whether text ends within a line, if there is any.
+pub(super) fn is_in_line(text: &[u8]) -> Option<bool> {
+    text.last().map(|last| !matches!(last, b'\n' | b'\r'))
+}
+
+/// A day or a moment as databases read it: with a space before the time, and with seconds. `None`
+/// if there is nothing but white space.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn moment(text: &[u8]) -> Option<Vec<u8>> {
+    let mut text = text.trim_ascii().to_vec();
+    if let Some(between) = text.get_mut(10) {
+        *between = b' ';
+    }
+    if text.len() == "2026-01-31 12:30".len() {
+        text.extend(b":00");
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A name as SQL has it.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The names of columns and what a database calls their types.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn declarations(columns: &[Column], declared: fn(Type) -> &'static str) -> Vec<(String, String)> {
+    columns.iter().map(|column| (column.name.clone(), declared(column.kind).to_owned())).collect()
+}
+
+/// # Errors
+/// If a table that is there has other columns than those wanted, or others of their types.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn check_columns(
+    table: &str,
+    known: &[(String, String)],
+    wanted: &[(String, String)],
+) -> Result<(), String> {
+    let is_in = |one: &(String, String), all: &[(String, String)]| all.contains(one);
+    if known.len() == wanted.len() && wanted.iter().all(|column| is_in(column, known)) {
+        return Ok(());
+    }
+    let list = |columns: &[(String, String)], others: &[(String, String)]| {
+        let columns = columns.iter().filter(|column| !is_in(column, others));
+        let named: Vec<String> =
+            columns.map(|(name, kind)| format!("{name:?} {}", kind.to_lowercase())).collect();
+        if named.is_empty() { "no other".to_owned() } else { named.join(", ") }
+    };
+    Err(format!(
+        "the table {table} has other columns: it has {}, the rows have {}; select, rename and types \
+         make them fit, or --table names another",
+        list(known, wanted),
+        list(wanted, known)
+    ))
+}
+
+/// What is said of an input that another run has put into the table.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn twice(table: &str) -> String {
+    format!("its rows are in the table {table} already; --resume leaves such files out")
+}
+
+/// The address of a server without what is secret in it.
+pub(super) fn server_name(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &url[at + 1..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_server_tells_no_password() {
+        let name = "postgresql://host/db";
+        assert_eq!(server_name("postgresql://me:secr@t@host/db?password=x"), name);
+        assert_eq!(server_name(name), name);
+    }
+
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[test]
+    fn moments_are_written_in_one_way() {
+        let written =
+            |text: &str| moment(text.as_bytes()).map(|text| String::from_utf8(text).unwrap());
+        for (text, expected) in [
+            ("2026-01-31", "2026-01-31"),
+            (" 2026-01-31T12:30 ", "2026-01-31 12:30:00"),
+            ("2026-01-31 12:30:05.25", "2026-01-31 12:30:05.25"),
+        ] {
+            assert_eq!(written(text).as_deref(), Some(expected));
+        }
+        assert_eq!(written("  "), None);
+    }
+
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[test]
+    fn the_order_of_columns_is_no_matter_and_their_types_are() {
+        let column = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        let known = [column("a", "TEXT"), column("b", "REAL")];
+        assert_eq!(check_columns("t", &known, &[known[1].clone(), known[0].clone()]), Ok(()));
+        assert!(check_columns("t", &known, &known[..1]).is_err());
+        let error = check_columns("t", &known, &[column("a", "TEXT"), column("b", "TEXT")]);
+        assert!(error.unwrap_err().contains("it has \"b\" real, the rows have \"b\" text"));
+    }
+}

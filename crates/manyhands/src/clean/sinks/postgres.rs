@@ -1,0 +1,235 @@
+//! PostgreSQL: workers write the text form of `COPY`, which one connection streams to the server.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use manyhands_csv::Rows;
+use manyhands_csv::recipe::Type;
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
+
+use super::store::{Database, Next, Store, Wrong};
+use super::{Column, check_columns, declarations, moment, quoted, twice};
+use crate::clean::manifest::Entry;
+
+/// Appends rows, as they are written for `COPY ... FROM STDIN`.
+pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+    for row in 0..rows.len() {
+        for (column, kind) in types.iter().enumerate() {
+            if column > 0 {
+                out.push(b'\t');
+            }
+            let is_there = match kind {
+                Type::Integer => put(rows.integer(row, column), out),
+                Type::Boolean => put(rows.boolean(row, column), out),
+                // With an exponent, so that large ones are not written digit by digit.
+                Type::Number => {
+                    put(rows.number(row, column).map(|value| format!("{value:e}")), out)
+                }
+                Type::Text => {
+                    let text = rows.text(row, column);
+                    text.inspect(|text| escape(text, out)).is_some()
+                }
+                Type::Date | Type::Datetime => {
+                    let text = rows.text(row, column).and_then(|text| moment(&text));
+                    text.inspect(|text| out.extend(text)).is_some()
+                }
+            };
+            if !is_there {
+                out.extend(b"\\N");
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+/// Appends a value that needs no escapes, if there is one.
+fn put(value: Option<impl Display>, out: &mut Vec<u8>) -> bool {
+    // Writing to memory does not fail.
+    value.is_some_and(|value| write!(out, "{value}").is_ok())
+}
+
+fn escape(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r'))
+    {
+        out.extend_from_slice(&rest[..at]);
+        out.extend(match rest[at] {
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            _ => b"\\\\",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// What a column is.
+fn declared(kind: Type) -> &'static str {
+    match kind {
+        Type::Text => "text",
+        Type::Integer => "bigint",
+        Type::Number => "double precision",
+        Type::Boolean => "boolean",
+        Type::Date => "date",
+        Type::Datetime => "timestamp without time zone",
+    }
+}
+
+const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
+    table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
+    recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
+    rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
+
+/// Taken while tables are made, since two that make the same one at once may both fail.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7236830218573)";
+
+struct Postgres {
+    client: Client,
+    /// As it was typed, perhaps with its schema and a dot before it.
+    table: String,
+}
+
+/// Connects to a database, for a table in it.
+pub(in crate::clean) fn open(url: &str, table: &str) -> Result<Store, String> {
+    let opened = Store::new(|_| {
+        let client = Client::connect(url, NoTls).map_err(wrong)?;
+        Ok(Postgres { client, table: table.to_owned() })
+    });
+    opened.map_err(|error| format!("cannot connect to {}: {error}", super::server_name(url)))
+}
+
+fn wrong(error: postgres::Error) -> Wrong {
+    use std::error::Error;
+    if let Some(told) = error.as_db_error() {
+        let detail = told.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
+        let message = format!("{}{detail}", told.message());
+        // Such as a server that is shut down; classes 57 and 53 but for a full disk.
+        let is_lost = told.code().code().starts_with("57P");
+        return if is_lost { Wrong::Lost(message) } else { Wrong::File(message) };
+    }
+    let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    Wrong::Lost(format!("{error}{source}"))
+}
+
+/// As [`wrong`], for what is written to a stream.
+fn wrong_stream(error: std::io::Error) -> Wrong {
+    match error.downcast::<postgres::Error>() {
+        Ok(error) => wrong(error),
+        Err(error) => Wrong::Lost(error.to_string()),
+    }
+}
+
+impl Database for Postgres {
+    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+        let is_there = "SELECT to_regclass('manyhands_files') IS NOT NULL";
+        if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT path, size, hash, recipe_hash, rows_in, rows_out, rows_rejected
+            FROM manyhands_files WHERE table_name = $1";
+        let rows = self.client.query(query, &[&self.table]).map_err(wrong)?;
+        let entry = |row: postgres::Row| Entry {
+            path: row.get(0),
+            size: row.get::<_, i64>(1).cast_unsigned(),
+            hash: row.get(2),
+            recipe_hash: row.get(3),
+            rows_in: row.get::<_, i64>(4).cast_unsigned(),
+            rows_out: row.get::<_, i64>(5).cast_unsigned(),
+            rows_rejected: row.get::<_, i64>(6).cast_unsigned(),
+            ..Entry::default()
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+        self.prepare(columns)?;
+        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+        let copy = format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names.join(", "));
+        let mut transaction = self.client.transaction().map_err(wrong)?;
+        // What is not committed is rolled back where it is dropped.
+        let entry = if columns.is_empty() {
+            match next() {
+                Next::Commit(entry) => entry,
+                Next::Block(_) | Next::RollBack => return Ok(()),
+            }
+        } else {
+            let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
+            loop {
+                match next() {
+                    Next::Block(block) => stream.write_all(&block).map_err(wrong_stream)?,
+                    Next::Commit(entry) => {
+                        stream.finish().map_err(wrong)?;
+                        break entry;
+                    }
+                    Next::RollBack => return Ok(()),
+                }
+            }
+        };
+        let count = |count: u64| count.cast_signed();
+        let added = transaction.execute(
+            "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                &self.table,
+                &entry.path,
+                &count(entry.size),
+                &entry.hash,
+                &entry.recipe_hash,
+                &count(entry.rows_in),
+                &count(entry.rows_out),
+                &count(entry.rows_rejected),
+            ],
+        );
+        match added {
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                Err(Wrong::File(twice(&self.table)))
+            }
+            Err(error) => Err(wrong(error)),
+            Ok(_) => transaction.commit().map_err(wrong),
+        }
+    }
+}
+
+impl Postgres {
+    fn quoted_table(&self) -> String {
+        let parts: Vec<String> = self.table.splitn(2, '.').map(quoted).collect();
+        parts.join(".")
+    }
+
+    /// Makes the tables that are missing, and compares the one for the rows with the columns.
+    fn prepare(&mut self, columns: &[Column]) -> Result<(), Wrong> {
+        let table = self.quoted_table();
+        let wanted = declarations(columns, declared);
+        let mut transaction = self.client.transaction().map_err(wrong)?;
+        transaction.batch_execute(LOCK).map_err(wrong)?;
+        transaction.batch_execute(FILES).map_err(wrong)?;
+        let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+        let known = transaction.query(query, &[&table]).map_err(wrong)?;
+        let known: Vec<(String, String)> =
+            known.into_iter().map(|row| (row.get(0), row.get(1))).collect();
+        if columns.is_empty() {
+        } else if known.is_empty() {
+            let definitions: Vec<String> =
+                wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
+            let create = format!("CREATE TABLE {table} ({})", definitions.join(", "));
+            transaction.batch_execute(&create).map_err(wrong)?;
+        } else {
+            check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
+        }
+        transaction.commit().map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped() {
+        let mut out = Vec::new();
+        escape(b"a\\b\tc\r\nd", &mut out);
+        assert_eq!(out, b"a\\\\b\\tc\\r\\nd");
+    }
+}

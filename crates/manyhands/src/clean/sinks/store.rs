@@ -1,0 +1,235 @@
+//! A table as a sink: a thread writes to the database, so that the parent goes on while that is slow.
+//!
+//! ```text
+//!   parent   begin ─► block ─► block ─► commit or roll back      the next file
+//!              │        │ ◄─ taken        │ ◄─ ended: Ok, or why nothing of the file is there
+//!   thread   Database::load: one transaction, with the rows, then the file's entry
+//! ```
+//! Each `begin` is ended by one `commit` or `roll_back`, and has one answer. A transaction that
+//! cannot go on is rolled back at once; the parent hears of it with its next block.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::Column;
+use crate::clean::manifest::Entry;
+use crate::clean::output::WriteError;
+use crate::clean::watch::{TICK, Watch};
+
+/// How many blocks wait for the database at most.
+const WAITING: usize = 2;
+/// How long the end of a transaction is waited for when the job ends.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a database is given for the file it loads.
+pub(super) enum Next {
+    Block(Vec<u8>),
+    Commit(Entry),
+    RollBack,
+}
+
+/// Why nothing of a file is in the database.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// The file's own mistake, or one that the next file may not meet.
+    File(String),
+    /// The database cannot be reached any more.
+    Lost(String),
+}
+
+/// A database with a table in it.
+pub(super) trait Database: Send {
+    /// What is known of the inputs that are in the table.
+    fn entries(&mut self) -> Result<Vec<Entry>, Wrong>;
+
+    /// Loads a file in one transaction: the rows of all blocks, then the entry, with which it is
+    /// committed. The table is made if it is missing, and compared with the columns if it is not.
+    /// If there are no columns, there are no blocks.
+    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong>;
+}
+
+enum Command {
+    Begin(Vec<Column>),
+    Next(Next),
+}
+
+enum Answer {
+    Taken,
+    /// It cannot go on: what comes for it is thrown away.
+    Failing,
+    Ended(Result<(), Wrong>),
+}
+
+/// The parent's end of a database.
+pub(in crate::clean) struct Store {
+    /// By the inputs' paths.
+    entries: HashMap<String, Vec<Entry>>,
+    commands: Sender<Command>,
+    answers: Receiver<Answer>,
+    /// Set while nothing is to be waited for: locks of others.
+    hurry: Arc<AtomicBool>,
+    is_begun: bool,
+    waiting: usize,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("is_begun", &self.is_begun).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// `open` is given a flag that is set when the database is not to wait for others' locks.
+    pub(super) fn new<D: Database + 'static>(
+        open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong>,
+    ) -> Result<Store, String> {
+        let hurry = Arc::new(AtomicBool::new(false));
+        let opened = open(hurry.clone()).and_then(|mut database| {
+            let entries = database.entries()?;
+            Ok((database, entries))
+        });
+        let (database, entries) = opened.map_err(|(Wrong::File(why) | Wrong::Lost(why))| why)?;
+        let mut by_path: HashMap<String, Vec<Entry>> = HashMap::new();
+        for entry in entries {
+            by_path.entry(entry.path.clone()).or_default().push(entry);
+        }
+        let (commands, inbox) = channel();
+        let (outbox, answers) = channel();
+        let serve = move || serve(database, &inbox, &outbox);
+        let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
+        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        Ok(Store { entries: by_path, commands, answers, hurry, is_begun: false, waiting: 0 })
+    }
+
+    /// What was known when it was opened of an input that is in the table.
+    pub(in crate::clean) fn entries(&self, path: &str) -> &[Entry] {
+        self.entries.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// Begins a file.
+    pub(in crate::clean) fn begin(&mut self, columns: Vec<Column>) {
+        self.is_begun = true;
+        self.waiting = 0;
+        self.send(Command::Begin(columns));
+    }
+
+    fn send(&self, command: Command) {
+        // A thread that is gone is seen where its answer is waited for.
+        let _ = self.commands.send(command);
+    }
+
+    /// Hands on the rows of the file that was begun; waits while the database has enough of them.
+    pub(in crate::clean) fn append(
+        &mut self,
+        block: Vec<u8>,
+        watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        self.send(Command::Next(Next::Block(block)));
+        self.waiting += 1;
+        while self.waiting > WAITING {
+            match self.answer(watch)? {
+                Answer::Taken => self.waiting -= 1,
+                Answer::Failing => {
+                    self.send(Command::Next(Next::RollBack));
+                    return self.end(watch);
+                }
+                Answer::Ended(_) => return Err(gone()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the rows of the file that was begun appear, with its entry.
+    pub(in crate::clean) fn commit(
+        &mut self,
+        entry: Entry,
+        watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        self.send(Command::Next(Next::Commit(entry)));
+        self.end(watch)
+    }
+
+    /// Waits until the transaction is over.
+    fn end(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+        loop {
+            if let Answer::Ended(result) = self.answer(watch)? {
+                self.is_begun = false;
+                return result.map_err(|wrong| match wrong {
+                    Wrong::File(message) => WriteError::Failed(message),
+                    Wrong::Lost(message) => WriteError::Lost(message),
+                });
+            }
+        }
+    }
+
+    fn answer(&self, watch: &mut Watch) -> Result<Answer, WriteError> {
+        loop {
+            match self.answers.recv_timeout(TICK) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Timeout) => {
+                    watch.tick().map_err(|_| WriteError::Interrupted)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+        }
+    }
+
+    /// Takes back what the file that was begun has put in, if there is one.
+    pub(in crate::clean) fn roll_back(&mut self) {
+        if !std::mem::take(&mut self.is_begun) {
+            return;
+        }
+        self.hurry.store(true, Ordering::Relaxed);
+        self.send(Command::Next(Next::RollBack));
+        while let Ok(answer) = self.answers.recv_timeout(PATIENCE) {
+            if matches!(answer, Answer::Ended(_)) {
+                break;
+            }
+        }
+        self.hurry.store(false, Ordering::Relaxed);
+    }
+}
+
+fn gone() -> WriteError {
+    WriteError::Lost("the thread that writes to the database ended".to_owned())
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.roll_back();
+    }
+}
+
+/// What the thread does.
+fn serve(mut database: impl Database, inbox: &Receiver<Command>, outbox: &Sender<Answer>) {
+    while let Ok(command) = inbox.recv() {
+        let Command::Begin(columns) = command else { continue };
+        let mut is_over = false;
+        let mut next = || match inbox.recv() {
+            Ok(Command::Next(Next::Block(block))) => {
+                let _ = outbox.send(Answer::Taken);
+                Next::Block(block)
+            }
+            Ok(Command::Next(last)) => {
+                is_over = true;
+                last
+            }
+            Ok(Command::Begin(_)) | Err(_) => {
+                is_over = true;
+                Next::RollBack
+            }
+        };
+        let result = database.load(&columns, &mut next);
+        if !is_over {
+            let _ = outbox.send(Answer::Failing);
+            while matches!(inbox.recv(), Ok(Command::Next(Next::Block(_)))) {}
+        }
+        if outbox.send(Answer::Ended(result)).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Checksums of files (CRC-64/NVME), which can be put together from those of their parts. They show
+//! that a file is another than it was; against somebody who means to deceive they prove nothing.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crc_fast::{CrcAlgorithm, checksum};
+use serde::{Deserialize, Serialize};
+
+use super::watch::Watch;
+
+/// The checksum and the length of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Sum {
+    crc: u64,
+    pub(super) len: u64,
+}
+
+impl Sum {
+    pub(super) fn of(bytes: &[u8]) -> Sum {
+        Sum { crc: checksum(CrcAlgorithm::Crc64Nvme, bytes), len: bytes.len() as u64 }
+    }
+
+    /// Of these bytes and those behind them.
+    pub(super) fn then(self, behind: Sum) -> Sum {
+        match (self.len, behind.len) {
+            (0, _) => behind,
+            (_, 0) => self,
+            (_, len) => Sum { crc: times(self.crc, shift(len)) ^ behind.crc, len: self.len + len },
+        }
+    }
+
+    /// Of a whole file; the observer is asked on the way, and may end it as `Interrupted`.
+    pub(super) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
+        let mut file = File::open(path)?;
+        let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 20]);
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(sum),
+                Ok(count) => sum = sum.then(Sum::of(&buffer[..count])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            watch.tick().map_err(|_| io::ErrorKind::Interrupted)?;
+        }
+    }
+}
+
+// A checksum is a polynomial over bits, the highest bit its constant, modulo that of CRC-64/NVME. Bytes
+// behind others multiply the checksum of those by x to their number of bits.
+
+const MODULUS: u64 = 0x9A6C_9329_AC4B_C9B5;
+const ONE: u64 = 1 << 63;
+/// x^8: one byte.
+const BYTE: u64 = ONE >> 8;
+
+/// The product of two polynomials.
+fn times(a: u64, mut b: u64) -> u64 {
+    let mut product = 0;
+    for bit in (0..64).rev() {
+        // Without branches: the bits are as good as random.
+        product ^= b & (a >> bit & 1).wrapping_neg();
+        b = b >> 1 ^ MODULUS & (b & 1).wrapping_neg();
+    }
+    product
+}
+
+/// x to the number of bits of so many bytes.
+fn shift(mut bytes: u64) -> u64 {
+    let (mut power, mut square) = (ONE, BYTE);
+    while bytes > 0 {
+        if bytes & 1 == 1 {
+            power = times(power, square);
+        }
+        square = times(square, square);
+        bytes >>= 1;
+    }
+    power
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.crc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_the_same_however_the_bytes_are_cut() {
+        // The check value of the algorithm's definition.
+        assert_eq!(Sum::of(b"123456789").to_string(), "ae8b14860a799888");
+        let bytes: Vec<u8> = (0..10_000_u32).map(|at| (at * at / 8) as u8).collect();
+        for cuts in [[0, 0], [0, 1], [1, 9_999], [4_096, 4_097], [10_000, 10_000]] {
+            let parts = [&bytes[..cuts[0]], &bytes[cuts[0]..cuts[1]], &bytes[cuts[1]..]];
+            let sum = parts.iter().fold(Sum::default(), |sum, part| sum.then(Sum::of(part)));
+            assert_eq!(sum, Sum::of(&bytes), "{cuts:?}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Compressed inputs: gzip and Zstandard, unpacked as their bytes come.
+//!
+//! Members of gzip and frames of Zstandard may follow one another. An archive that is broken, ends
+//! in the middle, or is not what its name says is an error, whatever was unpacked before.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use flate2::{Decompress, FlushDecompress, Status};
+use serde::{Deserialize, Serialize};
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// What a file's name says: `.gz` or `.zst`.
+    pub(super) fn by_name(path: &Path) -> Option<Compression> {
+        let suffix = path.extension()?.to_ascii_lowercase();
+        match suffix.as_encoded_bytes() {
+            b"gz" => Some(Compression::Gzip),
+            b"zst" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    fn by_bytes(first: &[u8]) -> Option<Compression> {
+        match first {
+            [0x1F, 0x8B, ..] => Some(Compression::Gzip),
+            // A frame, or one that is to be skipped (RFC 8878).
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+                Some(Compression::Zstd)
+            }
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
+/// A file's name without what says that it is compressed.
+pub(super) fn plain_name(path: &Path) -> &OsStr {
+    let name =
+        if Compression::by_name(path).is_some() { path.file_stem() } else { path.file_name() };
+    name.unwrap_or_default()
+}
+
+/// How many bytes come of one step at most: what is packed tightly must not fill the memory.
+const ROOM: usize = 256 << 10;
+
+/// Unpacks a sequence of members or frames.
+pub(super) struct Unpacker {
+    kind: Kind,
+    /// Whether a member or frame was begun and has not ended; true before the first.
+    is_open: bool,
+    /// Whether the last step ended for want of room, so that there may be more.
+    is_full: bool,
+}
+
+enum Kind {
+    Gzip(Decompress),
+    Zstd(Decoder<'static>),
+}
+
+impl Unpacker {
+    /// What a file needs, by its name and its first bytes, four of them if it has so many.
+    ///
+    /// # Errors
+    /// If it is not what its name says.
+    pub(super) fn of(name: &str, first: &[u8]) -> io::Result<Option<Unpacker>> {
+        let (named, found) = (Compression::by_name(Path::new(name)), Compression::by_bytes(first));
+        let kind = match (named, found) {
+            (Some(named), found) if found != Some(named) => {
+                return Err(broken(format!("its name says {}, its bytes do not", named.name())));
+            }
+            (_, None) => return Ok(None),
+            (_, Some(Compression::Gzip)) => Kind::Gzip(Decompress::new_gzip(15)),
+            (_, Some(Compression::Zstd)) => Kind::Zstd(Decoder::new()?),
+        };
+        Ok(Some(Unpacker { kind, is_open: true, is_full: false }))
+    }
+
+    /// Whether there may be more without more input.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Appends what comes of some input, not more than so much at once; gives how much of the
+    /// input was used.
+    pub(super) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
+        let before = out.len();
+        out.resize(before + ROOM, 0);
+        let result = match &mut self.kind {
+            Kind::Gzip(inflate) => gunzip(inflate, &mut self.is_open, input, &mut out[before..]),
+            Kind::Zstd(decoder) => unzstd(decoder, &mut self.is_open, input, &mut out[before..]),
+        };
+        let (used, made) = result.as_ref().copied().unwrap_or_default();
+        out.truncate(before + made);
+        self.is_full = made == ROOM;
+        result.map(|_| used)
+    }
+
+    /// To be called at the input's end.
+    ///
+    /// # Errors
+    /// If it is not the archive's.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        if self.is_open {
+            return Err(broken("the archive ends in the middle; was it copied whole?".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Unpacks all at once; `None` if it would be more than `limit` bytes.
+    pub(super) fn unpack(mut self, input: &[u8], limit: usize) -> io::Result<Option<Vec<u8>>> {
+        let out = self.unpack_up_to(input, limit)?;
+        if out.len() > limit {
+            return Ok(None);
+        }
+        self.finish()?;
+        Ok(Some(out))
+    }
+
+    /// Unpacks what comes first, some more than `limit` bytes if there are so many. The input may
+    /// end anywhere.
+    pub(super) fn unpack_up_to(&mut self, mut input: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        while out.len() <= limit && (!input.is_empty() || self.is_full) {
+            input = &input[self.step(input, &mut out)?..];
+        }
+        Ok(out)
+    }
+}
+
+/// How much was used, and how much was made.
+type Step = (usize, usize);
+
+fn gunzip(
+    inflate: &mut Decompress,
+    is_open: &mut bool,
+    input: &[u8],
+    out: &mut [u8],
+) -> io::Result<Step> {
+    if !*is_open {
+        // Some programs fill the last block with zeros.
+        let zeros = input.iter().take_while(|byte| **byte == 0).count();
+        if zeros > 0 || input.is_empty() {
+            return Ok((zeros, 0));
+        }
+        (*inflate, *is_open) = (Decompress::new_gzip(15), true);
+    }
+    let before = (inflate.total_in(), inflate.total_out());
+    let status = inflate.decompress(input, out, FlushDecompress::None);
+    let status = status.map_err(|error| broken(format!("the archive is broken: {error}")))?;
+    let used = (inflate.total_in() - before.0) as usize;
+    let made = (inflate.total_out() - before.1) as usize;
+    *is_open = status != Status::StreamEnd;
+    if *is_open && used == 0 && made == 0 && !input.is_empty() {
+        return Err(broken("the archive is broken".to_owned()));
+    }
+    Ok((used, made))
+}
+
+fn unzstd(
+    decoder: &mut Decoder<'static>,
+    is_open: &mut bool,
+    input: &[u8],
+    out: &mut [u8],
+) -> io::Result<Step> {
+    let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(out));
+    let hint = decoder.run(&mut from, &mut to);
+    let hint = hint.map_err(|error| broken(format!("the archive is broken: {error}")))?;
+    let step = (from.pos, to.pos());
+    // Without input nothing was begun.
+    *is_open = hint != 0 && (*is_open || step != (0, 0));
+    Ok(step)
+}
+
+fn broken(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
