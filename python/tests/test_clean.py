@@ -1,11 +1,14 @@
 """`manyhands.clean` and `Recipe`: the article's jobs, what a report accounts for, and what wrong use gets."""
 
+import contextlib
 import copy
 import csv
+import gzip
 import json
 import os
 import pickle
 import signal
+import sqlite3
 import threading
 import tomllib
 from pathlib import Path
@@ -448,3 +451,52 @@ def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
     assert len(set(killed)) == 3 and reports[0].raise_for_errors().rows_out == 100_000
     clean(large, tmp_path / "expected.csv", LARGE)
     assert out.read_bytes() == (tmp_path / "expected.csv").read_bytes()
+
+
+# Other places for rows
+
+
+def test_rows_go_to_parquet_with_the_types_of_the_recipe(table, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    recipe = Recipe(on_bad="null").types({"value": "number"})
+    clean(table, tmp_path / "out", recipe, name="{stem}.csv").raise_for_errors()
+    clean(table, tmp_path / "out", recipe, format="parquet").raise_for_errors()
+    rows = list(csv.DictReader((tmp_path / "out" / "table.csv").open()))
+    read = pq.read_table(tmp_path / "out" / "cleaned_table.parquet")
+    assert str(read.schema.field("value").type) == "double"
+    assert [row["value"] for row in read.to_pylist()] == [float(row["value"]) if row["value"] else None for row in rows]
+
+
+def test_rows_go_to_a_table_once_however_often_the_job_is_resumed(table, tmp_path):
+    database = tmp_path / "orders.db"
+    for resumed in (), (0,):
+        report = clean(table, f"sqlite:{database}", table="orders", resume=True).raise_for_errors()
+        assert report.resumed == resumed
+        assert Report.merge([report, report], 0).resumed == (*resumed, *(at + 1 for at in resumed))
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("SELECT count(*) FROM orders").fetchone() == (report.rows_out,)
+
+
+def test_compressed_files_are_read_and_written(table, tmp_path):
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(Path(table).read_bytes()))
+    clean(packed, tmp_path / "plain.csv").raise_for_errors()
+    clean(table, tmp_path / "out.csv.gz").raise_for_errors()
+    assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()) == (tmp_path / "plain.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("output", "keywords", "message"),
+    [
+        ("sqlite:orders.db", {}, "table="),
+        ("out.csv", {"table": "orders"}, "table= is for a database"),
+        ("sqlite:orders.db", {"table": "orders", "concat": True}, "rows go to a table"),
+        ("out/", {"format": "xlsx"}, "format is"),
+    ],
+)
+def test_places_that_cannot_be_are_refused(table, tmp_path, monkeypatch, output, keywords, message):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(os.listdir())
+    with pytest.raises(ValueError, match=message):
+        clean(table, output, **keywords)
+    assert sorted(os.listdir()) == before
