@@ -85,7 +85,7 @@ def executor():
 
 @pytest.fixture(params=[ThreadPoolExecutor, manyhands.ProcessPoolExecutor])
 def engine(request):
-    """Executors that a pool may stand on: two workers each."""
+    """Executors that a pool and the clean job may stand on: two workers each."""
     with request.param(2) as executor:
         yield executor
 

@@ -33,6 +33,12 @@ def executor(cluster):
         yield executor
 
 
+@pytest.fixture
+def engine(executor):
+    """What a pool and the clean job stand on."""
+    return executor
+
+
 @pytest.fixture(autouse=True)
 def nothing_left():
     """A cluster outlives a test; what it leaves is looked at when it was stopped."""

@@ -16,12 +16,6 @@ from outside import wait_until
 from test_engine_pool import *  # noqa: F403
 
 
-@pytest.fixture
-def engine(executor):
-    """What a pool stands on."""
-    return executor
-
-
 def test_submit_gives_futures_of_the_standard_library(executor):
     assert isinstance(executor, concurrent.futures.Executor)
     future = executor.submit(tasks.add, 1, 2, c=3)
