@@ -838,17 +838,18 @@ impl Runner<'_> {
                 let (target, size) = (active.route.target_name(), *size);
                 let (output, rejects) = (output.take(), rejects.take());
                 if let Some(sink) = &mut self.sink {
-                    sink.begin(known.columns.clone())?;
-                    let mut skipped = 0;
                     let names: Vec<String> =
                         known.columns.iter().map(|column| column.name.clone()).collect();
-                    if !sink.is_text() {
-                    } else if let Some((_, first)) = &self.shared_names {
-                        check_names(first, &names)?;
-                        sink.end_line(&mut self.watch)?;
-                        skipped = known.header_bytes;
-                    } else if !names.is_empty() {
-                        self.shared_names = Some((number, names));
+                    sink.begin(known.columns)?;
+                    let mut skipped = 0;
+                    match &self.shared_names {
+                        Some((_, first)) if sink.is_text() => {
+                            check_names(first, &names)?;
+                            sink.end_line(&mut self.watch)?;
+                            skipped = known.header_bytes;
+                        }
+                        None if !names.is_empty() => self.shared_names = Some((number, names)),
+                        _ => {}
                     }
                     sink.write_block(&reply, skipped..len, &known.block, &mut self.watch)?;
                     self.shared_good += 1;

@@ -217,13 +217,12 @@ impl Postgres {
         let known = transaction.query(query, &[&table]).map_err(wrong)?;
         let known: Vec<(String, String)> =
             known.into_iter().map(|row| (row.get(0), row.get(1))).collect();
-        if columns.is_empty() {
-        } else if known.is_empty() {
+        if known.is_empty() && !columns.is_empty() {
             let definitions: Vec<String> =
                 wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
             let create = format!("CREATE TABLE {table} ({})", definitions.join(", "));
             transaction.batch_execute(&create).map_err(wrong)?;
-        } else {
+        } else if !columns.is_empty() {
             check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
         }
         transaction.commit().map_err(wrong)
