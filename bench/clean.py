@@ -210,7 +210,7 @@ def run_program(options, name, files, watch=False):
         "user_seconds": sum(usage.ru_utime for usage in usages),
         "system_seconds": sum(usage.ru_stime for usage in usages),
         "orphans": len(usages) - 1,
-        "bytes_out": sum(path.stat().st_size for path in options.out.iterdir()),
+        "bytes_out": sum(path.stat().st_size for path in written(options.out)),
     }
     if watch:
         # What `wait4` tells is complete only if every process was waited for by its parent.
@@ -386,9 +386,14 @@ def take_digest(options):
     return json.loads(done.stdout)
 
 
+def written(folder):
+    """The outputs in a folder, without what is noted of them in a hidden file."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def hash_bytes(folder):
     hashed = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
+    for path in written(folder):
         with open(path, "rb") as file:
             hashed.update(f"{path.name} {path.stat().st_size}\n".encode())
             while block := file.read(MIB):

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe,
-    are_several,
+    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe, are_several,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};

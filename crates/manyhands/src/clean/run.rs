@@ -848,23 +848,21 @@ impl Runner<'_> {
                     known.columns.iter().map(|column| column.name.clone()).collect();
                 let mut done = FileReport { output: target, ..known.report };
                 if let Some(sink) = &mut self.sink {
-                    if sink.is_text()
-                        && let Some((_, first)) = &self.shared_names
-                    {
+                    let first = self.shared_names.as_ref().filter(|_| sink.is_text());
+                    if let Some((_, first)) = first {
                         check_names(first, &names)?;
                     }
-                    sink.begin(known.columns.clone())?;
+                    sink.begin(known.columns)?;
                     // Rejects first: what is in the one output for all is not taken back.
                     if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
                         done.rejects = Some(draft.path().display().to_string());
                         draft.publish(self.existing)?;
                     }
                     let mut skipped = 0;
-                    if !sink.is_text() {
-                    } else if self.shared_names.is_some() {
+                    if first.is_some() {
                         sink.end_line(&mut self.watch)?;
                         skipped = known.header_bytes;
-                    } else if !names.is_empty() {
+                    } else if self.shared_names.is_none() && !names.is_empty() {
                         self.shared_names = Some((number, names));
                     }
                     sink.write_block(&reply, skipped..len, &known.block, &mut self.watch)?;

@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::time::Duration;
 
 use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
-use postgres::{Client, NoTls};
+use postgres::{Client, Config, NoTls};
 
 use super::store::{Database, Next, Store, Wrong};
 use super::{Column, check_columns, declarations, moment, quoted, twice};
@@ -85,6 +86,9 @@ const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
 /// Taken while tables are made, since two that make the same one at once may both fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7236830218573)";
 
+/// How long a connection may take to come about, unless the address says otherwise.
+const CONNECT: Duration = Duration::from_secs(10);
+
 struct Postgres {
     client: Client,
     /// As it was typed, perhaps with its schema and a dot before it.
@@ -94,7 +98,11 @@ struct Postgres {
 /// Connects to a database, for a table in it.
 pub(in crate::clean) fn open(url: &str, table: &str) -> Result<Store, String> {
     let opened = Store::new(|_| {
-        let client = Client::connect(url, NoTls).map_err(wrong)?;
+        let mut config: Config = url.parse().map_err(wrong)?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        let client = config.connect(NoTls).map_err(wrong)?;
         Ok(Postgres { client, table: table.to_owned() })
     });
     opened.map_err(|error| format!("cannot connect to {}: {error}", super::server_name(url)))
@@ -209,13 +217,12 @@ impl Postgres {
         let known = transaction.query(query, &[&table]).map_err(wrong)?;
         let known: Vec<(String, String)> =
             known.into_iter().map(|row| (row.get(0), row.get(1))).collect();
-        if columns.is_empty() {
-        } else if known.is_empty() {
+        if known.is_empty() && !columns.is_empty() {
             let definitions: Vec<String> =
                 wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
             let create = format!("CREATE TABLE {table} ({})", definitions.join(", "));
             transaction.batch_execute(&create).map_err(wrong)?;
-        } else {
+        } else if !columns.is_empty() {
             check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
         }
         transaction.commit().map_err(wrong)
