@@ -14,6 +14,7 @@ use manyhands_csv::recipe::Type;
 use manyhands_pool::Reply;
 use rustix::fs::{CWD, FileType, RenameFlags};
 
+use super::CleanError;
 use super::inputs::{Target, is_device};
 use super::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
@@ -181,24 +182,31 @@ pub(super) enum WriteError {
 }
 
 impl WriteError {
-    /// What to say of it.
-    pub(super) fn told(self) -> String {
+    /// What it is for a job that it ends.
+    pub(super) fn of_job(self) -> CleanError {
         match self {
-            WriteError::ClosedPipe => "nobody reads the output".to_owned(),
-            WriteError::Interrupted => "interrupted".to_owned(),
-            WriteError::Failed(message) | WriteError::Lost(message) => message,
+            WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".to_owned()),
+            WriteError::Interrupted => CleanError::Interrupted,
+            WriteError::Failed(message) | WriteError::Lost(message) => CleanError::Failed(message),
         }
     }
 }
 
 impl Sink {
     /// Opens it; `summed` asks for the sum of what is written.
-    pub(super) fn open(target: &Target, format: Format, summed: bool) -> Result<Sink, String> {
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn open(
+        target: &Target,
+        format: Format,
+        summed: bool,
+        watch: &mut Watch,
+    ) -> Result<Sink, WriteError> {
         let (to, name) = match target {
             Target::Stdout => (To::Stdout(io::stdout()), "standard output".to_owned()),
             Target::File(path) if is_device(path) => {
                 let file = OpenOptions::new().write(true).open(path);
-                let file = file.map_err(|error| told("cannot write", path, &error))?;
+                let told = |error| WriteError::Failed(told("cannot write", path, &error));
+                let file = file.map_err(told)?;
                 (To::Device(file), path.display().to_string())
             }
             #[cfg(feature = "parquet")]
@@ -207,22 +215,22 @@ impl Sink {
             }
             Target::File(path) => {
                 let draft = Draft::new(path);
-                let file = draft.create()?;
+                let file = draft.create().map_err(WriteError::Failed)?;
                 (To::Draft(draft, file), path.display().to_string())
             }
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
-                let store = sinks::sqlite::open(path, table)?;
+                let store = sinks::sqlite::open(path, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[cfg(feature = "postgres")]
             Target::Postgres(url, table) => {
-                let store = sinks::postgres::open(url, table)?;
+                let store = sinks::postgres::open(url, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[allow(unreachable_patterns)]
             Target::Sqlite(..) | Target::Postgres(..) => {
-                return Err(format.check().err().unwrap_or_default());
+                return Err(WriteError::Failed(format.check().err().unwrap_or_default()));
             }
             Target::Types => (To::Types(Vec::new(), BTreeMap::new()), "-".to_owned()),
         };

@@ -106,18 +106,26 @@ fn work_through(
     let workers = job.options.workers.max(1);
     let pool = Pool::builder().workers(workers).build();
     let pool = pool.map_err(|error| failed(format!("cannot start workers: {error}")))?;
-    let sink = match routes.first().filter(|_| shared) {
-        Some(Route { target, format, .. }) => {
-            Some(Sink::open(target, *format, false).map_err(failed)?)
-        }
-        None => None,
-    };
-    let is_table = sink.as_ref().is_some_and(Sink::is_table);
     let sizes = routes.iter().map(|route| match &route.input {
         Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
         Input::Stdin => None,
     });
     let sizes: Option<Vec<u64>> = sizes.map(|file| file.map(|file| file.len())).collect();
+    let mut watch = Watch {
+        observe,
+        progress: Progress {
+            files: routes.len(),
+            bytes: sizes.map_or(0, |sizes| sizes.iter().sum()),
+            ..Progress::default()
+        },
+    };
+    let sink = match routes.first().filter(|_| shared) {
+        Some(Route { target, format, .. }) => {
+            Some(Sink::open(target, *format, false, &mut watch).map_err(WriteError::of_job)?)
+        }
+        None => None,
+    };
+    let is_table = sink.as_ref().is_some_and(Sink::is_table);
     let secret = secret();
     let existing = match &job.options {
         options if options.force => Existing::Replaced,
@@ -146,14 +154,7 @@ fn work_through(
         under_way: HashMap::new(),
         reports: vec![FileReport::default(); routes.len()],
         resumed: Vec::new(),
-        watch: Watch {
-            observe,
-            progress: Progress {
-                files: routes.len(),
-                bytes: sizes.map_or(0, |sizes| sizes.iter().sum()),
-                ..Progress::default()
-            },
-        },
+        watch,
         routes: routes.into_iter().enumerate().collect(),
         active: VecDeque::new(),
         existing,
@@ -173,8 +174,7 @@ fn work_through(
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     if let Some(sink) = sink.filter(|_| shared_good > 0) {
-        possible =
-            sink.publish(existing, &mut watch).map_err(|error| failed(error.told()))?.possible;
+        possible = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?.possible;
     }
     pool.shutdown();
     Ok(Worked { files: reports, resumed, possible })
@@ -1150,7 +1150,7 @@ impl Chunks {
                 Some(sink) => sink,
                 none => {
                     let ChunkContext { format, summed, .. } = self.context;
-                    none.insert(Sink::open(target, format, summed)?)
+                    none.insert(Sink::open(target, format, summed, watch)?)
                 }
             },
         };

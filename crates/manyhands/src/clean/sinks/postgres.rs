@@ -12,6 +12,8 @@ use postgres::{Client, Config, NoTls};
 use super::store::{Database, Next, Store, Wrong};
 use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
+use crate::clean::output::WriteError;
+use crate::clean::watch::Watch;
 
 /// Appends rows, as they are written for `COPY ... FROM STDIN`.
 pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
@@ -96,16 +98,28 @@ struct Postgres {
 }
 
 /// Connects to a database, for a table in it.
-pub(in crate::clean) fn open(url: &str, table: &str) -> Result<Store, String> {
-    let opened = Store::new(|_| {
-        let mut config: Config = url.parse().map_err(wrong)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
-        }
-        let client = config.connect(NoTls).map_err(wrong)?;
-        Ok(Postgres { client, table: table.to_owned() })
-    });
-    opened.map_err(|error| format!("cannot connect to {}: {error}", super::server_name(url)))
+pub(in crate::clean) fn open(
+    url: &str,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Store, WriteError> {
+    let (url, table) = (url.to_owned(), table.to_owned());
+    let open = move |_| {
+        let connect = || {
+            let mut config: Config = url.parse()?;
+            if config.get_connect_timeout().is_none() {
+                config.connect_timeout(CONNECT);
+            }
+            config.connect(NoTls)
+        };
+        let client = connect().map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                Wrong::File(format!("cannot connect to {}: {why}", super::server_name(&url)))
+            }
+        })?;
+        Ok(Postgres { client, table })
+    };
+    Store::new(open, watch)
 }
 
 fn wrong(error: postgres::Error) -> Wrong {

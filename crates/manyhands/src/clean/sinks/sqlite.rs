@@ -2,7 +2,7 @@
 //!
 //! A row is its cells one after another, each a byte that says what it is, and what belongs to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use rusqlite::{Connection, ErrorCode, Statement, params};
 use super::store::{Database, Next, Store, Wrong};
 use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
+use crate::clean::output::WriteError;
+use crate::clean::watch::Watch;
 
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
@@ -86,21 +88,32 @@ const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
 
 struct Sqlite {
     connection: Connection,
+    path: PathBuf,
     table: String,
     /// Set when a lock is not worth waiting for.
     hurry: Arc<AtomicBool>,
 }
 
 /// Opens a database, which is made if it is missing, for a table in it.
-pub(in crate::clean) fn open(path: &Path, table: &str) -> Result<Store, String> {
-    let opened = Store::new(|hurry| {
-        let connection = Connection::open(path).map_err(wrong)?;
-        connection.busy_timeout(LOOK).map_err(wrong)?;
-        // A large transaction should not go through the journal page by page.
-        connection.pragma_update(None, "cache_size", -65_536).map_err(wrong)?;
-        Ok(Sqlite { connection, table: table.to_owned(), hurry })
-    });
-    opened.map_err(|error| format!("cannot open {}: {error}", path.display()))
+pub(in crate::clean) fn open(
+    path: &Path,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Store, WriteError> {
+    let (path, table) = (path.to_owned(), table.to_owned());
+    let open = move |hurry| {
+        let connect = || {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(LOOK)?;
+            // A large transaction should not go through the journal page by page.
+            connection.pragma_update(None, "cache_size", -65_536)?;
+            Ok(connection)
+        };
+        let cannot = |error| format!("cannot open {}: {error}", path.display());
+        let connection = connect().map_err(|error: rusqlite::Error| Wrong::File(cannot(error)))?;
+        Ok(Sqlite { connection, path, table, hurry })
+    };
+    Store::new(open, watch)
 }
 
 fn wrong(error: rusqlite::Error) -> Wrong {
@@ -114,33 +127,19 @@ fn wrong(error: rusqlite::Error) -> Wrong {
 
 impl Database for Sqlite {
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
-        let is_there = self.connection.table_exists(None, "manyhands_files").map_err(wrong)?;
-        if !is_there {
-            return Ok(Vec::new());
-        }
-        let query = "SELECT path, size, hash, recipe_hash, rows_in, rows_out, rows_rejected
-            FROM manyhands_files WHERE table_name = ?1";
-        let mut statement = self.connection.prepare(query).map_err(wrong)?;
-        let entry = |row: &rusqlite::Row| {
-            Ok(Entry {
-                path: row.get(0)?,
-                size: row.get::<_, i64>(1)?.cast_unsigned(),
-                hash: row.get(2)?,
-                recipe_hash: row.get(3)?,
-                rows_in: row.get::<_, i64>(4)?.cast_unsigned(),
-                rows_out: row.get::<_, i64>(5)?.cast_unsigned(),
-                rows_rejected: row.get::<_, i64>(6)?.cast_unsigned(),
-                ..Entry::default()
-            })
-        };
-        let entries = statement.query_map([&self.table], entry).map_err(wrong)?;
-        entries.collect::<Result<_, _>>().map_err(wrong)
+        self.patiently(|connection| entries(connection, &self.table)).map_err(|wrong| match wrong {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                Wrong::File(format!("cannot open {}: {why}", self.path.display()))
+            }
+        })
     }
 
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
-        self.patiently("BEGIN IMMEDIATE")?;
+        self.patiently(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
         let loaded = match self.fill(columns, next) {
-            Ok(true) => self.patiently("COMMIT").map(|()| true),
+            Ok(true) => {
+                self.patiently(|connection| connection.execute_batch("COMMIT")).map(|()| true)
+            }
             other => other,
         };
         if !matches!(loaded, Ok(true)) && !self.connection.is_autocommit() {
@@ -151,12 +150,37 @@ impl Database for Sqlite {
     }
 }
 
+fn entries(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>> {
+    if !connection.table_exists(None, "manyhands_files")? {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT path, size, hash, recipe_hash, rows_in, rows_out, rows_rejected
+        FROM manyhands_files WHERE table_name = ?1";
+    let mut statement = connection.prepare(query)?;
+    let entry = |row: &rusqlite::Row| {
+        Ok(Entry {
+            path: row.get(0)?,
+            size: row.get::<_, i64>(1)?.cast_unsigned(),
+            hash: row.get(2)?,
+            recipe_hash: row.get(3)?,
+            rows_in: row.get::<_, i64>(4)?.cast_unsigned(),
+            rows_out: row.get::<_, i64>(5)?.cast_unsigned(),
+            rows_rejected: row.get::<_, i64>(6)?.cast_unsigned(),
+            ..Entry::default()
+        })
+    };
+    statement.query_map([table], entry)?.collect()
+}
+
 impl Sqlite {
     /// Does what needs a lock.
-    fn patiently(&self, sql: &str) -> Result<(), Wrong> {
+    fn patiently<T>(
+        &self,
+        attempt: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Wrong> {
         let began = Instant::now();
         loop {
-            match self.connection.execute_batch(sql) {
+            match attempt(&self.connection) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                     if self.hurry.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
                         let seconds = PATIENCE.as_secs();

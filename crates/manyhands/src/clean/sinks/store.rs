@@ -42,7 +42,7 @@ pub(super) enum Wrong {
 }
 
 /// A database with a table in it.
-pub(super) trait Database: Send {
+pub(super) trait Database {
     /// What is known of the inputs that are in the table.
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong>;
 
@@ -58,6 +58,8 @@ enum Command {
 }
 
 enum Answer {
+    /// It can be used; what is in the table already.
+    Opened(Vec<Entry>),
     Taken,
     /// It cannot go on: what comes for it is thrown away.
     Failing,
@@ -83,26 +85,49 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// `open` is given a flag that is set when the database is not to wait for others' locks.
-    pub(super) fn new<D: Database + 'static>(
-        open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong>,
-    ) -> Result<Store, String> {
+    /// Opens a database in the thread, so that it can be waited for. `open` is given a flag that is
+    /// set when others' locks are not to be waited for.
+    pub(super) fn new<D: Database>(
+        open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong> + Send + 'static,
+        watch: &mut Watch,
+    ) -> Result<Store, WriteError> {
         let hurry = Arc::new(AtomicBool::new(false));
-        let opened = open(hurry.clone()).and_then(|mut database| {
-            let entries = database.entries()?;
-            Ok((database, entries))
-        });
-        let (database, entries) = opened.map_err(|(Wrong::File(why) | Wrong::Lost(why))| why)?;
-        let mut by_path: HashMap<String, Vec<Entry>> = HashMap::new();
-        for entry in entries {
-            by_path.entry(entry.path.clone()).or_default().push(entry);
-        }
         let (commands, inbox) = channel();
         let (outbox, answers) = channel();
-        let serve = move || serve(database, &inbox, &outbox);
+        let given = Arc::clone(&hurry);
+        let serve = move || {
+            let opened = open(given).and_then(|mut database| {
+                let entries = database.entries()?;
+                Ok((database, entries))
+            });
+            match opened {
+                Ok((database, entries)) => {
+                    let _ = outbox.send(Answer::Opened(entries));
+                    serve(database, &inbox, &outbox);
+                }
+                Err(wrong) => drop(outbox.send(Answer::Ended(Err(wrong)))),
+            }
+        };
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Store { entries: by_path, commands, answers, hurry, is_begun: false, waiting: 0 })
+        thread.map_err(|error| WriteError::Failed(format!("cannot start a thread: {error}")))?;
+        let entries = HashMap::new();
+        let mut store = Store { entries, commands, answers, hurry, is_begun: false, waiting: 0 };
+        match store.answer(watch) {
+            Ok(Answer::Opened(entries)) => {
+                for entry in entries {
+                    store.entries.entry(entry.path.clone()).or_default().push(entry);
+                }
+                Ok(store)
+            }
+            Ok(Answer::Ended(Err(Wrong::File(why) | Wrong::Lost(why)))) => {
+                Err(WriteError::Failed(why))
+            }
+            Ok(_) => Err(gone()),
+            Err(error) => {
+                store.hurry.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
     }
 
     /// What was known when it was opened of an input that is in the table.
@@ -137,7 +162,7 @@ impl Store {
                     self.send(Command::Next(Next::RollBack));
                     return self.end(watch);
                 }
-                Answer::Ended(_) => return Err(gone()),
+                Answer::Opened(_) | Answer::Ended(_) => return Err(gone()),
             }
         }
         Ok(())
