@@ -1,5 +1,6 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
+mod chunks;
 mod inputs;
 mod manifest;
 mod output;
@@ -7,6 +8,7 @@ mod preview;
 mod read;
 mod run;
 mod sinks;
+mod stop;
 mod sum;
 mod unpack;
 mod watch;

@@ -18,24 +18,22 @@ use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{
-    Accepted, Course, Cutter, Head, HeadFound, Next, Plan, Prepared, REJECTS_HEADER, Recipe,
-    find_head,
-};
+use manyhands_csv::{Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, find_head};
 use manyhands_pool::{AsCompleted, Reply};
 
+use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
 use super::output::{Draft, Existing, Sink, WriteError, told};
 use super::read::{Reading, Stream};
-use super::sinks::columns;
 use super::sinks::types::Possible;
+use super::stop::{Fail, Stop};
 use super::sum::Sum;
 use super::unpack::Compression;
 use super::watch::{Observer, TICK, Watch};
 use super::work::{
-    self, ChunkContext, ChunkFile, ChunkReply, ChunkWork, SNIFFED, Stamp, TravellingRecipe,
-    WholeContext, WholeReply, WholeWork, check_rejects, finish_report, note_of_decoding, unseal,
+    self, ChunkContext, ChunkFile, SNIFFED, Stamp, TravellingRecipe, WholeContext, WholeReply,
+    WholeWork, check_rejects, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Output, Progress, Report};
 use crate::Pool;
@@ -205,44 +203,6 @@ fn secret() -> (u64, u64) {
     (RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 
-/// Why the whole job ends.
-enum Stop {
-    ClosedPipe,
-    Error(CleanError),
-}
-
-impl From<CleanError> for Stop {
-    fn from(error: CleanError) -> Self {
-        Stop::Error(error)
-    }
-}
-
-/// Why one file ends.
-enum Fail {
-    File(String),
-    Job(Stop),
-}
-
-impl From<String> for Fail {
-    fn from(message: String) -> Self {
-        Fail::File(message)
-    }
-}
-
-impl From<WriteError> for Fail {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
-            WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
-            WriteError::Failed(message) => Fail::File(message),
-            WriteError::Lost(message) => {
-                let message = format!("{message}\nhint: --resume goes on from here");
-                Fail::Job(CleanError::Failed(message).into())
-            }
-        }
-    }
-}
-
 struct Runner<'a> {
     job: &'a Clean,
     pool: &'a Pool,
@@ -275,9 +235,6 @@ struct Runner<'a> {
     shared_good: usize,
 }
 
-/// Whose header is in the one output for all, and the names in it.
-type SharedNames = Option<(usize, Vec<String>)>;
-
 /// A file that is being cleaned.
 struct Active {
     number: usize,
@@ -290,35 +247,6 @@ struct Active {
 enum Kind {
     Whole { submitted: bool, output: Option<Draft>, rejects: Option<Draft>, size: u64 },
     Chunks(Box<Chunks>),
-}
-
-/// A big file, or a stream.
-struct Chunks {
-    /// Its file's.
-    number: usize,
-    context: ChunkContext,
-    plan: Plan,
-    head: Head,
-    course: Course,
-    source: Source,
-    /// The next chunk to submit in this pass.
-    next: usize,
-    /// Chunks whose workers assumed wrongly.
-    again: Vec<usize>,
-    /// Replies of chunks whose turn has not come.
-    held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
-    out: Option<Sink>,
-    rejects: Option<(Draft, File)>,
-    rejects_path: Option<PathBuf>,
-    name: String,
-    notes: Vec<String>,
-    header_line_end: Vec<u8>,
-    /// How much was in the shared output before this file.
-    began_at: Option<u64>,
-    passes_done: u64,
-    shared: bool,
-    /// Of the input as far as its chunks were accepted, if it is wanted.
-    sum: Sum,
 }
 
 /// What an earlier run has done with an input.
@@ -334,36 +262,6 @@ enum Written {
     /// By a worker, with its sum.
     Draft(Draft, Sum),
     Sink(Sink),
-}
-
-enum Source {
-    /// A file of a known size, cut evenly.
-    File {
-        chunk_bytes: u64,
-        chunks: usize,
-        size: u64,
-        /// How many bytes the input has, which is more or less than `size` if it was spooled.
-        read: u64,
-        _spool: Option<File>,
-    },
-    Stream(Box<Streaming>),
-}
-
-struct Streaming {
-    stream: Stream,
-    cutter: Cutter,
-    buffer: Vec<u8>,
-    /// Where in the stream, decoded, the buffer begins.
-    base: u64,
-    chunk_bytes: usize,
-    /// How many chunks there are, once that is known.
-    chunks: Option<usize>,
-}
-
-/// What a file has to do next.
-enum Step {
-    Work(usize, ChunkWork),
-    Nothing,
 }
 
 impl Runner<'_> {
@@ -991,253 +889,4 @@ fn active_number(active: &Active) -> usize {
 
 fn blank_report(route: &Route) -> FileReport {
     FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
-}
-
-/// # Errors
-/// If a file's columns are not those of the first in the same output.
-fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
-    if first == names || names.is_empty() {
-        return Ok(());
-    }
-    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
-}
-
-impl Chunks {
-    /// The next chunk to hand out, if the window allows one.
-    fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
-        if let Some(chunk) = self.again.pop() {
-            let work = self.work(chunk, Vec::new());
-            return Ok(Step::Work(chunk, work));
-        }
-        if self.next >= self.course.next_chunk() + window {
-            return Ok(Step::Nothing);
-        }
-        let bytes = match &mut self.source {
-            Source::File { chunks, .. } if self.next == *chunks => return Ok(Step::Nothing),
-            Source::File { .. } => Vec::new(),
-            Source::Stream(streaming) => {
-                let max_record = self.context.dialect.max_record;
-                match streaming.next(self.next, &self.course, reading, max_record)? {
-                    Some(bytes) => bytes,
-                    None => return Ok(Step::Nothing),
-                }
-            }
-        };
-        let chunk = self.next;
-        self.next += 1;
-        Ok(Step::Work(chunk, self.work(chunk, bytes)))
-    }
-
-    fn work(&self, chunk: usize, bytes: Vec<u8>) -> ChunkWork {
-        let data = self.head.data as u64;
-        let is_last_pass = self.course.is_last_pass();
-        match &self.source {
-            Source::File { chunk_bytes, size, .. } => {
-                let from = data + chunk as u64 * chunk_bytes;
-                let to = (from + chunk_bytes).min(*size);
-                ChunkWork { from, to, data, task: self.course.task(chunk), is_last_pass, bytes }
-            }
-            Source::Stream(streaming) => {
-                let from = streaming.base - bytes.len() as u64;
-                let task = self.course.task_of_whole_records();
-                ChunkWork { from, to: from, data, task, is_last_pass, bytes }
-            }
-        }
-    }
-
-    /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
-    fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), String> {
-        let (len, known) = unseal::<ChunkReply>(&reply)?;
-        self.held.insert(chunk, (reply, len, known));
-        while let Some((_, _, known)) = self.held.get(&self.course.frontier()) {
-            let chunk = self.course.frontier();
-            if !self.course.verify(&known.outcome) {
-                self.held.remove(&chunk);
-                self.again.push(chunk);
-            }
-        }
-        Ok(())
-    }
-
-    fn chunk_count(&self) -> Option<usize> {
-        match &self.source {
-            Source::File { chunks, .. } => Some(*chunks),
-            Source::Stream(streaming) => streaming.chunks,
-        }
-    }
-
-    fn is_pass_done(&self) -> bool {
-        self.chunk_count() == Some(self.course.next_chunk())
-    }
-
-    /// Takes the replies whose turn has come, and writes them; true when the file is done.
-    fn advance(
-        &mut self,
-        mut shared: Option<&mut Sink>,
-        target: &Target,
-        shared_names: &mut SharedNames,
-        watch: &mut Watch,
-    ) -> Result<bool, Fail> {
-        loop {
-            while let Some((reply, len, known)) = self.held.remove(&self.course.next_chunk()) {
-                let ChunkReply { outcome, block } = known;
-                let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
-                let rejects = match self.course.accept(outcome) {
-                    Accepted::Taken(rejects) => rejects,
-                    Accepted::Failed(message) => return Err(message.into()),
-                    Accepted::Again => {
-                        return Err("its chunks do not fit together".to_owned().into());
-                    }
-                };
-                watch.progress.rows += self.course.rows_seen() - rows;
-                if let Source::File { chunk_bytes, size, .. } = &self.source {
-                    let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
-                    let progress = &mut watch.progress;
-                    progress.bytes_done =
-                        (progress.bytes_done + done).min(progress.bytes.max(done));
-                }
-                if !last {
-                    continue;
-                }
-                if !rejects.is_empty()
-                    && let Some(path) = &self.rejects_path
-                {
-                    use std::io::Write;
-                    let mut text = Vec::new();
-                    if self.rejects.is_none() {
-                        let draft = Draft::new(path);
-                        let file = draft.create()?;
-                        self.rejects = Some((draft, file));
-                        text.extend_from_slice(REJECTS_HEADER);
-                    }
-                    rejects.write(&self.plan, &self.name, &mut text);
-                    if let Some((_, file)) = &mut self.rejects {
-                        file.write_all(&text)
-                            .map_err(|error| told("cannot write", path, &error))?;
-                    }
-                }
-                let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
-                sink.write_block(&reply, 0..len, &block, watch)?;
-                self.sum = self.sum.then(block.input);
-            }
-            if !self.is_pass_done() {
-                return Ok(false);
-            }
-            self.passes_done += 1;
-            if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
-                self.begin(shared, target, shared_names, watch)?;
-                return Ok(true);
-            }
-            self.next = 0;
-            if self.chunk_count() != Some(0) {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// The sink, with the header in it.
-    fn begin<'s>(
-        &'s mut self,
-        shared: Option<&'s mut Sink>,
-        target: &Target,
-        shared_names: &mut SharedNames,
-        watch: &mut Watch,
-    ) -> Result<&'s mut Sink, Fail> {
-        let begun = self.began_at.is_some();
-        let sink = match shared {
-            Some(sink) => sink,
-            None => match &mut self.out {
-                Some(sink) => sink,
-                none => {
-                    let ChunkContext { format, summed, .. } = self.context;
-                    none.insert(Sink::open(target, format, summed, watch)?)
-                }
-            },
-        };
-        if begun {
-            return Ok(sink);
-        }
-        self.began_at = Some(sink.written);
-        sink.begin(columns(&self.plan))?;
-        if !sink.is_text() {
-            return Ok(sink);
-        }
-        match shared_names {
-            Some((_, names)) if self.shared => {
-                check_names(names, self.plan.output_names())?;
-                sink.end_line(watch)?;
-            }
-            names => {
-                let mut header = self.plan.header().to_vec();
-                header.extend_from_slice(&self.header_line_end);
-                sink.write_text(&header, watch)?;
-                if self.shared && !header.is_empty() {
-                    *names = Some((self.number, self.plan.output_names().to_vec()));
-                }
-            }
-        }
-        Ok(sink)
-    }
-
-    /// Fills the report; gives the sum of the input, if it was wanted.
-    fn finish(&mut self, report: &mut FileReport) -> Result<Sum, String> {
-        finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
-        report.notes.append(&mut self.notes);
-        report.bytes_in = match &self.source {
-            Source::File { read, .. } => *read,
-            Source::Stream(streaming) => {
-                let malformed = streaming.stream.malformed();
-                report.notes.extend(note_of_decoding("the input", malformed));
-                streaming.stream.read
-            }
-        };
-        Ok(match &self.source {
-            Source::File { .. } => self.sum,
-            Source::Stream(streaming) => streaming.stream.sum.unwrap_or_default(),
-        })
-    }
-}
-
-impl Streaming {
-    /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
-    /// under way, what is there goes out even if it is little.
-    fn next(
-        &mut self,
-        chunk: usize,
-        course: &Course,
-        reading: &Reading,
-        max_record: usize,
-    ) -> Result<Option<Vec<u8>>, Fail> {
-        if self.chunks.is_some() {
-            return Ok(None);
-        }
-        let idle = chunk == course.next_chunk();
-        loop {
-            let full = self.buffer.len() >= self.chunk_bytes;
-            let waits = !self.stream.at_end && !self.stream.is_ready(0);
-            if full || waits && idle {
-                if let Some(at) = self.cutter.find(&self.buffer) {
-                    let rest = self.buffer.split_off(at);
-                    self.cutter.cut(at);
-                    self.base += at as u64;
-                    return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
-                }
-                if self.buffer.len() > max_record + self.chunk_bytes {
-                    // Its line is known when the chunks before it are done.
-                    return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
-                }
-            }
-            if waits {
-                return Ok(None);
-            }
-            if self.stream.at_end {
-                let last = std::mem::take(&mut self.buffer);
-                self.base += last.len() as u64;
-                self.chunks = Some(chunk + usize::from(!last.is_empty()));
-                return Ok(Some(last).filter(|last| !last.is_empty()));
-            }
-            let read = self.stream.read(reading, &mut self.buffer);
-            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
-        }
-    }
 }

@@ -1,0 +1,339 @@
+//! A big file, or a stream: its chunks are handed out, verified, and written in order.
+//!
+//! ```text
+//!   step ─► work ─► pool ─► reply ─► hold ─► advance ─► sink
+//!             ▲                       │ verify
+//!             └──── again ◄───────────┘ (a chunk that assumed wrongly)
+//! ```
+//! Nothing of a chunk is taken before all chunks before it are known: `hold` keeps its reply, `advance` takes
+//! those whose turn has come. A pass that is done begins the next; the last one writes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+
+use manyhands_csv::report::FileReport;
+use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER};
+use manyhands_pool::Reply;
+
+use super::inputs::Target;
+use super::output::{Draft, Sink, told};
+use super::read::{Reading, Stream};
+use super::sinks::columns;
+use super::stop::Fail;
+use super::sum::Sum;
+use super::watch::Watch;
+use super::work::{ChunkContext, ChunkReply, ChunkWork, finish_report, note_of_decoding, unseal};
+
+/// Whose header is in the one output for all, and the names in it.
+pub(super) type SharedNames = Option<(usize, Vec<String>)>;
+
+/// A big file, or a stream.
+pub(super) struct Chunks {
+    /// Its file's.
+    pub(super) number: usize,
+    pub(super) context: ChunkContext,
+    pub(super) plan: Plan,
+    pub(super) head: Head,
+    pub(super) course: Course,
+    pub(super) source: Source,
+    /// The next chunk to submit in this pass.
+    pub(super) next: usize,
+    /// Chunks whose workers assumed wrongly.
+    pub(super) again: Vec<usize>,
+    /// Replies of chunks whose turn has not come.
+    pub(super) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
+    pub(super) out: Option<Sink>,
+    pub(super) rejects: Option<(Draft, File)>,
+    pub(super) rejects_path: Option<PathBuf>,
+    pub(super) name: String,
+    pub(super) notes: Vec<String>,
+    pub(super) header_line_end: Vec<u8>,
+    /// How much was in the shared output before this file.
+    pub(super) began_at: Option<u64>,
+    pub(super) passes_done: u64,
+    pub(super) shared: bool,
+    /// Of the input as far as its chunks were accepted, if it is wanted.
+    pub(super) sum: Sum,
+}
+
+/// Where its bytes come from.
+pub(super) enum Source {
+    /// A file of a known size, cut evenly.
+    File {
+        chunk_bytes: u64,
+        chunks: usize,
+        size: u64,
+        /// How many bytes the input has, which is more or less than `size` if it was spooled.
+        read: u64,
+        _spool: Option<File>,
+    },
+    Stream(Box<Streaming>),
+}
+
+/// A stream, cut as it is read.
+pub(super) struct Streaming {
+    pub(super) stream: Stream,
+    pub(super) cutter: Cutter,
+    pub(super) buffer: Vec<u8>,
+    /// Where in the stream, decoded, the buffer begins.
+    pub(super) base: u64,
+    pub(super) chunk_bytes: usize,
+    /// How many chunks there are, once that is known.
+    pub(super) chunks: Option<usize>,
+}
+
+/// What a file has to do next.
+pub(super) enum Step {
+    Work(usize, ChunkWork),
+    Nothing,
+}
+
+/// # Errors
+/// If a file's columns are not those of the first in the same output.
+pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
+    if first == names || names.is_empty() {
+        return Ok(());
+    }
+    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
+}
+
+impl Chunks {
+    /// The next chunk to hand out, if the window allows one.
+    pub(super) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
+        if let Some(chunk) = self.again.pop() {
+            let work = self.work(chunk, Vec::new());
+            return Ok(Step::Work(chunk, work));
+        }
+        if self.next >= self.course.next_chunk() + window {
+            return Ok(Step::Nothing);
+        }
+        let bytes = match &mut self.source {
+            Source::File { chunks, .. } if self.next == *chunks => return Ok(Step::Nothing),
+            Source::File { .. } => Vec::new(),
+            Source::Stream(streaming) => {
+                let max_record = self.context.dialect.max_record;
+                match streaming.next(self.next, &self.course, reading, max_record)? {
+                    Some(bytes) => bytes,
+                    None => return Ok(Step::Nothing),
+                }
+            }
+        };
+        let chunk = self.next;
+        self.next += 1;
+        Ok(Step::Work(chunk, self.work(chunk, bytes)))
+    }
+
+    fn work(&self, chunk: usize, bytes: Vec<u8>) -> ChunkWork {
+        let data = self.head.data as u64;
+        let is_last_pass = self.course.is_last_pass();
+        match &self.source {
+            Source::File { chunk_bytes, size, .. } => {
+                let from = data + chunk as u64 * chunk_bytes;
+                let to = (from + chunk_bytes).min(*size);
+                ChunkWork { from, to, data, task: self.course.task(chunk), is_last_pass, bytes }
+            }
+            Source::Stream(streaming) => {
+                let from = streaming.base - bytes.len() as u64;
+                let task = self.course.task_of_whole_records();
+                ChunkWork { from, to: from, data, task, is_last_pass, bytes }
+            }
+        }
+    }
+
+    /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
+    pub(super) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), String> {
+        let (len, known) = unseal::<ChunkReply>(&reply)?;
+        self.held.insert(chunk, (reply, len, known));
+        while let Some((_, _, known)) = self.held.get(&self.course.frontier()) {
+            let chunk = self.course.frontier();
+            if !self.course.verify(&known.outcome) {
+                self.held.remove(&chunk);
+                self.again.push(chunk);
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk_count(&self) -> Option<usize> {
+        match &self.source {
+            Source::File { chunks, .. } => Some(*chunks),
+            Source::Stream(streaming) => streaming.chunks,
+        }
+    }
+
+    pub(super) fn is_pass_done(&self) -> bool {
+        self.chunk_count() == Some(self.course.next_chunk())
+    }
+
+    /// Takes the replies whose turn has come, and writes them; true when the file is done.
+    pub(super) fn advance(
+        &mut self,
+        mut shared: Option<&mut Sink>,
+        target: &Target,
+        shared_names: &mut SharedNames,
+        watch: &mut Watch,
+    ) -> Result<bool, Fail> {
+        loop {
+            while let Some((reply, len, known)) = self.held.remove(&self.course.next_chunk()) {
+                let ChunkReply { outcome, block } = known;
+                let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
+                let rejects = match self.course.accept(outcome) {
+                    Accepted::Taken(rejects) => rejects,
+                    Accepted::Failed(message) => return Err(message.into()),
+                    Accepted::Again => {
+                        return Err("its chunks do not fit together".to_owned().into());
+                    }
+                };
+                watch.progress.rows += self.course.rows_seen() - rows;
+                if let Source::File { chunk_bytes, size, .. } = &self.source {
+                    let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
+                    let progress = &mut watch.progress;
+                    progress.bytes_done =
+                        (progress.bytes_done + done).min(progress.bytes.max(done));
+                }
+                if !last {
+                    continue;
+                }
+                if !rejects.is_empty()
+                    && let Some(path) = &self.rejects_path
+                {
+                    use std::io::Write;
+                    let mut text = Vec::new();
+                    if self.rejects.is_none() {
+                        let draft = Draft::new(path);
+                        let file = draft.create()?;
+                        self.rejects = Some((draft, file));
+                        text.extend_from_slice(REJECTS_HEADER);
+                    }
+                    rejects.write(&self.plan, &self.name, &mut text);
+                    if let Some((_, file)) = &mut self.rejects {
+                        file.write_all(&text)
+                            .map_err(|error| told("cannot write", path, &error))?;
+                    }
+                }
+                let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
+                sink.write_block(&reply, 0..len, &block, watch)?;
+                self.sum = self.sum.then(block.input);
+            }
+            if !self.is_pass_done() {
+                return Ok(false);
+            }
+            self.passes_done += 1;
+            if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
+                self.begin(shared, target, shared_names, watch)?;
+                return Ok(true);
+            }
+            self.next = 0;
+            if self.chunk_count() != Some(0) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The sink, with the header in it.
+    fn begin<'s>(
+        &'s mut self,
+        shared: Option<&'s mut Sink>,
+        target: &Target,
+        shared_names: &mut SharedNames,
+        watch: &mut Watch,
+    ) -> Result<&'s mut Sink, Fail> {
+        let begun = self.began_at.is_some();
+        let sink = match shared {
+            Some(sink) => sink,
+            None => match &mut self.out {
+                Some(sink) => sink,
+                none => {
+                    let ChunkContext { format, summed, .. } = self.context;
+                    none.insert(Sink::open(target, format, summed, watch)?)
+                }
+            },
+        };
+        if begun {
+            return Ok(sink);
+        }
+        self.began_at = Some(sink.written);
+        sink.begin(columns(&self.plan))?;
+        if !sink.is_text() {
+            return Ok(sink);
+        }
+        match shared_names {
+            Some((_, names)) if self.shared => {
+                check_names(names, self.plan.output_names())?;
+                sink.end_line(watch)?;
+            }
+            names => {
+                let mut header = self.plan.header().to_vec();
+                header.extend_from_slice(&self.header_line_end);
+                sink.write_text(&header, watch)?;
+                if self.shared && !header.is_empty() {
+                    *names = Some((self.number, self.plan.output_names().to_vec()));
+                }
+            }
+        }
+        Ok(sink)
+    }
+
+    /// Fills the report; gives the sum of the input, if it was wanted.
+    pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, String> {
+        finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
+        report.notes.append(&mut self.notes);
+        report.bytes_in = match &self.source {
+            Source::File { read, .. } => *read,
+            Source::Stream(streaming) => {
+                let malformed = streaming.stream.malformed();
+                report.notes.extend(note_of_decoding("the input", malformed));
+                streaming.stream.read
+            }
+        };
+        Ok(match &self.source {
+            Source::File { .. } => self.sum,
+            Source::Stream(streaming) => streaming.stream.sum.unwrap_or_default(),
+        })
+    }
+}
+
+impl Streaming {
+    /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
+    /// under way, what is there goes out even if it is little.
+    fn next(
+        &mut self,
+        chunk: usize,
+        course: &Course,
+        reading: &Reading,
+        max_record: usize,
+    ) -> Result<Option<Vec<u8>>, Fail> {
+        if self.chunks.is_some() {
+            return Ok(None);
+        }
+        let idle = chunk == course.next_chunk();
+        loop {
+            let full = self.buffer.len() >= self.chunk_bytes;
+            let waits = !self.stream.at_end && !self.stream.is_ready(0);
+            if full || waits && idle {
+                if let Some(at) = self.cutter.find(&self.buffer) {
+                    let rest = self.buffer.split_off(at);
+                    self.cutter.cut(at);
+                    self.base += at as u64;
+                    return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+                }
+                if self.buffer.len() > max_record + self.chunk_bytes {
+                    // Its line is known when the chunks before it are done.
+                    return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
+                }
+            }
+            if waits {
+                return Ok(None);
+            }
+            if self.stream.at_end {
+                let last = std::mem::take(&mut self.buffer);
+                self.base += last.len() as u64;
+                self.chunks = Some(chunk + usize::from(!last.is_empty()));
+                return Ok(Some(last).filter(|last| !last.is_empty()));
+            }
+            let read = self.stream.read(reading, &mut self.buffer);
+            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
+        }
+    }
+}
