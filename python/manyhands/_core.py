@@ -83,14 +83,21 @@ class Core:
         settings.inherits_main = self._inherited
         settings.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         settings.breaks, settings.executor = self.breaks, executor
+        started_with = None
         if initializer is not None:
-            settings.initializer = kept(pack(initializer, self._inherited)), kept(dumps((initargs, {})))
+            packed = kept(pack(initializer, self._inherited))
+            try:
+                settings.initializer = packed, kept(dumps((initargs, {}), lasting=True))
+            except RuntimeError:
+                # Locks of the standard library and ends of pipes go only to a process that is being started.
+                settings.initializer = packed, None
+                started_with = initargs
         if worker_exit is not None:
-            settings.worker_exit = kept(pack(worker_exit, self._inherited)), kept(dumps(((), {})))
+            settings.worker_exit = kept(pack(worker_exit, self._inherited))
         settings.levels = _logs.levels()
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
-        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories)
+        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with)
         try:
             self.native = _native.Pool(
                 self.launcher,

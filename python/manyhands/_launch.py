@@ -25,7 +25,7 @@ from multiprocessing import (
     util,
 )
 
-from manyhands import _worker
+from manyhands import _serialize, _worker
 from manyhands._array import from_process
 from manyhands._native import Ending
 
@@ -39,11 +39,12 @@ PRELOAD = ("numpy", "pandas")
 class Launcher:
     """Starts the workers of one pool by one start method."""
 
-    def __init__(self, method, logs, memories):
+    def __init__(self, method, logs, memories, started_with):
         self._process = _PROCESSES[method]
         self._logs = logs
-        # What the initializer's arguments refer to.
+        # What the initializer's arguments refer to; or they themselves.
         self._memories = memories
+        self._started_with = _Arguments(started_with)
         self._started = threading.Semaphore(0)
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
@@ -53,7 +54,7 @@ class Launcher:
         stderr, its_stderr = os.pipe()
         try:
             descriptors = map(_Descriptor, (socket, its_stderr, self._logs))
-            arguments = (*descriptors, *map(_Passed, self._memories))
+            arguments = (*descriptors, self._started_with, *map(_Passed, self._memories))
             worker = self._process(target=_worker.main, args=arguments, name=name)
             worker.start()
         except BaseException:
@@ -79,6 +80,7 @@ class Launcher:
             worker.join()
         self.processes.clear()
         self._memories = ()
+        self._started_with = None
 
 
 class _Descriptor:
@@ -106,6 +108,31 @@ class _Passed:
 
     def __reduce__(self):
         return _received, (reduction.DupFd(self.memory.fileno()),)
+
+
+class _Arguments:
+    """Arguments on their way into a process that is being started, pickled for it alone."""
+
+    def __init__(self, arguments):
+        self._arguments = arguments
+
+    def get(self):
+        """They themselves, in the process."""
+        return self._arguments
+
+    def __reduce__(self):
+        data, memories = _serialize.dumps(self._arguments)
+        return _Pickled, (data, tuple(map(_Passed, memories)))
+
+
+class _Pickled:
+    """Arguments that have come, to be unpickled once there is a `__main__`."""
+
+    def __init__(self, data, passed):
+        self._data, self._passed = data, passed
+
+    def get(self):
+        return _serialize.loads(self._data, [passed.memory for passed in self._passed])
 
 
 def _received(duplicate):

@@ -139,7 +139,8 @@ def definitions(names, inherited=False):
             except Exception as error:
                 if inherited:
                     return
-                raise type(error)(f"the global {name!r} of __main__ cannot be pickled: {error}") from error
+                hint = "make it in an initializer, or in the function"
+                raise type(error)(f"the global {name!r} of __main__ cannot be pickled: {error} ({hint})") from error
             _definitions[name] = definition
         found[name] = definition
         # What it is made of comes first; what its code only names may come later.
@@ -192,14 +193,15 @@ def pack(function, inherited=False):
 
     The same bytes again as long as the function and what it needs are the same. Raises what pickling raises.
     """
-    packed = _packed.get(id(function))
+    key = id(function), inherited
+    packed = _packed.get(key)
     if packed is not None and packed.function is function and packed.is_current():
         return packed.message
     packed = _Packed(function, inherited)
     if packed.lasting:
         while len(_packed) >= _REMEMBERED:
             _packed.pop(next(iter(_packed)), None)
-        _packed[id(function)] = packed
+        _packed[key] = packed
     return packed.message
 
 

@@ -33,14 +33,20 @@ _loads = pickle.loads
 _all_atoms = _ATOMS.issuperset
 _NO_MEMORIES = ()
 
+#: Of the kinds that `multiprocessing` pickles in its own way, those that any pickler takes.
+_ORDINARY = frozenset(
+    (types.MethodType, types.MethodDescriptorType, types.WrapperDescriptorType, functools.partial)
+)
+
 #: The first byte of a message that is no plain pickle.
 _WRAPPED = b"W"
 
 
-def dumps(obj, copies=None):
+def dumps(obj, copies=None, lasting=False):
     """The bytes of an argument, and the memories that they refer to.
 
-    With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
+    With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is a
+    RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
     receiver gets it copy on write. It must not outlast a call in which nobody changes them.
 
     Raises what pickling it raises, and says which part of it cannot be pickled.
@@ -48,7 +54,7 @@ def dumps(obj, copies=None):
     kind = type(obj)
     if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
-    data, memories, names, _ = dump(obj, copies=copies)
+    data, memories, names, _ = dump(obj, copies=copies, lasting=lasting)
     definitions = _main.definitions(names) if names else ()
     return wrap(data, memories, definitions)
 
@@ -96,7 +102,7 @@ def wrap(data, memories, definitions):
     return _WRAPPED + _dumps(((data, copied), sent), _PROTOCOL), memories
 
 
-def dump(obj, defining=None, copies=None):
+def dump(obj, defining=None, copies=None, lasting=False):
     """The bytes of an object, its memories, the names of `__main__` that it refers to, and whether any
     function in it is sent by value.
 
@@ -104,7 +110,7 @@ def dump(obj, defining=None, copies=None):
     name `defining` is sent by value.
     """
     file = io.BytesIO()
-    pickler = _pickler_class()(file, defining, copies)
+    pickler = _pickler_class()(file, defining, copies, lasting)
     try:
         pickler.dump(obj)
     except Exception as error:
@@ -139,16 +145,22 @@ def _leave_out(memories, copies, buffer):
 @functools.cache
 def _pickler_class():
     # Imported when it is first needed: a worker that is sent importable functions never does.
+    from multiprocessing.reduction import ForkingPickler
+
     import cloudpickle
 
+    code_globals = cloudpickle.cloudpickle._extract_code_globals
+    passed_on = ForkingPickler._extra_reducers
+
     class Pickler(cloudpickle.Pickler):
-        def __init__(self, file, defining, copies):
+        def __init__(self, file, defining=None, copies=None, lasting=False):
             self.memories = []
             # Not a method: a pickler that refers to itself keeps what it pickled.
             super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies))
             self.names = {}
             self.by_value = False
             self._defining = defining
+            self._lasting = lasting
             self._main = sys.modules["__main__"].__dict__
 
         def reducer_override(self, obj):
@@ -188,6 +200,17 @@ def _pickler_class():
                 reduced = _array.reduce_buffer(obj)
                 if reduced is not None:
                     return reduced
+            elif kind.__module__ == "multiprocessing.sharedctypes" or kind in passed_on and kind not in _ORDINARY:
+                from manyhands import _sync
+
+                reduced = _sync.reduce_shared(obj)
+                if reduced is None and kind in passed_on:
+                    # As the standard library passes on what it has descriptors of, say.
+                    if self._lasting:
+                        raise RuntimeError(f"a {kind.__qualname__} can be passed on only once")
+                    reduced = passed_on[kind](obj)
+                if reduced is not None:
+                    return reduced
             return super().reducer_override(obj)
 
         def _name(self, obj):
@@ -207,7 +230,8 @@ def _pickler_class():
                 # In the worker it shares the one namespace of `__main__`.
                 code, _, *others = arguments
                 arguments = code, _main.NAMESPACE, *others
-                for name in state[1]["__globals__"]:
+                # Those too that are not there yet.
+                for name in code_globals(func.__code__):
                     self.names.setdefault(name, False)
                 state[1]["__globals__"] = {}
             return make, arguments, state, *rest
@@ -315,7 +339,7 @@ def _parts(obj):
 
 def _can(obj):
     try:
-        _pickler_class()(io.BytesIO(), None, None).dump(obj)
+        _pickler_class()(io.BytesIO()).dump(obj)
     except Exception:
         return False
     return True

@@ -393,6 +393,9 @@ class _Block:
     def __reduce__(self):
         return _block_of_descriptor, (self._size, reduction.DupFd(self._memory.fileno()))
 
+    def _reduce_by_memory(self):
+        return _Block, (self._size, self._memory)
+
 
 def _block_of_descriptor(size, descriptor):
     fd = descriptor.detach()
@@ -436,3 +439,16 @@ def _synchronized(value, lock):
     if not hasattr(lock, "acquire"):
         raise AttributeError(f"{lock!r} has no method 'acquire'")
     return sharedctypes.synchronized(value, lock)
+
+
+def reduce_shared(obj):
+    """How the pool's pickler is to pickle a `Value` or an `Array`: by its memory. None for what is none of ours."""
+    value = getattr(obj, "_obj", obj)
+    block = getattr(value, "_wrapper", None)
+    if not isinstance(block, _Block):
+        return None
+    if value is not obj:
+        return sharedctypes.synchronized, (value, obj._lock)
+    if isinstance(obj, ctypes.Array):
+        return sharedctypes.rebuild_ctype, (obj._type_, block, obj._length_)
+    return sharedctypes.rebuild_ctype, (type(obj), block, None)

@@ -30,7 +30,7 @@ def limit_threads():
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def main(socket, stderr, logs, *memories):
+def main(socket, stderr, logs, started_with, *memories):
     """What a worker process does from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
     # The pool ends a worker's whole group, and Ctrl-C in a terminal is for the parent alone.
@@ -40,14 +40,15 @@ def main(socket, stderr, logs, *memories):
     os.close(stderr)
     limit_threads()
     memories = [passed.memory for passed in memories]
-    sys.exit(_native.serve(socket.detach(), Runner(logs.detach(), memories)))
+    sys.exit(_native.serve(socket.detach(), Runner(logs.detach(), started_with, memories)))
 
 
 class Runner:
     """What the native worker calls, on its main thread."""
 
-    def __init__(self, logs, memories):
+    def __init__(self, logs, started_with, memories):
         self._logs = logs
+        self._started_with = started_with
         self._memories = memories
         self._functions = Functions()
         self.define = self._functions.define
@@ -61,15 +62,21 @@ class Runner:
         begin(settings.inherits_main, settings.main_file)
         try:
             if settings.initializer is not None:
-                self._call(*map(self._message, settings.initializer))
+                function, arguments = settings.initializer
+                function = self._message(function)
+                if arguments is None:
+                    arguments = self._started_with.get(), {}
+                else:
+                    arguments = loads(*self._message(arguments))
+                self._call(function, *arguments)
         except BaseException as error:
             traceback.print_exc()
             sys.stderr.flush()
             logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
             return f"its initializer failed: {type(error).__name__}: {error}"
         if settings.worker_exit is not None:
-            self._worker_exit = [*map(self._message, settings.worker_exit)]
-        self._memories = None
+            self._worker_exit = self._message(settings.worker_exit)
+        self._memories = self._started_with = None
         self._breaks, self._executor = settings.breaks, settings.executor
         return None
 
@@ -79,10 +86,9 @@ class Runner:
         memories, self._memories = self._memories[:count], self._memories[count:]
         return data, memories
 
-    def _call(self, function, arguments):
+    def _call(self, function, args, kwargs):
         """Calls a packed function once, outside of any task."""
         self.define(0, *function)
-        args, kwargs = loads(*arguments)
         call = self._functions.get(0)
         self.forget(0)
         call(*args, **kwargs)
@@ -132,7 +138,7 @@ class Runner:
     def finish(self):
         """The pool has no more work for this worker."""
         if self._worker_exit is not None:
-            self._call(*self._worker_exit)
+            self._call(self._worker_exit, (), {})
 
 
 def _not_sent(result, error):
@@ -145,7 +151,8 @@ class Settings:
     """What a worker is to know before its first task."""
 
     def __init__(self):
-        #: Two messages each, the packed function and its arguments: bytes, and how many memories are theirs.
+        #: Messages: bytes, and how many memories are theirs. Of the initializer, the packed function and its
+        #: arguments, which are None if they came with the start.
         self.initializer = self.worker_exit = None
         self.levels = {}
         #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.

@@ -351,3 +351,26 @@ def test_cells_of_a_real_kernel():
     finally:
         kernel.stop_channels()
         manager.shutdown_kernel(now=False)
+
+
+def test_a_global_that_comes_later_is_sent_with_the_next_task(run_script, start_method):
+    script = run_script(
+        f"""
+        import manyhands
+
+        def f():
+            return later()
+
+        if __name__ == "__main__":
+            with manyhands.Pool(1, context={start_method!r}) as pool:
+                try:
+                    pool.apply(f)
+                except NameError as error:
+                    print(error)
+                later = lambda: 5
+                print(pool.apply(f))
+                later = lambda: 6
+                print(pool.apply(f))
+        """
+    )
+    assert script.out.splitlines() == ["name 'later' is not defined", "5", "6"]

@@ -6,8 +6,11 @@ import multiprocessing
 import operator
 import os
 import pickle
+import socket
 import threading
+from multiprocessing import resource_sharer
 
+import manyhands
 import pytest
 import tasks
 from manyhands import Pool
@@ -295,3 +298,67 @@ def test_results_that_nobody_takes_hold_nothing_up(pool):
     next(abandoned)
     pool.map_async(tasks.square, range(1000))
     assert pool.map(tasks.square, range(100)) == SQUARES
+
+
+def _send(connection, message):
+    connection.send(message)
+    connection.close()
+
+
+def test_ends_of_pipes_and_sockets_are_arguments_and_results(pool):
+    ours, theirs = manyhands.Pipe()
+    pool.apply(_send, (theirs, "hello"))
+    assert ours.recv() == "hello"
+    one, other = socket.socketpair()
+    pool.apply(socket.socket.sendall, (other, b"hello"))
+    assert one.recv(5) == b"hello"
+    result = pool.apply(tasks.identity, (other,))
+    result.sendall(b"again")
+    assert one.recv(5) == b"again"
+    for end in ours, theirs, one, other, result:
+        end.close()
+    resource_sharer.stop()
+
+
+def _count(value, array, times):
+    for _ in range(times):
+        with value.get_lock():
+            value.value += 1
+        array[0] = 7
+    return value.value
+
+
+def test_values_and_arrays_are_arguments_of_tasks(pool):
+    value, array, plain = manyhands.Value("i", 0), manyhands.Array("d", 3), manyhands.Value("i", 0, lock=False)
+    pool.starmap(_count, [(value, array, 100)] * 4, chunksize=1)
+    assert value.value == 400 and list(array) == [7, 0, 0]
+    pool.apply(setattr, (plain, "value", 5))
+    assert plain.value == 5
+
+
+def _keep(**values):
+    globals().update(values)
+
+
+def _use_kept(x):
+    with lock, value.get_lock():  # noqa: F821  put there by the initializer
+        value.value += x  # noqa: F821
+    connection.send(x)  # noqa: F821
+
+
+def _start(lock, value, connection):
+    _keep(lock=lock, value=value, connection=connection)
+
+
+@pytest.mark.parametrize("library", [multiprocessing, manyhands])
+def test_locks_values_and_pipes_of_either_library_are_arguments_of_an_initializer(library, start_method):
+    context = library.get_context(start_method)
+    value = context.Value("i", 0)
+    ours, theirs = context.Pipe()
+    arguments = context.Lock(), value, theirs
+    with manyhands.Pool(2, _start, arguments, context=start_method) as pool:
+        pool.map(_use_kept, range(5), chunksize=1)
+        assert sorted(ours.recv() for _ in range(5)) == list(range(5)) and value.value == 10
+    ours.close()
+    theirs.close()
+    resource_sharer.stop()
