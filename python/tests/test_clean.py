@@ -79,7 +79,8 @@ def large(tmp_path_factory):
 
 
 def names(directory):
-    return sorted(path.name for path in Path(directory).iterdir())
+    # Not what is noted there of files that are done.
+    return sorted(path.name for path in Path(directory).iterdir() if path.name != ".manyhands.jsonl")
 
 
 # The recipe
@@ -458,10 +459,10 @@ def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
 
 def test_rows_go_to_parquet_with_the_types_of_the_recipe(table, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
-    recipe = Recipe(on_bad="null").types({"value": "number"})
+    recipe = Recipe(on_bad="null").normalize_columns().types({"value": "number"})
     clean(table, tmp_path / "out", recipe, name="{stem}.csv").raise_for_errors()
-    clean(table, tmp_path / "out", recipe, format="parquet").raise_for_errors()
-    rows = list(csv.DictReader((tmp_path / "out" / "table.csv").open()))
+    clean(table, f"{tmp_path}/out/", recipe, format="parquet").raise_for_errors()
+    rows = list(csv.DictReader((tmp_path / "out" / "table.csv").read_text().splitlines()))
     read = pq.read_table(tmp_path / "out" / "cleaned_table.parquet")
     assert str(read.schema.field("value").type) == "double"
     assert [row["value"] for row in read.to_pylist()] == [float(row["value"]) if row["value"] else None for row in rows]
