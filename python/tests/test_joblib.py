@@ -49,3 +49,14 @@ def test_joblib_inside_joblib():
 
     with joblib.parallel_config(backend="manyhands", n_jobs=2):
         assert joblib.Parallel()(joblib.delayed(inner)(x) for x in (2, 3)) == [[0, 1], [0, 1, 4]]
+
+
+def test_scikit_learn_runs_on_our_workers():
+    datasets = pytest.importorskip("sklearn.datasets")
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import cross_val_score
+
+    x, y = datasets.make_classification(2000, 50, random_state=0)
+    alone = cross_val_score(RidgeClassifier(), x, y, cv=6)
+    with joblib.parallel_config(backend="manyhands", n_jobs=2):
+        assert cross_val_score(RidgeClassifier(), x, y, cv=6).tolist() == alone.tolist()
