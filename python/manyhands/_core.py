@@ -7,6 +7,7 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+import multiprocessing
 import numbers
 import os
 import pickle
@@ -323,27 +324,37 @@ def method_of(context):
     return method
 
 
+#: What `set_start_method` set here.
 _method = None
 
 
+def _set_method():
+    """The start method that was set, here or by `multiprocessing.set_start_method`; None if none was."""
+    theirs = multiprocessing.get_start_method(allow_none=True)
+    if theirs == multiprocessing.get_all_start_methods()[0] != _method:
+        # The platform's own becomes the set one with the first process that is started; nobody chose it.
+        return None
+    return theirs
+
+
 def _default_method():
-    return _method or _launch.DEFAULT_METHOD
+    return _set_method() or _launch.DEFAULT_METHOD
 
 
 def set_start_method(method, force=False):
-    """Sets how workers of pools that are made from now on are started: "forkserver" (the default),
-    "spawn" or "fork".
+    """Sets how workers of pools, and processes of `multiprocessing`, are started from now on: "forkserver"
+    (the pools' default), "spawn" or "fork".
 
-    Raises RuntimeError if it was set before, unless `force`; ValueError if there is no such method.
+    Raises RuntimeError if it was set before, here or there, unless `force`; ValueError if there is no
+    such method.
     """
     global _method
-    if _method is not None and not force:
+    if _set_method() is not None and not force:
         raise RuntimeError("context has already been set")
-    if method is not None and method not in _launch.METHODS:
-        raise ValueError(f"cannot find context for {method!r}")
+    multiprocessing.set_start_method(method, force=True)
     _method = method
 
 
 def get_start_method(allow_none=False):
     """How workers are started. None if it was not set and `allow_none`."""
-    return _method if allow_none else _default_method()
+    return _set_method() if allow_none else _default_method()

@@ -295,3 +295,41 @@ def test_results_that_nobody_takes_hold_nothing_up(pool):
     next(abandoned)
     pool.map_async(tasks.square, range(1000))
     assert pool.map(tasks.square, range(100)) == SQUARES
+
+
+def test_the_start_method_is_multiprocessings_too(run_script):
+    script = run_script(
+        """
+        import multiprocessing, os, manyhands
+
+        def parent():
+            return os.getppid()
+
+        if __name__ == "__main__":
+            with manyhands.Pool(1):
+                pass  # starting a process sets the platform's own method, which nobody chose
+            print(manyhands.get_start_method(), manyhands.get_start_method(allow_none=True))
+            manyhands.set_start_method("spawn")
+            print(multiprocessing.get_start_method())
+            try:
+                manyhands.set_start_method("fork")
+            except RuntimeError as error:
+                print(error)
+            multiprocessing.set_start_method("forkserver", force=True)
+            print(manyhands.get_start_method())
+            manyhands.set_start_method("fork", force=True)
+            with manyhands.Pool(1) as pool:
+                print(pool.apply(parent) == os.getpid(), multiprocessing.get_start_method())
+            multiprocessing.set_start_method("spawn", force=True)
+            with manyhands.Pool(1) as pool:
+                print(manyhands.get_start_method(), pool.apply(parent) == os.getpid())
+        """
+    )
+    assert script.out.splitlines() == [
+        "forkserver None",
+        "spawn",
+        "context has already been set",
+        "forkserver",
+        "True fork",
+        "spawn True",
+    ]
