@@ -89,6 +89,8 @@ class Core:
         if worker_exit is not None:
             settings.worker_exit = kept(pack(worker_exit, self._inherited)), kept(dumps(((), {})))
         settings.levels = _logs.levels()
+        if method == "forkserver":
+            settings.environment = dict(os.environ)
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
         self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories)

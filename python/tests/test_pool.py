@@ -333,3 +333,18 @@ def test_the_start_method_is_multiprocessings_too(run_script):
         "True fork",
         "spawn True",
     ]
+
+
+def test_workers_have_the_environment_as_it_was_when_their_pool_was_made(context, monkeypatch):
+    monkeypatch.setenv("MANYHANDS_GONE", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with context.Pool(1):
+        pass  # a fork server has started
+    monkeypatch.setenv("MANYHANDS_NEW", "2")
+    monkeypatch.delenv("MANYHANDS_GONE")
+    names = ["MANYHANDS_NEW", "MANYHANDS_GONE", "OMP_NUM_THREADS"]
+    with context.Pool(1) as pool:
+        assert pool.map(os.getenv, names) == ["2", None, "1"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with context.Pool(1) as pool:
+        assert pool.map(os.getenv, names) == ["2", None, "3"]
