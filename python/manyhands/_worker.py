@@ -143,8 +143,13 @@ class Runner:
 
     def finish(self):
         """The pool has no more work for this worker."""
-        if self._worker_exit is not None:
-            self._call(*self._worker_exit)
+        try:
+            if self._worker_exit is not None:
+                self._call(*self._worker_exit)
+        except BaseException:
+            # No task can tell of it.
+            traceback.print_exc()
+            sys.stderr.flush()
 
 
 def _not_sent(result, error):

@@ -323,6 +323,24 @@ def test_worker_exit_runs_when_a_worker_ends(context, tmp_path):
     assert tasks.attempts(mark) >= 4
 
 
+def test_a_worker_exit_that_fails_says_so_on_standard_error(run_script, start_method):
+    script = run_script(
+        """
+        import sys, manyhands
+
+        def leave():
+            raise KeyError("what was to be closed")
+
+        with manyhands.Pool(1, worker_exit=leave, context=sys.argv[1]) as pool:
+            pool.apply(abs, (1,))
+            pool.close()
+            pool.join()
+        """,
+        start_method,
+    )
+    assert "Traceback" in script.err and "KeyError: 'what was to be closed'" in script.err
+
+
 # Bad use
 
 
