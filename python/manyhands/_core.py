@@ -209,11 +209,14 @@ class Core:
             if text:
                 error.__cause__ = remote_traceback(f'\n"""\n{text}"""')
             return False, error
-        if self.broken is not None and isinstance(data, PoolClosed):
-            return False, self.broken
+        data = self.cause(data)
         if self.breaks and isinstance(data, WorkerDied):
             self.break_(data)
         return False, data
+
+    def cause(self, error):
+        """What a call fails with for which the pool is closed: what broke it, if something did."""
+        return self.broken if self.broken is not None and isinstance(error, PoolClosed) else error
 
     def break_(self, error):
         """A worker died, and everything is to fail with it."""

@@ -290,7 +290,7 @@ class AsyncResult:
                 func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told
             )
         except Exception as error:
-            self._finish(False, error)
+            self._finish(False, self._core.cause(error))
 
     def _begin(self, pool, callback, error_callback):
         # So that the pool lives as long as somebody waits for its results.
@@ -430,7 +430,7 @@ class MapResult(AsyncResult):
     def _fail(self, error):
         with self._lock:
             if self._outcome is None:
-                self._finish(False, error)
+                self._finish(False, self._core.cause(error))
 
     def wait(self, timeout=None):
         """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
@@ -523,7 +523,7 @@ class IMapIterator:
                     error = self._feeder.error
                     if error is not None:
                         self._feeder.error = None
-                        raise error
+                        raise self._core.cause(error)
                     raise StopIteration
                 for _, *outcome in outcomes:
                     success, value = self._core.load(outcome, RemoteTraceback)

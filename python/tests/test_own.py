@@ -259,6 +259,22 @@ def test_a_pool_can_be_asked_to_break_as_the_standard_librarys(context, tmp_path
     executor.shutdown()
 
 
+def test_what_a_broken_pool_is_given_fails_with_what_broke_it(context):
+    with Pool(2, context=context, on_worker_death="break") as pool:
+        with pytest.raises(BrokenProcessPool):
+            pool.apply(tasks.die, ("kill",))
+        calls = [
+            lambda: pool.apply(tasks.square, (3,)),
+            lambda: pool.apply_async(tasks.square, (3,)).get(),
+            lambda: pool.map(tasks.square, range(3)),
+            lambda: list(pool.imap(tasks.square, range(3))),
+            lambda: list(pool.imap(tasks.square, iter(range(3)))),
+        ]
+        for call in calls:
+            with pytest.raises(BrokenProcessPool):
+                call()
+
+
 def test_what_is_to_happen_at_a_death_must_be_one_of_three():
     with pytest.raises(ValueError, match="fail.*retry.*break"):
         Pool(1, on_worker_death="resurrect")
