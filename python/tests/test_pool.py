@@ -8,6 +8,7 @@ import os
 import pickle
 import threading
 
+import manyhands
 import pytest
 import tasks
 from manyhands import Pool
@@ -348,3 +349,9 @@ def test_workers_have_the_environment_as_it_was_when_their_pool_was_made(context
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with context.Pool(1) as pool:
         assert pool.map(os.getenv, names) == ["2", None, "3"]
+
+
+def test_every_name_of_multiprocessing_is_there():
+    # `reducer` is a hook of multiprocessing itself.
+    assert set(multiprocessing.__all__) - {"reducer"} <= set(manyhands.__all__)
+    assert manyhands.current_process() is multiprocessing.current_process()
