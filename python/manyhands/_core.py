@@ -58,6 +58,7 @@ class Core:
         for name, function in (("initializer", initializer), ("worker_exit", worker_exit)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a callable")
+        _check_limits(memory_limit, cpu_affinity)
         self.deadline, self.retries = _checked(deadline, retries)
         if on_worker_death == "retry":
             self.retries = max(retries, 1)
@@ -296,6 +297,35 @@ def _checked(deadline, retries):
         if retries < 0:
             raise ValueError(f"retries must be 0 or more, not {retries!r}")
     return deadline, retries
+
+
+def check_count(name, value):
+    """Raises TypeError if this is no number of anything."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+
+
+def _check_limits(memory_limit, cpu_affinity):
+    """Raises TypeError or ValueError for what workers cannot be limited to."""
+    if memory_limit is not None:
+        check_count("memory_limit, in bytes,", memory_limit)
+        if memory_limit <= 0:
+            raise ValueError(f"memory_limit must be more than 0 bytes, or None, not {memory_limit!r}")
+    if cpu_affinity is None:
+        return
+    lists = f"cpu_affinity must be lists of cores, one for each worker, such as [[0], [1]], not {cpu_affinity!r}"
+    # Not only those this process may use now: it may be allowed to have more.
+    there = os.sched_getaffinity(0).union(range(os.cpu_count() or 1))
+    try:
+        for cores in map(list, cpu_affinity):
+            for core in cores:
+                check_count("a core", core)
+                if core not in there:
+                    raise ValueError(f"cpu_affinity has core {core}, and the cores here are {sorted(there)}")
+            if not cores:
+                raise ValueError(lists)
+    except TypeError:
+        raise TypeError(lists) from None
 
 
 def _tell(native, launcher, worker_died):

@@ -9,7 +9,7 @@ import weakref
 from multiprocessing import TimeoutError, util
 from multiprocessing.pool import RemoteTraceback
 
-from manyhands._core import Core, method_of
+from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed
 from manyhands._progress import bar
 from manyhands._units import Units, whole_chunks
@@ -83,6 +83,7 @@ class Pool:
         self._state = CLOSE
         if processes is None:
             processes = cpu_count()
+        check_count("processes", processes)
         if processes < 1:
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None:
