@@ -11,11 +11,34 @@ What is imported here is loaded when it is first used, so that workers start qui
 import importlib
 import typing
 
+# Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
+from multiprocessing import util as _util  # noqa: F401
+
 from manyhands import _native
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
-    from multiprocessing import Manager, Pipe, Process, TimeoutError
+    from multiprocessing import (
+        AuthenticationError,
+        BufferTooShort,
+        Manager,
+        Pipe,
+        Process,
+        ProcessError,
+        RawArray,
+        RawValue,
+        TimeoutError,
+        active_children,
+        allow_connection_pickling,
+        current_process,
+        freeze_support,
+        get_all_start_methods,
+        get_logger,
+        log_to_stderr,
+        parent_process,
+        set_executable,
+        set_forkserver_preload,
+    )
 
     from manyhands._array import empty, shared, zeros
     from manyhands._benchmark import benchmark
@@ -56,7 +79,27 @@ if typing.TYPE_CHECKING:
 #: Where each public name comes from.
 _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
-    "multiprocessing": ("Manager", "Pipe", "Process", "TimeoutError"),
+    "multiprocessing": (
+        "AuthenticationError",
+        "BufferTooShort",
+        "Manager",
+        "Pipe",
+        "Process",
+        "ProcessError",
+        "RawArray",
+        "RawValue",
+        "TimeoutError",
+        "active_children",
+        "allow_connection_pickling",
+        "current_process",
+        "freeze_support",
+        "get_all_start_methods",
+        "get_logger",
+        "log_to_stderr",
+        "parent_process",
+        "set_executable",
+        "set_forkserver_preload",
+    ),
     "manyhands._array": ("empty", "shared", "zeros"),
     "manyhands._benchmark": ("benchmark",),
     "manyhands._clean": ("Report", "clean"),

@@ -7,6 +7,7 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+import multiprocessing
 import numbers
 import os
 import pickle
@@ -57,6 +58,7 @@ class Core:
         for name, function in (("initializer", initializer), ("worker_exit", worker_exit)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a callable")
+        _check_limits(memory_limit, cpu_affinity)
         self.deadline, self.retries = _checked(deadline, retries)
         if on_worker_death == "retry":
             self.retries = max(retries, 1)
@@ -95,6 +97,8 @@ class Core:
         if worker_exit is not None:
             settings.worker_exit = kept(pack(worker_exit, self._inherited))
         settings.levels = _logs.levels()
+        if method == "forkserver":
+            settings.environment = dict(os.environ)
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
         self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with)
@@ -213,11 +217,14 @@ class Core:
             if text:
                 error.__cause__ = remote_traceback(f'\n"""\n{text}"""')
             return False, error
-        if self.broken is not None and isinstance(data, PoolClosed):
-            return False, self.broken
+        data = self.cause(data)
         if self.breaks and isinstance(data, WorkerDied):
             self.break_(data)
         return False, data
+
+    def cause(self, error):
+        """What a call fails with for which the pool is closed: what broke it, if something did."""
+        return self.broken if self.broken is not None and isinstance(error, PoolClosed) else error
 
     def break_(self, error):
         """A worker died, and everything is to fail with it."""
@@ -299,6 +306,35 @@ def _checked(deadline, retries):
     return deadline, retries
 
 
+def check_count(name, value):
+    """Raises TypeError if this is no number of anything."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+
+
+def _check_limits(memory_limit, cpu_affinity):
+    """Raises TypeError or ValueError for what workers cannot be limited to."""
+    if memory_limit is not None:
+        check_count("memory_limit, in bytes,", memory_limit)
+        if memory_limit <= 0:
+            raise ValueError(f"memory_limit must be more than 0 bytes, or None, not {memory_limit!r}")
+    if cpu_affinity is None:
+        return
+    lists = f"cpu_affinity must be lists of cores, one for each worker, such as [[0], [1]], not {cpu_affinity!r}"
+    # Not only those this process may use now: it may be allowed to have more.
+    there = os.sched_getaffinity(0).union(range(os.cpu_count() or 1))
+    try:
+        for cores in map(list, cpu_affinity):
+            for core in cores:
+                check_count("a core", core)
+                if core not in there:
+                    raise ValueError(f"cpu_affinity has core {core}, and the cores here are {sorted(there)}")
+            if not cores:
+                raise ValueError(lists)
+    except TypeError:
+        raise TypeError(lists) from None
+
+
 def _tell(native, launcher, worker_died):
     """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
     try:
@@ -330,27 +366,37 @@ def method_of(context):
     return method
 
 
+#: What `set_start_method` set here.
 _method = None
 
 
+def _set_method():
+    """The start method that was set, here or by `multiprocessing.set_start_method`; None if none was."""
+    theirs = multiprocessing.get_start_method(allow_none=True)
+    if theirs == multiprocessing.get_all_start_methods()[0] != _method:
+        # The platform's own becomes the set one with the first process that is started; nobody chose it.
+        return None
+    return theirs
+
+
 def _default_method():
-    return _method or _launch.DEFAULT_METHOD
+    return _set_method() or _launch.DEFAULT_METHOD
 
 
 def set_start_method(method, force=False):
-    """Sets how workers of pools that are made from now on are started: "forkserver" (the default),
-    "spawn" or "fork".
+    """Sets how workers of pools, and processes of `multiprocessing`, are started from now on: "forkserver"
+    (the pools' default), "spawn" or "fork".
 
-    Raises RuntimeError if it was set before, unless `force`; ValueError if there is no such method.
+    Raises RuntimeError if it was set before, here or there, unless `force`; ValueError if there is no
+    such method.
     """
     global _method
-    if _method is not None and not force:
+    if _set_method() is not None and not force:
         raise RuntimeError("context has already been set")
-    if method is not None and method not in _launch.METHODS:
-        raise ValueError(f"cannot find context for {method!r}")
+    multiprocessing.set_start_method(method, force=True)
     _method = method
 
 
 def get_start_method(allow_none=False):
     """How workers are started. None if it was not set and `allow_none`."""
-    return _method if allow_none else _default_method()
+    return _set_method() if allow_none else _default_method()

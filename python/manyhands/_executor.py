@@ -11,7 +11,7 @@ import weakref
 from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 
-from manyhands._core import Core, method_of
+from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed
 from manyhands._pool import cpu_count
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
@@ -171,7 +171,8 @@ class ProcessPoolExecutor(Executor):
     ):
         if max_workers is None:
             max_workers = cpu_count()
-        elif max_workers <= 0:
+        check_count("max_workers", max_workers)
+        if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")

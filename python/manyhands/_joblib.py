@@ -1,10 +1,14 @@
 """joblib's backend: `joblib.parallel_config(backend="manyhands")` runs on a `ProcessPoolExecutor` of ours."""
 
+#: What joblib gives every backend: for temporary files, standard library pools and messages of its own.
+_JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
+
 
 def register_joblib():
     """Makes `joblib.parallel_config(backend="manyhands")` work, for scikit-learn too.
 
-    Raises ImportError if joblib is not installed.
+    The backend's options are the keywords of `ProcessPoolExecutor`: TypeError for any other. Raises
+    ImportError if joblib is not installed.
     """
     from joblib import register_parallel_backend
     from joblib._parallel_backends import AutoBatchingMixin, ParallelBackendBase
@@ -16,7 +20,7 @@ def register_joblib():
         """Batches of calls, each a call of an executor."""
 
         supports_retrieve_callback = True
-        supports_inner_max_num_threads = False
+        supports_inner_max_num_threads = True
         _executor = None
 
         def effective_n_jobs(self, n_jobs):
@@ -29,13 +33,16 @@ def register_joblib():
         def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
             if require == "sharedmem":
                 raise ValueError("the manyhands backend runs in processes, which share no memory")
+            if self.inner_max_num_threads not in (None, 1):
+                raise ValueError(
+                    "inner_max_num_threads must be 1, which is what workers have: for more, set OMP_NUM_THREADS "
+                    "before the first worker is started"
+                )
             self.parallel = parallel
             workers = self.effective_n_jobs(n_jobs)
-            # What joblib gives its own backends for their temporary files is not for us.
-            names = ("deadline", "retries", "on_worker_death", "memory_limit", "initializer", "initargs")
-            chosen = {**self.backend_kwargs, **options}
-            chosen = {name: chosen[name] for name in names if name in chosen}
-            self._executor = ProcessPoolExecutor(workers, **chosen)
+            options = {**self.backend_kwargs, **options}
+            options = {name: value for name, value in options.items() if name not in _JOBLIBS_OWN}
+            self._executor = ProcessPoolExecutor(workers, **options)
             return workers
 
         def submit(self, func, callback=None):
@@ -52,7 +59,8 @@ def register_joblib():
             if executor is not None:
                 executor.kill_workers()
             if ensure_ready:
-                self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel)
+                parallel = self.parallel
+                self.configure(n_jobs=parallel.n_jobs, parallel=parallel, **parallel._backend_kwargs)
 
         def terminate(self):
             executor, self._executor = self._executor, None

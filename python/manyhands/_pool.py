@@ -9,7 +9,7 @@ import weakref
 from multiprocessing import TimeoutError, util
 from multiprocessing.pool import RemoteTraceback
 
-from manyhands._core import Core, method_of
+from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed
 from manyhands._progress import bar
 from manyhands._units import Units, whole_chunks
@@ -83,6 +83,7 @@ class Pool:
         self._state = CLOSE
         if processes is None:
             processes = cpu_count()
+        check_count("processes", processes)
         if processes < 1:
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None:
@@ -290,7 +291,7 @@ class AsyncResult:
                 func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told
             )
         except Exception as error:
-            self._finish(False, error)
+            self._finish(False, self._core.cause(error))
 
     def _begin(self, pool, callback, error_callback):
         # So that the pool lives as long as somebody waits for its results.
@@ -430,7 +431,7 @@ class MapResult(AsyncResult):
     def _fail(self, error):
         with self._lock:
             if self._outcome is None:
-                self._finish(False, error)
+                self._finish(False, self._core.cause(error))
 
     def wait(self, timeout=None):
         """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
@@ -523,7 +524,7 @@ class IMapIterator:
                     error = self._feeder.error
                     if error is not None:
                         self._feeder.error = None
-                        raise error
+                        raise self._core.cause(error)
                     raise StopIteration
                 for _, *outcome in outcomes:
                     success, value = self._core.load(outcome, RemoteTraceback)

@@ -30,6 +30,16 @@ def limit_threads():
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
+def take_environment(environment):
+    """Has the parent's environment, where a fork server began with an older one."""
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    limit_threads()
+
+
 def main(socket, stderr, logs, started_with, *memories):
     """What a worker process does from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
@@ -58,6 +68,8 @@ class Runner:
     def start(self, startup):
         """Prepares the worker; gives the reason if it cannot be used."""
         settings = pickle.loads(startup)
+        if settings.environment is not None:
+            take_environment(settings.environment)
         send_all(self._logs, settings.levels)
         begin(settings.inherits_main, settings.main_file)
         try:
@@ -137,8 +149,13 @@ class Runner:
 
     def finish(self):
         """The pool has no more work for this worker."""
-        if self._worker_exit is not None:
-            self._call(self._worker_exit, (), {})
+        try:
+            if self._worker_exit is not None:
+                self._call(self._worker_exit, (), {})
+        except BaseException:
+            # No task can tell of it.
+            traceback.print_exc()
+            sys.stderr.flush()
 
 
 def _not_sent(result, error):
@@ -155,6 +172,8 @@ class Settings:
         #: arguments, which are None if they came with the start.
         self.initializer = self.worker_exit = None
         self.levels = {}
+        #: The parent's environment as the pool was made, if the worker does not inherit it.
+        self.environment = None
         #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.
         self.inherits_main = False
         self.main_file = None

@@ -240,3 +240,19 @@ def test_import_starts_nothing(run_script):
         """
     )
     assert script.out == "True 1\n"
+
+
+def test_a_handler_at_exit_may_use_a_pool(run_script):
+    script = run_script(
+        """
+        import atexit
+        import manyhands
+
+        def finish():
+            print(pool.map(abs, [-1, -2]))
+
+        atexit.register(finish)
+        pool = manyhands.Pool(1)
+        """
+    )
+    assert script.out == "[1, 2]\n"

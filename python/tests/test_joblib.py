@@ -1,5 +1,6 @@
 """joblib, and what stands on it, runs on our workers."""
 
+import functools
 import os
 
 import manyhands
@@ -60,3 +61,17 @@ def test_scikit_learn_runs_on_our_workers():
     alone = cross_val_score(RidgeClassifier(), x, y, cv=6)
     with joblib.parallel_config(backend="manyhands", n_jobs=2):
         assert cross_val_score(RidgeClassifier(), x, y, cv=6).tolist() == alone.tolist()
+
+
+def test_options_of_the_backend_reach_the_executor_or_are_refused(tmp_path):
+    mark, core = tmp_path / "ended", min(os.sched_getaffinity(0))
+    options = {"cpu_affinity": [[core]], "worker_exit": functools.partial(tasks.attempt, mark)}
+    with joblib.parallel_config(backend="manyhands", n_jobs=2, inner_max_num_threads=1, **options):
+        threads = joblib.Parallel()([joblib.delayed(os.getenv)("OMP_NUM_THREADS")] * 4)
+        cores = joblib.Parallel()([joblib.delayed(os.sched_getaffinity)(0)] * 4)
+    assert threads == [os.environ.get("OMP_NUM_THREADS", "1")] * 4 and cores == [{core}] * 4
+    assert tasks.attempts(mark) > 0
+    for error, options in ((TypeError, {"deadlin": 3}), (ValueError, {"inner_max_num_threads": 2})):
+        with joblib.parallel_config(backend="manyhands", n_jobs=2, **options):
+            with pytest.raises(error, match=next(iter(options))):
+                joblib.Parallel()([joblib.delayed(abs)(1)])

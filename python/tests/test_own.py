@@ -259,6 +259,22 @@ def test_a_pool_can_be_asked_to_break_as_the_standard_librarys(context, tmp_path
     executor.shutdown()
 
 
+def test_what_a_broken_pool_is_given_fails_with_what_broke_it(context):
+    with Pool(2, context=context, on_worker_death="break") as pool:
+        with pytest.raises(BrokenProcessPool):
+            pool.apply(tasks.die, ("kill",))
+        calls = [
+            lambda: pool.apply(tasks.square, (3,)),
+            lambda: pool.apply_async(tasks.square, (3,)).get(),
+            lambda: pool.map(tasks.square, range(3)),
+            lambda: list(pool.imap(tasks.square, range(3))),
+            lambda: list(pool.imap(tasks.square, iter(range(3)))),
+        ]
+        for call in calls:
+            with pytest.raises(BrokenProcessPool):
+                call()
+
+
 def test_what_is_to_happen_at_a_death_must_be_one_of_three():
     with pytest.raises(ValueError, match="fail.*retry.*break"):
         Pool(1, on_worker_death="resurrect")
@@ -323,7 +339,46 @@ def test_worker_exit_runs_when_a_worker_ends(context, tmp_path):
     assert tasks.attempts(mark) >= 4
 
 
+def test_a_worker_exit_that_fails_says_so_on_standard_error(run_script, start_method):
+    script = run_script(
+        """
+        import sys, manyhands
+
+        def leave():
+            raise KeyError("what was to be closed")
+
+        with manyhands.Pool(1, worker_exit=leave, context=sys.argv[1]) as pool:
+            pool.apply(abs, (1,))
+            pool.close()
+            pool.join()
+        """,
+        start_method,
+    )
+    assert "Traceback" in script.err and "KeyError: 'what was to be closed'" in script.err
+
+
 # Bad use
+
+
+@pytest.mark.parametrize("option, wrong, error, word", [
+    ("memory_limit", -1, ValueError, "bytes"),
+    ("memory_limit", "1GB", TypeError, "in bytes"),
+    ("memory_limit", True, TypeError, "in bytes"),
+    ("cpu_affinity", [0, 1], TypeError, "lists of cores"),
+    ("cpu_affinity", ["0"], TypeError, "lists of cores"),
+    ("cpu_affinity", 3, TypeError, "lists of cores"),
+    ("cpu_affinity", [[]], ValueError, "lists of cores"),
+    ("cpu_affinity", [[1 << 20]], ValueError, "core 1048576"),
+    ("processes", True, TypeError, "integer"),
+    ("processes", "2", TypeError, "integer"),
+    ("processes", 1.5, TypeError, "integer"),
+])
+def test_a_limit_or_number_that_cannot_be_is_refused_at_once(option, wrong, error, word):
+    with pytest.raises(error, match=word):
+        Pool(**{"processes": 1, option: wrong})
+    name = "max_workers" if option == "processes" else option
+    with pytest.raises(error, match=word):
+        ProcessPoolExecutor(**{"max_workers": 1, name: wrong})
 
 
 class Configuration:

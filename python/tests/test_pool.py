@@ -362,3 +362,62 @@ def test_locks_values_and_pipes_of_either_library_are_arguments_of_an_initialize
     ours.close()
     theirs.close()
     resource_sharer.stop()
+
+
+def test_the_start_method_is_multiprocessings_too(run_script):
+    script = run_script(
+        """
+        import multiprocessing, os, manyhands
+
+        def parent():
+            return os.getppid()
+
+        if __name__ == "__main__":
+            with manyhands.Pool(1):
+                pass  # starting a process sets the platform's own method, which nobody chose
+            print(manyhands.get_start_method(), manyhands.get_start_method(allow_none=True))
+            manyhands.set_start_method("spawn")
+            print(multiprocessing.get_start_method())
+            try:
+                manyhands.set_start_method("fork")
+            except RuntimeError as error:
+                print(error)
+            multiprocessing.set_start_method("forkserver", force=True)
+            print(manyhands.get_start_method())
+            manyhands.set_start_method("fork", force=True)
+            with manyhands.Pool(1) as pool:
+                print(pool.apply(parent) == os.getpid(), multiprocessing.get_start_method())
+            multiprocessing.set_start_method("spawn", force=True)
+            with manyhands.Pool(1) as pool:
+                print(manyhands.get_start_method(), pool.apply(parent) == os.getpid())
+        """
+    )
+    assert script.out.splitlines() == [
+        "forkserver None",
+        "spawn",
+        "context has already been set",
+        "forkserver",
+        "True fork",
+        "spawn True",
+    ]
+
+
+def test_workers_have_the_environment_as_it_was_when_their_pool_was_made(context, monkeypatch):
+    monkeypatch.setenv("MANYHANDS_GONE", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with context.Pool(1):
+        pass  # a fork server has started
+    monkeypatch.setenv("MANYHANDS_NEW", "2")
+    monkeypatch.delenv("MANYHANDS_GONE")
+    names = ["MANYHANDS_NEW", "MANYHANDS_GONE", "OMP_NUM_THREADS"]
+    with context.Pool(1) as pool:
+        assert pool.map(os.getenv, names) == ["2", None, "1"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with context.Pool(1) as pool:
+        assert pool.map(os.getenv, names) == ["2", None, "3"]
+
+
+def test_every_name_of_multiprocessing_is_there():
+    # `reducer` is a hook of multiprocessing itself.
+    assert set(multiprocessing.__all__) - {"reducer"} <= set(manyhands.__all__)
+    assert manyhands.current_process() is multiprocessing.current_process()
