@@ -21,6 +21,11 @@ class Queue(_native.Queue):
     def __new__(cls, maxsize=0, *, ctx=None):
         return super().__new__(cls, max(maxsize, 0))
 
+    def __init__(self, maxsize=0, *, ctx=None):
+        # Made by `__new__`, for those too that come from elsewhere: this tells the arguments, and takes
+        # them from a subclass.
+        pass
+
     def put_nowait(self, obj):
         """Puts an object if there is room now; else `queue.Full`."""
         return self.put(obj, False)
@@ -62,6 +67,9 @@ class SimpleQueue(_native.Queue):
 
     def __new__(cls, *, ctx=None):
         return super().__new__(cls, 0)
+
+    def __init__(self, *, ctx=None):
+        pass
 
     def put(self, obj):
         """Puts an object."""
