@@ -3,6 +3,7 @@
 import inspect
 import multiprocessing
 import multiprocessing.resource_sharer
+import operator
 import os
 import queue
 import signal
@@ -228,3 +229,8 @@ def test_queues_tell_their_arguments_and_take_them_from_a_subclass():
     q.put(1)
     assert q.full() and q.count == 0
     assert list(inspect.signature(Counted.__init__).parameters) == ["self", "maxsize"]
+
+
+def test_the_bound_of_a_queue_is_known_wherever_it_comes(pool):
+    assert manyhands.Queue()._maxsize == multiprocessing.Queue()._maxsize
+    assert pool.apply(operator.attrgetter("_maxsize"), (manyhands.JoinableQueue(5),)) == 5
