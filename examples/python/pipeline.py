@@ -1,10 +1,12 @@
 """One large CSV file through a producer, workers and a writer. Usage: pipeline.py INPUT OUTPUT
 
-The queues are bounded, so memory stays small; chunks are numbered, so the order is kept. `clean_large.py` does the same in one call.
+The queues are bounded, so memory stays small; chunks are numbered, so the order is kept. If one process
+fails, all end. `clean_large.py` does the same in one call.
 """
 
 import csv
 import sys
+from multiprocessing.connection import wait
 
 from manyhands import Process, Queue, cpu_count
 
@@ -61,6 +63,13 @@ if __name__ == "__main__":
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    while not any(process.exitcode for process in processes) and (
+        running := [process for process in processes if process.exitcode is None]
+    ):
+        wait([process.sentinel for process in running])
+    if any(process.exitcode for process in processes):
+        # It has said why. The others may wait for it, or for room in its queue.
+        for process in processes:
+            process.kill()
+        sys.exit(f"{outfile} is not complete")
     print(f"{outfile} written")

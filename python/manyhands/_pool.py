@@ -394,9 +394,10 @@ class MapResult(AsyncResult):
         self, pool, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
     ):
         self._begin(pool, callback, error_callback)
+        self._chunksize = max(chunksize, 1)
+        self._count, self._shown = len(items), 0
         if len(items) == 0:
             return self._finish(True, [])
-        self._count, self._shown = len(items), 0
         if progress:
             self._bar = bar(self._count)
         try:
@@ -416,6 +417,13 @@ class MapResult(AsyncResult):
                 feeder.start()
         except Exception as error:
             self._fail(error)
+
+    @property
+    def _number_left(self):
+        # As many chunks as what is left would be, which programs that show progress look at.
+        task = self._task
+        done = self._count if task is None else min(task.done_items(), self._count)
+        return -(-(self._count - done) // self._chunksize)
 
     def _add(self, task):
         try:

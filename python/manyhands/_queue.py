@@ -10,6 +10,9 @@ from multiprocessing import reduction
 
 from manyhands import _native
 
+#: The bound of a queue without one, as `multiprocessing` has it.
+_UNBOUNDED = 2**31 - 1
+
 
 class Queue(_native.Queue):
     """A first-in first-out queue between processes, of at most `maxsize` objects (0: no bound but
@@ -19,7 +22,12 @@ class Queue(_native.Queue):
     """
 
     def __new__(cls, maxsize=0, *, ctx=None):
-        return super().__new__(cls, max(maxsize, 0))
+        return _bounded(super().__new__(cls, max(maxsize, 0)), maxsize)
+
+    def __init__(self, maxsize=0, *, ctx=None):
+        # Made by `__new__`, for those too that come from elsewhere: this tells the arguments, and takes
+        # them from a subclass.
+        pass
 
     def put_nowait(self, obj):
         """Puts an object if there is room now; else `queue.Full`."""
@@ -36,10 +44,10 @@ class Queue(_native.Queue):
         """Does nothing: there is no thread that a process would wait for."""
 
     def __reduce__(self):
-        return _of_descriptor, (type(self), reduction.DupFd(self.fileno()))
+        return _of_descriptor, (type(self), reduction.DupFd(self.fileno()), self._maxsize)
 
     def _reduce_by_memory(self):
-        return _of_memory, (type(self), pickle.PickleBuffer(self.memory()))
+        return _of_memory, (type(self), pickle.PickleBuffer(self.memory()), self._maxsize)
 
     def __repr__(self):
         return f"<{type(self).__module__}.{type(self).__qualname__} of {self.qsize()} at {id(self):#x}>"
@@ -61,7 +69,10 @@ class SimpleQueue(_native.Queue):
     """A queue without bound: `put`, `get` and `empty`."""
 
     def __new__(cls, *, ctx=None):
-        return super().__new__(cls, 0)
+        return _bounded(super().__new__(cls, 0), 0)
+
+    def __init__(self, *, ctx=None):
+        pass
 
     def put(self, obj):
         """Puts an object."""
@@ -82,9 +93,15 @@ class SimpleQueue(_native.Queue):
     __class_getitem__ = classmethod(types.GenericAlias)
 
 
-def _of_descriptor(kind, descriptor):
-    return _native.Queue.__new__(kind, 0, descriptor.detach())
+def _of_descriptor(kind, descriptor, maxsize):
+    return _bounded(_native.Queue.__new__(kind, 0, descriptor.detach()), maxsize)
 
 
-def _of_memory(kind, memory):
-    return _native.Queue.__new__(kind, 0, None, memory)
+def _of_memory(kind, memory, maxsize):
+    return _bounded(_native.Queue.__new__(kind, 0, None, memory), maxsize)
+
+
+def _bounded(queue, maxsize):
+    """The queue, which says its bound as the standard library's does, where programs look for it."""
+    queue._maxsize = maxsize if maxsize > 0 else _UNBOUNDED
+    return queue

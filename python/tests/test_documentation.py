@@ -116,6 +116,14 @@ def test_pipeline(large, tmp_path):
     assert read(out) == answer(values)
 
 
+def test_a_pipeline_that_cannot_read_or_write_ends_with_the_error(large, tmp_path):
+    program, out = ROOT / "examples/python/pipeline.py", tmp_path / "out.csv"
+    for arguments, missing in (((tmp_path / "none.csv", out), "none.csv"), ((large[0], tmp_path / "none" / "out.csv"), "none/out.csv")):
+        result = subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True, timeout=100)
+        assert result.returncode == 1 and "FileNotFoundError" in result.stderr and missing in result.stderr
+        assert result.stdout == "" and "is not complete" in result.stderr
+
+
 def test_clean_large(large, tmp_path):
     path, values = large
     out = tmp_path / "out.csv"

@@ -77,6 +77,18 @@ def test_only_what_is_late_fails(pool, tmp_path):
     assert list(results) == [None, None]
 
 
+def test_an_endless_deadline_for_one_call_lifts_the_pools(tmp_path):
+    late, go = tmp_path / "late", tmp_path / "go"
+    with Pool(2, deadline=0.2) as pool:
+        free = pool.apply_async(tasks.wait_for, (go, "done"), deadline=float("inf"))
+        with pytest.raises(DeadlineExceeded):
+            pool.apply(tasks.wait_for, (late,))
+        with pytest.raises(DeadlineExceeded):
+            pool.apply(tasks.wait_for, (late,))
+        go.touch()
+        assert free.get() == "done"
+
+
 def test_a_deadline_counts_from_the_beginning_of_the_task_not_from_its_submission(tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     with ProcessPoolExecutor(1) as executor:

@@ -421,3 +421,15 @@ def test_every_name_of_multiprocessing_is_there():
     # `reducer` is a hook of multiprocessing itself.
     assert set(multiprocessing.__all__) - {"reducer"} <= set(manyhands.__all__)
     assert manyhands.current_process() is multiprocessing.current_process()
+
+
+def test_a_map_tells_how_many_chunks_are_left(pool, tmp_path):
+    go = tmp_path / "go"
+    result = pool.map_async(tasks.wait_for, [go] * 6, chunksize=2)
+    assert (result._number_left, result._chunksize) == (3, 2)
+    go.touch()
+    result.wait()
+    assert result._number_left == 0
+    assert pool.map_async(tasks.square, [])._number_left == 0
+    half = pool.map_async(tasks.wait_for, [go, tmp_path / "never"], chunksize=1)
+    wait_until(lambda: half._number_left == 1)

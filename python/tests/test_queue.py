@@ -1,7 +1,9 @@
 """Queues: every kind of object, both ends in any process, the standard library's exceptions, deaths."""
 
+import inspect
 import multiprocessing
 import multiprocessing.resource_sharer
+import operator
 import os
 import queue
 import signal
@@ -211,3 +213,24 @@ def test_queues_and_locks_travel_through_queues():
     assert inner.get() == 5
     with lock:
         pass
+
+
+def test_queues_tell_their_arguments_and_take_them_from_a_subclass():
+    assert str(inspect.signature(manyhands.Queue)) == "(maxsize=0, *, ctx=None)"
+    assert str(inspect.signature(manyhands.JoinableQueue)) == "(maxsize=0, *, ctx=None)"
+    assert str(inspect.signature(manyhands.SimpleQueue)) == "(*, ctx=None)"
+
+    class Counted(manyhands.Queue):
+        def __init__(self, maxsize=0):
+            super().__init__(maxsize, ctx=multiprocessing.get_context("spawn"))
+            self.count = 0
+
+    q = Counted(1)
+    q.put(1)
+    assert q.full() and q.count == 0
+    assert list(inspect.signature(Counted.__init__).parameters) == ["self", "maxsize"]
+
+
+def test_the_bound_of_a_queue_is_known_wherever_it_comes(pool):
+    assert manyhands.Queue()._maxsize == multiprocessing.Queue()._maxsize
+    assert pool.apply(operator.attrgetter("_maxsize"), (manyhands.JoinableQueue(5),)) == 5
