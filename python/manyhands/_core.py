@@ -143,8 +143,7 @@ class Core:
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
         data, memories = dumps(arguments)
-        if told is not None and self._thread is None:
-            self._start_thread()
+        self._begin(told)
         return self.native.submit(
             self.blob(function),
             data,
@@ -158,8 +157,7 @@ class Core:
     def gather(self, function, deadline, retries, *, ordered, told=None):
         """Tasks of one function. The thread calls `told.ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
-        if told is not None and self._thread is None:
-            self._start_thread()
+        self._begin(told)
         return self.native.gather(
             self.blob(function),
             self.deadline if deadline is None else deadline,
@@ -167,6 +165,13 @@ class Core:
             ordered,
             told,
         )
+
+    def _begin(self, told):
+        if told is not None and self._thread is None:
+            self._start_thread()
+        # Whoever broke it may not have come to ending it.
+        if self.broken is not None:
+            raise self.broken
 
     def thread(self):
         """The thread, which ends when the pool has; None if none can be started."""

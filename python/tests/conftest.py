@@ -16,6 +16,14 @@ try:
 except ImportError:
     pass
 
+try:
+    import tqdm
+except ImportError:
+    pass
+else:
+    # Else it keeps a thread.
+    tqdm.tqdm.monitor_interval = 0
+
 # Descriptors that the standard library opens once and keeps: its forkserver's, its resource tracker's.
 TOLERANCE = 4
 
