@@ -9,14 +9,16 @@ What is imported here is loaded when it is first used, so that workers start qui
 """
 
 import importlib
-import typing
 
 # Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
 from multiprocessing import util as _util  # noqa: F401
 
 from manyhands import _native
 
-if typing.TYPE_CHECKING:
+#: What type checkers take for true; importing `typing` would take longer than all else.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
     from multiprocessing import (
         AuthenticationError,

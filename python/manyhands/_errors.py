@@ -14,8 +14,12 @@
 
 import multiprocessing
 import re
-import typing
 from concurrent.futures.process import BrokenProcessPool
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ManyhandsError(Exception):
@@ -81,7 +85,7 @@ class CleanError(ManyhandsError):
     """A clean job could not go on, or some of its files failed. What was complete stays."""
 
     #: The `Report` with what failed, if the job came to its end.
-    report: typing.Any = None
+    report: "Any" = None
 
 
 _CLASSES = {

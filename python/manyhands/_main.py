@@ -11,7 +11,6 @@ and a global that changed in the parent travels again.
 """
 
 import functools
-import hashlib
 import itertools
 import linecache
 import pickle
@@ -45,6 +44,13 @@ def namespace():
     return sys.modules["__main__"].__dict__
 
 
+def _digest(data):
+    # Imported when it is first needed: most workers never do.
+    import hashlib
+
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
 class Definition:
     """A name of `__main__` and its value, as bytes; and how to see whether it has changed."""
 
@@ -58,7 +64,7 @@ class Definition:
             # Not worth hashing: another object is another value.
             self.digest = f"{id(self)}-{next(self._numbers)}".encode()
         else:
-            self.digest = hashlib.blake2b(self.data, digest_size=16).digest()
+            self.digest = _digest(self.data)
         self._mark = _mark(value)
         self._watched = not isinstance(
             value, (*_UNCHANGING, types.FunctionType, type)
@@ -94,7 +100,7 @@ class _Source:
     def __init__(self, file):
         self.name = _SOURCE + file
         self.data = pickle.dumps(linecache.cache[file][2], 5)
-        self.digest = hashlib.blake2b(self.data, digest_size=16).digest()
+        self.digest = _digest(self.data)
 
     def is_current(self, values):
         return True
