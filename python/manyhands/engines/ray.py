@@ -11,7 +11,7 @@ def connect(url, address, options):
     connected = ray.is_initialized()
     if not connected:
         try:
-            ray.init(url if address else "auto", **options)
+            _connect(url if address else "auto", options)
         except ConnectionError as error:
             raise ConnectionError(
                 f"no Ray cluster answers at {url!r}: {error}; start one with `ray start --head`"
@@ -20,6 +20,19 @@ def connect(url, address, options):
             # The client's part of Ray has requirements of its own.
             raise ImportError(f"{url!r} needs {error.name}: pip install 'manyhands[ray]'", name=error.name) from error
     return RayExecutor(not connected)
+
+
+def _connect(address, options, attempts=3):
+    """Connects, again if the cluster's server for this client died at its start.
+
+    It is forked from a process of gRPC's threads, which some of them do not survive: ray-project/ray#63202.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return ray.init(address, **options)
+        except ConnectionAbortedError:
+            if attempt == attempts:
+                raise
 
 
 class RayExecutor(EngineExecutor):

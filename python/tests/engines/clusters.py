@@ -115,12 +115,17 @@ def dask(stack, name, folder):
 def ray(stack, name, folder):
     # "ray" finds the cluster of this machine by a file there.
     os.environ.update(RAY_TMPDIR=str(folder), RAY_USAGE_STATS_ENABLED="0", RAY_ADDRESS="")
+    # Servers of Ray's clients are forked beside gRPC's threads: its handlers of forks abort some of them
+    # (ray-project/ray#63202).
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     port, client = free_port(), free_port()
+    log = folder / f"{name}.log"
     start(
-        stack, folder / "ray.log", Path(sys.executable).with_name("ray"), "start", "--head", "--block",
+        stack, log, Path(sys.executable).with_name("ray"), "start", "--head", "--block",
         "--node-ip-address", HERE, "--port", port, "--ray-client-server-port", client, "--num-cpus", 2,
         "--include-dashboard", "false", "--object-store-memory", 100 << 20, "--temp-dir", folder,
-        wait=lambda: answers(client),
+        # The clients' server answers before there is a node.
+        wait=lambda: answers(client) and b"Ray runtime started" in log.read_bytes(),
     )
     return Cluster(name, f"ray://{HERE}:{client}" if name == "ray-client" else "ray")
 

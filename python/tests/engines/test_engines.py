@@ -172,3 +172,28 @@ def test_a_cluster_that_does_not_answer_is_told_of(run_script, engine, tmp_path)
         environment={"RAY_TMPDIR": str(tmp_path), "RAY_ADDRESS": ""},
     )
     assert url in script.out
+
+
+@pytest.mark.skipif("ray-client" not in INSTALLED, reason="Ray is not installed")
+def test_a_server_of_rays_that_dies_at_its_start_is_asked_for_again(monkeypatch):
+    import ray
+    from manyhands.engines.ray import connect
+
+    outcomes = []
+
+    def init(address, **options):
+        outcomes.append((address, options))
+        if len(outcomes) < last:
+            raise ConnectionAbortedError("Starting Ray client server failed")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    last = 3
+    connect("ray://here:1", "here:1", {"namespace": "a"})
+    assert outcomes == [("ray://here:1", {"namespace": "a"})] * 3
+    outcomes.clear()
+    last = 4
+    with pytest.raises(ConnectionError, match="server failed"):
+        connect("ray://here:1", "here:1", {})
+    assert len(outcomes) == 3
