@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use manyhands::clean::{Clean, CleanError, FileReport, Options, Output, Recipe, Report};
+use manyhands::clean::{
+    Clean, CleanError, FileReport, Options, Output, Recipe, RemoteWorkers, Report, clean_chunks,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{children, is_alive};
 use tempfile::TempDir;
@@ -29,6 +32,9 @@ fn main() -> ExitCode {
         files_without_headers_are_joined_at_line_ends,
         an_input_of_nothing_has_an_output_of_nothing,
         rejects_of_one_output_are_kept_apart_by_input,
+        workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end,
+        a_part_that_no_worker_elsewhere_does_costs_its_file_only,
+        a_compressed_file_is_not_cut_for_workers_elsewhere,
     ])
 }
 
@@ -405,4 +411,92 @@ fn rejects_of_one_output_are_kept_apart_by_input() {
     assert_eq!(rejects, [first.to_str(), None, third.to_str()]);
     assert!(fs::read_to_string(first).unwrap().ends_with("not a number,x\n"));
     assert!(fs::read_to_string(third).unwrap().ends_with("not a number,y\n"));
+}
+
+/// Workers that are "elsewhere": they know of a job what it sends them, do their work when they are
+/// asked, the last that came first, and lose some.
+#[derive(Default)]
+struct Elsewhere {
+    count: usize,
+    work: Vec<(usize, Vec<u8>)>,
+    /// Losses of work that has these bytes in it.
+    loses: Option<&'static [u8]>,
+    done: usize,
+}
+
+impl RemoteWorkers for Elsewhere {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn submit(&mut self, number: usize, work: Vec<u8>) -> Result<(), String> {
+        self.work.push((number, work));
+        Ok(())
+    }
+
+    fn next(&mut self, _: Duration) -> Option<(usize, Result<Vec<u8>, String>)> {
+        let (number, work) = self.work.pop()?;
+        self.done += 1;
+        if self.loses.is_some_and(|bytes| work.windows(bytes.len()).any(|some| some == bytes)) {
+            return Some((number, Err("the worker died".to_owned())));
+        }
+        Some((number, clean_chunks(&work)))
+    }
+}
+
+fn workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end() {
+    let place = Place::new();
+    let input = place.write("in.csv", &dirty_rows(600));
+    let output = place.path("out.csv");
+    for recipe in [ARTICLE, THOROUGH] {
+        let here = job(&input, &output, recipe, options(2, 1 << 20)).run(on).unwrap();
+        let expected = results(&output, &here);
+        for (count, chunk_bytes) in [(1, 64), (3, 333), (2, 1 << 20)] {
+            let mut elsewhere = Elsewhere { count, ..Elsewhere::default() };
+            let clean = job(&input, &output, recipe, options(1, chunk_bytes));
+            let report = clean.run_on(&mut elsewhere, on).unwrap();
+            assert!(results(&output, &report) == expected, "{count}, chunks of {chunk_bytes}");
+            assert!(elsewhere.done > 0 && elsewhere.work.is_empty());
+            assert_eq!(workers(), [0; 0]);
+        }
+    }
+}
+
+fn a_part_that_no_worker_elsewhere_does_costs_its_file_only() {
+    let place = Place::new();
+    for name in ["a.csv", "bad.csv", "c.csv", "empty.csv"] {
+        place.write(name, if name == "empty.csv" { b"" } else { b"n,value\n1,2\n3,4\n" });
+    }
+    let output = Output::Directory(place.path("out"), "{name}".to_owned());
+    let recipe = Recipe::from_toml(ARTICLE).unwrap();
+    let clean = Clean::new([place.path("*.csv")], output).recipe(recipe).options(options(2, 4));
+    let mut elsewhere = Elsewhere { count: 2, loses: Some(b"bad.csv"), ..Elsewhere::default() };
+    let report = clean.run_on(&mut elsewhere, on).unwrap();
+    let errors: Vec<_> = report.files.iter().map(|file| file.error.as_deref()).collect();
+    assert_eq!(errors, [None, Some("its chunk 1 was lost: the worker died"), None, None]);
+    assert_eq!(outputs(&place.path("out")), ["a.csv", "c.csv", "empty.csv"]);
+    assert_eq!(fs::read_to_string(place.path("out/c.csv")).unwrap().lines().count(), 3);
+}
+
+fn a_compressed_file_is_not_cut_for_workers_elsewhere() {
+    let place = Place::new();
+    const GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const ZSTD: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
+    for (name, bytes, can) in [
+        ("a.csv", &b"a,b\n"[..], true),
+        ("empty.csv", b"", true),
+        ("a.csv.gz", &GZIP, false),
+        ("archive.csv", &ZSTD, false),
+        ("utf16.csv", b"\xff\xfea\0,\0b\0\n\0", false),
+    ] {
+        let input = place.write(name, bytes);
+        let clean = job(&input, &place.path("out.csv"), ARTICLE, options(1, 64));
+        assert_eq!(clean.can_be_cut(&input).unwrap(), can, "{name}");
+        let mut elsewhere = Elsewhere { count: 1, ..Elsewhere::default() };
+        let report = clean.run_on(&mut elsewhere, on).unwrap();
+        let error = report.files[0].error.clone().unwrap_or_default();
+        assert_eq!(error.contains("are cut for remote workers"), !can, "{name}: {error}");
+    }
+    let clean = job(&place.path("none.csv"), &place.path("out.csv"), ARTICLE, options(1, 64));
+    assert!(!clean.can_be_cut(&place.path("none.csv")).unwrap());
 }

@@ -42,6 +42,13 @@ enum Bytes {
     Block(Received),
 }
 
+/// A result that came in another way than through the pool.
+impl From<Vec<u8>> for Reply {
+    fn from(bytes: Vec<u8>) -> Self {
+        Reply::inline(bytes, Vec::new())
+    }
+}
+
 impl Reply {
     pub(crate) fn inline(bytes: Vec<u8>, handles: Vec<Arc<Segment>>) -> Self {
         Reply { bytes: Bytes::Inline(bytes), handles }

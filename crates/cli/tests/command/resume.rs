@@ -70,6 +70,17 @@ fn what_was_changed_is_told_and_made_again_by_force_only() {
 }
 
 #[test]
+fn an_input_that_was_spooled_is_known_again() {
+    let text = "v\n".to_owned() + &"123456\n".repeat(400_000);
+    let utf16: Vec<u8> =
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let dir = Dir::new().file("a.csv", utf16);
+    let job = "a.csv -o out/ --derive share=v/sum(v)";
+    dir.clean(job).done();
+    dir.clean(&format!("{job} --resume")).done().says("1 file (1 done before)");
+}
+
+#[test]
 fn one_output_cannot_be_resumed() {
     let dir = three();
     for line in ["a.csv -o one.csv", "a.csv c.csv -o all.csv --concat", "a.csv -o -"] {

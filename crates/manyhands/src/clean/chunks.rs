@@ -52,6 +52,8 @@ pub(super) struct Chunks {
     /// How much was in the shared output before this file.
     pub(super) began_at: Option<u64>,
     pub(super) passes_done: u64,
+    /// How many of its bytes are in the progress.
+    pub(super) told: u64,
     pub(super) shared: bool,
     /// Of the input as far as its chunks were accepted, if it is wanted.
     pub(super) sum: Sum,
@@ -66,7 +68,7 @@ pub(super) enum Source {
         size: u64,
         /// How many bytes the input has, which is more or less than `size` if it was spooled.
         read: u64,
-        _spool: Option<File>,
+        spool: Option<File>,
     },
     Stream(Box<Streaming>),
 }
@@ -186,12 +188,7 @@ impl Chunks {
                     }
                 };
                 watch.progress.rows += self.course.rows_seen() - rows;
-                if let Source::File { chunk_bytes, size, .. } = &self.source {
-                    let done = chunk_bytes.min(size) / (self.plan.passes() as u64).max(1);
-                    let progress = &mut watch.progress;
-                    progress.bytes_done =
-                        (progress.bytes_done + done).min(progress.bytes.max(done));
-                }
+                self.tell(self.course.next_chunk() as u64, watch);
                 if !last {
                     continue;
                 }
@@ -214,13 +211,17 @@ impl Chunks {
                 }
                 let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
                 sink.write_block(&reply, 0..len, &block, watch)?;
-                self.sum = self.sum.then(block.input);
+                // The chunks of a spooled input are not as it was read.
+                if let Source::File { spool: None, .. } = &self.source {
+                    self.sum = self.sum.then(block.input);
+                }
             }
             if !self.is_pass_done() {
                 return Ok(false);
             }
             self.passes_done += 1;
             if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
+                self.tell(u64::MAX, watch);
                 self.begin(shared, target, shared_names, watch)?;
                 return Ok(true);
             }
@@ -229,6 +230,17 @@ impl Chunks {
                 return Ok(false);
             }
         }
+    }
+
+    /// Tells how much of a file is done, with so many chunks in this pass.
+    fn tell(&mut self, chunks_done: u64, watch: &mut Watch) {
+        let Source::File { chunks, read, .. } = &self.source else { return };
+        let chunks = *chunks as u64;
+        let all = chunks * (self.plan.passes() as u64).max(1);
+        let done = chunks_done.saturating_add(chunks * self.passes_done).min(all);
+        let told = (u128::from(*read) * u128::from(done) / u128::from(all.max(1))) as u64;
+        watch.progress.bytes_done += told.saturating_sub(self.told);
+        self.told = told;
     }
 
     /// The sink, with the header in it.

@@ -1,6 +1,7 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
 mod chunks;
+mod crew;
 mod inputs;
 mod manifest;
 mod output;
@@ -18,9 +19,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use crew::{RemoteWorkers, clean_chunks};
 pub use manyhands_csv::report::{Cells, FileReport, SetAside};
 pub use manyhands_csv::{Dialect, FunctionInfo, functions, recipe};
 pub use recipe::Recipe;
@@ -267,7 +269,32 @@ impl Clean {
         &self,
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Report, CleanError> {
-        run::run(self, &mut observe)
+        run::run(self, None, &mut observe)
+    }
+
+    /// As [`run`](Self::run), with chunks of the files cleaned by remote workers; what comes of them
+    /// passes through this process, which writes it. The outputs are those of `run`, byte for byte.
+    /// Inputs are files that [`can_be_cut`](Self::can_be_cut); another fails. Up to 32 MiB for each
+    /// worker are kept here until it is their turn.
+    ///
+    /// # Errors
+    /// See [`CleanError`]; `Failed` if the workers take nothing any more.
+    pub fn run_on(
+        &self,
+        workers: &mut dyn RemoteWorkers,
+        mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Report, CleanError> {
+        run::run(self, Some(workers), &mut observe)
+    }
+
+    /// Whether an input can be cut into chunks where it is: it is a regular file that can be read,
+    /// neither compressed nor to be decoded.
+    ///
+    /// # Errors
+    /// See [`CleanError`].
+    pub fn can_be_cut(&self, input: &Path) -> Result<bool, CleanError> {
+        let reading = read::Reading::new(&self.options).map_err(CleanError::Usage)?;
+        Ok(read::is_as_it_is(&reading, input).unwrap_or(false))
     }
 
     /// Each input and its output, by name; all that can be found wrong before any work is.

@@ -166,6 +166,20 @@ impl Decoding {
 /// So many first bytes tell an archive, or a byte order mark.
 const ENOUGH: usize = 4;
 
+/// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
+pub(super) fn is_as_it_is(reading: &Reading, path: &Path) -> io::Result<bool> {
+    // What is no regular file may block, or give its bytes once only.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut stream = Stream::new(File::open(path)?, &path.display().to_string());
+    let mut bytes = Vec::new();
+    while bytes.is_empty() && !stream.at_end {
+        stream.read(reading, &mut bytes)?;
+    }
+    Ok(stream.is_as_it_is())
+}
+
 /// An input that is read in sequence, unpacked and decoded if it must be.
 pub(super) struct Stream {
     file: File,

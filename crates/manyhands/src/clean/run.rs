@@ -9,7 +9,7 @@
 //! One thread does all of this; it only waits for workers, for a stream, and for what it writes to.
 //! In a job with one output for all, only the first of the active files may write.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,9 +19,10 @@ use std::time::Instant;
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, find_head};
-use manyhands_pool::{AsCompleted, Reply};
+use manyhands_pool::Reply;
 
 use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
+use super::crew::{Crew, RemoteWorkers};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
 use super::output::{Draft, Existing, Sink, WriteError, told};
@@ -36,16 +37,17 @@ use super::work::{
     WholeWork, check_rejects, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Output, Progress, Report};
-use crate::Pool;
-
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = 4;
 /// So many times bigger a compressed file is taken to be.
 const PACKED: u64 = 8;
-/// How often a chunk may be lost with its worker before its file fails.
-const ATTEMPTS: u32 = 5;
 
-pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanError> {
+/// Does a job, with processes of this machine or with remote workers.
+pub(super) fn run(
+    job: &Clean,
+    remote: Option<&mut dyn RemoteWorkers>,
+    observe: &mut Observer,
+) -> Result<Report, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
@@ -55,7 +57,7 @@ pub(super) fn run(job: &Clean, observe: &mut Observer) -> Result<Report, CleanEr
         Output::File(path) => inputs::is_device(path),
         _ => true,
     };
-    let worked = work_through(job, reading, routes, shared, observe)?;
+    let worked = work_through(job, reading, routes, shared, remote, observe)?;
     let (files, resumed) = (worked.files, worked.resumed);
     Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
 }
@@ -72,7 +74,7 @@ pub(super) fn look(
         return Err(CleanError::Usage(message.to_owned()));
     }
     let routes = inputs::route_to_types(inputs);
-    let worked = work_through(job, reading, routes, true, observe)?;
+    let worked = work_through(job, reading, routes, true, None, observe)?;
     let proposed =
         worked.possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
     Ok(proposed.flatten().collect())
@@ -92,6 +94,7 @@ fn work_through(
     reading: Reading,
     routes: Vec<Route>,
     shared: bool,
+    remote: Option<&mut dyn RemoteWorkers>,
     observe: &mut Observer,
 ) -> Result<Worked, CleanError> {
     let now = super::now();
@@ -102,8 +105,13 @@ fn work_through(
         _ => None,
     };
     let workers = job.options.workers.max(1);
-    let pool = Pool::builder().workers(workers).build();
-    let pool = pool.map_err(|error| failed(format!("cannot start workers: {error}")))?;
+    let crew = match remote {
+        Some(remote) => {
+            let factor = routes.first().map_or(1, |route| route.format.chunk_factor());
+            Crew::afar(remote, job.options.chunk_bytes * factor)
+        }
+        None => Crew::here(workers)?,
+    };
     let sizes = routes.iter().map(|route| match &route.input {
         Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
         Input::Stdin => None,
@@ -132,7 +140,7 @@ fn work_through(
     };
     let mut runner = Runner {
         job,
-        pool: &pool,
+        crew,
         recipe_hash: recipe_hash(job, &reading),
         reading: reading.clone(),
         prepared,
@@ -148,8 +156,6 @@ fn work_through(
         secret,
         now,
         workers,
-        completed: AsCompleted::default(),
-        under_way: HashMap::new(),
         reports: vec![FileReport::default(); routes.len()],
         resumed: Vec::new(),
         watch,
@@ -164,17 +170,17 @@ fn work_through(
     };
     let result = runner.run();
     // Whoever still works must end before the drafts go, or would make them anew.
-    if result.is_err() || !runner.under_way.is_empty() {
-        pool.terminate();
+    if result.is_err() || runner.crew.under_way() > 0 {
+        runner.crew.terminate();
     }
     result?;
-    let Runner { reports, mut resumed, sink, shared_good, mut watch, .. } = runner;
+    let Runner { crew, reports, mut resumed, sink, shared_good, mut watch, .. } = runner;
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     if let Some(sink) = sink.filter(|_| shared_good > 0) {
         possible = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?.possible;
     }
-    pool.shutdown();
+    crew.shutdown();
     Ok(Worked { files: reports, resumed, possible })
 }
 
@@ -205,16 +211,13 @@ fn secret() -> (u64, u64) {
 
 struct Runner<'a> {
     job: &'a Clean,
-    pool: &'a Pool,
+    crew: Crew<'a>,
     reading: Reading,
     prepared: Prepared,
     whole: WholeContext,
     secret: (u64, u64),
     now: i64,
     workers: usize,
-    completed: AsCompleted,
-    /// What the futures are of: the file's number and, of a big one, the chunk's.
-    under_way: HashMap<usize, (usize, usize)>,
     /// Files that were not begun.
     routes: VecDeque<(usize, Route)>,
     active: VecDeque<Active>,
@@ -288,16 +291,14 @@ impl Runner<'_> {
 
     fn work_off(&mut self) -> Result<(), Stop> {
         loop {
-            while self.under_way.len() < 2 * self.workers && self.submit_next()? {}
+            while self.crew.under_way() < self.crew.window() && self.submit_next()? {}
             if self.active.is_empty() && self.routes.is_empty() {
                 return Ok(());
             }
-            if self.under_way.is_empty() {
+            if self.crew.under_way() == 0 {
                 // Only a stream that has nothing to read leaves nothing to wait for.
                 self.wait_for_stream();
-            } else if let Some((id, future)) = self.completed.next_timeout(TICK) {
-                let (number, chunk) = self.under_way.remove(&id).unwrap_or_default();
-                let reply = future.wait();
+            } else if let Some(((number, chunk), reply)) = self.crew.next(TICK)? {
                 self.take(number, chunk, reply)?;
             }
             self.watch.tick()?;
@@ -352,11 +353,11 @@ impl Runner<'_> {
             },
             Input::Stdin => None,
         };
-        if size.is_none() && !self.under_way.is_empty() {
+        if size.is_none() && self.crew.under_way() > 0 {
             // It may have nothing to read for long, and what is under way is to be written.
             return Ok(false);
         }
-        let whole = size.filter(|size| *size <= self.whole_bytes(&route));
+        let whole = size.filter(|size| !self.crew.is_afar() && *size <= self.whole_bytes(&route));
         if whole.is_none() && self.sink.is_some() && !self.active.is_empty() {
             return Ok(false);
         }
@@ -535,6 +536,10 @@ impl Runner<'_> {
                 HeadFound::More => wanted = 2 * buffer.len().max(SNIFFED),
             }
         };
+        if self.crew.is_afar() && !(size.is_some() && stream.is_as_it_is()) {
+            let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
+            return Err(message.to_owned().into());
+        }
         let header = buffer[head.header.clone()].to_vec();
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
         let prepared = match header.is_empty() && stream.at_end {
@@ -559,8 +564,12 @@ impl Runner<'_> {
             // Workers do the rest, chunk by chunk.
             sum = Sum::of(&buffer[..head.data]);
             let chunk_bytes = chunk_bytes as u64;
-            let source = Source::File { chunk_bytes, chunks, size, read: size, _spool: None };
-            (source, Some(ChunkFile { path: path.clone(), stamp: Stamp::of(&metadata) }))
+            let source = Source::File { chunk_bytes, chunks, size, read: size, spool: None };
+            let mut stamp = Stamp::of(&metadata);
+            if self.crew.is_afar() {
+                stamp = stamp.of_any_machine();
+            }
+            (source, Some(ChunkFile { path: path.clone(), stamp }))
         } else if plan.passes() == 1 {
             buffer.drain(..head.data);
             let cutter = Cutter::new(&dialect);
@@ -577,7 +586,7 @@ impl Runner<'_> {
             let (size, chunks) = (stamp.size, evenly(stamp.size));
             sum = stream.sum.unwrap_or_default();
             let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
-            let source = Source::File { chunk_bytes, chunks, size, read, _spool: Some(spool) };
+            let source = Source::File { chunk_bytes, chunks, size, read, spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
         let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
@@ -604,6 +613,7 @@ impl Runner<'_> {
             header_line_end,
             began_at: None,
             passes_done: 0,
+            told: 0,
             shared: self.sink.is_some(),
             sum,
         })))
@@ -638,8 +648,7 @@ impl Runner<'_> {
     /// Submits the next work of one active file; false if it has none now.
     fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
         let active = &mut self.active[at];
-        let call = self.pool.call().retries(ATTEMPTS - 1);
-        let (future, chunk) = match &mut active.kind {
+        let submitted = match &mut active.kind {
             Kind::Whole { submitted: true, .. } => return Ok(false),
             Kind::Whole { submitted, output, rejects, .. } => {
                 *submitted = true;
@@ -652,18 +661,16 @@ impl Runner<'_> {
                     to_name: active.route.target_name(),
                     rejects_name: active.route.rejects_name(),
                 };
-                (call.submit_raw_with(&self.whole, work::whole, work), 0)
+                self.crew.whole(&self.whole, work, (active.number, 0))
             }
-            Kind::Chunks(chunks) => match chunks.step(2 * self.workers, &self.reading)? {
+            Kind::Chunks(chunks) => match chunks.step(self.crew.window(), &self.reading)? {
                 Step::Work(chunk, work) => {
-                    (call.submit_raw_with(&chunks.context, work::chunk, work), chunk)
+                    self.crew.chunk(&chunks.context, work, (active.number, chunk))
                 }
                 Step::Nothing => return self.finish_if_done(at),
             },
         };
-        let future =
-            future.map_err(|error| Fail::Job(CleanError::Failed(error.to_string()).into()))?;
-        self.under_way.insert(self.completed.add(future), (active_number(&self.active[at]), chunk));
+        submitted.map_err(|error| Fail::Job(error.into()))?;
         Ok(true)
     }
 
@@ -687,7 +694,7 @@ impl Runner<'_> {
         &mut self,
         number: usize,
         chunk: usize,
-        reply: crate::Result<Reply>,
+        reply: Result<Reply, String>,
     ) -> Result<(), Stop> {
         let Some((_, active)) = self.active(number) else {
             return Ok(()); // of a file that failed meanwhile
@@ -708,7 +715,7 @@ impl Runner<'_> {
                     Kind::Whole { .. } => "it".to_owned(),
                     Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
                 };
-                Err(Fail::File(format!("{lost} was tried {ATTEMPTS} times: {error}")))
+                Err(Fail::File(format!("{lost} {error}")))
             }
         };
         match taken {

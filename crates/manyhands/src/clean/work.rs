@@ -123,8 +123,9 @@ pub(super) struct ChunkFile {
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
+    /// Its device and number there; none if it is looked at from several machines, which may have
+    /// other ones.
+    place: Option<(u64, u64)>,
     pub(super) size: u64,
     modified: (i64, i64),
 }
@@ -132,11 +133,21 @@ pub(super) struct Stamp {
 impl Stamp {
     pub(super) fn of(metadata: &fs::Metadata) -> Stamp {
         Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            place: Some((metadata.dev(), metadata.ino())),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
+    }
+
+    /// What is the same on all machines that see the file.
+    pub(super) fn of_any_machine(self) -> Stamp {
+        Stamp { place: None, ..self }
+    }
+
+    /// Whether this is still what a file's metadata show.
+    fn is_of(&self, metadata: &fs::Metadata) -> bool {
+        let now = Stamp::of(metadata);
+        *self == if self.place.is_some() { now } else { now.of_any_machine() }
     }
 }
 
@@ -448,7 +459,7 @@ fn read_chunk<'a>(
     let wrong = |error: io::Error| format!("cannot read it: {error}");
     let file = File::open(&source.path).map_err(wrong)?;
     let changed = || "it was changed while it was read".to_owned();
-    if Stamp::of(&file.metadata().map_err(wrong)?) != source.stamp {
+    if !source.stamp.is_of(&file.metadata().map_err(wrong)?) {
         return Err(changed());
     }
     // One byte before the chunk shows how it probably begins.
