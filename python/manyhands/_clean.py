@@ -113,8 +113,8 @@ def clean(
     engine : str or Executor, optional
         The URL of a cluster (see `executor`), or an executor: its workers clean the files, some at a time, and
         must see inputs and outputs under the same paths, which are made absolute. `workers` is then for each of
-        them: without, what is left of the cluster's workers if there are fewer files. One big file is one
-        machine's work.
+        them: without, what is left of the cluster's workers if there are fewer files. A file that is more than
+        a worker's share is cut, and its output passes through this process.
 
     Returns
     -------
@@ -186,7 +186,8 @@ def _clean_over(
 ) -> str:
     from manyhands._engine_clean import clean_over
 
-    steps = clean_over(engine, _native.clean_files(inputs, output, recipe, keywords), recipe, keywords)
+    files, name = _native.clean_files(inputs, output, recipe, keywords)
+    steps = clean_over(engine, files, recipe, {**keywords, "name": name})
     try:
         while True:
             state = next(steps)

@@ -1,8 +1,13 @@
-"""The clean job over an engine: its workers clean batches of files, each by the local job on its machine.
+"""The clean job over an engine: its workers clean batches of files, each by the local job on its machine, and parts of
+files that are more than one worker's share.
+
+    files ─┬─ batches ─► _clean_batch on a worker: outputs, written there ─► report ─┬─► report
+           └─ big ones ─► the job here ─► _native.clean_chunks on workers ─► outputs ┘
 
 Paths are made absolute first, since workers have other working directories; else all is as by a local run.
 Outputs appear by rename, and a batch that is done again makes the same bytes; so a worker lost by the cluster costs
-its batch again, and nothing is there twice.
+its batch again, and nothing is there twice. Of a big file it costs a few chunks; the job here verifies how they fit
+together, and writes what they became in order.
 """
 
 import concurrent.futures
@@ -20,12 +25,16 @@ from manyhands.engines import executor
 #: How many batches there are for each of the engine's workers: so they end together, and starting costs little.
 BATCHES = 4
 
+#: A smaller file is not cut: its chunks would cost more than they are worth.
+CUT = 64 << 20
+
 #: How often the caller hears of progress, in seconds.
 INTERVAL = 0.1
 
 
 def clean_over(engine, files, recipe, keywords):
-    """Cleans files, each an input and its output, on an engine: a URL, or an executor.
+    """Cleans files, each an input and its output, on an engine: a URL, or an executor. `keywords["name"]` is given if
+    outputs are in a directory.
 
     Gives a generator of what is done (files and of how many, bytes and of how many, rows), at least every
     `INTERVAL` seconds, whose return value is the report as JSON.
@@ -42,23 +51,29 @@ def _clean(executor, owned, files, recipe, keywords):
     began = time.monotonic()
     sizes = [_size(input) for input, _ in files]
     slots = getattr(executor, "_max_workers", None) or cpu_count()
-    batches = list(_batches(sizes, BATCHES * slots))
+    files = [tuple(map(os.path.abspath, pair)) for pair in files]
+    cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
+    cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
+    whole = [at for at in range(len(files)) if at not in cut]
+    batches = list(_batches(whole, sizes, BATCHES * slots))
     # What exists was refused before: what is there now was made by a batch whose worker was lost.
-    keywords = {**keywords, "force": True, "workers": keywords["workers"] or max(slots // len(batches), 1)}
+    keywords = {**keywords, "force": True, "workers": keywords["workers"] or max(slots // max(len(batches), 1), 1)}
     for place in ("rejects", "temp_dir"):
         if keywords[place] is not None:
             keywords[place] = os.path.abspath(keywords[place])
-    files = [tuple(map(os.path.abspath, pair)) for pair in files]
     for directory in {keywords["rejects"], *(os.path.dirname(output) for _, output in files)} - {None}:
         os.makedirs(directory, exist_ok=True)
 
     def submit(batch):
-        return executor.submit(_clean_batch, files[batch.start : batch.stop], recipe, keywords)
+        return executor.submit(_clean_batch, [files[at] for at in batch], recipe, keywords)
 
-    reports, resumed = {}, []
-    waiting = {}
+    reports, resumed, waiting = {}, [], {}
+    big = _Big(executor, slots)
     try:
         waiting.update((submit(batch), batch) for batch in batches)
+        if cut:
+            batch = sorted(cut)
+            waiting[big.start([files[at] for at in batch], recipe, keywords)] = batch
         while waiting:
             done, _ = concurrent.futures.wait(waiting, INTERVAL, concurrent.futures.FIRST_COMPLETED)
             for future in done:
@@ -70,12 +85,14 @@ def _clean(executor, owned, files, recipe, keywords):
                 except WorkerDied as error:
                     if len(batch) > 1:
                         # One of its files may be deadly, and the others are not to fail with it.
-                        waiting.update((submit(range(at, at + 1)), range(at, at + 1)) for at in batch)
+                        waiting.update((submit([at]), [at]) for at in batch)
                     else:
                         reports[batch[0]] = _lost(*files[batch[0]], error)
-            rows = sum(report["rows_in"] for report in reports.values())
-            yield len(reports), len(files), sum(sizes[at] for at in reports), sum(sizes), rows
+            ended = [report["rows_in"] for at, report in reports.items() if at not in cut]
+            bytes = sum(sizes[at] for at in reports if at not in cut)
+            yield len(ended) + big.files, len(files), bytes + big.bytes, sum(sizes), sum(ended) + big.rows
     finally:
+        big.stop()
         for future in waiting:
             future.cancel()
         if owned:
@@ -85,6 +102,41 @@ def _clean(executor, owned, files, recipe, keywords):
     return json.dumps({"files": files, "seconds": time.monotonic() - began, "resumed": sorted(resumed)})
 
 
+class _Big:
+    """The job over files that are cut: a thread here has workers clean their chunks, and writes the outputs."""
+
+    def __init__(self, executor, slots):
+        self._executor, self._slots = executor, slots
+        self._under_way = set()
+        self._stopped = False
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "manyhands-big-files")
+        #: What was done so far.
+        self.files, self.bytes, self.rows = 0, 0, 0
+
+    def start(self, files, recipe, keywords):
+        """Begins; gives the future of the report, as `_clean_batch` gives it."""
+        remote = self._submit, self._slots
+        return self._thread.submit(_run, files, recipe, keywords, self._observe, remote)
+
+    def stop(self):
+        """Ends it, whether or not it is done."""
+        self._stopped = True
+        self._thread.shutdown()
+        for future in list(self._under_way):
+            future.cancel()
+
+    def _submit(self, work):
+        future = self._executor.submit(_native.clean_chunks, work)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    def _observe(self, files_done, files, bytes_done, bytes, rows):
+        if self._stopped:
+            raise InterruptedError
+        self.files, self.bytes, self.rows = files_done, bytes_done, rows
+
+
 def _size(path):
     try:
         return os.path.getsize(path)
@@ -92,28 +144,33 @@ def _size(path):
         return 0
 
 
-def _batches(sizes, count):
-    """The files' places, in ranges of about the same number of bytes."""
-    most = max(sum(sizes) / count, 1)
-    first, bytes = 0, 0
-    for at, size in enumerate(sizes):
-        if at > first and bytes + size > most:
-            yield range(first, at)
-            first, bytes = at, 0
-        bytes += size
-    yield range(first, len(sizes))
+def _batches(files, sizes, count):
+    """The files, in lists of neighbours of about the same number of bytes."""
+    most = max(sum(sizes[at] for at in files) / count, 1)
+    batch, bytes = [], 0
+    for at in files:
+        if batch and bytes + sizes[at] > most:
+            yield batch
+            batch, bytes = [], 0
+        batch.append(at)
+        bytes += sizes[at]
+    if batch:
+        yield batch
 
 
 def _clean_batch(files, recipe, keywords):
     """In a worker: the report of these files, as JSON. Several have their outputs in one directory."""
     _workers.prepare()
+    return _run(files, recipe, keywords)
+
+
+def _run(files, recipe, keywords, observe=None, remote=None):
+    """The report of the job over these files, as JSON."""
     inputs = [input for input, _ in files]
     output = files[0][1]
-    if len(files) > 1:
+    if keywords["name"] is not None:
         output = os.path.join(os.path.dirname(output), "")
-    else:
-        keywords = {**keywords, "name": None}
-    return _native.clean(inputs, output, recipe, keywords, None)
+    return _native.clean(inputs, output, recipe, keywords, observe, remote)
 
 
 def _lost(input, output, error):

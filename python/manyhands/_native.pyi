@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from os import PathLike
 from pickle import PickleBuffer
 from typing import Any, Final, Literal, NoReturn, TypeAlias, final
@@ -22,7 +23,9 @@ __all__ = [
     "Recipe",
     "Semaphore",
     "Task",
+    "can_be_cut",
     "clean",
+    "clean_chunks",
     "clean_files",
     "run",
     "serve",
@@ -37,19 +40,22 @@ _Outcome: TypeAlias = tuple[int, Any, list[Memory] | None]
 _Unit: TypeAlias = bytes | tuple[bytes, list[Memory]]
 _Type: TypeAlias = Literal["text", "integer", "int", "number", "float", "double", "boolean", "bool", "date", "datetime", "timestamp"]
 
+def can_be_cut(input: str, keywords: dict[str, Any]) -> bool: ...
 def clean(
     inputs: Sequence[str],
     output: str,
     recipe: Recipe,
     keywords: dict[str, Any],
-    observe: Callable[[int, int, int, int, int], object] | None,
+    observe: Callable[[int, int, int, int, int], object] | None = None,
+    remote: tuple[Callable[[bytes], Future[bytes]], int] | None = None,
 ) -> str: ...
+def clean_chunks(work: bytes) -> bytes: ...
 def clean_files(
     inputs: Sequence[str],
     output: str,
     recipe: Recipe,
     keywords: dict[str, Any],
-) -> list[tuple[str, str]]: ...
+) -> tuple[list[tuple[str, str]], str | None]: ...
 def run(arguments: Sequence[str]) -> int: ...
 def serve(socket: int, runner: object) -> int: ...
 def start_workers_by(command: Sequence[str]) -> None: ...

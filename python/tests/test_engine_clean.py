@@ -1,11 +1,15 @@
 """The clean job over an executor makes the bytes and the report of a local run: over threads, over processes, and
 (`engines/`) over clusters."""
 
+import concurrent.futures
+import gzip
 import os
+import threading
 from pathlib import Path
 
 import pytest
-from manyhands import Recipe, clean
+import tasks
+from manyhands import Recipe, _engine_clean, clean
 
 RECIPE = (
     Recipe()
@@ -76,3 +80,99 @@ def test_one_output_of_all_is_refused(engine, forty):
         clean("in", "all.csv", RECIPE, engine=engine, concat=True)
     with pytest.raises(ValueError, match="engine"):
         clean("in/f01.csv", "-", RECIPE, engine=engine)
+
+
+#: What needs passes, state from above, and rejects.
+THOROUGH = (
+    Recipe()
+    .drop_empty_rows()
+    .normalize_columns()
+    .types({"value": "number"})
+    .fill("city", "ffill")
+    .outliers("value", iqr=3)
+    .dedupe(["id"])
+    .derive("share", "value / sum(value)")
+)
+
+
+class Through(concurrent.futures.Executor):
+    """An executor of so many workers that has its calls made through another's."""
+
+    def __init__(self, executor, call, workers=2):
+        self.executor, self.call, self.names = executor, call, []
+        self._max_workers = workers
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.names.append(fn.__name__)
+        return self.call(self.executor, fn, *args, **kwargs)
+
+
+def plainly(executor, fn, *args, **kwargs):
+    return executor.submit(fn, *args, **kwargs)
+
+
+@pytest.fixture
+def big(tmp_path, monkeypatch):
+    """A file that is cut, with quoted line ends and rejects."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_engine_clean, "CUT", 1 << 20)
+    cities = "Berlin", "", '"New\nYork, ""NY"""', ""
+    rows = (f"{row % 90_000},{row * 7 % 900}.5,{cities[row // 3 % 4]}\n" for row in range(300_000))
+    Path("big.csv").write_text("Id, Value ,City\n" + "".join(rows) + "1,none,\n")
+    return tmp_path / "big.csv"
+
+
+@pytest.mark.parametrize("output", ["out.csv", "out.csv.zst", "out.parquet"])
+def test_a_big_file_is_cut_and_its_bytes_are_those_of_a_local_run(engine, big, output):
+    format = "parquet" if output.endswith("parquet") else "csv"
+    through, told = Through(engine, plainly), []
+    here = clean(big, big.with_name(output), THOROUGH, format=format).raise_for_errors()
+    expected = Path(output).read_bytes(), Path(here.files[0].rejects).read_bytes()
+    over = clean(big, output, THOROUGH, format=format, engine=through, force=True, progress=told.append)
+    assert set(through.names) == {"clean_chunks"}
+    assert (Path(output).read_bytes(), Path(over.files[0].rejects).read_bytes()) == expected
+    assert over.to_dict()["files"] == here.to_dict()["files"]
+    assert (told[-1].files_done, told[-1].rows) == (1, here.rows_in)
+    assert told[-1].bytes_done == told[-1].bytes == big.stat().st_size
+
+
+def test_big_files_are_cut_among_small_ones_and_archives_are_not(engine, forty, big):
+    for name in ("b.csv", "c.csv"):
+        os.link(big, f"in/{name}")
+    Path("in/a.csv.gz").write_bytes(gzip.compress(big.read_bytes(), compresslevel=0))
+    Path("in/d.csv").write_bytes(big.read_bytes() + b'1,"' + bytes(17 << 20))
+    through = Through(engine, plainly, workers=16)
+    here = clean(forty / "in", "local/", RECIPE)
+    over = clean("in", "over/", RECIPE, engine=through)
+    assert files("over") == files("local")
+    assert report(over, "over") == report(here, "local")
+    assert [os.path.basename(file.input) for file in over.failed] == ["d.csv"]
+    assert set(through.names) == {"clean_chunks", "_clean_batch"}
+    over = clean("in", "over/", RECIPE, engine=through, resume=True)
+    assert len(over.resumed) == 43 and files("over") == files("local")
+
+
+def test_a_big_job_that_is_stopped_leaves_nothing(engine, big):
+    gate = threading.Event()
+
+    def hold(executor, fn, *args, **kwargs):
+        future = concurrent.futures.Future()
+        threading.Thread(target=lambda: gate.wait() and future.cancel()).start()
+        return future
+
+    def stop(state):
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clean(big, "out.csv", RECIPE, engine=Through(engine, hold), progress=stop)
+    finally:
+        gate.set()
+    assert os.listdir() == ["big.csv"]
+
+
+def test_a_lost_part_of_a_big_file_costs_that_file(engine, big):
+    through = Through(engine, lambda executor, fn, *args: executor.submit(tasks.fail, "no such worker"))
+    over = clean(big, "out.csv", RECIPE, engine=through)
+    assert "its chunk 1 was lost: ValueError: no such worker" in over.files[0].error
+    assert os.listdir() == ["big.csv"]

@@ -18,6 +18,7 @@ use pyo3::types::PyDict;
 use rustix::io::Errno;
 
 use crate::recipe::Recipe;
+use crate::remote::Remote;
 
 /// How often Python is told of progress, and looks for Ctrl-C.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -147,7 +148,7 @@ impl Keywords {
         Ok(output)
     }
 
-    fn options(self) -> PyResult<Options> {
+    pub(crate) fn options(self) -> PyResult<Options> {
         let byte = |keyword: &str, text: Option<String>| {
             text.map(|text| character(keyword, &text)).transpose()
         };
@@ -212,17 +213,25 @@ pub(crate) fn to_python(error: CleanError) -> PyErr {
     }
 }
 
-/// Each input of a clean job and its output, after all that can be found wrong before work is.
+/// Inputs and outputs, by name, and the template of outputs in a directory.
+type Files = (Vec<(OsString, OsString)>, Option<String>);
+
+/// Each input of a clean job and its output, and the template of their names if they go to a directory;
+/// after all that can be found wrong before work is.
 #[pyfunction]
 pub(crate) fn clean_files(
     inputs: Vec<OsString>,
     output: OsString,
     recipe: &Recipe,
     keywords: Keywords,
-) -> PyResult<Vec<(OsString, OsString)>> {
+) -> PyResult<Files> {
     let output = keywords.output(&inputs, output)?;
+    let name = match &output {
+        Output::Directory(_, name) => Some(name.clone()),
+        _ => None,
+    };
     let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
-    job.files().map_err(to_python)
+    Ok((job.files().map_err(to_python)?, name))
 }
 
 /// The keywords of `manyhands.clean` that say what the command was asked.
@@ -331,8 +340,10 @@ pub(crate) fn clean_over(
 
 /// Does a clean job, and gives its report as JSON. Waits without the GIL; `observe`, if there is one,
 /// is called about twenty times a second, and at the end, with files done, all files, bytes done, all
-/// bytes, and rows.
+/// bytes, and rows. `remote`, if it is there, is a function that has workers elsewhere do parts of it,
+/// and how many they are.
 #[pyfunction]
+#[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None))]
 pub(crate) fn clean(
     py: Python<'_>,
     inputs: Vec<OsString>,
@@ -340,6 +351,7 @@ pub(crate) fn clean(
     recipe: &Recipe,
     keywords: Keywords,
     observe: Option<Py<PyAny>>,
+    remote: Option<(Py<PyAny>, usize)>,
 ) -> PyResult<String> {
     let output = keywords.output(&inputs, output)?;
     let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
@@ -353,7 +365,7 @@ pub(crate) fn clean(
     let mut stopped = None;
     let (mut last, mut looked) = (Progress::default(), Instant::now());
     let result = py.detach(|| {
-        job.run(|progress| {
+        let observe = |progress: &Progress| {
             last = *progress;
             if looked.elapsed() < INTERVAL {
                 return ControlFlow::Continue(());
@@ -362,7 +374,11 @@ pub(crate) fn clean(
             let told = Python::attach(|py| py.check_signals().and_then(|()| tell(py, last)));
             stopped = told.err();
             if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+        };
+        match remote {
+            Some((submit, count)) => job.run_on(&mut Remote::new(submit, count), observe),
+            None => job.run(observe),
+        }
     });
     match (result, stopped) {
         (Err(CleanError::Interrupted), Some(stopped)) => Err(stopped),

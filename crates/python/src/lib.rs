@@ -7,6 +7,7 @@ mod memory;
 mod pool;
 mod queue;
 mod recipe;
+mod remote;
 mod sync;
 mod worker;
 
@@ -29,6 +30,8 @@ mod _native {
     use crate::queue::Queue;
     #[pymodule_export]
     use crate::recipe::Recipe;
+    #[pymodule_export]
+    use crate::remote::{can_be_cut, clean_chunks};
     #[pymodule_export]
     use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
     #[pymodule_export]

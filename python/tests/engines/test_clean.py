@@ -8,12 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
+import tasks
 from manyhands import Recipe, clean
 from outside import wait_until
 
 # What it does over any executor, over each engine.
 from test_engine_clean import *  # noqa: F403
-from test_engine_clean import RECIPE, files, report
+from test_engine_clean import RECIPE, THOROUGH, Through, files, report
 
 
 def readers(path):
@@ -49,6 +50,18 @@ def test_a_worker_killed_in_the_middle_costs_its_files_again(cluster, executor, 
         job.join(100)
     assert files("over") == files("local")
     assert report(outcome[0], "over") == report(local, "local")
+
+
+def test_a_worker_killed_in_a_part_of_a_big_file_costs_that_part_again(executor, big):
+    def deadly(executor, fn, *args):
+        return executor.submit(tasks.die_first, str(big.with_name("died")), fn, *args)
+
+    through = Through(executor, deadly)
+    clean(big, "local.csv", THOROUGH).raise_for_errors()
+    clean(big, "over.csv", THOROUGH, engine=through).raise_for_errors()
+    assert set(through.names) == {"clean_chunks"}
+    assert big.with_name("died").exists()
+    assert Path("over.csv").read_bytes() == Path("local.csv").read_bytes()
 
 
 def test_the_command_does_it_too(cluster, forty):
