@@ -92,6 +92,8 @@ class Core:
                 settings.initializer = packed, kept(dumps((initargs, {}), lasting=True))
             except RuntimeError:
                 # Locks of the standard library and ends of pipes go only to a process that is being started.
+                if not self._inherited:
+                    _launch.check(initargs)
                 settings.initializer = packed, None
                 started_with = initargs
         if worker_exit is not None:

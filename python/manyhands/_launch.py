@@ -125,6 +125,21 @@ class _Arguments:
         return _Pickled, (data, tuple(map(_Passed, memories)))
 
 
+class _Nobody:
+    """In place of a process that is being started: nothing is passed on to it."""
+
+    duplicate_for_child = DupFd = staticmethod(_same)
+
+
+def check(arguments):
+    """Raises what pickling arguments for a process that is being started raises."""
+    context.set_spawning_popen(_Nobody)
+    try:
+        _Arguments(arguments).__reduce__()
+    finally:
+        context.set_spawning_popen(None)
+
+
 class _Pickled:
     """Arguments that have come, to be unpickled once there is a `__main__`."""
 

@@ -155,6 +155,16 @@ def unpicklable_result():
     return Unpicklable()
 
 
+class Unwilling:
+    """Fails by itself when it is to be pickled."""
+
+    def __reduce__(self):
+        self.refuse()
+
+    def refuse(self):
+        raise RuntimeError("not today")
+
+
 class BrokenOnArrival:
     """Pickles well, and cannot be unpickled."""
 

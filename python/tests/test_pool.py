@@ -8,6 +8,7 @@ import os
 import pickle
 import socket
 import threading
+import traceback
 from multiprocessing import resource_sharer
 
 import manyhands
@@ -362,6 +363,17 @@ def test_locks_values_and_pipes_of_either_library_are_arguments_of_an_initialize
     ours.close()
     theirs.close()
     resource_sharer.stop()
+
+
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+def test_an_argument_of_an_initializer_that_fails_to_be_pickled_is_its_own_error_at_once(start_method):
+    context = manyhands.get_context(start_method)
+    # A lock of the standard library goes only to a process that is being started.
+    for others in ((), (multiprocessing.get_context(start_method).Lock(),)):
+        with pytest.raises(RuntimeError, match="not today") as caught:
+            context.Pool(1, print, (*others, tasks.Unwilling()))
+        names = [entry.name for error in (caught.value, caught.value.__cause__) for entry in traceback.extract_tb(error.__traceback__)]
+        assert "refuse" in names
 
 
 def test_the_start_method_is_multiprocessings_too(run_script):
