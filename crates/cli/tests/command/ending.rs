@@ -176,6 +176,26 @@ fn an_interruption_while_it_waits_for_a_pipe_leaves_what_was_complete() {
 }
 
 #[test]
+fn directories_that_it_made_for_nothing_go_with_it() {
+    let dir = Dir::with(TEXT);
+    let is_there = |name: &str| dir.path(name).exists();
+    let mut child = dir.command(["clean", "-", "-o", "out/deep/", "--rejects", "bad"]).start();
+    let stdin = child.stdin.take().unwrap();
+    assert!(eventually(|| is_there("out/deep") && is_there("bad")));
+    interrupted(child, Signal::INT).status(130);
+    drop(stdin);
+    assert!(!is_there("out") && !is_there("bad"));
+    dir.clean("none.csv -o out/deep/ --rejects bad").status(1);
+    assert!(!is_there("out") && !is_there("bad"));
+    // What holds something stays, and what another made.
+    fs::create_dir(dir.path("bad")).unwrap();
+    dir.clean("none.csv in.csv -o out/deep/ --rejects bad").status(1);
+    assert!(is_there("out/deep/cleaned_in.csv") && is_there("bad"));
+    dir.clean("in.csv -o other/ --rejects worse").done();
+    assert!(is_there("other/cleaned_in.csv") && is_there("worse"));
+}
+
+#[test]
 fn a_pipe_is_an_input_as_any_other() {
     let dir = Dir::new();
     mkfifoat(CWD, dir.path("pipe.csv"), Mode::RUSR | Mode::WUSR).unwrap();

@@ -34,6 +34,33 @@ pub(super) struct Draft {
 
 /// What was done, with what the system said.
 pub(super) fn told(what: &str, path: &Path, error: &io::Error) -> String {
+/// Directories that a run made. Those that are empty go again, unless they are kept.
+#[derive(Debug, Default)]
+pub(super) struct Directories(Vec<PathBuf>);
+
+impl Directories {
+    /// Makes a directory, and those it is in, where they are missing.
+    pub(super) fn make(&mut self, path: &Path) -> io::Result<()> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        self.0.extend(missing.into_iter().rev().map(Path::to_owned));
+        fs::create_dir_all(path)
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Directories {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            // Of a directory with something in it the system removes nothing.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
     format!("{what} {}: {error}", path.display())
 }
 

@@ -25,7 +25,7 @@ use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
 use super::crew::{Crew, RemoteWorkers};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
-use super::output::{Draft, Existing, Sink, WriteError, told};
+use super::output::{Directories, Draft, Existing, Sink, WriteError, told};
 use super::read::{Reading, Stream};
 use super::sinks::types::Possible;
 use super::stop::{Fail, Stop};
@@ -51,7 +51,7 @@ pub(super) fn run(
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
-    make_directories(job)?;
+    let mut made = make_directories(job)?;
     let shared = match &job.output {
         Output::Directory(..) => false,
         Output::File(path) => inputs::is_device(path),
@@ -61,6 +61,9 @@ pub(super) fn run(
     let (files, resumed) = (worked.files, worked.resumed);
     Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
 }
+    if files.iter().all(|file| file.error.is_none()) {
+        made.keep();
+    }
 
 /// Looks for the types that columns could have.
 pub(super) fn look(
@@ -191,16 +194,17 @@ fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     Sum::of(&bytes).to_string()
 }
 
-fn make_directories(job: &Clean) -> Result<(), CleanError> {
+fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
+    let mut made = Directories::default();
     let output = match &job.output {
         Output::Directory(path, _) => Some(path),
         _ => None,
     };
     for path in output.into_iter().chain(&job.options.rejects) {
-        std::fs::create_dir_all(path)
+        made.make(path)
             .map_err(|error| CleanError::Usage(told("cannot make the directory", path, &error)))?;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// A random key for hashes. `RandomState` is seeded by the system.
