@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe, are_several,
+    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe,
+    are_several, directory_of, place_of,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -258,26 +259,24 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
             "{shown} exists, and {what} would replace it\nhint: --force replaces what exists"
         ));
     }
-    let directory = directory_of(path);
+    let place = place_of(path);
+    let place =
+        place.map_err(|error| CleanError::Usage(format!("cannot write {shown}: {error}")))?;
+    let directory = directory_of(&place);
     if !directory.is_dir() {
         return usage(format!("there is no directory {} for {what}", directory.display()));
     }
     Ok(())
 }
 
-/// The directory that a file is or would be in.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 /// Whether two paths name one regular file, which need not exist yet.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let absolute = |path: &Path| match fs::canonicalize(path) {
         Ok(path) => Some(path),
-        Err(_) => Some(fs::canonicalize(directory_of(path)).ok()?.join(path.file_name()?)),
+        Err(_) => {
+            let place = place_of(path).ok()?;
+            Some(fs::canonicalize(directory_of(&place)).ok()?.join(place.file_name()?))
+        }
     };
     match (absolute(one), absolute(other)) {
         // Devices and pipes may serve twice.

@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use manyhands::clean::recipe::Step;
-use manyhands::clean::{CleanError, FileReport, Preview, Progress};
+use manyhands::clean::{CleanError, FileReport, Preview, Progress, directory_of, place_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Engine;
 use crate::args::CleanArguments;
 use crate::interrupt::Interrupt;
-use crate::meaning::{Job, directory_of, is_same_file, understand};
+use crate::meaning::{Job, is_same_file, understand};
 use crate::progress::Bar;
 use crate::summary;
 use crate::table::table;
@@ -138,9 +138,10 @@ fn write_whole(path: &Path, text: &str, force: bool) -> io::Result<()> {
     // As any file that a program makes; the mask of the process takes from it.
     let permissions = Permissions::from_mode(0o666);
     let mut builder = tempfile::Builder::new();
-    let mut file = builder.permissions(permissions).tempfile_in(directory_of(path))?;
+    let place = place_of(path)?;
+    let mut file = builder.permissions(permissions).tempfile_in(directory_of(&place))?;
     file.write_all(text.as_bytes())?;
-    let result = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    let result = if force { file.persist(place) } else { file.persist_noclobber(place) };
     result.map(drop).map_err(|error| match error.error.kind() {
         ErrorKind::AlreadyExists => io::Error::other("it exists; --force replaces it"),
         _ => error.error,

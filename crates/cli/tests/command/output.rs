@@ -158,6 +158,36 @@ fn an_input_is_never_written_over() {
 }
 
 #[test]
+fn a_link_is_written_through_to_where_it_leads() {
+    let dir = Dir::with("a,b\n1,2\n3\n").file("store/old.csv", "old").file("b.csv", TEXT);
+    let link = |to: &str, name: &str| symlink(to, dir.path(name)).unwrap();
+    link("store/new.csv", "new.csv");
+    link("store/old.csv", "old.csv");
+    link("store/bad.csv", "new.csv.rejects.csv");
+    link("store/report.json", "report.json");
+    dir.clean("in.csv -o new.csv --report report.json").done();
+    assert_eq!(dir.read("store/new.csv"), TEXT);
+    assert!(dir.read("store/bad.csv").contains("ragged"));
+    assert!(dir.read("store/report.json").contains("\"new.csv\""));
+    dir.clean("in.csv -o old.csv").status(2).says("error: old.csv exists; --force replaces it");
+    dir.clean("in.csv -o old.csv --force").done();
+    assert_eq!(dir.read("store/old.csv"), TEXT);
+    for name in ["new.csv", "old.csv", "new.csv.rejects.csv", "report.json"] {
+        assert!(dir.path(name).is_symlink(), "{name}");
+    }
+    // What cannot be is said before any work.
+    link("no/where.csv", "lost.csv");
+    link("ring.csv", "ring.csv");
+    link("cleaned_b.csv", "store/cleaned_in.csv");
+    link("third.json", "second.json");
+    dir.clean("in.csv -o lost.csv").status(2).says("lost.csv is a link to no/where.csv");
+    dir.clean("in.csv -o ring.csv").status(2).says("cannot write ring.csv: Too many");
+    dir.clean("in.csv -o out/ --report lost.csv").status(2).says("there is no directory no for");
+    dir.clean("in.csv b.csv -o store --force").status(2).says("would both be written to");
+    dir.clean("in.csv -o third.json --report second.json").status(2).says("cannot be the report");
+}
+
+#[test]
 fn two_inputs_of_one_name_are_refused() {
     let dir = Dir::new().file("1/a.csv", TEXT).file("2/a.csv", TEXT);
     dir.clean("1/a.csv 2/a.csv -o out").status(2).says("1/a.csv").says("2/a.csv");

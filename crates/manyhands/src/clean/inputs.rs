@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -310,6 +311,35 @@ pub(super) fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
+/// Where a file that is written to `path` is: where symbolic links lead, whether or not something is
+/// there.
+///
+/// # Errors
+/// If there are more links than the system follows.
+pub fn place_of(path: &Path) -> io::Result<PathBuf> {
+    const LINKS: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..=LINKS {
+        match fs::read_link(&place) {
+            Ok(to) => {
+                place.pop();
+                place.push(to);
+            }
+            // It is no link, or whoever opens it hears why it cannot be read.
+            Err(_) => return Ok(place),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+/// The directory that a file is or would be in.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Device and inode, by which a file is the same under all its names.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
@@ -325,7 +355,8 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
         })
         .collect();
     let concatenated = is_concatenated(output);
-    let mut made: HashMap<&Path, String> = HashMap::new();
+    // By the identity of a directory that is there, and the rest of the path.
+    let mut made: HashMap<(Option<(u64, u64)>, PathBuf), String> = HashMap::new();
     for (number, route) in routes.iter().enumerate() {
         let target = match &route.target {
             Target::File(path) if !(concatenated && number > 0) => Some(path),
@@ -342,7 +373,20 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                     path.display()
                 )));
             }
-            if let Some(other) = made.insert(path, route.input.name()) {
+            let place = place_of(path)
+                .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
+            let directory = identity(directory_of(&place));
+            if directory.is_none() && place != *path {
+                let (path, place) = (path.display(), place.display());
+                return Err(usage(format!(
+                    "{path} is a link to {place}, and there is no directory for that"
+                )));
+            }
+            let rest = match directory {
+                Some(_) => place.file_name().unwrap_or_default().into(),
+                None => place,
+            };
+            if let Some(other) = made.insert((directory, rest), route.input.name()) {
                 return Err(usage(format!(
                     "{} and {other} would both be written to {}: use another name, such as --name '{{stem}}-2.{{ext}}', or other directories",
                     route.input.name(),

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
+pub use inputs::{directory_of, place_of};
 pub use manyhands_csv::report::{Cells, FileReport, SetAside};
 pub use manyhands_csv::{Dialect, FunctionInfo, functions, recipe};
 pub use recipe::Recipe;

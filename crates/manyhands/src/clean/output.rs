@@ -15,7 +15,7 @@ use manyhands_pool::Reply;
 use rustix::fs::{CWD, FileType, RenameFlags};
 
 use super::CleanError;
-use super::inputs::{Target, is_device};
+use super::inputs::{Target, is_device, place_of};
 use super::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
 use super::sinks;
@@ -28,12 +28,12 @@ use super::watch::{TICK, Watch};
 #[derive(Debug)]
 pub(super) struct Draft {
     path: PathBuf,
+    /// The final place: where the path leads, as for whoever writes to it.
+    place: PathBuf,
     temporary: PathBuf,
     published: bool,
 }
 
-/// What was done, with what the system said.
-pub(super) fn told(what: &str, path: &Path, error: &io::Error) -> String {
 /// Directories that a run made. Those that are empty go again, unless they are kept.
 #[derive(Debug, Default)]
 pub(super) struct Directories(Vec<PathBuf>);
@@ -61,6 +61,8 @@ impl Drop for Directories {
     }
 }
 
+/// What was done, with what the system said.
+pub(super) fn told(what: &str, path: &Path, error: &io::Error) -> String {
     format!("{what} {}: {error}", path.display())
 }
 
@@ -70,12 +72,14 @@ impl Draft {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // As much of its name as fits, with what is added, into the 255 bytes of a name.
         const OWN: usize = 200;
-        let own = path.file_name().unwrap_or_default().as_bytes();
+        let place = place_of(path).unwrap_or_else(|_| path.to_owned());
+        let own = place.file_name().unwrap_or_default().as_bytes();
         let mut name = std::ffi::OsString::from(".");
         name.push(OsStr::from_bytes(&own[..own.len().min(OWN)]));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         name.push(format!(".{}-{number}.tmp", std::process::id()));
-        Draft { path: path.to_owned(), temporary: path.with_file_name(name), published: false }
+        let temporary = place.with_file_name(name);
+        Draft { path: path.to_owned(), place, temporary, published: false }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -95,11 +99,11 @@ impl Draft {
     pub(super) fn publish(mut self, existing: Existing) -> Result<(), String> {
         let replaces = existing == Existing::Replaced;
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        let renamed = match rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.path, flags)
-        {
+        let renamed = rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.place, flags);
+        let renamed = match renamed {
             // A file system that cannot do that: a link never replaces.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !replaces => {
-                fs::hard_link(&self.temporary, &self.path)
+                fs::hard_link(&self.temporary, &self.place)
             }
             result => {
                 self.published = result.is_ok();
