@@ -60,6 +60,7 @@ pub struct Chunk<'a> {
     task: &'a Task,
     scanner: Scanner,
     from: usize,
+    to: usize,
     after_cr: bool,
     transition: Transition,
     owned: Owned,
@@ -87,7 +88,7 @@ impl<'a> Chunk<'a> {
         let after_cr = start != Start::First && bytes[from - 1] == b'\r';
         let owned = Owned::scan(scanner, dialect, bytes, from, to, start);
         let transition = owned.transition(dialect, &bytes[from..to], assumed);
-        Chunk { plan, task, scanner, from, after_cr, transition, owned, too_long: None }
+        Chunk { plan, task, scanner, from, to, after_cr, transition, owned, too_long: None }
     }
 
     /// Looks for the end of the last record, in the same bytes as before and what was added
@@ -100,13 +101,15 @@ impl<'a> Chunk<'a> {
                 self.too_long = Some(self.owned.give_up(dialect, bytes));
                 return Reach::Whole;
             }
-            let seen = (self.owned.scanned() + AHEAD.max(pending)).min(bytes.len());
+            // As far again at each step, so that what is long is not gone through often.
+            let ahead = AHEAD.max(pending).max(self.owned.scanned() - self.to);
+            let seen = (self.owned.scanned() + ahead).min(bytes.len());
             let all = seen == bytes.len();
             if self.owned.finish(self.scanner, dialect, &bytes[..seen], at_end && all) {
                 return Reach::Whole;
             }
             if all {
-                return Reach::More(AHEAD.max(pending));
+                return Reach::More(ahead);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Cuts a stream at ends of records, reading it in sequence.
+//! Cuts a stream at ends of records and comments, reading it in sequence.
 
 use crate::dialect::Dialect;
 use crate::record::after_line_end;
@@ -30,7 +30,7 @@ impl Cutter {
     }
 
     /// Reads on: `bytes` are those since the last [`cut`](Self::cut), old ones first. Gives where
-    /// the last record in them ends, if one does.
+    /// the last record or comment in them ends, if one does; there they must be cut.
     pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         self.ends.clear();
         let from = self.scanned;
@@ -42,8 +42,22 @@ impl Cutter {
         }
         // A CR at the very end may have its LF still to come.
         let whole = |at: &&usize| bytes[**at] != b'\r' || **at + 1 < bytes.len();
-        let at = self.last.iter().flatten().find(whole)?;
-        Some(after_line_end(bytes, *at))
+        let record = self.last.iter().flatten().find(whole);
+        let mut end = record.map_or(0, |at| after_line_end(bytes, *at));
+        while self.dialect.comment.is_some() && bytes.get(end).copied() == self.dialect.comment {
+            // In what was there before, no comment ended, or it would have been cut.
+            let begin = end.max(from);
+            match memchr::memchr(b'\n', &bytes[begin..]) {
+                Some(line_feed) => end = begin + line_feed + 1,
+                None => break,
+            }
+        }
+        Some(end).filter(|end| *end > 0)
+    }
+
+    /// Whether what was read ends within a comment, which may be longer than records may.
+    pub fn is_in_comment(&self) -> bool {
+        self.state == State::Comment
     }
 
     /// The first `at` bytes are gone.

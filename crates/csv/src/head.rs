@@ -87,6 +87,17 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
 }
 
+/// How many of a file's first bytes, as long as there is no header in them, are in no comment.
+pub fn uncommented(dialect: &Dialect, bytes: &[u8]) -> usize {
+    let mut state = State::RecordStart;
+    let is_outside = |byte: &&u8| {
+        let before = state;
+        state = step(dialect, state, **byte).0;
+        before != State::Comment && state != State::Comment
+    };
+    bytes.iter().filter(is_outside).count()
+}
+
 /// How many lines end in some bytes: LF, CRLF or CR.
 pub(crate) fn count_lines(bytes: &[u8], after_cr: bool) -> u64 {
     let mut lines = 0;

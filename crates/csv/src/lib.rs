@@ -57,7 +57,7 @@ pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
 pub use dialect::Dialect;
 pub use expr::{FunctionInfo, functions};
-pub use head::{Head, HeadFound, find_head};
+pub use head::{Head, HeadFound, find_head, uncommented};
 pub use plan::{Plan, PlanError, Prepared};
 pub use recipe::Recipe;
 pub use record::rows_of;

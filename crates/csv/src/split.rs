@@ -303,8 +303,10 @@ impl Owned {
 
     /// Where the last record begins, of which no end was found.
     pub(crate) fn last_start(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
-        let last = self.ends.rows.last().map(|row| self.ends.fields[*row as usize] as usize);
-        last.map_or(self.start, |line_end| next_start(dialect, bytes, line_end)).min(bytes.len())
+        match self.ends.rows.last().map(|row| self.ends.fields[*row as usize] as usize) {
+            Some(line_end) => next_start(dialect, bytes, line_end),
+            None => skip_comments(dialect, bytes, self.start.min(bytes.len())),
+        }
     }
 
     /// Does without the last record, which is too long; gives where it begins.

@@ -106,8 +106,8 @@ impl Piece {
                 too_long = Some(owned.give_up(dialect, bytes));
                 break;
             }
-            // Further at each step, so that a long record is not scanned often.
-            seen = bytes.len().min(seen + (4 << 10).max(pending));
+            // As far again at each step, so that what is long is not gone through often.
+            seen = bytes.len().min(seen + (4 << 10).max(pending).max(seen - to));
             if owned.finish(scanner, dialect, &bytes[..seen], seen == bytes.len()) {
                 break;
             }

@@ -129,3 +129,24 @@ fn a_great_many_equal_names_are_made_unique_too() {
     let text = dir.read("out.csv");
     assert!(text.starts_with("a,a_2,a_3,") && text.ends_with(",a_199999,a_200000,b\n"));
 }
+
+#[test]
+fn comments_are_as_long_as_they_like() {
+    let lines = "# a note\n".repeat(400_000);
+    let line = format!("#{}\n", "x".repeat(3 << 20));
+    let texts = [&lines, &line]
+        .map(|comment| format!("{comment}a,b\n{comment}1,2\n{comment}3,4\n{comment}"));
+    let few = "# a note\n".repeat(300);
+    for text in texts.into_iter().chain([format!("{few}a,b\n{few}1,2\n3,4\n")]) {
+        let dir = Dir::with(&text);
+        let flags = ["--comment", "#", "--max-record", "1K"];
+        let steps = [&[][..], &["--filter", "a <= max(a)"]];
+        for steps in steps {
+            for input in ["in.csv", "-"] {
+                let command = [&["clean", input, "-o", "-"], &flags[..], steps].concat();
+                let outcome = dir.command(command).input(&text).run();
+                outcome.done().prints("a,b\n1,2\n3,4\n");
+            }
+        }
+    }
+}

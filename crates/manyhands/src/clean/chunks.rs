@@ -330,7 +330,8 @@ impl Streaming {
                     self.base += at as u64;
                     return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
                 }
-                if self.buffer.len() > max_record + self.chunk_bytes {
+                if self.buffer.len() > max_record + self.chunk_bytes && !self.cutter.is_in_comment()
+                {
                     // Its line is known when the chunks before it are done.
                     return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
                 }

@@ -97,7 +97,7 @@ pub struct Options {
     pub encoding: Option<String>,
     /// What separates the output's fields. Default: as the input's.
     pub out_delimiter: Option<u8>,
-    /// How long a record may be, in bytes. Default: 16 MiB.
+    /// How long a record may be, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
     /// Where rejects go, as `<output's name>.rejects.csv`. Default: beside the output.
     pub rejects: Option<PathBuf>,

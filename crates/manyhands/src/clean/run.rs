@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, find_head};
+use manyhands_csv::{
+    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, find_head, uncommented,
+};
 use manyhands_pool::Reply;
 
 use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
@@ -59,11 +61,11 @@ pub(super) fn run(
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
     let (files, resumed) = (worked.files, worked.resumed);
-    Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
-}
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
+    Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
+}
 
 /// Looks for the types that columns could have.
 pub(super) fn look(
@@ -531,8 +533,8 @@ impl Runner<'_> {
                 HeadFound::TooLong(lines) => {
                     return Err(work::header_too_long(lines, dialect.max_record).into());
                 }
-                // Blank lines, comments, lines to skip.
-                HeadFound::More if buffer.len() > dialect.max_record => {
+                // Blank lines, lines to skip.
+                HeadFound::More if uncommented(&dialect, &buffer) > dialect.max_record => {
                     return Err(
                         format!("there is no header in its first {} bytes", buffer.len()).into()
                     );
