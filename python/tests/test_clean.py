@@ -151,7 +151,7 @@ def test_a_wrong_expression_is_raised_at_once_with_its_place():
     ("make", "error", "message"),
     [
         (lambda: Recipe(on_bad="ignore"), ValueError, "on_bad: .*`reject`, `null`, `fail`"),
-        (lambda: Recipe().types({"a": "nmber"}), ValueError, "a: unknown variant `nmber`"),
+        (lambda: Recipe().types({"a": "nmber"}), ValueError, "a: there is no type \"nmber\"; did you mean \"number\"?"),
         (lambda: Recipe().replace("a", "(", ""), ValueError, r"step 1 \(replace\): .*unclosed group"),
         (lambda: Recipe().outliers("a"), ValueError, "give one of iqr="),
         (lambda: Recipe().outliers("a", iqr=1, mad=3), ValueError, "give one of iqr="),

@@ -4,10 +4,9 @@
 use clap::builder::ArgAction;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use manyhands::clean::recipe::{
-    Derive, Fill, FillMethod, FillWith, Null, OutlierRule, Outliers, Replace, Step, Type,
+    Derive, Fill, FillMethod, FillWith, Null, OutlierRule, Outliers, Replace, Step,
 };
 
-use crate::suggest::closest;
 use crate::values::{columns, list, named, pairs};
 
 /// The steps that were typed, in the order typed.
@@ -223,32 +222,8 @@ fn replace(text: &str) -> Result<Step, String> {
 }
 
 fn types(text: &str) -> Result<Step, String> {
-    let read = |(column, name): (String, String)| Ok((column, type_named(&name)?));
+    let read = |(column, name): (String, String)| Ok((column, name.parse()?));
     pairs(text)?.into_iter().map(read).collect::<Result<_, String>>().map(Step::Types)
-}
-
-fn type_named(name: &str) -> Result<Type, String> {
-    const TYPES: [(&str, Type); 11] = [
-        ("text", Type::Text),
-        ("integer", Type::Integer),
-        ("int", Type::Integer),
-        ("number", Type::Number),
-        ("float", Type::Number),
-        ("double", Type::Number),
-        ("boolean", Type::Boolean),
-        ("bool", Type::Boolean),
-        ("date", Type::Date),
-        ("datetime", Type::Datetime),
-        ("timestamp", Type::Datetime),
-    ];
-    if let Some((_, kind)) = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        return Ok(*kind);
-    }
-    let all = "text, integer, number, boolean, date, datetime";
-    Err(match closest(name, TYPES.iter().map(|(known, _)| *known)) {
-        Some(known) => format!("there is no type {name:?}; did you mean {known:?}? ({all})"),
-        None => format!("there is no type {name:?}, but {all}"),
-    })
 }
 
 fn outliers(text: &str) -> Result<Step, String> {
@@ -297,7 +272,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use manyhands::clean::recipe::Columns;
+    use manyhands::clean::recipe::{Columns, Type};
 
     fn parse(arguments: &[&str]) -> Result<Vec<Step>, Error> {
         let command = Steps::augment_args(Command::new("test").no_binary_name(true));
@@ -401,8 +376,15 @@ mod tests {
             ("d".to_owned(), Type::Text),
         ]);
         assert_eq!(types("a=b=int,c=timestamp,d=Text"), Ok(Step::Types(expected)));
-        assert!(types("a=nmber").unwrap_err().contains("did you mean \"number\"?"));
-        assert!(types("a=zzz").unwrap_err().contains("but text, integer"));
+        let all = "types are text, integer (int), number (float, double), boolean (bool), date, \
+                   datetime (timestamp)";
+        let wrong = |name: &str, hint: &str| {
+            let message = format!("there is no type {name:?};{hint} {all}");
+            assert_eq!(types(&format!("a={name}")), Err(message));
+        };
+        wrong("nmber", " did you mean \"number\"?");
+        wrong("Bol", " did you mean \"bool\"?");
+        wrong("foo", "");
     }
 
     #[test]

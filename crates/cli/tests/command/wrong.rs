@@ -28,6 +28,7 @@ fn flags() {
 fn values() {
     for (flag, value, message) in [
         ("--types", "a=nmber", "did you mean \"number\"?"),
+        ("--types", "a=foo", "no type \"foo\"; types are text, integer (int), "),
         ("--types", "a", "no '='"),
         ("--outliers", "a=iqr", "iqr:1.5"),
         ("--outliers", "a=iqr:x", "no number"),

@@ -15,8 +15,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::expr::suggest;
 
 /// Steps in order, and what becomes of what does not fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -190,36 +193,70 @@ pub struct Replace {
 
 /// What cells of a column can be read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Type {
     /// Anything.
     Text,
     /// An integer of any length.
-    #[serde(alias = "int")]
     Integer,
     /// A number.
-    #[serde(alias = "float", alias = "double")]
     Number,
     /// `true`, `false`, `yes`, `no`, `1`, `0`, in any case.
-    #[serde(alias = "bool")]
     Boolean,
     /// A day, `2026-01-31`.
     Date,
     /// A day and a time, `2026-01-31T12:30:00` or with a space.
-    #[serde(alias = "timestamp")]
     Datetime,
+}
+
+impl Type {
+    /// All of them, each with its name and the others that it goes by.
+    const NAMES: [(Type, &'static [&'static str]); 6] = [
+        (Type::Text, &["text"]),
+        (Type::Integer, &["integer", "int"]),
+        (Type::Number, &["number", "float", "double"]),
+        (Type::Boolean, &["boolean", "bool"]),
+        (Type::Date, &["date"]),
+        (Type::Datetime, &["datetime", "timestamp"]),
+    ];
+}
+
+impl From<Type> for &'static str {
+    fn from(kind: Type) -> Self {
+        Type::NAMES[kind as usize].1[0]
+    }
+}
+
+impl TryFrom<String> for Type {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
+    }
+}
+
+/// By one of its names, in any case.
+impl FromStr for Type {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let is_name = |known: &&str| known.eq_ignore_ascii_case(name);
+        if let Some((kind, _)) = Type::NAMES.iter().find(|(_, names)| names.iter().any(is_name)) {
+            return Ok(*kind);
+        }
+        let hint = suggest(name, Type::NAMES.iter().flat_map(|(_, names)| names.iter().copied()));
+        let hint = hint.map_or(String::new(), |close| format!(" did you mean {close:?}?"));
+        let all = Type::NAMES.map(|(_, names)| match names {
+            [name, others @ ..] if !others.is_empty() => format!("{name} ({})", others.join(", ")),
+            names => names.concat(),
+        });
+        Err(format!("there is no type {name:?};{hint} types are {}", all.join(", ")))
+    }
 }
 
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Type::Text => "text",
-            Type::Integer => "integer",
-            Type::Number => "number",
-            Type::Boolean => "boolean",
-            Type::Date => "date",
-            Type::Datetime => "datetime",
-        })
+        f.write_str((*self).into())
     }
 }
 
