@@ -65,7 +65,7 @@ pub(crate) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
             return Err(format!("one side of {pair:?} is empty"));
         }
         if pairs.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(format!("{name:?} is in it twice"));
+            return Err(format!("{name:?} is named twice"));
         }
     }
     Ok(pairs)

@@ -76,11 +76,21 @@ impl Prepared {
                 _ => None,
             };
             patterns.push(pattern.transpose().map_err(|error| wrong(error.to_string()))?);
-            if let Step::Outliers(outliers) = step {
-                check_rule(outliers.rule).map_err(wrong)?;
+            match step {
+                Step::Outliers(outliers) => check_rule(outliers.rule).map_err(wrong)?,
+                Step::Select(names) => check_once(names).map_err(wrong)?,
+                _ => {}
             }
         }
         Ok(Prepared { recipe, now, expressions, patterns })
+    }
+}
+
+fn check_once(names: &[String]) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(format!("{name:?} is named twice")),
+        None => Ok(()),
     }
 }
 
@@ -464,11 +474,38 @@ impl Builder {
         Ok(self.scope.columns[place].number)
     }
 
+    /// Columns that are treated alike, each once however often it is named.
     fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, String> {
-        match columns {
-            Columns::All => Ok(self.scope.columns.iter().map(|column| column.number).collect()),
-            Columns::Named(names) => names.iter().map(|name| self.number(name)).collect(),
+        let names = match columns {
+            Columns::All => {
+                return Ok(self.scope.columns.iter().map(|column| column.number).collect());
+            }
+            Columns::Named(names) => names,
+        };
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            let number = self.number(name)?;
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
         }
+        Ok(numbers)
+    }
+
+    /// The places of columns of which each is given something of its own.
+    fn places<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Result<Vec<usize>, String> {
+        let (mut places, mut known) = (Vec::new(), HashMap::new());
+        for name in names {
+            let place = self.place(name)?;
+            if let Some(other) = known.insert(place, name) {
+                return Err(format!("{other:?} and {name:?} are the same column"));
+            }
+            places.push(place);
+        }
+        Ok(places)
     }
 
     fn bind(&mut self, expression: &Expression) -> Result<Bound, String> {
@@ -513,9 +550,7 @@ impl Builder {
                 }
             }
             Step::Rename(names) => {
-                let places = names.iter().map(|(old, new)| Ok((self.place(old)?, new)));
-                let places: Vec<(usize, &String)> = places.collect::<Result<_, String>>()?;
-                for (place, new) in places {
+                for (place, new) in self.places(names.keys())?.into_iter().zip(names.values()) {
                     self.scope.columns[place].name.clone_from(new);
                 }
                 self.check_names()?;
@@ -524,18 +559,14 @@ impl Builder {
                 words = format!("rename {}", pairs.join(", "));
             }
             Step::Select(names) => {
-                let places = names.iter().map(|name| self.place(name));
-                let places: Vec<usize> = places.collect::<Result<_, String>>()?;
+                let places = self.places(names.iter())?;
                 let columns = places.iter().map(|place| self.scope.columns[*place].clone());
                 self.scope.columns = columns.collect();
-                self.check_names()?;
                 words = format!("select {}", list(names));
             }
             Step::Drop(names) => {
-                for name in names {
-                    let place = self.place(name)?;
-                    self.scope.columns.remove(place);
-                }
+                let dropped = self.numbers(&Columns::Named(names.clone()))?;
+                self.scope.columns.retain(|column| !dropped.contains(&column.number));
                 words = format!("drop {}", list(names));
             }
             Step::Trim(columns) => {
@@ -560,8 +591,7 @@ impl Builder {
             }
             Step::Types(types) => {
                 let mut columns = Vec::new();
-                for (name, kind) in types {
-                    let place = self.place(name)?;
+                for (place, kind) in self.places(types.keys())?.into_iter().zip(types.values()) {
                     self.scope.columns[place].declared = Some(*kind);
                     columns.push((self.scope.columns[place].number, *kind));
                 }

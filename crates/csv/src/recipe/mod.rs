@@ -84,9 +84,9 @@ pub enum Step {
     DropEmptyRows,
     /// Trims names, lowers their letters, and makes each space an underscore.
     NormalizeColumns,
-    /// Renames columns: old name to new name.
+    /// Renames columns: old name to new name. No column can be named twice.
     Rename(BTreeMap<String, String>),
-    /// Keeps these columns, in this order.
+    /// Keeps these columns, in this order. None can be named twice.
     Select(Vec<String>),
     /// Drops these columns.
     Drop(Vec<String>),
@@ -96,7 +96,7 @@ pub enum Step {
     Null(Null),
     /// Replaces what a regular expression matches.
     Replace(Replace),
-    /// Checks that cells can be read as a type; changes none.
+    /// Checks that cells can be read as a type; changes none. No column can be named twice.
     Types(BTreeMap<String, Type>),
     /// Keeps the records for which an expression is true.
     Filter(String),
