@@ -28,6 +28,7 @@ def clean(
     name: str | None = None,
     format: str = "csv",
     table: str | None = None,
+    infer: bool = False,
     concat: bool = False,
     resume: bool = False,
     force: bool = False,
@@ -71,6 +72,9 @@ def clean(
         `"csv"`, or `"parquet"` with the types that the recipe declares.
     table : str, optional
         The table of a database, made if it is missing.
+    infer : bool
+        Read all inputs once before, here and not on an engine, and declare each column without a type as the one
+        that all its cells read as, if there is one. The report's `types` says which.
     concat : bool
         One output of inputs that have the same header.
     force : bool
@@ -109,7 +113,7 @@ def clean(
     progress : bool or callable
         True: a bar on standard error. A function is called about twenty times a second, and at the end, with an
         object that has `files_done` and `files`, `bytes_done` and `bytes` (over all passes, as far as known), and
-        `rows`; what it raises ends the job and is raised here.
+        `rows`; what it raises ends the job and is raised here. With `infer` it follows both readings.
     engine : str or Executor, optional
         The URL of a cluster (see `executor`), or an executor: its workers clean the files, some at a time, and
         must see inputs and outputs under the same paths, which are made absolute. `workers` is then for each of
@@ -166,6 +170,12 @@ def clean(
     watch: Any = bar.show if progress is True else progress
     observe = (lambda *state: watch(Progress(*state))) if watch else None
     try:
+        types = {}
+        if infer:
+            _workers.prepare()
+            types = _native.propose_types(inputs, output, recipe, keywords, observe)
+            recipe = recipe.types(types) if types else recipe
+            bar.close()
         if engine is None or engine == "local":
             _workers.prepare()
             report = _native.clean(inputs, output, recipe, keywords, observe)
@@ -173,7 +183,7 @@ def clean(
             report = _clean_over(engine, inputs, output, recipe, keywords, observe)
     finally:
         bar.close()
-    return Report.from_dict(json.loads(report))
+    return Report.from_dict({**json.loads(report), "types": types})
 
 
 def _clean_over(
@@ -246,6 +256,7 @@ class _Bar:
     def close(self):
         if self._bar is not None:
             self._bar.close()
+        self._bar, self._done = None, 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -320,6 +331,8 @@ class Report:
     seconds: float
     #: Which of the files an earlier run had done, by their places.
     resumed: tuple[int, ...] = ()
+    #: The types that `infer` proposed for columns without, by the columns' names.
+    types: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def ok(self) -> bool:
@@ -366,17 +379,19 @@ class Report:
     @classmethod
     def from_dict(cls, report: dict[str, Any]) -> Report:
         """The report of what `to_dict` gave."""
-        return cls(tuple(map(_file_report, report["files"])), report["seconds"], tuple(report["resumed"]))
+        return cls(tuple(map(_file_report, report["files"])), report["seconds"], tuple(report["resumed"]), report["types"])
 
     @classmethod
     def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
         """One report of a job that was done in parts: the files of all, in the order of the parts."""
         files: list[FileReport] = []
         resumed: list[int] = []
+        types: dict[str, str] = {}
         for report in reports:
             resumed += (len(files) + place for place in report.resumed)
             files += report.files
-        return cls(tuple(files), seconds, tuple(resumed))
+            types |= report.types
+        return cls(tuple(files), seconds, tuple(resumed), types)
 
     def __repr__(self):
         files = len(self.files)

@@ -27,6 +27,7 @@ __all__ = [
     "clean",
     "clean_chunks",
     "clean_files",
+    "propose_types",
     "run",
     "serve",
     "start_workers_by",
@@ -56,6 +57,13 @@ def clean_files(
     recipe: Recipe,
     keywords: dict[str, Any],
 ) -> tuple[list[tuple[str, str]], str | None]: ...
+def propose_types(
+    inputs: Sequence[str],
+    output: str,
+    recipe: Recipe,
+    keywords: dict[str, Any],
+    observe: Callable[[int, int, int, int, int], object] | None,
+) -> dict[str, str]: ...
 def run(arguments: Sequence[str]) -> int: ...
 def serve(socket: int, runner: object) -> int: ...
 def start_workers_by(command: Sequence[str]) -> None: ...

@@ -457,6 +457,24 @@ def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
 # Other places for rows
 
 
+def test_types_are_proposed_for_columns_without_and_told(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    source, out = tmp_path / "in.csv", tmp_path / "out.parquet"
+    source.write_text("id,day,code,value\n1,2026-01-31,007,1.5\n2,2026-02-01,008,\n")
+    told = []
+    recipe = Recipe().types({"value": "number"}).derive("half", "id / 2")
+    report = clean(source, out, recipe, format="parquet", infer=True, progress=told.append).raise_for_errors()
+    assert report.types == {"id": "integer", "day": "date", "half": "number"}
+    assert [str(field.type) for field in pq.read_schema(out)] == ["int64", "date32[day]", "string", "double", "double"]
+    assert [state.files_done for state in told].count(1) == 2
+    assert Report.from_dict(report.to_dict()) == report and report.to_dict()["types"] == report.types
+    assert clean(source, tmp_path / "plain.csv").types == {}
+    with pytest.raises(FileExistsError):
+        clean(source, out, format="parquet", infer=True)
+    with pytest.raises(ValueError, match="standard input can be read once only"):
+        clean("-", tmp_path / "other.csv", infer=True)
+
+
 def test_rows_go_to_parquet_with_the_types_of_the_recipe(table, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     recipe = Recipe(on_bad="null").normalize_columns().types({"value": "number"})

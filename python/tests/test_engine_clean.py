@@ -59,6 +59,13 @@ def test_forty_files_are_those_of_a_local_run(engine, forty):
     assert len(files("rejects")) == 10
 
 
+def test_types_are_proposed_before_an_engine_begins(engine, forty):
+    local = clean(forty / "in", "local/", RECIPE, infer=True).raise_for_errors()
+    over = clean("in", "over/", RECIPE, engine=engine, infer=True).raise_for_errors()
+    assert over.types == local.types == {"id": "integer", "normalized_value": "number"}
+    assert files("over") == files("local")
+
+
 def test_one_file_has_the_name_that_was_given(engine, forty):
     told = clean("in/f01.csv", "one.csv", RECIPE, engine=engine).raise_for_errors()
     assert (told.files[0].input, told.files[0].output) == (str(forty / "in/f01.csv"), str(forty / "one.csv"))

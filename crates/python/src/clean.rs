@@ -1,5 +1,6 @@
 //! The clean job: its options from Python, its report as JSON, its progress told with the GIL.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -225,12 +226,11 @@ pub(crate) fn clean_files(
     recipe: &Recipe,
     keywords: Keywords,
 ) -> PyResult<Files> {
-    let output = keywords.output(&inputs, output)?;
-    let name = match &output {
-        Output::Directory(_, name) => Some(name.clone()),
+    let job = job(inputs, output, recipe, keywords)?;
+    let name = match job.asked() {
+        (Output::Directory(_, name), ..) => Some(name.clone()),
         _ => None,
     };
-    let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
     Ok((job.files().map_err(to_python)?, name))
 }
 
@@ -338,10 +338,53 @@ pub(crate) fn clean_over(
     })
 }
 
-/// Does a clean job, and gives its report as JSON. Waits without the GIL; `observe`, if there is one,
-/// is called about twenty times a second, and at the end, with files done, all files, bytes done, all
-/// bytes, and rows. `remote`, if it is there, is a function that has workers elsewhere do parts of it,
-/// and how many they are.
+/// Does some work of a job without the GIL; `observe`, if there is one, is called about twenty times a
+/// second, and at the end, with files done, all files, bytes done, all bytes, and rows.
+fn watched<T: Send>(
+    py: Python<'_>,
+    observe: Option<Py<PyAny>>,
+    work: impl FnOnce(&mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<T, CleanError> + Send,
+) -> PyResult<T> {
+    let tell = |py: Python<'_>, progress: Progress| -> PyResult<()> {
+        let Progress { files_done, files, bytes_done, bytes, rows, .. } = progress;
+        if let Some(observe) = &observe {
+            observe.call1(py, (files_done, files, bytes_done, bytes, rows))?;
+        }
+        Ok(())
+    };
+    let mut stopped = None;
+    let (mut last, mut looked) = (Progress::default(), Instant::now());
+    let result = py.detach(|| {
+        work(&mut |progress| {
+            last = *progress;
+            if looked.elapsed() < INTERVAL {
+                return ControlFlow::Continue(());
+            }
+            looked = Instant::now();
+            let told = Python::attach(|py| py.check_signals().and_then(|()| tell(py, last)));
+            stopped = told.err();
+            if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    });
+    match (result, stopped) {
+        (Err(CleanError::Interrupted), Some(stopped)) => Err(stopped),
+        (Err(error), _) => Err(to_python(error)),
+        (Ok(done), _) => tell(py, last).map(|()| done),
+    }
+}
+
+fn job(
+    inputs: Vec<OsString>,
+    output: OsString,
+    recipe: &Recipe,
+    keywords: Keywords,
+) -> PyResult<Clean> {
+    let output = keywords.output(&inputs, output)?;
+    Ok(Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?))
+}
+
+/// Does a clean job, and gives its report as JSON; `observe` is as of [`watched`]. `remote`, if it is
+/// there, is a function that has workers elsewhere do parts of it, and how many they are.
 #[pyfunction]
 #[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None))]
 pub(crate) fn clean(
@@ -353,42 +396,30 @@ pub(crate) fn clean(
     observe: Option<Py<PyAny>>,
     remote: Option<(Py<PyAny>, usize)>,
 ) -> PyResult<String> {
-    let output = keywords.output(&inputs, output)?;
-    let job = Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?);
-    let tell = |py: Python<'_>, progress: Progress| -> PyResult<()> {
-        let Progress { files_done, files, bytes_done, bytes, rows, .. } = progress;
-        if let Some(observe) = &observe {
-            observe.call1(py, (files_done, files, bytes_done, bytes, rows))?;
-        }
-        Ok(())
-    };
-    let mut stopped = None;
-    let (mut last, mut looked) = (Progress::default(), Instant::now());
-    let result = py.detach(|| {
-        let observe = |progress: &Progress| {
-            last = *progress;
-            if looked.elapsed() < INTERVAL {
-                return ControlFlow::Continue(());
-            }
-            looked = Instant::now();
-            let told = Python::attach(|py| py.check_signals().and_then(|()| tell(py, last)));
-            stopped = told.err();
-            if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        match remote {
-            Some((submit, count)) => job.run_on(&mut Remote::new(submit, count), observe),
-            None => job.run(observe),
-        }
-    });
-    match (result, stopped) {
-        (Err(CleanError::Interrupted), Some(stopped)) => Err(stopped),
-        (Err(error), _) => Err(to_python(error)),
-        (Ok(mut report), _) => {
-            tell(py, last)?;
-            for file in &mut report.files {
-                file.error = file.error.take().map(|error| in_python(&error));
-            }
-            Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
-        }
+    let job = job(inputs, output, recipe, keywords)?;
+    let mut report = watched(py, observe, |observe| match remote {
+        Some((submit, count)) => job.run_on(&mut Remote::new(submit, count), observe),
+        None => job.run(observe),
+    })?;
+    for file in &mut report.files {
+        file.error = file.error.take().map(|error| in_python(&error));
     }
+    Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
+}
+
+/// The types that the job's columns without could have, after all that can be found wrong before work
+/// is; `observe` is as of [`watched`].
+#[pyfunction]
+pub(crate) fn propose_types(
+    py: Python<'_>,
+    inputs: Vec<OsString>,
+    output: OsString,
+    recipe: &Recipe,
+    keywords: Keywords,
+    observe: Option<Py<PyAny>>,
+) -> PyResult<BTreeMap<String, String>> {
+    let job = job(inputs, output, recipe, keywords)?;
+    job.files().map_err(to_python)?;
+    let types = watched(py, observe, |observe| job.propose_types(observe))?;
+    Ok(types.into_iter().map(|(name, kind)| (name, kind.to_string())).collect())
 }

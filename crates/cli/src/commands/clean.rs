@@ -1,12 +1,13 @@
 //! `manyhands clean`: does the job, or says what it would do.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use manyhands::clean::recipe::Step;
+use manyhands::clean::recipe::{Step, Type};
 use manyhands::clean::{CleanError, FileReport, Preview, Progress, directory_of, place_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -32,14 +33,14 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}")))?;
-    if job.infer {
-        infer(&mut job, &interrupt)?;
-    }
-    run(&job, engine, &interrupt)
+    let types = if job.infer { infer(&mut job, &interrupt)? } else { BTreeMap::new() };
+    run(&job, engine, &interrupt, types)
 }
 
-/// Adds a step with the types that are proposed for columns without, and tells of it.
-fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<(), CleanError> {
+/// Adds a step with the types that are proposed for columns without, tells of it, and gives them.
+fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<BTreeMap<String, Type>, CleanError> {
+    // What can be found wrong before any work is not to be found after all was read.
+    job.clean.files()?;
     let mut bar = Bar::new(!job.quiet);
     let types = job.clean.propose_types(|progress| {
         bar.show(progress);
@@ -48,19 +49,24 @@ fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<(), CleanError> {
     drop(bar);
     let types = types?;
     if types.is_empty() {
-        return Ok(());
+        return Ok(types);
     }
     if !job.quiet {
         let types = types.iter().map(|(name, kind)| format!("{name:?} = \"{kind}\""));
         let types = types.collect::<Vec<_>>().join(", ");
         ui::say(format_args!("steps = [{{ types = {{ {types} }} }}]"));
     }
-    job.recipe.steps.push(Step::Types(types));
+    job.recipe.steps.push(Step::Types(types.clone()));
     job.clean = job.clean.clone().recipe(job.recipe.clone());
-    Ok(())
+    Ok(types)
 }
 
-fn run(job: &Job, engine: Option<&Engine<'_>>, interrupt: &Interrupt) -> Result<i32, CleanError> {
+fn run(
+    job: &Job,
+    engine: Option<&Engine<'_>>,
+    interrupt: &Interrupt,
+    types: BTreeMap<String, Type>,
+) -> Result<i32, CleanError> {
     let mut bar = Bar::new(!job.quiet);
     let mut observe = |progress: &Progress| {
         bar.show(progress);
@@ -78,10 +84,11 @@ fn run(job: &Job, engine: Option<&Engine<'_>>, interrupt: &Interrupt) -> Result<
     drop(bar);
     // A reader that has seen enough ends the job, and that is no failure.
     let closed = job.to_stdout && is_stdout_closed();
-    let report = match result {
+    let mut report = match result {
         Err(CleanError::Failed(_)) if closed => return Ok(0),
         result => result?,
     };
+    report.types = types;
     let failed = !closed && report.files.iter().any(|file| file.error.is_some());
     if !closed {
         summary::tell(&report, job.quiet, job.verbose);

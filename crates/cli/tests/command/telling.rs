@@ -212,6 +212,21 @@ fn the_report_is_json_that_accounts_for_every_row() {
 }
 
 #[test]
+fn inferred_types_are_told_used_and_reported_and_what_is_wrong_comes_first() {
+    let dir = Dir::with("id,code,day\n1,07,2026-01-31\n2,08,\n");
+    let outcome = dir.clean("in.csv -o out.csv --infer --report r.json --save-recipe r.toml");
+    outcome.done().says("steps = [{ types = { \"day\" = \"date\", \"id\" = \"integer\" } }]");
+    let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+    assert_eq!(report["types"], serde_json::json!({ "id": "integer", "day": "date" }));
+    assert!(dir.read("r.toml").contains("integer"));
+    let outcome = dir.clean("in.csv -o out.csv --infer");
+    outcome.status(2).says("out.csv exists");
+    assert!(!outcome.stderr.contains("steps"), "{outcome:?}");
+    dir.clean("in.csv -o new.csv --report n.json").done();
+    assert!(dir.read("n.json").contains("\"types\": {}"));
+}
+
+#[test]
 fn the_report_goes_to_standard_output_if_data_does_not() {
     let dir = Dir::with("a\n1\n");
     let outcome = dir.clean("in.csv -o out.csv --report -");

@@ -64,7 +64,8 @@ pub(super) fn run(
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
-    Ok(Report { files, resumed, seconds: began.elapsed().as_secs_f64() })
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Report { files, resumed, types: BTreeMap::new(), seconds })
 }
 
 /// Looks for the types that columns could have.
