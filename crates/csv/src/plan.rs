@@ -220,8 +220,9 @@ pub struct Plan {
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
     output_names: Vec<String>,
-    /// What `types` steps declare the output's columns to be.
+    /// What `types` steps declare the output's columns to be, and whether they do.
     output_types: Vec<Type>,
+    declared: Vec<bool>,
     notes: Vec<String>,
     /// The steps in words, and by name.
     steps: Vec<String>,
@@ -336,6 +337,11 @@ impl Plan {
     /// What each of the output's columns is declared to be; text if no `types` step names it.
     pub fn output_types(&self) -> &[Type] {
         &self.output_types
+    }
+
+    /// Of each of the output's columns, whether a `types` step names it.
+    pub fn declared(&self) -> &[bool] {
+        &self.declared
     }
 
     /// The plan with one step more, called `store`: rows with a cell that a store would not take,
@@ -718,6 +724,7 @@ impl Builder {
             cuts,
             header,
             output_names: columns.iter().map(|column| column.name.clone()).collect(),
+            declared: columns.iter().map(|column| column.declared.is_some()).collect(),
             output_types: columns
                 .iter()
                 .map(|column| column.declared.unwrap_or(Type::Text))

@@ -213,8 +213,10 @@ fn the_report_is_json_that_accounts_for_every_row() {
 
 #[test]
 fn inferred_types_are_told_used_and_reported_and_what_is_wrong_comes_first() {
-    let dir = Dir::with("id,code,day\n1,07,2026-01-31\n2,08,\n");
-    let outcome = dir.clean("in.csv -o out.csv --infer --report r.json --save-recipe r.toml");
+    let dir = Dir::with("id,code,day,phone\n1,07,2026-01-31,49\n2,08,,43\n");
+    // What is declared as text stays text, and is not proposed for.
+    let flags = "--types phone=text --infer --report r.json --save-recipe r.toml";
+    let outcome = dir.clean(&format!("in.csv -o out.csv {flags}"));
     outcome.done().says("steps = [{ types = { \"day\" = \"date\", \"id\" = \"integer\" } }]");
     let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
     assert_eq!(report["types"], serde_json::json!({ "id": "integer", "day": "date" }));

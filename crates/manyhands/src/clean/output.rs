@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use manyhands_csv::recipe::Type;
 use manyhands_pool::Reply;
 use rustix::fs::{CWD, FileType, RenameFlags};
 
@@ -430,7 +429,7 @@ impl Sink {
                 let found: Vec<Possible> =
                     crate::codec::decode(&block, &[]).map_err(WriteError::Failed)?;
                 for (column, found) in columns.iter().zip(found) {
-                    if column.kind == Type::Text {
+                    if !column.declared {
                         possible.entry(column.name.clone()).or_default().and(&found);
                     }
                 }

@@ -75,12 +75,19 @@ pub(super) struct Block {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Type,
+    /// Whether the recipe says so; a column of which it says nothing is text.
+    pub(super) declared: bool,
 }
 
 /// What an output's columns are.
 pub(super) fn columns(plan: &Plan) -> Vec<Column> {
-    let columns = plan.output_names().iter().zip(plan.output_types());
-    columns.map(|(name, kind)| Column { name: name.clone(), kind: *kind }).collect()
+    let columns = plan.output_names().iter().zip(plan.output_types()).zip(plan.declared());
+    let column = |((name, kind), declared): ((&String, &Type), &bool)| Column {
+        name: name.clone(),
+        kind: *kind,
+        declared: *declared,
+    };
+    columns.map(column).collect()
 }
 
 impl Format {
