@@ -9,7 +9,9 @@ use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
-use super::store::{Database, Next, Store, Wrong};
+use super::store::{
+    ADD_ENTRY, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+};
 use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
@@ -80,11 +82,6 @@ fn declared(kind: Type) -> &'static str {
     }
 }
 
-const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
-    table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
-    recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
-    rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
-
 /// Taken while tables are made, since two that make the same one at once may both fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7236830218573)";
 
@@ -149,20 +146,11 @@ impl Database for Postgres {
         if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
             return Ok(Vec::new());
         }
-        let query = "SELECT path, size, hash, recipe_hash, rows_in, rows_out, rows_rejected
-            FROM manyhands_files WHERE table_name = $1";
-        let rows = self.client.query(query, &[&self.table]).map_err(wrong)?;
-        let entry = |row: postgres::Row| Entry {
-            path: row.get(0),
-            size: row.get::<_, i64>(1).cast_unsigned(),
-            hash: row.get(2),
-            recipe_hash: row.get(3),
-            rows_in: row.get::<_, i64>(4).cast_unsigned(),
-            rows_out: row.get::<_, i64>(5).cast_unsigned(),
-            rows_rejected: row.get::<_, i64>(6).cast_unsigned(),
-            ..Entry::default()
+        let rows = self.client.query(ENTRIES, &[&self.table]).map_err(wrong)?;
+        let of = |row: postgres::Row| {
+            entry([0, 1, 2].map(|at| row.get(at)), [3, 4, 5, 6].map(|at| row.get(at)))
         };
-        Ok(rows.into_iter().map(entry).collect())
+        Ok(rows.into_iter().map(of).collect())
     }
 
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
@@ -189,19 +177,11 @@ impl Database for Postgres {
                 }
             }
         };
-        let count = |count: u64| count.cast_signed();
+        let [size, rows_in, rows_out, rejected] = counts(&entry);
+        let Entry { path, hash, recipe_hash, .. } = &entry;
         let added = transaction.execute(
-            "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &[
-                &self.table,
-                &entry.path,
-                &count(entry.size),
-                &entry.hash,
-                &entry.recipe_hash,
-                &count(entry.rows_in),
-                &count(entry.rows_out),
-                &count(entry.rows_rejected),
-            ],
+            ADD_ENTRY,
+            &[&self.table, path, &size, hash, recipe_hash, &rows_in, &rows_out, &rejected],
         );
         match added {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
@@ -232,10 +212,7 @@ impl Postgres {
         let known: Vec<(String, String)> =
             known.into_iter().map(|row| (row.get(0), row.get(1))).collect();
         if known.is_empty() && !columns.is_empty() {
-            let definitions: Vec<String> =
-                wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
-            let create = format!("CREATE TABLE {table} ({})", definitions.join(", "));
-            transaction.batch_execute(&create).map_err(wrong)?;
+            transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
         } else if !columns.is_empty() {
             check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
         }

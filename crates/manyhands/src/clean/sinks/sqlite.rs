@@ -11,7 +11,9 @@ use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
-use super::store::{Database, Next, Store, Wrong};
+use super::store::{
+    ADD_ENTRY, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+};
 use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
@@ -81,11 +83,6 @@ fn declared(kind: Type) -> &'static str {
     }
 }
 
-const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
-    table_name TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
-    recipe_hash TEXT NOT NULL, rows_in INTEGER NOT NULL, rows_out INTEGER NOT NULL,
-    rows_rejected INTEGER NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
-
 struct Sqlite {
     connection: Connection,
     path: PathBuf,
@@ -154,22 +151,12 @@ fn entries(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>>
     if !connection.table_exists(None, "manyhands_files")? {
         return Ok(Vec::new());
     }
-    let query = "SELECT path, size, hash, recipe_hash, rows_in, rows_out, rows_rejected
-        FROM manyhands_files WHERE table_name = ?1";
-    let mut statement = connection.prepare(query)?;
-    let entry = |row: &rusqlite::Row| {
-        Ok(Entry {
-            path: row.get(0)?,
-            size: row.get::<_, i64>(1)?.cast_unsigned(),
-            hash: row.get(2)?,
-            recipe_hash: row.get(3)?,
-            rows_in: row.get::<_, i64>(4)?.cast_unsigned(),
-            rows_out: row.get::<_, i64>(5)?.cast_unsigned(),
-            rows_rejected: row.get::<_, i64>(6)?.cast_unsigned(),
-            ..Entry::default()
-        })
+    let mut statement = connection.prepare(ENTRIES)?;
+    let of = |row: &rusqlite::Row| {
+        let texts = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok(entry(texts, [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?]))
     };
-    statement.query_map([table], entry)?.collect()
+    statement.query_map([table], of)?.collect()
 }
 
 impl Sqlite {
@@ -229,10 +216,7 @@ impl Sqlite {
         let known = self.columns_there()?;
         let wanted = declarations(columns, declared);
         if known.is_empty() {
-            let definitions: Vec<String> =
-                wanted.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
-            let create =
-                format!("CREATE TABLE {} ({})", quoted(&self.table), definitions.join(", "));
+            let create = create(&quoted(&self.table), &wanted);
             return self.connection.execute_batch(&create).map_err(wrong);
         }
         check_columns(&self.table, &known, &wanted).map_err(Wrong::File)
@@ -246,19 +230,11 @@ impl Sqlite {
     }
 
     fn add_entry(&self, entry: &Entry) -> Result<(), Wrong> {
-        let count = |count: u64| count.cast_signed();
+        let [size, rows_in, rows_out, rejected] = counts(entry);
+        let Entry { path, hash, recipe_hash, .. } = entry;
         let added = self.connection.execute(
-            "INSERT INTO manyhands_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                self.table,
-                entry.path,
-                count(entry.size),
-                entry.hash,
-                entry.recipe_hash,
-                count(entry.rows_in),
-                count(entry.rows_out),
-                count(entry.rows_rejected),
-            ],
+            ADD_ENTRY,
+            params![self.table, path, size, hash, recipe_hash, rows_in, rows_out, rejected],
         );
         match added {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::Column;
+use super::{Column, quoted};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::{TICK, Watch};
@@ -24,6 +24,36 @@ use crate::clean::watch::{TICK, Watch};
 const WAITING: usize = 2;
 /// How long the end of a transaction is waited for when the job ends.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The table of the inputs that are done. All databases understand these statements.
+pub(super) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
+    table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
+    recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
+    rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
+/// What [`entry`] takes, of the inputs in one table.
+pub(super) const ENTRIES: &str =
+    "SELECT path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected
+    FROM manyhands_files WHERE table_name = $1";
+pub(super) const ADD_ENTRY: &str =
+    "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// An entry of what [`ENTRIES`] selects; databases have signed numbers only.
+pub(super) fn entry([path, hash, recipe_hash]: [String; 3], counts: [i64; 4]) -> Entry {
+    let [size, rows_in, rows_out, rows_rejected] = counts.map(i64::cast_unsigned);
+    Entry { path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected, ..Entry::default() }
+}
+
+/// The counts of an entry, in that order.
+pub(super) fn counts(entry: &Entry) -> [i64; 4] {
+    [entry.size, entry.rows_in, entry.rows_out, entry.rows_rejected].map(u64::cast_signed)
+}
+
+/// The statement that makes a table, by its quoted name and its columns' names and types.
+pub(super) fn create(table: &str, columns: &[(String, String)]) -> String {
+    let columns: Vec<String> =
+        columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
+    format!("CREATE TABLE {table} ({})", columns.join(", "))
+}
 
 /// What a database is given for the file it loads.
 pub(super) enum Next {
