@@ -181,8 +181,9 @@ def _lost(input, output, error):
 
 
 def _remove_drafts(outputs, rejects):
-    """Removes what killed workers left beside outputs."""
-    for directory, group in itertools.groupby(sorted(outputs), os.path.dirname):
+    """Removes what killed workers left beside outputs, and beside what those are links to."""
+    places = sorted({*outputs, *map(os.path.realpath, outputs)})
+    for directory, group in itertools.groupby(places, os.path.dirname):
         names = "|".join(re.escape(os.path.basename(output)) for output in group)
         draft = re.compile(rf"\.({names})(\.rejects\.csv)?\.\d+-\d+\.tmp")
         for place in {directory, rejects or directory}:
