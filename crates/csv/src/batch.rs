@@ -12,6 +12,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::number::{self, EXACT, Number, Reading};
 use crate::pass::{Failure, Reject};
@@ -222,9 +223,9 @@ impl<'a> Batch<'a> {
     }
 
     /// A field of a row as it is; one that a short record lacks is empty.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn source(&self, row: usize, field: usize) -> (usize, usize) {
-        let (first, ends) = (self.first_field(row), &self.owned.ends.fields);
+        let (first, ends) = (self.first_field(row), &self.owned.ends.fields[..]);
         if self.has_short && first + field > self.owned.ends.rows[row] as usize {
             return (0, 0);
         }
@@ -263,6 +264,43 @@ impl<'a> Batch<'a> {
                     number::write_f64(values[k], &mut text);
                 }
                 Cow::Owned(text)
+            }
+        }
+    }
+
+    /// Calls `each` with what the cells of a column say, of some rows in order: bytes, and how many
+    /// of them are the cell's. What is decided for a column is decided once.
+    #[inline]
+    pub(crate) fn each_content(
+        &self,
+        column: usize,
+        rows: Range<usize>,
+        mut each: impl FnMut(&[u8], usize),
+    ) {
+        match &self.columns[column] {
+            Column::Source(field) => {
+                for row in &self.alive[rows] {
+                    let (from, to) = self.source(*row as usize, *field);
+                    let bytes = &self.bytes[from..];
+                    if bytes.first().copied() == self.plan.dialect.quote {
+                        let content = self.field((from, to)).content();
+                        each(&content, content.len());
+                    } else {
+                        each(bytes, to - from);
+                    }
+                }
+            }
+            Column::Cells(cells) => {
+                for cell in &cells[rows] {
+                    let content = self.cell_content(*cell);
+                    each(&content, content.len());
+                }
+            }
+            Column::Empty | Column::Floats { .. } => {
+                for k in rows {
+                    let content = self.content(k, column);
+                    each(&content, content.len());
+                }
             }
         }
     }
@@ -571,6 +609,13 @@ pub(crate) enum Written<'a> {
 }
 
 impl Numbers {
+    /// The integer that a cell reads as, if it is certain that it is one.
+    #[inline]
+    pub(crate) fn integer(&self, k: usize) -> Option<i64> {
+        let is_exact = self.valid[k] && self.ints[k] && self.values[k].abs() < EXACT;
+        is_exact.then(|| self.values[k] as i64)
+    }
+
     #[inline]
     fn push(&mut self, value: f64, is_int: bool) {
         self.values.push(value);

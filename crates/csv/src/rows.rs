@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use jiff::civil::{Date, DateTime};
 
@@ -65,9 +66,34 @@ impl<'a> Rows<'a> {
         Some(self.content(row, column)).filter(|text| !text.is_empty())
     }
 
+    /// Calls `each` with what the cells of a column say, of some rows in order: the first `len` of
+    /// the bytes, none if the cell is empty. Bytes behind them have no meaning; that they are there
+    /// lets text be read by words.
+    #[inline]
+    pub fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
+        self.batch.each_content(self.batch.plan.output[column], rows, each);
+    }
+
     /// An integer.
     pub fn integer(&self, row: usize, column: usize) -> Option<i64> {
-        read_integer(&self.content(row, column))
+        let known = self.batch.known_numbers(self.batch.plan.output[column]);
+        let known = known.and_then(|known| known.integer(row));
+        known.or_else(|| read_integer(&self.content(row, column)))
+    }
+
+    /// Calls `each` with the integers of a column, of some rows in order.
+    #[inline]
+    pub fn each_integer(
+        &self,
+        column: usize,
+        rows: Range<usize>,
+        mut each: impl FnMut(Option<i64>),
+    ) {
+        let known = self.batch.known_numbers(self.batch.plan.output[column]);
+        for row in rows {
+            let integer = known.and_then(|known| known.integer(row));
+            each(integer.or_else(|| read_integer(&self.content(row, column))));
+        }
     }
 
     /// The nearest 64-bit float.
@@ -83,6 +109,25 @@ impl<'a> Rows<'a> {
             Reading::Number(number) => Some(number.to_f64()),
             Reading::Null | Reading::Bad => None,
         }
+    }
+
+    /// Calls `each` with the numbers of a column, of some rows in order.
+    #[inline]
+    pub fn each_number(
+        &self,
+        column: usize,
+        rows: Range<usize>,
+        mut each: impl FnMut(Option<f64>),
+    ) {
+        let number = self.batch.plan.output[column];
+        let (values, valid) = match (&self.batch.columns[number], self.batch.known_numbers(number))
+        {
+            (Column::Floats { values, valid }, _) => (values, valid),
+            (_, Some(known)) => (&known.values, &known.valid),
+            _ => return rows.for_each(|row| each(self.number(row, column))),
+        };
+        let known = values[rows.clone()].iter().zip(&valid[rows]);
+        known.for_each(|(value, is_there)| each(is_there.then_some(*value)));
     }
 
     /// Yes or no.

@@ -47,12 +47,22 @@ pub(super) fn check_types(batch: &mut Batch, step: usize, columns: &[(usize, Typ
     // A row with several bad cells is rejected once, for the first.
     let mut bad: Vec<(usize, usize, &'static str)> = Vec::new();
     for (column, kind) in columns {
+        if matches!((kind, &batch.columns[*column]), (Type::Number, Column::Floats { .. })) {
+            continue;
+        }
         if *kind == Type::Number {
             let numbers = batch.numbers(*column);
             bad.extend(numbers.bad.iter().map(|k| (*k as usize, *column, "not a number")));
             continue;
         }
+        if *kind == Type::Integer {
+            batch.numbers(*column);
+        }
+        let known = batch.known_numbers(*column).filter(|_| *kind == Type::Integer);
         for k in 0..batch.alive.len() {
+            if known.is_some_and(|known| known.integer(k).is_some()) {
+                continue;
+            }
             let content = batch.content(k, *column);
             if let Some(reason) = misfit(&content, *kind) {
                 bad.push((k, *column, reason));
@@ -73,12 +83,17 @@ pub(super) fn check_store(batch: &mut Batch, step: usize, columns: &[(usize, Typ
             (Type::Text, Column::Source(_)) if is_valid => continue,
             _ => {}
         }
-        if *kind == Type::Number {
+        if matches!(kind, Type::Number | Type::Integer) {
             batch.numbers(*column);
         }
-        let known = batch.known_numbers(*column).filter(|_| *kind == Type::Number);
+        let known = batch.known_numbers(*column);
         for k in 0..batch.alive.len() {
-            if known.is_some_and(|known| known.valid[k] && known.values[k].is_finite()) {
+            let fits = match (kind, known) {
+                (Type::Number, Some(known)) => known.valid[k] && known.values[k].is_finite(),
+                (Type::Integer, Some(known)) => known.integer(k).is_some(),
+                _ => false,
+            };
+            if fits {
                 continue;
             }
             let content = batch.content(k, *column);

@@ -13,6 +13,7 @@ fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, 
     let plan = Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap().storing(text);
     let mut cells = Vec::new();
     let mut take = |rows: &manyhands_csv::Rows<'_>| {
+        (0..plan.output_names().len()).for_each(|column| check_columns(rows, column));
         for row in 0..rows.len() {
             for (column, kind) in plan.output_types().iter().enumerate() {
                 cells.push(match kind.to_string().as_str() {
@@ -32,6 +33,23 @@ fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, 
     assert!(course.report(&plan, &mut report));
     let reasons = report.set_aside.into_iter().map(|aside| (aside.reason, aside.rows)).collect();
     (cells, reasons)
+}
+
+/// A column's cells are the same one by one and all together.
+fn check_columns(rows: &manyhands_csv::Rows<'_>, column: usize) {
+    for from in 0..rows.len() {
+        let range = from..rows.len();
+        let (mut texts, mut integers, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        rows.each_text(column, range.clone(), |bytes, len| texts.push(bytes[..len].to_vec()));
+        rows.each_integer(column, range.clone(), |integer| integers.push(integer));
+        rows.each_number(column, range.clone(), |number| numbers.push(number));
+        let text = |row| rows.text(row, column).unwrap_or_default().into_owned();
+        assert_eq!(texts, range.clone().map(text).collect::<Vec<_>>());
+        let integer = |row| rows.integer(row, column);
+        assert_eq!(integers, range.clone().map(integer).collect::<Vec<_>>());
+        let number = |row| rows.number(row, column);
+        assert_eq!(numbers, range.map(number).collect::<Vec<_>>());
+    }
 }
 
 const ALL: &str = "steps = [{ types = { i = 'integer', n = 'number', b = 'boolean', d = 'date', m = 'datetime' } }]";
@@ -93,6 +111,26 @@ fn what_a_store_does_not_take_is_set_aside_with_the_reason() {
     let (cells, aside) = stored(Text::Utf8WithoutNul, ALL, input);
     assert_eq!(aside, expected(&[("has a zero byte", 1), ("not UTF-8", 1)]));
     assert!(cells.is_empty());
+}
+
+#[test]
+fn integers_are_exact_and_derived_numbers_are_as_they_are() {
+    let recipe = "steps = [
+        { types = { i = 'integer', n = 'number' } },
+        { filter = 'i <> 3' },
+        { derive = { name = 'half', expression = 'n / 2' } },
+        { types = { half = 'number' } },
+    ]";
+    let input = b"i,n\n9007199254740991,1\n3,1\n9007199254740993,\n-0,3\n\" 12\",\"5\"\n";
+    let (cells, aside) = stored(Text::Utf8, recipe, input);
+    let expected = [
+        ["Some(9007199254740991)", "Some(1.0)", "Some(0.5)"],
+        ["Some(9007199254740993)", "None", "None"],
+        ["Some(0)", "Some(3.0)", "Some(1.5)"],
+        ["Some(12)", "Some(5.0)", "Some(2.5)"],
+    ];
+    assert_eq!(cells, expected.concat());
+    assert_eq!(aside.iter().map(|(_, rows)| rows).sum::<u64>(), 1);
 }
 
 #[test]
