@@ -1,0 +1,196 @@
+//! A column of a row group: its cells are gathered with their type, and become a column chunk.
+
+use std::ops::Range;
+
+use manyhands_csv::Rows;
+use manyhands_csv::recipe::Type;
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::dictionary::Coded;
+use super::hybrid::put_bits;
+use super::pages::{Packer, Pages};
+use super::texts::{Text, Texts};
+use super::values::{Values, statistics_of_truths};
+use super::words::{Kind, Words};
+
+/// How many bytes of values a page has, or a bit more.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// How many rows a page has at most: so many numbers are as many bytes.
+const PAGE_ROWS: usize = PAGE_BYTES / 8;
+
+/// The cells of a column: the rows that are NULL, and the values of the others, which are all in the one
+/// place that is for the column's type.
+#[derive(Debug)]
+pub(super) struct Column {
+    kind: Type,
+    rows: usize,
+    nulls: Vec<u32>,
+    texts: Coded<Texts>,
+    words: Coded<Words>,
+    truths: Vec<bool>,
+}
+
+impl Default for Column {
+    fn default() -> Self {
+        Column {
+            kind: Type::Text,
+            rows: 0,
+            nulls: Vec::new(),
+            texts: Coded::default(),
+            words: Coded::default(),
+            truths: Vec::new(),
+        }
+    }
+}
+
+impl Column {
+    /// Makes it one without cells.
+    pub(super) fn begin(&mut self, kind: Type) {
+        (self.kind, self.rows) = (kind, 0);
+        self.nulls.clear();
+        self.truths.clear();
+        self.texts.clear();
+        let words = match kind {
+            Type::Number => Kind::Floats,
+            Type::Date => Kind::Days,
+            _ => Kind::Integers,
+        };
+        self.words.clear().into_iter().for_each(|part| part.kind = words);
+    }
+
+    /// Adds the cells of some rows.
+    pub(super) fn add(&mut self, rows: &Rows, column: usize, range: Range<usize>) {
+        let Column { kind, nulls, texts, words, truths, .. } = self;
+        let mut row = self.rows as u32;
+        self.rows += range.len();
+        let mut is_there = |is_there: bool| {
+            if !is_there {
+                nulls.push(row);
+            }
+            row += 1;
+            is_there
+        };
+        let mut put = |word: Option<i64>| {
+            is_there(word.is_some());
+            if let Some(word) = word {
+                words.push(word);
+            }
+        };
+        match kind {
+            Type::Text => rows.each_text(column, range, |bytes, len| {
+                if is_there(len > 0) {
+                    texts.push(Text::new(bytes, len));
+                }
+            }),
+            Type::Integer => rows.each_integer(column, range, put),
+            Type::Number => rows.each_number(column, range, |number| {
+                put(number.map(|number| number.to_bits() as i64));
+            }),
+            Type::Date => range.for_each(|row| put(rows.date(row, column).map(i64::from))),
+            Type::Datetime => range.for_each(|row| put(rows.datetime(row, column))),
+            Type::Boolean => range.for_each(|row| {
+                let truth = rows.boolean(row, column);
+                is_there(truth.is_some());
+                truths.extend(truth);
+            }),
+        }
+        self.weigh(false);
+    }
+
+    fn weigh(&mut self, is_last: bool) {
+        self.texts.weigh(is_last);
+        self.words.weigh(is_last);
+    }
+
+    /// Appends the column chunk to a file that is `file[start..]`.
+    pub(super) fn write(
+        &mut self,
+        column: ColumnDescPtr,
+        pages: &mut Pages,
+        packer: &mut Packer,
+        start: usize,
+        file: &mut Vec<u8>,
+    ) -> Result<ColumnChunkMetaData, ParquetError> {
+        self.weigh(true);
+        let nulls = self.nulls.len() as u64;
+        pages.clear();
+        let statistics = match self.kind {
+            Type::Text => {
+                self.add_coded(&self.texts, pages);
+                Texts::statistics(self.texts.parts(), nulls)
+            }
+            Type::Boolean => {
+                self.add_pages(
+                    pages,
+                    |from| self.truths.len() - from,
+                    |from, to, out| {
+                        put_bits(&self.truths[from..to], out);
+                        Encoding::PLAIN
+                    },
+                );
+                statistics_of_truths(&self.truths, nulls)
+            }
+            _ => {
+                self.add_coded(&self.words, pages);
+                Words::statistics(self.words.parts(), nulls)
+            }
+        };
+        let metadata = pages.write(column, packer, start, file)?;
+        metadata.set_statistics(statistics).build()
+    }
+
+    /// Adds the pages of values: the dictionary, those with indices, the others.
+    fn add_coded<V: Values>(&self, values: &Coded<V>, pages: &mut Pages) {
+        if let Some(dictionary) = values.dictionary() {
+            pages.add_dictionary(dictionary.len(), |out| dictionary.put_plain(out));
+        }
+        let (coded, plain) = (values.coded(), values.plain());
+        let most = |at: usize| match coded.checked_sub(at) {
+            None | Some(0) => plain.fill(at - coded, PAGE_BYTES),
+            Some(rest) => rest,
+        };
+        self.add_pages(pages, most, |from, to, out| {
+            if from < coded {
+                values.put_indices(from, to, out);
+                Encoding::RLE_DICTIONARY
+            } else {
+                plain.put(from - coded, to - coded, out)
+            }
+        });
+    }
+
+    /// Adds data pages. `most` says how many values from a place on may be on one, `put` appends
+    /// values.
+    fn add_pages(
+        &self,
+        pages: &mut Pages,
+        most: impl Fn(usize) -> usize,
+        put: impl Fn(usize, usize, &mut Vec<u8>) -> Encoding,
+    ) {
+        let (mut row, mut value) = (0, 0);
+        while row < self.rows {
+            let nulls = |to: usize| self.nulls.partition_point(|null| (*null as usize) < to);
+            let values = |to: usize| to - nulls(to);
+            let limit = value + most(value);
+            // As many rows as have so many values: those of NULL after the last one too.
+            let (mut to, mut above) = (row, self.rows.min(row + PAGE_ROWS) + 1);
+            while to + 1 < above {
+                let middle = usize::midpoint(to, above);
+                if values(middle) <= limit {
+                    to = middle;
+                } else {
+                    above = middle;
+                }
+            }
+            let end = values(to);
+            pages.add(to - row, &self.nulls[nulls(row)..nulls(to)], row, |out| {
+                if value < end { put(value, end, out) } else { Encoding::PLAIN }
+            });
+            (row, value) = (to, end);
+        }
+    }
+}
