@@ -56,8 +56,11 @@ def _clean(executor, owned, files, recipe, keywords):
     cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
     whole = [at for at in range(len(files)) if at not in cut]
     batches = list(_batches(whole, sizes, BATCHES * slots))
-    # What exists was refused before: what is there now was made by a batch whose worker was lost.
-    keywords = {**keywords, "force": True, "workers": keywords["workers"] or max(slots // max(len(batches), 1), 1)}
+    # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming
+    # nothing was refused, and a batch that is done again takes what is there if it is the same.
+    force = keywords["force"] or not keywords["resume"]
+    workers = keywords["workers"] or max(slots // max(len(batches), 1), 1)
+    keywords = {**keywords, "force": force, "workers": workers}
     for place in ("rejects", "temp_dir"):
         if keywords[place] is not None:
             keywords[place] = os.path.abspath(keywords[place])

@@ -82,6 +82,25 @@ def test_a_file_that_fails_costs_no_other(engine, forty):
     assert files("over") == files("local")
 
 
+@pytest.mark.parametrize("cut", [1, 1 << 20], ids=["cut", "whole"])
+def test_resuming_replaces_nothing_that_is_another(engine, forty, monkeypatch, cut):
+    monkeypatch.setattr(_engine_clean, "CUT", cut)
+    through = Through(engine, plainly, workers=100)
+    made = clean("in", "out/", RECIPE, engine=through).raise_for_errors()
+    Path("out/cleaned_f03.csv").write_text("mine")
+    Path("out/cleaned_f05.csv").unlink()
+    over = clean("in", "out/", RECIPE, engine=through, resume=True)
+    assert [file.error for file in over.failed] == [
+        f"{forty}/out/cleaned_f03.csv was changed since it was made; force=True replaces it"
+    ]
+    assert Path("out/cleaned_f03.csv").read_text() == "mine" and Path("out/cleaned_f05.csv").exists()
+    assert len(over.resumed) == 38
+    over = clean("in", "out/", Recipe().trim(), engine=through, resume=True)
+    assert len(over.failed) == 40 and "by another recipe" in over.failed[0].error
+    over = clean("in", "out/", RECIPE, engine=through, resume=True, force=True).raise_for_errors()
+    assert over.rows_out == made.rows_out and Path("out/cleaned_f03.csv").read_text() != "mine"
+
+
 def test_one_output_of_all_is_refused(engine, forty):
     with pytest.raises(ValueError, match="engine"):
         clean("in", "all.csv", RECIPE, engine=engine, concat=True)
