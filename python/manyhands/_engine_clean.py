@@ -14,6 +14,7 @@ import concurrent.futures
 import itertools
 import json
 import os
+import pathlib
 import re
 import time
 
@@ -51,7 +52,7 @@ def _clean(executor, owned, files, recipe, keywords):
     began = time.monotonic()
     sizes = [_size(input) for input, _ in files]
     slots = getattr(executor, "_max_workers", None) or cpu_count()
-    files = [tuple(map(os.path.abspath, pair)) for pair in files]
+    files = [tuple(map(_absolute, pair)) for pair in files]
     cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
     cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
     whole = [at for at in range(len(files)) if at not in cut]
@@ -63,7 +64,7 @@ def _clean(executor, owned, files, recipe, keywords):
     keywords = {**keywords, "force": force, "workers": workers}
     for place in ("rejects", "temp_dir"):
         if keywords[place] is not None:
-            keywords[place] = os.path.abspath(keywords[place])
+            keywords[place] = _absolute(keywords[place])
     for directory in {keywords["rejects"], *(os.path.dirname(output) for _, output in files)} - {None}:
         os.makedirs(directory, exist_ok=True)
 
@@ -181,6 +182,11 @@ def _lost(input, output, error):
     numbers = dict.fromkeys(("bytes_in", "bytes_out", "rows_in", "rows_out", "blank_lines"), 0)
     rest = {"set_aside": [], "cells": [], "rejects": None, "notes": []}
     return {"input": input, "output": output, "error": str(error), **numbers, **rest}
+
+
+def _absolute(path):
+    """The path from the root. Its `..` stay: behind a link they lead elsewhere than where one reads them."""
+    return str(pathlib.Path(path).absolute())
 
 
 def _remove_drafts(outputs, rejects):

@@ -101,6 +101,15 @@ def test_resuming_replaces_nothing_that_is_another(engine, forty, monkeypatch, c
     assert over.rows_out == made.rows_out and Path("out/cleaned_f03.csv").read_text() != "mine"
 
 
+def test_dots_behind_a_link_lead_where_they_lead_for_the_system(engine, forty):
+    Path("far/away").mkdir(parents=True)
+    Path("link").symlink_to("far/away")
+    Path("far/in.csv").write_text("id,value\n1,far\n")
+    Path("in.csv").write_text("id,value\n1,near\n")
+    clean("link/../in.csv", "link/../out.csv", Recipe(), engine=engine).raise_for_errors()
+    assert Path("far/out.csv").read_text() == "id,value\n1,far\n" and not Path("out.csv").exists()
+
+
 def test_one_output_of_all_is_refused(engine, forty):
     with pytest.raises(ValueError, match="engine"):
         clean("in", "all.csv", RECIPE, engine=engine, concat=True)
