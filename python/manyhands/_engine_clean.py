@@ -11,6 +11,7 @@ together, and writes what they became in order.
 """
 
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import os
@@ -191,11 +192,18 @@ def _absolute(path):
 
 def _remove_drafts(outputs, rejects):
     """Removes what killed workers left beside outputs, and beside what those are links to."""
+    # So much of a name is in its draft's.
+    own = 200
+    draft = re.compile(rb"\.(.+)\.\d+-\d+\.tmp", re.DOTALL)
     places = sorted({*outputs, *map(os.path.realpath, outputs)})
     for directory, group in itertools.groupby(places, os.path.dirname):
-        names = "|".join(re.escape(os.path.basename(output)) for output in group)
-        draft = re.compile(rf"\.({names})(\.rejects\.csv)?\.\d+-\d+\.tmp")
+        names = {os.fsencode(os.path.basename(place)) for place in group}
+        names = {full[:own] for name in names for full in (name, name + b".rejects.csv")}
         for place in {directory, rejects or directory}:
-            for name in os.listdir(place):
-                if draft.fullmatch(name):
-                    os.unlink(os.path.join(place, name))
+            # What cannot be removed, or is gone by now, changes nothing about what was done.
+            with contextlib.suppress(OSError):
+                for name in os.listdir(os.fsencode(place)):
+                    match = draft.fullmatch(name)
+                    if match and match[1] in names:
+                        with contextlib.suppress(OSError):
+                            os.unlink(os.path.join(os.fsencode(place), name))

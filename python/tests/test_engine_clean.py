@@ -110,6 +110,18 @@ def test_dots_behind_a_link_lead_where_they_lead_for_the_system(engine, forty):
     assert Path("far/out.csv").read_text() == "id,value\n1,far\n" and not Path("out.csv").exists()
 
 
+def test_drafts_of_lost_workers_are_removed_and_no_others(engine, forty):
+    long = "n" * 240 + ".csv"
+    os.rename("in/f03.csv", f"in/{long}")
+    os.rename("in/f01.csv", b"in/\xff\n.csv")
+    drafts = [b"cleaned_f02.csv", b"cleaned_f02.csv.rejects.csv", b"cleaned_\xff\n.csv", f"cleaned_{long}".encode()[:200]]
+    Path("out").mkdir()
+    for name in [*drafts, b"another.csv"]:
+        Path(os.fsdecode(b"out/." + name + b".1-2.tmp")).touch()
+    clean("in", "out/", RECIPE, engine=engine).raise_for_errors()
+    assert [path.name for path in Path("out").glob(".*.tmp")] == [".another.csv.1-2.tmp"]
+
+
 def test_one_output_of_all_is_refused(engine, forty):
     with pytest.raises(ValueError, match="engine"):
         clean("in", "all.csv", RECIPE, engine=engine, concat=True)
