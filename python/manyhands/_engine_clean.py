@@ -51,30 +51,37 @@ def clean_over(engine, files, recipe, keywords):
 
 def _clean(executor, owned, files, recipe, keywords):
     began = time.monotonic()
-    sizes = [_size(input) for input, _ in files]
-    slots = getattr(executor, "_max_workers", None) or cpu_count()
-    files = [tuple(map(_absolute, pair)) for pair in files]
-    cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
-    cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
-    whole = [at for at in range(len(files)) if at not in cut]
-    batches = list(_batches(whole, sizes, BATCHES * slots))
-    # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming
-    # nothing was refused, and a batch that is done again takes what is there if it is the same.
-    force = keywords["force"] or not keywords["resume"]
-    workers = keywords["workers"] or max(slots // max(len(batches), 1), 1)
-    keywords = {**keywords, "force": force, "workers": workers}
-    for place in ("rejects", "temp_dir"):
-        if keywords[place] is not None:
-            keywords[place] = _absolute(keywords[place])
-    for directory in {keywords["rejects"], *(os.path.dirname(output) for _, output in files)} - {None}:
-        os.makedirs(directory, exist_ok=True)
+    with contextlib.ExitStack() as ended:
+        if owned:
+            ended.callback(executor.shutdown)
+        sizes = [_size(input) for input, _ in files]
+        slots = getattr(executor, "_max_workers", None) or cpu_count()
+        files = [tuple(map(_absolute, pair)) for pair in files]
+        cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
+        cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
+        whole = [at for at in range(len(files)) if at not in cut]
+        batches = list(_batches(whole, sizes, BATCHES * slots))
+        # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming
+        # nothing was refused, and a batch that is done again takes what is there if it is the same.
+        force = keywords["force"] or not keywords["resume"]
+        workers = keywords["workers"] or max(slots // max(len(batches), 1), 1)
+        keywords = {**keywords, "force": force, "workers": workers}
+        for place in ("rejects", "temp_dir"):
+            if keywords[place] is not None:
+                keywords[place] = _absolute(keywords[place])
+        made = []
+        ended.callback(_remove_directories, made)
+        for directory in {keywords["rejects"], *(os.path.dirname(output) for _, output in files)} - {None}:
+            _make(directory, made)
+        ended.callback(_remove_drafts, [output for _, output in files], keywords["rejects"])
 
-    def submit(batch):
-        return executor.submit(_clean_batch, [files[at] for at in batch], recipe, keywords)
+        def submit(batch):
+            return executor.submit(_clean_batch, [files[at] for at in batch], recipe, keywords)
 
-    reports, resumed, waiting = {}, [], {}
-    big = _Big(executor, slots)
-    try:
+        reports, resumed, waiting = {}, [], {}
+        ended.callback(lambda: [future.cancel() for future in waiting])
+        big = _Big(executor, slots)
+        ended.callback(big.stop)
         waiting.update((submit(batch), batch) for batch in batches)
         if cut:
             batch = sorted(cut)
@@ -93,17 +100,12 @@ def _clean(executor, owned, files, recipe, keywords):
                         waiting.update((submit([at]), [at]) for at in batch)
                     else:
                         reports[batch[0]] = _lost(*files[batch[0]], error)
-            ended = [report["rows_in"] for at, report in reports.items() if at not in cut]
+            done = [report["rows_in"] for at, report in reports.items() if at not in cut]
             bytes = sum(sizes[at] for at in reports if at not in cut)
-            yield len(ended) + big.files, len(files), bytes + big.bytes, sum(sizes), sum(ended) + big.rows
-    finally:
-        big.stop()
-        for future in waiting:
-            future.cancel()
-        if owned:
-            executor.shutdown()
-        _remove_drafts([output for _, output in files], keywords["rejects"])
-    files = [reports[at] for at in range(len(files))]
+            yield len(done) + big.files, len(files), bytes + big.bytes, sum(sizes), sum(done) + big.rows
+        files = [reports[at] for at in range(len(files))]
+        if all(file["error"] is None for file in files):
+            made.clear()
     return json.dumps({"files": files, "seconds": time.monotonic() - began, "resumed": sorted(resumed)})
 
 
@@ -188,6 +190,24 @@ def _lost(input, output, error):
 def _absolute(path):
     """The path from the root. Its `..` stay: behind a link they lead elsewhere than where one reads them."""
     return str(pathlib.Path(path).absolute())
+
+
+def _make(directory, made):
+    """Makes a directory, and those it is in, where they are missing; tells which."""
+    missing = []
+    while not os.path.isdir(directory) and directory != os.path.dirname(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    for directory in reversed(missing):
+        os.makedirs(directory, exist_ok=True)
+        made.append(directory)
+
+
+def _remove_directories(made):
+    """Removes those that are empty, as a local run that failed does."""
+    for directory in reversed(made):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
 
 
 def _remove_drafts(outputs, rejects):

@@ -110,11 +110,30 @@ def test_dots_behind_a_link_lead_where_they_lead_for_the_system(engine, forty):
     assert Path("far/out.csv").read_text() == "id,value\n1,far\n" and not Path("out.csv").exists()
 
 
+def test_directories_that_were_made_for_nothing_go_again(engine, forty):
+    wrong = Recipe().filter("no_such_column > 1")
+    assert not clean("in", "new/out/", wrong, rejects="rejects/of/it", engine=engine).ok
+    assert os.listdir() == ["in"]
+    assert not clean("in/f00.csv", "new/", RECIPE, rejects="rejects", max_rejects=0, engine=engine).ok
+    assert os.listdir() == ["in"]
+
+
+def test_an_engine_is_left_if_its_job_cannot_begin(forty, monkeypatch):
+    left = []
+    executor = Through(None, plainly)
+    monkeypatch.setattr(executor, "shutdown", lambda: left.append(True), raising=False)
+    monkeypatch.setattr(_engine_clean, "executor", lambda url: executor)
+    Path("file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        clean("in", "file/out/", RECIPE, engine="dask://nowhere")
+    assert left == [True] and not executor.names
+
+
 def test_drafts_of_lost_workers_are_removed_and_no_others(engine, forty):
     long = "n" * 240 + ".csv"
     os.rename("in/f03.csv", f"in/{long}")
     os.rename("in/f01.csv", b"in/\xff\n.csv")
-    drafts = [b"cleaned_f02.csv", b"cleaned_f02.csv.rejects.csv", b"cleaned_\xff\n.csv", f"cleaned_{long}".encode()[:200]]
+    drafts = [b"cleaned_f02.csv", b"cleaned_f02.csv.rejects.csv", b"cleaned_\xff\n.csv", b"cleaned_" + b"n" * 192]
     Path("out").mkdir()
     for name in [*drafts, b"another.csv"]:
         Path(os.fsdecode(b"out/." + name + b".1-2.tmp")).touch()
