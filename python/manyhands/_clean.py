@@ -183,7 +183,10 @@ def clean(
             report = _clean_over(engine, inputs, output, recipe, keywords, observe)
     finally:
         bar.close()
-    return Report.from_dict({**json.loads(report), "types": types})
+    report = json.loads(report)
+    for file in report["files"]:
+        file["error"] = file["error"] and _native.in_python(file["error"])
+    return Report.from_dict({**report, "types": types})
 
 
 def _clean_over(

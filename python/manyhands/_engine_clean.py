@@ -63,7 +63,8 @@ def _clean(executor, owned, files, recipe, keywords):
         batches = list(_batches(whole, sizes, BATCHES * slots))
         # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming
         # nothing was refused, and a batch that is done again takes what is there if it is the same.
-        force = keywords["force"] or not keywords["resume"]
+        user_force = keywords["force"]
+        force = user_force or not keywords["resume"]
         workers = keywords["workers"] or max(slots // max(len(batches), 1), 1)
         keywords = {**keywords, "force": force, "workers": workers}
         for place in ("rejects", "temp_dir"):
@@ -85,7 +86,9 @@ def _clean(executor, owned, files, recipe, keywords):
         waiting.update((submit(batch), batch) for batch in batches)
         if cut:
             batch = sorted(cut)
-            waiting[big.start([files[at] for at in batch], recipe, keywords)] = batch
+            # It is not done again.
+            once = {**keywords, "force": user_force}
+            waiting[big.start([files[at] for at in batch], recipe, once)] = batch
         while waiting:
             done, _ = concurrent.futures.wait(waiting, INTERVAL, concurrent.futures.FIRST_COMPLETED)
             for future in done:

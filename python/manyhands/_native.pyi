@@ -27,6 +27,7 @@ __all__ = [
     "clean",
     "clean_chunks",
     "clean_files",
+    "in_python",
     "propose_types",
     "run",
     "serve",
@@ -57,6 +58,7 @@ def clean_files(
     recipe: Recipe,
     keywords: dict[str, Any],
 ) -> tuple[list[tuple[str, str]], str | None]: ...
+def in_python(message: str) -> str: ...
 def propose_types(
     inputs: Sequence[str],
     output: str,

@@ -149,3 +149,13 @@ def test_a_program_that_imports_the_package_is_never_taken_for_a_worker(run_scri
         print(sys.argv[1:])
     """
     assert run_script(source, "--manyhands-worker", "w0").out == "['--manyhands-worker', 'w0']\n"
+
+
+def test_over_an_engine_it_says_what_to_type(table, tmp_path):
+    job = "clean", table, "-o", f"{tmp_path}/out/", "--engine", "local"
+    assert run(*job).returncode == 0
+    (tmp_path / "out/cleaned_table.csv").write_text("of somebody else")
+    result = run(*job, "--resume")
+    assert result.returncode == 1 and "--force replaces it" in result.stderr, result
+    with pytest.raises(manyhands.CleanError, match="force=True replaces it"):
+        manyhands.clean(table, tmp_path / "out/", resume=True, engine="local").raise_for_errors()

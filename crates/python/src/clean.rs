@@ -181,7 +181,8 @@ impl Keywords {
 }
 
 /// A message with the keywords of Python for the flags of the command.
-fn in_python(message: &str) -> String {
+#[pyfunction]
+pub(crate) fn in_python(message: &str) -> String {
     const FLAGS: [(&str, &str); 8] = [
         ("--force", "force=True"),
         ("--max-record", "max_record="),
@@ -383,7 +384,7 @@ fn job(
     Ok(Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?))
 }
 
-/// Does a clean job, and gives its report as JSON; `observe` is as of [`watched`]. `remote`, if it is
+/// Does a clean job, and gives its report as JSON, in the command's words; `observe` is as of [`watched`]. `remote`, if it is
 /// there, is a function that has workers elsewhere do parts of it, and how many they are.
 #[pyfunction]
 #[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None))]
@@ -397,13 +398,10 @@ pub(crate) fn clean(
     remote: Option<(Py<PyAny>, usize)>,
 ) -> PyResult<String> {
     let job = job(inputs, output, recipe, keywords)?;
-    let mut report = watched(py, observe, |observe| match remote {
+    let report = watched(py, observe, |observe| match remote {
         Some((submit, count)) => job.run_on(&mut Remote::new(submit, count), observe),
         None => job.run(observe),
     })?;
-    for file in &mut report.files {
-        file.error = file.error.take().map(|error| in_python(&error));
-    }
     Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
 }
 

@@ -50,7 +50,7 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
 
 /// What the crate's own writer makes of the same cells.
 fn oracle(kind: Type, fields: &[Field]) -> Bytes {
-    let column = Column { name: "cell".to_owned(), kind };
+    let column = Column { name: "cell".to_owned(), kind, declared: true };
     let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::Chunk);
     let schema = schema(&[column]).unwrap().root_schema_ptr();
     let mut writer =
