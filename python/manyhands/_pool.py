@@ -38,9 +38,10 @@ class Pool:
     is killed (by default never), and `retries`, how often a task is run again whose worker died.
     `on_worker_death` says what a dead worker means: `"fail"`, its task fails with `WorkerDied` and
     no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
-    library's executor. `memory_limit`: bytes of private memory a worker may use. `cpu_affinity`: the
-    cores of each worker, as lists. `worker_exit`: called in each worker before it exits. `progress`:
-    whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor, whose workers
+    library's executor. `memory_limit`: bytes of private memory a worker may use, beyond what it was forked
+    with. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
+    exits. `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
+    whose workers
     are used instead; of the other arguments, such a pool takes `processes` (how many tasks are thought to
     run at a time) and `progress`.
     """

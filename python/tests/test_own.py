@@ -322,6 +322,13 @@ def test_a_task_over_the_memory_limit_fails_with_the_figures(context):
         assert executor.submit(tasks.grow, 10 << 20).result() >= 10 << 20
 
 
+def test_what_a_worker_was_forked_with_does_not_count_against_the_memory_limit(context):
+    held = b"\1" * (200 << 20)
+    with ProcessPoolExecutor(1, context, memory_limit=len(held) // 2) as executor:
+        assert executor.submit(tasks.grow, 50 << 20).result() >= 50 << 20
+        assert executor.submit(tasks.grow, 4 << 30).exception().memory > len(held) // 2
+
+
 def test_shared_arrays_do_not_count_against_the_memory_limit():
     numpy = pytest.importorskip("numpy")
     with Pool(1, memory_limit=300 << 20) as pool:

@@ -15,7 +15,8 @@ pub struct PoolOptions {
     /// Default: no, all are started at once.
     pub on_demand: bool,
     /// How much private memory (bytes, in use and swapped out) a worker may have while it runs a
-    /// task, sampled every 20 ms. Default: no limit.
+    /// task, sampled every 20 ms; beyond what it had when it was made, if it was forked. Default: no
+    /// limit.
     pub memory_limit: Option<u64>,
     /// On which processors each worker runs; workers beyond the list begin it again. Default:
     /// wherever this process may.

@@ -271,5 +271,9 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         .map_err(|error| Error::system("starting a worker", error))?;
     let name = WorkerName { name: order.name.clone(), pid };
     let tail = stderr.and_then(|pipe| lock(&shared.stderr).add(pipe).ok());
-    Ok(Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell, ours)?)
+    let mut slot = Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell, ours)?;
+    if shared.options.memory_limit.is_some() {
+        slot.inherited = os::private_memory(pid).unwrap_or_default();
+    }
+    Ok(slot)
 }

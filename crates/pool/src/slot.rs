@@ -104,8 +104,11 @@ pub(crate) struct Slot {
     pub(crate) ledger: Ledger,
     /// When the running item was first seen to run, with its number.
     pub(crate) seen: Option<(u64, u64)>,
-    /// Its private memory when last sampled.
+    /// Its private memory when last sampled, without what it inherited.
     pub(crate) memory: Option<u64>,
+    /// Its memory when it was made: next to nothing, or of one that was forked, and of no other
+    /// program since, that of whom it was forked from, with whom it shares the pages.
+    pub(crate) inherited: u64,
     /// When it is sampled next.
     pub(crate) sample_at: Instant,
     /// What it said when it could not start.
@@ -153,6 +156,7 @@ impl Slot {
             ledger: Ledger::default(),
             seen: None,
             memory: None,
+            inherited: 0,
             sample_at: Instant::now(),
             start_failure: None,
             work: words.work_producer()?,

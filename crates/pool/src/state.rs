@@ -401,7 +401,9 @@ impl State {
                 return self.wake_by(shared, instant);
             }
             slot.sample_at = now + SAMPLE;
-            slot.memory = os::private_memory(slot.name.pid).or(slot.memory);
+            let sampled = os::private_memory(slot.name.pid);
+            let own = sampled.map(|memory| memory.saturating_sub(slot.inherited));
+            slot.memory = own.or(slot.memory);
             match (slot.memory, running) {
                 (Some(used), Some(item)) if used > limit => {
                     self.expire(shared, index, item, Doom::Memory { limit, used });

@@ -286,7 +286,8 @@ pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
     }
 }
 
-/// The memory of a process that is its own, in bytes: anonymous pages in use and swapped out.
+/// The memory of a process that is its own, in bytes: anonymous pages in use and swapped out. Those that
+/// a fork shares until one of both writes count for both.
 pub(crate) fn private_memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib = |name: &str| -> Option<u64> {
