@@ -41,9 +41,8 @@ class Pool:
     library's executor. `memory_limit`: bytes of private memory a worker may use, beyond what it was forked
     with. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
     exits. `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
-    whose workers
-    are used instead; of the other arguments, such a pool takes `processes` (how many tasks are thought to
-    run at a time) and `progress`.
+    whose workers are used instead; of the other arguments, such a pool takes `processes` (how many tasks are
+    thought to run at a time) and `progress`.
     """
 
     def __init__(
