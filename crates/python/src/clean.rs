@@ -384,8 +384,9 @@ fn job(
     Ok(Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?))
 }
 
-/// Does a clean job, and gives its report as JSON, in the command's words; `observe` is as of [`watched`]. `remote`, if it is
-/// there, is a function that has workers elsewhere do parts of it, and how many they are.
+/// Does a clean job, and gives its report as JSON, in the command's words; `observe` is as of
+/// [`watched`]. `remote`, if it is there, is a function that has workers elsewhere do parts of it, and
+/// how many they are.
 #[pyfunction]
 #[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None))]
 pub(crate) fn clean(

@@ -81,6 +81,12 @@ impl Pages {
         start: usize,
         file: &mut Vec<u8>,
     ) -> Result<ColumnChunkMetaDataBuilder, ParquetError> {
+        // The format counts a page's bytes in 31 bits.
+        if self.body.len() > i32::MAX as usize {
+            let message =
+                format!("the column {} has 2 GiB or more in one row group", column.name());
+            return Err(ParquetError::General(message));
+        }
         let is_packed = packer.helps(&self.body)?;
         let begin = file.len();
         let (mut from, mut headers, mut rows) = (0, 0, 0);
