@@ -183,9 +183,7 @@ def clean(
             report = _clean_over(engine, inputs, output, recipe, keywords, observe)
     finally:
         bar.close()
-    report = json.loads(report)
-    for file in report["files"]:
-        file["error"] = file["error"] and _native.in_python(file["error"])
+    report = json.loads(_native.render_report(report))
     return Report.from_dict({**report, "types": types})
 
 

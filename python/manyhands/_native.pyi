@@ -27,8 +27,8 @@ __all__ = [
     "clean",
     "clean_chunks",
     "clean_files",
-    "in_python",
     "propose_types",
+    "render_report",
     "run",
     "serve",
     "start_workers_by",
@@ -58,7 +58,7 @@ def clean_files(
     recipe: Recipe,
     keywords: dict[str, Any],
 ) -> tuple[list[tuple[str, str]], str | None]: ...
-def in_python(message: str) -> str: ...
+def render_report(report: str) -> str: ...
 def propose_types(
     inputs: Sequence[str],
     output: str,

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod hints;
 mod interrupt;
 mod meaning;
 mod progress;
@@ -54,7 +55,7 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&E
         Err(error) => tell(&error),
     };
     result.unwrap_or_else(|error| {
-        ui::error(&error);
+        ui::error(hints::told(&error.problem()));
         status(&error)
     })
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Recipe,
+    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Problem, Recipe,
     are_several, directory_of, place_of,
 };
 
@@ -102,7 +102,7 @@ pub(crate) struct Bench {
     pub(crate) runs: usize,
 }
 
-fn usage<T>(message: impl Into<String>) -> Result<T, CleanError> {
+fn usage<T>(message: impl Into<Problem>) -> Result<T, CleanError> {
     Err(CleanError::Usage(message.into()))
 }
 
@@ -260,8 +260,8 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
         ));
     }
     let place = place_of(path);
-    let place =
-        place.map_err(|error| CleanError::Usage(format!("cannot write {shown}: {error}")))?;
+    let place = place
+        .map_err(|error| CleanError::Usage(format!("cannot write {shown}: {error}").into()))?;
     let directory = directory_of(&place);
     if !directory.is_dir() {
         return usage(format!("there is no directory {} for {what}", directory.display()));
@@ -290,7 +290,8 @@ fn recipe(typed: RecipeArguments) -> Result<Recipe, CleanError> {
     let mut recipe = match &typed.file {
         None => Recipe::default(),
         Some(path) => {
-            let wrong = |error: String| CleanError::Usage(format!("{}: {error}", path.display()));
+            let wrong =
+                |error: String| CleanError::Usage(format!("{}: {error}", path.display()).into());
             let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
             Recipe::from_toml(&text).map_err(|error| wrong(error.trim_end().to_owned()))?
         }

@@ -1,7 +1,8 @@
 //! What is said at the end of a job: one line for all, then what went wrong, then what to know.
 
-use manyhands::clean::{FileReport, Report};
+use manyhands::clean::{FileReport, Problem, Report};
 
+use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
 
 /// How many failed files, notes and places of rejects are named unless all are wanted.
@@ -58,7 +59,9 @@ fn tell_failed(report: &Report, all: bool) {
         report.files.iter().filter(|file| file.error.is_some()).collect();
     let shown = if all { failed.len() } else { FAILED };
     for file in failed.iter().take(shown) {
-        ui::error(format_args!("{}: {}", file.input, file.error.as_deref().unwrap_or_default()));
+        let error = file.error.clone().unwrap_or_default();
+        let problem = Problem { message: error, hint: file.hint.clone() };
+        ui::error(told(&problem.at(&file.input)));
     }
     if failed.len() > shown {
         let more = counted((failed.len() - shown) as u64, "more file");
@@ -99,7 +102,8 @@ fn tell_notes(report: &Report) {
     let notes =
         || report.files.iter().flat_map(|file| file.notes.iter().map(move |note| (file, note)));
     for (file, note) in notes().take(NOTES) {
-        ui::warning(format_args!("{}: {note}", file.input));
+        let problem = Problem { message: note.text.clone(), hint: note.hint.clone() };
+        ui::warning(told(&problem.at(&file.input)));
     }
     let more = notes().count().saturating_sub(NOTES);
     if more > 0 {
@@ -132,7 +136,10 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         text += &format!("  {}: {count} {}\n", step(cells.step, &cells.name), cells.what);
     }
     for note in &file.notes {
-        text += &format!("  note: {note}\n");
+        text += &format!("  note: {}\n", note.text);
+        if let Some(hint) = &note.hint {
+            text += &format!("    hint: {}\n", hint.render(flag));
+        }
     }
     text
 }
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn an_account_has_all_fates() {
         let cells = Cells { step: 2, name: "trim".into(), what: "trimmed".into(), cells: 1 };
-        let notes = vec!["two columns are named \"a\"".to_owned()];
+        let notes = vec!["two columns are named \"a\"".to_owned().into()];
         let file = FileReport { cells: vec![cells], notes, blank_lines: 1, ..file("a.csv") };
         assert_eq!(
             account(&file, false),

@@ -18,7 +18,7 @@ pub(crate) fn print(text: &str) -> Result<(), CleanError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(CleanError::Failed(format!("cannot write to standard output: {error}")))
+            Err(CleanError::Failed(format!("cannot write to standard output: {error}").into()))
         }
         _ => Ok(()),
     }

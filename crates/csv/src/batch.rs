@@ -17,6 +17,7 @@ use std::ops::Range;
 use crate::number::{self, EXACT, Number, Reading};
 use crate::pass::{Failure, Reject};
 use crate::plan::Plan;
+use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
 use crate::record::{self, Field};
 use crate::split::Owned;
@@ -172,7 +173,7 @@ impl<'a> Batch<'a> {
                     1 => format!("a record with 1 field; the header has {wanted}"),
                     _ => format!("a record with {fields} fields; the header has {wanted}"),
                 };
-                self.fail_at(self.start(row), message);
+                self.fail_at(self.start(row), message.into());
                 return false;
             }
             OnRagged::Pad if fields < wanted => {
@@ -557,16 +558,16 @@ impl<'a> Batch<'a> {
                             format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
                     }
                     let start = self.start(self.alive[k] as usize);
-                    self.fail_at(start, format!("step {step}: {message}"));
+                    self.fail_at(start, format!("step {step}: {message}").into());
                 }
             }
         }
     }
 
     /// Notes a failure of the file, unless an earlier record failed it.
-    pub(crate) fn fail_at(&mut self, at: usize, message: String) {
+    pub(crate) fn fail_at(&mut self, at: usize, problem: Problem) {
         if self.failure.as_ref().is_none_or(|known| at < known.at) {
-            self.failure = Some(Failure { at, line: 0, message });
+            self.failure = Some(Failure { at, line: 0, problem });
         }
     }
 
@@ -592,10 +593,9 @@ impl<'a> Batch<'a> {
 }
 
 /// What is said of a record that is too long.
-pub(crate) fn too_long(limit: usize) -> String {
-    format!(
-        "a record of more than {limit} bytes; is a quote missing? --max-record allows longer ones"
-    )
+pub(crate) fn too_long(limit: usize) -> Problem {
+    Problem::new(format!("a record of more than {limit} bytes; is a quote missing?"))
+        .hint(Hint::any("max_record").and(" allows longer records"))
 }
 
 /// A cell for writing.

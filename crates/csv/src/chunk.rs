@@ -165,7 +165,7 @@ impl Outcome {
                     Out::Csv(out) => {
                         let before = out.len();
                         if let Err((row, message)) = emit(batch, out) {
-                            batch.fail_at(batch.start(row), message);
+                            batch.fail_at(batch.start(row), message.into());
                         }
                         // Perhaps written only to see whether an earlier record cannot be.
                         if batch.failure.is_some() {

@@ -12,6 +12,7 @@ use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
+use crate::problem::Problem;
 use crate::report::FileReport;
 use crate::scan::State;
 use crate::tally::Tally;
@@ -46,7 +47,7 @@ pub enum Accepted {
     /// [`task`](Course::task).
     Again,
     /// The file fails.
-    Failed(String),
+    Failed(Problem),
 }
 
 /// The records of a chunk that were rejected.
@@ -114,8 +115,8 @@ impl Course {
     }
 
     /// Why the file fails if the record behind the accepted chunks has more than `limit` bytes.
-    pub fn too_long(&self, limit: usize) -> String {
-        format!("line {}: {}", self.lines + 1, too_long(limit))
+    pub fn too_long(&self, limit: usize) -> Problem {
+        too_long(limit).at(format_args!("line {}", self.lines + 1))
     }
 
     /// What a worker must know to do a chunk in this pass.
@@ -157,8 +158,8 @@ impl Course {
         if !outcome.transition.holds(truth) {
             return Accepted::Again;
         }
-        if let Some(Failure { line, message, .. }) = outcome.failure {
-            return Accepted::Failed(format!("line {}: {message}", self.lines + line + 1));
+        if let Some(Failure { line, problem, .. }) = outcome.failure {
+            return Accepted::Failed(problem.at(format_args!("line {}", self.lines + line + 1)));
         }
         if self.starts.len() == self.next + 1 {
             self.starts.push(outcome.transition.end(truth));

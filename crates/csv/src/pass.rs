@@ -20,6 +20,7 @@ use crate::aggregate::{self, Aggregate, Gather};
 use crate::batch::Batch;
 use crate::number::Number;
 use crate::plan::{Argument, Need, Plan};
+use crate::problem::Problem;
 use crate::steps;
 
 /// What is known for the operation behind a cut, for all chunks.
@@ -94,7 +95,7 @@ pub(crate) struct Failure {
     pub(crate) at: usize,
     /// How many lines ended before.
     pub(crate) line: u64,
-    pub(crate) message: String,
+    pub(crate) problem: Problem,
 }
 
 /// Does the operations from `from` up to the next cut that nothing is known for, or to the end.

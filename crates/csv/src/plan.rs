@@ -20,6 +20,7 @@ use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
 use crate::record::Field;
+use crate::report::Note;
 use crate::rows::Text;
 use crate::scan::{Ends, Scanner, State};
 
@@ -223,7 +224,7 @@ pub struct Plan {
     /// What `types` steps declare the output's columns to be, and whether they do.
     output_types: Vec<Type>,
     declared: Vec<bool>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     /// The steps in words, and by name.
     steps: Vec<String>,
     step_names: Vec<&'static str>,
@@ -357,7 +358,7 @@ impl Plan {
     }
 
     /// What the user should know, such as header names that were made unique.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
@@ -414,7 +415,7 @@ struct Builder {
     names: Vec<String>,
     operations: Vec<Operation>,
     missing: MissingColumn,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     steps: Vec<String>,
 }
 
@@ -429,7 +430,7 @@ impl Builder {
         };
         let mut notes = Vec::new();
         let mut names = own.clone();
-        make_unique(&mut names, |note| notes.push(note));
+        make_unique(&mut names, |note| notes.push(note.into()));
         let columns = names.iter().enumerate();
         let columns =
             columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
@@ -463,7 +464,8 @@ impl Builder {
             return Ok(place);
         }
         if self.missing == MissingColumn::Null {
-            self.notes.push(format!("there was no column {name:?}; it was added without values"));
+            self.notes
+                .push(format!("there was no column {name:?}; it was added without values").into());
             self.append(name);
             return Ok(self.scope.columns.len() - 1);
         }
@@ -550,7 +552,7 @@ impl Builder {
                 let mut names: Vec<String> =
                     self.scope.columns.iter().map(|column| normalize(&column.name)).collect();
                 let notes = &mut self.notes;
-                make_unique(&mut names, |note| notes.push(note));
+                make_unique(&mut names, |note| notes.push(note.into()));
                 for (column, name) in self.scope.columns.iter_mut().zip(names) {
                     column.name = name;
                 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::problem::{Hint, Problem};
+
 /// What became of one file.
 ///
 /// `rows_in` = `rows_out` + the sum of `set_aside[..].rows`, unless `error` is set.
@@ -13,6 +15,9 @@ pub struct FileReport {
     pub output: String,
     /// Why the file failed; nothing of it was written under the output's name then.
     pub error: Option<String>,
+    /// What to do about the error.
+    #[serde(default)]
+    pub hint: Option<Hint>,
     /// Bytes read, before any decoding.
     pub bytes_in: u64,
     /// Bytes written, the header with them.
@@ -30,7 +35,38 @@ pub struct FileReport {
     /// Where the rejected records are.
     pub rejects: Option<String>,
     /// What the reader should know, such as header names that were made unique.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// Something to know about a file that did not fail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// What was found and where.
+    pub text: String,
+    /// True if it explains why rows are missing or wrong: faces show it even when they are to be
+    /// quiet.
+    pub loses_rows: bool,
+    /// What to do about it.
+    pub hint: Option<Hint>,
+}
+
+impl Note {
+    /// A note that says why rows are missing or wrong.
+    pub fn warning(problem: impl Into<Problem>) -> Note {
+        Note { loses_rows: true, ..Note::from(problem.into()) }
+    }
+}
+
+impl From<Problem> for Note {
+    fn from(Problem { message, hint }: Problem) -> Note {
+        Note { text: message, loses_rows: false, hint }
+    }
+}
+
+impl From<String> for Note {
+    fn from(text: String) -> Note {
+        Note { text, ..Note::default() }
+    }
 }
 
 /// Rows that one step set aside for one reason.
@@ -62,6 +98,11 @@ pub struct Cells {
 }
 
 impl FileReport {
+    /// Notes that the file failed, and why.
+    pub fn fail(&mut self, problem: Problem) {
+        (self.error, self.hint) = (Some(problem.message), problem.hint);
+    }
+
     /// How many records are in the rejects.
     pub fn rows_rejected(&self) -> u64 {
         self.set_aside.iter().filter(|rows| rows.rejected).map(|rows| rows.rows).sum()

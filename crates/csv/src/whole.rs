@@ -6,6 +6,7 @@ use crate::course::{Accepted, Course, Next, Rejects};
 use crate::head::Head;
 use crate::pass;
 use crate::plan::Plan;
+use crate::problem::Problem;
 use crate::rows::Out;
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start};
@@ -27,7 +28,7 @@ pub fn clean_whole(
     secret: (u64, u64),
     piece: Option<usize>,
     mut out: Out<'_>,
-) -> Result<(Course, Vec<Rejects>), String> {
+) -> Result<(Course, Vec<Rejects>), Problem> {
     let mut course = Course::new(plan, memory, secret, head.lines);
     let piece = piece.unwrap_or(PIECE).max(1);
     let mut pieces: Vec<Piece> = Vec::new();
@@ -61,7 +62,7 @@ pub fn clean_whole(
             outcome.settle(bytes, piece.from, after_cr, 0);
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),
-                Accepted::Failed(message) => return Err(message),
+                Accepted::Failed(problem) => return Err(problem),
                 Accepted::Again => unreachable!("its state was not assumed"),
             }
         }

@@ -384,7 +384,7 @@ fn an_input_of_nothing_has_an_output_of_nothing() {
         let output = place.path("out.csv");
         let report = job(&input, &output, ARTICLE, options(2, chunk_bytes)).run(on).unwrap();
         assert_eq!(report.files[0].error, None);
-        assert_eq!(report.files[0].notes, ["the file is empty"]);
+        assert_eq!(report.files[0].notes[0].text, "the file is empty");
         assert_eq!(fs::read(&output).unwrap(), b"");
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use manyhands::clean::{
     Clean, CleanError, DEFAULT_NAME, Delimiter, FileFormat, MaxRejects, Options, Output,
-    PARQUET_NAME, Progress, Report, are_several,
+    PARQUET_NAME, Problem, Progress, Report, Setting, SettingValue, are_several,
 };
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
@@ -180,26 +180,44 @@ impl Keywords {
     }
 }
 
-/// A message with the keywords of Python for the flags of the command.
+/// A setting as a keyword: `force=True`, `delimiter=';'`.
+fn keyword(Setting { name, value }: &Setting) -> String {
+    match value {
+        SettingValue::On => format!("{name}=True"),
+        SettingValue::Any => format!("{name}=..."),
+        SettingValue::Is(value) if value == "none" => format!("{name}=None"),
+        SettingValue::Is(value) if value.parse::<u64>().is_ok() => format!("{name}={value}"),
+        SettingValue::Is(value) => format!("{name}={value:?}"),
+    }
+}
+
+/// A report of [`clean`] for Python: errors and notes are texts, with their hints behind them.
 #[pyfunction]
-pub(crate) fn in_python(message: &str) -> String {
-    const FLAGS: [(&str, &str); 8] = [
-        ("--force", "force=True"),
-        ("--max-record", "max_record="),
-        ("--max-rejects ", "max_rejects="),
-        ("--name ", "name="),
-        ("--resume", "resume=True"),
-        ("--table", "table="),
-        ("--quote none", "quote=None"),
-        ("--temp-dir", "temp_dir="),
-    ];
-    let replace = |text: String, (flag, keyword): &(&str, &str)| text.replace(flag, keyword);
-    FLAGS.iter().fold(message.to_owned(), replace)
+pub(crate) fn render_report(report: &str) -> PyResult<String> {
+    let wrong = |error: serde_json::Error| PyValueError::new_err(error.to_string());
+    let mut report: Report = serde_json::from_str(report).map_err(wrong)?;
+    for file in &mut report.files {
+        if let Some(message) = file.error.take() {
+            let problem = Problem { message, hint: file.hint.take() };
+            file.error = Some(problem.render(keyword));
+        }
+    }
+    let mut json = report.to_json(keyword);
+    for file in json["files"].as_array_mut().into_iter().flatten() {
+        for note in file["notes"].as_array_mut().into_iter().flatten() {
+            let text = note["text"].as_str().unwrap_or_default();
+            *note = match note["hint"].as_str() {
+                Some(hint) => format!("{text}\nhint: {hint}").into(),
+                None => text.into(),
+            };
+        }
+    }
+    Ok(json.to_string())
 }
 
 /// The exception that says the same.
 pub(crate) fn to_python(error: CleanError) -> PyErr {
-    let message = in_python(&error.to_string());
+    let message = error.problem().render(keyword);
     match error {
         CleanError::Usage(_) => wrong(message),
         CleanError::NotFound(_) => PyFileNotFoundError::new_err(message),
@@ -301,14 +319,15 @@ pub(crate) fn clean_over(
     let files = job.files()?;
     let (output, recipe, options) = job.asked();
     Python::attach(|py| {
-        let failed = |error: PyErr| CleanError::Failed(error.value(py).to_string());
+        let failed = |error: PyErr| CleanError::Failed(error.value(py).to_string().into());
         let start = || {
             let recipe = Bound::new(py, Recipe(recipe.clone()))?;
             let arguments = (url, files, recipe, keywords(py, output, options)?);
             py.import("manyhands._engine_clean")?.getattr("clean_over")?.call1(arguments)
         };
         // Nothing was written yet.
-        let steps = start().map_err(|error| CleanError::Usage(error.value(py).to_string()))?;
+        let steps =
+            start().map_err(|error| CleanError::Usage(error.value(py).to_string().into()))?;
         loop {
             let state = match steps.call_method0("__next__") {
                 Ok(state) => state,
@@ -316,7 +335,7 @@ pub(crate) fn clean_over(
                     let report = end.value(py).getattr("value").and_then(|value| value.extract());
                     let report: String = report.map_err(failed)?;
                     return serde_json::from_str(&report)
-                        .map_err(|error| CleanError::Failed(error.to_string()));
+                        .map_err(|error| CleanError::Failed(error.to_string().into()));
                 }
                 Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
                     return Err(CleanError::Interrupted);

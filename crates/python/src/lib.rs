@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::clean::{clean, clean_files, in_python, propose_types};
+    use crate::clean::{clean, clean_files, propose_types, render_report};
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
     #[pymodule_export]

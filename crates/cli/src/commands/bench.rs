@@ -23,9 +23,10 @@ type Row = (usize, f64);
 
 pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
     let bench = understand_bench(typed)?;
-    let failed = |what: &str, error: io::Error| CleanError::Failed(format!("{what}: {error}"));
+    let failed =
+        |what: &str, error: io::Error| CleanError::Failed(format!("{what}: {error}").into());
     let bytes = fs::metadata(&bench.file)
-        .map_err(|error| CleanError::Usage(format!("{}: {error}", bench.file.display())))?
+        .map_err(|error| CleanError::Usage(format!("{}: {error}", bench.file.display()).into()))?
         .len();
     let interrupt = Interrupt::watch().map_err(|error| failed("cannot handle signals", error))?;
     let place = tempfile::Builder::new();
@@ -44,10 +45,10 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
             let same = output == &first
                 || is_same(&first, &next).map_err(|error| failed("cannot compare", error))?;
             if !same {
-                return Err(CleanError::Failed(format!(
-                    "{} made another output than one",
-                    counted(workers as u64, "worker")
-                )));
+                return Err(CleanError::Failed(
+                    format!("{} made another output than one", counted(workers as u64, "worker"))
+                        .into(),
+                ));
             }
         }
         rows.push((workers, median(&mut seconds)));
@@ -80,7 +81,7 @@ fn run(
         if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     match report.files.iter().find_map(|file| file.error.as_ref()) {
-        Some(error) => Err(CleanError::Failed(format!("{}: {error}", bench.file.display()))),
+        Some(error) => Err(CleanError::Failed(format!("{}: {error}", bench.file.display()).into())),
         None => Ok(report.seconds),
     }
 }

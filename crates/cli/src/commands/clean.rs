@@ -8,11 +8,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use manyhands::clean::recipe::{Step, Type};
-use manyhands::clean::{CleanError, FileReport, Preview, Progress, directory_of, place_of};
+use manyhands::clean::{
+    CleanError, FileReport, Hint, Preview, Problem, Progress, directory_of, place_of,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Engine;
 use crate::args::CleanArguments;
+use crate::hints::flag;
 use crate::interrupt::Interrupt;
 use crate::meaning::{Job, is_same_file, understand};
 use crate::progress::Bar;
@@ -32,7 +35,7 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
         return preview(&job);
     }
     let interrupt = Interrupt::watch()
-        .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}")))?;
+        .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}").into()))?;
     let types = if job.infer { infer(&mut job, &interrupt)? } else { BTreeMap::new() };
     run(&job, engine, &interrupt, types)
 }
@@ -76,9 +79,8 @@ fn run(
         (None, _) => job.clean.run(observe),
         (Some(url), Some(engine)) => engine(url, &job.clean, &mut observe),
         (Some(_), None) => Err(CleanError::Usage(
-            "this command reaches no clusters\n\
-             hint: that of the Python package does: pip install manyhands"
-                .to_owned(),
+            Problem::new("this command reaches no clusters")
+                .hint(Hint::words("that of the Python package does: pip install manyhands")),
         )),
     };
     drop(bar);
@@ -97,8 +99,7 @@ fn run(
         write(target, &job.recipe.to_toml(), job.force, &report.files)?;
     }
     if let Some(target) = &job.report {
-        let json = serde_json::to_string_pretty(&report);
-        let json = json.expect("a report is of strings and numbers") + "\n";
+        let json = format!("{:#}\n", report.to_json(flag));
         write(target, &json, job.force, &report.files)?;
     }
     let rejected: u64 = report.files.iter().map(FileReport::rows_rejected).sum();
@@ -126,7 +127,8 @@ fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Resu
         Target::Stdout => return ui::print(text),
         Target::File(path) => path,
     };
-    let failed = |why: &str| CleanError::Failed(format!("cannot write {}: {why}", path.display()));
+    let failed =
+        |why: &str| CleanError::Failed(format!("cannot write {}: {why}", path.display()).into());
     let is_taken = |file: &FileReport| {
         let others = [Some(&file.input), Some(&file.output), file.rejects.as_ref()];
         others.into_iter().flatten().any(|other| is_same_file(path, Path::new(other)))

@@ -32,7 +32,7 @@ fn find<'a>(all: &'a [FunctionInfo], name: &str) -> Result<&'a FunctionInfo, Cle
         Some(known) => format!("did you mean {known}? 'manyhands functions' lists all"),
         None => "'manyhands functions' lists all".to_owned(),
     };
-    Err(CleanError::Usage(format!("there is no function {name:?}\nhint: {hint}")))
+    Err(CleanError::Usage(format!("there is no function {name:?}\nhint: {hint}").into()))
 }
 
 /// All functions by group, a line each.

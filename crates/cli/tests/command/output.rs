@@ -169,7 +169,9 @@ fn a_link_is_written_through_to_where_it_leads() {
     assert_eq!(dir.read("store/new.csv"), TEXT);
     assert!(dir.read("store/bad.csv").contains("ragged"));
     assert!(dir.read("store/report.json").contains("\"new.csv\""));
-    dir.clean("in.csv -o old.csv").status(2).says("error: old.csv exists; --force replaces it");
+    dir.clean("in.csv -o old.csv")
+        .status(2)
+        .says("error: old.csv exists\nhint: --force replaces it");
     dir.clean("in.csv -o old.csv --force").done();
     assert_eq!(dir.read("store/old.csv"), TEXT);
     for name in ["new.csv", "old.csv", "new.csv.rejects.csv", "report.json"] {

@@ -48,7 +48,9 @@ fn an_output_of_which_nothing_is_noted_is_taken_if_it_is_the_same() {
     fs::remove_file(dir.path(&format!("out/{MANIFEST}"))).unwrap();
     fs::write(dir.path("out/cleaned_c.csv"), "of somebody else").unwrap();
     let outcome = dir.clean(&format!("{JOB} --resume"));
-    outcome.status(1).says("c.csv: out/cleaned_c.csv exists and is another; --force replaces it");
+    outcome
+        .status(1)
+        .says("c.csv: out/cleaned_c.csv exists and is another\nhint: --force replaces it");
     assert_eq!(dir.read("out/cleaned_c.csv"), "of somebody else");
 }
 

@@ -23,7 +23,7 @@ fn what_cannot_go_to_a_table_is_said_before_work() {
 fn what_no_sink_does_is_said_before_work() {
     let dir = Dir::with("a,b\n1,2\n");
     for (line, told) in [
-        ("in.csv -o sqlite:a.db --table t --force", "--force replaces files"),
+        ("in.csv -o sqlite:a.db --table t --force", "only files can be replaced"),
         ("in.csv -o - --format parquet", "hint: -o DIR/, or -o FILE.parquet"),
         ("in.csv in.csv -o all --concat --format parquet", "hint: -o DIR/, or -o FILE.parquet"),
         ("- -o sqlite:a.db --table t --infer", "standard input can be read once only"),

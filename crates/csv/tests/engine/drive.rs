@@ -46,7 +46,8 @@ pub(crate) fn clean(
     output.extend_from_slice(&bytes[head.header.end..head.header_end]);
     let (course, rejects) = match way {
         Way::Whole(piece) => {
-            clean_whole(&plan, bytes, &head, memory, SECRET, piece, Out::Csv(&mut output))?
+            clean_whole(&plan, bytes, &head, memory, SECRET, piece, Out::Csv(&mut output))
+                .map_err(|problem| problem.to_string())?
         }
         Way::Chunks(size) => {
             by_chunks(&plan, bytes, head.data, head.lines, memory, size, &mut output)?
@@ -92,7 +93,7 @@ fn by_chunks(
             }
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),
-                Accepted::Failed(message) => return Err(message),
+                Accepted::Failed(problem) => return Err(problem.to_string()),
                 Accepted::Again => panic!("a chunk that was told its start state assumed wrongly"),
             }
             assert!(last || clean.is_empty(), "only the last pass writes");

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use manyhands_csv::report::FileReport;
 use manyhands_csv::{Dialect, Recipe};
 
 use crate::drive::{Cleaned, Way, clean};
@@ -76,6 +77,14 @@ fn check(path: &Path, found: &[u8], update: bool) {
     );
 }
 
+/// A report as the folders have it: notes as texts, without hints.
+fn readable(report: &FileReport) -> serde_json::Value {
+    let mut json = serde_json::to_value(report).unwrap();
+    json["notes"] = report.notes.iter().map(|note| note.text.as_str()).collect();
+    json.as_object_mut().unwrap().shift_remove("hint");
+    json
+}
+
 #[test]
 fn every_folder_comes_out_as_it_says() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
@@ -104,7 +113,7 @@ fn every_folder_comes_out_as_it_says() {
             Ok(Cleaned { output, rejects, report }) => {
                 check(&folder.join("expected.csv"), &output, update);
                 check(&folder.join("rejects.csv"), &rejects, update);
-                let report = serde_json::to_string_pretty(&report).unwrap() + "\n";
+                let report = format!("{:#}\n", readable(&report));
                 check(&folder.join("report.json"), report.as_bytes(), update);
                 check(&folder.join("error.txt"), b"", update);
             }

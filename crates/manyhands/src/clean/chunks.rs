@@ -24,6 +24,7 @@ use super::stop::Fail;
 use super::sum::Sum;
 use super::watch::Watch;
 use super::work::{ChunkContext, ChunkReply, ChunkWork, finish_report, note_of_decoding, unseal};
+use super::{Note, Problem};
 
 /// Whose header is in the one output for all, and the names in it.
 pub(super) type SharedNames = Option<(usize, Vec<String>)>;
@@ -47,7 +48,7 @@ pub(super) struct Chunks {
     pub(super) rejects: Option<(Draft, File)>,
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     pub(super) header_line_end: Vec<u8>,
     /// How much was in the shared output before this file.
     pub(super) began_at: Option<u64>,
@@ -144,7 +145,7 @@ impl Chunks {
     }
 
     /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
-    pub(super) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), String> {
+    pub(super) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), Problem> {
         let (len, known) = unseal::<ChunkReply>(&reply)?;
         self.held.insert(chunk, (reply, len, known));
         while let Some((_, _, known)) = self.held.get(&self.course.frontier()) {
@@ -346,7 +347,7 @@ impl Streaming {
                 return Ok(Some(last).filter(|last| !last.is_empty()));
             }
             let read = self.stream.read(reading, &mut self.buffer);
-            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
+            read.map_err(|error| Fail::from(format!("cannot read it: {error}")))?;
         }
     }
 }

@@ -89,8 +89,8 @@ impl<'a> Crew<'a> {
     /// If processes cannot be started.
     pub(super) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
         let pool = Pool::builder().workers(workers).build();
-        let pool =
-            pool.map_err(|error| CleanError::Failed(format!("cannot start workers: {error}")))?;
+        let pool = pool
+            .map_err(|error| CleanError::Failed(format!("cannot start workers: {error}").into()))?;
         let completed = AsCompleted::default();
         Ok(Crew::Here(Here { pool, completed, under_way: HashMap::new(), workers }))
     }
@@ -140,7 +140,7 @@ impl<'a> Crew<'a> {
         ticket: Ticket,
     ) -> Result<(), CleanError> {
         let Crew::Here(here) = self else {
-            return Err(CleanError::Failed("remote workers take chunks only".to_owned()));
+            return Err(CleanError::Failed("remote workers take chunks only".into()));
         };
         let call = here.pool.call().retries(ATTEMPTS - 1);
         here.add(call.submit_raw_with(context, work::whole, work), ticket)
@@ -203,7 +203,7 @@ impl Here {
         future: crate::Result<manyhands_pool::Future>,
         ticket: Ticket,
     ) -> Result<(), CleanError> {
-        let future = future.map_err(|error| CleanError::Failed(error.to_string()))?;
+        let future = future.map_err(|error| CleanError::Failed(error.to_string().into()))?;
         self.under_way.insert(self.completed.add(future), ticket);
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Afar<'_> {
         let number = self.submitted;
         self.submitted += 1;
         self.under_way.insert(number, std::mem::take(&mut self.tickets));
-        self.workers.submit(number, bytes).map_err(CleanError::Failed)
+        self.workers.submit(number, bytes).map_err(|error| CleanError::Failed(error.into()))
     }
 
     fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {

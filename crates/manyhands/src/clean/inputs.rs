@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::sinks::{Format, server_name};
 use super::unpack::plain_name;
-use super::{CleanError, FileFormat, Options, Output};
+use super::{CleanError, FileFormat, Hint, Options, Output, Problem};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Route {
     }
 }
 
-fn usage(message: impl Into<String>) -> CleanError {
+fn usage(message: impl Into<Problem>) -> CleanError {
     CleanError::Usage(message.into())
 }
 
@@ -142,7 +142,7 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
             "{}: no .csv, .tsv or .tab file in it, nor one with .gz or .zst behind that",
             directory.display()
         );
-        return Err(CleanError::NotFound(message));
+        return Err(CleanError::NotFound(message.into()));
     }
     files.sort();
     Ok(files)
@@ -159,7 +159,7 @@ fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
         }
     }
     if files.is_empty() {
-        return Err(CleanError::NotFound(format!("{text}: no file matches")));
+        return Err(CleanError::NotFound(format!("{text}: no file matches").into()));
     }
     files.sort();
     Ok(files)
@@ -225,19 +225,26 @@ fn check_options(output: &Output, options: &Options) -> Result<(), CleanError> {
     let is_directory = matches!(output, Output::Directory(..));
     if options.format == FileFormat::Parquet && !is_file && !is_directory {
         return Err(usage(
-            "Parquet is written to files, one for each input\nhint: -o DIR/, or -o FILE.parquet for one",
+            Problem::new("Parquet is written to files, one for each input").hint(
+                Hint::is("output", "DIR/")
+                    .and(", or ")
+                    .and_is("output", "FILE.parquet")
+                    .and(" for one"),
+            ),
         ));
     }
     if options.resume && !is_directory && !is_table {
         return Err(usage(
-            "one output is made anew when a run was cut off, and --resume is for many\n\
-             hint: -o DIR/, or a table of a database",
+            Problem::new("one output is made anew when a run was cut off; only many outputs, or a table, are resumed")
+                .hint(Hint::is("output", "DIR/").and(", or a table of a database")),
         ));
     }
     if options.force && is_table {
         return Err(usage(
-            "--force replaces files; rows are added to a table, and those there stay\n\
-             hint: --resume leaves out the inputs that are in it",
+            Problem::new(
+                "only files can be replaced; rows are added to a table, and those there stay",
+            )
+            .hint(Hint::on("resume").and(" leaves out the inputs that are in it")),
         ));
     }
     Ok(())
@@ -387,11 +394,13 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                 None => place,
             };
             if let Some(other) = made.insert((directory, rest), route.input.name()) {
-                return Err(usage(format!(
-                    "{} and {other} would both be written to {}: use another name, such as --name '{{stem}}-2.{{ext}}', or other directories",
+                let problem = Problem::new(format!(
+                    "{} and {other} would both be written to {}",
                     route.input.name(),
                     path.display()
-                )));
+                ));
+                let hint = Hint::is("name", "{stem}-2.{ext}");
+                return Err(usage(problem.hint(hint.and(", or other directories"))));
             }
             // On resuming, what is there may be this job's.
             if !options.force && !options.resume && path.exists() && !is_device(path) {

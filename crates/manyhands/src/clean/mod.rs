@@ -24,8 +24,10 @@ use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
 pub use inputs::{directory_of, place_of};
-pub use manyhands_csv::report::{Cells, FileReport, SetAside};
-pub use manyhands_csv::{Dialect, FunctionInfo, functions, recipe};
+pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
+pub use manyhands_csv::{
+    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe,
+};
 pub use recipe::Recipe;
 
 use manyhands_csv::Prepared;
@@ -200,6 +202,24 @@ pub struct Report {
     pub seconds: f64,
 }
 
+impl Report {
+    /// The report as JSON, with the settings that its hints name as `render` writes them: the
+    /// command as flags, Python as keywords.
+    pub fn to_json(&self, render: impl Fn(&Setting) -> String) -> serde_json::Value {
+        let mut report = serde_json::to_value(self).expect("a report is of strings and numbers");
+        let text = |hint: &Option<Hint>| hint.as_ref().map(|hint| hint.render(&render)).into();
+        let files = report["files"].as_array_mut().into_iter().flatten();
+        for (json, file) in files.zip(&self.files) {
+            json["hint"] = text(&file.hint);
+            for (json, note) in json["notes"].as_array_mut().into_iter().flatten().zip(&file.notes)
+            {
+                json["hint"] = text(&note.hint);
+            }
+        }
+        report
+    }
+}
+
 /// What a job would do.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -220,27 +240,40 @@ pub struct Preview {
 pub enum CleanError {
     /// It was asked for something that cannot be; nothing was written. The text may have several
     /// lines.
-    Usage(String),
+    Usage(Problem),
     /// As `Usage`: an input, or what it stands for, is not there.
-    NotFound(String),
+    NotFound(Problem),
     /// As `Usage`: this output exists, and [`Options::force`] is not set.
     Exists(PathBuf),
     /// It could not go on; what was complete stays.
-    Failed(String),
+    Failed(Problem),
     /// The observer stopped it; what was complete stays.
     Interrupted,
 }
 
-impl fmt::Display for CleanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CleanError {
+    /// The message and the hint of this error.
+    pub fn problem(&self) -> Problem {
         match self {
-            CleanError::Usage(message)
-            | CleanError::NotFound(message)
-            | CleanError::Failed(message) => f.write_str(message),
-            CleanError::Exists(path) => write!(f, "{} exists; --force replaces it", path.display()),
-            CleanError::Interrupted => f.write_str("interrupted"),
+            CleanError::Usage(problem)
+            | CleanError::NotFound(problem)
+            | CleanError::Failed(problem) => problem.clone(),
+            CleanError::Exists(path) => exists(path),
+            CleanError::Interrupted => Problem::new("interrupted"),
         }
     }
+}
+
+/// Settings are named as in [`Options`].
+impl fmt::Display for CleanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+/// An output is there already.
+fn exists(path: &Path) -> Problem {
+    Problem::new(format!("{} exists", path.display())).hint(Hint::on("force").and(" replaces it"))
 }
 
 impl std::error::Error for CleanError {}
@@ -298,7 +331,8 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn can_be_cut(&self, input: &Path) -> Result<bool, CleanError> {
-        let reading = read::Reading::new(&self.options).map_err(CleanError::Usage)?;
+        let reading =
+            read::Reading::new(&self.options).map_err(|error| CleanError::Usage(error.into()))?;
         Ok(read::is_as_it_is(&reading, input).unwrap_or(false))
     }
 
@@ -307,7 +341,7 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn files(&self) -> Result<Vec<(OsString, OsString)>, CleanError> {
-        read::Reading::new(&self.options).map_err(CleanError::Usage)?;
+        read::Reading::new(&self.options).map_err(|error| CleanError::Usage(error.into()))?;
         self.prepare(now())?;
         let routes = inputs::route(inputs::find(&self.inputs)?, &self.output, &self.options)?;
         Ok(routes.into_iter().map(inputs::Route::into_names).collect())
@@ -360,7 +394,7 @@ pub fn check(recipe: &Recipe) -> Result<(), CleanError> {
 }
 
 fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
-    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string()))
+    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string().into()))
 }
 
 /// The present, in seconds since 1970.

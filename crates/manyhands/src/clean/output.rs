@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use manyhands_pool::Reply;
 use rustix::fs::{CWD, FileType, RenameFlags};
 
-use super::CleanError;
 use super::inputs::{Target, is_device, place_of};
 use super::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
@@ -22,6 +21,7 @@ use super::sinks::types::Possible;
 use super::sinks::{Block, Column, Format, is_in_line};
 use super::sum::Sum;
 use super::watch::{TICK, Watch};
+use super::{CleanError, Hint, Problem};
 
 /// A file beside its final place, removed if it is not published.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Draft {
     }
 
     /// Gives the file its name.
-    pub(super) fn publish(mut self, existing: Existing) -> Result<(), String> {
+    pub(super) fn publish(mut self, existing: Existing) -> Result<(), Problem> {
         let replaces = existing == Existing::Replaced;
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         let renamed = rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.place, flags);
@@ -117,13 +117,12 @@ impl Draft {
                 let name = self.path.display();
                 match existing {
                     Existing::Taken if is_same => Ok(()),
-                    Existing::Taken => {
-                        Err(format!("{name} exists and is another; --force replaces it"))
-                    }
-                    _ => Err(format!("{name} exists; --force replaces it")),
+                    Existing::Taken => Err(Problem::new(format!("{name} exists and is another"))
+                        .hint(Hint::on("force").and(" replaces it"))),
+                    _ => Err(super::exists(&self.path)),
                 }
             }
-            result => result.map_err(|error| told("cannot write", &self.path, &error)),
+            result => result.map_err(|error| told("cannot write", &self.path, &error).into()),
         }
     }
 }
@@ -205,17 +204,21 @@ pub(super) enum WriteError {
     ClosedPipe,
     /// The observer stopped the job while the reader was waited for.
     Interrupted,
-    Failed(String),
+    Failed(Problem),
     /// Nothing more can be written at all.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
-    Lost(String),
+    Lost(Problem),
 }
 
 impl WriteError {
+    pub(super) fn of(problem: impl Into<Problem>) -> WriteError {
+        WriteError::Failed(problem.into())
+    }
+
     /// What it is for a job that it ends.
     pub(super) fn of_job(self) -> CleanError {
         match self {
-            WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".to_owned()),
+            WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".into()),
             WriteError::Interrupted => CleanError::Interrupted,
             WriteError::Failed(message) | WriteError::Lost(message) => CleanError::Failed(message),
         }
@@ -235,7 +238,7 @@ impl Sink {
             Target::Stdout => (To::Stdout(io::stdout()), "standard output".to_owned()),
             Target::File(path) if is_device(path) => {
                 let file = OpenOptions::new().write(true).open(path);
-                let told = |error| WriteError::Failed(told("cannot write", path, &error));
+                let told = |error| WriteError::of(told("cannot write", path, &error));
                 let file = file.map_err(told)?;
                 (To::Device(file), path.display().to_string())
             }
@@ -245,7 +248,7 @@ impl Sink {
             }
             Target::File(path) => {
                 let draft = Draft::new(path);
-                let file = draft.create().map_err(WriteError::Failed)?;
+                let file = draft.create().map_err(WriteError::of)?;
                 (To::Draft(draft, file), path.display().to_string())
             }
             #[cfg(feature = "sqlite")]
@@ -311,7 +314,7 @@ impl Sink {
     fn wrong(&self, error: &io::Error) -> WriteError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => WriteError::ClosedPipe,
-            _ => WriteError::Failed(format!("cannot write {}: {error}", self.name)),
+            _ => WriteError::of(format!("cannot write {}: {error}", self.name)),
         }
     }
 
@@ -339,11 +342,11 @@ impl Sink {
             #[cfg(feature = "parquet")]
             To::Parquet(draft, appender) => {
                 if columns.is_empty() {
-                    self.format.write_nothing(&mut Vec::new()).map_err(WriteError::Failed)?;
+                    self.format.write_nothing(&mut Vec::new()).map_err(WriteError::of)?;
                 }
-                let file = draft.create().map_err(WriteError::Failed)?;
+                let file = draft.create().map_err(WriteError::of)?;
                 let made = sinks::parquet::Appender::new(file, &columns);
-                *appender = Some(Box::new(made.map_err(WriteError::Failed)?));
+                *appender = Some(Box::new(made.map_err(WriteError::of)?));
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => store.begin(columns),
@@ -356,7 +359,7 @@ impl Sink {
     /// Writes text that is no row, such as a header.
     pub(super) fn write_text(&mut self, text: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
         let mut bytes = Vec::new();
-        self.format.write_text(text, &mut bytes).map_err(WriteError::Failed)?;
+        self.format.write_text(text, &mut bytes).map_err(WriteError::of)?;
         if let Some(in_line) = is_in_line(text) {
             self.in_line = in_line;
         }
@@ -394,7 +397,7 @@ impl Sink {
         }
         if self.descriptor().is_none() {
             let bytes = reply.read(part.start, part.len());
-            let bytes = bytes.map_err(|error| WriteError::Failed(error.to_string()))?;
+            let bytes = bytes.map_err(|error| WriteError::of(error.to_string()))?;
             self.take_block(bytes, watch)?;
         } else {
             self.torn = true;
@@ -421,13 +424,13 @@ impl Sink {
             To::Parquet(_, appender) => {
                 let appended = appender.as_mut().map_or(Ok(()), |appender| appender.append(block));
                 let name = &self.name;
-                appended.map_err(|why| WriteError::Failed(format!("cannot write {name}: {why}")))
+                appended.map_err(|why| WriteError::of(format!("cannot write {name}: {why}")))
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => store.append(block, watch),
             To::Types(columns, possible) => {
                 let found: Vec<Possible> =
-                    crate::codec::decode(&block, &[]).map_err(WriteError::Failed)?;
+                    crate::codec::decode(&block, &[]).map_err(WriteError::of)?;
                 for (column, found) in columns.iter().zip(found) {
                     if !column.declared {
                         possible.entry(column.name.clone()).or_default().and(&found);
@@ -484,20 +487,20 @@ impl Sink {
     ) -> Result<Published, WriteError> {
         if self.written == 0 && self.is_text() {
             let mut nothing = Vec::new();
-            self.format.write_nothing(&mut nothing).map_err(WriteError::Failed)?;
+            self.format.write_nothing(&mut nothing).map_err(WriteError::of)?;
             self.write(&nothing, watch)?;
         }
         let sum = self.sum.unwrap_or_default();
         let mut published = Published { bytes: self.written, sum, possible: BTreeMap::new() };
         match self.to {
-            To::Draft(draft, _) => draft.publish(existing).map_err(WriteError::Failed)?,
+            To::Draft(draft, _) => draft.publish(existing).map_err(WriteError::of)?,
             #[cfg(feature = "parquet")]
             To::Parquet(draft, appender) => {
                 let name = self.name;
                 let sum = appender.map_or(Ok(Sum::default()), |appender| appender.finish());
                 let sum = sum.map_err(|why| format!("cannot write {name}: {why}"));
-                let sum = sum.map_err(WriteError::Failed)?;
-                draft.publish(existing).map_err(WriteError::Failed)?;
+                let sum = sum.map_err(WriteError::of)?;
+                draft.publish(existing).map_err(WriteError::of)?;
                 (published.bytes, published.sum) = (sum.len, sum);
             }
             To::Types(_, possible) => published.possible = possible,

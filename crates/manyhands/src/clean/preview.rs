@@ -8,14 +8,13 @@ use manyhands_csv::{HeadFound, Out, Plan, clean_whole, find_head, rows_of};
 use super::inputs::{self, Input};
 use super::read::{Reading, decode};
 use super::unpack::Unpacker;
-use super::{Clean, CleanError, Preview};
+use super::{Clean, CleanError, Preview, Problem};
 
 /// How much of the first file is looked at.
 const LOOK: u64 = 1 << 20;
 
 pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
-    let usage = CleanError::Usage;
-    let reading = Reading::new(&job.options).map_err(usage)?;
+    let reading = Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
     let prepared = job.prepare(super::now())?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
     let mut preview = Preview {
@@ -24,7 +23,8 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
     };
     let input = &routes[0].input;
     let name = input.name();
-    let wrong = |error: io::Error| CleanError::Failed(format!("{name}: cannot read it: {error}"));
+    let wrong =
+        |error: io::Error| CleanError::Failed(format!("{name}: cannot read it: {error}").into());
     let mut raw = Vec::new();
     match input {
         Input::Stdin => io::stdin().lock().take(LOOK).read_to_end(&mut raw).map_err(wrong)?,
@@ -45,10 +45,10 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
     let HeadFound::Head(head) = find_head(&dialect, &bytes, reading.skip_lines, !cut) else {
         return Ok(preview);
     };
-    let failed = |message: String| CleanError::Failed(format!("{name}: {message}"));
+    let failed = |problem: Problem| CleanError::Failed(problem.at(&name));
     let header = bytes[head.header.clone()].to_vec();
-    let plan =
-        Plan::new(&prepared, &dialect, &header).map_err(|error| failed(error.to_string()))?;
+    let plan = Plan::new(&prepared, &dialect, &header)
+        .map_err(|error| failed(error.to_string().into()))?;
     preview.passes = plan.explain();
     let (before, end) = rows_of(&dialect, &bytes[head.data..], rows, !cut);
     bytes.truncate(head.data + end);

@@ -38,7 +38,7 @@ use super::work::{
     self, ChunkContext, ChunkFile, SNIFFED, Stamp, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, note_of_decoding, unseal,
 };
-use super::{Clean, CleanError, Output, Progress, Report};
+use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = 4;
 /// So many times bigger a compressed file is taken to be.
@@ -51,7 +51,7 @@ pub(super) fn run(
     observe: &mut Observer,
 ) -> Result<Report, CleanError> {
     let began = Instant::now();
-    let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let reading = Reading::new(&job.options).map_err(usage)?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
     let mut made = make_directories(job)?;
     let shared = match &job.output {
@@ -73,11 +73,11 @@ pub(super) fn look(
     job: &Clean,
     observe: &mut Observer,
 ) -> Result<BTreeMap<String, Type>, CleanError> {
-    let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let reading = Reading::new(&job.options).map_err(usage)?;
     let inputs = inputs::find(&job.inputs)?;
     if inputs.contains(&Input::Stdin) {
         let message = "standard input can be read once only, not for its types first";
-        return Err(CleanError::Usage(message.to_owned()));
+        return Err(usage(message.to_owned()));
     }
     let routes = inputs::route_to_types(inputs);
     let worked = work_through(job, reading, routes, true, None, observe)?;
@@ -105,7 +105,7 @@ fn work_through(
 ) -> Result<Worked, CleanError> {
     let now = super::now();
     let prepared = job.prepare(now)?;
-    let failed = CleanError::Failed;
+    let failed = |message: String| CleanError::Failed(message.into());
     let manifest = match &job.output {
         Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
         _ => None,
@@ -190,6 +190,10 @@ fn work_through(
     Ok(Worked { files: reports, resumed, possible })
 }
 
+fn usage(problem: impl Into<Problem>) -> CleanError {
+    CleanError::Usage(problem.into())
+}
+
 /// Of all that decides on what an input becomes.
 fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
@@ -204,8 +208,7 @@ fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
         _ => None,
     };
     for path in output.into_iter().chain(&job.options.rejects) {
-        made.make(path)
-            .map_err(|error| CleanError::Usage(told("cannot make the directory", path, &error)))?;
+        made.make(path).map_err(|error| usage(told("cannot make the directory", path, &error)))?;
     }
     Ok(made)
 }
@@ -264,7 +267,7 @@ enum Before {
     Nothing,
     Done(Entry),
     /// Something else than is wanted now.
-    Other(String),
+    Other(Problem),
 }
 
 /// An output that is complete and has no name yet.
@@ -284,7 +287,7 @@ impl Runner<'_> {
                 let not_begun = self.routes.iter().map(|(number, _)| *number);
                 for number in unfinished.chain(not_begun) {
                     let report = &mut self.reports[number];
-                    report.error = Some("the reader of the output closed it".to_owned());
+                    report.fail("the reader of the output closed it".into());
                 }
                 for (number, route) in &self.routes {
                     let report = &mut self.reports[*number];
@@ -347,14 +350,14 @@ impl Runner<'_> {
                 Ok(metadata) if metadata.is_dir() => {
                     self.routes.pop_front();
                     self.reports[number] = blank_report(&route);
-                    self.end(number, Some("it is a directory".to_owned()))?;
+                    self.end(number, Some("it is a directory".into()))?;
                     return Ok(true);
                 }
                 Ok(_) => None,
                 Err(error) => {
                     self.routes.pop_front();
                     self.reports[number] = blank_report(&route);
-                    self.end(number, Some(format!("cannot read it: {error}")))?;
+                    self.end(number, Some(format!("cannot read it: {error}").into()))?;
                     return Ok(true);
                 }
             },
@@ -417,12 +420,14 @@ impl Runner<'_> {
             return Ok(match (same, known.is_empty()) {
                 (Some(entry), _) if resume => Before::Done(entry.clone()),
                 (Some(_), _) => Before::Other(
-                    "its rows are in the table already; --resume leaves such files out".to_owned(),
+                    Problem::new("its rows are in the table already")
+                        .hint(Hint::on("resume").and(" leaves such files out")),
                 ),
                 (None, false) if resume => Before::Other(
-                    "it is in the table already, but it or the recipe was another then; without \
-                     --resume its rows are added"
-                        .to_owned(),
+                    Problem::new(
+                        "it is in the table already, but it or the recipe was another then",
+                    )
+                    .hint(Hint::words("without ").and_on("resume").and(" its rows are added")),
                 ),
                 (None, _) => Before::Nothing,
             });
@@ -445,7 +450,10 @@ impl Runner<'_> {
         if self.existing == Existing::Replaced {
             return Ok(Before::Nothing);
         }
-        Ok(Before::Other(format!("{} {difference}; --force replaces it", output.display())))
+        Ok(Before::Other(
+            Problem::new(format!("{} {difference}", output.display()))
+                .hint(Hint::on("force").and(" replaces it")),
+        ))
     }
 
     /// The sum of a file; of one that cannot be read, that of nothing, and others tell of it.
@@ -483,7 +491,7 @@ impl Runner<'_> {
         route: &Route,
         size: Option<u64>,
     ) -> Result<Kind, Fail> {
-        let cannot = |error: std::io::Error| Fail::File(format!("cannot read it: {error}"));
+        let cannot = |error: std::io::Error| Fail::from(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
             Input::Stdin => {
@@ -530,7 +538,7 @@ impl Runner<'_> {
                     };
                     break (dialect, head);
                 }
-                HeadFound::Unterminated => return Err(work::UNTERMINATED_HEADER.to_owned().into()),
+                HeadFound::Unterminated => return Err(work::unterminated_header().into()),
                 HeadFound::TooLong(lines) => {
                     return Err(work::header_too_long(lines, dialect.max_record).into());
                 }
@@ -557,7 +565,7 @@ impl Runner<'_> {
         let plan = route.format.fit(plan.map_err(|error| error.to_string())?);
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
-            notes.push("the file is empty".to_owned());
+            notes.push("the file is empty".to_owned().into());
         }
         let chunk_bytes = self.job.options.chunk_bytes.max(1) * route.format.chunk_factor();
         let mut sum = Sum::default();
@@ -632,9 +640,12 @@ impl Runner<'_> {
         let directory = self.job.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let wrong = |error: std::io::Error| {
             let place = directory.display();
-            Fail::File(format!(
-                "cannot keep its bytes in a temporary file in {place}: {error}; --temp-dir names another place"
-            ))
+            Fail::File(
+                Problem::new(format!(
+                    "cannot keep its bytes in a temporary file in {place}: {error}"
+                ))
+                .hint(Hint::any("temp_dir").and(" names another place")),
+            )
         };
         let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
         loop {
@@ -647,7 +658,7 @@ impl Runner<'_> {
                 self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
             }
             let read = stream.read(&self.reading, &mut buffer);
-            read.map_err(|error| Fail::File(format!("cannot read it: {error}")))?;
+            read.map_err(|error| Fail::from(format!("cannot read it: {error}")))?;
             self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
         }
     }
@@ -714,7 +725,7 @@ impl Runner<'_> {
                 }
                 Kind::Chunks(chunks) => match chunks.hold(chunk, reply) {
                     Ok(()) => self.advance(number),
-                    Err(message) => Err(Fail::File(message)),
+                    Err(problem) => Err(Fail::File(problem)),
                 },
             },
             Err(error) => {
@@ -722,7 +733,7 @@ impl Runner<'_> {
                     Kind::Whole { .. } => "it".to_owned(),
                     Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
                 };
-                Err(Fail::File(format!("{lost} {error}")))
+                Err(Fail::from(format!("{lost} {error}")))
             }
         };
         match taken {
@@ -858,8 +869,8 @@ impl Runner<'_> {
 
     /// A file failed; or with it all.
     fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
-        let message = match fail {
-            Fail::File(message) => message,
+        let problem = match fail {
+            Fail::File(problem) => problem,
             Fail::Job(stop) => return Err(stop),
         };
         let place = self.active(number).map(|(place, active)| match &active.kind {
@@ -870,17 +881,18 @@ impl Runner<'_> {
             && !sink.truncate(began.unwrap_or(sink.written))
         {
             let name = &self.reports[number].input;
-            let message = format!("{name}: {message}; a part of it is in the output already");
-            return Err(CleanError::Failed(message).into());
+            let mut problem = problem.at(name);
+            problem.message += "; a part of it is in the output already";
+            return Err(CleanError::Failed(problem).into());
         }
         if self.shared_names.as_ref().is_some_and(|(of, _)| *of == number) {
             self.shared_names = None;
         }
-        self.end(number, Some(message))
+        self.end(number, Some(problem))
     }
 
     /// A file is done, for better or worse: what waited behind it may write.
-    fn end(&mut self, number: usize, error: Option<String>) -> Result<(), Stop> {
+    fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), Stop> {
         if let Some((place, _)) = self.active(number) {
             self.active.remove(place);
         }
@@ -888,7 +900,9 @@ impl Runner<'_> {
         if error.is_some() {
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
-        report.error = error;
+        if let Some(problem) = error {
+            report.fail(problem);
+        }
         self.watch.progress.files_done += 1;
         match self.active.front().map(active_number).filter(|_| self.sink.is_some()) {
             Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),

@@ -1,7 +1,7 @@
 //! Why one file ends before it is done, or the whole job.
 
-use super::CleanError;
 use super::output::WriteError;
+use super::{CleanError, Hint, Problem};
 
 /// Why the whole job ends.
 pub(super) enum Stop {
@@ -17,13 +17,19 @@ impl From<CleanError> for Stop {
 
 /// Why one file ends.
 pub(super) enum Fail {
-    File(String),
+    File(Problem),
     Job(Stop),
+}
+
+impl From<Problem> for Fail {
+    fn from(problem: Problem) -> Self {
+        Fail::File(problem)
+    }
 }
 
 impl From<String> for Fail {
     fn from(message: String) -> Self {
-        Fail::File(message)
+        Fail::File(message.into())
     }
 }
 
@@ -33,9 +39,9 @@ impl From<WriteError> for Fail {
             WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
             WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => Fail::File(message),
-            WriteError::Lost(message) => {
-                let message = format!("{message}\nhint: --resume goes on from here");
-                Fail::Job(CleanError::Failed(message).into())
+            WriteError::Lost(problem) => {
+                let hint = Hint::on("resume").and(" goes on from here");
+                Fail::Job(CleanError::Failed(problem.hint(hint)).into())
             }
         }
     }

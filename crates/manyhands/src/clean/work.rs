@@ -17,11 +17,11 @@ use manyhands_csv::{
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
-use super::MaxRejects;
 use super::read::{Reading, decode};
 use super::sinks::{Block, Column, Format, columns, is_in_line};
 use super::sum::Sum;
 use super::unpack::Unpacker;
+use super::{Hint, MaxRejects, Note, Problem};
 
 thread_local! {
     /// What is read goes here, again and again: fresh memory is dear.
@@ -211,7 +211,7 @@ mod path_bytes {
 }
 
 /// Appends what is to be known about the clean bytes in a reply.
-fn seal<T: Serialize>(result: Result<T, String>, reply: &mut Vec<u8>) {
+fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>) {
     if result.is_err() {
         reply.clear();
     }
@@ -221,14 +221,14 @@ fn seal<T: Serialize>(result: Result<T, String>, reply: &mut Vec<u8>) {
 }
 
 /// Reads what [`seal`] appended: the length of the clean bytes, and what is known about them.
-pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), String> {
-    let broken = || "a worker's reply cannot be read".to_owned();
+pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), Problem> {
+    let broken = || Problem::new("a worker's reply cannot be read");
     let known = reply.len().checked_sub(8).ok_or_else(broken)?;
     let len = reply.read(known, 8).map_err(|error| error.to_string())?;
     let len = u64::from_le_bytes(len.try_into().map_err(|_| broken())?) as usize;
     let rest = known.checked_sub(len).ok_or_else(broken)?;
     let bytes = reply.read(len, rest).map_err(|error| error.to_string())?;
-    let result: Result<T, String> = crate::codec::decode(&bytes, &[])?;
+    let result: Result<T, Problem> = crate::codec::decode(&bytes, &[])?;
     result.map(|known| (len, known))
 }
 
@@ -248,7 +248,7 @@ fn clean_file(
     work: &WholeWork,
     buffer: &mut Vec<u8>,
     reply: &mut Vec<u8>,
-) -> Result<WholeReply, String> {
+) -> Result<WholeReply, Problem> {
     let name = work.path.display().to_string();
     let cannot = |error: io::Error| format!("cannot read it: {error}");
     let mut raw = read_all(&work.path, buffer).map_err(cannot)?;
@@ -280,7 +280,7 @@ fn clean_file(
     let dialect = context.reading.dialect(&name, &bytes[..bytes.len().min(SNIFFED)]);
     let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
-        HeadFound::Unterminated => return Err(UNTERMINATED_HEADER.to_owned()),
+        HeadFound::Unterminated => return Err(unterminated_header()),
         HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
         HeadFound::Nothing | HeadFound::More => None,
     };
@@ -308,7 +308,7 @@ fn clean_file(
                 .map_err(|error| format!("cannot write {}: {error}", work.rejects_name))?;
         }
     } else {
-        known.report.notes.push("the file is empty".to_owned());
+        known.report.notes.push("the file is empty".to_owned().into());
     }
     if reply.is_empty() {
         work.format.write_nothing(reply)?;
@@ -331,19 +331,21 @@ const UNPACKED: usize = 32 << 20;
 /// How many bytes are looked at to find the delimiter.
 pub(super) const SNIFFED: usize = 64 << 10;
 
-pub(super) const UNTERMINATED_HEADER: &str =
-    "the header begins with a quote that is never closed; --quote none reads quotes as text";
-
-pub(super) fn header_too_long(lines_before: u64, limit: usize) -> String {
-    let line = lines_before + 1;
-    format!(
-        "line {line}: a header of more than {limit} bytes; is a quote missing? --max-record allows longer ones"
-    )
+pub(super) fn unterminated_header() -> Problem {
+    Problem::new("the header begins with a quote that is never closed")
+        .hint(Hint::is("quote", "none").and(" reads quotes as text"))
 }
 
-pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<String> {
-    (malformed > 0)
-        .then(|| format!("{malformed} malformed sequences of {name} became U+FFFD in the output"))
+pub(super) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
+    let line = lines_before + 1;
+    Problem::new(format!("line {line}: a header of more than {limit} bytes; is a quote missing?"))
+        .hint(Hint::any("max_record").and(" allows longer ones"))
+}
+
+pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<Note> {
+    (malformed > 0).then(|| {
+        format!("{malformed} malformed sequences of {name} became U+FFFD in the output").into()
+    })
 }
 
 /// Fills a report from a file's course.
@@ -367,7 +369,7 @@ pub(super) fn check_rejects(
     limit: Option<MaxRejects>,
     rejected: u64,
     rows: u64,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let over = match limit {
         None => false,
         Some(MaxRejects::Rows(limit)) => rejected > limit,
@@ -381,9 +383,10 @@ pub(super) fn check_rejects(
         Some(MaxRejects::Rows(limit)) => limit.to_string(),
         None => String::new(),
     };
-    Err(format!(
-        "{rejected} of {rows} records would be rejected, more than --max-rejects {limit} allows"
+    Err(Problem::new(format!(
+        "{rejected} of {rows} records would be rejected, and at most {limit} may be"
     ))
+    .hint(Hint::any("max_rejects").and(" sets how many")))
 }
 
 /// Reads a file to its end into the buffer, which only grows.
@@ -415,7 +418,7 @@ fn clean_chunk(
     work: &ChunkWork,
     buffer: &mut Vec<u8>,
     reply: &mut Vec<u8>,
-) -> Result<ChunkReply, String> {
+) -> Result<ChunkReply, Problem> {
     let plan = || {
         let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header);
         plan.map(|plan| context.format.fit(plan)).map_err(|error| error.to_string())

@@ -36,10 +36,10 @@ use manyhands_csv::recipe::Type;
 use manyhands_csv::{Out, Plan, Text};
 use serde::{Deserialize, Serialize};
 
-use super::FileFormat;
 use super::inputs::{Target, is_device};
 use super::sum::Sum;
 use super::unpack::Compression;
+use super::{FileFormat, Hint, Problem};
 use types::Possible;
 
 pub(super) use packed::pack;
@@ -106,7 +106,7 @@ impl Format {
     }
 
     /// Whether this build has it; if not, what to build.
-    pub(super) fn check(self) -> Result<(), String> {
+    pub(super) fn check(self) -> Result<(), Problem> {
         let (name, is_built) = match self {
             Format::Csv(_) | Format::Types => return Ok(()),
             Format::Parquet => ("parquet", cfg!(feature = "parquet")),
@@ -116,7 +116,8 @@ impl Format {
         if is_built {
             return Ok(());
         }
-        Err(format!("this build cannot write {name}\nhint: build with --features {name}"))
+        Err(Problem::new(format!("this build cannot write {name}"))
+            .hint(Hint::words(format!("build with --features {name}"))))
     }
 
     /// How big chunks should be, compared with those of CSV: a row group is to be long.
@@ -158,8 +159,8 @@ impl Format {
         self,
         plan: &Plan,
         reply: &mut Vec<u8>,
-        make: impl FnOnce(Out<'_>) -> Result<T, String>,
-    ) -> Result<(T, Option<bool>), String> {
+        make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+    ) -> Result<(T, Option<bool>), Problem> {
         let made = match self {
             Format::Csv(None) => {
                 let before = reply.len();
@@ -269,8 +270,9 @@ fn check_columns(
 
 /// What is said of an input that another run has put into the table.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn twice(table: &str) -> String {
-    format!("its rows are in the table {table} already; --resume leaves such files out")
+fn twice(table: &str) -> Problem {
+    Problem::new(format!("its rows are in the table {table} already"))
+        .hint(Hint::on("resume").and(" leaves such files out"))
 }
 
 /// The address of a server without what is secret in it.

@@ -111,7 +111,7 @@ pub(in crate::clean) fn open(
         };
         let client = connect().map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::File(format!("cannot connect to {}: {why}", super::server_name(&url)))
+                Wrong::file(format!("cannot connect to {}: {why}", super::server_name(&url)))
             }
         })?;
         Ok(Postgres { client, table })
@@ -126,17 +126,17 @@ fn wrong(error: postgres::Error) -> Wrong {
         let message = format!("{}{detail}", told.message());
         // Such as a server that is shut down; classes 57 and 53 but for a full disk.
         let is_lost = told.code().code().starts_with("57P");
-        return if is_lost { Wrong::Lost(message) } else { Wrong::File(message) };
+        return if is_lost { Wrong::lost(message) } else { Wrong::file(message) };
     }
     let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
-    Wrong::Lost(format!("{error}{source}"))
+    Wrong::lost(format!("{error}{source}"))
 }
 
 /// As [`wrong`], for what is written to a stream.
 fn wrong_stream(error: std::io::Error) -> Wrong {
     match error.downcast::<postgres::Error>() {
         Ok(error) => wrong(error),
-        Err(error) => Wrong::Lost(error.to_string()),
+        Err(error) => Wrong::lost(error.to_string()),
     }
 }
 
@@ -214,7 +214,7 @@ impl Postgres {
         if known.is_empty() && !columns.is_empty() {
             transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
         } else if !columns.is_empty() {
-            check_columns(&self.table, &known, &wanted).map_err(Wrong::File)?;
+            check_columns(&self.table, &known, &wanted).map_err(Wrong::file)?;
         }
         transaction.commit().map_err(wrong)
     }

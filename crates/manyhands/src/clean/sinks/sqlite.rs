@@ -18,6 +18,7 @@ use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::Watch;
+use crate::clean::{Hint, Problem};
 
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
@@ -107,7 +108,7 @@ pub(in crate::clean) fn open(
             Ok(connection)
         };
         let cannot = |error| format!("cannot open {}: {error}", path.display());
-        let connection = connect().map_err(|error: rusqlite::Error| Wrong::File(cannot(error)))?;
+        let connection = connect().map_err(|error: rusqlite::Error| Wrong::file(cannot(error)))?;
         Ok(Sqlite { connection, path, table, hurry })
     };
     Store::new(open, watch)
@@ -116,9 +117,9 @@ pub(in crate::clean) fn open(
 fn wrong(error: rusqlite::Error) -> Wrong {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-            Wrong::Lost(error.to_string())
+            Wrong::lost(error.to_string())
         }
-        _ => Wrong::File(error.to_string()),
+        _ => Wrong::file(error.to_string()),
     }
 }
 
@@ -126,7 +127,7 @@ impl Database for Sqlite {
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
         self.patiently(|connection| entries(connection, &self.table)).map_err(|wrong| match wrong {
             Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::File(format!("cannot open {}: {why}", self.path.display()))
+                Wrong::file(format!("cannot open {}: {why}", self.path.display()))
             }
         })
     }
@@ -171,10 +172,16 @@ impl Sqlite {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                     if self.hurry.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
                         let seconds = PATIENCE.as_secs();
-                        return Err(Wrong::File(format!(
-                            "the database was locked by another program for {seconds} s; \
-                             run again with --resume when that is done"
-                        )));
+                        return Err(Wrong::File(
+                            Problem::new(format!(
+                                "the database was locked by another program for {seconds} s"
+                            ))
+                            .hint(
+                                Hint::words("run again with ")
+                                    .and_on("resume")
+                                    .and(" when that program is done"),
+                            ),
+                        ));
                     }
                 }
                 result => return result.map_err(wrong),
@@ -219,7 +226,7 @@ impl Sqlite {
             let create = create(&quoted(&self.table), &wanted);
             return self.connection.execute_batch(&create).map_err(wrong);
         }
-        check_columns(&self.table, &known, &wanted).map_err(Wrong::File)
+        check_columns(&self.table, &known, &wanted).map_err(Wrong::file)
     }
 
     fn columns_there(&self) -> Result<Vec<(String, String)>, Wrong> {
@@ -247,7 +254,7 @@ impl Sqlite {
 
 /// Inserts the rows of a block.
 fn insert_rows(statement: &mut Statement, columns: usize, mut block: &[u8]) -> Result<(), Wrong> {
-    let broken = || Wrong::File("a worker's rows cannot be read".to_owned());
+    let broken = || Wrong::file("a worker's rows cannot be read".to_owned());
     while !block.is_empty() {
         for column in 1..=columns {
             let kind = block.split_off_first().ok_or_else(broken)?;

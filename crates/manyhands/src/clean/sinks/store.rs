@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::{Column, quoted};
+use super::{Column, Problem, quoted};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::{TICK, Watch};
@@ -66,9 +66,19 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) enum Wrong {
     /// The file's own mistake, or one that the next file may not meet.
-    File(String),
+    File(Problem),
     /// The database cannot be reached any more.
-    Lost(String),
+    Lost(Problem),
+}
+
+impl Wrong {
+    pub(super) fn file(problem: impl Into<Problem>) -> Wrong {
+        Wrong::File(problem.into())
+    }
+
+    pub(super) fn lost(problem: impl Into<Problem>) -> Wrong {
+        Wrong::Lost(problem.into())
+    }
 }
 
 /// A database with a table in it.
@@ -139,7 +149,9 @@ impl Store {
             }
         };
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
-        thread.map_err(|error| WriteError::Failed(format!("cannot start a thread: {error}")))?;
+        thread.map_err(|error| {
+            WriteError::Failed(format!("cannot start a thread: {error}").into())
+        })?;
         let entries = HashMap::new();
         let mut store = Store { entries, commands, answers, hurry, is_begun: false, waiting: 0 };
         match store.answer(watch) {
@@ -250,7 +262,7 @@ impl Store {
 }
 
 fn gone() -> WriteError {
-    WriteError::Lost("the thread that writes to the database ended".to_owned())
+    WriteError::Lost("the thread that writes to the database ended".into())
 }
 
 impl Drop for Store {
