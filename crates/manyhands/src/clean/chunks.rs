@@ -16,8 +16,9 @@ use manyhands_csv::report::FileReport;
 use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER};
 use manyhands_pool::Reply;
 
+use super::draft::{Draft, told};
 use super::inputs::Target;
-use super::output::{Draft, Sink, told};
+use super::output::Sink;
 use super::read::{Reading, Stream};
 use super::sinks::columns;
 use super::stop::Fail;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use manyhands_csv::report::{FileReport, SetAside};
 use serde::{Deserialize, Serialize};
 
-use super::output::told;
+use super::draft::told;
 use super::sum::Sum;
 
 /// The name of the file with the entries of a directory.

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod crew;
+mod draft;
 mod inputs;
 mod manifest;
 mod output;

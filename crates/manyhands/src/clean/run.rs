@@ -25,9 +25,10 @@ use manyhands_pool::Reply;
 
 use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
 use super::crew::{Crew, RemoteWorkers};
+use super::draft::{Directories, Draft, Existing, told};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
-use super::output::{Directories, Draft, Existing, Sink, WriteError, told};
+use super::output::{Sink, WriteError};
 use super::read::{Reading, Stream};
 use super::sinks::types::Possible;
 use super::stop::{Fail, Stop};
