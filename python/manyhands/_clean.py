@@ -318,9 +318,10 @@ class FileReport:
 
     def __str__(self):
         if self.error is not None:
-            return f"{self.input}: {self.error}"
+            return f"{_native.shown_line(self.input)}: {_native.shown_lines(self.error)}"
         parts = [f"{part.rows} {part.reason} ({part.name})" for part in self.set_aside]
-        return f"{self.input} -> {self.output}: {self.rows_out} of {self.rows_in} rows" + "".join(f", {part}" for part in parts)
+        text = f"{self.input} -> {self.output}: {self.rows_out} of {self.rows_in} rows" + "".join(f", {part}" for part in parts)
+        return _native.shown_line(text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ __all__ = [
     "render_report",
     "run",
     "serve",
+    "shown_line",
+    "shown_lines",
     "start_workers_by",
     "usable_cores",
     "work",
@@ -59,6 +61,8 @@ def clean_files(
     keywords: dict[str, Any],
 ) -> tuple[list[tuple[str, str]], str | None]: ...
 def render_report(report: str) -> str: ...
+def shown_line(text: str) -> str: ...
+def shown_lines(text: str) -> str: ...
 def propose_types(
     inputs: Sequence[str],
     output: str,

@@ -67,7 +67,7 @@ fn tell(error: &clap::Error) -> Result<i32, CleanError> {
         return ui::print(&text).map(|()| 0);
     }
     match text.strip_prefix("error: ") {
-        Some(message) => ui::error(message.trim_end()),
+        Some(message) => ui::error_of_clap(message.trim_end()),
         // Help, because nothing was asked for.
         None => ui::say(text.trim_end()),
     }

@@ -293,7 +293,9 @@ fn recipe(typed: RecipeArguments) -> Result<Recipe, CleanError> {
             let wrong =
                 |error: String| CleanError::Usage(format!("{}: {error}", path.display()).into());
             let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            Recipe::from_toml(&text).map_err(|error| wrong(error.trim_end().to_owned()))?
+            // Its further lines are indented, as those of any message.
+            Recipe::from_toml(&text)
+                .map_err(|error| wrong(error.trim_end().replace('\n', "\n  ")))?
         }
     };
     recipe.steps.extend(typed.steps.0);

@@ -1,16 +1,21 @@
-//! What is said at the end of a job: one line for all, then what went wrong, then what to know.
+//! What is said at the end of a job: one line for all, why rows are missing, what went wrong, and what
+//! to know. Like things are told once with their number. Names are escaped for the terminal.
 
-use manyhands::clean::{FileReport, Problem, Report};
+use std::collections::HashMap;
+
+use manyhands::clean::{FileReport, Hint, Note, Problem, Report, shown};
 
 use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
 
-/// How many failed files, notes and places of rejects are named unless all are wanted.
+/// How many reasons, failed files, kinds of notes and places of rejects are named unless all are wanted.
+const REASONS: usize = 10;
 const FAILED: usize = 10;
 const NOTES: usize = 5;
 const REJECTS: usize = 3;
 
-/// Says what became of a job. Failed files are told even if it is to be quiet.
+/// Says what became of a job. Failed files, and notes on rows that are missing or wrong, are told
+/// even if it is to be quiet.
 pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
     if verbose {
         for (place, file) in report.files.iter().enumerate() {
@@ -19,15 +24,17 @@ pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
     }
     if !quiet {
         ui::say(total(report));
+        // The account of a single file has them.
+        if !(verbose && report.files.len() == 1) {
+            reasons(report).iter().for_each(ui::say);
+        }
     }
     tell_failed(report, verbose);
-    if !quiet {
-        if let Some(text) = rejects(report, verbose) {
-            ui::say(text);
-        }
-        if !verbose {
-            tell_notes(report);
-        }
+    if !quiet && let Some(text) = rejects(report, verbose) {
+        ui::say(text);
+    }
+    if !verbose {
+        warnings(report, quiet).iter().for_each(|problem| ui::warning(told(problem)));
     }
 }
 
@@ -54,6 +61,54 @@ fn total(report: &Report) -> String {
     )
 }
 
+/// Why rows are missing and cells count as empty: step, reason, how often, in how many files; the most
+/// frequent first.
+fn reasons(report: &Report) -> Vec<String> {
+    let mut counts: HashMap<(usize, &str, String, &str), (u64, u64)> = HashMap::new();
+    for file in report.files.iter().filter(|file| file.error.is_none()) {
+        let aside = file.set_aside.iter().map(|aside| {
+            let rejected = aside.rejected && aside.reason != "rejected";
+            let what = aside.reason.clone() + if rejected { ", rejected" } else { "" };
+            ((aside.step, &*aside.name, what, "row"), aside.rows)
+        });
+        let cells = file.cells.iter().filter(|cells| !is_intended(&cells.what)).map(|cells| {
+            let what = match &*cells.what {
+                known @ ("padded" | "surplus dropped") => known.to_owned(),
+                unreadable => format!("{unreadable}, taken as empty"),
+            };
+            ((cells.step, &*cells.name, what, "cell"), cells.cells)
+        });
+        for (key, count) in aside.chain(cells) {
+            let sum = counts.entry(key).or_default();
+            *sum = (sum.0 + count, sum.1 + 1);
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|(one, (a, _)), (other, (b, _))| b.cmp(a).then_with(|| one.cmp(other)));
+    let mut lines: Vec<String> = counts
+        .iter()
+        .take(if counts.len() > REASONS { REASONS - 1 } else { REASONS })
+        .map(|((number, name, what, unit), (count, files))| {
+            let files = match report.files.len() {
+                1 => String::new(),
+                _ => format!(" in {}", counted(*files, "file")),
+            };
+            let (step, count) = (step(*number, name), counted(*count, unit));
+            format!("  {step}: {count} {}{files}", shown::line(what))
+        })
+        .collect();
+    if counts.len() > lines.len() {
+        let more = counted((counts.len() - lines.len()) as u64, "more reason");
+        lines.push(format!("  and {more}"));
+    }
+    lines
+}
+
+/// Whether a step does this to cells because it was asked to.
+fn is_intended(what: &str) -> bool {
+    matches!(what, "trimmed" | "emptied" | "replaced" | "filled")
+}
+
 fn tell_failed(report: &Report, all: bool) {
     let failed: Vec<&FileReport> =
         report.files.iter().filter(|file| file.error.is_some()).collect();
@@ -61,7 +116,7 @@ fn tell_failed(report: &Report, all: bool) {
     for file in failed.iter().take(shown) {
         let error = file.error.clone().unwrap_or_default();
         let problem = Problem { message: error, hint: file.hint.clone() };
-        ui::error(told(&problem.at(&file.input)));
+        ui::error(told(&problem.at(shown::line(&file.input))));
     }
     if failed.len() > shown {
         let more = counted((failed.len() - shown) as u64, "more file");
@@ -87,8 +142,9 @@ fn rejects(report: &Report, all: bool) -> Option<String> {
         }
     }
     let shown = if all { merged.len() } else { REJECTS };
-    let line =
-        |(place, rows): &(&str, u64)| format!("rejected: {} in {place}", counted(*rows, "record"));
+    let line = |(place, rows): &(&str, u64)| {
+        format!("rejected: {} in {}", counted(*rows, "record"), shown::line(place))
+    };
     let mut lines: Vec<String> = merged.iter().take(shown).map(line).collect();
     if merged.len() > shown {
         let rows = merged[shown..].iter().map(|(_, rows)| rows).sum();
@@ -98,23 +154,75 @@ fn rejects(report: &Report, all: bool) -> Option<String> {
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
-fn tell_notes(report: &Report) {
-    let notes =
-        || report.files.iter().flat_map(|file| file.notes.iter().map(move |note| (file, note)));
-    for (file, note) in notes().take(NOTES) {
-        let problem = Problem { message: note.text.clone(), hint: note.hint.clone() };
-        ui::warning(told(&problem.at(&file.input)));
+/// Notes of one kind: the first of them with its file, and how many there are.
+struct Kind<'a> {
+    file: &'a FileReport,
+    note: &'a Note,
+    count: u64,
+}
+
+/// The notes by kind, those on rows that are missing or wrong first.
+fn kinds(report: &Report) -> Vec<Kind<'_>> {
+    let mut kinds: Vec<Kind<'_>> = Vec::new();
+    let mut places: HashMap<(bool, String), usize> = HashMap::new();
+    for file in &report.files {
+        for note in &file.notes {
+            let place =
+                *places.entry((note.loses_rows, likeness(&note.text))).or_insert_with(|| {
+                    kinds.push(Kind { file, note, count: 0 });
+                    kinds.len() - 1
+                });
+            kinds[place].count += 1;
+        }
     }
-    let more = notes().count().saturating_sub(NOTES);
-    if more > 0 {
-        let notes = counted(more as u64, "more note");
-        ui::warning(format_args!("{notes} of this kind\nhint: --verbose tells all"));
+    kinds.sort_by_key(|kind| !kind.note.loses_rows);
+    kinds
+}
+
+/// What notes have in common that say the same of different names and numbers.
+fn likeness(text: &str) -> String {
+    let mut like = String::with_capacity(text.len());
+    let mut quote = None;
+    for c in text.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '`' => quote = Some(c),
+            None if c.is_ascii_digit() || c == ',' && like.ends_with('#') => {
+                if !like.ends_with('#') {
+                    like.push('#');
+                }
+            }
+            None => like.push(c),
+        }
     }
+    like
+}
+
+/// What is said of notes; if it is to be quiet, only of those on rows that are missing or wrong.
+fn warnings(report: &Report, quiet: bool) -> Vec<Problem> {
+    let kinds = kinds(report);
+    let wanted: Vec<&Kind> = kinds.iter().filter(|kind| !quiet || kind.note.loses_rows).collect();
+    let warning = |Kind { file, note, count }: &&Kind| {
+        let mut problem = Problem { message: note.text.clone(), hint: note.hint.clone() };
+        if *count > 1 {
+            problem.message += &format!(" (and {} like this)", counted(*count - 1, "more note"));
+        }
+        problem.at(shown::line(&file.input))
+    };
+    let mut warnings: Vec<Problem> = wanted.iter().take(NOTES).map(warning).collect();
+    if wanted.len() > NOTES {
+        let more = counted((wanted.len() - NOTES) as u64, "more kind");
+        let hint = Hint::on("verbose").and(" tells all");
+        warnings.push(Problem::new(format!("{more} of notes")).hint(hint));
+    }
+    warnings
 }
 
 /// A file's accounting, in several lines.
 fn account(file: &FileReport, is_resumed: bool) -> String {
-    let mut text = format!("{} -> {}: ", file.input, file.output);
+    let (input, output) = (shown::line(&file.input), shown::line(&file.output));
+    let mut text = format!("{input} -> {output}: ");
     if file.error.is_some() {
         return text + "failed";
     }
@@ -136,9 +244,10 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         text += &format!("  {}: {count} {}\n", step(cells.step, &cells.name), cells.what);
     }
     for note in &file.notes {
-        text += &format!("  note: {}\n", note.text);
+        let kind = if note.loses_rows { "warning" } else { "note" };
+        text += &format!("  {kind}: {}\n", shown::lines(&note.text));
         if let Some(hint) = &note.hint {
-            text += &format!("    hint: {}\n", hint.render(flag));
+            text += &format!("    hint: {}\n", shown::line(&hint.render(flag)));
         }
     }
     text
@@ -195,6 +304,48 @@ mod tests {
             total(&report(vec![FileReport::default()])),
             "1 file, 0 rows in, 0 out, 0 rejected, 0 set aside, 1.9 s"
         );
+    }
+
+    #[test]
+    fn the_ten_most_frequent_reasons_are_told_with_their_files() {
+        let cells =
+            |what: &str, cells| Cells { step: 2, name: "types".into(), what: what.into(), cells };
+        let cells = vec![cells("trimmed", 9), cells("not a number", 7)];
+        let mut one = FileReport { cells, ..file("a.csv") };
+        assert_eq!(
+            reasons(&report(vec![one.clone()])),
+            [
+                "  step 3 filter: 8 rows filtered",
+                "  step 2 types: 7 cells not a number, taken as empty",
+                "  read: 2 rows ragged, rejected"
+            ]
+        );
+        one.set_aside.extend((4..20).map(|step| aside(step, "filter", "filtered", false, 1)));
+        let lines = reasons(&report(vec![one.clone(), file("b.csv")]));
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[0], "  step 3 filter: 16 rows filtered in 2 files");
+        assert_eq!(lines[2], "  read: 4 rows ragged, rejected in 2 files");
+        assert_eq!(lines[9], "  and 10 more reasons");
+        one.error = Some("gone".into());
+        assert_eq!(reasons(&report(vec![one])), [""; 0]);
+    }
+
+    #[test]
+    fn notes_on_lost_rows_come_first_and_also_if_it_is_to_be_quiet() {
+        let note = |n: u32| Note::from(format!("{n} of \"{n}\" are {}", "x".repeat(n as usize)));
+        let lost = Note::warning("9,999 rows are gone");
+        let of = |notes: Vec<Note>| FileReport { notes, ..file("a.csv") };
+        let files =
+            vec![of((1..9).map(note).collect()), of(vec![note(1), lost.clone()]), of(vec![lost])];
+        let messages = |quiet| {
+            let report = report(files.clone());
+            warnings(&report, quiet).into_iter().map(|it| it.message).collect::<Vec<_>>()
+        };
+        assert_eq!(messages(true), ["a.csv: 9,999 rows are gone (and 1 more note like this)"]);
+        let all = messages(false);
+        assert_eq!(all[0], "a.csv: 9,999 rows are gone (and 1 more note like this)");
+        assert_eq!(all[1], "a.csv: 1 of \"1\" are x (and 1 more note like this)");
+        assert_eq!(all[5..], ["4 more kinds of notes"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Cells in aligned columns, cut to a width.
 
+use manyhands::clean::shown;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The widest that one column gets.
@@ -11,8 +12,10 @@ const GAP: &str = "  ";
 ///
 /// Columns that do not fit are not shown; a last line says how many.
 pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| cut(&shown(cell), WIDEST)).collect()).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| cut(&shown::line(cell), WIDEST)).collect())
+        .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width_of = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
@@ -50,15 +53,6 @@ pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String
     if hidden > 0 {
         let plural = if hidden == 1 { "" } else { "s" };
         text.push_str(&format!("{:indent$}(and {hidden} more column{plural})\n", ""));
-    }
-    text
-}
-
-/// A cell in one line, without anything that a terminal would obey.
-fn shown(cell: &str) -> String {
-    let mut text = String::with_capacity(cell.len());
-    for c in cell.chars() {
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
     }
     text
 }

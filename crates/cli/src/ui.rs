@@ -5,10 +5,13 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
-use manyhands::clean::CleanError;
+use manyhands::clean::{CleanError, shown};
 
 /// How wide what is no terminal is taken to be.
 const WIDTH: usize = 80;
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
 
 /// Writes text to standard output.
 ///
@@ -29,17 +32,35 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Says what went wrong. The message's later lines may begin with `hint:`.
+/// Says what went wrong. The message's later lines begin with two spaces or with `hint:`.
 pub(crate) fn error(message: impl Display) {
-    labelled("error", "\x1b[1;31m", message);
+    labelled("error", RED, message);
 }
 
 /// Says what should be known.
 pub(crate) fn warning(message: impl Display) {
-    labelled("warning", "\x1b[1;33m", message);
+    labelled("warning", YELLOW, message);
+}
+
+/// As [`error`], for what clap has to say, whose further lines begin otherwise.
+pub(crate) fn error_of_clap(message: &str) {
+    const OWN: [&str; 3] = ["  ", "Usage: ", "For more information"];
+    let is_own = |line: &str| line.is_empty() || OWN.iter().any(|own| line.starts_with(own));
+    let mut text = String::new();
+    for (number, line) in message.split('\n').enumerate() {
+        if number > 0 {
+            text += if is_own(line) { "\n" } else { "\\n" };
+        }
+        text += &shown::line(line);
+    }
+    write_labelled("error", RED, &text);
 }
 
 fn labelled(label: &str, colour: &str, message: impl Display) {
+    write_labelled(label, colour, &shown::lines(&message.to_string()));
+}
+
+fn write_labelled(label: &str, colour: &str, message: &str) {
     if has_colour() {
         say(format_args!("{colour}{label}:\x1b[0m {message}"));
     } else {

@@ -52,6 +52,7 @@ mod whole;
 
 pub mod recipe;
 pub mod report;
+pub mod shown;
 
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};

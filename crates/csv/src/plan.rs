@@ -16,6 +16,7 @@ use crate::aggregate::Kind;
 use crate::dialect::Dialect;
 use crate::emit::{check_quotes, write_cell};
 use crate::expr::{AggregateKind, Bound, Expression, ExpressionError, Names, suggest};
+use crate::problem::{Hint, Problem};
 use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
@@ -40,6 +41,15 @@ pub struct PlanError {
     pub step: Option<(usize, &'static str)>,
     /// What is wrong, perhaps in several lines.
     pub message: String,
+    /// What to do about it, if something else than the recipe may be wrong.
+    pub hint: Option<Hint>,
+}
+
+/// The same for a report.
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Problem {
+        Problem { message: error.to_string(), hint: error.hint }
+    }
 }
 
 impl fmt::Display for PlanError {
@@ -64,7 +74,11 @@ impl Prepared {
             Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
         let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
         for (at, step) in recipe.steps.iter().enumerate() {
-            let wrong = |message: String| PlanError { step: Some((at + 1, step.name())), message };
+            let wrong = |message: String| PlanError {
+                step: Some((at + 1, step.name())),
+                message,
+                hint: None,
+            };
             let source = match step {
                 Step::Filter(source) => Some(source),
                 Step::Derive(derive) => Some(&derive.expression),
@@ -76,7 +90,8 @@ impl Prepared {
                 Step::Replace(replace) => Some(Regex::new(&replace.pattern)),
                 _ => None,
             };
-            patterns.push(pattern.transpose().map_err(|error| wrong(error.to_string()))?);
+            let indented = |error: regex::Error| error.to_string().replace('\n', "\n  ");
+            patterns.push(pattern.transpose().map_err(|error| wrong(indented(error)))?);
             match step {
                 Step::Outliers(outliers) => check_rule(outliers.rule).map_err(wrong)?,
                 Step::Select(names) => check_once(names).map_err(wrong)?,
@@ -279,12 +294,22 @@ fn normalize(name: &str) -> String {
     name.trim().to_lowercase().replace(' ', "_")
 }
 
+/// A column whose name [`make_unique`] changed.
+struct Renamed {
+    /// Its place, from 1.
+    column: usize,
+    /// The name that another column had before it; empty if it had none.
+    was: String,
+    name: String,
+}
+
 /// Gives each name that was there before a number, and each empty one its place.
-fn make_unique(names: &mut [String], mut told: impl FnMut(String)) {
+fn make_unique(names: &mut [String]) -> Vec<Renamed> {
     let all: HashSet<String> = names.iter().cloned().collect();
     let mut seen = HashSet::new();
     // The next number for a name, so that the last of many equal ones does not try all before.
     let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut renamed = Vec::new();
     for (at, name) in names.iter_mut().enumerate() {
         let base = if name.is_empty() { format!("column_{}", at + 1) } else { name.clone() };
         let mut unique = base.clone();
@@ -294,16 +319,58 @@ fn make_unique(names: &mut [String], mut told: impl FnMut(String)) {
             *number += 1;
         }
         if unique != *name {
-            let was = if name.is_empty() {
-                "no name".to_owned()
-            } else {
-                format!("the name {name:?} again")
-            };
-            told(format!("column {} had {was}; it is {unique:?} now", at + 1));
-            name.clone_from(&unique);
+            let was = std::mem::replace(name, unique.clone());
+            renamed.push(Renamed { column: at + 1, was, name: unique.clone() });
         }
         seen.insert(unique);
     }
+    renamed
+}
+
+/// How many examples stand for many like facts in one note.
+const EXAMPLES: usize = 3;
+
+/// At most two notes, however many columns were renamed.
+fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
+    let (unnamed, repeated): (Vec<_>, Vec<_>) = renamed.iter().partition(|one| one.was.is_empty());
+    let of = |what: &str, group: &[&Renamed]| match group {
+        [] => None,
+        [Renamed { column, was, name }] if was.is_empty() => {
+            Some(format!("column {column} had no name; it is {name:?} now"))
+        }
+        [Renamed { column, was, name }] => {
+            Some(format!("column {column} had the name {was:?} again; it is {name:?} now"))
+        }
+        group => {
+            let example = |one: &&Renamed| format!("column {} is {:?}", one.column, one.name);
+            let examples: Vec<String> = group.iter().take(EXAMPLES).map(example).collect();
+            let more = if group.len() > EXAMPLES { ", and so on" } else { "" };
+            Some(format!("{} columns had {what}; now {}{more}", group.len(), examples.join(", ")))
+        }
+    };
+    let notes = [of("no name", &unnamed), of("the name of another", &repeated)];
+    notes.into_iter().flatten().map(Note::from)
+}
+
+/// What to say of a header that is one column in this dialect and several in another.
+fn one_column(dialect: &Dialect, header: &[u8]) -> Option<Problem> {
+    let count = |delimiter: u8| fields_of(&Dialect { delimiter, ..dialect.clone() }, header).len();
+    let is_other = |other: &u8| *other != dialect.delimiter && Some(*other) != dialect.quote;
+    let others = [b';', b'\t', b'|', b','].into_iter().filter(is_other);
+    let (delimiter, columns) = others.map(|other| (other, count(other))).max_by_key(|it| it.1)?;
+    if columns < 2 {
+        return None;
+    }
+    let (value, name) = match delimiter {
+        b'\t' => ("tab".to_owned(), "a tab".to_owned()),
+        byte => (char::from(byte).to_string(), format!("`{}`", char::from(byte))),
+    };
+    let found = match dialect.has_header {
+        true => format!("{name} would divide its header into {columns}"),
+        false => format!("{name} would divide its first record into {columns}"),
+    };
+    let problem = Problem::new(format!("the file has one column; {found}"));
+    Some(problem.hint(Hint::is("delimiter", value)))
 }
 
 impl Plan {
@@ -316,12 +383,16 @@ impl Plan {
     pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
         let raw = fields_of(dialect, header);
         let mut builder = Builder::new(prepared, dialect, &raw);
+        let one = if raw.len() == 1 { one_column(dialect, header) } else { None };
+        let hint = one.as_ref().and_then(|problem| problem.hint.clone());
+        builder.notes.extend(one.map(Note::from));
         for (at, step) in prepared.recipe.steps.iter().enumerate() {
-            let wrong = |message| PlanError { step: Some((at + 1, step.name())), message };
+            let step_name = Some((at + 1, step.name()));
+            let wrong = |message| PlanError { step: step_name, message, hint: hint.clone() };
             builder.step = at + 1;
             builder.add(prepared, at, step).map_err(wrong)?;
         }
-        let wrong = |message| PlanError { step: None, message };
+        let wrong = |message| PlanError { step: None, message, hint: hint.clone() };
         builder.finish(prepared, dialect, &raw).map_err(wrong)
     }
 
@@ -415,6 +486,8 @@ struct Builder {
     names: Vec<String>,
     operations: Vec<Operation>,
     missing: MissingColumn,
+    /// Names of columns that were missing and were added.
+    added: Vec<String>,
     notes: Vec<Note>,
     steps: Vec<String>,
 }
@@ -428,9 +501,8 @@ impl Builder {
                 .collect(),
             false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
         };
-        let mut notes = Vec::new();
         let mut names = own.clone();
-        make_unique(&mut names, |note| notes.push(note.into()));
+        let notes = notes_of(&make_unique(&mut names)).collect();
         let columns = names.iter().enumerate();
         let columns =
             columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
@@ -441,6 +513,7 @@ impl Builder {
             names,
             operations: Vec::new(),
             missing: prepared.recipe.missing_column,
+            added: Vec::new(),
             notes,
             steps: Vec::new(),
         }
@@ -464,8 +537,7 @@ impl Builder {
             return Ok(place);
         }
         if self.missing == MissingColumn::Null {
-            self.notes
-                .push(format!("there was no column {name:?}; it was added without values").into());
+            self.added.push(name.to_owned());
             self.append(name);
             return Ok(self.scope.columns.len() - 1);
         }
@@ -551,8 +623,7 @@ impl Builder {
             Step::NormalizeColumns => {
                 let mut names: Vec<String> =
                     self.scope.columns.iter().map(|column| normalize(&column.name)).collect();
-                let notes = &mut self.notes;
-                make_unique(&mut names, |note| notes.push(note.into()));
+                self.notes.extend(notes_of(&make_unique(&mut names)));
                 for (column, name) in self.scope.columns.iter_mut().zip(names) {
                     column.name = name;
                 }
@@ -672,7 +743,22 @@ impl Builder {
         self.bind(expression)
     }
 
-    fn finish(self, prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Result<Plan, String> {
+    fn finish(
+        mut self,
+        prepared: &Prepared,
+        dialect: &Dialect,
+        raw: &[Field],
+    ) -> Result<Plan, String> {
+        self.notes.extend(match &self.added[..] {
+            [] => None,
+            [name] => {
+                Some(format!("there was no column {name:?}; it was added without values").into())
+            }
+            names => Some(
+                format!("there were no columns {}; they were added without values", list(names))
+                    .into(),
+            ),
+        });
         let columns = &self.scope.columns;
         let mut header = Vec::new();
         if dialect.has_header {

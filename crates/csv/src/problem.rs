@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// What went wrong, with one thing to try, if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What happened and where. It quotes names and cells as they are.
+    /// What happened and where. It quotes names and cells as they are; its own further lines begin
+    /// with two spaces, which tells them from line breaks in a name, see [`shown`](crate::shown).
     pub message: String,
     /// What to do about it.
     pub hint: Option<Hint>,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use manyhands::clean::{
     Clean, CleanError, DEFAULT_NAME, Delimiter, FileFormat, MaxRejects, Options, Output,
-    PARQUET_NAME, Problem, Progress, Report, Setting, SettingValue, are_several,
+    PARQUET_NAME, Problem, Progress, Report, Setting, SettingValue, are_several, shown,
 };
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
@@ -213,6 +213,18 @@ pub(crate) fn render_report(report: &str) -> PyResult<String> {
         }
     }
     Ok(json.to_string())
+}
+
+/// Text in one line, with what a terminal would obey as escapes.
+#[pyfunction]
+pub(crate) fn shown_line(text: &str) -> String {
+    shown::line(text)
+}
+
+/// As [`shown_line`], for a message, which keeps its own line breaks.
+#[pyfunction]
+pub(crate) fn shown_lines(text: &str) -> String {
+    shown::lines(text)
 }
 
 /// The exception that says the same.

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::clean::{clean, clean_files, propose_types, render_report};
+    use crate::clean::{clean, clean_files, propose_types, render_report, shown_line, shown_lines};
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
     #[pymodule_export]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use manyhands::clean::recipe::{Step, Type};
 use manyhands::clean::{
-    CleanError, FileReport, Hint, Preview, Problem, Progress, directory_of, place_of,
+    CleanError, FileReport, Hint, Preview, Problem, Progress, directory_of, place_of, shown,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -55,13 +55,28 @@ fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<BTreeMap<String, Type>,
         return Ok(types);
     }
     if !job.quiet {
-        let types = types.iter().map(|(name, kind)| format!("{name:?} = \"{kind}\""));
+        let types = types.iter().map(|(name, kind)| format!("{} = \"{kind}\"", toml_key(name)));
         let types = types.collect::<Vec<_>>().join(", ");
         ui::say(format_args!("steps = [{{ types = {{ {types} }} }}]"));
     }
     job.recipe.steps.push(Step::Types(types.clone()));
     job.clean = job.clean.clone().recipe(job.recipe.clone());
     Ok(types)
+}
+
+/// A name as TOML can read it, in one line that a terminal may be sent.
+fn toml_key(name: &str) -> String {
+    let mut key = String::from('"');
+    for c in name.chars() {
+        match c {
+            '"' | '\\' => key.extend(['\\', c]),
+            c if shown::line(c.encode_utf8(&mut [0; 4])).starts_with('\\') => {
+                key += &format!("\\u{:04x}", u32::from(c));
+            }
+            c => key.push(c),
+        }
+    }
+    key + "\""
 }
 
 fn run(
@@ -162,12 +177,12 @@ fn preview(job: &Job) -> Result<i32, CleanError> {
     if let Some(target) = &job.save_recipe {
         write(target, &job.recipe.to_toml(), job.force, &[])?;
     }
-    ui::print(&shown(&preview, job.has_output, ui::width(io::stdout())))?;
+    ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
     Ok(0)
 }
 
 /// What a dry run prints.
-fn shown(preview: &Preview, has_output: bool, width: usize) -> String {
+fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     let mut text = String::new();
     let passes = preview.passes.len();
     // The last pass has all steps; those before it say what they gather.
@@ -179,10 +194,11 @@ fn shown(preview: &Preview, has_output: bool, width: usize) -> String {
         if passes > 1 {
             text += &format!("  pass {}\n", number + 1);
         }
-        steps.iter().for_each(|step| text += &format!("{indent}{step}\n"));
+        steps.iter().for_each(|step| text += &format!("{indent}{}\n", shown::line(step)));
     }
     text += &format!("files: {}\n", preview.files.len());
     for (input, output) in preview.files.iter().take(FILES) {
+        let (input, output) = (shown::line(input), shown::line(output));
         text +=
             &if has_output { format!("  {input} -> {output}\n") } else { format!("  {input}\n") };
     }
@@ -212,14 +228,14 @@ mod tests {
         preview.before = rows(&[["id", "city"], ["1", " Ulm "]]);
         preview.after = rows(&[["id", "city"], ["1", "Ulm"]]);
         assert_eq!(
-            shown(&preview, true, 80),
+            described(&preview, true, 80),
             "plan: 1 step\n  trim all\nfiles: 1\n  a.csv -> out/cleaned_a.csv\nbefore:\n  id  city\n  \
              1    Ulm\nafter:\n  id  city\n  1   Ulm\n"
         );
         preview
             .passes
             .push(vec!["trim all".to_owned(), "derive share = value / max(value)".to_owned()]);
-        let text = shown(&preview, false, 80);
+        let text = described(&preview, false, 80);
         assert!(
             text.starts_with(
                 "plan: 2 steps in 2 passes\n  pass 1\n    trim all\n  pass 2\n    trim"

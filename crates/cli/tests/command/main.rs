@@ -22,6 +22,8 @@ mod recipe;
 mod resume;
 /// Workers, memory, temporary files.
 mod running;
+/// What reaches a terminal: escapes, notes with counts, hints.
+mod screen;
 /// Tables and Parquet files: what cannot be, what a build cannot do.
 mod sinks;
 /// Each step, and their order.

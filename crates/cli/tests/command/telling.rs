@@ -118,10 +118,16 @@ fn said(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn the_summary_is_one_line_that_accounts_for_every_row() {
+fn the_summary_accounts_for_every_row_and_says_why_it_is_missing() {
     let dir = Dir::with("a,b\n1,2\n,\n3,4\n5\n");
     let outcome = dir.clean("in.csv -o - --drop-empty-rows --filter a>1");
-    assert_eq!(said(outcome.done()), "1 file, 4 rows in, 1 out, 1 rejected, 2 set aside, 0.0 s\n");
+    assert_eq!(
+        said(outcome.done()),
+        "1 file, 4 rows in, 1 out, 1 rejected, 2 set aside, 0.0 s\n  \
+           read: 1 row ragged, rejected\n  \
+           step 1 drop_empty_rows: 1 row empty\n  \
+           step 2 filter: 1 row filtered\n"
+    );
 }
 
 #[test]
@@ -147,7 +153,10 @@ fn verbose_accounts_for_each_file() {
            step 2 trim: 1 cell trimmed\n  \
            note: column 2 had the name \"a\" again; it is \"a_2\" now\n\
          b.csv -> out/cleaned_b.csv: 1 row in, 1 out\n\
-         2 files, 5 rows in, 2 out, 1 rejected, 2 set aside, 0.0 s\n\
+         2 files, 5 rows in, 2 out, 1 rejected, 2 set aside, 0.0 s\n  \
+           read: 1 row ragged, rejected in 1 file\n  \
+           step 1 drop_empty_rows: 1 row empty in 1 file\n  \
+           step 3 filter: 1 row filtered in 1 file\n\
          rejected: 1 record in out/cleaned_in.csv.rejects.csv\n"
     );
 }
@@ -169,14 +178,14 @@ fn ten_failed_files_are_told_and_how_many_more() {
 }
 
 #[test]
-fn a_few_notes_are_told_and_how_many_more() {
+fn notes_of_one_kind_are_told_once_with_their_number() {
     let mut dir = Dir::new();
     for n in 0..7 {
         dir = dir.file(&format!("d/{n}.csv"), "a,a\n1,2\n");
     }
     let outcome = dir.clean("d -o out");
-    assert_eq!(outcome.done().stderr.matches("warning: d/").count(), 5, "{outcome:?}");
-    outcome.says("warning: 2 more notes").says("hint: --verbose");
+    assert_eq!(outcome.done().stderr.matches("warning: ").count(), 1, "{outcome:?}");
+    outcome.says("warning: d/0.csv: column 2 had").says("(and 6 more notes like this)\n");
 }
 
 #[test]

@@ -188,6 +188,10 @@ impl<'n> Binder<'n> {
         let all = self.names.all();
         match suggest(name, all.iter().map(String::as_str)) {
             Some(meant) => error.did_you_mean(Some(meant)),
+            None if self.source.get(tree.span.start..).is_some_and(|at| at.starts_with('"')) => {
+                let text = name.replace('\'', "''");
+                error.hint(format!("double quotes mean a column; a text is '{text}'"))
+            }
             None if all.is_empty() => error.hint("there are no columns"),
             None => {
                 let shown: Vec<&str> = all.iter().take(SHOWN).map(String::as_str).collect();

@@ -27,7 +27,7 @@ pub use crew::{RemoteWorkers, clean_chunks};
 pub use inputs::{directory_of, place_of};
 pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
 pub use manyhands_csv::{
-    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe,
+    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
 };
 pub use recipe::Recipe;
 

@@ -47,8 +47,7 @@ pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
     };
     let failed = |problem: Problem| CleanError::Failed(problem.at(&name));
     let header = bytes[head.header.clone()].to_vec();
-    let plan = Plan::new(&prepared, &dialect, &header)
-        .map_err(|error| failed(error.to_string().into()))?;
+    let plan = Plan::new(&prepared, &dialect, &header).map_err(|error| failed(error.into()))?;
     preview.passes = plan.explain();
     let (before, end) = rows_of(&dialect, &bytes[head.data..], rows, !cut);
     bytes.truncate(head.data + end);

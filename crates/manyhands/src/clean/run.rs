@@ -563,7 +563,7 @@ impl Runner<'_> {
             false => Ok(self.prepared.clone()),
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = route.format.fit(plan.map_err(|error| error.to_string())?);
+        let plan = route.format.fit(plan.map_err(Problem::from)?);
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
             notes.push("the file is empty".to_owned().into());

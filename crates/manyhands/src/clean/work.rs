@@ -109,7 +109,7 @@ pub(super) struct ChunkContext {
     /// Whether sums of the chunks and of what they become are wanted.
     pub(super) summed: bool,
     #[serde(skip)]
-    pub(super) plan: OnceCell<Result<Plan, String>>,
+    pub(super) plan: OnceCell<Result<Plan, Problem>>,
 }
 
 /// The file that chunks are read from, and what shows that it is still the same.
@@ -287,7 +287,7 @@ fn clean_file(
     if let Some(head) = head {
         let header = &bytes[head.header.clone()];
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
-        let plan = work.format.fit(plan.map_err(|error| error.to_string())?);
+        let plan = work.format.fit(plan?);
         let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
         work.format.write_text(&header, reply)?;
         known.header_bytes = reply.len();
@@ -420,8 +420,8 @@ fn clean_chunk(
     reply: &mut Vec<u8>,
 ) -> Result<ChunkReply, Problem> {
     let plan = || {
-        let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header);
-        plan.map(|plan| context.format.fit(plan)).map_err(|error| error.to_string())
+        let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header)?;
+        Ok(context.format.fit(plan))
     };
     let plan = context.plan.get_or_init(plan).as_ref().map_err(Clone::clone)?;
     let mut block = Block::default();

@@ -1,0 +1,61 @@
+//! Text as a terminal may be sent it: nothing that a file names or holds moves the cursor, changes
+//! colours, reverses the order of letters or begins a line of its own.
+//!
+//! Messages quote names and cells as they are; faces call this where they show them.
+
+/// The text in one line, with control, bidirectional and invisible characters as escapes.
+pub fn line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// As [`line`](self::line), for a message of several lines: a line break stays where the message
+/// has made it, before two spaces or a hint. Others are those of a name.
+pub fn lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (number, part) in text.split('\n').enumerate() {
+        let is_own = part.starts_with("  ") || part.starts_with("hint: ");
+        if number > 0 {
+            shown.push_str(if is_own { "\n" } else { "\\n" });
+        }
+        shown.push_str(&line(part));
+    }
+    shown
+}
+
+/// Whether a terminal, or the reader's eye, does not take it for a character of the text.
+fn obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_all_else_is_as_it_was() {
+        for (text, expected) in [
+            ("Größe 東京 👩‍💻 \\ \"", "Größe 東京 👩‍💻 \\ \""),
+            ("\x1b[2J\r\x07\x7f", "\\u{1b}[2J\\r\\u{7}\\u{7f}"),
+            ("a\u{9b}31m\u{85}", "a\\u{9b}31m\\u{85}"),
+            ("\u{202e}vsc.exe\u{2066}", "\\u{202e}vsc.exe\\u{2066}"),
+            ("a\nb\tc", "a\\nb\\tc"),
+        ] {
+            assert_eq!(line(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_message_keeps_its_own_lines_and_a_name_gets_none() {
+        assert_eq!(
+            lines("a\nerror: b.csv: no column\n  x > 1\n  ^\nhint: c"),
+            "a\\nerror: b.csv: no column\n  x > 1\n  ^\nhint: c"
+        );
+    }
+}
