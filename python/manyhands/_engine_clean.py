@@ -58,7 +58,7 @@ def _clean(executor, owned, files, recipe, keywords):
         slots = getattr(executor, "_max_workers", None) or cpu_count()
         files = [tuple(map(_absolute, pair)) for pair in files]
         cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
-        cut = {at for at in cut if _native.can_be_cut(files[at][0], keywords)}
+        cut = {at for at in cut if _native.can_be_cut(files[at][0], recipe, keywords)}
         whole = [at for at in range(len(files)) if at not in cut]
         batches = list(_batches(whole, sizes, BATCHES * slots))
         # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming

@@ -44,7 +44,7 @@ _Outcome: TypeAlias = tuple[int, Any, list[Memory] | None]
 _Unit: TypeAlias = bytes | tuple[bytes, list[Memory]]
 _Type: TypeAlias = Literal["text", "integer", "int", "number", "float", "double", "boolean", "bool", "date", "datetime", "timestamp"]
 
-def can_be_cut(input: str, keywords: dict[str, Any]) -> bool: ...
+def can_be_cut(input: str, recipe: Recipe, keywords: dict[str, Any]) -> bool: ...
 def clean(
     inputs: Sequence[str],
     output: str,
@@ -206,6 +206,8 @@ class Recipe:
         on_bad: Literal["reject", "null", "fail"] = "reject",
         on_ragged: Literal["reject", "pad", "fail"] = "reject",
         missing_column: Literal["error", "null"] = "error",
+        max_rejects: int | str | None = None,
+        read: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> Recipe: ...
     def drop_empty_rows(self) -> Recipe: ...

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use manyhands::clean::recipe::{MissingColumn, OnBad, OnRagged};
-use manyhands::clean::{Delimiter, FileFormat, MaxRejects};
+use manyhands::clean::FileFormat;
+use manyhands::clean::recipe::{
+    Character, Delimiter, MaxRejects, MissingColumn, OnBad, OnRagged, Quote,
+};
 
 use crate::steps::Steps;
-use crate::values::{Quote, character, delimiter, max_rejects, parameter, quote, size, workers};
+use crate::values::{character, parameter, size, workers};
 
 const ABOUT: &str = "Cleans CSV files on all cores and loses nothing: \
     every row that came in is accounted for";
@@ -170,7 +172,8 @@ pub(crate) struct CleanArguments {
 
     /// Write what was typed as a recipe
     ///
-    /// The steps of --recipe are in it too. '-' is standard output, as for --report.
+    /// The steps of --recipe are in it too, and how files are read. '-' is standard output, as for
+    /// --report.
     #[arg(long, value_name = "FILE.toml", help_heading = "Output")]
     pub(crate) save_recipe: Option<OsString>,
 
@@ -178,7 +181,7 @@ pub(crate) struct CleanArguments {
     pub(crate) recipe: RecipeArguments,
 
     /// A file with more rejects than this fails
-    #[arg(long, value_name = "N|N%", value_parser = max_rejects, help_heading = UNFIT)]
+    #[arg(long, value_name = "N|N%", help_heading = UNFIT)]
     pub(crate) max_rejects: Option<MaxRejects>,
 
     /// Exit with 1 if anything was rejected
@@ -198,7 +201,9 @@ pub(crate) struct RecipeArguments {
     #[command(flatten)]
     pub(crate) steps: Steps,
 
-    /// Steps from a file; those typed come after them
+    /// Steps and settings from a file
+    ///
+    /// Steps that are typed come after its own; settings that are typed win over its own.
     #[arg(long = "recipe", value_name = "FILE.toml", help_heading = "Recipe")]
     pub(crate) file: Option<PathBuf>,
 
@@ -238,16 +243,16 @@ pub(crate) struct InputArguments {
     ///
     /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
     /// and bar that divides the first lines best.
-    #[arg(long, value_name = "C|auto", value_parser = delimiter)]
+    #[arg(long, value_name = "C|auto")]
     pub(crate) delimiter: Option<Delimiter>,
 
     /// What encloses fields: C or none [default: "]
-    #[arg(long, value_name = "C|none", value_parser = quote)]
+    #[arg(long, value_name = "C|none")]
     pub(crate) quote: Option<Quote>,
 
     /// Skip lines that begin with this
-    #[arg(long, value_name = "C", value_parser = character)]
-    pub(crate) comment: Option<u8>,
+    #[arg(long, value_name = "C")]
+    pub(crate) comment: Option<Character>,
 
     /// No header: columns are column_1 and so on
     ///

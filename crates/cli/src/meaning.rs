@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use manyhands::clean::recipe::Read;
 use manyhands::clean::{
     Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Problem, Recipe,
     are_several, directory_of, place_of,
@@ -50,11 +51,11 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     if let Some(path) = typed.run.temp_dir.as_ref().filter(|path| !path.is_dir()) {
         return usage(format!("there is no directory {} for temporary files", path.display()));
     }
-    let recipe = recipe(typed.recipe)?;
-    let mut options = reading(typed.input);
+    let mut recipe = recipe(typed.recipe, typed.input)?;
+    recipe.max_rejects = typed.max_rejects.or(recipe.max_rejects);
+    let mut options = Options::default();
     options.out_delimiter = typed.out_delimiter;
     options.rejects = typed.rejects;
-    options.max_rejects = typed.max_rejects;
     options.force = typed.force;
     options.resume = typed.resume;
     options.format = typed.format.unwrap_or(options.format);
@@ -84,8 +85,8 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
 /// # Errors
 /// `Usage` for what cannot be.
 pub(crate) fn understand_bench(typed: BenchArguments) -> Result<Bench, CleanError> {
-    let recipe = recipe(typed.recipe)?;
-    let mut options = reading(typed.input);
+    let recipe = recipe(typed.recipe, typed.input)?;
+    let mut options = Options::default();
     options.memory = typed.memory.unwrap_or(options.memory);
     options.temp_dir = typed.temp_dir;
     let most = typed.workers.unwrap_or(options.workers);
@@ -286,7 +287,7 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// The recipe file's steps, then those typed; what was typed otherwise wins over the file's.
-fn recipe(typed: RecipeArguments) -> Result<Recipe, CleanError> {
+fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, CleanError> {
     let mut recipe = match &typed.file {
         None => Recipe::default(),
         Some(path) => {
@@ -303,19 +304,20 @@ fn recipe(typed: RecipeArguments) -> Result<Recipe, CleanError> {
     recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);
     recipe.on_ragged = typed.on_ragged.unwrap_or(recipe.on_ragged);
     recipe.missing_column = typed.missing_column.unwrap_or(recipe.missing_column);
+    recipe.read = recipe.read.with(reading(input));
     Ok(recipe)
 }
 
-fn reading(typed: InputArguments) -> Options {
-    let mut options = Options::default();
-    options.delimiter = typed.delimiter.unwrap_or(options.delimiter);
-    options.quote = typed.quote.map_or(options.quote, |quote| quote.0);
-    options.comment = typed.comment;
-    options.has_header = !typed.no_header;
-    options.skip_lines = typed.skip_lines.unwrap_or(options.skip_lines);
-    options.encoding = typed.encoding;
-    options.max_record = typed.max_record.unwrap_or(options.max_record);
-    options
+fn reading(typed: InputArguments) -> Read {
+    Read {
+        delimiter: typed.delimiter,
+        quote: typed.quote,
+        comment: typed.comment,
+        header: typed.no_header.then_some(false),
+        skip_lines: typed.skip_lines,
+        encoding: typed.encoding,
+        max_record: typed.max_record,
+    }
 }
 
 #[cfg(test)]

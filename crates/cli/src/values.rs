@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use manyhands::clean::recipe::Columns;
-use manyhands::clean::{Delimiter, MaxRejects};
+use manyhands::clean::recipe::{Character, Columns};
 
 /// A list, read as one CSV record: `a,"b, c"` is `a` and `b, c`.
 pub(crate) fn list(text: &str) -> Result<Vec<String>, String> {
@@ -106,43 +105,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
 
 /// One ASCII character, or `tab` or `\t`.
 pub(crate) fn character(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"tab" | b"\\t" => Ok(b'\t'),
-        [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err("it is one ASCII character, or 'tab'".to_owned()),
-    }
-}
-
-pub(crate) fn delimiter(text: &str) -> Result<Delimiter, String> {
-    if text == "auto" {
-        return Ok(Delimiter::Auto);
-    }
-    let byte = character(text).map_err(|_| "it is one ASCII character, 'tab' or 'auto'")?;
-    Ok(Delimiter::Byte(byte))
-}
-
-/// What encloses fields, if anything does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Quote(pub(crate) Option<u8>);
-
-pub(crate) fn quote(text: &str) -> Result<Quote, String> {
-    if text == "none" {
-        return Ok(Quote(None));
-    }
-    let byte = character(text).map_err(|_| "it is one ASCII character, or 'none'")?;
-    Ok(Quote(Some(byte)))
-}
-
-pub(crate) fn max_rejects(text: &str) -> Result<MaxRejects, String> {
-    let wrong = "it is a number of records, such as 100, or a share of them, such as 10%";
-    match text.strip_suffix('%') {
-        Some(percent) => match percent.trim_end().parse::<f64>() {
-            Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(MaxRejects::Percent(percent)),
-            Ok(_) => Err("a share is from 0% to 100%".to_owned()),
-            Err(_) => Err(wrong.to_owned()),
-        },
-        None => text.parse().map(MaxRejects::Rows).map_err(|_| wrong.to_owned()),
-    }
+    text.parse().map(|Character(byte)| byte)
 }
 
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
@@ -177,6 +140,8 @@ pub(crate) fn target(text: std::ffi::OsString) -> Target {
 
 #[cfg(test)]
 mod tests {
+    use manyhands::clean::recipe::{Delimiter, MaxRejects, Quote};
+
     use super::*;
 
     fn strings(names: &[&str]) -> Vec<String> {
@@ -265,19 +230,19 @@ mod tests {
         for text in ["", "ab", "ä", "auto", "none"] {
             assert!(character(text).is_err(), "{text}");
         }
-        assert_eq!(delimiter("auto"), Ok(Delimiter::Auto));
-        assert_eq!(delimiter("|"), Ok(Delimiter::Byte(b'|')));
-        assert_eq!(quote("none"), Ok(Quote(None)));
-        assert_eq!(quote("'"), Ok(Quote(Some(b'\''))));
+        assert_eq!("auto".parse(), Ok(Delimiter::Auto));
+        assert_eq!("|".parse(), Ok(Delimiter::Byte(b'|')));
+        assert_eq!("none".parse(), Ok(Quote(None)));
+        assert_eq!("'".parse(), Ok(Quote(Some(b'\''))));
     }
 
     #[test]
     fn rejects_are_counted_or_shared() {
-        assert_eq!(max_rejects("100"), Ok(MaxRejects::Rows(100)));
-        assert_eq!(max_rejects("0"), Ok(MaxRejects::Rows(0)));
-        assert_eq!(max_rejects("2.5%"), Ok(MaxRejects::Percent(2.5)));
+        assert_eq!("100".parse(), Ok(MaxRejects::Rows(100)));
+        assert_eq!("0".parse(), Ok(MaxRejects::Rows(0)));
+        assert_eq!("2.5%".parse(), Ok(MaxRejects::Percent(2.5)));
         for text in ["", "%", "-1", "101%", "many", "1.5", "nan%"] {
-            assert!(max_rejects(text).is_err(), "{text}");
+            assert!(text.parse::<MaxRejects>().is_err(), "{text}");
         }
     }
 

@@ -51,13 +51,13 @@ pub(crate) struct Keywords {
 
 /// So many rejects, or a share of the rows, such as `"10%"`.
 #[derive(FromPyObject)]
-enum Limit {
+pub(crate) enum Limit {
     Rows(i64),
     Share(String),
 }
 
 impl Limit {
-    fn read(self) -> PyResult<MaxRejects> {
+    pub(crate) fn read(self) -> PyResult<MaxRejects> {
         match self {
             Limit::Rows(rows) => Ok(MaxRejects::Rows(count("max_rejects", rows, 0)? as u64)),
             Limit::Share(text) => {

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use manyhands::clean::{self, recipe};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
-use recipe::{Columns, FillMethod, FillWith, OutlierRule, Step};
+use pyo3::types::{PyBool, PyDict, PyTuple, PyType};
+use recipe::{Columns, FillMethod, FillWith, OutlierRule, Read, Step};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
-use crate::clean::to_python;
+use crate::clean::{Limit, to_python};
 
 /// What is done to the rows of every file, step by step.
 ///
@@ -58,6 +58,30 @@ fn parameters(values: HashMap<String, Bound<'_, PyAny>>) -> PyResult<BTreeMap<St
     values.into_iter().map(|(name, value)| Ok((name, value.str()?.to_string()))).collect()
 }
 
+/// How files are read, by the keys of a recipe's `[read]`. None is for nothing that encloses fields, and else as
+/// if it was left out.
+fn reading(values: &Bound<'_, PyDict>) -> PyResult<Read> {
+    let mut json = serde_json::Map::new();
+    for (key, value) in values {
+        let key: String = key.extract()?;
+        let value = match (value.is_none(), &*key) {
+            (true, "quote") => "none".into(),
+            (true, _) => continue,
+            _ if value.is_instance_of::<PyBool>() => value.extract::<bool>()?.into(),
+            _ => match value.extract::<u64>() {
+                Ok(number) => number.into(),
+                Err(_) => value.str()?.to_string().into(),
+            },
+        };
+        json.insert(key, value);
+    }
+    serde_json::from_value(json.into()).map_err(|error| {
+        let message = error.to_string();
+        let meant = recipe::meant(&message).map(|meant| format!("; did you mean `{meant}`?"));
+        PyValueError::new_err(format!("read: {message}{}", meant.unwrap_or_default()))
+    })
+}
+
 /// The one of some keywords that was given.
 fn only<T>(given: Vec<Option<T>>, keywords: &str) -> PyResult<T> {
     let mut given = given.into_iter().flatten();
@@ -83,17 +107,22 @@ impl Recipe {
 #[pymethods]
 impl Recipe {
     #[new]
-    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", parameters=None))]
+    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", max_rejects=None,
+                        read=None, parameters=None))]
     fn new(
         on_bad: &str,
         on_ragged: &str,
         missing_column: &str,
+        max_rejects: Option<Limit>,
+        read: Option<Bound<'_, PyDict>>,
         parameters: Option<HashMap<String, Bound<'_, PyAny>>>,
     ) -> PyResult<Self> {
         Ok(Recipe(recipe::Recipe {
             on_bad: word("on_bad", on_bad)?,
             on_ragged: word("on_ragged", on_ragged)?,
             missing_column: word("missing_column", missing_column)?,
+            max_rejects: max_rejects.map(Limit::read).transpose()?,
+            read: read.as_ref().map(reading).transpose()?.unwrap_or_default(),
             parameters: self::parameters(parameters.unwrap_or_default())?,
             steps: Vec::new(),
         }))

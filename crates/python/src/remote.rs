@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::clean::{Keywords, to_python};
+use crate::recipe::Recipe;
 
 type Outcome = (usize, Result<Vec<u8>, String>);
 
@@ -77,7 +78,8 @@ pub(crate) fn clean_chunks<'py>(py: Python<'py>, work: &[u8]) -> PyResult<Bound<
 
 /// Whether an input of a clean job can be cut where it is.
 #[pyfunction]
-pub(crate) fn can_be_cut(input: OsString, keywords: Keywords) -> PyResult<bool> {
-    let job = Clean::new([input.clone()], Output::Stdout).options(keywords.options()?);
+pub(crate) fn can_be_cut(input: OsString, recipe: &Recipe, keywords: Keywords) -> PyResult<bool> {
+    let job = Clean::new([input.clone()], Output::Stdout).recipe(recipe.0.clone());
+    let job = job.options(keywords.options()?);
     job.can_be_cut(input.as_ref()).map_err(to_python)
 }

@@ -105,3 +105,65 @@ fn a_recipe_that_exists_is_kept_unless_forced() {
     dir.clean("in.csv -o out.csv --save-recipe r.toml --force").done();
     assert!(dir.read("r.toml").contains("steps"));
 }
+
+/// A file that is read right with these settings only.
+const READ: [&str; 9] = [
+    "--delimiter=;",
+    "--quote='",
+    "--comment=#",
+    "--no-header",
+    "--skip-lines=1",
+    "--encoding=windows-1252",
+    "--max-record=1K",
+    "--max-rejects=50%",
+    "--on-ragged=pad",
+];
+
+#[test]
+fn a_saved_recipe_reads_files_as_they_were_read() {
+    let dir = Dir::new().file("in.csv", b"title\n#x\n1;'a;b';\xe4\n2;c\n");
+    let typed = ["clean", "in.csv", "-o", "a.csv", "--save-recipe", "r.toml"];
+    dir.run(typed.iter().chain(&READ)).done();
+    dir.clean("in.csv -o b.csv --recipe r.toml --save-recipe r2.toml").done();
+    assert_eq!(dir.read("a.csv"), "1;'a;b';ä\n2;c;\n");
+    assert_eq!(dir.read("a.csv"), dir.read("b.csv"));
+    assert_eq!(dir.read("r.toml"), dir.read("r2.toml"));
+    for line in [
+        "max_rejects = \"50%\"",
+        "[read]",
+        "delimiter = \";\"",
+        "quote = \"'\"",
+        "comment = \"#\"",
+        "header = false",
+        "skip_lines = 1",
+        "encoding = \"windows-1252\"",
+        "max_record = 1024",
+    ] {
+        assert!(dir.read("r.toml").contains(line), "{line}: {}", dir.read("r.toml"));
+    }
+    dir.clean("in.csv --dry-run --recipe r.toml").done();
+}
+
+#[test]
+fn a_recipe_says_how_files_are_read_and_what_is_typed_wins() {
+    let recipe = "max_rejects = 0\n[read]\ndelimiter = ';'\nquote = 'none'\nskip_lines = 1\n";
+    let dir = Dir::with("title\na;b\n1;2\n3\n").file("r.toml", recipe);
+    dir.clean("in.csv -o - --recipe r.toml").status(1).says("1 of 2 records would be rejected");
+    dir.clean("in.csv -o - --recipe r.toml --max-rejects 1").done().prints("a;b\n1;2\n");
+    let typed = "in.csv -o - --recipe r.toml --skip-lines 0 --delimiter , --quote \"";
+    dir.clean(typed).done().prints("title\na;b\n1;2\n3\n");
+}
+
+#[test]
+fn a_recipe_without_settings_saves_none() {
+    let dir = Dir::with("a\n1\n");
+    dir.clean("in.csv -o a.csv --trim all --save-recipe r.toml").done();
+    assert!(!dir.read("r.toml").contains("read"), "{}", dir.read("r.toml"));
+}
+
+#[test]
+fn a_misspelt_key_of_a_recipe_gets_a_suggestion() {
+    let dir = Dir::with("a\n1\n").file("r.toml", "[read]\ndelimeter = ';'\n");
+    let outcome = dir.clean("in.csv -o a.csv --recipe r.toml");
+    outcome.status(2).says("r.toml: TOML parse error at line 2").says("did you mean `delimiter`?");
+}

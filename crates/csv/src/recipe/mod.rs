@@ -11,13 +11,19 @@
 //! ]
 //! [parameters]
 //! limit = "500"
+//! [read]
+//! delimiter = ";"
 //! ```
+
+mod read;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
 
 use crate::expr::suggest;
 
@@ -31,11 +37,17 @@ pub struct Recipe {
     pub on_ragged: OnRagged,
     /// What a step that names a column which the file does not have does.
     pub missing_column: MissingColumn,
+    /// A file that loses more records than this to rejects fails.
+    #[serde(with = "read::limit", skip_serializing_if = "Option::is_none")]
+    pub max_rejects: Option<MaxRejects>,
     /// The steps, first to last.
     pub steps: Vec<Step>,
     /// What `:name` stands for in expressions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// How files are read.
+    #[serde(skip_serializing_if = "Read::is_empty")]
+    pub read: Read,
 }
 
 /// What becomes of a record that has a cell which cannot be read as a step needs it.
@@ -347,11 +359,24 @@ impl Recipe {
     /// # Errors
     /// Where the text is wrong, and why, in several lines.
     pub fn from_toml(text: &str) -> Result<Recipe, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+        toml::from_str(text).map_err(|error| {
+            let mut shown = error.to_string();
+            if let Some(meant) = meant(error.message()) {
+                shown += &format!("did you mean `{meant}`?");
+            }
+            shown
+        })
     }
 
     /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("every recipe can be written as TOML")
     }
+}
+
+/// The word that was meant by one that is unknown, by an error of deserializing that lists those that are known.
+pub fn meant(message: &str) -> Option<&str> {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = words.next().filter(|_| message.starts_with("unknown "))?;
+    suggest(unknown, words)
 }

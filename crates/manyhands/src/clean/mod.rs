@@ -29,7 +29,7 @@ pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
 };
-pub use recipe::Recipe;
+pub use recipe::{Delimiter, MaxRejects, Recipe};
 
 use manyhands_csv::Prepared;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,8 @@ pub enum FileFormat {
     Parquet,
 }
 
-/// How a job reads and writes. Make it with `Options::default()` and set fields.
+/// How a job reads and writes. Make it with `Options::default()` and set fields. What is left at its default
+/// is as the recipe says, if it says anything of it: see [`recipe::Read`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -123,27 +124,6 @@ pub struct Options {
     /// How big files are cut, in bytes; for tests, since the output is the same for all sizes.
     #[doc(hidden)]
     pub chunk_bytes: usize,
-}
-
-/// What separates fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Delimiter {
-    /// A comma; a tab in files named `.tsv` or `.tab`.
-    #[default]
-    ByName,
-    /// The one of comma, tab, semicolon and bar that divides the first lines best.
-    Auto,
-    /// This byte.
-    Byte(u8),
-}
-
-/// How many records of a file may be rejected before it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum MaxRejects {
-    /// So many.
-    Rows(u64),
-    /// So many in a hundred of those read.
-    Percent(f64),
 }
 
 impl Default for Options {
@@ -308,7 +288,7 @@ impl Clean {
         &self,
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Report, CleanError> {
-        run::run(self, None, &mut observe)
+        run::run(&self.resolved(), None, &mut observe)
     }
 
     /// As [`run`](Self::run), with chunks of the files cleaned by remote workers; what comes of them
@@ -323,7 +303,7 @@ impl Clean {
         workers: &mut dyn RemoteWorkers,
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Report, CleanError> {
-        run::run(self, Some(workers), &mut observe)
+        run::run(&self.resolved(), Some(workers), &mut observe)
     }
 
     /// Whether an input can be cut into chunks where it is: it is a regular file that can be read,
@@ -332,8 +312,8 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn can_be_cut(&self, input: &Path) -> Result<bool, CleanError> {
-        let reading =
-            read::Reading::new(&self.options).map_err(|error| CleanError::Usage(error.into()))?;
+        let reading = read::Reading::new(&self.resolved().options)
+            .map_err(|error| CleanError::Usage(error.into()))?;
         Ok(read::is_as_it_is(&reading, input).unwrap_or(false))
     }
 
@@ -342,9 +322,10 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn files(&self) -> Result<Vec<(OsString, OsString)>, CleanError> {
-        read::Reading::new(&self.options).map_err(|error| CleanError::Usage(error.into()))?;
-        self.prepare(now())?;
-        let routes = inputs::route(inputs::find(&self.inputs)?, &self.output, &self.options)?;
+        let job = self.resolved();
+        read::Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
+        job.prepare(now())?;
+        let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
         Ok(routes.into_iter().map(inputs::Route::into_names).collect())
     }
 
@@ -364,7 +345,32 @@ impl Clean {
         &self,
         mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<BTreeMap<String, recipe::Type>, CleanError> {
-        run::look(self, &mut observe)
+        run::look(&self.resolved(), &mut observe)
+    }
+
+    /// The job with what its recipe says of reading in its options, and no longer in the recipe.
+    fn resolved(&self) -> Clean {
+        fn take<T: PartialEq>(option: &mut T, default: &T, said: Option<T>) {
+            if let Some(said) = said
+                && option == default
+            {
+                *option = said;
+            }
+        }
+        let mut job = self.clone();
+        let (options, default) = (&mut job.options, Options::default());
+        let recipe::Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
+            std::mem::take(&mut job.recipe.read);
+        take(&mut options.delimiter, &default.delimiter, delimiter);
+        take(&mut options.quote, &default.quote, quote.map(|quote| quote.0));
+        take(&mut options.comment, &default.comment, comment.map(|comment| Some(comment.0)));
+        take(&mut options.has_header, &default.has_header, header);
+        take(&mut options.skip_lines, &default.skip_lines, skip_lines);
+        take(&mut options.encoding, &default.encoding, encoding.map(Some));
+        take(&mut options.max_record, &default.max_record, max_record);
+        let max_rejects = job.recipe.max_rejects.take();
+        take(&mut options.max_rejects, &default.max_rejects, max_rejects.map(Some));
+        job
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
@@ -376,7 +382,7 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn preview(&self, rows: usize) -> Result<Preview, CleanError> {
-        preview::preview(self, rows)
+        preview::preview(&self.resolved(), rows)
     }
 }
 

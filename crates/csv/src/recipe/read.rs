@@ -1,0 +1,290 @@
+//! How files are read and what is tolerated in them, as a recipe says it: words and characters in
+//! TOML, values for whoever reads. What a recipe does not say is `None`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How files are read: the recipe's table `[read]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Read {
+    /// What separates fields: a character, `tab` or `auto`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<Delimiter>,
+    /// What encloses fields: a character, or `none`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quote>,
+    /// Lines that begin with this character are skipped.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Character>,
+    /// Whether the first record names the columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Lines before the header that are skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_lines: Option<u64>,
+    /// Name of the encoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Longest record, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_record: Option<usize>,
+}
+
+impl Read {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Read::default()
+    }
+
+    /// These settings, with those of `other` where it has some.
+    pub fn with(self, other: Read) -> Read {
+        Read {
+            delimiter: other.delimiter.or(self.delimiter),
+            quote: other.quote.or(self.quote),
+            comment: other.comment.or(self.comment),
+            header: other.header.or(self.header),
+            skip_lines: other.skip_lines.or(self.skip_lines),
+            encoding: other.encoding.or(self.encoding),
+            max_record: other.max_record.or(self.max_record),
+        }
+    }
+}
+
+/// What separates fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delimiter {
+    /// A comma; a tab in files named `.tsv` or `.tab`.
+    #[default]
+    ByName,
+    /// The one of comma, tab, semicolon and bar that divides the first lines best.
+    Auto,
+    /// This byte.
+    Byte(u8),
+}
+
+/// What encloses fields, if anything does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote(pub Option<u8>);
+
+/// An ASCII character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Character(pub u8);
+
+/// How many records of a file may be rejected before it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum MaxRejects {
+    /// At most this many rows.
+    Rows(u64),
+    /// At most this percentage of the rows read.
+    Percent(f64),
+}
+
+impl FromStr for Character {
+    type Err = String;
+
+    /// One ASCII character, or `tab` or `\t`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            b"tab" | b"\\t" => Ok(Character(b'\t')),
+            [byte] if byte.is_ascii() => Ok(Character(*byte)),
+            _ => Err("it is one ASCII character, or 'tab'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Character {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            b'\t' => f.write_str("tab"),
+            byte => write!(f, "{}", char::from(byte)),
+        }
+    }
+}
+
+impl FromStr for Delimiter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Delimiter::Auto),
+            (_, Ok(Character(byte))) => Ok(Delimiter::Byte(byte)),
+            _ => Err("it is one ASCII character, 'tab' or 'auto'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Delimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Delimiter::ByName => f.write_str("by name"),
+            Delimiter::Auto => f.write_str("auto"),
+            Delimiter::Byte(byte) => Character(*byte).fmt(f),
+        }
+    }
+}
+
+impl FromStr for Quote {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("none", _) => Ok(Quote(None)),
+            (_, Ok(Character(byte))) => Ok(Quote(Some(byte))),
+            _ => Err("it is one ASCII character, or 'none'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Quote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("none"),
+            Some(byte) => Character(byte).fmt(f),
+        }
+    }
+}
+
+impl FromStr for MaxRejects {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = "it is a number of records, such as 100, or a share of them, such as 10%";
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.trim_end().parse::<f64>() {
+                Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(MaxRejects::Percent(percent)),
+                Ok(_) => Err("a share is from 0% to 100%".to_owned()),
+                Err(_) => Err(wrong.to_owned()),
+            },
+            None => text.parse().map(MaxRejects::Rows).map_err(|_| wrong.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for MaxRejects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MaxRejects::Rows(rows) => write!(f, "{rows}"),
+            MaxRejects::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// A value as the text that it is read from.
+mod word {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map(Some).map_err(|wrong| D::Error::custom(format!("{wrong}, not {text:?}")))
+    }
+}
+
+/// [`MaxRejects`] in a recipe: a number, or a text such as `"10%"`.
+pub(super) mod limit {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::MaxRejects;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Rows(u64),
+        Text(String),
+    }
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        limit: &Option<MaxRejects>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match limit {
+            None => to.serialize_none(),
+            Some(MaxRejects::Rows(rows)) => to.serialize_u64(*rows),
+            Some(share) => to.collect_str(share),
+        }
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<MaxRejects>, D::Error> {
+        match Form::deserialize(from)? {
+            Form::Rows(rows) => Ok(Some(MaxRejects::Rows(rows))),
+            Form::Text(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|wrong| D::Error::custom(format!("max_rejects: {wrong}, not {text:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn all_that_a_recipe_says_of_reading_comes_back() {
+        let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\ncomment = \"#\"\n\
+                    header = false\nskip_lines = 3\nencoding = \"latin1\"\nmax_record = 1000\n";
+        let recipe = Recipe::from_toml(text).unwrap();
+        assert_eq!(recipe.max_rejects, Some(MaxRejects::Percent(2.5)));
+        assert_eq!(
+            recipe.read,
+            Read {
+                delimiter: Some(Delimiter::Byte(b'\t')),
+                quote: Some(Quote(None)),
+                comment: Some(Character(b'#')),
+                header: Some(false),
+                skip_lines: Some(3),
+                encoding: Some("latin1".into()),
+                max_record: Some(1000)
+            }
+        );
+        assert_eq!(Recipe::from_toml(&recipe.to_toml()), Ok(recipe));
+        let recipe =
+            Recipe::from_toml("max_rejects = 7\nread = { delimiter = 'auto', quote = \"'\" }");
+        let recipe = recipe.unwrap();
+        assert_eq!(Recipe::from_toml(&recipe.to_toml()), Ok(recipe));
+        assert!(!Recipe::default().to_toml().contains("read"));
+    }
+
+    #[test]
+    fn a_misspelt_key_gets_a_suggestion() {
+        for (text, meant) in [
+            ("[read]\ndelimeter = ';'", "did you mean `delimiter`?"),
+            ("on_bat = 'null'", "did you mean `on_bad`?"),
+            ("steps = [{ fliter = 'a > 1' }]", "did you mean `filter`?"),
+            ("[read]\ndelimiter = 'ab'", "it is one ASCII character, 'tab' or 'auto', not \"ab\""),
+            ("max_rejects = 'many'", "max_rejects: it is a number of records"),
+        ] {
+            let error = Recipe::from_toml(text).unwrap_err();
+            assert!(error.contains(meant), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_wins() {
+        let first = Read { header: Some(false), skip_lines: Some(1), ..Read::default() };
+        let both = first.with(Read { skip_lines: Some(2), ..Read::default() });
+        assert_eq!((both.header, both.skip_lines), (Some(false), Some(2)));
+    }
+}
