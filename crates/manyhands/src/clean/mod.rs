@@ -3,6 +3,9 @@
 mod chunks;
 mod crew;
 mod draft;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inputs;
 mod manifest;
 mod output;

@@ -19,6 +19,8 @@
 //!
 //! A new sink is a file here with its encoder, a [`Format`], and an arm in `output.rs`.
 
+#[cfg(any(feature = "postgres", feature = "fuzzing"))]
+mod copy_text;
 mod packed;
 #[cfg(feature = "parquet")]
 pub(super) mod parquet;
@@ -188,9 +190,9 @@ impl Format {
             Format::Sqlite => {
                 make(Out::Rows(&mut |rows| sqlite::encode(rows, plan.output_types(), reply)))?
             }
-            #[cfg(feature = "postgres")]
+            #[cfg(any(feature = "postgres", feature = "fuzzing"))]
             Format::Postgres => {
-                make(Out::Rows(&mut |rows| postgres::encode(rows, plan.output_types(), reply)))?
+                make(Out::Rows(&mut |rows| copy_text::encode(rows, plan.output_types(), reply)))?
             }
             #[allow(unreachable_patterns)]
             Format::Parquet | Format::Sqlite | Format::Postgres => {
@@ -218,7 +220,7 @@ pub(super) fn is_in_line(text: &[u8]) -> Option<bool> {
 
 /// A day or a moment as databases read it: with a space before the time, and with seconds. `None`
 /// if there is nothing but white space.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
 fn moment(text: &[u8]) -> Option<Vec<u8>> {
     let mut text = text.trim_ascii().to_vec();
     if let Some(between) = text.get_mut(10) {
