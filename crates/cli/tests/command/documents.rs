@@ -1,7 +1,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::kit::Dir;
 
@@ -17,15 +16,6 @@ fn commands(page: &str) -> Vec<String> {
     joined.lines().filter(|line| line.starts_with("manyhands ")).map(str::to_owned).collect()
 }
 
-/// Runs a line in a shell that knows the command, in a directory with the example data.
-fn run(dir: &Dir, line: &str) -> std::process::Output {
-    let binary = Path::new(env!("CARGO_BIN_EXE_manyhands"));
-    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
-    let mut shell = Command::new("sh");
-    shell.args(["-c", line]).current_dir(dir.path("")).env("PATH", path);
-    shell.output().unwrap()
-}
-
 fn with_examples() -> Dir {
     let dir = Dir::new();
     symlink(root().join("examples"), dir.path("examples")).unwrap();
@@ -36,9 +26,7 @@ fn with_examples() -> Dir {
 fn the_first_command_of_readme_cleans_the_example_data() {
     let commands = commands("README.md");
     let dir = with_examples();
-    let output = run(&dir, &commands[0]);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} says {told}", commands[0]);
+    dir.shell(&commands[0]).run().status(0);
     let inputs = fs::read_dir(root().join("examples/data")).unwrap();
     let inputs = inputs.filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
@@ -61,8 +49,6 @@ fn the_programs_of_the_guide_run() {
             .file("data/a.csv", "Value , x\n1,2\n,\n600,1\n")
             .file("data/b.csv", "x\n2\n")
             .file("large.csv", "id,value\n1,n/a\n2,3\n");
-        let output = run(&dir, &line);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line} says {told}");
+        dir.shell(&line).run().status(0);
     }
 }

@@ -112,7 +112,7 @@ fn a_pipe_that_was_never_open_is_no_error_either() {
 }
 
 /// The processes that a process has started.
-fn children(child: &Child) -> Vec<u32> {
+pub(crate) fn children(child: &Child) -> Vec<u32> {
     // Each is its thread's.
     let threads = fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten();
     let of = |thread: fs::DirEntry| {

@@ -91,6 +91,13 @@ impl Dir {
         self.prepare(Command::new(PROGRAM), arguments)
     }
 
+    /// Lines of a shell that knows `manyhands`.
+    pub(crate) fn shell(&self, lines: &str) -> Run<'_> {
+        let programs = Path::new(PROGRAM).parent().unwrap();
+        let path = format!("{}:/usr/bin:/bin", programs.display());
+        self.prepare(Command::new("sh"), ["-c", lines]).env("PATH", &path)
+    }
+
     /// `manyhands clean`, for which files' permissions hold even if root runs the tests.
     pub(crate) fn clean_unprivileged(&self, line: &str) -> Outcome {
         let arguments = ["clean"].into_iter().chain(line.split_whitespace());

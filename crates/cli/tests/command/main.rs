@@ -4,6 +4,8 @@ mod kit;
 
 /// `manyhands bench`.
 mod bench;
+/// Inputs that other programs got wrong, as folders.
+mod cases;
 /// Compressed inputs and outputs.
 mod compressed;
 /// What README and the guide show, run as it stands.
