@@ -21,8 +21,58 @@ pub struct Dialect {
     pub has_header: bool,
     /// What separates the output's fields. Default: as the input's.
     pub out_delimiter: Option<u8>,
+    /// How the output's rows end. Default: as the input's, each for itself.
+    pub out_line_end: Option<LineEnd>,
     /// How long a record may be, in bytes. A longer one fails its file. Default: 16 MiB.
     pub max_record: usize,
+}
+
+/// What ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum LineEnd {
+    /// A line feed.
+    #[default]
+    Lf,
+    /// A carriage return and a line feed.
+    CrLf,
+    /// A carriage return.
+    Cr,
+}
+
+impl LineEnd {
+    /// The line end that begins at `at`; `None` at the end of the bytes.
+    #[inline]
+    pub fn at(bytes: &[u8], at: usize) -> Option<LineEnd> {
+        match (bytes.get(at)?, bytes.get(at + 1)) {
+            (b'\r', Some(b'\n')) => Some(LineEnd::CrLf),
+            (b'\r', _) => Some(LineEnd::Cr),
+            _ => Some(LineEnd::Lf),
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(self) -> &'static [u8] {
+        match self {
+            LineEnd::Lf => b"\n",
+            LineEnd::CrLf => b"\r\n",
+            LineEnd::Cr => b"\r",
+        }
+    }
+}
+
+/// How text is written, where that may differ between the inputs of one output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Style {
+    /// What separates fields.
+    pub delimiter: u8,
+    /// What ends rows.
+    pub line_end: LineEnd,
+}
+
+impl Default for Style {
+    fn default() -> Style {
+        Style { delimiter: b',', line_end: LineEnd::default() }
+    }
 }
 
 impl Default for Dialect {
@@ -33,12 +83,28 @@ impl Default for Dialect {
             comment: None,
             has_header: true,
             out_delimiter: None,
+            out_line_end: None,
             max_record: 16 << 20,
         }
     }
 }
 
 impl Dialect {
+    /// The style of the output of a file whose header or first record ends at `end`.
+    pub fn style(&self, bytes: &[u8], end: usize) -> Style {
+        let own = || LineEnd::at(bytes, end).unwrap_or_default();
+        Style {
+            delimiter: self.out_delimiter.unwrap_or(self.delimiter),
+            line_end: self.out_line_end.unwrap_or_else(own),
+        }
+    }
+
+    /// Has the output written in this style.
+    pub fn write_as(&mut self, style: Style) {
+        self.out_delimiter = Some(style.delimiter);
+        self.out_line_end = Some(style.line_end);
+    }
+
     /// Checks that its bytes differ and that none ends lines.
     ///
     /// # Errors

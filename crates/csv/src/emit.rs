@@ -4,7 +4,7 @@
 //! so are neighbouring rows.
 
 use crate::batch::{Batch, Column, Written};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, LineEnd};
 use crate::number;
 use crate::record;
 
@@ -82,9 +82,20 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                 }
             }
         }
-        out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
+        push_line_end(batch, end, out);
     }
     Ok(())
+}
+
+/// Appends the line end of a row that ends at `end`, as the output has it.
+#[inline]
+fn push_line_end(batch: &Batch, end: usize, out: &mut Vec<u8>) {
+    match batch.plan.dialect.out_line_end.filter(|_| end < batch.bytes.len()) {
+        Some(line_end) => out.extend_from_slice(line_end.bytes()),
+        None => {
+            out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
+        }
+    }
 }
 
 /// Appends `bytes[from..to]`. Copying a fixed length, too much of it if need be, costs no call.
@@ -109,14 +120,21 @@ fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
         while let Some(next) = rows.next_if(|next| *next == last + 1 && can_join(batch, *next)) {
             last = next;
         }
-        let end = record::after_line_end(batch.bytes, batch.end(last));
+        let end = batch.end(last);
         out.extend_from_slice(&batch.bytes[batch.start(first)..end]);
+        push_line_end(batch, end, out);
     }
 }
 
-/// Whether a row begins right after the line end of the one before.
+/// Whether a row begins right after the line end of the one before, which is as the output has it.
+#[inline]
 fn can_join(batch: &Batch, row: usize) -> bool {
-    batch.start(row) == record::after_line_end(batch.bytes, batch.end(row - 1))
+    let end = batch.end(row - 1);
+    batch.start(row) == record::after_line_end(batch.bytes, end)
+        && match batch.plan.dialect.out_line_end {
+            None => true,
+            Some(line_end) => LineEnd::at(batch.bytes, end) == Some(line_end),
+        }
 }
 
 fn stretches<'a>(batch: &'a Batch, same_delimiter: bool) -> Vec<Stretch<'a>> {

@@ -57,7 +57,7 @@ pub mod shown;
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
-pub use dialect::Dialect;
+pub use dialect::{Dialect, LineEnd, Style};
 pub use expr::{FunctionInfo, functions};
 pub use head::{Head, HeadFound, find_head, uncommented};
 pub use plan::{Plan, PlanError, Prepared};
