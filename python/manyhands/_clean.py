@@ -30,6 +30,7 @@ def clean(
     table: str | None = None,
     infer: bool = False,
     concat: bool = False,
+    skip_failed: bool = False,
     resume: bool = False,
     force: bool = False,
     out_delimiter: str | None = None,
@@ -76,7 +77,10 @@ def clean(
         Read all inputs once before, here and not on an engine, and declare each column without a type as the one
         that all its cells read as, if there is one. The report's `types` says which.
     concat : bool
-        One output of inputs that have the same header.
+        One output of inputs that have the same header, in the dialect of the first. It appears only if every input
+        is in it.
+    skip_failed : bool
+        With `concat`: leave out inputs that fail. Their errors are in the report as always.
     force : bool
         Replace outputs that exist.
     resume : bool
@@ -147,6 +151,7 @@ def clean(
         "format": format,
         "table": table,
         "concat": concat,
+        "skip_failed": skip_failed,
         "resume": resume,
         "force": force,
         "out_delimiter": out_delimiter,
@@ -310,6 +315,8 @@ class FileReport:
     rejects: str | None
     #: What one should know, such as header names that were made unique.
     notes: tuple[str, ...]
+    #: Whether the file could be cleaned, and failed only because the one output for all misses another.
+    withheld: bool = False
 
     @property
     def rows_rejected(self) -> int:

@@ -121,6 +121,13 @@ pub(crate) struct CleanArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) concat: bool,
 
+    /// With --concat: leave out inputs that fail
+    ///
+    /// Without, one output for all appears only if every input is in it, and standard output ends before
+    /// the first input that failed. The exit status is 1 if an input failed, with and without.
+    #[arg(long, requires = "concat", help_heading = "Output")]
+    pub(crate) skip_failed: bool,
+
     /// The table for the rows, in a database
     ///
     /// It is made if it is missing; one that is there must have the same columns. A file's rows and its

@@ -56,6 +56,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     let mut options = Options::default();
     options.out_delimiter = typed.out_delimiter;
     options.rejects = typed.rejects;
+    options.skip_failed = typed.skip_failed;
     options.force = typed.force;
     options.resume = typed.resume;
     options.format = typed.format.unwrap_or(options.format);

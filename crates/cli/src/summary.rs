@@ -43,9 +43,17 @@ fn total(report: &Report) -> String {
     let done = || report.files.iter().filter(|file| file.error.is_none());
     let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
     let files = counted(report.files.len() as u64, "file");
-    let failed = report.files.len() - done().count();
-    let mut remarks =
-        if failed == 0 { String::new() } else { format!(" ({} failed)", grouped(failed as u64)) };
+    let withheld = report.files.iter().filter(|file| file.withheld).count();
+    let failed = report.files.len() - done().count() - withheld;
+    let mut remarks = match (failed, withheld) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" ({} failed)", grouped(failed as u64)),
+        _ => format!(
+            " ({} failed, {} not written)",
+            grouped(failed as u64),
+            grouped(withheld as u64)
+        ),
+    };
     if !report.resumed.is_empty() {
         remarks += &format!(" ({} done before)", grouped(report.resumed.len() as u64));
     }
@@ -111,7 +119,7 @@ fn is_intended(what: &str) -> bool {
 
 fn tell_failed(report: &Report, all: bool) {
     let failed: Vec<&FileReport> =
-        report.files.iter().filter(|file| file.error.is_some()).collect();
+        report.files.iter().filter(|file| file.error.is_some() && !file.withheld).collect();
     let shown = if all { failed.len() } else { FAILED };
     for file in failed.iter().take(shown) {
         let error = file.error.clone().unwrap_or_default();
@@ -123,6 +131,19 @@ fn tell_failed(report: &Report, all: bool) {
         ui::error(format_args!(
             "{more} failed\nhint: --verbose tells all, --report FILE.json keeps them"
         ));
+    }
+    // They all say the same.
+    let withheld: Vec<&FileReport> = report.files.iter().filter(|file| file.withheld).collect();
+    if let Some(first) = withheld.first() {
+        let message = first.error.clone().unwrap_or_default();
+        let problem = Problem { message, hint: first.hint.clone() };
+        let others = withheld.len() as u64 - 1;
+        let others = if others == 0 {
+            String::new()
+        } else {
+            format!(" and {}", counted(others, "more file"))
+        };
+        ui::error(told(&problem.at(format_args!("{}{others}", first.input))));
     }
 }
 

@@ -18,6 +18,10 @@ pub struct FileReport {
     /// What to do about the error.
     #[serde(default)]
     pub hint: Option<Hint>,
+    /// True if the file could be cleaned, and failed only because the one output for all misses
+    /// another.
+    #[serde(default)]
+    pub withheld: bool,
     /// Bytes read, before any decoding.
     pub bytes_in: u64,
     /// Bytes written, the header with them.
@@ -98,6 +102,12 @@ pub struct Cells {
 }
 
 impl FileReport {
+    /// Notes that nothing of the file was written, though it could be cleaned, and why.
+    pub fn withhold(&mut self, problem: Problem) {
+        self.withheld = true;
+        self.fail(problem);
+    }
+
     /// Notes that the file failed, and why.
     pub fn fail(&mut self, problem: Problem) {
         (self.error, self.hint) = (Some(problem.message), problem.hint);

@@ -32,6 +32,7 @@ pub(crate) struct Keywords {
     format: String,
     table: Option<String>,
     concat: bool,
+    skip_failed: bool,
     resume: bool,
     delimiter: Option<String>,
     quote: Option<String>,
@@ -156,6 +157,7 @@ impl Keywords {
         let mut options = Options::default();
         options.format = self.format()?;
         options.resume = self.resume;
+        options.skip_failed = self.skip_failed;
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,
             Some("auto") => Delimiter::Auto,
@@ -292,6 +294,7 @@ fn keywords<'py>(
     keywords.set_item("table", table)?;
     let is_one = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
     keywords.set_item("concat", is_one)?;
+    keywords.set_item("skip_failed", options.skip_failed)?;
     keywords.set_item("resume", options.resume)?;
     keywords.set_item(
         "delimiter",

@@ -8,6 +8,8 @@ mod bench;
 mod cases;
 /// Compressed inputs and outputs.
 mod compressed;
+/// One output of several inputs.
+mod concat;
 /// What README and the guide show, run as it stands.
 mod documents;
 /// Interruptions, closed pipes, full disks, missing files.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kit::{Dir, Outcome, eventually, wait};
 
 /// All that `manyhands clean` takes.
-const FLAGS: [&str; 44] = [
+const FLAGS: [&str; 45] = [
     "--output",
     "--recipe",
     "--drop-empty-rows",
@@ -58,6 +58,7 @@ const FLAGS: [&str; 44] = [
     "--verbose",
     "--name",
     "--concat",
+    "--skip-failed",
     "--help",
     "-o",
 ];

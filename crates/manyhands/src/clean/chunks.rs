@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER};
+use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Style};
 use manyhands_pool::Reply;
 
 use super::draft::{Draft, told};
@@ -27,13 +27,8 @@ use super::watch::Watch;
 use super::work::{ChunkContext, ChunkReply, ChunkWork, finish_report, note_of_decoding, unseal};
 use super::{Note, Problem};
 
-/// Whose header is in the one output for all, and the names in it.
-pub(super) type SharedNames = Option<(usize, Vec<String>)>;
-
 /// A big file, or a stream.
 pub(super) struct Chunks {
-    /// Its file's.
-    pub(super) number: usize,
     pub(super) context: ChunkContext,
     pub(super) plan: Plan,
     pub(super) head: Head,
@@ -51,12 +46,13 @@ pub(super) struct Chunks {
     pub(super) name: String,
     pub(super) notes: Vec<Note>,
     pub(super) header_line_end: Vec<u8>,
-    /// How much was in the shared output before this file.
-    pub(super) began_at: Option<u64>,
+    /// Whether its output was begun.
+    pub(super) is_begun: bool,
+    /// How its output is written.
+    pub(super) style: Style,
     pub(super) passes_done: u64,
     /// How many of its bytes are in the progress.
     pub(super) told: u64,
-    pub(super) shared: bool,
     /// Of the input as far as its chunks were accepted, if it is wanted.
     pub(super) sum: Sum,
 }
@@ -91,15 +87,6 @@ pub(super) struct Streaming {
 pub(super) enum Step {
     Work(usize, ChunkWork),
     Nothing,
-}
-
-/// # Errors
-/// If a file's columns are not those of the first in the same output.
-pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
-    if first == names || names.is_empty() {
-        return Ok(());
-    }
-    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
 }
 
 impl Chunks {
@@ -175,7 +162,6 @@ impl Chunks {
         &mut self,
         mut shared: Option<&mut Sink>,
         target: &Target,
-        shared_names: &mut SharedNames,
         watch: &mut Watch,
     ) -> Result<bool, Fail> {
         loop {
@@ -211,7 +197,7 @@ impl Chunks {
                             .map_err(|error| told("cannot write", path, &error))?;
                     }
                 }
-                let sink = self.begin(shared.as_deref_mut(), target, shared_names, watch)?;
+                let sink = self.begin(shared.as_deref_mut(), target, watch)?;
                 sink.write_block(&reply, 0..len, &block, watch)?;
                 // The chunks of a spooled input are not as it was read.
                 if let Source::File { spool: None, .. } = &self.source {
@@ -224,7 +210,7 @@ impl Chunks {
             self.passes_done += 1;
             if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
                 self.tell(u64::MAX, watch);
-                self.begin(shared, target, shared_names, watch)?;
+                self.begin(shared, target, watch)?;
                 return Ok(true);
             }
             self.next = 0;
@@ -250,10 +236,8 @@ impl Chunks {
         &'s mut self,
         shared: Option<&'s mut Sink>,
         target: &Target,
-        shared_names: &mut SharedNames,
         watch: &mut Watch,
     ) -> Result<&'s mut Sink, Fail> {
-        let begun = self.began_at.is_some();
         let sink = match shared {
             Some(sink) => sink,
             None => match &mut self.out {
@@ -264,27 +248,12 @@ impl Chunks {
                 }
             },
         };
-        if begun {
-            return Ok(sink);
-        }
-        self.began_at = Some(sink.written);
-        sink.begin(columns(&self.plan))?;
-        if !sink.is_text() {
-            return Ok(sink);
-        }
-        match shared_names {
-            Some((_, names)) if self.shared => {
-                check_names(names, self.plan.output_names())?;
-                sink.end_line(watch)?;
-            }
-            names => {
-                let mut header = self.plan.header().to_vec();
-                header.extend_from_slice(&self.header_line_end);
-                sink.write_text(&header, watch)?;
-                if self.shared && !header.is_empty() {
-                    *names = Some((self.number, self.plan.output_names().to_vec()));
-                }
-            }
+        if !std::mem::replace(&mut self.is_begun, true)
+            && sink.begin(columns(&self.plan), self.style, watch)?
+        {
+            let mut header = self.plan.header().to_vec();
+            header.extend_from_slice(&self.header_line_end);
+            sink.write_text(&header, watch)?;
         }
         Ok(sink)
     }

@@ -215,7 +215,7 @@ pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
     inputs.into_iter().map(route).collect()
 }
 
-fn is_concatenated(output: &Output) -> bool {
+pub(super) fn is_concatenated(output: &Output) -> bool {
     matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout)
 }
 
@@ -231,6 +231,12 @@ fn check_options(output: &Output, options: &Options) -> Result<(), CleanError> {
                     .and_is("output", "FILE.parquet")
                     .and(" for one"),
             ),
+        ));
+    }
+    if options.skip_failed && !is_concatenated(output) {
+        return Err(usage(
+            "only one output for all inputs can be without those that failed; where each input has \
+             its own output, or its own transaction, the others appear anyway",
         ));
     }
     if options.resume && !is_directory && !is_table {

@@ -112,6 +112,9 @@ pub struct Options {
     pub max_rejects: Option<MaxRejects>,
     /// What outputs that are files are. Default: CSV.
     pub format: FileFormat,
+    /// Whether one output for all inputs is made of those that did not fail. Otherwise it appears only
+    /// if all are in it; standard output ends before the first that failed. Default: false.
+    pub skip_failed: bool,
     /// Whether existing outputs may be replaced. Default: false.
     pub force: bool,
     /// Whether inputs that an earlier run has done are left out, for outputs in a directory and
@@ -144,6 +147,7 @@ impl Default for Options {
             rejects: None,
             max_rejects: None,
             format: FileFormat::Csv,
+            skip_failed: false,
             force: false,
             resume: false,
             workers: crate::usable_cores(),

@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use manyhands_csv::{LineEnd, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
@@ -21,20 +22,43 @@ use super::watch::{TICK, Watch};
 use super::{CleanError, Problem};
 
 /// Where clean rows are written, and whatever is begun, written and published there.
+///
+/// The rows of an input come between [`begin`](Self::begin) and either
+/// [`end_input`](Self::end_input) or [`roll_back`](Self::roll_back).
 #[derive(Debug)]
 pub(super) struct Sink {
     to: To,
     name: String,
     format: Format,
-    pub(super) written: u64,
-    /// Of what was written, if it is wanted.
-    sum: Option<Sum>,
-    /// Whether the last byte written ended no line.
-    in_line: bool,
+    contents: Contents,
+    /// The contents when the input was begun whose rows are written now.
+    before: Option<Contents>,
     /// Whether it is a pipe or a terminal, whose reader may be slow.
     waits: bool,
     /// Whether a write was begun and not ended: a part of it may be there.
     torn: bool,
+}
+
+/// All that is known of what was written: one value, which taking an input back restores as a whole.
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    /// In bytes.
+    written: u64,
+    /// The checksum, if it is wanted.
+    sum: Option<Sum>,
+    /// Whether the last byte written ended no line.
+    in_line: bool,
+    /// What the first input with columns wrote as its header, or would have without headers.
+    header: Option<Header>,
+    /// How many inputs are in it.
+    inputs: usize,
+}
+
+/// The columns of text, and how they are written. All inputs of one output have the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) names: Vec<String>,
+    pub(super) style: Style,
 }
 
 #[derive(Debug)]
@@ -47,6 +71,8 @@ enum To {
     Parquet(Draft, Option<Box<sinks::parquet::Appender>>),
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     Table(Box<sinks::store::Store>),
+    /// What is written is thrown away: the output cannot become complete any more.
+    Nothing,
     /// The columns of the input that was begun, and what is possible for all so far.
     Types(Vec<Column>, BTreeMap<String, Possible>),
 }
@@ -125,9 +151,8 @@ impl Sink {
             to,
             name,
             format,
-            written: 0,
-            sum: summed.then(Sum::default),
-            in_line: false,
+            contents: Contents { sum: summed.then(Sum::default), ..Contents::default() },
+            before: None,
             waits: false,
             torn: false,
         };
@@ -149,6 +174,26 @@ impl Sink {
     /// Whether headers and line ends are written to it.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.format, Format::Csv(_))
+    }
+
+    /// Whether what is written appears only when all is, and can be taken back until then.
+    pub(super) fn is_draft(&self) -> bool {
+        matches!(self.to, To::Draft(..) | To::Nothing)
+    }
+
+    /// How the text in it is written, if there is a header in it.
+    pub(super) fn style(&self) -> Option<Style> {
+        self.contents.header.as_ref().map(|header| header.style)
+    }
+
+    /// How many inputs are in it.
+    pub(super) fn inputs(&self) -> usize {
+        self.contents.inputs
+    }
+
+    /// How many bytes of the input that was begun were written.
+    pub(super) fn written_of_input(&self) -> u64 {
+        self.contents.written - self.before.as_ref().map_or(0, |before| before.written)
     }
 
     pub(super) fn is_table(&self) -> bool {
@@ -190,8 +235,19 @@ impl Sink {
         }
     }
 
-    /// Begins the rows of an input, before any other call for it.
-    pub(super) fn begin(&mut self, columns: Vec<Column>) -> Result<(), WriteError> {
+    /// Begins the rows of an input, before any other call for it; gives whether its header is to be
+    /// written. If another's is there, the columns must be the same.
+    pub(super) fn begin(
+        &mut self,
+        columns: Vec<Column>,
+        style: Style,
+        watch: &mut Watch,
+    ) -> Result<bool, WriteError> {
+        self.before = Some(self.contents.clone());
+        if self.is_text() {
+            let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+            return self.begin_text(names, style, watch);
+        }
         match &mut self.to {
             #[cfg(feature = "parquet")]
             To::Parquet(draft, appender) => {
@@ -207,7 +263,43 @@ impl Sink {
             To::Types(known, _) => *known = columns,
             _ => {}
         }
-        Ok(())
+        Ok(false)
+    }
+
+    fn begin_text(
+        &mut self,
+        names: Vec<String>,
+        style: Style,
+        watch: &mut Watch,
+    ) -> Result<bool, WriteError> {
+        let Some(first) = &self.contents.header else {
+            // An empty file has no columns, and another's header may follow.
+            self.contents.header = (!names.is_empty()).then_some(Header { names, style });
+            return Ok(true);
+        };
+        if !names.is_empty() && names != first.names {
+            let first = &first.names;
+            return Err(WriteError::of(format!(
+                "its columns are {names:?}, but those of the first file are {first:?}"
+            )));
+        }
+        if !names.is_empty() && style != first.style {
+            return Err(WriteError::of("its rows are not written as those of the first file"));
+        }
+        self.end_line(watch)?;
+        Ok(false)
+    }
+
+    /// All rows of the input that was begun are in.
+    pub(super) fn end_input(&mut self) {
+        self.before = None;
+        self.contents.inputs += 1;
+    }
+
+    /// Throws away what is written from now on, and what was if it can be taken back.
+    pub(super) fn give_up(&mut self) {
+        self.to = To::Nothing;
+        self.waits = false;
     }
 
     /// Writes text that is no row, such as a header.
@@ -215,7 +307,7 @@ impl Sink {
         let mut bytes = Vec::new();
         self.format.write_text(text, &mut bytes).map_err(WriteError::of)?;
         if let Some(in_line) = is_in_line(text) {
-            self.in_line = in_line;
+            self.contents.in_line = in_line;
         }
         self.write(&bytes, watch)
     }
@@ -233,8 +325,9 @@ impl Sink {
             }
         }
         self.torn = false;
-        self.written += bytes.len() as u64;
-        self.sum = self.sum.map(|sum| sum.then(Sum::of(bytes)));
+        let Contents { written, sum, .. } = &mut self.contents;
+        *written += bytes.len() as u64;
+        *sum = sum.map(|sum| sum.then(Sum::of(bytes)));
         Ok(())
     }
 
@@ -249,7 +342,8 @@ impl Sink {
         if part.is_empty() {
             return Ok(());
         }
-        if self.descriptor().is_none() {
+        if matches!(self.to, To::Nothing) {
+        } else if self.descriptor().is_none() {
             let bytes = reply.read(part.start, part.len());
             let bytes = bytes.map_err(|error| WriteError::of(error.to_string()))?;
             self.take_block(bytes, watch)?;
@@ -263,10 +357,11 @@ impl Sink {
                 at += now;
             }
             self.torn = false;
-            self.sum = self.sum.map(|sum| sum.then(block.output));
-            self.in_line = block.in_line.unwrap_or(self.in_line);
+            let Contents { sum, in_line, .. } = &mut self.contents;
+            *sum = sum.map(|sum| sum.then(block.output));
+            *in_line = block.in_line.unwrap_or(*in_line);
         }
-        self.written += part.len() as u64;
+        self.contents.written += part.len() as u64;
         Ok(())
     }
 
@@ -292,13 +387,14 @@ impl Sink {
                 }
                 Ok(())
             }
-            To::Stdout(_) | To::Device(_) | To::Draft(..) => Ok(()),
+            To::Stdout(_) | To::Device(_) | To::Draft(..) | To::Nothing => Ok(()),
         }
     }
 
     /// Ends the last line, if its own file did not.
-    pub(super) fn end_line(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
-        if self.in_line { self.write_text(b"\n", watch) } else { Ok(()) }
+    fn end_line(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+        let line_end = self.style().map_or(LineEnd::Lf, |style| style.line_end);
+        if self.contents.in_line { self.write_text(line_end.bytes(), watch) } else { Ok(()) }
     }
 
     /// Makes the rows of the input that was begun appear in a table, with its entry.
@@ -311,12 +407,13 @@ impl Sink {
         }
     }
 
-    /// Takes back what was written after the first `len` bytes, if that can be; from a table, what
-    /// was not committed.
-    pub(super) fn truncate(&mut self, len: u64) -> bool {
+    /// Takes back what the input that was begun has written, if there is one and if that can be.
+    pub(super) fn roll_back(&mut self) -> bool {
         use std::io::Seek;
+        let Some(before) = self.before.take() else { return !self.torn };
         let done = match &mut self.to {
             To::Draft(_, file) => {
+                let len = before.written;
                 file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok()
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -324,11 +421,11 @@ impl Sink {
                 store.roll_back();
                 true
             }
-            To::Types(..) => true,
-            _ => return self.written == len && !self.torn,
+            To::Types(..) | To::Nothing => true,
+            _ => self.contents.written == before.written && !self.torn,
         };
         if done {
-            (self.written, self.torn) = (len, false);
+            (self.contents, self.torn) = (before, false);
         }
         done
     }
@@ -339,13 +436,14 @@ impl Sink {
         existing: Existing,
         watch: &mut Watch,
     ) -> Result<Published, WriteError> {
-        if self.written == 0 && self.is_text() {
+        if self.contents.written == 0 && self.is_text() {
             let mut nothing = Vec::new();
             self.format.write_nothing(&mut nothing).map_err(WriteError::of)?;
             self.write(&nothing, watch)?;
         }
-        let sum = self.sum.unwrap_or_default();
-        let mut published = Published { bytes: self.written, sum, possible: BTreeMap::new() };
+        let sum = self.contents.sum.unwrap_or_default();
+        let bytes = self.contents.written;
+        let mut published = Published { bytes, sum, possible: BTreeMap::new() };
         match self.to {
             To::Draft(draft, _) => draft.publish(existing).map_err(WriteError::of)?,
             #[cfg(feature = "parquet")]

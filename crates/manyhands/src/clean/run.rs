@@ -19,11 +19,11 @@ use std::time::Instant;
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, find_head, uncommented,
+    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, Style, find_head, uncommented,
 };
 use manyhands_pool::Reply;
 
-use super::chunks::{Chunks, SharedNames, Source, Step, Streaming, check_names};
+use super::chunks::{Chunks, Source, Step, Streaming};
 use super::crew::{Crew, RemoteWorkers};
 use super::draft::{Directories, Draft, Existing, told};
 use super::inputs::{self, Input, Route, Target};
@@ -40,6 +40,7 @@ use super::work::{
     WholeWork, check_rejects, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
+
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = 4;
 /// So many times bigger a compressed file is taken to be.
@@ -159,6 +160,8 @@ fn work_through(
             piece: (job.options.chunk_bytes < 1 << 16).then_some(job.options.chunk_bytes),
             max_rejects: job.options.max_rejects,
             summed: manifest.is_some() || is_table,
+            one_style: sink.as_ref().is_some_and(Sink::is_text)
+                && inputs::is_concatenated(&job.output),
         },
         secret,
         now,
@@ -172,8 +175,8 @@ fn work_through(
         manifest,
         is_table,
         sink,
-        shared_names: None,
-        shared_good: 0,
+        all_rejects: Vec::new(),
+        first_failed: None,
     };
     let result = runner.run();
     // Whoever still works must end before the drafts go, or would make them anew.
@@ -181,11 +184,16 @@ fn work_through(
         runner.crew.terminate();
     }
     result?;
-    let Runner { crew, reports, mut resumed, sink, shared_good, mut watch, .. } = runner;
+    runner.withhold();
+    let Runner { crew, reports, mut resumed, sink, all_rejects, first_failed, mut watch, .. } =
+        runner;
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
-    if let Some(sink) = sink.filter(|_| shared_good > 0) {
+    if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
         possible = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?.possible;
+        for draft in all_rejects {
+            draft.publish(existing).map_err(CleanError::Failed)?;
+        }
     }
     crew.shutdown();
     Ok(Worked { files: reports, resumed, possible })
@@ -243,10 +251,10 @@ struct Runner<'a> {
     is_table: bool,
     /// The one output for all, if there is one.
     sink: Option<Sink>,
-    /// The first file in it, by number, and its columns.
-    shared_names: SharedNames,
-    /// How many files are in it.
-    shared_good: usize,
+    /// The rejects of the inputs in it, which appear with it.
+    all_rejects: Vec<Draft>,
+    /// The first of the inputs that failed, if the one output for all is not to be without them.
+    first_failed: Option<usize>,
 }
 
 /// A file that is being cleaned.
@@ -259,7 +267,14 @@ struct Active {
 }
 
 enum Kind {
-    Whole { submitted: bool, output: Option<Draft>, rejects: Option<Draft>, size: u64 },
+    Whole {
+        submitted: bool,
+        output: Option<Draft>,
+        rejects: Option<Draft>,
+        size: u64,
+        /// The style that its rows must have, if they were first written in another.
+        style: Option<Style>,
+    },
     Chunks(Box<Chunks>),
 }
 
@@ -390,7 +405,7 @@ impl Runner<'_> {
         }
         let kind = match whole {
             Some(size) => Ok(self.open_whole(&route, size)),
-            None => self.open_chunks(number, &route, size),
+            None => self.open_chunks(&route, size),
         };
         match kind {
             Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
@@ -482,16 +497,11 @@ impl Runner<'_> {
             _ => None,
         };
         let rejects = route.rejects.as_deref().map(Draft::new);
-        Kind::Whole { submitted: false, output, rejects, size }
+        Kind::Whole { submitted: false, output, rejects, size, style: None }
     }
 
     /// Reads a file's head and makes its plan.
-    fn open_chunks(
-        &mut self,
-        number: usize,
-        route: &Route,
-        size: Option<u64>,
-    ) -> Result<Kind, Fail> {
+    fn open_chunks(&mut self, route: &Route, size: Option<u64>) -> Result<Kind, Fail> {
         let cannot = |error: std::io::Error| Fail::from(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
@@ -513,7 +523,7 @@ impl Runner<'_> {
         let job = self.job;
         let mut recipe = &job.recipe;
         let nothing = Recipe::default();
-        let (dialect, head) = loop {
+        let (mut dialect, head) = loop {
             while !stream.at_end && buffer.len() < wanted {
                 while !stream.is_ready(TICK.as_millis() as i64) {
                     self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
@@ -555,6 +565,11 @@ impl Runner<'_> {
         if self.crew.is_afar() && !(size.is_some() && stream.is_as_it_is()) {
             let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
             return Err(message.to_owned().into());
+        }
+        let mut style = dialect.style(&buffer, head.header.end);
+        if self.whole.one_style {
+            style = self.sink.as_ref().and_then(Sink::style).unwrap_or(style);
+            dialect.write_as(style);
         }
         let header = buffer[head.header.clone()].to_vec();
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
@@ -612,7 +627,6 @@ impl Runner<'_> {
         let context =
             ChunkContext { recipe, dialect, header, file, format, summed, plan: plan_there };
         Ok(Kind::Chunks(Box::new(Chunks {
-            number,
             context,
             plan,
             head,
@@ -627,10 +641,10 @@ impl Runner<'_> {
             name,
             notes,
             header_line_end,
-            began_at: None,
+            is_begun: false,
+            style,
             passes_done: 0,
             told: 0,
-            shared: self.sink.is_some(),
             sum,
         })))
     }
@@ -669,13 +683,14 @@ impl Runner<'_> {
         let active = &mut self.active[at];
         let submitted = match &mut active.kind {
             Kind::Whole { submitted: true, .. } => return Ok(false),
-            Kind::Whole { submitted, output, rejects, .. } => {
+            Kind::Whole { submitted, output, rejects, style, .. } => {
                 *submitted = true;
                 let Input::File(path) = &active.route.input else { return Ok(false) };
                 let work = WholeWork {
                     path: path.clone(),
                     to: output.as_ref().map(|draft| draft.temporary().to_owned()),
                     format: active.route.format,
+                    style: style.or_else(|| self.sink.as_ref()?.style()),
                     rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
                     to_name: active.route.target_name(),
                     rejects_name: active.route.rejects_name(),
@@ -756,41 +771,41 @@ impl Runner<'_> {
         if shared && place > 0 {
             return Ok(());
         }
+        if self.first_failed.is_some_and(|failed| failed < number) {
+            self.sink.as_mut().map(Sink::give_up);
+        }
         let (input, output, rejects) = match &mut active.kind {
-            Kind::Whole { output, rejects, size, .. } => {
+            Kind::Whole { submitted, output, rejects, size, style } => {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 if known.is_too_big {
                     let (route, size) = (active.route.clone(), *size);
-                    let kind = self.open_chunks(number, &route, Some(size))?;
+                    let kind = self.open_chunks(&route, Some(size))?;
                     self.active[place].kind = kind;
                     return Ok(());
                 }
+                if let (Some(sink), true) = (&self.sink, self.whole.one_style)
+                    && let wanted = sink.style().unwrap_or(known.own_style)
+                    && known.style != wanted
+                    && !known.columns.is_empty()
+                {
+                    // Its output's style was not known when it was handed out.
+                    (*submitted, *style) = (false, Some(wanted));
+                    return Ok(());
+                }
                 let (target, size) = (active.route.target_name(), *size);
-                let (output, mut rejects) = (output.take(), rejects.take());
-                let names: Vec<String> =
-                    known.columns.iter().map(|column| column.name.clone()).collect();
-                let mut done = FileReport { output: target, ..known.report };
+                let (output, rejects) = (output.take(), rejects.take());
+                // Its header, if another's is there.
+                let mut skipped = 0;
                 if let Some(sink) = &mut self.sink {
-                    let first = self.shared_names.as_ref().filter(|_| sink.is_text());
-                    if let Some((_, first)) = first {
-                        check_names(first, &names)?;
-                    }
-                    sink.begin(known.columns)?;
-                    // Rejects first: what is in the one output for all is not taken back.
-                    if let Some(draft) = rejects.take().filter(|_| known.has_rejects) {
-                        done.rejects = Some(draft.path().display().to_string());
-                        draft.publish(self.existing)?;
-                    }
-                    let mut skipped = 0;
-                    if first.is_some() {
-                        sink.end_line(&mut self.watch)?;
+                    if !sink.begin(known.columns, known.style, &mut self.watch)? {
                         skipped = known.header_bytes;
-                    } else if self.shared_names.is_none() && !names.is_empty() {
-                        self.shared_names = Some((number, names));
                     }
                     sink.write_block(&reply, skipped..len, &known.block, &mut self.watch)?;
-                    self.shared_good += 1;
+                }
+                let mut done = FileReport { output: target, ..known.report };
+                if let Some(sink) = &self.sink {
+                    done.bytes_out = sink.written_of_input();
                 }
                 self.reports[number] = done;
                 self.watch.progress.bytes_done += size;
@@ -800,9 +815,8 @@ impl Runner<'_> {
             }
             Kind::Chunks(chunks) => {
                 let sink = self.sink.as_mut();
-                let names = &mut self.shared_names;
                 let target = &active.route.target;
-                if !chunks.advance(sink, target, names, &mut self.watch)? {
+                if !chunks.advance(sink, target, &mut self.watch)? {
                     return Ok(());
                 }
                 let rejected = chunks.course.rejected();
@@ -812,10 +826,9 @@ impl Runner<'_> {
                 if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
                     self.watch.progress.bytes_done += report.bytes_in;
                 }
-                if let (Some(sink), Some(began)) = (&self.sink, chunks.began_at) {
-                    report.bytes_out = sink.written - began;
+                if let Some(sink) = &self.sink {
+                    report.bytes_out = sink.written_of_input();
                 }
-                self.shared_good += usize::from(shared);
                 let rejects = chunks.rejects.take().map(|(draft, _)| draft);
                 (input, chunks.out.take().map(Written::Sink), rejects)
             }
@@ -838,7 +851,18 @@ impl Runner<'_> {
         let report = &mut self.reports[number];
         if let Some(draft) = rejects {
             report.rejects = Some(draft.path().display().to_string());
-            draft.publish(self.existing)?;
+            match &self.sink {
+                Some(sink) if sink.is_draft() => {
+                    // It may have too long a name, for which only this file is to fail.
+                    if let Err(error) = std::fs::symlink_metadata(draft.path())
+                        && error.kind() != std::io::ErrorKind::NotFound
+                    {
+                        return Err(told("cannot write", draft.path(), &error).into());
+                    }
+                    self.all_rejects.push(draft);
+                }
+                _ => draft.publish(self.existing)?,
+            }
         }
         let path = match &route.input {
             Input::File(path) => path,
@@ -847,8 +871,12 @@ impl Runner<'_> {
         let entry = |report: &FileReport, output| {
             Entry::new(path, &self.recipe_hash, report, input, output)
         };
-        if let (Some(sink), true) = (&mut self.sink, self.is_table) {
-            return Ok(sink.commit(entry(report, None), &mut self.watch)?);
+        if let Some(sink) = &mut self.sink {
+            if self.is_table {
+                sink.commit(entry(report, None), &mut self.watch)?;
+            }
+            sink.end_input();
+            return Ok(());
         }
         let sum = match output {
             None => return Ok(()),
@@ -874,20 +902,15 @@ impl Runner<'_> {
             Fail::File(problem) => problem,
             Fail::Job(stop) => return Err(stop),
         };
-        let place = self.active(number).map(|(place, active)| match &active.kind {
-            Kind::Chunks(chunks) => (place, chunks.began_at),
-            Kind::Whole { .. } => (place, None),
-        });
-        if let (Some((0, began)), Some(sink)) = (place, &mut self.sink)
-            && !sink.truncate(began.unwrap_or(sink.written))
+        let is_first = self.active(number).is_some_and(|(place, _)| place == 0);
+        if is_first
+            && let Some(sink) = &mut self.sink
+            && !sink.roll_back()
         {
             let name = &self.reports[number].input;
             let mut problem = problem.at(name);
             problem.message += "; a part of it is in the output already";
             return Err(CleanError::Failed(problem).into());
-        }
-        if self.shared_names.as_ref().is_some_and(|(of, _)| *of == number) {
-            self.shared_names = None;
         }
         self.end(number, Some(problem))
     }
@@ -901,13 +924,47 @@ impl Runner<'_> {
         if error.is_some() {
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
-        if let Some(problem) = error {
-            report.fail(problem);
+        match error {
+            Some(problem) => {
+                if inputs::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
+                    self.first_failed = Some(self.first_failed.map_or(number, |at| at.min(number)));
+                    self.sink.as_mut().filter(|sink| sink.is_draft()).map(Sink::give_up);
+                }
+                report.fail(problem);
+            }
+            None => {}
         }
         self.watch.progress.files_done += 1;
         match self.active.front().map(active_number).filter(|_| self.sink.is_some()) {
             Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),
             None => Ok(()),
+        }
+    }
+}
+
+impl Runner<'_> {
+    /// One output for all has all inputs or does not appear. If one failed, the others fail with it:
+    /// all that a file would have, those behind the failed one that a stream would have.
+    fn withhold(&mut self) {
+        let Some(first) = self.first_failed else { return };
+        let failed = &self.reports[first].input;
+        let others = self.reports.iter().filter(|report| report.error.is_some()).count() - 1;
+        let others = if others == 0 { String::new() } else { format!(" and {others} more") };
+        let (name, is_file) = match &self.job.output {
+            Output::ConcatenatedFile(path) => {
+                (path.display().to_string(), !inputs::is_device(path))
+            }
+            _ => ("standard output".to_owned(), false),
+        };
+        let problem = Problem::new(format!(
+            "not written to {name}: {failed}{others} failed, and one output for all needs every input"
+        ))
+        .hint(Hint::on("skip_failed").and(" leaves failed inputs out"));
+        for (number, report) in self.reports.iter_mut().enumerate() {
+            if report.error.is_none() && (is_file || number > first) {
+                report.withhold(problem.clone());
+                (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+            }
         }
     }
 }

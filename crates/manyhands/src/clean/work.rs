@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Chunk, Dialect, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Task,
-    clean_whole, find_head,
+    Chunk, Dialect, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Style,
+    Task, clean_whole, find_head,
 };
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub(super) struct WholeContext {
     pub(super) max_rejects: Option<MaxRejects>,
     /// Whether sums of inputs and outputs are wanted.
     pub(super) summed: bool,
+    /// Whether several inputs have one text as their output, with one style.
+    pub(super) one_style: bool,
 }
 
 /// One small file.
@@ -75,6 +77,8 @@ pub(super) struct WholeWork {
     #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
     pub(super) format: Format,
+    /// The style of the output that it goes to with others, as far as that is known.
+    pub(super) style: Option<Style>,
     /// Where rejects are written, if there are any.
     #[serde(with = "path_bytes::optional")]
     pub(super) rejects_to: Option<PathBuf>,
@@ -88,6 +92,10 @@ pub(super) struct WholeWork {
 pub(super) struct WholeReply {
     pub(super) report: FileReport,
     pub(super) columns: Vec<Column>,
+    /// The style in which its rows are written, and its own, in which they would be as the first of
+    /// an output.
+    pub(super) style: Style,
+    pub(super) own_style: Style,
     pub(super) block: Block,
     /// How many of the clean bytes are the header.
     pub(super) header_bytes: usize,
@@ -277,7 +285,7 @@ fn clean_file(
             &decoded
         }
     };
-    let dialect = context.reading.dialect(&name, &bytes[..bytes.len().min(SNIFFED)]);
+    let mut dialect = context.reading.dialect(&name, &bytes[..bytes.len().min(SNIFFED)]);
     let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
         HeadFound::Unterminated => return Err(unterminated_header()),
@@ -285,6 +293,12 @@ fn clean_file(
         HeadFound::Nothing | HeadFound::More => None,
     };
     if let Some(head) = head {
+        known.own_style = dialect.style(bytes, head.header.end);
+        known.style = known.own_style;
+        if context.one_style {
+            known.style = work.style.unwrap_or(known.own_style);
+            dialect.write_as(known.style);
+        }
         let header = &bytes[head.header.clone()];
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
         let plan = work.format.fit(plan?);
