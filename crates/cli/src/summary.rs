@@ -136,14 +136,11 @@ fn tell_failed(report: &Report, all: bool) {
     let withheld: Vec<&FileReport> = report.files.iter().filter(|file| file.withheld).collect();
     if let Some(first) = withheld.first() {
         let message = first.error.clone().unwrap_or_default();
-        let problem = Problem { message, hint: first.hint.clone() };
-        let others = withheld.len() as u64 - 1;
-        let others = if others == 0 {
-            String::new()
-        } else {
-            format!(" and {}", counted(others, "more file"))
-        };
-        ui::error(told(&problem.at(format_args!("{}{others}", first.input))));
+        let mut names = shown::line(&first.input).to_string();
+        if withheld.len() > 1 {
+            names += &format!(" and {}", counted(withheld.len() as u64 - 1, "more file"));
+        }
+        ui::error(told(&Problem { message, hint: first.hint.clone() }.at(names)));
     }
 }
 

@@ -771,8 +771,10 @@ impl Runner<'_> {
         if shared && place > 0 {
             return Ok(());
         }
-        if self.first_failed.is_some_and(|failed| failed < number) {
-            self.sink.as_mut().map(Sink::give_up);
+        if self.first_failed.is_some_and(|failed| failed < number)
+            && let Some(sink) = &mut self.sink
+        {
+            sink.give_up();
         }
         let (input, output, rejects) = match &mut active.kind {
             Kind::Whole { submitted, output, rejects, size, style } => {
@@ -924,15 +926,14 @@ impl Runner<'_> {
         if error.is_some() {
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
-        match error {
-            Some(problem) => {
-                if inputs::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
-                    self.first_failed = Some(self.first_failed.map_or(number, |at| at.min(number)));
-                    self.sink.as_mut().filter(|sink| sink.is_draft()).map(Sink::give_up);
+        if let Some(problem) = error {
+            if inputs::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
+                self.first_failed = Some(self.first_failed.map_or(number, |at| at.min(number)));
+                if let Some(sink) = self.sink.as_mut().filter(|sink| sink.is_draft()) {
+                    sink.give_up();
                 }
-                report.fail(problem);
             }
-            None => {}
+            report.fail(problem);
         }
         self.watch.progress.files_done += 1;
         match self.active.front().map(active_number).filter(|_| self.sink.is_some()) {
