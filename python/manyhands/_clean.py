@@ -342,6 +342,8 @@ class Report:
     resumed: tuple[int, ...] = ()
     #: The types that `infer` proposed for columns without, by the columns' names.
     types: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    #: Files of rejects (`*.rejects.csv`) in directories and of patterns, which are inputs only if they are named.
+    left_out: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -380,6 +382,7 @@ class Report:
         """The report in dicts, lists, texts and numbers, as the command's `--report` writes it."""
         report = dataclasses.asdict(self)
         report["resumed"] = list(self.resumed)
+        report["left_out"] = list(self.left_out)
         report["files"] = [
             {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()} for file in report["files"]
         ]
@@ -388,7 +391,9 @@ class Report:
     @classmethod
     def from_dict(cls, report: dict[str, Any]) -> Report:
         """The report of what `to_dict` gave."""
-        return cls(tuple(map(_file_report, report["files"])), report["seconds"], tuple(report["resumed"]), report["types"])
+        files = tuple(map(_file_report, report["files"]))
+        left_out = tuple(report.get("left_out", ()))
+        return cls(files, report["seconds"], tuple(report["resumed"]), report["types"], left_out)
 
     @classmethod
     def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
@@ -396,11 +401,13 @@ class Report:
         files: list[FileReport] = []
         resumed: list[int] = []
         types: dict[str, str] = {}
+        left_out: list[str] = []
         for report in reports:
             resumed += (len(files) + place for place in report.resumed)
             files += report.files
             types |= report.types
-        return cls(tuple(files), seconds, tuple(resumed), types)
+            left_out += report.left_out
+        return cls(tuple(files), seconds, tuple(resumed), types, tuple(left_out))
 
     def __repr__(self):
         files = len(self.files)

@@ -12,7 +12,7 @@ use manyhands::clean::recipe::{
 };
 
 use crate::steps::Steps;
-use crate::values::{character, parameter, size, workers};
+use crate::values::{character, number, parameter, size, workers};
 
 const ABOUT: &str = "Cleans CSV files on all cores and loses nothing: \
     every row that came in is accounted for";
@@ -99,7 +99,8 @@ pub(crate) struct CleanArguments {
     /// Files, directories, quoted patterns, or '-'
     ///
     /// Of a directory the .csv, .tsv and .tab files are taken; a pattern has *, ?, [...] and **;
-    /// '-' is standard input. All may be compressed, as .gz or .zst.
+    /// '-' is standard input. All may be compressed, as .gz or .zst. Rejects of earlier runs
+    /// (*.rejects.csv) are taken only if they are named.
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<OsString>,
 
@@ -173,7 +174,7 @@ pub(crate) struct CleanArguments {
 
     /// Write what became of all rows
     ///
-    /// It is JSON, with an account of each file. A dry run writes none.
+    /// It is JSON, with an account of each file. That of a dry run is of the rows that it looked at.
     #[arg(long, value_name = "FILE.json", help_heading = "Output")]
     pub(crate) report: Option<OsString>,
 
@@ -309,11 +310,19 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "URL", conflicts_with_all = ["workers", "dry_run", "concat"])]
     pub(crate) engine: Option<String>,
 
-    /// Print the plan, and first rows before and after
+    /// Print the plan, and what becomes of the first rows
     ///
-    /// Nothing else is done; no output need be named.
+    /// The headers of all inputs are checked, and their first records go through all steps. Their
+    /// rejects are shown, and some rows before and after. Nothing is written but what --report and
+    /// --save-recipe name; no output need be named.
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Records that a dry run looks at [default: 1000]
+    ///
+    /// In each input. Of the first input it shows N of them, or 5 if N is not given.
+    #[arg(long, value_name = "N", value_parser = number, requires = "dry_run")]
+    pub(crate) rows: Option<usize>,
 
     /// Say nothing but errors
     #[arg(short, long, conflicts_with = "verbose")]
@@ -336,7 +345,7 @@ pub(crate) struct BenchArguments {
     pub(crate) workers: Option<usize>,
 
     /// Runs of each, of which the median counts [default: 3]
-    #[arg(long, value_name = "N", value_parser = workers, help_heading = "Running")]
+    #[arg(long, value_name = "N", value_parser = number, help_heading = "Running")]
     pub(crate) runs: Option<usize>,
 
     /// For what must be remembered [default: 64M]

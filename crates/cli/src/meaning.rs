@@ -24,6 +24,8 @@ pub(crate) struct Job {
     /// Whether an output was named; a dry run needs none.
     pub(crate) has_output: bool,
     pub(crate) dry_run: bool,
+    /// How many records of each input it looks at, and shows of the first, if that was typed.
+    pub(crate) rows: Option<usize>,
     /// The URL of the cluster that is to do it.
     pub(crate) engine: Option<String>,
     /// Whether types are proposed first.
@@ -70,6 +72,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         to_stdout,
         has_output,
         dry_run: typed.run.dry_run,
+        rows: typed.run.rows,
         engine: typed.run.engine,
         infer: typed.infer,
         report,
@@ -213,8 +216,7 @@ fn check_targets(
     report: Option<&Target>,
     save_recipe: Option<&Target>,
 ) -> Result<(), CleanError> {
-    // A dry run prints its plan there, and writes no report.
-    let report = if typed.run.dry_run { None } else { report };
+    // A dry run prints its plan there.
     let stdout_is_taken = to_stdout || typed.run.dry_run;
     let targets = [(report, "the report"), (save_recipe, "the recipe")];
     let targets = targets.into_iter().filter_map(|(target, what)| Some((target?, what)));

@@ -28,23 +28,50 @@ pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
         if !(verbose && report.files.len() == 1) {
             reasons(report).iter().for_each(ui::say);
         }
+        if let Some(text) = left_out(report, verbose) {
+            ui::say(text);
+        }
     }
     tell_failed(report, verbose);
     if !quiet && let Some(text) = rejects(report, verbose) {
         ui::say(text);
     }
     if !verbose {
-        warnings(report, quiet).iter().for_each(|problem| ui::warning(told(problem)));
+        tell_notes(report, quiet);
     }
 }
 
-/// One line for all files. The rows of failed files are not counted, since nothing of them is out.
+/// Says what went wrong, and what to know, of a dry run.
+pub(crate) fn tell_wrong(report: &Report, quiet: bool, verbose: bool) {
+    if !quiet && let Some(text) = left_out(report, verbose) {
+        ui::say(text);
+    }
+    tell_failed(report, verbose);
+    tell_notes(report, quiet);
+}
+
+/// Files of rejects that are no inputs.
+fn left_out(report: &Report, all: bool) -> Option<String> {
+    let first = report.left_out.first()?;
+    if all {
+        let line = |name: &String| format!("left out: {}", shown::line(name));
+        return Some(report.left_out.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
+    let count = counted(report.left_out.len() as u64, "file");
+    let such = if report.left_out.len() == 1 { "" } else { "such as " };
+    Some(format!("left out: {count} of rejects, {such}{}", shown::line(first)))
+}
+
+fn tell_notes(report: &Report, quiet: bool) {
+    warnings(report, quiet).iter().for_each(|problem| ui::warning(told(problem)));
+}
+
+/// One line for all files.
 fn total(report: &Report) -> String {
-    let done = || report.files.iter().filter(|file| file.error.is_none());
-    let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
+    let failed = report.files.iter().filter(|file| file.error.is_some()).count();
     let files = counted(report.files.len() as u64, "file");
     let withheld = report.files.iter().filter(|file| file.withheld).count();
-    let failed = report.files.len() - done().count() - withheld;
+    let failed = failed - withheld;
     let mut remarks = match (failed, withheld) {
         (0, _) => String::new(),
         (_, 0) => format!(" ({} failed)", grouped(failed as u64)),
@@ -57,21 +84,27 @@ fn total(report: &Report) -> String {
     if !report.resumed.is_empty() {
         remarks += &format!(" ({} done before)", grouped(report.resumed.len() as u64));
     }
+    format!("{files}{remarks}, {}, {:.1} s", counts(report), report.seconds)
+}
+
+/// The rows by their fate. Those of failed files are not counted, since nothing of them is out.
+pub(crate) fn counts(report: &Report) -> String {
+    let done = || report.files.iter().filter(|file| file.error.is_none());
+    let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
     format!(
-        "{files}{remarks}, {} in, {} out, {} rejected, {} set aside, {:.1} s",
+        "{} in, {} out, {} rejected, {} set aside",
         counted(sum(|file| file.rows_in), "row"),
         grouped(sum(|file| file.rows_out)),
         grouped(sum(FileReport::rows_rejected)),
         grouped(sum(
             |file| file.set_aside.iter().map(|rows| rows.rows).sum::<u64>() - file.rows_rejected()
         )),
-        report.seconds
     )
 }
 
 /// Why rows are missing and cells count as empty: step, reason, how often, in how many files; the most
 /// frequent first.
-fn reasons(report: &Report) -> Vec<String> {
+pub(crate) fn reasons(report: &Report) -> Vec<String> {
     let mut counts: HashMap<(usize, &str, String, &str), (u64, u64)> = HashMap::new();
     for file in report.files.iter().filter(|file| file.error.is_none()) {
         let aside = file.set_aside.iter().map(|aside| {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use manyhands::clean::MOST_WORKERS;
 use manyhands::clean::recipe::{Character, Columns};
 
 /// A list, read as one CSV record: `a,"b, c"` is `a` and `b, c`.
@@ -110,8 +111,16 @@ pub(crate) fn character(text: &str) -> Result<u8, String> {
 
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("it is a number of processes, at least 1".to_owned()),
-        Ok(workers) => Ok(workers),
+        Ok(workers @ 1..=MOST_WORKERS) => Ok(workers),
+        _ => Err(format!("it is a number of processes, from 1 to {MOST_WORKERS}")),
+    }
+}
+
+/// A number of things that is not 0.
+pub(crate) fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a number, at least 1".to_owned()),
+        Ok(number) => Ok(number),
     }
 }
 

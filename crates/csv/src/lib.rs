@@ -63,6 +63,6 @@ pub use head::{Head, HeadFound, find_head, uncommented};
 pub use plan::{Plan, PlanError, Prepared};
 pub use problem::{Hint, Problem, Setting, SettingValue};
 pub use recipe::Recipe;
-pub use record::rows_of;
+pub use record::{end_of, rows_of};
 pub use rows::{Out, Rows, Text};
 pub use whole::clean_whole;

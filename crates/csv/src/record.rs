@@ -164,6 +164,25 @@ pub(crate) fn skip_comments(dialect: &Dialect, bytes: &[u8], mut start: usize) -
     start
 }
 
+/// How many records some bytes begin with, up to `count` of them, and where the last of them ends;
+/// `at_end` says that the bytes do not go on.
+pub fn end_of(dialect: &Dialect, bytes: &[u8], count: usize, at_end: bool) -> (usize, usize) {
+    let ends = ends_of(dialect, bytes, at_end);
+    let records = Records::new(dialect, bytes, 0, &ends);
+    let records = records.filter(|record| !record.is_blank()).take(count);
+    records.fold((0, 0), |(found, _), record| (found + 1, after_line_end(bytes, record.end())))
+}
+
+fn ends_of(dialect: &Dialect, bytes: &[u8], at_end: bool) -> Ends {
+    let mut ends = Ends::default();
+    let state = Scanner::best(dialect).scan(dialect, State::RecordStart, bytes, 0, &mut ends);
+    if at_end && !matches!(state, State::RecordStart | State::AfterCr | State::Comment) {
+        ends.fields.push(bytes.len() as u32);
+        ends.rows.push(ends.fields.len() as u32 - 1);
+    }
+    ends
+}
+
 /// The first records of some bytes, cell by cell and as text, and where the last of them ends;
 /// `at_end` says that the bytes do not go on.
 pub fn rows_of(
@@ -172,12 +191,7 @@ pub fn rows_of(
     count: usize,
     at_end: bool,
 ) -> (Vec<Vec<String>>, usize) {
-    let mut ends = Ends::default();
-    let state = Scanner::Scalar.scan(dialect, State::RecordStart, bytes, 0, &mut ends);
-    if at_end && !matches!(state, State::RecordStart | State::AfterCr | State::Comment) {
-        ends.fields.push(bytes.len() as u32);
-        ends.rows.push(ends.fields.len() as u32 - 1);
-    }
+    let ends = ends_of(dialect, bytes, at_end);
     let records = Records::new(dialect, bytes, 0, &ends);
     let records = records.filter(|record| !record.is_blank()).take(count);
     let mut end = 0;

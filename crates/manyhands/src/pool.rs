@@ -40,6 +40,13 @@ impl PoolBuilder {
         self
     }
 
+    /// Whether a worker is started only when there is a task that no idle worker could take.
+    /// Default: false, all are started at once.
+    pub fn on_demand(mut self, on_demand: bool) -> Self {
+        self.options.on_demand = on_demand;
+        self
+    }
+
     /// How long a task may run before its worker is killed and it fails with `TimedOut`. Default:
     /// for ever.
     pub fn deadline(mut self, deadline: Duration) -> Self {

@@ -59,7 +59,7 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
 
 /// The numbers of workers: each up to eight, then doubled, and the most.
 fn tried(most: usize) -> Vec<usize> {
-    let doubled = std::iter::successors(Some(16), |number| Some(number * 2));
+    let doubled = std::iter::successors(Some(16_usize), |number| number.checked_mul(2));
     let mut numbers: Vec<usize> = (1..=8).chain(doubled.take_while(|&n| n < most)).collect();
     numbers.retain(|&number| number < most);
     numbers.push(most);
@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(tried(3), [1, 2, 3]);
         assert_eq!(tried(8), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(tried(40), [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 40]);
+        assert!(tried(usize::MAX).len() < 100);
     }
 
     #[test]

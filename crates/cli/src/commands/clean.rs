@@ -1,4 +1,4 @@
-//! `manyhands clean`: does the job, or says what it would do.
+//! `manyhands clean`: does the job.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
@@ -9,34 +9,32 @@ use std::path::Path;
 
 use manyhands::clean::recipe::{Step, Type};
 use manyhands::clean::{
-    CleanError, FileReport, Hint, Preview, Problem, Progress, directory_of, place_of, shown,
+    CleanError, FileReport, Hint, Problem, Progress, Report, directory_of, place_of, shown,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Engine;
 use crate::args::CleanArguments;
+use crate::commands::dry_run::dry_run;
 use crate::hints::flag;
 use crate::interrupt::Interrupt;
 use crate::meaning::{Job, is_same_file, understand};
 use crate::progress::Bar;
 use crate::summary;
-use crate::table::table;
 use crate::ui::{self, counted};
 use crate::values::Target;
 
-/// How many records a dry run shows.
-const ROWS: usize = 5;
-/// How many inputs it names.
-const FILES: usize = 10;
-
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
     let mut job = understand(typed)?;
-    if job.dry_run {
-        return preview(&job);
+    if job.dry_run && !job.infer {
+        return dry_run(&job, BTreeMap::new());
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}").into()))?;
     let types = if job.infer { infer(&mut job, &interrupt)? } else { BTreeMap::new() };
+    if job.dry_run {
+        return dry_run(&job, types);
+    }
     run(&job, engine, &interrupt, types)
 }
 
@@ -117,14 +115,19 @@ fn run(
         let json = format!("{:#}\n", report.to_json(flag));
         write(target, &json, job.force, &report.files)?;
     }
+    Ok(i32::from(failed || breaks_strict(job, &report)))
+}
+
+/// Whether records were rejected where none may be; tells of it.
+pub(super) fn breaks_strict(job: &Job, report: &Report) -> bool {
     let rejected: u64 = report.files.iter().map(FileReport::rows_rejected).sum();
-    if job.strict && rejected > 0 {
-        let verb = if rejected == 1 { "was" } else { "were" };
-        let records = counted(rejected, "record");
-        ui::error(format_args!("{records} {verb} rejected, and --strict allows none"));
-        return Ok(1);
+    if !job.strict || rejected == 0 {
+        return false;
     }
-    Ok(i32::from(failed))
+    let verb = if rejected == 1 { "was" } else { "were" };
+    let records = counted(rejected, "record");
+    ui::error(format_args!("{records} {verb} rejected, and --strict allows none"));
+    true
 }
 
 /// Whether standard output is a pipe that nobody reads any more.
@@ -137,7 +140,12 @@ fn is_stdout_closed() -> bool {
 }
 
 /// Writes a text that appears under its name only when it is complete.
-fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Result<(), CleanError> {
+pub(super) fn write(
+    target: &Target,
+    text: &str,
+    force: bool,
+    files: &[FileReport],
+) -> Result<(), CleanError> {
     let path = match target {
         Target::Stdout => return ui::print(text),
         Target::File(path) => path,
@@ -172,78 +180,9 @@ fn write_whole(path: &Path, text: &str, force: bool) -> io::Result<()> {
     })
 }
 
-fn preview(job: &Job) -> Result<i32, CleanError> {
-    let preview = job.clean.preview(ROWS)?;
-    if let Some(target) = &job.save_recipe {
-        write(target, &job.recipe.to_toml(), job.force, &[])?;
-    }
-    ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
-    Ok(0)
-}
-
-/// What a dry run prints.
-fn described(preview: &Preview, has_output: bool, width: usize) -> String {
-    let mut text = String::new();
-    let passes = preview.passes.len();
-    // The last pass has all steps; those before it say what they gather.
-    let steps = preview.passes.last().map_or(0, Vec::len);
-    text += &format!("plan: {}", counted(steps as u64, "step"));
-    text += &if passes > 1 { format!(" in {passes} passes\n") } else { "\n".to_owned() };
-    for (number, steps) in preview.passes.iter().enumerate() {
-        let indent = if passes > 1 { "    " } else { "  " };
-        if passes > 1 {
-            text += &format!("  pass {}\n", number + 1);
-        }
-        steps.iter().for_each(|step| text += &format!("{indent}{}\n", shown::line(step)));
-    }
-    text += &format!("files: {}\n", preview.files.len());
-    for (input, output) in preview.files.iter().take(FILES) {
-        let (input, output) = (shown::line(input), shown::line(output));
-        text +=
-            &if has_output { format!("  {input} -> {output}\n") } else { format!("  {input}\n") };
-    }
-    if preview.files.len() > FILES {
-        text += &format!("  (and {} more)\n", preview.files.len() - FILES);
-    }
-    text += "before:\n";
-    text += &table(&preview.before, 2, width);
-    text += if passes > 1 { "after, with aggregates over these rows only:\n" } else { "after:\n" };
-    text += &table(&preview.after, 2, width);
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn rows(rows: &[[&str; 2]]) -> Vec<Vec<String>> {
-        rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect()
-    }
-
-    #[test]
-    fn a_dry_run_shows_plan_files_and_rows() {
-        let mut preview = Preview::default();
-        preview.files = vec![("a.csv".to_owned(), "out/cleaned_a.csv".to_owned())];
-        preview.passes = vec![vec!["trim all".to_owned()]];
-        preview.before = rows(&[["id", "city"], ["1", " Ulm "]]);
-        preview.after = rows(&[["id", "city"], ["1", "Ulm"]]);
-        assert_eq!(
-            described(&preview, true, 80),
-            "plan: 1 step\n  trim all\nfiles: 1\n  a.csv -> out/cleaned_a.csv\nbefore:\n  id  city\n  \
-             1    Ulm\nafter:\n  id  city\n  1   Ulm\n"
-        );
-        preview
-            .passes
-            .push(vec!["trim all".to_owned(), "derive share = value / max(value)".to_owned()]);
-        let text = described(&preview, false, 80);
-        assert!(
-            text.starts_with(
-                "plan: 2 steps in 2 passes\n  pass 1\n    trim all\n  pass 2\n    trim"
-            )
-        );
-        assert!(text.contains("\n  a.csv\n"));
-        assert!(text.contains("aggregates over these rows only"));
-    }
 
     #[test]
     fn what_is_there_is_replaced_by_force_only() {

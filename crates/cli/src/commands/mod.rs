@@ -2,4 +2,5 @@
 
 pub(crate) mod bench;
 pub(crate) mod clean;
+mod dry_run;
 pub(crate) mod functions;

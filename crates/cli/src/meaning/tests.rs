@@ -173,6 +173,7 @@ fn reports_and_recipes_never_get_in_the_way_of_data() {
         (&["a", "-o-", "--report=-"][..], "hint: give it a file"),
         (&["a", "-o-", "--save-recipe=-"], "hint: give it a file"),
         (&["a", "--dry-run", "--save-recipe=-"], "hint: give it a file"),
+        (&["a", "--dry-run", "--report=-"], "hint: give it a file"),
         (&["a", "-o", "@/out.csv", "--report=-", "--save-recipe=-"], "cannot both"),
         (&["a", "-o", "@/out.csv", "--report=@/r", "--save-recipe=@/dir/../r"], "cannot both"),
         (&["@/a.csv", "-o-", "--report=@/dir/../a.csv", "--force"], "it is an input or the output"),
@@ -188,7 +189,6 @@ fn reports_and_recipes_never_get_in_the_way_of_data() {
         &["a", "-o", "@/out.csv", "--report=-"][..],
         &["a", "-o", "@/out.csv", "--report=@/r", "--save-recipe=-"],
         &["a", "-o-", "--report=@/a.csv", "--force"],
-        &["a", "--dry-run", "--report=-"],
         &["a", "-o", "/dev/null", "--report=/dev/null"],
     ] {
         assert!(understood(&at(&place, arguments)).is_ok(), "{arguments:?}");

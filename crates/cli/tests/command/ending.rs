@@ -127,11 +127,25 @@ fn signal(child: &Child, signal: Signal) {
     let _ = kill_process(Pid::from_child(child), signal);
 }
 
+/// Whether a process has a handler for a signal.
+fn handles(child: &Child, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & 1 << (signal.as_raw() - 1) != 0)
+}
+
 /// Sends a signal once a command works, and sees how it and its workers end.
 #[track_caller]
 fn interrupted(child: Child, with: Signal) -> Outcome {
-    // Workers come after the handlers of signals.
     assert!(eventually(|| !children(&child).is_empty()));
+    interrupted_idle(child, with)
+}
+
+/// The same for a command that may have nothing to do yet, and so no workers.
+#[track_caller]
+fn interrupted_idle(child: Child, with: Signal) -> Outcome {
+    assert!(eventually(|| handles(&child, with)));
     let workers = children(&child);
     signal(&child, with);
     let outcome = finish(child);
@@ -155,7 +169,7 @@ fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
             stdin.write_all(begun.as_bytes()).unwrap();
             // It has read all there is.
             assert!(eventually(|| rustix::io::ioctl_fionread(&stdin).unwrap() == 0));
-            interrupted(child, with).status(130).prints("").says("error: interrupted");
+            interrupted_idle(child, with).status(130).prints("").says("error: interrupted");
             assert_eq!(dir.names(), [] as [&str; 0]);
             dir.assert_no_temporary_file();
             drop(stdin);
@@ -182,7 +196,7 @@ fn directories_that_it_made_for_nothing_go_with_it() {
     let mut child = dir.command(["clean", "-", "-o", "out/deep/", "--rejects", "bad"]).start();
     let stdin = child.stdin.take().unwrap();
     assert!(eventually(|| is_there("out/deep") && is_there("bad")));
-    interrupted(child, Signal::INT).status(130);
+    interrupted_idle(child, Signal::INT).status(130);
     drop(stdin);
     assert!(!is_there("out") && !is_there("bad"));
     dir.clean("none.csv -o out/deep/ --rejects bad").status(1);

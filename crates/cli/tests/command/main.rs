@@ -12,6 +12,8 @@ mod compressed;
 mod concat;
 /// What README and the guide show, run as it stands.
 mod documents;
+/// Dry runs: what fails in the run fails there.
+mod dry_run;
 /// Interruptions, closed pipes, full disks, missing files.
 mod ending;
 /// `manyhands functions`.
@@ -22,6 +24,8 @@ mod output;
 mod reading;
 /// Recipes: files, saved ones, parameters.
 mod recipe;
+/// Where rejected records go, and what is said of them.
+mod rejects;
 /// Runs that were cut off, and are run again.
 mod resume;
 /// Workers, memory, temporary files.

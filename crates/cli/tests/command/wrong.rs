@@ -58,7 +58,7 @@ fn values() {
         ("--max-record", "0", "at least 1 byte"),
         ("--max-record", "2G", "1 GiB"),
         ("--max-rejects", "some", "10%"),
-        ("--workers", "0", "at least 1"),
+        ("--workers", "0", "from 1 to 4096"),
         ("--memory", "lots", "64M"),
         ("--temp-dir", "missing", "missing"),
         ("--recipe", "none.toml", "none.toml: No such file"),

@@ -56,6 +56,7 @@ fn dialect(folder: &Path) -> Dialect {
         has_header: keys.header,
         out_delimiter: keys.out_delimiter.map(byte),
         max_record: keys.max_record,
+        ..Dialect::default()
     }
 }
 

@@ -88,7 +88,8 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// If processes cannot be started.
     pub(super) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
-        let pool = Pool::builder().workers(workers).build();
+        // So there are never more of them than pieces of work.
+        let pool = Pool::builder().workers(workers).on_demand(true).build();
         let pool = pool
             .map_err(|error| CleanError::Failed(format!("cannot start workers: {error}").into()))?;
         let completed = AsCompleted::default();

@@ -123,12 +123,55 @@ pub(super) fn stands_for_several(input: &OsStr) -> bool {
     path.is_dir() || (is_pattern(input) && !path.exists())
 }
 
+/// Whether a file has the name of rejects, which no directory or pattern brings as an input.
+fn is_rejects(path: &Path) -> bool {
+    path.as_os_str().as_bytes().ends_with(b".rejects.csv")
+}
+
+/// The files of rejects that [`find`] has left out.
+pub(super) fn left_out(arguments: &[OsString]) -> Vec<String> {
+    let mut left_out: Vec<String> = Vec::new();
+    for argument in arguments.iter().filter(|argument| stands_for_several(argument)) {
+        let path = Path::new(argument);
+        let found = if path.is_dir() { all_in(path) } else { all_matching(argument) };
+        let rejects = found.into_iter().flatten().filter(|path| is_rejects(path));
+        left_out.extend(rejects.map(|path| path.display().to_string()));
+    }
+    left_out.sort();
+    left_out
+}
+
+/// All but the files of rejects.
+///
+/// # Errors
+/// If nothing is left.
+fn without_rejects(files: Vec<PathBuf>, nothing: String) -> Result<Vec<PathBuf>, CleanError> {
+    let (rejects, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| is_rejects(path));
+    match (&files[..], &rejects[..]) {
+        ([], []) => Err(CleanError::NotFound(nothing.into())),
+        ([], [first, ..]) => {
+            let problem = Problem::new(format!("{nothing}, but for files of rejects"));
+            let hint = Hint::words(format!("name those to clean them, as {}", first.display()));
+            Err(CleanError::NotFound(problem.hint(hint)))
+        }
+        _ => Ok(files),
+    }
+}
+
 fn has_suffix(path: &Path) -> bool {
     let suffix = Path::new(plain_name(path)).extension().map(OsStr::to_ascii_lowercase);
     suffix.is_some_and(|suffix| suffix == "csv" || suffix == "tsv" || suffix == "tab")
 }
 
 fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
+    let nothing = format!(
+        "{}: no .csv, .tsv or .tab file in it, nor one with .gz or .zst behind that",
+        directory.display()
+    );
+    without_rejects(all_in(directory)?, nothing)
+}
+
+fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
     let wrong = |error| usage(format!("{}: {error}", directory.display()));
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(wrong)? {
@@ -137,18 +180,16 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
             files.push(path);
         }
     }
-    if files.is_empty() {
-        let message = format!(
-            "{}: no .csv, .tsv or .tab file in it, nor one with .gz or .zst behind that",
-            directory.display()
-        );
-        return Err(CleanError::NotFound(message.into()));
-    }
     files.sort();
     Ok(files)
 }
 
 fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
+    let nothing = format!("{}: no file matches", pattern.display());
+    without_rejects(all_matching(pattern)?, nothing)
+}
+
+fn all_matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     let text = pattern.to_str().ok_or_else(|| usage("a pattern must be UTF-8"))?;
     let paths = glob::glob(text).map_err(|error| usage(format!("{text}: {error}")))?;
     let mut files = Vec::new();
@@ -157,9 +198,6 @@ fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
         if path.is_file() {
             files.push(path);
         }
-    }
-    if files.is_empty() {
-        return Err(CleanError::NotFound(format!("{text}: no file matches").into()));
     }
     files.sort();
     Ok(files)

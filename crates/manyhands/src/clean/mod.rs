@@ -42,6 +42,9 @@ pub const DEFAULT_NAME: &str = "cleaned_{name}";
 /// The same for Parquet.
 pub const PARQUET_NAME: &str = "cleaned_{stem}.parquet";
 
+/// The most worker processes that a job can have.
+pub const MOST_WORKERS: usize = 4096;
+
 /// A cleaning job: inputs, recipe, output.
 #[derive(Debug, Clone)]
 pub struct Clean {
@@ -120,7 +123,8 @@ pub struct Options {
     /// Whether inputs that an earlier run has done are left out, for outputs in a directory and
     /// in tables. Default: false.
     pub resume: bool,
-    /// How many worker processes. Default: the cores this process may use.
+    /// How many worker processes, at most [`MOST_WORKERS`]; no more are started than there are pieces of
+    /// work. Default: the cores this process may use.
     pub workers: usize,
     /// How many bytes aggregates and keys may take before they go to files or another pass.
     /// Default: 64 MiB.
@@ -180,6 +184,10 @@ pub struct Progress {
 pub struct Report {
     /// One for each input, in their order.
     pub files: Vec<FileReport>,
+    /// Files of rejects (`*.rejects.csv`) in directories and of patterns among the inputs: they are inputs
+    /// only if they are named themselves.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// Which of them an earlier run had done, by their places.
     pub resumed: Vec<usize>,
     /// The types that were proposed for columns without and put into the recipe, by the columns'
@@ -214,6 +222,13 @@ impl Report {
 pub struct Preview {
     /// Each input and its output.
     pub files: Vec<(String, String)>,
+    /// How many records of each input were looked at, at most.
+    pub look: usize,
+    /// What became of those records, and which inputs would fail.
+    pub report: Report,
+    /// The first records that would be rejected, as a file of rejects has them, under its header; none if
+    /// there are none.
+    pub rejects: Vec<Vec<String>>,
     /// The passes of the first file's plan, each a list of its steps in words.
     pub passes: Vec<Vec<String>>,
     /// The first file's header and first records as they are, cell by cell.
@@ -268,7 +283,8 @@ impl std::error::Error for CleanError {}
 
 impl Clean {
     /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
-    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input.
+    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input. Files of rejects
+    /// (`*.rejects.csv`) are taken only if they are named.
     pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
         let inputs = inputs.into_iter().map(Into::into).collect();
         Clean { inputs, output, recipe: Recipe::default(), options: Options::default() }
@@ -384,12 +400,13 @@ impl Clean {
         prepare(&self.recipe, now)
     }
 
-    /// Says what the job would do, with the first `rows` records of the first file.
+    /// Says what the job would do, by the first `look` records of each input; the first `show` of the
+    /// first input are shown. Inputs that would fail do so in the preview's report.
     ///
     /// # Errors
     /// See [`CleanError`].
-    pub fn preview(&self, rows: usize) -> Result<Preview, CleanError> {
-        preview::preview(&self.resolved(), rows)
+    pub fn preview(&self, look: usize, show: usize) -> Result<Preview, CleanError> {
+        preview::preview(&self.resolved(), look, show)
     }
 }
 

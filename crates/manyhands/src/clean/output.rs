@@ -77,6 +77,15 @@ enum To {
     Types(Vec<Column>, BTreeMap<String, Possible>),
 }
 
+/// # Errors
+/// If a file's columns are not those of the first in the same output; an empty file has none.
+pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
+    if first == names || names.is_empty() {
+        return Ok(());
+    }
+    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
+}
+
 /// Why something could not be written.
 #[derive(Debug)]
 pub(super) enum WriteError {
@@ -277,12 +286,7 @@ impl Sink {
             self.contents.header = (!names.is_empty()).then_some(Header { names, style });
             return Ok(true);
         };
-        if !names.is_empty() && names != first.names {
-            let first = &first.names;
-            return Err(WriteError::of(format!(
-                "its columns are {names:?}, but those of the first file are {first:?}"
-            )));
-        }
+        check_names(&first.names, &names).map_err(WriteError::of)?;
         if !names.is_empty() && style != first.style {
             return Err(WriteError::of("its rows are not written as those of the first file"));
         }

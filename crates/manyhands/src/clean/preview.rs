@@ -1,66 +1,238 @@
-//! What a job would do: its outputs, the passes of its first file, and some rows before and after.
+//! What a job would do, by the first records of each input: its outputs, the fate of those rows with the
+//! reasons, the passes, and some rows before and after.
+//!
+//! Nothing is written. Each input is opened and read as the job reads it, its header is checked against
+//! the recipe, and the records that were read go through all steps. So what fails here fails in the
+//! job, but for aggregates, which are over the records that were looked at.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use manyhands_csv::{HeadFound, Out, Plan, clean_whole, find_head, rows_of};
+use manyhands_csv::report::FileReport;
+use manyhands_csv::{
+    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, clean_whole, end_of, find_head,
+    rows_of, uncommented,
+};
 
-use super::inputs::{self, Input};
-use super::read::{Reading, decode};
-use super::unpack::Unpacker;
-use super::{Clean, CleanError, Preview, Problem};
+use super::inputs::{self, Input, Route};
+use super::output::check_names;
+use super::read::{Reading, Stream};
+use super::work::{check_rejects, finish_report, header_too_long, unterminated_header};
+use super::{Clean, CleanError, Output, Preview, Problem};
 
-/// How much of the first file is looked at.
-const LOOK: u64 = 1 << 20;
+/// How many bytes of an input are read at first.
+const FIRST: usize = 64 << 10;
+/// The most that is read of it, if records are long or many are wanted.
+const MOST: usize = 64 << 20;
+/// How many rejected records are shown.
+const REJECTS: usize = 10;
 
-pub(super) fn preview(job: &Clean, rows: usize) -> Result<Preview, CleanError> {
+/// One input, looked at.
+#[derive(Default)]
+struct Looked {
+    report: FileReport,
+    /// The output's columns; none of an empty or a failed input.
+    columns: Vec<String>,
+    /// The first rejected records, as a file of rejects has them.
+    rejects: Vec<Vec<String>>,
+    passes: Vec<Vec<String>>,
+    before: Vec<Vec<String>>,
+    after: Vec<Vec<String>>,
+}
+
+/// What the look at all inputs has in common.
+struct Look<'a> {
+    job: &'a Clean,
+    reading: Reading,
+    prepared: Prepared,
+    /// How many records of each input are looked at.
+    look: usize,
+}
+
+pub(super) fn preview(job: &Clean, look: usize, show: usize) -> Result<Preview, CleanError> {
+    let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
     let prepared = job.prepare(super::now())?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
-    let mut preview = Preview {
-        files: routes.iter().map(|route| (route.input.name(), route.target_name())).collect(),
-        ..Preview::default()
-    };
-    let input = &routes[0].input;
-    let name = input.name();
-    let wrong =
-        |error: io::Error| CleanError::Failed(format!("{name}: cannot read it: {error}").into());
-    let mut raw = Vec::new();
-    match input {
-        Input::Stdin => io::stdin().lock().take(LOOK).read_to_end(&mut raw).map_err(wrong)?,
-        Input::File(path) => {
-            File::open(path).map_err(wrong)?.take(LOOK).read_to_end(&mut raw).map_err(wrong)?
-        }
-    };
-    let mut cut = raw.len() as u64 == LOOK;
-    if let Some(mut unpacker) = Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(wrong)? {
-        raw = unpacker.unpack_up_to(&raw, LOOK as usize).map_err(wrong)?;
-        cut |= raw.len() as u64 > LOOK;
+    let look = Look { job, reading, prepared, look: look.max(show) };
+    let mut looked = look.all(&routes, show);
+    if matches!(job.output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout) {
+        compare(&mut looked);
     }
-    let mut bytes = match reading.encoding(&raw) {
-        Some(encoding) => decode(encoding, &raw).0,
-        None => raw,
-    };
-    let dialect = reading.dialect(&name, &bytes);
-    let HeadFound::Head(head) = find_head(&dialect, &bytes, reading.skip_lines, !cut) else {
-        return Ok(preview);
-    };
-    let failed = |problem: Problem| CleanError::Failed(problem.at(&name));
-    let header = bytes[head.header.clone()].to_vec();
-    let plan = Plan::new(&prepared, &dialect, &header).map_err(|error| failed(error.into()))?;
-    preview.passes = plan.explain();
-    let (before, end) = rows_of(&dialect, &bytes[head.data..], rows, !cut);
-    bytes.truncate(head.data + end);
-    preview.before = before;
-    if dialect.has_header {
-        preview.before.insert(0, rows_of(&dialect, &header, 1, true).0.pop().unwrap_or_default());
-        preview.after.push(plan.output_names().to_vec());
+    let mut preview = Preview { look: look.look, ..Preview::default() };
+    preview.files = routes.iter().map(|route| (route.input.name(), route.target_name())).collect();
+    if let Some(first) = looked.first_mut() {
+        preview.passes = std::mem::take(&mut first.passes);
+        preview.before = std::mem::take(&mut first.before);
+        preview.after = std::mem::take(&mut first.after);
     }
-    let mut out = Vec::new();
-    clean_whole(&plan, &bytes, &head, job.options.memory, (0, 0), None, Out::Csv(&mut out))
-        .map_err(failed)?;
-    let mut written = dialect.clone();
-    written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
-    preview.after.extend(rows_of(&written, &out, rows, true).0);
+    for input in looked {
+        let room = REJECTS - preview.rejects.len();
+        preview.rejects.extend(input.rejects.into_iter().take(room));
+        preview.report.files.push(input.report);
+    }
+    if !preview.rejects.is_empty() {
+        let header = rows_of(&Dialect::default(), REJECTS_HEADER, 1, true).0;
+        preview.rejects.splice(0..0, header);
+    }
+    preview.report.left_out = inputs::left_out(&job.inputs);
+    preview.report.seconds = began.elapsed().as_secs_f64();
     Ok(preview)
+}
+
+/// One output for all has the columns of the first input that has some.
+fn compare(looked: &mut [Looked]) {
+    let mut with_columns = looked.iter_mut().filter(|input| !input.columns.is_empty());
+    let Some(first) = with_columns.next() else { return };
+    for input in with_columns {
+        if let Err(error) = check_names(&first.columns, &input.columns) {
+            input.report.fail(error.into());
+        }
+    }
+}
+
+impl Look<'_> {
+    /// Looks at all inputs, several at a time; `show` records of the first are shown.
+    fn all(&self, routes: &[Route], show: usize) -> Vec<Looked> {
+        let next = AtomicUsize::new(0);
+        let looked = Mutex::new(Vec::with_capacity(routes.len()));
+        let work = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(route) = routes.get(number) else { return };
+                let input = self.one(route, if number == 0 { show } else { 0 });
+                looked.lock().expect("no look panics").push((number, input));
+            }
+        };
+        let threads = self.job.options.workers.clamp(1, routes.len().max(1)).min(64);
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| {
+                scope.spawn(work);
+            });
+            work();
+        });
+        let mut looked = looked.into_inner().expect("no look panics");
+        looked.sort_by_key(|(number, _)| *number);
+        looked.into_iter().map(|(_, input)| input).collect()
+    }
+
+    fn one(&self, route: &Route, show: usize) -> Looked {
+        let mut looked = Looked::default();
+        looked.report.input = route.input.name();
+        looked.report.output = route.target_name();
+        if let Err(problem) = self.look(route, show, &mut looked) {
+            looked.report.fail(problem);
+            looked.report.rows_out = 0;
+            looked.columns.clear();
+        }
+        looked
+    }
+
+    fn look(&self, route: &Route, show: usize, looked: &mut Looked) -> Result<(), Problem> {
+        let name = route.input.name();
+        let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
+        let mut stream = Stream::new(open(&route.input)?, &name);
+        let (mut bytes, mut wanted) = (Vec::new(), FIRST);
+        let (dialect, head, end) = loop {
+            while !stream.at_end && bytes.len() < wanted {
+                if stream.is_ready(i64::from(u16::MAX)) {
+                    stream.read(&self.reading, &mut bytes).map_err(cannot)?;
+                }
+            }
+            let dialect = self.reading.dialect(&name, &bytes[..bytes.len().min(FIRST)]);
+            match find_head(&dialect, &bytes, self.reading.skip_lines, stream.at_end) {
+                HeadFound::Head(head) => {
+                    let data = &bytes[head.data..];
+                    let (records, end) = end_of(&dialect, data, self.look, stream.at_end);
+                    if records >= self.look || stream.at_end || bytes.len() >= MOST {
+                        // A record that has no end by then is longer than it may be.
+                        let end = if records == 0 { bytes.len() } else { head.data + end };
+                        break (dialect, head, end);
+                    }
+                }
+                HeadFound::Nothing => {
+                    looked.report.notes.push("the file is empty".to_owned().into());
+                    return Ok(());
+                }
+                HeadFound::Unterminated => return Err(unterminated_header()),
+                HeadFound::TooLong(lines) => {
+                    return Err(header_too_long(lines, dialect.max_record));
+                }
+                HeadFound::More if uncommented(&dialect, &bytes) > dialect.max_record => {
+                    let read = bytes.len();
+                    return Err(format!("there is no header in its first {read} bytes").into());
+                }
+                HeadFound::More => {}
+            }
+            wanted = 2 * bytes.len().max(FIRST);
+        };
+        bytes.truncate(end);
+        let header = &bytes[head.header.clone()];
+        let plan = route.format.fit(Plan::new(&self.prepared, &dialect, header)?);
+        looked.columns = plan.output_names().to_vec();
+        looked.passes = plan.explain();
+        looked.report.notes.extend_from_slice(plan.notes());
+        looked.report.bytes_in = bytes.len() as u64;
+        if show > 0 {
+            self.show(&plan, &dialect, &bytes, &head, show, looked)?;
+        }
+        let (mut out, memory) = (Vec::new(), self.job.options.memory);
+        let out = Out::Csv(&mut out);
+        let (course, rejects) = clean_whole(&plan, &bytes, &head, memory, (0, 0), None, out)?;
+        finish_report(&course, &plan, head.blank_lines, &mut looked.report)?;
+        let mut text = Vec::new();
+        for some in rejects.iter().take(REJECTS) {
+            some.write(&plan, &name, &mut text);
+        }
+        looked.rejects = rows_of(&Dialect::default(), &text, REJECTS, true).0;
+        check_rejects(self.job.options.max_rejects, &looked.report)
+    }
+
+    /// The first records before and after, apart from those that are looked at besides.
+    fn show(
+        &self,
+        plan: &Plan,
+        dialect: &Dialect,
+        bytes: &[u8],
+        head: &Head,
+        show: usize,
+        looked: &mut Looked,
+    ) -> Result<(), Problem> {
+        let (before, end) = rows_of(dialect, &bytes[head.data..], show, true);
+        looked.before = before;
+        if dialect.has_header {
+            let header = rows_of(dialect, &bytes[head.header.clone()], 1, true).0.pop();
+            looked.before.insert(0, header.unwrap_or_default());
+            looked.after.push(plan.output_names().to_vec());
+        }
+        let mut out = Vec::new();
+        let memory = self.job.options.memory;
+        let bytes = &bytes[..head.data + end];
+        clean_whole(plan, bytes, head, memory, (0, 0), None, Out::Csv(&mut out))?;
+        let mut written = dialect.clone();
+        written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+        looked.after.extend(rows_of(&written, &out, show, true).0);
+        Ok(())
+    }
+}
+
+fn open(input: &Input) -> Result<File, Problem> {
+    let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
+    let path = match input {
+        Input::Stdin => {
+            return Ok(File::from(io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?));
+        }
+        Input::File(path) => path,
+    };
+    if path.is_dir() {
+        return Err("it is a directory".into());
+    }
+    // A pipe without a writer must not stop everything.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)
 }

@@ -67,7 +67,8 @@ pub(super) fn run(
         made.keep();
     }
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Report { files, resumed, types: BTreeMap::new(), seconds })
+    let left_out = inputs::left_out(&job.inputs);
+    Ok(Report { files, left_out, resumed, types: BTreeMap::new(), seconds })
 }
 
 /// Looks for the types that columns could have.
@@ -112,7 +113,7 @@ fn work_through(
         Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
         _ => None,
     };
-    let workers = job.options.workers.max(1);
+    let workers = job.options.workers.clamp(1, super::MOST_WORKERS);
     let crew = match remote {
         Some(remote) => {
             let factor = routes.first().map_or(1, |route| route.format.chunk_factor());
@@ -821,10 +822,9 @@ impl Runner<'_> {
                 if !chunks.advance(sink, target, &mut self.watch)? {
                     return Ok(());
                 }
-                let rejected = chunks.course.rejected();
-                check_rejects(max_rejects, rejected, chunks.course.rows_in())?;
                 let report = &mut self.reports[number];
                 let input = chunks.finish(report)?;
+                check_rejects(max_rejects, report)?;
                 if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
                     self.watch.progress.bytes_done += report.bytes_in;
                 }

@@ -21,7 +21,7 @@ use super::read::{Reading, decode};
 use super::sinks::{Block, Column, Format, columns, is_in_line};
 use super::sum::Sum;
 use super::unpack::Unpacker;
-use super::{Hint, MaxRejects, Note, Problem};
+use super::{Hint, MaxRejects, Note, Problem, SetAside};
 
 thread_local! {
     /// What is read goes here, again and again: fresh memory is dear.
@@ -311,7 +311,7 @@ fn clean_file(
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
         finish_report(&course, &plan, head.blank_lines, report)?;
-        check_rejects(context.max_rejects, report.rows_rejected(), report.rows_in)?;
+        check_rejects(context.max_rejects, report)?;
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
         known.has_rejects = rejects.iter().any(|some| !some.is_empty());
@@ -378,27 +378,32 @@ pub(super) fn finish_report(
 }
 
 /// # Errors
-/// If more records were rejected than may be.
-pub(super) fn check_rejects(
-    limit: Option<MaxRejects>,
-    rejected: u64,
-    rows: u64,
-) -> Result<(), Problem> {
+/// If more records of a file were rejected than may be: with the most frequent reasons.
+pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> Result<(), Problem> {
+    const REASONS: usize = 3;
+    let (rejected, rows) = (report.rows_rejected(), report.rows_in);
+    let Some(limit) = limit else { return Ok(()) };
     let over = match limit {
-        None => false,
-        Some(MaxRejects::Rows(limit)) => rejected > limit,
-        Some(MaxRejects::Percent(limit)) => rejected as f64 * 100.0 > limit * rows as f64,
+        MaxRejects::Rows(limit) => rejected > limit,
+        MaxRejects::Percent(limit) => rejected as f64 * 100.0 > limit * rows as f64,
     };
     if !over {
         return Ok(());
     }
-    let limit = match limit {
-        Some(MaxRejects::Percent(limit)) => format!("{limit}%"),
-        Some(MaxRejects::Rows(limit)) => limit.to_string(),
-        None => String::new(),
-    };
+    let mut reasons: Vec<&SetAside> =
+        report.set_aside.iter().filter(|some| some.rejected).collect();
+    reasons.sort_by_key(|some| std::cmp::Reverse(some.rows));
+    let named =
+        reasons.iter().take(REASONS).map(|SetAside { step, name, reason, rows, .. }| {
+            let step = if *step == 0 { String::new() } else { format!("step {step} ") };
+            format!("{rows} {reason} ({step}{name})")
+        });
+    let mut why = named.collect::<Vec<_>>().join(", ");
+    if reasons.len() > REASONS {
+        why += ", and others";
+    }
     Err(Problem::new(format!(
-        "{rejected} of {rows} records would be rejected, and at most {limit} may be"
+        "{rejected} of {rows} records would be rejected, and at most {limit} may be: {why}"
     ))
     .hint(Hint::any("max_rejects").and(" sets how many")))
 }

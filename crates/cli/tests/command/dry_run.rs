@@ -1,0 +1,107 @@
+//! Dry runs: what fails in the run fails there, as far as the rows that were looked at tell.
+
+use serde_json::Value;
+
+use crate::kit::Dir;
+
+#[test]
+fn a_dry_run_checks_the_header_of_every_file() {
+    let mut dir = Dir::new();
+    for n in 10..40 {
+        dir = dir.file(&format!("d/{n}.csv"), "a,v\n1,2\n");
+    }
+    let dir = dir.file("d/20.csv", "a,w\n1,2\n").file("d/30.csv", "\"a,v\n1,2\n");
+    let command = "d none.csv -o out/ --filter v>1";
+    let dry = dir.clean(&format!("{command} --dry-run"));
+    let run = dir.clean(command);
+    dry.status(1).says("error: d/20.csv: step 1 (filter): no column `v`");
+    dry.says("error: d/30.csv: the header begins with a quote that is never closed");
+    dry.says("error: none.csv: cannot read it: No such file");
+    let errors = |text: &str| {
+        text.lines()
+            .filter(|line| line.starts_with("error: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(errors(&dry.stderr), errors(&run.status(1).stderr));
+    assert!(dry.stdout.contains("  a  v\n  1  2\n"), "{}", dry.stdout);
+}
+
+#[test]
+fn a_dry_run_shows_rejects_beyond_the_rows_that_it_shows() {
+    let rows: String = (0..20).map(|n| format!("{n},x\n")).collect();
+    let dir = Dir::with(&format!("a,b\n{rows}\"b\tad\",y\n7\n")).file("b.csv", "a,b\n1,2,3\n");
+    let outcome = dir.clean("in.csv b.csv --dry-run --types a=integer");
+    outcome.done().says_nothing();
+    for text in [
+        "23 rows in, 20 out, 3 rejected, 0 set aside\n",
+        "  read: 2 rows ragged, rejected in 2 files\n",
+        "  step 1 types: 1 row not a",
+        "  file    line  step     column  reason",
+        "  in.csv  22    1 types  a       not a",
+        "b\\tad",
+        "  b.csv   2     read             ragged",
+    ] {
+        assert!(outcome.stdout.contains(text), "{text}: {}", outcome.stdout);
+    }
+    dir.clean("in.csv --dry-run --strict").status(1).says("1 record was rejected, and --strict");
+    dir.clean("in.csv --dry-run --max-rejects 1").done();
+    let outcome = dir.clean("in.csv --dry-run --max-rejects 0");
+    outcome
+        .status(1)
+        .says("1 of 22 records would be rejected, and at most 0 may be: 1 ragged (read)");
+    dir.clean("in.csv --dry-run --on-ragged fail").status(1).says("in.csv: line 23: ");
+    assert_eq!(dir.names(), ["b.csv", "in.csv"]);
+}
+
+#[test]
+fn rows_says_how_many_records_are_looked_at_and_shown() {
+    let dir = Dir::with("a\n1\n\n2\n3,3\n4\n5\n6\n7\n");
+    let outcome = dir.clean("in.csv --dry-run --rows 2");
+    assert!(outcome.done().stdout.ends_with(
+        "before:\n  a\n  1\n  2\nafter:\n  a\n  1\n  2\n\
+         looked at, up to 2 of the file: 2 rows in, 2 out, 0 rejected, 0 set aside\n"
+    ));
+    let outcome = dir.clean("in.csv --dry-run --rows 7");
+    assert!(outcome.done().stdout.contains("\n  6\n  7\nafter:"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("7 rows in, 6 out, 1 rejected"), "{}", outcome.stdout);
+    let outcome = dir.clean("in.csv --dry-run");
+    assert!(outcome.done().stdout.contains("\n  5\nafter:"), "{}", outcome.stdout);
+    dir.clean("in.csv -o out.csv --rows 7").status(2);
+    dir.clean("in.csv --dry-run --rows 0").status(2);
+}
+
+#[test]
+fn records_that_are_long_or_far_behind_are_looked_at_too() {
+    let long = "x".repeat(300_000);
+    let dir = Dir::with(&format!("{}a,b\n{long},1\n{long},2\n3\n", "\n".repeat(100_000)));
+    let outcome = dir.clean("in.csv --dry-run --rows 3");
+    assert!(outcome.done().stdout.contains("3 rows in, 2 out, 1 rejected"), "{}", outcome.stdout);
+    let outcome = dir.clean("in.csv --dry-run --max-record 1000");
+    let run = dir.clean("in.csv -o out.csv --max-record 1000");
+    assert_eq!(outcome.status(1).stderr.lines().next(), run.status(1).stderr.lines().nth(1));
+}
+
+#[test]
+fn a_dry_run_of_one_output_compares_the_columns() {
+    let dir = Dir::with("a,b\n1,2\n").file("b.csv", "a,c\n1,2\n").file("c.csv", "");
+    let outcome = dir.clean("in.csv c.csv b.csv -o all.csv --concat --dry-run");
+    outcome.status(1).says("error: b.csv: its columns are ");
+    assert_eq!(outcome.stderr.matches("error: ").count(), 1, "{outcome:?}");
+    dir.clean("in.csv b.csv -o out/ --dry-run").done();
+}
+
+#[test]
+fn a_dry_run_infers_types_and_writes_its_report() {
+    let dir = Dir::with("a,b\n1,x\n2\n");
+    let outcome = dir.clean("in.csv --dry-run --infer --report r.json");
+    outcome.done().says("steps = [{ types = { \"a\" = \"integer\" } }]");
+    assert!(outcome.stdout.starts_with("plan: 1 step\n  types "), "{}", outcome.stdout);
+    let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+    assert_eq!(report["types"]["a"], "integer");
+    assert_eq!(report["dry_run"]["rows"], 1000);
+    assert_eq!(report["files"][0]["rows_in"], 2);
+    assert_eq!(report["files"][0]["set_aside"][0]["reason"], "ragged");
+    dir.clean("in.csv --dry-run --report -").status(2).says("hint: give it a file");
+    assert_eq!(dir.names(), ["in.csv", "r.json"]);
+}
