@@ -268,7 +268,7 @@ impl Sink {
                 *appender = Some(Box::new(made.map_err(WriteError::of)?));
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
-            To::Table(store) => store.begin(columns),
+            To::Table(store) => store.begin(columns)?,
             To::Types(known, _) => *known = columns,
             _ => {}
         }
@@ -411,10 +411,14 @@ impl Sink {
         }
     }
 
-    /// Takes back what the input that was begun has written, if there is one and if that can be.
-    pub(super) fn roll_back(&mut self) -> bool {
+    /// Takes back what the input that was begun has written, if there is one.
+    ///
+    /// # Errors
+    /// If that cannot be: the output is not to be used for another input.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn roll_back(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
         use std::io::Seek;
-        let Some(before) = self.before.take() else { return !self.torn };
+        let Some(before) = self.before.take() else { return Ok(()) };
         let done = match &mut self.to {
             To::Draft(_, file) => {
                 let len = before.written;
@@ -422,16 +426,17 @@ impl Sink {
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => {
-                store.roll_back();
+                store.roll_back(watch)?;
                 true
             }
             To::Types(..) | To::Nothing => true,
             _ => self.contents.written == before.written && !self.torn,
         };
-        if done {
-            (self.contents, self.torn) = (before, false);
+        if !done {
+            return Err(WriteError::of("a part of it is in the output already"));
         }
-        done
+        (self.contents, self.torn) = (before, false);
+        Ok(())
     }
 
     /// Gives the output its name.

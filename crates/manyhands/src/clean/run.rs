@@ -907,11 +907,15 @@ impl Runner<'_> {
         let is_first = self.active(number).is_some_and(|(place, _)| place == 0);
         if is_first
             && let Some(sink) = &mut self.sink
-            && !sink.roll_back()
+            && let Err(error) = sink.roll_back(&mut self.watch)
         {
-            let name = &self.reports[number].input;
-            let mut problem = problem.at(name);
-            problem.message += "; a part of it is in the output already";
+            let mut problem = problem.at(&self.reports[number].input);
+            let why = match error.of_job() {
+                CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
+                error => error.problem(),
+            };
+            problem.message += &format!("; {}", why.message);
+            problem.hint = why.hint.or(problem.hint);
             return Err(CleanError::Failed(problem).into());
         }
         self.end(number, Some(problem))

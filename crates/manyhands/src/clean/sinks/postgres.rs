@@ -8,12 +8,13 @@ use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
 use super::store::{
-    ADD_ENTRY, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
 use super::{Column, check_columns, declarations, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::Watch;
+use crate::clean::{Hint, Problem};
 
 /// What a column is.
 fn declared(kind: Type) -> &'static str {
@@ -86,6 +87,12 @@ fn wrong_stream(error: std::io::Error) -> Wrong {
 }
 
 impl Database for Postgres {
+    fn cancel(&self) -> Cancel {
+        let running = self.client.cancel_token();
+        // A server that cannot be reached rolls back by itself.
+        Box::new(move || drop(running.cancel_query(NoTls)))
+    }
+
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
         let is_there = "SELECT to_regclass('manyhands_files') IS NOT NULL";
         if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
@@ -133,7 +140,16 @@ impl Database for Postgres {
                 Err(Wrong::File(twice(&self.table)))
             }
             Err(error) => Err(wrong(error)),
-            Ok(_) => transaction.commit().map_err(wrong),
+            Ok(_) => transaction.commit().map_err(|error| match wrong(error) {
+                Wrong::Lost(why) => Wrong::Lost(
+                    Problem::new(format!(
+                        "{}; whether its rows are there is not known",
+                        why.message
+                    ))
+                    .hint(Hint::words("run again with ").and_on("resume").and(", which looks")),
+                ),
+                known => known,
+            }),
         }
     }
 }

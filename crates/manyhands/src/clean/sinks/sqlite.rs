@@ -12,7 +12,7 @@ use manyhands_csv::recipe::Type;
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
 use super::store::{
-    ADD_ENTRY, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
 use super::{Column, check_columns, declarations, moment, quoted, twice};
 use crate::clean::manifest::Entry;
@@ -101,7 +101,9 @@ pub(in crate::clean) fn open(
     let (path, table) = (path.to_owned(), table.to_owned());
     let open = move |hurry| {
         let connect = || {
-            let connection = Connection::open(&path)?;
+            // A path is a path: SQLite would take `:memory:` and `file:` for something else.
+            let place = if path.is_relative() { Path::new(".").join(&path) } else { path.clone() };
+            let connection = Connection::open(place)?;
             connection.busy_timeout(LOOK)?;
             // A large transaction should not go through the journal page by page.
             connection.pragma_update(None, "cache_size", -65_536)?;
@@ -124,6 +126,11 @@ fn wrong(error: rusqlite::Error) -> Wrong {
 }
 
 impl Database for Sqlite {
+    fn cancel(&self) -> Cancel {
+        let running = self.connection.get_interrupt_handle();
+        Box::new(move || running.interrupt())
+    }
+
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
         self.patiently(|connection| entries(connection, &self.table)).map_err(|wrong| match wrong {
             Wrong::File(why) | Wrong::Lost(why) => {
@@ -142,7 +149,9 @@ impl Database for Sqlite {
         };
         if !matches!(loaded, Ok(true)) && !self.connection.is_autocommit() {
             // After a full disk there may be no transaction any more.
-            self.connection.execute_batch("ROLLBACK").map_err(wrong)?;
+            self.connection
+                .execute_batch("ROLLBACK")
+                .map_err(|error| Wrong::lost(format!("its rows cannot be taken back: {error}")))?;
         }
         loaded.map(drop)
     }
@@ -171,7 +180,7 @@ impl Sqlite {
             match attempt(&self.connection) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                     if self.hurry.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
-                        let seconds = PATIENCE.as_secs();
+                        let seconds = began.elapsed().as_secs();
                         return Err(Wrong::File(
                             Problem::new(format!(
                                 "the database was locked by another program for {seconds} s"

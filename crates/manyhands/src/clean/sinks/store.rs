@@ -5,25 +5,35 @@
 //!              │        │ ◄─ taken        │ ◄─ ended: Ok, or why nothing of the file is there
 //!   thread   Database::load: one transaction, with the rows, then the file's entry
 //! ```
-//! Each `begin` is ended by one `commit` or `roll_back`, and has one answer. A transaction that
-//! cannot go on is rolled back at once; the parent hears of it with its next block.
+//! What holds whatever is slow, and whoever gives up:
+//!
+//! * Each `begin` starts a transaction with a number of its own. It is ended by one `commit` or `roll_back`, and
+//!   has one `Ended`. An answer about another transaction than the last one is thrown away.
+//! * A transaction that cannot go on is rolled back at once; the parent hears of it with its next block.
+//! * A store serves another file only when the end of the one before is known. If it is not, since nobody wanted
+//!   to wait or the database was lost, all that is asked of the store fails.
+//! * The thread has ended when the store is dropped: nothing is written to the database after a job. Only a
+//!   database that answers neither a statement nor its cancellation is left alone after [`PATIENCE`] and [`GRACE`];
+//!   the thread then finds that it is to roll back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use super::{Column, Problem, quoted};
+use super::{Column, Hint, Problem, quoted};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::{TICK, Watch};
 
 /// How many blocks wait for the database at most.
 const WAITING: usize = 2;
-/// How long the end of a transaction is waited for when the job ends.
+/// How long a statement may go on when the job ends, before it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a cancelled statement may take to end.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// The table of the inputs that are done. All databases understand these statements.
 pub(super) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
@@ -62,12 +72,13 @@ pub(super) enum Next {
     RollBack,
 }
 
-/// Why nothing of a file is in the database.
+/// Why a file was not loaded.
 #[derive(Debug)]
 pub(super) enum Wrong {
-    /// The file's own mistake, or one that the next file may not meet.
+    /// The file's own mistake, or one that the next file may not meet. Nothing of the file is in the
+    /// database.
     File(Problem),
-    /// The database cannot be reached any more.
+    /// The database cannot be reached any more, or what it has of the file is not known.
     Lost(Problem),
 }
 
@@ -81,8 +92,14 @@ impl Wrong {
     }
 }
 
+/// Cancels the statement that a database works on, if there is one; called by another thread.
+pub(super) type Cancel = Box<dyn Fn() + Send>;
+
 /// A database with a table in it.
 pub(super) trait Database {
+    /// A way to end a statement that takes too long.
+    fn cancel(&self) -> Cancel;
+
     /// What is known of the inputs that are in the table.
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong>;
 
@@ -99,22 +116,32 @@ enum Command {
 
 enum Answer {
     /// It can be used; what is in the table already.
-    Opened(Vec<Entry>),
+    Opened(Vec<Entry>, Cancel),
     Taken,
     /// It cannot go on: what comes for it is thrown away.
     Failing,
     Ended(Result<(), Wrong>),
 }
 
+/// What is asked or answered, and of which transaction.
+type Of<T> = (u64, T);
+
 /// The parent's end of a database.
 pub(in crate::clean) struct Store {
     /// By the inputs' paths.
     entries: HashMap<String, Vec<Entry>>,
-    commands: Sender<Command>,
-    answers: Receiver<Answer>,
-    /// Set while nothing is to be waited for: locks of others.
+    commands: Sender<Of<Command>>,
+    answers: Receiver<Of<Answer>>,
+    /// While set, locks of other connections are not waited for.
     hurry: Arc<AtomicBool>,
+    cancel: Cancel,
+    /// None until the database is open: nothing can be written by then.
+    thread: Option<JoinHandle<()>>,
+    /// The number of the last transaction.
+    number: u64,
     is_begun: bool,
+    /// Why no other file can be served.
+    lost: Option<Problem>,
     waiting: usize,
 }
 
@@ -142,20 +169,30 @@ impl Store {
             });
             match opened {
                 Ok((database, entries)) => {
-                    let _ = outbox.send(Answer::Opened(entries));
+                    let _ = outbox.send((0, Answer::Opened(entries, database.cancel())));
                     serve(database, &inbox, &outbox);
                 }
-                Err(wrong) => drop(outbox.send(Answer::Ended(Err(wrong)))),
+                Err(wrong) => drop(outbox.send((0, Answer::Ended(Err(wrong))))),
             }
         };
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
-        thread.map_err(|error| {
-            WriteError::Failed(format!("cannot start a thread: {error}").into())
-        })?;
-        let entries = HashMap::new();
-        let mut store = Store { entries, commands, answers, hurry, is_begun: false, waiting: 0 };
+        let thread =
+            thread.map_err(|error| WriteError::of(format!("cannot start a thread: {error}")))?;
+        let mut store = Store {
+            entries: HashMap::new(),
+            commands,
+            answers,
+            hurry,
+            cancel: Box::new(|| {}),
+            thread: None,
+            number: 0,
+            is_begun: false,
+            lost: None,
+            waiting: 0,
+        };
         match store.answer(watch) {
-            Ok(Answer::Opened(entries)) => {
+            Ok(Answer::Opened(entries, cancel)) => {
+                (store.thread, store.cancel) = (Some(thread), cancel);
                 for entry in entries {
                     store.entries.entry(entry.path.clone()).or_default().push(entry);
                 }
@@ -178,15 +215,23 @@ impl Store {
     }
 
     /// Begins a file.
-    pub(in crate::clean) fn begin(&mut self, columns: Vec<Column>) {
-        self.is_begun = true;
-        self.waiting = 0;
+    pub(in crate::clean) fn begin(&mut self, columns: Vec<Column>) -> Result<(), WriteError> {
+        self.check()?;
+        self.number += 1;
+        (self.is_begun, self.waiting) = (true, 0);
         self.send(Command::Begin(columns));
+        Ok(())
+    }
+
+    /// # Errors
+    /// If it serves nobody any more.
+    fn check(&self) -> Result<(), WriteError> {
+        self.lost.clone().map_or(Ok(()), |why| Err(WriteError::Lost(why)))
     }
 
     fn send(&self, command: Command) {
         // A thread that is gone is seen where its answer is waited for.
-        let _ = self.commands.send(command);
+        let _ = self.commands.send((self.number, command));
     }
 
     /// Hands on the rows of the file that was begun; waits while the database has enough of them.
@@ -195,6 +240,7 @@ impl Store {
         block: Vec<u8>,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
+        self.check()?;
         self.send(Command::Next(Next::Block(block)));
         self.waiting += 1;
         while self.waiting > WAITING {
@@ -204,7 +250,7 @@ impl Store {
                     self.send(Command::Next(Next::RollBack));
                     return self.end(watch);
                 }
-                Answer::Opened(_) | Answer::Ended(_) => return Err(gone()),
+                Answer::Opened(..) | Answer::Ended(_) => return Err(gone()),
             }
         }
         Ok(())
@@ -216,6 +262,7 @@ impl Store {
         entry: Entry,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
+        self.check()?;
         self.send(Command::Next(Next::Commit(entry)));
         self.end(watch)
     }
@@ -226,39 +273,58 @@ impl Store {
             if let Answer::Ended(result) = self.answer(watch)? {
                 self.is_begun = false;
                 return result.map_err(|wrong| match wrong {
-                    Wrong::File(message) => WriteError::Failed(message),
-                    Wrong::Lost(message) => WriteError::Lost(message),
+                    Wrong::File(problem) => WriteError::Failed(problem),
+                    Wrong::Lost(problem) => {
+                        self.lost = Some(problem.clone());
+                        WriteError::Lost(problem)
+                    }
                 });
             }
         }
     }
 
-    fn answer(&self, watch: &mut Watch) -> Result<Answer, WriteError> {
+    /// The next answer about the last transaction.
+    fn answer(&mut self, watch: &mut Watch) -> Result<Answer, WriteError> {
         loop {
-            match self.answers.recv_timeout(TICK) {
-                Ok(answer) => return Ok(answer),
-                Err(RecvTimeoutError::Timeout) => {
-                    watch.tick().map_err(|_| WriteError::Interrupted)?;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
-            }
+            let error = match self.answers.recv_timeout(TICK) {
+                Ok((number, answer)) if number == self.number => return Ok(answer),
+                Ok(_) => continue,
+                Err(RecvTimeoutError::Timeout) => match watch.tick() {
+                    Ok(()) => continue,
+                    Err(_) => WriteError::Interrupted,
+                },
+                Err(RecvTimeoutError::Disconnected) => gone(),
+            };
+            self.lost = Some(unknown());
+            return Err(error);
         }
     }
 
-    /// Takes back what the file that was begun has put in, if there is one.
-    pub(in crate::clean) fn roll_back(&mut self) {
-        if !std::mem::take(&mut self.is_begun) {
-            return;
+    /// Takes back what the file that was begun has put in, if there is one; waits until that is done.
+    ///
+    /// # Errors
+    /// If it is not known to be done.
+    pub(in crate::clean) fn roll_back(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+        if !self.is_begun {
+            return Ok(());
         }
+        self.check()?;
         self.hurry.store(true, Ordering::Relaxed);
         self.send(Command::Next(Next::RollBack));
-        while let Ok(answer) = self.answers.recv_timeout(PATIENCE) {
-            if matches!(answer, Answer::Ended(_)) {
-                break;
-            }
-        }
+        let ended = self.end(watch);
         self.hurry.store(false, Ordering::Relaxed);
+        match ended {
+            // It failed on the way, and so nothing of it is there.
+            Err(WriteError::Failed(_)) => Ok(()),
+            ended => ended,
+        }
     }
+}
+
+/// Why a store serves nobody.
+fn unknown() -> Problem {
+    Problem::new("what the database has of the file before is not known")
+        .hint(Hint::words("run again with ").and_on("resume").and(", which looks"))
 }
 
 fn gone() -> WriteError {
@@ -267,36 +333,63 @@ fn gone() -> WriteError {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.roll_back();
+        let Some(thread) = self.thread.take() else { return };
+        self.hurry.store(true, Ordering::Relaxed);
+        // Whatever was begun is rolled back where there is nothing to receive any more.
+        self.commands = channel().0;
+        if !self.is_gone_after(PATIENCE) {
+            (self.cancel)();
+        }
+        if self.is_gone_after(GRACE) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Store {
+    /// Whether the thread ends within some time.
+    fn is_gone_after(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            match self.answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
     }
 }
 
 /// What the thread does.
-fn serve(mut database: impl Database, inbox: &Receiver<Command>, outbox: &Sender<Answer>) {
-    while let Ok(command) = inbox.recv() {
+fn serve(mut database: impl Database, inbox: &Receiver<Of<Command>>, outbox: &Sender<Of<Answer>>) {
+    while let Ok((number, command)) = inbox.recv() {
+        // What was meant for a transaction that is over says nothing to the next.
         let Command::Begin(columns) = command else { continue };
         let mut is_over = false;
         let mut next = || match inbox.recv() {
-            Ok(Command::Next(Next::Block(block))) => {
-                let _ = outbox.send(Answer::Taken);
+            Ok((_, Command::Next(Next::Block(block)))) => {
+                let _ = outbox.send((number, Answer::Taken));
                 Next::Block(block)
             }
-            Ok(Command::Next(last)) => {
+            Ok((_, Command::Next(last))) => {
                 is_over = true;
                 last
             }
-            Ok(Command::Begin(_)) | Err(_) => {
+            Ok((_, Command::Begin(_))) | Err(_) => {
                 is_over = true;
                 Next::RollBack
             }
         };
         let result = database.load(&columns, &mut next);
         if !is_over {
-            let _ = outbox.send(Answer::Failing);
-            while matches!(inbox.recv(), Ok(Command::Next(Next::Block(_)))) {}
+            let _ = outbox.send((number, Answer::Failing));
+            while matches!(inbox.recv(), Ok((_, Command::Next(Next::Block(_))))) {}
         }
-        if outbox.send(Answer::Ended(result)).is_err() {
+        if outbox.send((number, Answer::Ended(result))).is_err() {
             return;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
