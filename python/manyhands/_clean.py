@@ -26,7 +26,7 @@ def clean(
     recipe: _native.Recipe | None = None,
     *,
     name: str | None = None,
-    format: str = "csv",
+    format: str | None = None,
     table: str | None = None,
     infer: bool = False,
     concat: bool = False,
@@ -62,15 +62,16 @@ def clean(
     output : str or path
         A directory if it is one or ends in `/`, if `name` is given, if there are several inputs, or if an input is
         a directory or a pattern: it is made if it is missing, and gets a file for each input. Else the one file.
-        `"-"` is standard output. A name that ends in `.gz` or `.zst` makes it compressed. `"sqlite:FILE"` and
+        `"-"` is standard output. A file's name decides its format: `.tsv` and `.tab` have tabs, `.parquet` is
+        Parquet, and what ends in `.gz` or `.zst` is compressed. `"sqlite:FILE"` and
         `"postgresql://USER@HOST/DATABASE"` are databases; `table` says where in them.
     recipe : Recipe, optional
         What is done to the rows. Without, they are only checked.
     name : str, optional
         How files in a directory are named, `"cleaned_{name}"` if not given: `{name}` is the input's file name,
         `{stem}` that without its extension, `{ext}` the extension.
-    format : str
-        `"csv"`, or `"parquet"` with the types that the recipe declares.
+    format : str, optional
+        `"csv"`, or `"parquet"` with the types that the recipe declares; if not given as the output's name says.
     table : str, optional
         The table of a database, made if it is missing.
     infer : bool
@@ -223,7 +224,9 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
 
 def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
     """Raises what Python has an exception of its own for."""
-    places = [(path, "no such input") for path in inputs if path != "-" and not glob.has_magic(path)]
+    # An address is refused with a hint.
+    named = [path for path in inputs if path != "-" and "://" not in path and not glob.has_magic(path)]
+    places = [(path, "no such input") for path in named]
     if temp_dir is not None:
         places.append((os.path.join(os.fsdecode(temp_dir), ""), "no such directory for temporary files"))
     for path, message in places:

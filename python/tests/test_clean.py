@@ -227,6 +227,36 @@ def test_outputs_are_named_or_one(tmp_path):
     assert names(tmp_path / "named") == ["a-2.csv"]
     clean([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "all.csv", concat=True)
     assert (tmp_path / "all.csv").read_text() == "x\na\nb\n"
+    clean(tmp_path / "a.csv", tmp_path / "a.tsv", Recipe().derive("y", "x"))
+    assert (tmp_path / "a.tsv").read_text() == "x\ty\na\ta\n"
+
+
+def test_one_output_has_all_inputs_unless_failed_ones_may_be_missing(tmp_path):
+    for name, text in {"a": "x\n1\n", "b": "y\n2\n", "c": "x\r\n3\r\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    inputs = [tmp_path / f"{name}.csv" for name in "abc"]
+    output = tmp_path / "all.csv"
+    report = clean(inputs, output, concat=True)
+    assert not output.exists() and [file.withheld for file in report.files] == [True, False, True]
+    assert "skip_failed=True leaves failed inputs out" in report.files[0].error
+    report = clean(inputs, output, concat=True, skip_failed=True)
+    assert output.read_text() == "x\n1\n3\n" and [file.error is None for file in report.files] == [True, False, True]
+    with pytest.raises(ValueError, match="only one output for all inputs"):
+        clean(inputs[0], tmp_path / "one.csv", skip_failed=True)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "message"),
+    [
+        ("table.csv", "out.xlsx", ".xlsx files are not written"),
+        ("table.csv", "s3://bucket/key.csv", "nothing is written to s3:// addresses"),
+        ("https://example.org/a.csv", "out.csv", "is not fetched"),
+    ],
+)
+def test_foreign_formats_and_addresses_are_refused(table, tmp_path, monkeypatch, inputs, output, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        clean(inputs, output)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +345,7 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         (["table.csv", "missing.csv"], "out", {}, FileNotFoundError, "missing.csv"),
         ("*.tsv", "out", {}, FileNotFoundError, "no file matches"),
         ([], "out", {}, ValueError, "no input"),
-        ("table.csv", "no/out.csv", {}, FileNotFoundError, "no such directory for the output"),
+        ("table.csv", "no/out.csv", {}, FileNotFoundError, "there is no directory .*no for"),
         ("table.csv", "table.csv", {"force": True}, ValueError, "would overwrite the input"),
         ("table.csv", "out.csv", {"temp_dir": "no"}, FileNotFoundError, "temporary files"),
         ("table.csv", "out.csv", {"delimiter": "ab"}, ValueError, "delimiter is one ASCII character"),
@@ -326,8 +356,8 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         ("table.csv", "out.csv", {"skip_lines": -1}, ValueError, "skip_lines is at least 0"),
         ("table.csv", "out.csv", {"workers": 0}, ValueError, "workers is at least 1"),
         ("table.csv", "out.csv", {"memory": -5}, ValueError, "memory is at least 1"),
-        ("table.csv", "-", {"name": "x"}, ValueError, "name= is for outputs in a directory"),
-        ("table.csv", "out.csv", {"name": "x", "concat": True}, ValueError, "name= is for outputs in a directory"),
+        ("table.csv", "-", {"name": "x"}, ValueError, "a template names outputs in a directory"),
+        ("table.csv", "out.csv", {"name": "x", "concat": True}, ValueError, "a template names outputs in a directory"),
         ("table.csv", "out/", {"name": "{no}"}, ValueError, "{no} is none of"),
         ("table.csv", "out.csv", {"recipe": "trim"}, TypeError, "recipe"),
         ("table.csv", "out.csv", {"skip_lines": "1"}, TypeError, "skip_lines"),
@@ -508,8 +538,8 @@ def test_compressed_files_are_read_and_written(table, tmp_path):
     ("output", "keywords", "message"),
     [
         ("sqlite:orders.db", {}, "table="),
-        ("out.csv", {"table": "orders"}, "table= is for a database"),
-        ("sqlite:orders.db", {"table": "orders", "concat": True}, "rows go to a table"),
+        ("out.csv", {"table": "orders"}, "a table is in a database"),
+        ("sqlite:orders.db", {"table": "orders", "concat": True}, "rows go to the table"),
         ("out/", {"format": "xlsx"}, "format is"),
     ],
 )

@@ -32,6 +32,8 @@ What OUT is:
   input is a directory or a pattern. It is made if it is missing, and gets a
   file cleaned_<name> for each input. Otherwise OUT is the file for the one
   input, or with --concat for all of them. '-' is standard output.
+  The file's name decides its format: .tsv and .tab have tabs, .parquet is
+  Parquet, .gz and .zst are compressed.
   'sqlite:FILE' and 'postgresql://...' are databases: see --table.
 
 Exit status:
@@ -136,7 +138,7 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "TABLE", help_heading = "Output")]
     pub(crate) table: Option<String>,
 
-    /// What output files are: csv (default) or parquet
+    /// What output files are: csv or parquet; as their names say if not given
     #[arg(long, value_name = "csv|parquet", value_parser = format())]
     #[arg(hide_possible_values = true, help_heading = "Output")]
     pub(crate) format: Option<FileFormat>,

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use manyhands::clean::recipe::Read;
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, Problem, Recipe,
-    are_several, directory_of, place_of,
+    Asked, Clean, CleanError, Options, Output, Problem, Recipe, are_several, directory_of, place_of,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -61,7 +60,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     options.skip_failed = typed.skip_failed;
     options.force = typed.force;
     options.resume = typed.resume;
-    options.format = typed.format.unwrap_or(options.format);
+    options.format = typed.format;
     options.temp_dir = typed.run.temp_dir;
     options.workers = typed.run.workers.unwrap_or(options.workers);
     options.memory = typed.run.memory.unwrap_or(options.memory);
@@ -111,103 +110,26 @@ fn usage<T>(message: impl Into<Problem>) -> Result<T, CleanError> {
     Err(CleanError::Usage(message.into()))
 }
 
-/// A database by what was typed as output, with its table.
-fn database(typed: &CleanArguments) -> Result<Option<Output>, CleanError> {
-    let out = typed.output.as_ref().and_then(|out| out.to_str()).unwrap_or_default();
-    let file = out.strip_prefix("sqlite:").map(PathBuf::from);
-    let is_server = out.starts_with("postgresql://") || out.starts_with("postgres://");
-    if file.is_none() && !is_server {
-        return match typed.table {
-            Some(_) => usage(
-                "--table is for a database\n\
-                 hint: -o sqlite:FILE, or -o postgresql://USER@HOST/DATABASE",
-            ),
-            None => Ok(None),
-        };
-    }
-    let Some(table) = typed.table.clone().filter(|table| !table.is_empty()) else {
-        return usage("a database needs the name of a table\nhint: --table orders");
-    };
-    let table_only = [(typed.name.is_some(), "--name"), (typed.concat, "--concat")];
-    if let Some((_, flag)) = table_only.iter().find(|(is_typed, _)| *is_typed) {
-        return usage(format!("{flag} is for files, and all rows go to the table {table}"));
-    }
-    if typed.format.is_some() {
-        return usage("--format is for files, and rows go to a database");
-    }
-    match file {
-        Some(path) if path.is_dir() || !directory_of(&path).is_dir() => {
-            usage(format!("{} cannot be the file of a database", path.display()))
-        }
-        Some(path) => Ok(Some(Output::Sqlite(path, table))),
-        None => Ok(Some(Output::Postgres(out.to_owned(), table))),
-    }
-}
-
 fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
-    if let Some(output) = database(typed)? {
-        return Ok(output);
-    }
-    let several = are_several(&typed.inputs);
-    let output = match &typed.output {
-        None if typed.run.dry_run && (typed.concat || several) => Output::ConcatenatedStdout,
-        None if typed.run.dry_run => Output::Stdout,
-        None => {
-            return usage(
+    let Some(name) = &typed.output else {
+        let is_one = typed.concat || are_several(&typed.inputs);
+        return match typed.run.dry_run {
+            true if is_one => Ok(Output::ConcatenatedStdout),
+            true => Ok(Output::Stdout),
+            false => usage(
                 "no output is named\n\
                  hint: -o DIR/ for a file for each input, -o FILE for one, -o - for standard output",
-            );
-        }
-        Some(out) if out.is_empty() => return usage("the output's name is empty"),
-        Some(out) if out == "-" && typed.concat => Output::ConcatenatedStdout,
-        Some(out) if out == "-" && several => {
-            return usage(
-                "several inputs do not go to standard output each on its own\n\
-                 hint: --concat makes one output of inputs with the same header; -o DIR/ makes \
-                 a file for each",
-            );
-        }
-        Some(out) if out == "-" => Output::Stdout,
-        Some(out) => {
-            let path = PathBuf::from(out);
-            let directory = path.is_dir() || out.as_encoded_bytes().ends_with(b"/");
-            match (typed.concat, directory || several) {
-                (true, _) if directory => {
-                    return usage(format!(
-                        "--concat makes one file, and {} is a directory\n\
-                         hint: name the file, as in -o {}",
-                        path.display(),
-                        path.join("all.csv").display()
-                    ));
-                }
-                (true, _) => Output::ConcatenatedFile(path),
-                (false, true) if path.exists() && !path.is_dir() => {
-                    return usage(format!(
-                        "{} is not a directory, and several inputs need one\n\
-                         hint: -o DIR/, or --concat to make one output of them",
-                        path.display()
-                    ));
-                }
-                (false, true) => {
-                    let is_parquet = typed.format == Some(FileFormat::Parquet);
-                    let default = if is_parquet { PARQUET_NAME } else { DEFAULT_NAME };
-                    let name = typed.name.clone().unwrap_or_else(|| default.to_owned());
-                    Output::Directory(path, name)
-                }
-                (false, false) => Output::File(path),
-            }
-        }
+            ),
+        };
     };
-    if let Output::File(path) | Output::ConcatenatedFile(path) = &output
-        && !directory_of(path).is_dir()
-    {
-        let directory = directory_of(path).display();
-        return usage(format!("there is no directory {directory} for {}", path.display()));
-    }
-    if typed.name.is_some() && typed.output.is_some() && !matches!(output, Output::Directory(..)) {
-        return usage("--name is for outputs in a directory\nhint: -o DIR/ makes it one");
-    }
-    Ok(output)
+    let asked = Asked {
+        inputs: typed.inputs.clone(),
+        concat: typed.concat,
+        name: typed.name.clone(),
+        table: typed.table.clone(),
+        format: typed.format,
+    };
+    Output::parse(name, &asked)
 }
 
 fn check_targets(

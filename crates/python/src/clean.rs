@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Clean, CleanError, DEFAULT_NAME, Delimiter, FileFormat, MaxRejects, Options, Output,
-    PARQUET_NAME, Problem, Progress, Report, Setting, SettingValue, are_several, shown,
+    Asked, Clean, CleanError, Delimiter, FileFormat, MaxRejects, Options, Output, Problem,
+    Progress, Report, Setting, SettingValue, shown,
 };
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
@@ -29,7 +28,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 #[pyo3(from_item_all)]
 pub(crate) struct Keywords {
     name: Option<String>,
-    format: String,
+    format: Option<String>,
     table: Option<String>,
     concat: bool,
     skip_failed: bool,
@@ -91,63 +90,24 @@ fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
 }
 
 impl Keywords {
-    fn format(&self) -> PyResult<FileFormat> {
-        match &*self.format {
-            "csv" => Ok(FileFormat::Csv),
-            "parquet" => Ok(FileFormat::Parquet),
-            other => Err(wrong(format!("format is \"csv\" or \"parquet\", not {other:?}"))),
+    fn format(&self) -> PyResult<Option<FileFormat>> {
+        match self.format.as_deref() {
+            None => Ok(None),
+            Some("csv") => Ok(Some(FileFormat::Csv)),
+            Some("parquet") => Ok(Some(FileFormat::Parquet)),
+            Some(other) => Err(wrong(format!("format is \"csv\" or \"parquet\", not {other:?}"))),
         }
     }
 
-    /// A database by its name as an output, if it is one.
-    fn database(&self, output: &str) -> PyResult<Option<Output>> {
-        let file = output.strip_prefix("sqlite:");
-        let is_server = output.starts_with("postgresql://") || output.starts_with("postgres://");
-        match (&self.table, file) {
-            (None, None) if !is_server => Ok(None),
-            (None, _) => Err(wrong("a database needs the name of a table: table=")),
-            (Some(_), None) if !is_server => {
-                Err(wrong("table= is for a database: \"sqlite:FILE\" or \"postgresql://...\""))
-            }
-            (Some(_), _) if self.name.is_some() || self.concat || self.format != "csv" => {
-                Err(wrong("name=, concat= and format= are for files, and rows go to a table"))
-            }
-            (Some(table), Some(file)) => Ok(Some(Output::Sqlite(file.into(), table.clone()))),
-            (Some(table), None) => Ok(Some(Output::Postgres(output.to_owned(), table.clone()))),
-        }
-    }
-
-    fn output(&self, inputs: &[OsString], output: OsString) -> PyResult<Output> {
-        if let Some(database) = self.database(output.to_str().unwrap_or_default())? {
-            return Ok(database);
-        }
-        let is_directory = output.as_bytes().ends_with(b"/") || PathBuf::from(&output).is_dir();
-        let output = match (output == "-", self.concat) {
-            (true, false) => Output::Stdout,
-            (true, true) => Output::ConcatenatedStdout,
-            (false, true) => Output::ConcatenatedFile(output.into()),
-            (false, false) if is_directory || self.name.is_some() || are_several(inputs) => {
-                let is_parquet = self.format()? == FileFormat::Parquet;
-                let default = if is_parquet { PARQUET_NAME } else { DEFAULT_NAME };
-                let name = self.name.as_deref().unwrap_or(default);
-                Output::Directory(output.into(), name.to_owned())
-            }
-            (false, false) => Output::File(output.into()),
+    fn output(&self, inputs: &[OsString], output: &OsString) -> PyResult<Output> {
+        let asked = Asked {
+            inputs: inputs.to_vec(),
+            concat: self.concat,
+            name: self.name.clone(),
+            table: self.table.clone(),
+            format: self.format()?,
         };
-        if let Output::File(path) | Output::ConcatenatedFile(path) = &output
-            && let Some(directory) = path.parent()
-            && !directory.as_os_str().is_empty()
-            && !directory.is_dir()
-        {
-            let missing = "no such directory for the output";
-            let arguments =
-                (Errno::NOENT.raw_os_error(), missing, directory.as_os_str().to_owned());
-            return Err(PyFileNotFoundError::new_err(arguments));
-        }
-        if self.name.is_some() && !matches!(output, Output::Directory(..)) {
-            return Err(wrong("name= is for outputs in a directory, and this is one output"));
-        }
-        Ok(output)
+        Output::parse(output, &asked).map_err(to_python)
     }
 
     pub(crate) fn options(self) -> PyResult<Options> {
@@ -283,8 +243,9 @@ fn keywords<'py>(
     keywords.set_item(
         "format",
         match options.format {
-            FileFormat::Csv => "csv",
-            FileFormat::Parquet => "parquet",
+            None => None,
+            Some(FileFormat::Csv) => Some("csv"),
+            Some(FileFormat::Parquet) => Some("parquet"),
         },
     )?;
     let table = match output {
@@ -414,7 +375,7 @@ fn job(
     recipe: &Recipe,
     keywords: Keywords,
 ) -> PyResult<Clean> {
-    let output = keywords.output(&inputs, output)?;
+    let output = keywords.output(&inputs, &output)?;
     Ok(Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?))
 }
 

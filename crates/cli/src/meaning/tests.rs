@@ -4,7 +4,7 @@ use std::fs;
 
 use clap::Parser;
 use manyhands::clean::recipe::{Character, MissingColumn, OnBad, OnRagged, Quote, Step};
-use manyhands::clean::{Delimiter, MaxRejects};
+use manyhands::clean::{DEFAULT_NAME, Delimiter, MaxRejects};
 use tempfile::TempDir;
 
 use super::*;
@@ -77,13 +77,16 @@ fn an_output_that_cannot_be_is_refused_with_a_hint() {
     for (arguments, reason) in [
         (&["a"][..], "hint: -o DIR/"),
         (&["a", "-o", ""], "empty"),
-        (&["a", "b", "-o", "-"], "hint: --concat"),
-        (&["@/dir", "-o", "-"], "hint: --concat"),
-        (&["@/*.csv", "-o", "-"], "hint: --concat"),
-        (&["a", "b", "-o", "@/a.csv"], "hint: -o DIR/"),
+        (&["a", "b", "-o", "-"], "hint: concat"),
+        (&["@/dir", "-o", "-"], "hint: concat"),
+        (&["@/*.csv", "-o", "-"], "hint: concat"),
+        (&["a", "b", "-o", "@/a.csv"], "hint: output = DIR/"),
+        (&["a", "b", "-o", "@/new.csv"], "new.csv is the name of a file, and several inputs"),
         (&["a", "b", "-o", "@/dir", "--concat"], "hint: name the file"),
         (&["a", "b", "-o", "@/new/", "--concat"], "hint: name the file"),
-        (&["a", "-o", "@/out.csv", "--name", "x"], "--name is for"),
+        (&["a", "-o", "@/out.csv", "--name", "x"], "a template names outputs in a directory"),
+        (&["a", "-o", "@/a.csv", "--name", "x"], "a template names outputs in a directory"),
+        (&["a", "-o", "-", "--name", "x"], "a template names outputs in a directory"),
     ] {
         let arguments = at(&place, arguments);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -18,6 +18,8 @@ mod dry_run;
 mod ending;
 /// `manyhands functions`.
 mod functions;
+/// What an output's name says, and addresses.
+mod naming;
 /// Where clean data goes, and what is never written over.
 mod output;
 /// Dialects, encodings and limits of inputs.

@@ -9,9 +9,9 @@ fn what_cannot_go_to_a_table_is_said_before_work() {
         ("in.csv -o sqlite:a.db", "hint: --table orders"),
         ("in.csv -o out.csv --table t", "hint: -o sqlite:FILE, or"),
         ("in.csv -o sqlite:no/a.db --table t", "no/a.db cannot be the file of a database"),
-        ("in.csv -o sqlite:a.db --table t --concat", "--concat is for files"),
-        ("in.csv -o sqlite:a.db --table t --name x", "--name is for files"),
-        ("in.csv -o sqlite:a.db --table t --format parquet", "--format is for files"),
+        ("in.csv -o sqlite:a.db --table t --concat", "one output for all is for files"),
+        ("in.csv -o sqlite:a.db --table t --name x", "hint: leave out --name"),
+        ("in.csv -o sqlite:a.db --table t --format parquet", "hint: leave out --format"),
     ] {
         dir.clean(line).status(2).says(told);
     }

@@ -1,6 +1,6 @@
 //! However a file is cut, what comes of it is the same: every step kind, dirty bytes.
 
-use manyhands_csv::{Dialect, Recipe};
+use manyhands_csv::{Dialect, LineEnd, Recipe};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -34,10 +34,11 @@ const RECIPES: [&str; 23] = [
     "on_bad = 'null'\nsteps = ['drop_empty_rows', { filter = 'a <= 500' }, { derive = { name = 'c', expression = 'a / (max(a) + 1e-9)' } }]",
 ];
 
-fn dialects() -> [Dialect; 4] {
+fn dialects() -> [Dialect; 5] {
     [
         Dialect::default(),
         Dialect { delimiter: b';', ..Dialect::default() },
+        Dialect { out_line_end: Some(LineEnd::CrLf), ..Dialect::default() },
         Dialect { comment: Some(b'a'), out_delimiter: Some(b';'), ..Dialect::default() },
         Dialect { quote: None, has_header: false, ..Dialect::default() },
     ]

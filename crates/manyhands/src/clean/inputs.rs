@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::sinks::{Format, server_name};
 use super::unpack::plain_name;
-use super::{CleanError, FileFormat, Hint, Options, Output, Problem};
+use super::{CleanError, Hint, Options, Output, Problem, naming};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(super) struct Route {
     pub(super) input: Input,
     pub(super) target: Target,
     pub(super) format: Format,
+    /// What separates the output's fields, if that is not as in the input.
+    pub(super) out_delimiter: Option<u8>,
     /// Where rejected records go, if there is a place.
     pub(super) rejects: Option<PathBuf>,
 }
@@ -89,6 +91,7 @@ pub(super) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     let mut inputs = Vec::new();
     for argument in arguments {
         let path = Path::new(argument);
+        naming::check_input(argument).map_err(usage)?;
         if argument == "-" {
             if inputs.contains(&Input::Stdin) {
                 return Err(usage("standard input (-) can be read once only"));
@@ -115,6 +118,12 @@ pub(super) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
 
 fn is_pattern(argument: &OsStr) -> bool {
     argument.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+/// Whether inputs may be more than one file: there are several, or one is a directory, or a pattern
+/// and no file's name.
+pub fn are_several(inputs: &[OsString]) -> bool {
+    inputs.len() > 1 || inputs.iter().any(|input| stands_for_several(input))
 }
 
 /// Whether one input stands for several files.
@@ -237,19 +246,33 @@ pub(super) fn route(
         };
         let number = numbered.then_some(routes.len());
         let rejects = rejects_path(&input, &target, number, options);
-        let format = Format::of(&target, options.format);
+        let (file_format, out_delimiter) = match (&target, &input) {
+            (Target::File(path), Input::File(input)) => {
+                naming::format_of(path, Some(input), options).map_err(usage)?
+            }
+            (Target::File(path), Input::Stdin) => {
+                naming::format_of(path, None, options).map_err(usage)?
+            }
+            _ => (options.format.unwrap_or_default(), options.out_delimiter),
+        };
+        let format = Format::of(&target, file_format);
         format.check().map_err(usage)?;
-        routes.push(Route { input, target, format, rejects });
+        routes.push(Route { input, target, format, out_delimiter, rejects });
     }
-    check_options(output, options)?;
+    check_options(&routes, output, options)?;
     check(&routes, output, options)?;
     Ok(routes)
 }
 
 /// The way of inputs of which the types are looked for.
 pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
-    let route =
-        |input| Route { input, target: Target::Types, format: Format::Types, rejects: None };
+    let route = |input| Route {
+        input,
+        target: Target::Types,
+        format: Format::Types,
+        out_delimiter: None,
+        rejects: None,
+    };
     inputs.into_iter().map(route).collect()
 }
 
@@ -257,11 +280,13 @@ pub(super) fn is_concatenated(output: &Output) -> bool {
     matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout)
 }
 
-fn check_options(output: &Output, options: &Options) -> Result<(), CleanError> {
+fn check_options(routes: &[Route], output: &Output, options: &Options) -> Result<(), CleanError> {
+    naming::check_database(output).map_err(usage)?;
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let is_file = matches!(output, Output::File(path) if !is_device(path));
     let is_directory = matches!(output, Output::Directory(..));
-    if options.format == FileFormat::Parquet && !is_file && !is_directory {
+    let is_parquet = routes.iter().any(|route| route.format == Format::Parquet);
+    if is_parquet && !is_file && !is_directory {
         return Err(usage(
             Problem::new("Parquet is written to files, one for each input").hint(
                 Hint::is("output", "DIR/")

@@ -8,6 +8,7 @@ mod draft;
 pub mod fuzzing;
 mod inputs;
 mod manifest;
+mod naming;
 mod output;
 mod preview;
 mod read;
@@ -27,11 +28,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
-pub use inputs::{directory_of, place_of};
+pub use inputs::{are_several, directory_of, place_of};
 pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
 };
+pub use naming::Asked;
 pub use recipe::{Delimiter, MaxRejects, Recipe};
 
 use manyhands_csv::Prepared;
@@ -105,7 +107,8 @@ pub struct Options {
     pub skip_lines: u64,
     /// A name of the Encoding Standard; `None`: UTF-8, or UTF-16 if a byte order mark says so.
     pub encoding: Option<String>,
-    /// What separates the output's fields. Default: as the input's.
+    /// What separates the output's fields. Default: a tab in files named `.tsv` or `.tab`, else as the
+    /// input's; commas in `.csv` files of inputs that have tabs by their names.
     pub out_delimiter: Option<u8>,
     /// How long a record may be, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
@@ -113,8 +116,8 @@ pub struct Options {
     pub rejects: Option<PathBuf>,
     /// A file that loses more records than this to rejects fails. Default: no limit.
     pub max_rejects: Option<MaxRejects>,
-    /// What outputs that are files are. Default: CSV.
-    pub format: FileFormat,
+    /// What outputs that are files are, if their names do not say. Default: as their names say, else CSV.
+    pub format: Option<FileFormat>,
     /// Whether one output for all inputs is made of those that did not fail. Otherwise it appears only
     /// if all are in it; standard output ends before the first that failed. Default: false.
     pub skip_failed: bool,
@@ -150,7 +153,7 @@ impl Default for Options {
             max_record: dialect.max_record,
             rejects: None,
             max_rejects: None,
-            format: FileFormat::Csv,
+            format: None,
             skip_failed: false,
             force: false,
             resume: false,
@@ -408,12 +411,6 @@ impl Clean {
     pub fn preview(&self, look: usize, show: usize) -> Result<Preview, CleanError> {
         preview::preview(&self.resolved(), look, show)
     }
-}
-
-/// Whether inputs may be more than one file: there are several, or one is a directory, or a pattern
-/// and no file's name.
-pub fn are_several(inputs: &[OsString]) -> bool {
-    inputs.len() > 1 || inputs.iter().any(|input| inputs::stands_for_several(input))
 }
 
 /// Looks at a recipe as far as that can be done without a file: expressions, patterns, rules.

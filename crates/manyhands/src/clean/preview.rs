@@ -22,6 +22,7 @@ use manyhands_csv::{
 use super::inputs::{self, Input, Route};
 use super::output::check_names;
 use super::read::{Reading, Stream};
+use super::sinks::columns;
 use super::work::{check_rejects, finish_report, header_too_long, unterminated_header};
 use super::{Clean, CleanError, Output, Preview, Problem};
 
@@ -144,7 +145,8 @@ impl Look<'_> {
                     stream.read(&self.reading, &mut bytes).map_err(cannot)?;
                 }
             }
-            let dialect = self.reading.dialect(&name, &bytes[..bytes.len().min(FIRST)]);
+            let mut dialect = self.reading.dialect(&name, &bytes[..bytes.len().min(FIRST)]);
+            dialect.out_delimiter = route.out_delimiter;
             match find_head(&dialect, &bytes, self.reading.skip_lines, stream.at_end) {
                 HeadFound::Head(head) => {
                     let data = &bytes[head.data..];
@@ -174,6 +176,7 @@ impl Look<'_> {
         bytes.truncate(end);
         let header = &bytes[head.header.clone()];
         let plan = route.format.fit(Plan::new(&self.prepared, &dialect, header)?);
+        route.format.check_names(&columns(&plan))?;
         looked.columns = plan.output_names().to_vec();
         looked.passes = plan.explain();
         looked.report.notes.extend_from_slice(plan.notes());

@@ -30,6 +30,7 @@ use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
 use super::output::{Sink, WriteError};
 use super::read::{Reading, Stream};
+use super::sinks::columns;
 use super::sinks::types::Possible;
 use super::stop::{Fail, Stop};
 use super::sum::Sum;
@@ -567,6 +568,7 @@ impl Runner<'_> {
             let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
             return Err(message.to_owned().into());
         }
+        dialect.out_delimiter = route.out_delimiter;
         let mut style = dialect.style(&buffer, head.header.end);
         if self.whole.one_style {
             style = self.sink.as_ref().and_then(Sink::style).unwrap_or(style);
@@ -580,6 +582,7 @@ impl Runner<'_> {
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
         let plan = route.format.fit(plan.map_err(Problem::from)?);
+        route.format.check_names(&columns(&plan))?;
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
             notes.push("the file is empty".to_owned().into());
@@ -691,6 +694,7 @@ impl Runner<'_> {
                     path: path.clone(),
                     to: output.as_ref().map(|draft| draft.temporary().to_owned()),
                     format: active.route.format,
+                    out_delimiter: active.route.out_delimiter,
                     style: style.or_else(|| self.sink.as_ref()?.style()),
                     rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
                     to_name: active.route.target_name(),

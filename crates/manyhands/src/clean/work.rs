@@ -77,6 +77,8 @@ pub(super) struct WholeWork {
     #[serde(with = "path_bytes::optional")]
     pub(super) to: Option<PathBuf>,
     pub(super) format: Format,
+    /// What separates the output's fields, if that is not as in the input.
+    pub(super) out_delimiter: Option<u8>,
     /// The style of the output that it goes to with others, as far as that is known.
     pub(super) style: Option<Style>,
     /// Where rejects are written, if there are any.
@@ -293,6 +295,7 @@ fn clean_file(
         HeadFound::Nothing | HeadFound::More => None,
     };
     if let Some(head) = head {
+        dialect.out_delimiter = work.out_delimiter;
         known.own_style = dialect.style(bytes, head.header.end);
         known.style = known.own_style;
         if context.one_style {
@@ -302,6 +305,7 @@ fn clean_file(
         let header = &bytes[head.header.clone()];
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
         let plan = work.format.fit(plan?);
+        work.format.check_names(&columns(&plan))?;
         let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
         work.format.write_text(&header, reply)?;
         known.header_bytes = reply.len();

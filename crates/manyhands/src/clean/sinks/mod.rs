@@ -33,6 +33,7 @@ pub(super) mod store;
 pub(super) mod types;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::{Out, Plan, Text};
@@ -134,6 +135,48 @@ impl Format {
             Format::Parquet | Format::Sqlite => plan.storing(Text::Utf8),
             Format::Postgres => plan.storing(Text::Utf8WithoutNul),
         }
+    }
+
+    /// # Errors
+    /// If what stores rows of this format cannot have these columns: it would cut their names off, take
+    /// them for equal, or refuse them.
+    pub(super) fn check_names(self, columns: &[Column]) -> Result<(), Problem> {
+        let (name, most, longest) = match self {
+            Format::Csv(_) | Format::Types | Format::Parquet => return Ok(()),
+            Format::Sqlite => ("SQLite", 2000, usize::MAX),
+            Format::Postgres => ("PostgreSQL", 1600, 63),
+        };
+        if columns.len() > most {
+            return Err(Problem::new(format!(
+                "it has {} columns, and a table of {name} has at most {most}",
+                columns.len()
+            ))
+            .hint(Hint::words("a step can select some of them")));
+        }
+        let mut known: HashMap<String, &str> = HashMap::new();
+        for (at, column) in columns.iter().enumerate() {
+            let Column { name: own, .. } = column;
+            let wrong = |why: String| {
+                Err(Problem::new(format!("column {} is called {own:?}: {why}", at + 1))
+                    .hint(Hint::words("a step can rename it")))
+            };
+            if own.contains('\0') {
+                return wrong(format!("names of {name} have no zero bytes"));
+            }
+            if own.len() > longest {
+                let len = own.len();
+                return wrong(format!("it has {len} bytes, and names of {name} at most {longest}"));
+            }
+            // SQLite does not tell upper from lower case, of ASCII.
+            let folded = match self {
+                Format::Sqlite => own.to_ascii_lowercase(),
+                _ => own.clone(),
+            };
+            if let Some(other) = known.insert(folded, own) {
+                return wrong(format!("for {name} that is the same name as {other:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Appends text outside of rows, such as a header, if the format has such.
