@@ -3,14 +3,14 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::kit::{Dir, Outcome, eventually, finish, is_there, wait};
+use crate::kit::{Dir, Outcome, PROGRAM, eventually, finish, is_there, wait};
 
 const TEXT: &str = "a,b\n1,2\n";
 
@@ -158,23 +158,46 @@ fn interrupted_idle(child: Child, with: Signal) -> Outcome {
 fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
     let long_record = format!("a,b\n1,\"{}", "x".repeat(3 << 20));
     for begun in ["", "a", "a,b", "\"a,b", &many_rows(), &long_record] {
-        for (with, flags) in
-            [(Signal::INT, &[][..]), (Signal::TERM, &["--derive", "c = a / max(a)"])]
-        {
+        let spooled = ["--derive", "c = a / max(a)"];
+        for (with, status, flags) in [
+            (Signal::INT, 130, &[][..]),
+            (Signal::TERM, 143, &spooled),
+            (Signal::HUP, 129, &[]),
+            (Signal::QUIT, 131, &spooled),
+        ] {
             let dir = Dir::new();
             let command =
                 ["clean", "-", "-o", "out.csv", "--report", "r.json", "--save-recipe", "r.toml"];
-            let mut child = dir.command(command.iter().chain(flags)).start();
+            // Whoever runs the tests may ignore a signal, and a command inherits that.
+            let mut env = Command::new("env");
+            env.args(["--default-signal=INT,TERM,HUP,QUIT", PROGRAM]);
+            let mut child = dir.prepare(env, command.iter().chain(flags)).start();
             let mut stdin = child.stdin.take().unwrap();
             stdin.write_all(begun.as_bytes()).unwrap();
             // It has read all there is.
             assert!(eventually(|| rustix::io::ioctl_fionread(&stdin).unwrap() == 0));
-            interrupted_idle(child, with).status(130).prints("").says("error: interrupted");
+            interrupted_idle(child, with).status(status).prints("").says("error: interrupted");
             assert_eq!(dir.names(), [] as [&str; 0]);
             dir.assert_no_temporary_file();
             drop(stdin);
         }
     }
+}
+
+#[test]
+fn under_nohup_it_goes_on_when_the_terminal_closes() {
+    let dir = Dir::new();
+    let mut env = Command::new("env");
+    env.args(["--ignore-signal=HUP", PROGRAM, "clean"]);
+    let mut child = dir.prepare(env, ["-", "-o", "out.csv"]).start();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a\n").unwrap();
+    assert!(eventually(|| !children(&child).is_empty()));
+    signal(&child, Signal::HUP);
+    stdin.write_all(b"1\n").unwrap();
+    drop(stdin);
+    finish(child).done();
+    assert_eq!(dir.read("out.csv"), "a\n1\n");
 }
 
 #[test]
@@ -184,7 +207,8 @@ fn an_interruption_while_it_waits_for_a_pipe_leaves_what_was_complete() {
     let mut child = dir.command(["clean", "in.csv", "pipe.csv", "-o", "out"]).start();
     drop(child.stdin.take());
     assert!(eventually(|| dir.path("out/cleaned_in.csv").exists()));
-    interrupted(child, Signal::INT).status(130).says("error: interrupted");
+    let outcome = interrupted(child, Signal::INT);
+    outcome.status(130).says("error: interrupted; 1 of 2 files are complete\nhint: the same command with --resume goes on");
     assert_eq!(dir.names(), ["in.csv", "out/cleaned_in.csv", "pipe.csv"]);
     assert_eq!(dir.read("out/cleaned_in.csv"), TEXT);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_manyhands");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_manyhands");
 
 /// Long enough for a slow machine, since nothing but a hang comes near it.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -109,7 +109,7 @@ impl Dir {
         self.prepare(setpriv, arguments).run()
     }
 
-    fn prepare<S: AsRef<OsStr>>(
+    pub(crate) fn prepare<S: AsRef<OsStr>>(
         &self,
         mut command: Command,
         arguments: impl IntoIterator<Item = S>,
