@@ -174,7 +174,14 @@ def clean(
         sys.stdout.flush()
     bar = _Bar()
     watch: Any = bar.show if progress is True else progress
-    observe = (lambda *state: watch(Progress(*state))) if watch else None
+    last: tuple[int, ...] = (0, 0)
+
+    def observe(*state: int) -> None:
+        nonlocal last
+        last = state
+        if watch:
+            watch(Progress(*state))
+
     try:
         types = {}
         if infer:
@@ -187,6 +194,11 @@ def clean(
             report = _native.clean(inputs, output, recipe, keywords, observe)
         else:
             report = _clean_over(engine, inputs, output, recipe, keywords, observe)
+    except KeyboardInterrupt as interrupt:
+        done, files = last[:2]
+        if done and (table is not None or (files > 1 and not concat) or output.endswith("/")):
+            interrupt.add_note(f"{done} of {files} files are done; resume=True goes on with the rest")
+        raise
     finally:
         bar.close()
     report = json.loads(_native.render_report(report))

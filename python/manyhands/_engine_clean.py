@@ -12,11 +12,9 @@ together, and writes what they became in order.
 
 import concurrent.futures
 import contextlib
-import itertools
 import json
 import os
 import pathlib
-import re
 import time
 
 from manyhands import _native, _workers
@@ -214,19 +212,9 @@ def _remove_directories(made):
 
 
 def _remove_drafts(outputs, rejects):
-    """Removes what killed workers left beside outputs, and beside what those are links to."""
-    # So much of a name is in its draft's.
-    own = 200
-    draft = re.compile(rb"\.(.+)\.\d+-\d+\.tmp", re.DOTALL)
-    places = sorted({*outputs, *map(os.path.realpath, outputs)})
-    for directory, group in itertools.groupby(places, os.path.dirname):
-        names = {os.fsencode(os.path.basename(place)) for place in group}
-        names = {full[:own] for name in names for full in (name, name + b".rejects.csv")}
-        for place in {directory, rejects or directory}:
-            # What cannot be removed, or is gone by now, changes nothing about what was done.
-            with contextlib.suppress(OSError):
-                for name in os.listdir(os.fsencode(place)):
-                    match = draft.fullmatch(name)
-                    if match and match[1] in names:
-                        with contextlib.suppress(OSError):
-                            os.unlink(os.path.join(os.fsencode(place), name))
+    """Removes what killed workers left beside outputs. What another job still writes stays."""
+    places = []
+    for output in outputs:
+        beside = output + ".rejects.csv"
+        places += [output, beside if rejects is None else os.path.join(rejects, os.path.basename(beside))]
+    _native.remove_abandoned(places)

@@ -2,6 +2,7 @@
 (`engines/`) over clusters."""
 
 import concurrent.futures
+import fcntl
 import gzip
 import os
 import threading
@@ -135,10 +136,14 @@ def test_drafts_of_lost_workers_are_removed_and_no_others(engine, forty):
     os.rename("in/f01.csv", b"in/\xff\n.csv")
     drafts = [b"cleaned_f02.csv", b"cleaned_f02.csv.rejects.csv", b"cleaned_\xff\n.csv", b"cleaned_" + b"n" * 192]
     Path("out").mkdir()
-    for name in [*drafts, b"another.csv"]:
-        Path(os.fsdecode(b"out/." + name + b".1-2.tmp")).touch()
-    clean("in", "out/", RECIPE, engine=engine).raise_for_errors()
-    assert [path.name for path in Path("out").glob(".*.tmp")] == [".another.csv.1-2.tmp"]
+    end = b".0123456789ab.manyhands.tmp"
+    for name in [*drafts, b"another.csv", b"cleaned_f04.csv"]:
+        Path(os.fsdecode(b"out/." + name + end)).touch()
+    with open("out/.cleaned_f04.csv" + end.decode()) as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        clean("in", "out/", RECIPE, engine=engine).raise_for_errors()
+    left = sorted(path.name for path in Path("out").glob(".*.tmp"))
+    assert left == [name + end.decode() for name in (".another.csv", ".cleaned_f04.csv")]
 
 
 def test_one_output_of_all_is_refused(engine, forty):

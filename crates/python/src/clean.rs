@@ -189,14 +189,25 @@ pub(crate) fn shown_lines(text: &str) -> String {
     shown::lines(text)
 }
 
+/// Removes what killed jobs left beside outputs.
+#[pyfunction]
+pub(crate) fn remove_abandoned(py: Python<'_>, outputs: Vec<OsString>) {
+    py.detach(|| manyhands::clean::remove_abandoned(outputs.iter().map(Path::new)));
+}
+
 /// The exception that says the same.
 pub(crate) fn to_python(error: CleanError) -> PyErr {
     let message = error.problem().render(keyword);
     match error {
         CleanError::Usage(_) => wrong(message),
         CleanError::NotFound(_) => PyFileNotFoundError::new_err(message),
-        CleanError::Exists(path) => {
-            let exists = "it exists, and force=True replaces it";
+        CleanError::Exists { path, complete, files } => {
+            let exists = match complete {
+                0 => "it exists, and force=True replaces it".to_owned(),
+                _ => format!(
+                    "it exists; {complete} of {files} files are complete: resume=True goes on with the rest, force=True replaces what exists"
+                ),
+            };
             PyFileExistsError::new_err((Errno::EXIST.raw_os_error(), exists, path.into_os_string()))
         }
         CleanError::Interrupted => PyKeyboardInterrupt::new_err(()),

@@ -17,7 +17,9 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::clean::{clean, clean_files, propose_types, render_report, shown_line, shown_lines};
+    use crate::clean::{
+        clean, clean_files, propose_types, remove_abandoned, render_report, shown_line, shown_lines,
+    };
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
     #[pymodule_export]

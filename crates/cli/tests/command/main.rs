@@ -12,9 +12,10 @@ mod compressed;
 mod concat;
 /// What README and the guide show, run as it stands.
 mod documents;
+/// Interruptions, closed pipes, full disks, missing files.
+mod drafts;
 /// Dry runs: what fails in the run fails there.
 mod dry_run;
-/// Interruptions, closed pipes, full disks, missing files.
 mod ending;
 /// `manyhands functions`.
 mod functions;

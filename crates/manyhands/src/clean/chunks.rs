@@ -41,7 +41,7 @@ pub(super) struct Chunks {
     /// Replies of chunks whose turn has not come.
     pub(super) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
     pub(super) out: Option<Sink>,
-    pub(super) rejects: Option<(Draft, File)>,
+    pub(super) rejects: Option<Draft>,
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
     pub(super) notes: Vec<Note>,
@@ -185,17 +185,16 @@ impl Chunks {
                 {
                     use std::io::Write;
                     let mut text = Vec::new();
-                    if self.rejects.is_none() {
-                        let draft = Draft::new(path);
-                        let file = draft.create()?;
-                        self.rejects = Some((draft, file));
-                        text.extend_from_slice(REJECTS_HEADER);
-                    }
+                    let draft = match &mut self.rejects {
+                        Some(draft) => draft,
+                        none => {
+                            text.extend_from_slice(REJECTS_HEADER);
+                            none.insert(Draft::create(path)?)
+                        }
+                    };
                     rejects.write(&self.plan, &self.name, &mut text);
-                    if let Some((_, file)) = &mut self.rejects {
-                        file.write_all(&text)
-                            .map_err(|error| told("cannot write", path, &error))?;
-                    }
+                    let written = draft.file().write_all(&text);
+                    written.map_err(|error| told("cannot write", path, &error))?;
                 }
                 let sink = self.begin(shared.as_deref_mut(), target, watch)?;
                 sink.write_block(&reply, 0..len, &block, watch)?;

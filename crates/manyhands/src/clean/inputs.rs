@@ -8,9 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::names::text_of;
 use super::sinks::{Format, server_name};
 use super::unpack::plain_name;
 use super::{CleanError, Hint, Options, Output, Problem, naming};
+
+/// The file with the entries of a directory's outputs; no output has this name.
+pub const MANIFEST: &str = ".manyhands.jsonl";
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +27,7 @@ impl Input {
     pub(super) fn name(&self) -> String {
         match self {
             Input::Stdin => "-".to_owned(),
-            Input::File(path) => path.display().to_string(),
+            Input::File(path) => text_of(path),
         }
     }
 }
@@ -57,14 +61,19 @@ impl Route {
     pub(super) fn target_name(&self) -> String {
         match &self.target {
             Target::Stdout | Target::Types => "-".to_owned(),
-            Target::File(path) => path.display().to_string(),
+            Target::File(path) => text_of(path),
             Target::Sqlite(path, table) => format!("sqlite:{} table {table}", path.display()),
             Target::Postgres(url, table) => format!("{} table {table}", server_name(url)),
         }
     }
 
-    pub(super) fn rejects_name(&self) -> String {
-        self.rejects.as_ref().map_or_else(String::new, |path| path.display().to_string())
+    /// The files that it writes.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let target = match &self.target {
+            Target::File(path) => Some(path),
+            _ => None,
+        };
+        target.into_iter().chain(&self.rejects).map(PathBuf::as_path)
     }
 
     /// Input and output: paths as they can be opened, other places by their names.
@@ -231,8 +240,6 @@ pub(super) fn route(
         Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
         _ => {}
     }
-    let numbered =
-        is_concatenated(output) || matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let mut routes = Vec::with_capacity(inputs.len());
     for input in inputs {
         let target = match output {
@@ -244,7 +251,7 @@ pub(super) fn route(
             Output::Sqlite(path, table) => Target::Sqlite(path.clone(), table.clone()),
             Output::Postgres(url, table) => Target::Postgres(url.clone(), table.clone()),
         };
-        let number = numbered.then_some(routes.len());
+        let number = is_concatenated(output).then_some(routes.len());
         let rejects = rejects_path(&input, &target, number, options);
         let (file_format, out_delimiter) = match (&target, &input) {
             (Target::File(path), Input::File(input)) => {
@@ -377,6 +384,9 @@ fn rejects_path(
     if let Some(number) = number {
         name.push(format!(".{}-", number + 1));
         name.push(input_name());
+    } else if matches!(target, Target::Sqlite(..)) {
+        name.push(".");
+        name.push(input_name());
     }
     name.push(".rejects.csv");
     Some(options.rejects.as_deref().or(beside)?.join(name))
@@ -431,6 +441,7 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
         })
         .collect();
     let concatenated = is_concatenated(output);
+    let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     // By the identity of a directory that is there, and the rest of the path.
     let mut made: HashMap<(Option<(u64, u64)>, PathBuf), String> = HashMap::new();
     for (number, route) in routes.iter().enumerate() {
@@ -438,7 +449,9 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             Target::File(path) if !(concatenated && number > 0) => Some(path),
             _ => None,
         };
-        for path in target.into_iter().chain(&route.rejects) {
+        // In a table rejects are added, as rows are, and have names of their own each time.
+        let rejects = route.rejects.as_ref().filter(|_| !is_table);
+        for path in target.into_iter().chain(rejects) {
             if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
                 let (path, input) = (path.display(), input.display());
                 return Err(usage(format!("the output {path} would overwrite the input {input}")));
@@ -451,6 +464,12 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             }
             let place = place_of(path)
                 .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
+            if place.file_name() == Some(OsStr::new(MANIFEST)) {
+                return Err(usage(format!(
+                    "{} cannot be an output: {MANIFEST} notes which outputs are complete",
+                    path.display()
+                )));
+            }
             let directory = identity(directory_of(&place));
             if directory.is_none() && place != *path {
                 let (path, place) = (path.display(), place.display());
@@ -473,7 +492,8 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             }
             // On resuming, what is there may be this job's.
             if !options.force && !options.resume && path.exists() && !is_device(path) {
-                return Err(CleanError::Exists(path.clone()));
+                let (path, files) = (path.clone(), routes.len());
+                return Err(CleanError::Exists { path, complete: 0, files });
             }
         }
     }

@@ -5,17 +5,18 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::{FileReport, SetAside};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::draft::told;
+use super::draft::{flags, told};
+use super::inputs::MANIFEST;
+use super::names::text_of;
 use super::sum::Sum;
-
-/// The name of the file with the entries of a directory.
-pub(super) const NAME: &str = ".manyhands.jsonl";
 
 /// One input that is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ impl Entry {
     ) -> Entry {
         let (output, output_sum) = output.unzip();
         Entry {
-            path: absolute(path),
+            path: names_of(path).swap_remove(0),
             size: input.len,
             hash: input.to_string(),
             recipe_hash: recipe_hash.to_owned(),
@@ -60,6 +61,11 @@ impl Entry {
             output_size: output_sum.map_or(0, |sum| sum.len),
             output_hash: output_sum.map_or_else(String::new, |sum| sum.to_string()),
         }
+    }
+
+    /// Whether it is of this input.
+    pub(super) fn is_of(&self, path: &Path) -> bool {
+        names_of(path).contains(&self.path)
     }
 
     /// Puts what is known of the rows into a report.
@@ -82,14 +88,27 @@ impl Entry {
     }
 }
 
-/// A path under which entries are found whatever the working directory is.
-pub(super) fn absolute(path: &Path) -> String {
+/// The names under which entries of an input are found, whatever the working directory is: the one that they are written
+/// with, and, if it differs, the one that versions before 0.2 wrote, which lost bytes that are not UTF-8.
+pub(super) fn names_of(path: &Path) -> Vec<String> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
-    absolute.unwrap_or_else(|_| path.to_owned()).display().to_string()
+    let absolute = absolute.unwrap_or_else(|_| path.to_owned());
+    let mut names = vec![text_of(&absolute), absolute.to_string_lossy().into_owned()];
+    names.dedup();
+    names
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    text_of(Path::new(path.file_name().unwrap_or_default()))
+}
+
+/// Opens a manifest, which is a regular file: what a link leads to is not written to, and a pipe is not waited for.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
 }
 
 /// The entries of a directory.
@@ -107,12 +126,16 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Reads what there is.
     pub(super) fn open(directory: &Path) -> Result<Manifest, String> {
-        let path = directory.join(NAME);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let path = directory.join(MANIFEST);
+        let mut text = Vec::new();
+        match open(&path, OpenOptions::new().read(true)) {
+            Ok(mut file) => {
+                let read = file.read_to_end(&mut text);
+                read.map_err(|error| told("cannot read", &path, &error))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(told("cannot read", &path, &error)),
-        };
+        }
         let lines = text.split_inclusive(|byte| *byte == b'\n');
         let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
         let entries = entries.map(|entry| (entry.output.clone(), entry)).collect();
@@ -134,7 +157,7 @@ impl Manifest {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let file = OpenOptions::new().append(true).create(true).open(&self.path);
+                let file = open(&self.path, OpenOptions::new().append(true).create(true));
                 none.insert(file.map_err(wrong)?)
             }
         };
@@ -167,7 +190,7 @@ mod tests {
         assert_eq!(manifest.get(Path::new("d/a.csv")), None);
         manifest.add(&entry("d/a.csv")).unwrap();
         manifest.add(&entry("d/b.csv")).unwrap();
-        let path = directory.path().join(NAME);
+        let path = directory.path().join(MANIFEST);
         let text = std::fs::read(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 9]).unwrap();
 

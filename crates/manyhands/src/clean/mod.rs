@@ -8,10 +8,13 @@ mod draft;
 pub mod fuzzing;
 mod inputs;
 mod manifest;
+mod names;
 mod naming;
 mod output;
+mod path_bytes;
 mod preview;
 mod read;
+mod resume;
 mod run;
 mod sinks;
 mod stop;
@@ -28,7 +31,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
-pub use inputs::{are_several, directory_of, place_of};
+pub use draft::{remove_abandoned, write_file};
+pub use inputs::{MANIFEST, are_several, directory_of, place_of};
 pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
@@ -171,6 +175,8 @@ impl Default for Options {
 pub struct Progress {
     /// Files that are done, failed or not.
     pub files_done: usize,
+    /// Those of them that failed.
+    pub files_failed: usize,
     /// All files.
     pub files: usize,
     /// Bytes worked through, over all passes.
@@ -249,8 +255,16 @@ pub enum CleanError {
     Usage(Problem),
     /// As `Usage`: an input, or what it stands for, is not there.
     NotFound(Problem),
-    /// As `Usage`: this output exists, and [`Options::force`] is not set.
-    Exists(PathBuf),
+    /// As `Usage`: an output exists, and neither [`Options::force`] nor [`Options::resume`] is set.
+    Exists {
+        /// The first output that exists.
+        path: PathBuf,
+        /// How many outputs an earlier run of the same job has completed: with
+        /// [`Options::resume`] the job goes on with the rest.
+        complete: usize,
+        /// How many outputs the job has.
+        files: usize,
+    },
     /// It could not go on; what was complete stays.
     Failed(Problem),
     /// The observer stopped it; what was complete stays.
@@ -264,7 +278,17 @@ impl CleanError {
             CleanError::Usage(problem)
             | CleanError::NotFound(problem)
             | CleanError::Failed(problem) => problem.clone(),
-            CleanError::Exists(path) => exists(path),
+            CleanError::Exists { path, complete: 0, .. } => exists(path),
+            CleanError::Exists { path, complete, files } => Problem::new(format!(
+                "{} exists; {complete} of {files} files are complete",
+                path.display()
+            ))
+            .hint(
+                Hint::on("resume")
+                    .and(" goes on with the rest, ")
+                    .and_on("force")
+                    .and(" replaces what exists"),
+            ),
             CleanError::Interrupted => Problem::new("interrupted"),
         }
     }
@@ -349,9 +373,11 @@ impl Clean {
     /// See [`CleanError`].
     pub fn files(&self) -> Result<Vec<(OsString, OsString)>, CleanError> {
         let job = self.resolved();
-        read::Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
+        let reading =
+            read::Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
         job.prepare(now())?;
-        let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
+        let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+            .map_err(|error| resume::count_complete(&job, &reading, error))?;
         Ok(routes.into_iter().map(inputs::Route::into_names).collect())
     }
 

@@ -10,7 +10,7 @@ use manyhands_csv::{LineEnd, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
-use super::draft::{Draft, Existing, told};
+use super::draft::{Draft, Existing, Placed, told};
 use super::inputs::{Target, is_device};
 use super::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
@@ -65,7 +65,7 @@ pub(super) struct Header {
 enum To {
     Stdout(io::Stdout),
     Device(File),
-    Draft(Draft, File),
+    Draft(Draft),
     /// The file is made when its columns are known.
     #[cfg(feature = "parquet")]
     Parquet(Draft, Option<Box<sinks::parquet::Appender>>),
@@ -133,12 +133,12 @@ impl Sink {
             }
             #[cfg(feature = "parquet")]
             Target::File(path) if format == Format::Parquet => {
-                (To::Parquet(Draft::new(path), None), path.display().to_string())
+                let draft = Draft::create(path).map_err(WriteError::of)?;
+                (To::Parquet(draft, None), path.display().to_string())
             }
             Target::File(path) => {
-                let draft = Draft::new(path);
-                let file = draft.create().map_err(WriteError::of)?;
-                (To::Draft(draft, file), path.display().to_string())
+                let draft = Draft::create(path).map_err(WriteError::of)?;
+                (To::Draft(draft), path.display().to_string())
             }
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
@@ -175,7 +175,8 @@ impl Sink {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.to {
             To::Stdout(stdout) => Some(stdout.as_fd()),
-            To::Device(file) | To::Draft(_, file) => Some(file.as_fd()),
+            To::Device(file) => Some(file.as_fd()),
+            To::Draft(draft) => Some(draft.file().as_fd()),
             _ => None,
         }
     }
@@ -263,7 +264,8 @@ impl Sink {
                 if columns.is_empty() {
                     self.format.write_nothing(&mut Vec::new()).map_err(WriteError::of)?;
                 }
-                let file = draft.create().map_err(WriteError::of)?;
+                let file = draft.file().try_clone();
+                let file = file.map_err(|error| WriteError::of(error.to_string()))?;
                 let made = sinks::parquet::Appender::new(file, &columns);
                 *appender = Some(Box::new(made.map_err(WriteError::of)?));
             }
@@ -391,7 +393,7 @@ impl Sink {
                 }
                 Ok(())
             }
-            To::Stdout(_) | To::Device(_) | To::Draft(..) | To::Nothing => Ok(()),
+            To::Stdout(_) | To::Device(_) | To::Draft(_) | To::Nothing => Ok(()),
         }
     }
 
@@ -420,8 +422,8 @@ impl Sink {
         use std::io::Seek;
         let Some(before) = self.before.take() else { return Ok(()) };
         let done = match &mut self.to {
-            To::Draft(_, file) => {
-                let len = before.written;
+            To::Draft(draft) => {
+                let (mut file, len) = (draft.file(), before.written);
                 file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok()
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -450,18 +452,23 @@ impl Sink {
             self.format.write_nothing(&mut nothing).map_err(WriteError::of)?;
             self.write(&nothing, watch)?;
         }
-        let sum = self.contents.sum.unwrap_or_default();
-        let bytes = self.contents.written;
-        let mut published = Published { bytes, sum, possible: BTreeMap::new() };
+        let mut published = Published {
+            bytes: self.contents.written,
+            sum: self.contents.sum.unwrap_or_default(),
+            possible: BTreeMap::new(),
+            placed: Placed::default(),
+        };
         match self.to {
-            To::Draft(draft, _) => draft.publish(existing).map_err(WriteError::of)?,
+            To::Draft(draft) => {
+                published.placed = draft.publish(existing).map_err(WriteError::of)?;
+            }
             #[cfg(feature = "parquet")]
             To::Parquet(draft, appender) => {
                 let name = self.name;
                 let sum = appender.map_or(Ok(Sum::default()), |appender| appender.finish());
                 let sum = sum.map_err(|why| format!("cannot write {name}: {why}"));
                 let sum = sum.map_err(WriteError::of)?;
-                draft.publish(existing).map_err(WriteError::of)?;
+                published.placed = draft.publish(existing).map_err(WriteError::of)?;
                 (published.bytes, published.sum) = (sum.len, sum);
             }
             To::Types(_, possible) => published.possible = possible,
@@ -474,6 +481,8 @@ impl Sink {
 /// What became of an output.
 #[derive(Debug)]
 pub(super) struct Published {
+    /// The file, if it is one.
+    pub(super) placed: Placed,
     pub(super) bytes: u64,
     /// Of its bytes, if it was wanted.
     pub(super) sum: Sum,

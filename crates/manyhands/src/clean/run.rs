@@ -10,6 +10,7 @@
 //! In a job with one output for all, only the first of the active files may write.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,11 +26,13 @@ use manyhands_pool::Reply;
 
 use super::chunks::{Chunks, Source, Step, Streaming};
 use super::crew::{Crew, RemoteWorkers};
-use super::draft::{Directories, Draft, Existing, told};
+use super::draft::{self, Directories, Draft, Existing, Placed, told};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
+use super::names::text_of;
 use super::output::{Sink, WriteError};
 use super::read::{Reading, Stream};
+use super::resume::{self, Before, Wanted};
 use super::sinks::columns;
 use super::sinks::types::Possible;
 use super::stop::{Fail, Stop};
@@ -55,8 +58,13 @@ pub(super) fn run(
 ) -> Result<Report, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(usage)?;
-    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
+    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+        .map_err(|error| resume::count_complete(job, &reading, error))?;
     let mut made = make_directories(job)?;
+    draft::forget_modes();
+    if job.options.force || job.options.resume {
+        draft::remove_abandoned(routes.iter().flat_map(Route::files));
+    }
     let shared = match &job.output {
         Output::Directory(..) => false,
         Output::File(path) => inputs::is_device(path),
@@ -192,10 +200,13 @@ fn work_through(
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
-        possible = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?.possible;
-        for draft in all_rejects {
-            draft.publish(existing).map_err(CleanError::Failed)?;
+        let mut published = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?;
+        for rejects in all_rejects {
+            let placed = rejects.publish(existing).map_err(CleanError::Failed)?;
+            published.placed.and(placed);
         }
+        published.placed.keep();
+        possible = published.possible;
     }
     crew.shutdown();
     Ok(Worked { files: reports, resumed, possible })
@@ -205,8 +216,8 @@ fn usage(problem: impl Into<Problem>) -> CleanError {
     CleanError::Usage(problem.into())
 }
 
-/// Of all that decides on what an input becomes.
-fn recipe_hash(job: &Clean, reading: &Reading) -> String {
+/// Hash over everything that decides on an output: recipe, dialect, format.
+pub(super) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
     crate::codec::encode_onto(&(reading, job.options.format), &mut bytes);
     Sum::of(&bytes).to_string()
@@ -253,8 +264,8 @@ struct Runner<'a> {
     is_table: bool,
     /// The one output for all, if there is one.
     sink: Option<Sink>,
-    /// The rejects of the inputs in it, which appear with it.
-    all_rejects: Vec<Draft>,
+    /// The rejects of the inputs in it, if they appear with it.
+    all_rejects: Vec<Rejects>,
     /// The first of the inputs that failed, if the one output for all is not to be without them.
     first_failed: Option<usize>,
 }
@@ -272,7 +283,6 @@ enum Kind {
     Whole {
         submitted: bool,
         output: Option<Draft>,
-        rejects: Option<Draft>,
         size: u64,
         /// The style that its rows must have, if they were first written in another.
         style: Option<Style>,
@@ -280,19 +290,48 @@ enum Kind {
     Chunks(Box<Chunks>),
 }
 
-/// What an earlier run has done with an input.
-enum Before {
-    Nothing,
-    Done(Entry),
-    /// Something else than is wanted now.
-    Other(Problem),
-}
-
 /// An output that is complete and has no name yet.
 enum Written {
     /// By a worker, with its sum.
     Draft(Draft, Sum),
     Sink(Sink),
+}
+
+/// What was rejected of a file.
+enum Rejects {
+    Some(Draft),
+    /// Nothing; it would be here.
+    None(PathBuf),
+    NoPlace,
+}
+
+impl Rejects {
+    /// Gives them their name; or takes away those of an earlier run.
+    fn publish(self, existing: Existing) -> Result<Placed, Problem> {
+        match self {
+            Rejects::Some(draft) => draft.publish(existing),
+            Rejects::None(path) => Placed::without_rejects(&path, existing),
+            Rejects::NoPlace => Ok(Placed::default()),
+        }
+    }
+}
+
+/// The name of rejects of rows in a table, to which other files of the same name may be added later: behind the input's
+/// name it has a hash of the input's path and bytes, and of the recipe.
+fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> OsString {
+    let key = format!("{}\0{sum}\0{recipe_hash}", manifest::names_of(input)[0]);
+    let hash = Sum::of(key.as_bytes()).to_string();
+    let mut name = rejects.with_extension("").with_extension("").into_os_string();
+    name.push(format!(".{}.rejects.csv", &hash[..8]));
+    Path::new(&name).file_name().unwrap_or_default().to_owned()
+}
+
+fn write_rejects(path: &Path, text: &[u8]) -> Result<Draft, String> {
+    use std::io::Write;
+    let draft = Draft::create(path)?;
+    let written = draft.file().write_all(text);
+    written.map_err(|error| told("cannot write", path, &error))?;
+    Ok(draft)
 }
 
 impl Runner<'_> {
@@ -406,7 +445,7 @@ impl Runner<'_> {
             }
         }
         let kind = match whole {
-            Some(size) => Ok(self.open_whole(&route, size)),
+            Some(size) => self.open_whole(&route, size),
             None => self.open_chunks(&route, size),
         };
         match kind {
@@ -423,65 +462,23 @@ impl Runner<'_> {
             return Ok(Before::Nothing);
         };
         let resume = self.job.options.resume;
-        let absolute = manifest::absolute(path);
-        let recipe_hash = self.recipe_hash.clone();
-        let is_like = |entry: &Entry| entry.recipe_hash == recipe_hash && entry.size == size;
+        let wanted = Wanted { path, size, recipe_hash: &self.recipe_hash };
         if let (Some(sink), true) = (&self.sink, self.is_table) {
-            let known = sink.entries(&absolute).to_vec();
-            let hash = match known.iter().any(is_like) {
-                true => Some(self.sum_of(path)?),
-                false => None,
-            };
-            let same = known.iter().find(|entry| {
-                is_like(entry) && hash.is_some_and(|hash| hash.to_string() == entry.hash)
-            });
-            return Ok(match (same, known.is_empty()) {
-                (Some(entry), _) if resume => Before::Done(entry.clone()),
-                (Some(_), _) => Before::Other(
-                    Problem::new("its rows are in the table already")
-                        .hint(Hint::on("resume").and(" leaves such files out")),
-                ),
-                (None, false) if resume => Before::Other(
-                    Problem::new(
-                        "it is in the table already, but it or the recipe was another then",
-                    )
-                    .hint(Hint::words("without ").and_on("resume").and(" its rows are added")),
-                ),
-                (None, _) => Before::Nothing,
-            });
+            let known: Vec<Entry> = manifest::names_of(path)
+                .iter()
+                .flat_map(|name| sink.entries(name))
+                .cloned()
+                .collect();
+            return Ok(wanted.in_table(&known, resume, &mut self.watch)?);
         }
         let (Target::File(output), Some(manifest), true) = (&route.target, &self.manifest, resume)
         else {
             return Ok(Before::Nothing);
         };
-        let Some(entry) = manifest.get(output).filter(|_| output.exists()).cloned() else {
+        let Some(entry) = manifest.get(output).filter(|_| output.exists()) else {
             return Ok(Before::Nothing);
         };
-        let is_of_this = entry.path == absolute && is_like(&entry);
-        let difference = if !is_of_this || self.sum_of(path)?.to_string() != entry.hash {
-            "was made of another input or by another recipe"
-        } else if self.sum_of(output)?.to_string() != entry.output_hash {
-            "was changed since it was made"
-        } else {
-            return Ok(Before::Done(entry));
-        };
-        if self.existing == Existing::Replaced {
-            return Ok(Before::Nothing);
-        }
-        Ok(Before::Other(
-            Problem::new(format!("{} {difference}", output.display()))
-                .hint(Hint::on("force").and(" replaces it")),
-        ))
-    }
-
-    /// The sum of a file; of one that cannot be read, that of nothing, and others tell of it.
-    fn sum_of(&mut self, path: &Path) -> Result<Sum, Stop> {
-        match Sum::of_file(path, &mut self.watch) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                Err(CleanError::Interrupted.into())
-            }
-            result => Ok(result.unwrap_or_default()),
-        }
+        Ok(wanted.in_directory(entry, output, self.existing, &mut self.watch)?)
     }
 
     /// How big a file may be that goes to one worker.
@@ -493,13 +490,12 @@ impl Runner<'_> {
         }
     }
 
-    fn open_whole(&self, route: &Route, size: u64) -> Kind {
+    fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, Fail> {
         let output = match &route.target {
-            Target::File(path) if self.sink.is_none() => Some(Draft::new(path)),
+            Target::File(path) if self.sink.is_none() => Some(Draft::create(path)?),
             _ => None,
         };
-        let rejects = route.rejects.as_deref().map(Draft::new);
-        Kind::Whole { submitted: false, output, rejects, size, style: None }
+        Ok(Kind::Whole { submitted: false, output, size, style: None })
     }
 
     /// Reads a file's head and makes its plan.
@@ -687,18 +683,17 @@ impl Runner<'_> {
         let active = &mut self.active[at];
         let submitted = match &mut active.kind {
             Kind::Whole { submitted: true, .. } => return Ok(false),
-            Kind::Whole { submitted, output, rejects, style, .. } => {
+            Kind::Whole { submitted, output, style, .. } => {
                 *submitted = true;
                 let Input::File(path) = &active.route.input else { return Ok(false) };
                 let work = WholeWork {
                     path: path.clone(),
-                    to: output.as_ref().map(|draft| draft.temporary().to_owned()),
+                    to: output.as_ref().map(Draft::address).transpose()?,
                     format: active.route.format,
                     out_delimiter: active.route.out_delimiter,
                     style: style.or_else(|| self.sink.as_ref()?.style()),
-                    rejects_to: rejects.as_ref().map(|draft| draft.temporary().to_owned()),
+                    keeps_rejects: active.route.rejects.is_some(),
                     to_name: active.route.target_name(),
-                    rejects_name: active.route.rejects_name(),
                 };
                 self.crew.whole(&self.whole, work, (active.number, 0))
             }
@@ -782,7 +777,7 @@ impl Runner<'_> {
             sink.give_up();
         }
         let (input, output, rejects) = match &mut active.kind {
-            Kind::Whole { submitted, output, rejects, size, style } => {
+            Kind::Whole { submitted, output, size, style } => {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 if known.is_too_big {
@@ -801,7 +796,13 @@ impl Runner<'_> {
                     return Ok(());
                 }
                 let (target, size) = (active.route.target_name(), *size);
-                let (output, rejects) = (output.take(), rejects.take());
+                let output = output.take();
+                let rejects = match &active.route.rejects {
+                    Some(path) if !known.rejects.is_empty() => {
+                        Some(write_rejects(path, &known.rejects)?)
+                    }
+                    _ => None,
+                };
                 // Its header, if another's is there.
                 let mut skipped = 0;
                 if let Some(sink) = &mut self.sink {
@@ -818,7 +819,7 @@ impl Runner<'_> {
                 self.watch.progress.bytes_done += size;
                 self.watch.progress.rows += self.reports[number].rows_in;
                 let draft = output.map(|draft| Written::Draft(draft, known.block.output));
-                (known.block.input, draft, rejects.filter(|_| known.has_rejects))
+                (known.block.input, draft, rejects)
             }
             Kind::Chunks(chunks) => {
                 let sink = self.sink.as_mut();
@@ -835,16 +836,21 @@ impl Runner<'_> {
                 if let Some(sink) = &self.sink {
                     report.bytes_out = sink.written_of_input();
                 }
-                let rejects = chunks.rejects.take().map(|(draft, _)| draft);
-                (input, chunks.out.take().map(Written::Sink), rejects)
+                (input, chunks.out.take().map(Written::Sink), chunks.rejects.take())
             }
         };
         self.publish(number, input, output, rejects)?;
         self.end(number, None).map_err(Fail::Job)
     }
 
-    /// Makes what was written of a file appear: rejects first, then rows, then what says that it is
-    /// done.
+    /// Makes what was written of a file appear: rows, then rejects, then what says that it is done.
+    ///
+    /// * Whatever fails, what this call published is taken back, so the same run can be done again.
+    /// * Who is killed on the way leaves rows without rejects, or both and no entry: resuming makes
+    ///   both again, and takes those that are there if they are the same.
+    /// * In a table rows and entry come together, so rejects come before them: with an entry and no
+    ///   rejects, these would be lost.
+    /// * In one file for all inputs, rows and rejects of all appear together at the end.
     fn publish(
         &mut self,
         number: usize,
@@ -855,21 +861,6 @@ impl Runner<'_> {
         let Some((_, active)) = self.active(number) else { return Ok(()) };
         let route = active.route.clone();
         let report = &mut self.reports[number];
-        if let Some(draft) = rejects {
-            report.rejects = Some(draft.path().display().to_string());
-            match &self.sink {
-                Some(sink) if sink.is_draft() => {
-                    // It may have too long a name, for which only this file is to fail.
-                    if let Err(error) = std::fs::symlink_metadata(draft.path())
-                        && error.kind() != std::io::ErrorKind::NotFound
-                    {
-                        return Err(told("cannot write", draft.path(), &error).into());
-                    }
-                    self.all_rejects.push(draft);
-                }
-                _ => draft.publish(self.existing)?,
-            }
-        }
         let path = match &route.input {
             Input::File(path) => path,
             Input::Stdin => Path::new("-"),
@@ -877,28 +868,45 @@ impl Runner<'_> {
         let entry = |report: &FileReport, output| {
             Entry::new(path, &self.recipe_hash, report, input, output)
         };
+        let rejects = match (rejects, &route.rejects) {
+            (Some(mut draft), _) => {
+                if self.is_table {
+                    draft.rename(&name_in_table(draft.path(), path, input, &self.recipe_hash));
+                }
+                report.rejects = Some(text_of(draft.path()));
+                Rejects::Some(draft)
+            }
+            (None, Some(path)) if !self.is_table => Rejects::None(path.clone()),
+            (None, _) => Rejects::NoPlace,
+        };
         if let Some(sink) = &mut self.sink {
             if self.is_table {
+                // Of the same input by the same recipe, if a run was killed before its commit.
+                let placed = rejects.publish(Existing::Taken)?;
                 sink.commit(entry(report, None), &mut self.watch)?;
+                placed.keep();
+            } else if sink.is_draft() {
+                self.all_rejects.push(rejects);
+            } else {
+                rejects.publish(self.existing)?.keep();
             }
             sink.end_input();
             return Ok(());
         }
-        let sum = match output {
-            None => return Ok(()),
-            Some(Written::Draft(draft, sum)) => {
-                draft.publish(self.existing)?;
-                sum
-            }
+        let (mut placed, sum) = match output {
+            None => (Placed::default(), Sum::default()),
+            Some(Written::Draft(draft, sum)) => (draft.publish(self.existing)?, sum),
             Some(Written::Sink(sink)) => {
                 let published = sink.publish(self.existing, &mut self.watch)?;
                 report.bytes_out = published.bytes;
-                published.sum
+                (published.placed, published.sum)
             }
         };
+        placed.and(rejects.publish(self.existing)?);
         if let (Some(manifest), Target::File(output)) = (&mut self.manifest, &route.target) {
             manifest.add(&entry(report, Some((output, sum))))?;
         }
+        placed.keep();
         Ok(())
     }
 
@@ -932,6 +940,7 @@ impl Runner<'_> {
         }
         let report = &mut self.reports[number];
         if error.is_some() {
+            self.watch.progress.files_failed += 1;
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
         if let Some(problem) = error {

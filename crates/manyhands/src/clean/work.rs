@@ -5,7 +5,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,9 @@ use manyhands_csv::{
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
+use super::draft::Address;
+use super::names::text_of;
+use super::path_bytes;
 use super::read::{Reading, decode};
 use super::sinks::{Block, Column, Format, columns, is_in_line};
 use super::sum::Sum;
@@ -73,20 +76,17 @@ pub(super) struct WholeContext {
 pub(super) struct WholeWork {
     #[serde(with = "path_bytes")]
     pub(super) path: PathBuf,
-    /// Where clean bytes are written; `None`: they are the reply's.
-    #[serde(with = "path_bytes::optional")]
-    pub(super) to: Option<PathBuf>,
+    /// The draft that clean bytes are written to; `None`: they are the reply's.
+    pub(super) to: Option<Address>,
     pub(super) format: Format,
     /// What separates the output's fields, if that is not as in the input.
     pub(super) out_delimiter: Option<u8>,
     /// The style of the output that it goes to with others, as far as that is known.
     pub(super) style: Option<Style>,
-    /// Where rejects are written, if there are any.
-    #[serde(with = "path_bytes::optional")]
-    pub(super) rejects_to: Option<PathBuf>,
-    /// The names of both for messages.
+    /// Whether there is a place for rejects.
+    pub(super) keeps_rejects: bool,
+    /// The output's name for messages.
     pub(super) to_name: String,
-    pub(super) rejects_name: String,
 }
 
 /// What became of one small file.
@@ -101,7 +101,9 @@ pub(super) struct WholeReply {
     pub(super) block: Block,
     /// How many of the clean bytes are the header.
     pub(super) header_bytes: usize,
-    pub(super) has_rejects: bool,
+    /// The text of the rejects file; empty if nothing was rejected. The parent writes it.
+    #[serde(with = "serde_bytes")]
+    pub(super) rejects: Vec<u8>,
     /// Nothing was done: unpacked, it is to be cut into chunks.
     pub(super) is_too_big: bool,
 }
@@ -183,43 +185,6 @@ pub(super) struct ChunkReply {
     pub(super) block: Block,
 }
 
-/// Paths as the bytes that they are, which are perhaps not UTF-8.
-mod path_bytes {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::{Path, PathBuf};
-
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-        serde_bytes::serialize(path.as_os_str().as_bytes(), to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        let bytes: Vec<u8> = serde_bytes::deserialize(from)?;
-        Ok(OsString::from_vec(bytes).into())
-    }
-
-    pub(super) mod optional {
-        use super::*;
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            path: &Option<PathBuf>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            let bytes = path.as_ref().map(|path| path.as_os_str().as_bytes());
-            serde_bytes::serialize(&bytes, to)
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Option<PathBuf>, D::Error> {
-            let bytes: Option<Vec<u8>> = serde_bytes::deserialize(from)?;
-            Ok(bytes.map(|bytes| OsString::from_vec(bytes).into()))
-        }
-    }
-}
-
 /// Appends what is to be known about the clean bytes in a reply.
 fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>) {
     if result.is_err() {
@@ -245,11 +210,6 @@ pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(u
 /// Cleans a small file.
 pub(super) fn whole(context: &WholeContext, work: WholeWork, reply: &mut Vec<u8>) {
     let result = BUFFER.with_borrow_mut(|buffer| clean_file(context, &work, buffer, reply));
-    if result.is_err() {
-        for made in work.to.iter().chain(&work.rejects_to) {
-            let _ = fs::remove_file(made);
-        }
-    }
     seal(result, reply);
 }
 
@@ -259,7 +219,7 @@ fn clean_file(
     buffer: &mut Vec<u8>,
     reply: &mut Vec<u8>,
 ) -> Result<WholeReply, Problem> {
-    let name = work.path.display().to_string();
+    let name = text_of(&work.path);
     let cannot = |error: io::Error| format!("cannot read it: {error}");
     let mut raw = read_all(&work.path, buffer).map_err(cannot)?;
     let report =
@@ -318,12 +278,9 @@ fn clean_file(
         check_rejects(context.max_rejects, report)?;
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
-        known.has_rejects = rejects.iter().any(|some| !some.is_empty());
-        if let Some(path) = work.rejects_to.as_ref().filter(|_| known.has_rejects) {
-            let mut text = REJECTS_HEADER.to_vec();
-            rejects.iter().for_each(|some| some.write(&plan, &name, &mut text));
-            fs::write(path, text)
-                .map_err(|error| format!("cannot write {}: {error}", work.rejects_name))?;
+        if work.keeps_rejects && rejects.iter().any(|some| !some.is_empty()) {
+            known.rejects.extend_from_slice(REJECTS_HEADER);
+            rejects.iter().for_each(|some| some.write(&plan, &name, &mut known.rejects));
         }
     } else {
         known.report.notes.push("the file is empty".to_owned().into());
@@ -335,9 +292,9 @@ fn clean_file(
     if context.summed {
         known.block.output = Sum::of(reply);
     }
-    if let Some(path) = &work.to {
-        fs::write(path, &reply)
-            .map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
+    if let Some(draft) = &work.to {
+        let written = draft.open().and_then(|mut file| file.write_all(reply));
+        written.map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
         reply.clear();
     }
     Ok(known)

@@ -1,0 +1,134 @@
+//! What earlier runs have done: compared with what is wanted now, by the entries that they left.
+
+use std::path::Path;
+
+use super::draft::Existing;
+use super::inputs::{self, Input, Route, Target};
+use super::manifest::{Entry, Manifest};
+use super::read::Reading;
+use super::sum::Sum;
+use super::watch::Watch;
+use super::{Clean, CleanError, Hint, Output, Problem};
+
+/// What an earlier run has done with an input.
+pub(super) enum Before {
+    Nothing,
+    Done(Entry),
+    /// Something else than is wanted now.
+    Other(Problem),
+}
+
+/// An input, and what decides on its output.
+pub(super) struct Wanted<'a> {
+    pub(super) path: &'a Path,
+    pub(super) size: u64,
+    pub(super) recipe_hash: &'a str,
+}
+
+impl Wanted<'_> {
+    /// Whether an entry may be of it, by all that is known without reading the input.
+    fn may_be(&self, entry: &Entry) -> bool {
+        entry.recipe_hash == self.recipe_hash && entry.size == self.size
+    }
+
+    fn is_unchanged(&self, entry: &Entry, watch: &mut Watch) -> Result<bool, CleanError> {
+        Ok(entry.size == self.size && sum_of(self.path, watch)?.to_string() == entry.hash)
+    }
+
+    /// Compares it with what is in a table, with the entries of its path.
+    pub(super) fn in_table(
+        &self,
+        known: &[Entry],
+        resume: bool,
+        watch: &mut Watch,
+    ) -> Result<Before, CleanError> {
+        let is_read = resume || known.iter().any(|entry| self.may_be(entry));
+        let hash = match !known.is_empty() && is_read {
+            true => sum_of(self.path, watch)?.to_string(),
+            false => String::new(),
+        };
+        let is_same = |entry: &&Entry| self.may_be(entry) && entry.hash == hash;
+        Ok(match known.iter().find(is_same) {
+            Some(entry) if resume => Before::Done(entry.clone()),
+            Some(_) => Before::Other(
+                Problem::new("its rows are in the table already")
+                    .hint(Hint::on("resume").and(" leaves such files out")),
+            ),
+            None if known.is_empty() || !resume => Before::Nothing,
+            None => {
+                let problem = match known.iter().any(|entry| entry.hash == hash) {
+                    true => {
+                        "its rows are in the table already, by another recipe or other settings"
+                    }
+                    false => "rows of an earlier version of this file are in the table already",
+                };
+                let hint = Hint::words("without ").and_on("resume").and(" its rows are added");
+                Before::Other(Problem::new(problem).hint(hint))
+            }
+        })
+    }
+
+    /// Compares it with what is in a directory, with the entry of its output.
+    pub(super) fn in_directory(
+        &self,
+        entry: &Entry,
+        output: &Path,
+        existing: Existing,
+        watch: &mut Watch,
+    ) -> Result<Before, CleanError> {
+        let difference = if !entry.is_of(self.path) {
+            format!("was made of another input, {}", entry.path)
+        } else if entry.recipe_hash != self.recipe_hash {
+            "was made by another recipe or with other settings".to_owned()
+        } else if !self.is_unchanged(entry, watch)? {
+            "was made before its input was changed".to_owned()
+        } else if sum_of(output, watch)?.to_string() != entry.output_hash {
+            "was changed after it was made".to_owned()
+        } else {
+            return Ok(Before::Done(entry.clone()));
+        };
+        if existing == Existing::Replaced {
+            return Ok(Before::Nothing);
+        }
+        Ok(Before::Other(
+            Problem::new(format!("{} {difference}", output.display()))
+                .hint(Hint::on("force").and(" replaces it")),
+        ))
+    }
+}
+
+/// Checksum of a file, or the empty checksum if it cannot be read: opening it tells why.
+fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
+    match Sum::of_file(path, watch) {
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            Err(CleanError::Interrupted)
+        }
+        result => Ok(result.unwrap_or_default()),
+    }
+}
+
+/// An error about an output that exists, with the number of outputs that an earlier run of this very
+/// job has completed.
+pub(super) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) -> CleanError {
+    let CleanError::Exists { path, .. } = error else { return error };
+    let count = || {
+        let Output::Directory(directory, _) = &job.output else { return None };
+        let mut options = job.options.clone();
+        options.resume = true; // whatever exists
+        let routes = inputs::route(inputs::find(&job.inputs).ok()?, &job.output, &options).ok()?;
+        let manifest = Manifest::open(directory).ok()?;
+        let recipe_hash = super::run::recipe_hash(job, reading);
+        let is_complete = |route: &&Route| {
+            let (Input::File(path), Target::File(output)) = (&route.input, &route.target) else {
+                return false;
+            };
+            let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let wanted = Wanted { path, size, recipe_hash: &recipe_hash };
+            let entry = manifest.get(output).filter(|_| output.exists());
+            entry.is_some_and(|entry| entry.is_of(path) && wanted.may_be(entry))
+        };
+        Some((routes.iter().filter(is_complete).count(), routes.len()))
+    };
+    let (complete, files) = count().unwrap_or_default();
+    CleanError::Exists { path, complete, files }
+}
