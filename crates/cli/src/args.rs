@@ -38,7 +38,8 @@ What OUT is:
 
 Exit status:
   0 done; 1 some files failed, or --strict and records were rejected;
-  2 wrong use, nothing was written; 130 interrupted
+  2 wrong use, nothing was written; 130 interrupted, 143 ended by SIGTERM,
+  129 by SIGHUP, 131 by SIGQUIT
 
 Examples:
   Every file of a directory: no empty rows, tidy names, values up to 500, each

@@ -30,7 +30,8 @@ pub type Engine<'a> = dyn Fn(&str, &Clean, &mut dyn FnMut(&Progress) -> ControlF
     + 'a;
 
 /// Runs the command whose name and arguments these are, and returns its exit status: 0 done, 1
-/// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted.
+/// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted, or else
+/// 128 and the number of the signal that ended it.
 ///
 /// Data goes to standard output, all else to standard error. The program that calls this has
 /// called [`manyhands::init`], since workers are that program, started again; or
@@ -76,7 +77,7 @@ fn tell(error: &clap::Error) -> Result<i32, CleanError> {
 
 fn status(error: &CleanError) -> i32 {
     match error {
-        CleanError::Usage(_) | CleanError::NotFound(_) | CleanError::Exists(_) => 2,
+        CleanError::Usage(_) | CleanError::NotFound(_) | CleanError::Exists { .. } => 2,
         CleanError::Interrupted => interrupt::STATUS,
         _ => 1,
     }

@@ -1,13 +1,14 @@
 //! What the typed arguments mean together: the job, and what else to write and say. Everything
 //! that can be found wrong before work is found here, except what the job itself looks at.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands::clean::recipe::Read;
 use manyhands::clean::{
-    Asked, Clean, CleanError, Options, Output, Problem, Recipe, are_several, directory_of, place_of,
+    Asked, Clean, CleanError, MANIFEST, Options, Output, Problem, Recipe, are_several,
+    directory_of, place_of,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -33,9 +34,19 @@ pub(crate) struct Job {
     pub(crate) save_recipe: Option<Target>,
     /// Whether the two may replace what exists.
     pub(crate) force: bool,
+    pub(crate) resume: bool,
+    /// Whether a run that was cut off can be resumed.
+    pub(crate) is_resumable: bool,
     pub(crate) strict: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+}
+
+/// Whether a file is a report of this command, which a run that is resumed writes anew.
+pub(crate) fn is_report(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let report = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+    report["files"].is_array() && report["resumed"].is_array()
 }
 
 /// Understands a `clean` command line.
@@ -58,7 +69,10 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     options.out_delimiter = typed.out_delimiter;
     options.rejects = typed.rejects;
     options.skip_failed = typed.skip_failed;
-    options.force = typed.force;
+    let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
+    let is_resumable = is_table || matches!(output, Output::Directory(..));
+    // For a table it can only mean the report and the recipe.
+    options.force = typed.force && !(is_table && (report.is_some() || save_recipe.is_some()));
     options.resume = typed.resume;
     options.format = typed.format;
     options.temp_dir = typed.run.temp_dir;
@@ -77,6 +91,8 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         report,
         save_recipe,
         force: typed.force,
+        resume: typed.resume,
+        is_resumable,
         strict: typed.strict,
         quiet: typed.run.quiet,
         verbose: typed.run.verbose,
@@ -160,7 +176,14 @@ fn check_targets(
                         path.display()
                     ));
                 }
-                check_writable(path, what, typed.force)?;
+                // On resuming, they are those of the run that was cut off; what is written tells.
+                let is_own = typed.resume
+                    && match what {
+                        "the report" => is_report(path),
+                        _ => fs::read_to_string(path)
+                            .is_ok_and(|text| Recipe::from_toml(&text).is_ok()),
+                    };
+                check_writable(path, what, typed.force || is_own)?;
             }
         }
     }
@@ -179,6 +202,11 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
     let shown = path.display();
     if path.is_dir() || path.file_name().is_none() {
         return usage(format!("{shown} is a directory, and {what} needs a file's name"));
+    }
+    if path.file_name() == Some(OsStr::new(MANIFEST)) {
+        return usage(format!(
+            "{shown} cannot be {what}: {MANIFEST} notes which outputs are complete"
+        ));
     }
     if path.is_file() && !force {
         return usage(format!(

@@ -1,27 +1,26 @@
 //! `manyhands clean`: does the job.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use manyhands::clean::recipe::{Step, Type};
 use manyhands::clean::{
-    CleanError, FileReport, Hint, Problem, Progress, Report, directory_of, place_of, shown,
+    CleanError, FileReport, Hint, Problem, Progress, Report, remove_abandoned, shown, write_file,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Engine;
 use crate::args::CleanArguments;
 use crate::commands::dry_run::dry_run;
-use crate::hints::flag;
+use crate::hints::{flag, told};
 use crate::interrupt::Interrupt;
-use crate::meaning::{Job, is_same_file, understand};
+use crate::meaning::{Job, is_report, is_same_file, understand};
 use crate::progress::Bar;
 use crate::summary;
-use crate::ui::{self, counted};
+use crate::ui::{self, counted, grouped};
 use crate::values::Target;
 
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
@@ -31,11 +30,33 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}").into()))?;
-    let types = if job.infer { infer(&mut job, &interrupt)? } else { BTreeMap::new() };
-    if job.dry_run {
-        return dry_run(&job, types);
+    let mut last = Progress::default();
+    let types = match job.infer {
+        true => infer(&mut job, &interrupt),
+        false => Ok(BTreeMap::new()),
+    };
+    let done = types.and_then(|types| match job.dry_run {
+        true => dry_run(&job, types),
+        false => run(&job, engine, &interrupt, types, &mut last),
+    });
+    match done {
+        Err(CleanError::Interrupted) => {
+            ui::error(told(&interrupted(&job, last)));
+            Ok(interrupt.status())
+        }
+        done => done,
     }
-    run(&job, engine, &interrupt, types)
+}
+
+/// An interruption, with what was complete by then.
+fn interrupted(job: &Job, last: Progress) -> Problem {
+    let complete = last.files_done - last.files_failed;
+    if complete == 0 || !job.is_resumable {
+        return CleanError::Interrupted.problem();
+    }
+    let files = counted(last.files as u64, "file");
+    Problem::new(format!("interrupted; {} of {files} are complete", grouped(complete as u64)))
+        .hint(Hint::words("the same command with ").and_on("resume").and(" goes on with the rest"))
 }
 
 /// Adds a step with the types that are proposed for columns without, tells of it, and gives them.
@@ -82,9 +103,11 @@ fn run(
     engine: Option<&Engine<'_>>,
     interrupt: &Interrupt,
     types: BTreeMap<String, Type>,
+    last: &mut Progress,
 ) -> Result<i32, CleanError> {
     let mut bar = Bar::new(!job.quiet);
     let mut observe = |progress: &Progress| {
+        *last = *progress;
         bar.show(progress);
         if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -109,11 +132,11 @@ fn run(
         summary::tell(&report, job.quiet, job.verbose);
     }
     if let Some(target) = &job.save_recipe {
-        write(target, &job.recipe.to_toml(), job.force, &report.files)?;
+        write_recipe(job, target, &report.files)?;
     }
     if let Some(target) = &job.report {
         let json = format!("{:#}\n", report.to_json(flag));
-        write(target, &json, job.force, &report.files)?;
+        write_report(job, target, &json, &report.files)?;
     }
     Ok(i32::from(failed || breaks_strict(job, &report)))
 }
@@ -130,6 +153,35 @@ pub(super) fn breaks_strict(job: &Job, report: &Report) -> bool {
     true
 }
 
+/// Writes the report; on resuming it replaces that of the run that was cut off.
+pub(super) fn write_report(
+    job: &Job,
+    target: &Target,
+    json: &str,
+    files: &[FileReport],
+) -> Result<(), CleanError> {
+    let is_own = |path: &Path| job.resume && is_report(path);
+    let replaces = job.force || matches!(target, Target::File(path) if is_own(path));
+    write(target, json, replaces, files)
+}
+
+/// Saves the recipe; on resuming it may be there already.
+pub(super) fn write_recipe(
+    job: &Job,
+    target: &Target,
+    files: &[FileReport],
+) -> Result<(), CleanError> {
+    let text = job.recipe.to_toml();
+    match target {
+        Target::File(path)
+            if job.resume && fs::read_to_string(path).is_ok_and(|old| old == text) =>
+        {
+            Ok(())
+        }
+        _ => write(target, &text, job.force, files),
+    }
+}
+
 /// Whether standard output is a pipe that nobody reads any more.
 fn is_stdout_closed() -> bool {
     let stdout = io::stdout();
@@ -140,44 +192,24 @@ fn is_stdout_closed() -> bool {
 }
 
 /// Writes a text that appears under its name only when it is complete.
-pub(super) fn write(
-    target: &Target,
-    text: &str,
-    force: bool,
-    files: &[FileReport],
-) -> Result<(), CleanError> {
+fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Result<(), CleanError> {
     let path = match target {
         Target::Stdout => return ui::print(text),
         Target::File(path) => path,
     };
-    let failed =
-        |why: &str| CleanError::Failed(format!("cannot write {}: {why}", path.display()).into());
     let is_taken = |file: &FileReport| {
         let others = [Some(&file.input), Some(&file.output), file.rejects.as_ref()];
         others.into_iter().flatten().any(|other| is_same_file(path, Path::new(other)))
     };
     if files.iter().any(is_taken) {
-        return Err(failed("it is an input or an output of this job"));
+        let path = path.display();
+        let why = format!("cannot write {path}: it is an input or an output of this job");
+        return Err(CleanError::Failed(why.into()));
     }
-    write_whole(path, text, force).map_err(|error| failed(&error.to_string()))
-}
-
-fn write_whole(path: &Path, text: &str, force: bool) -> io::Result<()> {
-    let is_device = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_device {
-        return OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    if force {
+        remove_abandoned([path.as_path()]);
     }
-    // As any file that a program makes; the mask of the process takes from it.
-    let permissions = Permissions::from_mode(0o666);
-    let mut builder = tempfile::Builder::new();
-    let place = place_of(path)?;
-    let mut file = builder.permissions(permissions).tempfile_in(directory_of(&place))?;
-    file.write_all(text.as_bytes())?;
-    let result = if force { file.persist(place) } else { file.persist_noclobber(place) };
-    result.map(drop).map_err(|error| match error.error.kind() {
-        ErrorKind::AlreadyExists => io::Error::other("it exists; --force replaces it"),
-        _ => error.error,
-    })
+    write_file(path, text.as_bytes(), force).map_err(CleanError::Failed)
 }
 
 #[cfg(test)]
@@ -192,7 +224,7 @@ mod tests {
         write(&target, "one", false, &[]).unwrap();
         let error = write(&target, "two", false, &[]).unwrap_err();
         assert!(
-            error.to_string().ends_with("report.json: it exists; --force replaces it"),
+            error.to_string().ends_with("report.json exists\nhint: force replaces it"),
             "{error}"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");

@@ -7,7 +7,7 @@ use std::io;
 use manyhands::clean::recipe::Type;
 use manyhands::clean::{CleanError, Preview, shown};
 
-use super::clean::{breaks_strict, write};
+use super::clean::{breaks_strict, write_recipe, write_report};
 use crate::hints::flag;
 use crate::meaning::Job;
 use crate::summary;
@@ -25,12 +25,12 @@ pub(super) fn dry_run(job: &Job, types: BTreeMap<String, Type>) -> Result<i32, C
     let mut preview = job.clean.preview(look, show)?;
     preview.report.types = types;
     if let Some(target) = &job.save_recipe {
-        write(target, &job.recipe.to_toml(), job.force, &[])?;
+        write_recipe(job, target, &[])?;
     }
     if let Some(target) = &job.report {
         let mut json = preview.report.to_json(flag);
         json["dry_run"] = serde_json::json!({ "rows": preview.look });
-        write(target, &format!("{json:#}\n"), job.force, &preview.report.files)?;
+        write_report(job, target, &format!("{json:#}\n"), &preview.report.files)?;
     }
     ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
     summary::tell_wrong(&preview.report, job.quiet, job.verbose);

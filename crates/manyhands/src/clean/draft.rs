@@ -25,7 +25,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use manyhands_csv::REJECTS_HEADER;
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
@@ -80,8 +80,9 @@ pub(super) struct Placed(Vec<Step>);
 #[derive(Debug)]
 struct Step {
     place: PathBuf,
-    /// The file that this run published; none if it only took one away.
-    inode: Option<(u64, u64)>,
+    /// The file that this run published; none if it only took one away. While it is open, no other
+    /// file gets its number.
+    file: Option<File>,
     /// What was under the name before.
     old: Option<TempPath>,
 }
@@ -222,7 +223,7 @@ impl Draft {
                 result => result.map_err(io::Error::from),
             };
         match renamed {
-            Ok(()) => self.placed(None).map(Ok),
+            Ok(()) => Ok(Ok(self.placed(None))),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let is_same = existing == Existing::Taken && is_same(&self.temporary, &self.place)?;
                 Ok(match existing {
@@ -251,8 +252,7 @@ impl Draft {
             }
             Ok(()) => {
                 let Draft { place, temporary, file, .. } = self;
-                let inode = Some(inode(&file.metadata()?));
-                Ok(Placed(vec![Step { place, inode, old: Some(temporary) }]))
+                Ok(Placed(vec![Step { place, file: Some(file), old: Some(temporary) }]))
             }
             Err(Errno::INVAL | Errno::NOSYS) => {
                 // A file system that cannot do that. Without links the old file cannot be brought back.
@@ -261,18 +261,17 @@ impl Draft {
                     .and_then(|()| fs::hard_link(&self.place, &aside))
                     .is_ok();
                 fs::rename(&self.temporary, &self.place)?;
-                self.placed(Some(aside).filter(|_| is_linked))
+                Ok(self.placed(Some(aside).filter(|_| is_linked)))
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// It has its name.
-    fn placed(self, old: Option<TempPath>) -> io::Result<Placed> {
+    fn placed(self, old: Option<TempPath>) -> Placed {
         let Draft { place, temporary, file, .. } = self;
         let _ = temporary.keep();
-        let inode = Some(inode(&file.metadata()?));
-        Ok(Placed(vec![Step { place, inode, old }]))
+        Placed(vec![Step { place, file: Some(file), old }])
     }
 
     /// Gives the draft owner, mode and access list of the file that it replaces, as far as this process may.
@@ -348,7 +347,7 @@ impl Placed {
             let place = place_of(path)?;
             let Draft { temporary, .. } = Draft::try_create(path)?;
             fs::rename(&place, &temporary)?;
-            Ok(Placed(vec![Step { place, inode: None, old: Some(temporary) }]))
+            Ok(Placed(vec![Step { place, file: None, old: Some(temporary) }]))
         };
         take_away().map_err(|error| told("cannot remove", path, &error).into())
     }
@@ -365,14 +364,17 @@ impl Drop for Placed {
 impl Step {
     fn take_back(self) {
         let there = fs::symlink_metadata(&self.place).ok().map(|there| inode(&there));
+        let own = self.file.and_then(|file| file.metadata().ok()).map(|own| inode(&own));
         // Another program's file is not touched.
-        if there != self.inode {
+        if there != own {
             return;
         }
-        let _ = match self.old {
-            Some(old) => fs::rename(&old, &self.place),
-            None => fs::remove_file(&self.place),
-        };
+        match self.old {
+            // What cannot be brought back is not lost either.
+            Some(old) if fs::rename(&old, &self.place).is_err() => drop(old.keep()),
+            Some(_) => {}
+            None => drop(fs::remove_file(&self.place)),
+        }
     }
 }
 
@@ -397,12 +399,12 @@ static MODES: Mutex<Option<HashMap<PathBuf, u32>>> = Mutex::new(None);
 
 /// Forgets what the permissions of new files are: the mask may be another now.
 pub(super) fn forget_modes() {
-    *MODES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    *MODES.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// Permissions that a file would have at `place` if a program simply made it there.
 fn mode_of_new(place: &Path) -> io::Result<Permissions> {
-    let mut modes = MODES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
     let modes = modes.get_or_insert_default();
     let directory = directory_of(place);
     let mode = match modes.get(directory) {

@@ -48,14 +48,15 @@ pub fn manifests(
     outputs: &[&str],
 ) -> Result<Vec<(String, String)>, String> {
     let (read, mut written) = (Manifest::open(from)?, Manifest::open(to)?);
-    let entries: Vec<Entry> =
-        outputs.iter().filter_map(|output| read.get(Path::new(output)).cloned()).collect();
-    for entry in &entries {
+    let entries =
+        outputs.iter().map(|output| Some((*output, read.get(Path::new(output))?.clone())));
+    let entries: Vec<(&str, Entry)> = entries.flatten().collect();
+    for (_, entry) in &entries {
         written.add(entry)?;
     }
     let again = Manifest::open(to)?;
-    let both = |entry: &Entry| {
-        let found = again.get(Path::new(&entry.output));
+    let both = |(output, entry): &(&str, Entry)| {
+        let found = again.get(Path::new(output));
         (format!("{entry:?}"), found.map_or_else(String::new, |entry| format!("{entry:?}")))
     };
     Ok(entries.iter().map(both).collect())
