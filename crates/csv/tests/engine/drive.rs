@@ -16,7 +16,7 @@ pub(crate) struct Cleaned {
 }
 
 /// 2026-01-31 12:30:00 UTC.
-const NOW: i64 = 1_769_862_600;
+pub(crate) const NOW: i64 = 1_769_862_600;
 const SECRET: (u64, u64) = (1, 2);
 
 /// How a file is gone through.

@@ -279,7 +279,7 @@ impl Chunks {
 impl Streaming {
     /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
     /// under way, what is there goes out even if it is little.
-    fn next(
+    pub(super) fn next(
         &mut self,
         chunk: usize,
         course: &Course,

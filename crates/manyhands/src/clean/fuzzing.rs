@@ -1,15 +1,24 @@
 //! What fuzz targets call of the inside. It is built for them alone, and promises nothing.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use manyhands_csv::{Out, Plan};
+use manyhands_csv::{
+    Accepted, Chunk, Course, Cutter, HeadFound, Next, Out, Plan, REJECTS_HEADER, find_head,
+};
 
-use super::Problem;
+use super::chunks::Streaming;
 use super::manifest::{Entry, Manifest};
+use super::read::{Reading, Stream};
 use super::sinks::parquet::Appender;
 use super::sinks::{Format, columns, pack};
+use super::stop::Fail;
 use super::unpack::{Compression, Unpacker};
+use super::{Dialect, FileReport, Options, Problem};
 
 /// Appends an archive of these bytes, of the kind that the name says; false if it says none.
 pub fn packed(name: &str, bytes: &[u8], out: &mut Vec<u8>) -> bool {
@@ -87,4 +96,137 @@ pub fn parquet_of(plan: &Plan, blocks: Vec<Vec<u8>>, file: File) -> Result<(), S
     let mut appender = Appender::new(file, &columns(plan))?;
     blocks.into_iter().try_for_each(|block| appender.append(block))?;
     appender.finish().map(drop)
+}
+
+/// A job over one stream, done in this process.
+pub struct StreamJob<'a> {
+    /// The input's, which says whether it is compressed.
+    pub name: &'a str,
+    /// Makes a plan for a header.
+    pub plan: &'a dyn Fn(&[u8]) -> Result<Plan, Problem>,
+    /// How it is read.
+    pub dialect: &'a Dialect,
+    /// The sizes of the pieces in which it comes, again and again.
+    pub pieces: &'a [usize],
+    /// How big chunks are, about.
+    pub chunk_bytes: usize,
+    /// How many chunks are handed out at once.
+    pub workers: usize,
+}
+
+impl fmt::Debug for StreamJob<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamJob").finish_non_exhaustive()
+    }
+}
+
+/// What comes of a stream: output, rejects with their header, report.
+pub type Streamed = (Vec<u8>, Vec<u8>, FileReport);
+
+/// Feeds a pipe in pieces, each when the last one was taken.
+struct Feeder<'a> {
+    pipe: Option<std::io::PipeWriter>,
+    rest: &'a [u8],
+    sizes: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+}
+
+impl Feeder<'_> {
+    fn give(&mut self) {
+        let size = self.sizes.next().map_or(1, |size| *size).clamp(1, 4096);
+        let (piece, rest) = self.rest.split_at(size.min(self.rest.len()));
+        match &mut self.pipe {
+            Some(pipe) if !piece.is_empty() => pipe.write_all(piece).expect("a pipe takes a page"),
+            _ => self.pipe = None,
+        }
+        self.rest = rest;
+    }
+}
+
+fn problem_of(fail: Fail) -> Problem {
+    match fail {
+        Fail::File(problem) => problem,
+        Fail::Job(_) => "the job ended".into(),
+    }
+}
+
+/// Cleans a stream as the job does: cut where it is known to end a record, handed out as far as the window allows, taken
+/// in order. `choose` says which of several things that may happen does: one of so many. `None` if the
+/// plan has several passes, for which a stream is kept in a file.
+pub fn stream(
+    job: &StreamJob<'_>,
+    bytes: &[u8],
+    mut choose: impl FnMut(usize) -> usize,
+) -> Result<Option<Streamed>, Problem> {
+    let told = |error: std::io::Error| Problem::new(format!("cannot read it: {error}"));
+    let reading = Reading::new(&Options::default())?;
+    let (reader, writer) = std::io::pipe().map_err(told)?;
+    let mut feeder = Feeder { pipe: Some(writer), rest: bytes, sizes: job.pieces.iter().cycle() };
+    let mut stream = Stream::new(File::from(OwnedFd::from(reader)), job.name);
+    let mut buffer = Vec::new();
+    let head = loop {
+        match find_head(job.dialect, &buffer, 0, stream.at_end) {
+            HeadFound::Head(head) => break head,
+            HeadFound::More if !stream.at_end => {}
+            other => return Err(Problem::new(format!("{other:?}"))),
+        }
+        while !stream.is_ready(0) {
+            feeder.give();
+        }
+        stream.read(&reading, &mut buffer).map_err(told)?;
+    };
+    let plan = (job.plan)(&buffer[head.header.clone()])?;
+    if plan.passes() > 1 {
+        return Ok(None);
+    }
+    let mut output = plan.header().to_vec();
+    output.extend_from_slice(&buffer[head.header.end..head.header_end]);
+    let mut course = Course::new(&plan, 1 << 20, (1, 2), head.lines);
+    buffer.drain(..head.data);
+    let cutter = Cutter::new(job.dialect);
+    let (base, chunk_bytes) = (head.data as u64, job.chunk_bytes);
+    let mut streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
+    let (mut under_way, mut done, mut next) = (Vec::new(), BTreeMap::new(), 0);
+    let mut rejects = Vec::new();
+    while streaming.chunks != Some(course.next_chunk()) {
+        if next < course.next_chunk() + job.workers
+            && let Some(bytes) = streaming
+                .next(next, &course, &reading, job.dialect.max_record)
+                .map_err(problem_of)?
+        {
+            let from = streaming.base - bytes.len() as u64;
+            under_way.push((next, course.task_of_whole_records(), bytes, from));
+            next += 1;
+            continue;
+        }
+        // Either more of the stream comes, or a worker is done.
+        if under_way.is_empty() || feeder.pipe.is_some() && choose(2) == 0 {
+            if !streaming.stream.at_end && !streaming.stream.is_ready(0) {
+                feeder.give();
+            }
+            continue;
+        }
+        let (chunk, task, bytes, from) = under_way.swap_remove(choose(under_way.len()));
+        let mut work = Chunk::new(&plan, &task, &bytes, 0, bytes.len());
+        work.reach(&bytes, true);
+        let mut clean = Vec::new();
+        let outcome = work.run(&bytes, from, Out::Csv(&mut clean));
+        done.insert(chunk, (outcome, clean));
+        while let Some((outcome, clean)) = done.remove(&course.next_chunk()) {
+            assert!(course.verify(&outcome), "a chunk of whole records assumed wrongly");
+            match course.accept(outcome) {
+                Accepted::Taken(some) => some.write(&plan, "input.csv", &mut rejects),
+                Accepted::Failed(problem) => return Err(problem),
+                Accepted::Again => panic!("chunks do not fit together"),
+            }
+            output.extend_from_slice(&clean);
+        }
+    }
+    assert!(course.finish_pass(&plan, head.lines) == Next::Done, "there is one pass");
+    let mut report = FileReport { notes: plan.notes().to_vec(), ..FileReport::default() };
+    assert!(course.report(&plan, &mut report), "rows are not accounted for: {report:?}");
+    report.blank_lines += head.blank_lines;
+    if !rejects.is_empty() {
+        rejects.splice(0..0, REJECTS_HEADER.iter().copied());
+    }
+    Ok(Some((output, rejects, report)))
 }
