@@ -44,6 +44,9 @@ impl Cell {
     const EMPTY: Cell = Cell { at: 0, len: 0, place: Place::Scratch };
 }
 
+/// A float is never longer as text.
+const FLOAT_BYTES: usize = 32;
+
 /// The cells of a column, for the rows that are alive.
 #[derive(Debug)]
 pub(crate) enum Column {
@@ -86,8 +89,10 @@ pub(crate) struct Batch<'a> {
     pub(crate) alive: Vec<u32>,
     pub(crate) columns: Vec<Column>,
     numbers: Vec<Option<Numbers>>,
-    /// Text that steps made.
+    /// Text that steps made; [`make_room`](Self::make_room) keeps it within what a [`Cell`] counts.
     pub(crate) scratch: Vec<u8>,
+    /// How long it may be.
+    scratch_limit: usize,
     pub(crate) rows_in: u64,
     pub(crate) blank_lines: u64,
     /// Rows by step, reason, and whether they are among the rejects.
@@ -114,6 +119,7 @@ impl<'a> Batch<'a> {
             numbers: columns.iter().map(|_| None).collect(),
             columns,
             scratch: Vec::new(),
+            scratch_limit: u32::MAX as usize,
             rows_in: 0,
             blank_lines: 0,
             set_aside: Counts::new(),
@@ -344,27 +350,8 @@ impl<'a> Batch<'a> {
 
     /// The cells of a column, to be changed: [`set`](Self::set).
     pub(crate) fn make_cells(&mut self, column: usize) -> &mut Vec<Cell> {
-        let mut cells = Vec::with_capacity(self.alive.len());
-        match &self.columns[column] {
-            Column::Cells(_) => {}
-            Column::Source(field) => cells.extend(self.alive.iter().map(|row| {
-                let (from, to) = self.source(*row as usize, *field);
-                Cell { at: from as u32, len: (to - from) as u32, place: Place::Input }
-            })),
-            Column::Empty => cells.resize(self.alive.len(), Cell::EMPTY),
-            Column::Floats { values, valid } => {
-                let (values, valid) = (values.clone(), valid.clone());
-                for (value, valid) in values.iter().zip(valid) {
-                    let at = self.scratch.len();
-                    if valid {
-                        number::write_f64(*value, &mut self.scratch);
-                    }
-                    cells.push(self.scratched(at, false));
-                }
-            }
-        }
         if !matches!(self.columns[column], Column::Cells(_)) {
-            self.columns[column] = Column::Cells(cells);
+            self.columns[column] = Column::Cells(self.cells_of(column));
         }
         self.numbers[column] = None;
         match &mut self.columns[column] {
@@ -373,13 +360,52 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// A column as cells.
+    fn cells_of(&mut self, column: usize) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(self.alive.len());
+        match &self.columns[column] {
+            Column::Cells(known) => cells.extend(known),
+            Column::Source(field) => cells.extend(self.alive.iter().map(|row| {
+                let (from, to) = self.source(*row as usize, *field);
+                Cell { at: from as u32, len: (to - from) as u32, place: Place::Input }
+            })),
+            Column::Empty => cells.resize(self.alive.len(), Cell::EMPTY),
+            Column::Floats { values, valid } => {
+                let (values, valid) = (values.clone(), valid.clone());
+                for (k, (value, valid)) in values.iter().zip(valid).enumerate() {
+                    let at = self.scratch.len();
+                    if valid && self.make_room(k, column, FLOAT_BYTES) {
+                        number::write_f64(*value, &mut self.scratch);
+                    }
+                    cells.push(self.scratched(at, false));
+                }
+            }
+        }
+        cells
+    }
+
+    /// Whether the scratch space takes so many bytes more; if not, the file fails at that cell.
+    pub(crate) fn make_room(&mut self, k: usize, column: usize, bytes: usize) -> bool {
+        let has_room = bytes <= self.scratch_limit.saturating_sub(self.scratch.len());
+        if !has_room {
+            let message = format!(
+                "column {:?}: the steps make more than {} bytes of text out of one chunk of the file",
+                self.plan.names[column], self.scratch_limit
+            );
+            let hint = "let them make shorter texts, or drop columns and rows before";
+            let problem = Problem::new(message).hint(Hint::words(hint));
+            self.fail_at(self.start(self.alive[k] as usize), problem);
+        }
+        has_room
+    }
+
     /// The cell of what was written to the scratch space from `at` on.
     pub(crate) fn scratched(&self, at: usize, quoted: bool) -> Cell {
         let place = if quoted { Place::ScratchQuoted } else { Place::Scratch };
         Cell { at: at as u32, len: (self.scratch.len() - at) as u32, place }
     }
 
-    /// A column of the pieces of some text, by their places and lengths.
+    /// A column of the pieces of some text, for which room was made, by their places and lengths.
     pub(crate) fn text_column(&mut self, text: &[u8], places: &[(usize, usize)]) -> Column {
         let base = self.scratch.len();
         self.scratch.extend_from_slice(text);
@@ -421,6 +447,11 @@ impl<'a> Batch<'a> {
                 continue;
             }
             let quoted = self.is_quoted(k, column);
+            // Perhaps all cells of the column are written there first.
+            self.make_cells(column);
+            if !self.make_room(k, column, text.len()) {
+                break;
+            }
             let at = self.scratch.len();
             self.scratch.extend_from_slice(&text);
             let cell = self.scratched(at, quoted);
@@ -616,6 +647,15 @@ impl Numbers {
         is_exact.then(|| self.values[k] as i64)
     }
 
+    /// Of each cell, whether it is NULL as a number: it reads as none, and is not bad.
+    pub(crate) fn are_null(&self) -> impl Iterator<Item = bool> {
+        let mut bad = self.bad.iter().peekable();
+        self.valid.iter().enumerate().map(move |(k, valid)| {
+            let is_bad = bad.next_if(|bad| **bad as usize == k).is_some();
+            !valid && !is_bad
+        })
+    }
+
     #[inline]
     fn push(&mut self, value: f64, is_int: bool) {
         self.values.push(value);
@@ -651,4 +691,56 @@ fn retain<T: Copy>(vector: &mut Vec<T>, keep: &[bool]) {
         kept += usize::from(keep[k]);
     }
     vector.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::pass;
+    use crate::plan::Prepared;
+    use crate::recipe::Recipe;
+    use crate::scan::Scanner;
+    use crate::split::Start;
+
+    #[test]
+    fn a_file_fails_at_the_cell_for_which_there_is_no_room() {
+        let bytes = b"a,b\n1,x\n2,y\n3,z\n4,\n";
+        for (steps, limit, column, at) in [
+            ("{ derive = { name = 'd', expression = \"repeat(b, 10)\" } }", 25, "d", 12),
+            ("{ replace = { column = 'b', pattern = '.', text = '0123456789' } }", 25, "b", 12),
+            ("{ fill = { column = 'b', value = '0123456789' } }", 5, "b", 16),
+            (
+                "{ derive = { name = 'a', expression = 'a / 2' } }, { fill = { column = 'a', value = '1' } }",
+                0,
+                "",
+                0,
+            ),
+            (
+                "{ derive = { name = 'c', expression = 'a / (a - 2)' } }, { fill = { column = 'c', value = '1' } }",
+                33,
+                "c",
+                12,
+            ),
+        ] {
+            let recipe = Recipe::from_toml(&format!("steps = [{steps}]")).unwrap();
+            let dialect = Dialect::default();
+            let plan = Plan::new(&Prepared::new(recipe, 0).unwrap(), &dialect, b"a,b").unwrap();
+            let mut owned =
+                Owned::scan(Scanner::Scalar, &dialect, bytes, 4, bytes.len(), Start::First);
+            assert!(owned.finish(Scanner::Scalar, &dialect, bytes, true));
+            let mut batch = Batch::new(&plan, bytes, &owned);
+            batch.scratch_limit = limit;
+            pass::advance(&mut batch, 0, &[], &[]);
+            let Some(failure) = batch.failure else {
+                assert_eq!(at, 0, "{steps}");
+                continue;
+            };
+            assert_eq!(failure.at, at, "{steps}");
+            assert!(
+                failure.problem.message.starts_with(&format!("column {column:?}: ")),
+                "{failure:?}"
+            );
+        }
+    }
 }

@@ -40,6 +40,7 @@ mod pass;
 mod plan;
 mod problem;
 mod record;
+mod replace;
 mod rows;
 mod scan;
 mod split;

@@ -1,11 +1,16 @@
 //! Numbers as cells have them: integers stay exact, everything else is the nearest `f64`.
+//!
+//! A number is finite. `nan`, `inf` and what is beyond a float's range, such as `1e400`, are none:
+//! where a number is needed they are NULL, like an empty cell, and typed stores take none of them.
+//! So is the result of arithmetic that overflows. Every function that makes a [`Number::Float`]
+//! keeps to this.
 
 use std::cmp::Ordering;
 
 /// From here on an `f64` no longer tells neighbouring integers apart: 2^53.
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A number. Integers of up to 38 digits are exact.
+/// A number. Integers of up to 38 digits are exact; floats are finite.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Number {
     Int(i128),
@@ -15,7 +20,7 @@ pub(crate) enum Number {
 /// What a cell reads as.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reading {
-    /// Nothing but spaces, or `nan`.
+    /// Nothing but spaces, or a text that stands for no finite number: `nan`, `inf`, `1e400`.
     Null,
     Number(Number),
     /// No number.
@@ -31,7 +36,7 @@ impl Number {
         }
     }
 
-    /// Compares exactly, also an integer with a float. Floats here are never NaN.
+    /// Compares exactly, also an integer with a float.
     pub(crate) fn compare(self, other: Number) -> Ordering {
         match (self, other) {
             (Number::Int(a), Number::Int(b)) => a.cmp(&b),
@@ -90,10 +95,19 @@ pub(crate) fn read(text: &[u8]) -> Reading {
         return Reading::Number(Number::Int(sign * int));
     }
     match fast_float2::parse::<f64, _>(text) {
-        Ok(float) if float.is_nan() => Reading::Null,
-        Ok(float) => Reading::Number(Number::Float(float)),
+        Ok(float) => finite(float).map_or(Reading::Null, Reading::Number),
         Err(_) => Reading::Bad,
     }
+}
+
+/// Whether a cell's text is NULL where a number is needed.
+pub(crate) fn is_null(text: &[u8]) -> bool {
+    read_short(text).is_none() && matches!(read(text), Reading::Null)
+}
+
+/// A float as a number, if it is one.
+pub(crate) fn finite(float: f64) -> Option<Number> {
+    float.is_finite().then_some(Number::Float(float))
 }
 
 /// Reads what most cells with numbers are: at most fifteen digits, perhaps a minus and a point.
@@ -198,7 +212,18 @@ mod tests {
         {
             assert_eq!(number(text).to_f64(), value, "{text}");
         }
-        for text in ["", "  ", "nan", "NaN"] {
+        for text in [
+            "",
+            "  ",
+            "nan",
+            "NaN",
+            "-nan",
+            "inf",
+            "-Infinity",
+            "1e400",
+            "1587E590003",
+            &"9".repeat(400),
+        ] {
             assert!(matches!(read(text.as_bytes()), Reading::Null), "{text}");
         }
         for text in ["abc", "1,5", "1 2", "--1", "0x10", "-", "+", "1_000", "é"] {
@@ -252,7 +277,7 @@ mod tests {
             number("99999999999999999999999999999999999999").compare(number("1e300")),
             Ordering::Less
         );
-        assert_eq!(number("-1").compare(number("-inf")), Ordering::Greater);
+        assert_eq!(number("-1").compare(number("-1e308")), Ordering::Greater);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(crate) fn answer(batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
         (Ask::Keys { secret, .. }, Need::Duplicates(columns)) => {
             Partial::Keys(keys(batch, &columns, *secret))
         }
-        (_, Need::Last(column)) => Partial::Last(steps::last_value(batch, column)),
+        (_, Need::Last(gaps)) => Partial::Last(steps::last_value(batch, gaps)),
         _ => Partial::Last(None),
     }
 }

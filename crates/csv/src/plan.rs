@@ -4,7 +4,7 @@
 //! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
 //! plan: the rows are read once more for it, see [`pass`](crate::pass).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -15,12 +15,15 @@ use regex::bytes::Regex;
 use crate::aggregate::Kind;
 use crate::dialect::Dialect;
 use crate::emit::{check_quotes, write_cell};
-use crate::expr::{AggregateKind, Bound, Expression, ExpressionError, Names, suggest};
+use crate::expr::{
+    AggregateKind, Ambiguous, Bound, Expression, ExpressionError, LONGEST, Names, suggest,
+};
 use crate::problem::{Hint, Problem};
 use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
 use crate::record::Field;
+use crate::replace::check as check_groups;
 use crate::report::Note;
 use crate::rows::Text;
 use crate::scan::{Ends, Scanner, State};
@@ -91,7 +94,14 @@ impl Prepared {
                 _ => None,
             };
             let indented = |error: regex::Error| error.to_string().replace('\n', "\n  ");
-            patterns.push(pattern.transpose().map_err(|error| wrong(indented(error)))?);
+            let pattern = pattern.transpose().map_err(|error| wrong(indented(error)))?;
+            if let (Step::Replace(replace), Some(pattern)) = (step, &pattern) {
+                check_groups(pattern, &replace.text).map_err(|(message, hint)| PlanError {
+                    hint: Some(Hint::words(hint)),
+                    ..wrong(message)
+                })?;
+            }
+            patterns.push(pattern);
             match step {
                 Step::Outliers(outliers) => check_rule(outliers.rule).map_err(wrong)?,
                 Step::Select(names) => check_once(names).map_err(wrong)?,
@@ -99,6 +109,34 @@ impl Prepared {
             }
         }
         Ok(Prepared { recipe, now, expressions, patterns })
+    }
+
+    /// Checks that some expression uses each parameter: another one is perhaps a misspelt name.
+    ///
+    /// # Errors
+    /// The first that none uses.
+    pub fn check_parameters(&self) -> Result<(), Problem> {
+        let used: BTreeSet<&str> = self
+            .expressions
+            .iter()
+            .flatten()
+            .flat_map(|expression| expression.parameters.iter().map(String::as_str))
+            .collect();
+        let Some(unused) = self.recipe.parameters.keys().find(|name| !used.contains(name.as_str()))
+        else {
+            return Ok(());
+        };
+        let colon = |name: &str| format!("`:{name}`");
+        let hint = match suggest(unused, used.iter().copied()) {
+            Some(meant) => format!("did you mean {}?", colon(meant)),
+            None if used.is_empty() => "expressions name a parameter as `:name`".to_owned(),
+            None => {
+                let used: Vec<String> = used.into_iter().map(colon).collect();
+                format!("they use {}", used.join(", "))
+            }
+        };
+        let message = format!("no expression uses the parameter {}", colon(unused));
+        Err(Problem::new(message).hint(Hint::words(hint)))
     }
 }
 
@@ -146,11 +184,19 @@ pub(crate) enum OperationKind {
     Store { columns: Vec<(usize, Type)>, text: Text },
     Filter { condition: Bound },
     Outliers { column: usize, rule: OutlierRule },
-    FillValue { column: usize, value: Vec<u8> },
-    FillForward { column: usize },
+    FillValue { gaps: Gaps, value: Vec<u8> },
+    FillForward { gaps: Gaps },
     FillAggregate { column: usize, kind: Kind },
     Dedupe { columns: Vec<usize> },
     Derive { column: usize, value: Bound },
+}
+
+/// The cells of a column that are to be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gaps {
+    pub(crate) column: usize,
+    /// Whether they are those that read as no number, else those that are empty.
+    pub(crate) of_numbers: bool,
 }
 
 /// What an operation must know of all rows that reach it.
@@ -158,8 +204,8 @@ pub(crate) enum OperationKind {
 pub(crate) enum Need {
     Nothing,
     Aggregates(Vec<(Kind, Argument)>),
-    /// For each chunk, the last cell of the column above it that is not empty.
-    Last(usize),
+    /// For each chunk, the last cell of the column above it that is no gap.
+    Last(Gaps),
     /// For each chunk, which of its rows are equal to earlier ones in these columns.
     Duplicates(Vec<usize>),
 }
@@ -191,7 +237,7 @@ impl Operation {
                     AggregateKind::Sum => Kind::Sum,
                     AggregateKind::Avg => Kind::Avg,
                     AggregateKind::Count => Kind::Count,
-                    AggregateKind::Median => Kind::Quantile(0.5),
+                    AggregateKind::Median => Kind::Median,
                     AggregateKind::Quantile(q) => Kind::Quantile(q),
                     AggregateKind::Stddev => Kind::Stddev,
                 };
@@ -204,13 +250,13 @@ impl Operation {
             OperationKind::Outliers { column, rule } => match *rule {
                 OutlierRule::Iqr(_) => of(*column, &[Kind::Quantile(0.25), Kind::Quantile(0.75)]),
                 OutlierRule::Zscore(_) => of(*column, &[Kind::Avg, Kind::Stddev]),
-                OutlierRule::Mad(_) => of(*column, &[Kind::Quantile(0.5), Kind::Mad]),
+                OutlierRule::Mad(_) => of(*column, &[Kind::Median, Kind::Mad]),
                 OutlierRule::Quantile(low, high) => {
                     of(*column, &[Kind::Quantile(low), Kind::Quantile(high)])
                 }
                 OutlierRule::Range(..) => Need::Nothing,
             },
-            OperationKind::FillForward { column } => Need::Last(*column),
+            OperationKind::FillForward { gaps } => Need::Last(*gaps),
             OperationKind::FillAggregate { column, kind } => of(*column, &[*kind]),
             OperationKind::Dedupe { columns } => Need::Duplicates(columns.clone()),
             _ => Need::Nothing,
@@ -265,19 +311,33 @@ struct Scope {
 impl Scope {
     /// A column's place: by its name now, else by its name in the file, else by its normalised
     /// name.
-    fn place(&self, name: &str) -> Option<usize> {
-        let position = |matches: &dyn Fn(&Column) -> bool| self.columns.iter().position(matches);
-        position(&|column| column.name == name)
-            .or_else(|| {
-                position(&|column| self.own.get(column.number).is_some_and(|own| own == name))
-            })
-            .or_else(|| position(&|column| normalize(&column.name) == normalize(name)))
+    ///
+    /// # Errors
+    /// The columns, if the name stands for several alike.
+    fn place(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+        let normal = normalize(name);
+        let is_own = |column: &Column| self.own.get(column.number).is_some_and(|own| own == name);
+        let ways: [&dyn Fn(&Column) -> bool; 3] =
+            [&|column| column.name == name, &is_own, &|column| normalize(&column.name) == normal];
+        for matches in ways {
+            let mut places = (0..self.columns.len()).filter(|at| matches(&self.columns[*at]));
+            let Some(first) = places.next() else { continue };
+            return match places.next() {
+                None => Ok(Some(first)),
+                Some(second) => {
+                    let places = [first, second].into_iter().chain(places);
+                    let names = places.map(|place| self.columns[place].name.clone());
+                    Err(Ambiguous { names: names.collect() })
+                }
+            };
+        }
+        Ok(None)
     }
 }
 
 impl Names for Scope {
-    fn find(&self, name: &str) -> Option<usize> {
-        self.place(name).map(|place| self.columns[place].number)
+    fn find(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+        Ok(self.place(name)?.map(|place| self.columns[place].number))
     }
 
     fn declared(&self, column: usize) -> Option<Type> {
@@ -438,6 +498,12 @@ impl Plan {
         self.cuts.len() + 1
     }
 
+    /// How long a text that a step makes of a cell may be, in bytes: no shorter than a record may
+    /// be, so that what does not make a text longer takes every cell.
+    pub(crate) fn longest(&self) -> usize {
+        LONGEST.max(self.dialect.max_record)
+    }
+
     /// The name of a step by its place in the recipe, from 1; 0 is the reading of records.
     pub(crate) fn step_name(&self, step: usize) -> &'static str {
         step.checked_sub(1).map_or("read", |at| self.step_names[at])
@@ -533,7 +599,8 @@ impl Builder {
 
     /// A column's place among those there are; one that is missing is added if that was asked for.
     fn place(&mut self, name: &str) -> Result<usize, String> {
-        if let Some(place) = self.scope.place(name) {
+        let found = self.scope.place(name);
+        if let Some(place) = found.map_err(|found| format!("{name:?} {}", found.shown('"')))? {
             return Ok(place);
         }
         if self.missing == MissingColumn::Null {
@@ -693,20 +760,23 @@ impl Builder {
             }
             Step::Fill(fill) => {
                 let column = self.number(&fill.column)?;
+                let declared = self.scope.declared(column);
+                let of_numbers = matches!(declared, Some(Type::Integer | Type::Number));
+                let gaps = Gaps { column, of_numbers };
                 let (kind, with) = match &fill.with {
                     FillWith::Value(text) => {
                         let value = text.clone().into_bytes();
-                        (OperationKind::FillValue { column, value }, format!("{text:?}"))
+                        (OperationKind::FillValue { gaps, value }, format!("{text:?}"))
                     }
                     FillWith::Method(FillMethod::Forward) => {
-                        (OperationKind::FillForward { column }, "the value above".to_owned())
+                        (OperationKind::FillForward { gaps }, "the value above".to_owned())
                     }
                     FillWith::Method(FillMethod::Mean) => (
                         OperationKind::FillAggregate { column, kind: Kind::Avg },
                         "the mean".to_owned(),
                     ),
                     FillWith::Method(FillMethod::Median) => {
-                        let kind = Kind::Quantile(0.5);
+                        let kind = Kind::Median;
                         (OperationKind::FillAggregate { column, kind }, "the median".to_owned())
                     }
                 };

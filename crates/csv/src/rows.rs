@@ -141,7 +141,13 @@ impl<'a> Rows<'a> {
         Some(days_since_1970(date))
     }
 
-    /// A day and a time, as the microseconds since 1970-01-01.
+    /// A day, or a day and a time, as text that databases read: with a space before the time and
+    /// with seconds, in UTC if the cell has a zone.
+    pub fn moment_text(&self, row: usize, column: usize) -> Option<Vec<u8>> {
+        moment_text(&self.content(row, column))
+    }
+
+    /// A day and a time, in UTC if the cell has a zone, as the microseconds since 1970-01-01.
     pub fn datetime(&self, row: usize, column: usize) -> Option<i64> {
         let moment = expr::read_datetime(&self.content(row, column))?;
         let seconds = i64::from(moment.hour()) * 3600
@@ -189,11 +195,43 @@ pub(crate) fn read_integer(text: &[u8]) -> Option<i64> {
 
 /// Why a moment is in no store.
 pub(crate) fn misfit_of_moment(moment: DateTime) -> Option<&'static str> {
-    if moment.year() < 1 {
-        Some("before the year 1")
-    } else if moment.subsec_nanosecond() % 1000 != 0 {
-        Some("finer than a microsecond")
-    } else {
-        None
+    (moment.subsec_nanosecond() % 1000 != 0).then_some("finer than a microsecond")
+}
+
+/// A day or a moment as databases read it: with a space before the time and with seconds, in UTC if
+/// it has a zone. `None` if there is nothing but white space.
+fn moment_text(text: &[u8]) -> Option<Vec<u8>> {
+    let mut text = text.trim_ascii().to_vec();
+    let has_zone = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-');
+    if text.get(10..).is_some_and(|time| time.iter().any(has_zone)) {
+        text = expr::read_datetime(&text)?.to_string().into_bytes();
+    }
+    if let Some(between) = text.get_mut(10) {
+        *between = b' ';
+    }
+    if text.len() == "2026-01-31 12:30".len() {
+        text.extend(b":00");
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_in_one_way() {
+        let written =
+            |text: &str| moment_text(text.as_bytes()).map(|text| String::from_utf8(text).unwrap());
+        for (text, expected) in [
+            ("2026-01-31", "2026-01-31"),
+            (" 2026-01-31T12:30 ", "2026-01-31 12:30:00"),
+            ("2026-01-31 12:30:05.25", "2026-01-31 12:30:05.25"),
+            ("2026-01-31 12:30Z", "2026-01-31 12:30:00"),
+            ("2026-01-31T01:30:05.25+02:00", "2026-01-30 23:30:05.25"),
+        ] {
+            assert_eq!(written(text).as_deref(), Some(expected));
+        }
+        assert_eq!(written("  "), None);
     }
 }

@@ -147,9 +147,10 @@ struct Evaluated<'a> {
 /// Reads the columns that an expression needs as numbers.
 fn load(batch: &mut Batch, node: &Node) {
     match node {
-        Node::Column(column) => {
+        Node::Column(column) | Node::NumberColumn(column) => {
             batch.numbers(*column);
         }
+        Node::IsNull(operand) if matches!(**operand, Node::NumberColumn(_)) => load(batch, operand),
         Node::Negate(operand) | Node::Not(operand) => load(batch, operand),
         Node::Arithmetic { left, right, .. }
         | Node::Compare { mode: Mode::Number, left, right, .. } => {
@@ -189,7 +190,7 @@ fn evaluate<'a>(
     match node {
         Node::Literal(value) => constant(value),
         Node::Aggregate(at) => constant(aggregates.get(*at)?),
-        Node::Column(column) => {
+        Node::Column(column) | Node::NumberColumn(column) => {
             let numbers = batch.known_numbers(*column).filter(|numbers| numbers.exact)?;
             let mut odd = Odd::default();
             for row in &numbers.bad {
@@ -230,7 +231,7 @@ fn arithmetic<'a>(
     let mut valid = Vec::with_capacity(rows);
     let mut push = |value: f64, is_valid: bool| {
         values.push(value);
-        valid.push(is_valid && !value.is_nan());
+        valid.push(is_valid && value.is_finite());
     };
     match op {
         Arithmetic::Add => for_rows(rows, &left, &right, |a, b, there| push(a + b, there)),
@@ -301,7 +302,6 @@ fn truths(
             odd.join(left.odd);
             odd.join(right.odd);
             let (left, right) = (left.values, right.values);
-            // Neither is NaN, so they have an order.
             Some(match op {
                 Comparison::Equal => compared(rows, &left, &right, |a, b| a == b),
                 Comparison::NotEqual => compared(rows, &left, &right, |a, b| a != b),
@@ -315,6 +315,10 @@ fn truths(
             Node::Column(column) => {
                 let truth = |row| if batch.is_empty_cell(row, *column) { TRUE } else { FALSE };
                 Some((0..rows).map(truth).collect())
+            }
+            Node::NumberColumn(column) => {
+                let is_null = batch.known_numbers(*column)?.are_null();
+                Some(is_null.map(|null| if null { TRUE } else { FALSE }).collect())
             }
             _ => None,
         },
@@ -334,7 +338,7 @@ mod tests {
     use crate::steps::Row;
     use crate::testing::Random;
 
-    const CELLS: [&str; 22] = [
+    const CELLS: [&str; 24] = [
         "",
         "0",
         "-0",
@@ -350,6 +354,8 @@ mod tests {
         "5e-324",
         "inf",
         "nan",
+        "1e400",
+        "  ",
         " 4 ",
         "\"5\"",
         "x",
@@ -401,14 +407,20 @@ mod tests {
             };
             bytes.extend(format!("{},{},{}\n", cell(), cell(), cell()).bytes());
         }
-        let recipe = Recipe { steps: vec![step], ..Recipe::default() };
+        let declared = random.below(2) == 0;
+        let mut steps = vec![step];
+        if declared {
+            let types = ["a", "b"].map(|name| (name.to_owned(), crate::recipe::Type::Number));
+            steps.insert(0, Step::Types(types.into()));
+        }
+        let recipe = Recipe { steps, ..Recipe::default() };
         let dialect = Dialect::default();
         let plan = Plan::new(&Prepared::new(recipe, 0).unwrap(), &dialect, b"a,b,c").unwrap();
         let mut owned =
             Owned::scan(Scanner::Scalar, &dialect, &bytes, 6, bytes.len(), Start::First);
         assert!(owned.finish(Scanner::Scalar, &dialect, &bytes, true));
         let mut batch = Batch::new(&plan, &bytes, &owned);
-        match &plan.operations[0].kind {
+        match &plan.operations[usize::from(declared)].kind {
             OperationKind::Filter { condition: bound }
             | OperationKind::Derive { value: bound, .. } => {
                 check(&mut batch, bound);
@@ -425,7 +437,7 @@ mod tests {
             let source = truth(&mut random, 3);
             with_rows(&mut random, Step::Filter(source.clone()), |batch, bound| {
                 let Some(found) = condition(batch, &bound.root, &[]) else { return };
-                let context = Context { aggregates: &[], now: batch.plan.now };
+                let context = Context { aggregates: &[], now: batch.plan.now, longest: 1 << 20 };
                 for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
                     let mut bad = None;
                     let row = Row { batch, k };
@@ -441,7 +453,7 @@ mod tests {
             let derive = Derive { name: "d".to_owned(), expression: source.clone() };
             with_rows(&mut random, Step::Derive(derive), |batch, bound| {
                 let Some(found) = floats(batch, &bound.root, &[]) else { return };
-                let context = Context { aggregates: &[], now: batch.plan.now };
+                let context = Context { aggregates: &[], now: batch.plan.now, longest: 1 << 20 };
                 for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
                     let (mut bad, mut expected, mut text) = (None, Vec::new(), Vec::new());
                     let row = Row { batch, k };

@@ -21,8 +21,8 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::number::Number;
-use select::{Collect, Found, Range, Select};
+use crate::number::{Number, finite};
+use select::{Collect, Found, Range, Rank, Select};
 use sum::{Big, ExactSum};
 
 /// What is computed.
@@ -31,18 +31,19 @@ pub(crate) enum Kind {
     Min,
     Max,
     /// Of integers only: exact, an integer, if it has less than 128 bits. Else the exact sum,
-    /// rounded once, as `math.fsum`, but infinite where that would raise an `OverflowError`. None
-    /// if infinities of both signs are in it.
+    /// rounded once, as `math.fsum`; none where that would raise an `OverflowError`.
     Sum,
     /// The exact sum divided by the count, rounded once: finite also where the sum overflows.
     Avg,
     Count,
+    /// The mean of the two in the middle, as NumPy's `median`, of the nearest `f64`s.
+    Median,
     /// From 0 to 1, of the nearest `f64`s; between two ranks as NumPy's default method.
     Quantile(f64),
-    /// Of a sample (over n - 1), of the nearest `f64`s, rounded once. None of fewer than two, and
-    /// none if one of them is infinite; squares do not overflow on the way.
+    /// Of a sample (over n - 1), rounded once. None of fewer than two; squares do not overflow on
+    /// the way.
     Stddev,
-    /// The median absolute deviation from the median; none if that is infinite.
+    /// The median absolute deviation from the median, as SciPy's; none if that overflows.
     Mad,
 }
 
@@ -121,7 +122,7 @@ impl Total {
     /// The sum of integers is one if it fits: only then, however it was added up.
     fn value(&self) -> Option<Number> {
         let integer = if self.floats { None } else { self.sum.big().to_int() };
-        integer.map(Number::Int).or_else(|| self.sum.divided_by(1).map(Number::Float))
+        integer.map(Number::Int).or_else(|| finite(self.sum.divided_by(1)))
     }
 }
 
@@ -213,14 +214,14 @@ impl Aggregate {
     /// `memory` is how many bytes of keys it may hold, beside the partial that is merged. The less,
     /// the more rounds: at most 22 for a quantile, however little there is.
     pub(crate) fn new(kind: Kind, memory: usize) -> Self {
-        let select = |quantile| State::Select(Box::new(Select::new(quantile, memory)));
+        let select = |rank| State::Select(Box::new(Select::new(rank, memory)));
         let state = match kind {
             Kind::Min | Kind::Max => State::Extreme(None),
             Kind::Sum | Kind::Avg => State::Sum(Total::default()),
             Kind::Count => State::Count(0),
             Kind::Stddev => State::Squares(Total::default(), ExactSum::default()),
-            Kind::Quantile(quantile) => select(quantile),
-            Kind::Mad => select(0.5),
+            Kind::Quantile(quantile) => select(Rank::Quantile(quantile)),
+            Kind::Median | Kind::Mad => select(Rank::Median),
         };
         Aggregate { kind, state, memory, done: false }
     }
@@ -281,10 +282,10 @@ impl Aggregate {
                 if !select.finish_round() {
                     return false;
                 }
-                match select.value().filter(|center| self.kind == Kind::Mad && center.is_finite()) {
+                match select.value().filter(|_| self.kind == Kind::Mad) {
                     None => true,
                     Some(center) => {
-                        let select = Box::new(Select::new(0.5, self.memory));
+                        let select = Box::new(Select::new(Rank::Median, self.memory));
                         self.state = State::Distances { center, select };
                         false
                     }
@@ -302,13 +303,13 @@ impl Aggregate {
             State::Count(count) => Some(Number::Int(i128::from(*count))),
             State::Sum(total) if total.count == 0 => None,
             State::Sum(total) if self.kind == Kind::Avg => {
-                total.sum.divided_by(total.count).map(Number::Float)
+                finite(total.sum.divided_by(total.count))
             }
             State::Sum(total) => total.value(),
-            State::Squares(total, squares) => deviation(total, squares).map(Number::Float),
+            State::Squares(total, squares) => deviation(total, squares).and_then(finite),
             State::Select(_) if self.kind == Kind::Mad => None,
             State::Select(select) | State::Distances { select, .. } => {
-                select.value().map(Number::Float)
+                select.value().and_then(finite)
             }
         }
     }
@@ -317,7 +318,7 @@ impl Aggregate {
 /// The standard deviation of a sample, from sum and sum of squares without cancellation: both are
 /// exact, and only the root is rounded.
 fn deviation(total: &Total, squares: &ExactSum) -> Option<f64> {
-    if total.count < 2 || total.sum.has_infinity() || squares.has_infinity() {
+    if total.count < 2 {
         return None;
     }
     let sum = total.sum.big();
@@ -355,7 +356,7 @@ impl Gather {
         })
     }
 
-    /// Adds a number, not NaN.
+    /// Adds a number.
     pub(crate) fn add(&mut self, number: Number) {
         let number = match number {
             // Zeros with a sign would let the order be seen.
@@ -369,10 +370,11 @@ impl Gather {
             }
             Gathered::Sum(total) => total.add(number),
             Gathered::Squares(total, squares) => {
-                // As a float, so that the sum and the squares are of the same numbers.
-                total.count += 1;
-                total.sum.add(number.to_f64());
-                squares.add_square(number.to_f64());
+                total.add(number);
+                match number {
+                    Number::Int(int) => squares.add_square_of_int(int),
+                    Number::Float(float) => squares.add_square(float),
+                }
             }
             Gathered::Count(count) => *count += 1,
             Gathered::Keys { center, collect } => {
@@ -393,8 +395,7 @@ impl Gather {
             }
             Gathered::Sum(total) => total.add_all(values, valid, ints),
             Gathered::Squares(total, squares) => {
-                total.count += count(valid);
-                total.sum.add_all(values, valid);
+                total.add_all(values, valid, ints);
                 squares.add_all_squares(values, valid);
             }
             Gathered::Count(known) => *known += count(valid),

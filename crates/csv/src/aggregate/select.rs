@@ -52,6 +52,47 @@ fn float_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
+/// Which value is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rank {
+    /// The one in the middle, or the mean of the two there.
+    Median,
+    /// From 0 to 1: between the two nearest ranks, as NumPy's default method.
+    Quantile(f64),
+}
+
+impl Rank {
+    /// The two ranks, counted from 0, of `total` values, that the value is between; they may be
+    /// the same.
+    fn neighbours(self, total: u64) -> (u64, u64) {
+        match self {
+            Rank::Median => ((total - 1) / 2, total / 2),
+            Rank::Quantile(_) => {
+                let place = self.place(total);
+                let lower = (place as u64).min(total - 1);
+                (lower, if place.fract() > 0.0 { (lower + 1).min(total - 1) } else { lower })
+            }
+        }
+    }
+
+    fn place(self, total: u64) -> f64 {
+        match self {
+            Rank::Median => 0.0,
+            Rank::Quantile(quantile) => (total - 1) as f64 * quantile,
+        }
+    }
+
+    /// The value, by those of its neighbours.
+    fn between(self, a: f64, b: f64, total: u64) -> f64 {
+        match self {
+            _ if a == b => a,
+            Rank::Median if (a + b).is_finite() => (a + b) / 2.0,
+            Rank::Median => a / 2.0 + b / 2.0,
+            Rank::Quantile(_) => interpolate(a, b, self.place(total).fract()),
+        }
+    }
+}
+
 /// Keys that are next to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bucket {
@@ -181,7 +222,7 @@ impl Collect {
 /// The parent's side.
 #[derive(Debug)]
 pub(super) struct Select {
-    quantile: f64,
+    rank: Rank,
     range: Range,
     /// How many keys are below the range.
     below: u64,
@@ -193,9 +234,13 @@ pub(super) struct Select {
 
 impl Select {
     /// `memory` is how many bytes its buckets may take; some are held with none.
-    pub(super) fn new(quantile: f64, memory: usize) -> Self {
+    pub(super) fn new(rank: Rank, memory: usize) -> Self {
+        let rank = match rank {
+            Rank::Quantile(quantile) => Rank::Quantile(quantile.clamp(0.0, 1.0)),
+            Rank::Median => rank,
+        };
         Select {
-            quantile: quantile.clamp(0.0, 1.0),
+            rank,
             range: Range::ALL,
             below: 0,
             total: None,
@@ -219,7 +264,7 @@ impl Select {
         }
     }
 
-    /// Whether the quantile is known now.
+    /// Whether the value is known now.
     pub(super) fn finish_round(&mut self) -> bool {
         let buckets = self.buckets.sorted();
         self.buckets = Buckets::new(self.buckets.limit);
@@ -228,11 +273,7 @@ impl Select {
         if total == 0 {
             return true;
         }
-        // As NumPy's default method: between the two nearest ranks.
-        let place = (total - 1) as f64 * self.quantile;
-        let part = place.fract();
-        let lower = (place as u64).min(total - 1);
-        let upper = if part > 0.0 { (lower + 1).min(total - 1) } else { lower };
+        let (lower, upper) = self.rank.neighbours(total);
         // Ranks in two buckets are known: the greatest of one and the least of the next. So if
         // one is not, both are in the same bucket.
         let mut before = self.below;
@@ -254,7 +295,7 @@ impl Select {
             before += bucket.count;
         }
         self.result = match known[..] {
-            [a, b] => between(a, b, part),
+            [a, b] => Some(self.rank.between(a, b, total)),
             _ => None,
         };
         true
@@ -265,19 +306,16 @@ impl Select {
     }
 }
 
-/// From `a` a part of the way to `b`, which is not less, rounded as NumPy does; `None` between the
-/// two infinities.
-fn between(a: f64, b: f64, part: f64) -> Option<f64> {
+/// From `a` a part of the way to `b`, which is not less, rounded as NumPy does.
+fn interpolate(a: f64, b: f64, part: f64) -> f64 {
     let way = b - a;
-    Some(match (a.is_finite(), b.is_finite()) {
-        _ if a == b || part == 0.0 => a,
-        (true, true) if way.is_infinite() => a * (1.0 - part) + b * part,
-        (true, true) if part >= 0.5 => b - way * (1.0 - part),
-        (true, true) => a + way * part,
-        (true, false) => b,
-        (false, true) => a,
-        (false, false) => return None,
-    })
+    if way.is_infinite() {
+        a * (1.0 - part) + b * part
+    } else if part >= 0.5 {
+        b - way * (1.0 - part)
+    } else {
+        a + way * part
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +357,7 @@ mod tests {
     #[test]
     fn memory_bounds_what_the_parent_holds() {
         let mut random = Random::new(2);
-        let mut select = Select::new(0.5, 100 * BUCKET_BYTES);
+        let mut select = Select::new(Rank::Median, 100 * BUCKET_BYTES);
         for _ in 0..20 {
             let mut collect = Collect::new(Range::ALL);
             (0..2000).for_each(|_| collect.add(random.next() as f64));
@@ -334,7 +372,7 @@ mod tests {
         for (different, rounds) in [(20_000, 1), (1 << 30, 2)] {
             let values: Vec<f64> =
                 (0..400_000).map(|_| random.below(different) as f64 / 100.0).collect();
-            let mut select = Select::new(0.5, 8 << 20);
+            let mut select = Select::new(Rank::Quantile(0.5), 8 << 20);
             let mut round = 1;
             loop {
                 for chunk in values.chunks(150_000) {
@@ -352,14 +390,12 @@ mod tests {
     }
 
     #[test]
-    fn between_infinities_and_far_floats_are_values_where_there_is_one() {
-        let infinity = f64::INFINITY;
-        assert_eq!(between(1.0, 3.0, 0.25), Some(1.5));
-        assert_eq!(between(1.0, infinity, 0.0), Some(1.0));
-        assert_eq!(between(1.0, infinity, 0.5), Some(infinity));
-        assert_eq!(between(-infinity, 1.0, 0.5), Some(-infinity));
-        assert_eq!(between(-infinity, infinity, 0.5), None);
-        assert_eq!(between(infinity, infinity, 0.5), Some(infinity));
-        assert_eq!(between(-f64::MAX, f64::MAX, 0.5), Some(0.0));
+    fn between_far_floats_nothing_overflows() {
+        assert_eq!(interpolate(1.0, 3.0, 0.25), 1.5);
+        assert_eq!(interpolate(-f64::MAX, f64::MAX, 0.5), 0.0);
+        assert_eq!(
+            Rank::Median.between(f64::MAX / 1.5, f64::MAX, 2),
+            f64::MAX / 3.0 + f64::MAX / 2.0
+        );
     }
 }

@@ -18,28 +18,20 @@ const PENDING: u32 = 1 << 29;
 const MANY: usize = 1 << 12;
 /// A square has at most 106 bits, so the sum of this many fits 127.
 const SQUARES: usize = 1 << 21;
-/// The exponent field of infinities, as it is in the bits of a float.
-const INFINITE: usize = 0x7FF;
+/// How many exponents finite floats have, as the field in their bits.
+const FIELDS: usize = 0x7FF;
 
-/// An exact sum.
+/// An exact sum of finite floats and integers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ExactSum {
     limbs: Vec<i64>,
     /// How many additions since carries were last passed on.
     pending: u32,
-    /// Infinities are not numbers to add.
-    positive_infinity: bool,
-    negative_infinity: bool,
 }
 
 impl Default for ExactSum {
     fn default() -> Self {
-        ExactSum {
-            limbs: vec![0; LIMBS],
-            pending: 0,
-            positive_infinity: false,
-            negative_infinity: false,
-        }
+        ExactSum { limbs: vec![0; LIMBS], pending: 0 }
     }
 }
 
@@ -55,7 +47,7 @@ fn exponent_of(field: usize) -> i32 {
 }
 
 fn field_of(bits: u64) -> usize {
-    (bits >> 52) as usize & INFINITE
+    (bits >> 52) as usize & 0x7FF
 }
 
 /// A finite float as sign, whole number and exponent.
@@ -88,13 +80,9 @@ impl ExactSum {
 
     #[inline]
     pub(super) fn add(&mut self, float: f64) {
-        if float.is_finite() {
-            let (negative, whole, exponent) = parts(float);
-            self.add_scaled(negative, whole, exponent);
-        } else {
-            self.positive_infinity |= float > 0.0;
-            self.negative_infinity |= float < 0.0;
-        }
+        debug_assert!(float.is_finite());
+        let (negative, whole, exponent) = parts(float);
+        self.add_scaled(negative, whole, exponent);
     }
 
     pub(super) fn add_int(&mut self, int: i128) {
@@ -103,12 +91,19 @@ impl ExactSum {
 
     /// Adds the square.
     pub(super) fn add_square(&mut self, float: f64) {
-        if float.is_finite() {
-            let (_, whole, exponent) = parts(float);
-            self.add_wide(false, u128::from(whole) * u128::from(whole), 2 * exponent);
-        } else {
-            self.positive_infinity = true;
-        }
+        debug_assert!(float.is_finite());
+        let (_, whole, exponent) = parts(float);
+        self.add_wide(false, u128::from(whole) * u128::from(whole), 2 * exponent);
+    }
+
+    /// Adds the square of an integer.
+    pub(super) fn add_square_of_int(&mut self, int: i128) {
+        let whole = int.unsigned_abs();
+        let (low, high) = (u128::from(whole as u64), whole >> 64);
+        self.add_wide(false, low * low, 0);
+        // Twice the product.
+        self.add_wide(false, low * high, 65);
+        self.add_wide(false, high * high, 128);
     }
 
     /// Adds those of many floats that are valid.
@@ -118,15 +113,11 @@ impl ExactSum {
             return valid.for_each(|(float, _)| self.add(*float));
         }
         // A table of 32 KiB, of which most columns use a few lines: half the time of the limbs.
-        let mut by_field = vec![0_i128; INFINITE + 1];
+        let mut by_field = vec![0_i128; FIELDS];
         for (float, valid) in floats.iter().zip(valid) {
             // What is not valid adds zero: no branch that guesses wrong.
             let bits = float.to_bits() & u64::from(*valid).wrapping_neg();
             let field = field_of(bits);
-            if field == INFINITE {
-                self.add(*float);
-                continue;
-            }
             let whole = whole_of(bits, field) as i64;
             let sign = bits as i64 >> 63;
             by_field[field] += i128::from((whole ^ sign) - sign);
@@ -142,15 +133,11 @@ impl ExactSum {
             let valid = floats.iter().zip(valid).filter(|(_, valid)| **valid);
             return valid.for_each(|(float, _)| self.add_square(*float));
         }
-        let mut by_field = vec![0_u128; INFINITE + 1];
+        let mut by_field = vec![0_u128; FIELDS];
         for (floats, valid) in floats.chunks(SQUARES).zip(valid.chunks(SQUARES)) {
             for (float, valid) in floats.iter().zip(valid) {
                 let bits = float.to_bits() & u64::from(*valid).wrapping_neg();
                 let field = field_of(bits);
-                if field == INFINITE {
-                    self.add_square(*float);
-                    continue;
-                }
                 let whole = u128::from(whole_of(bits, field));
                 by_field[field] += whole * whole;
             }
@@ -181,26 +168,15 @@ impl ExactSum {
             *mine += theirs;
         }
         self.pending = 2;
-        self.positive_infinity |= other.positive_infinity;
-        self.negative_infinity |= other.negative_infinity;
     }
 
-    pub(super) fn has_infinity(&self) -> bool {
-        self.positive_infinity || self.negative_infinity
+    /// The sum divided by a number that is not zero, rounded to the nearest float once; infinite
+    /// where that is beyond a float's range.
+    pub(super) fn divided_by(&self, divisor: u64) -> f64 {
+        self.big().divided_by(divisor).to_f64()
     }
 
-    /// The sum divided by a number that is not zero, rounded to the nearest float once; `None` if
-    /// infinities of both signs are in it.
-    pub(super) fn divided_by(&self, divisor: u64) -> Option<f64> {
-        match (self.positive_infinity, self.negative_infinity) {
-            (true, true) => None,
-            (true, false) => Some(f64::INFINITY),
-            (false, true) => Some(f64::NEG_INFINITY),
-            (false, false) => Some(self.big().divided_by(divisor).to_f64()),
-        }
-    }
-
-    /// The finite part.
+    /// The sum.
     pub(super) fn big(&self) -> Big {
         let mut sum = self.clone();
         sum.carry();
@@ -404,7 +380,7 @@ mod tests {
         match random.below(20) {
             0 => 0.0,
             1 => -0.0,
-            2 => f64::from_bits(random.next() & !(INFINITE as u64) << 52),
+            2 => f64::from_bits(random.next() & !(0x7FF << 52)),
             _ => f64::from_bits(random.next() & !(1 << 62)),
         }
     }
@@ -419,11 +395,11 @@ mod tests {
     fn every_float_is_its_own_sum() {
         let mut random = Random::new(1);
         for float in [5e-324, f64::MIN_POSITIVE, f64::MAX, -f64::MAX, 1.0, 2.0_f64.powi(1023)] {
-            assert_eq!(sum_of(&[float]).divided_by(1), Some(float));
+            assert_eq!(sum_of(&[float]).divided_by(1), float);
         }
         for _ in 0..20_000 {
             let float = any_float(&mut random);
-            assert_eq!(sum_of(&[float]).divided_by(1), Some(float));
+            assert_eq!(sum_of(&[float]).divided_by(1), float);
         }
     }
 
@@ -437,11 +413,11 @@ mod tests {
             let b = f64::from_bits(a.to_bits() ^ random.next() >> (10 + random.below(52)));
             let b = if random.below(2) == 0 { b } else { -b };
             if b.is_finite() {
-                assert_eq!(sum_of(&[a, b]).divided_by(1), Some(a + b), "{a:e} {b:e}");
+                assert_eq!(sum_of(&[a, b]).divided_by(1), a + b, "{a:e} {b:e}");
             }
             let divisor = random.next() >> (11 + random.below(50)) | 1;
             let quotient = sum_of(&[a]).divided_by(divisor);
-            assert_eq!(quotient, Some(a / divisor as f64), "{a:e} {divisor}");
+            assert_eq!(quotient, a / divisor as f64, "{a:e} {divisor}");
             let root = sum_of(&[a.abs()]).big().root();
             assert_eq!(root, a.abs().sqrt(), "{a:e}");
         }
@@ -459,7 +435,7 @@ mod tests {
             let expected: i128 = floats.iter().map(|float| (float * 2_f64.powi(40)) as i128).sum();
             // Rounded once, as a cast of an integer is.
             let expected = expected as f64 / 2_f64.powi(40);
-            assert_eq!(sum_of(&floats).divided_by(1), Some(expected));
+            assert_eq!(sum_of(&floats).divided_by(1), expected);
         }
     }
 
@@ -467,25 +443,33 @@ mod tests {
     fn adding_many_is_adding_each() {
         let mut random = Random::new(4);
         for len in [0, 1, MANY - 1, MANY, 3 * MANY + 5] {
-            for infinities in [false, true] {
-                let mut floats: Vec<f64> = (0..len).map(|_| any_float(&mut random)).collect();
-                let valid: Vec<bool> = (0..len).map(|_| random.below(4) > 0).collect();
-                if infinities && len > 0 {
-                    floats[len / 2] = f64::NEG_INFINITY;
-                }
-                let (mut all, mut squares) = (ExactSum::default(), ExactSum::default());
-                all.add_all(&floats, &valid);
-                squares.add_all_squares(&floats, &valid);
-                let (mut each, mut each_square) = (ExactSum::default(), ExactSum::default());
-                for (float, _) in floats.iter().zip(&valid).filter(|(_, valid)| **valid) {
-                    each.add(*float);
-                    each_square.add_square(*float);
-                }
-                for sum in [&mut all, &mut squares, &mut each, &mut each_square] {
-                    sum.carry();
-                }
-                assert_eq!((all, squares), (each, each_square), "{len}");
+            let floats: Vec<f64> = (0..len).map(|_| any_float(&mut random)).collect();
+            let valid: Vec<bool> = (0..len).map(|_| random.below(4) > 0).collect();
+            let (mut all, mut squares) = (ExactSum::default(), ExactSum::default());
+            all.add_all(&floats, &valid);
+            squares.add_all_squares(&floats, &valid);
+            let (mut each, mut each_square) = (ExactSum::default(), ExactSum::default());
+            for (float, _) in floats.iter().zip(&valid).filter(|(_, valid)| **valid) {
+                each.add(*float);
+                each_square.add_square(*float);
             }
+            for sum in [&mut all, &mut squares, &mut each, &mut each_square] {
+                sum.carry();
+            }
+            assert_eq!((all, squares), (each, each_square), "{len}");
+        }
+    }
+
+    #[test]
+    fn squares_of_integers_are_exact() {
+        let mut random = Random::new(5);
+        for _ in 0..2_000 {
+            let int = i128::from(random.next() as i64 | 1)
+                * i128::from(random.next() >> random.below(64) | 1);
+            let (mut square, mut sum) = (ExactSum::default(), ExactSum::default());
+            square.add_square_of_int(int);
+            sum.add_int(int);
+            assert_eq!(square.big(), sum.big().times(&sum.big()), "{int}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Binding: a parsed expression and a file's columns become something that can be evaluated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ExpressionError;
 use super::fold::fold;
@@ -23,18 +23,42 @@ use crate::recipe::Type;
 pub(crate) struct Expression {
     source: String,
     tree: Tree,
+    /// The names of its parameters.
+    pub(crate) parameters: BTreeSet<String>,
 }
 
 /// The columns of a file at some step.
 pub(crate) trait Names {
     /// The number of the column of this name.
-    fn find(&self, name: &str) -> Option<usize>;
+    ///
+    /// # Errors
+    /// If several columns could be meant.
+    fn find(&self, name: &str) -> Result<Option<usize>, Ambiguous>;
 
     /// What a `types` step declared.
     fn declared(&self, column: usize) -> Option<Type>;
 
     /// All names, for suggestions.
     fn all(&self) -> Vec<String>;
+}
+
+/// The columns of which a name could mean each, at least two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ambiguous {
+    pub(crate) names: Vec<String>,
+}
+
+impl Ambiguous {
+    /// What there is to choose from, each name between `quote`s.
+    pub(crate) fn shown(&self, quote: char) -> String {
+        const SHOWN: usize = 12;
+        let names = self.names.iter().take(SHOWN).map(|name| format!("{quote}{name}{quote}"));
+        let more = if self.names.len() > SHOWN { ", .." } else { "" };
+        format!(
+            "could be {}{more}: write one of them exactly",
+            names.collect::<Vec<_>>().join(" or ")
+        )
+    }
 }
 
 /// An expression that can be evaluated.
@@ -54,8 +78,9 @@ impl Expression {
         source: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Result<Expression, ExpressionError> {
-        let tree = parse::parse(source, parameters)?;
-        Ok(Expression { source: source.to_owned(), tree })
+        let mut used = BTreeSet::new();
+        let tree = parse::parse(source, parameters, &mut used)?;
+        Ok(Expression { source: source.to_owned(), tree, parameters: used })
     }
 
     /// Folds constants and resolves names.
@@ -91,7 +116,7 @@ impl<'n> Binder<'n> {
             Form::Literal(value) => Ok((Node::Literal(value.clone()), kind_of(value))),
             Form::Parameter(text) => Ok(parameter(text)),
             Form::Column(name) => self.column(tree, name),
-            Form::HasColumn(name) => Ok(boolean(self.names.find(name).is_some())),
+            Form::HasColumn(name) => Ok(boolean(self.names.find(name) != Ok(None))),
             Form::Aggregate(kind) => self.aggregate(tree, *kind),
             Form::Negate => self.negation(tree),
             Form::Arithmetic(op) => self.arithmetic(*op, tree),
@@ -169,13 +194,18 @@ impl<'n> Binder<'n> {
     }
 
     fn column(&mut self, tree: &Tree, name: &str) -> Result<(Node, Kind), ExpressionError> {
-        let Some(column) = self.names.find(name) else {
+        let found = self.names.find(name);
+        let ambiguous =
+            |found: Ambiguous| self.error(format!("`{name}` {}", found.shown('`')), tree);
+        let Some(column) = found.map_err(ambiguous)? else {
             return Err(self.no_column(tree, name));
         };
         let kind = match self.names.declared(column) {
             None => Kind::Any,
             Some(Type::Text) => Kind::Text,
-            Some(Type::Integer | Type::Number) => Kind::Number,
+            Some(Type::Integer | Type::Number) => {
+                return Ok((Node::NumberColumn(column), Kind::Number));
+            }
             Some(Type::Boolean) => Kind::Boolean,
             Some(Type::Date | Type::Datetime) => Kind::Date,
         };
@@ -237,7 +267,7 @@ impl<'n> Binder<'n> {
             _ => {
                 let (high, low) = (nodes.remove(1), nodes.remove(0));
                 let (low, high) = (Box::new(low), Box::new(high));
-                if !matches!(*operand, Node::Column(_)) {
+                if !matches!(*operand, Node::Column(_) | Node::NumberColumn(_)) {
                     return Ok((Node::Between { mode, operand, low, high }, Kind::Boolean));
                 }
                 let compare = |op, left, right| Node::Compare { op, mode, left, right };
@@ -388,7 +418,8 @@ impl<'n> Binder<'n> {
             Mode::Number => (
                 match read(text) {
                     Reading::Number(number) => Some(Value::Number(number)),
-                    Reading::Null => Some(Value::Null),
+                    // That `v <> 'nan'` is always NULL, nobody means.
+                    Reading::Null => trim(text).is_empty().then_some(Value::Null),
                     Reading::Bad => None,
                 },
                 "number",

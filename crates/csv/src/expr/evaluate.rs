@@ -12,13 +12,18 @@ use super::functions::Arguments;
 use super::like::Pattern;
 use super::node::{Arithmetic, CastType, LikePattern, List, Mode, Node};
 use super::value::{Value, read_moment};
-use crate::number::{Number, Reading, read, trim};
+use crate::number::{Number, Reading, finite, is_null, read, trim};
 
 /// The cells of the current row.
 pub(crate) trait Cells {
     /// The content (unquoted) of a cell; an empty cell is `None`.
     fn cell(&self, column: usize) -> Option<Cow<'_, [u8]>>;
 }
+
+/// How long a text that a function makes of a cell may be, in bytes, if records may not be longer.
+pub(crate) const LONGEST: usize = 16 << 20;
+/// The reason for a bad cell of which a longer text would be made.
+pub(crate) const TOO_LONG: &str = "the text would be too long";
 
 /// What is the same for all rows.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) aggregates: &'a [Value<'static>],
     /// The instant of the run.
     pub(crate) now: DateTime,
+    /// How long a text that a function makes may be, in bytes.
+    pub(crate) longest: usize,
 }
 
 /// A cell that cannot be read as what is needed.
@@ -116,6 +123,10 @@ impl Node {
                 Some(text) => Value::Text(text),
                 None => Value::Null,
             },
+            Node::NumberColumn(column) => {
+                let text = frame.cells.cell(*column).filter(|text| !is_null(text));
+                text.map_or(Value::Null, Value::Text)
+            }
             Node::Aggregate(at) => match frame.context.aggregates.get(*at) {
                 Some(value) => value.borrow(),
                 None => Value::Null,
@@ -132,7 +143,13 @@ impl Node {
                 chosen_or_else(chosen, otherwise).map_or(Value::Null, |node| node.value(frame))
             }
             Node::Coalesce(nodes) => coalesce(nodes, frame),
-            Node::Concat(nodes) => concat(nodes, frame).map_or(Value::Null, Value::text),
+            Node::Concat(nodes) => match concat(nodes, frame) {
+                Some(text) if text.len() > frame.context.longest => {
+                    frame.fail::<()>(self.first_column(), TOO_LONG);
+                    Value::Null
+                }
+                text => text.map_or(Value::Null, Value::text),
+            },
             Node::Cast { operand, to, attempt: false } => cast(operand, *to, frame),
             Node::Cast { operand, to, attempt: true } => {
                 let Frame { cells, context, .. } = *frame;
@@ -146,11 +163,13 @@ impl Node {
     pub(super) fn number<'a>(&'a self, frame: &mut Frame<'a, '_>) -> Option<Number> {
         match self {
             Node::Literal(Value::Number(number)) => Some(*number),
-            Node::Column(column) => match read(&frame.cells.cell(*column)?) {
-                Reading::Number(number) => Some(number),
-                Reading::Null => None,
-                Reading::Bad => frame.fail(Some(*column), "not a number"),
-            },
+            Node::Column(column) | Node::NumberColumn(column) => {
+                match read(&frame.cells.cell(*column)?) {
+                    Reading::Number(number) => Some(number),
+                    Reading::Null => None,
+                    Reading::Bad => frame.fail(Some(*column), "not a number"),
+                }
+            }
             Node::Negate(operand) => Some(match operand.number(frame)? {
                 Number::Int(int) => match int.checked_neg() {
                     Some(int) => Number::Int(int),
@@ -285,7 +304,7 @@ impl Node {
     }
 }
 
-/// Exact on integers while they fit; `None` is NULL.
+/// Exact on integers while they fit; `None` is NULL, as division by zero and overflow are.
 pub(super) fn arithmetic(op: Arithmetic, left: Number, right: Number) -> Option<Number> {
     if let (Number::Int(a), Number::Int(b)) = (left, right) {
         let int = match op {
@@ -308,7 +327,7 @@ pub(super) fn arithmetic(op: Arithmetic, left: Number, right: Number) -> Option<
         Arithmetic::Divide => a / b,
         Arithmetic::Remainder => a % b,
     };
-    (!float.is_nan()).then_some(Number::Float(float))
+    finite(float)
 }
 
 /// The nearest integer, halves away from zero; `None` if it has more than 38 digits.
@@ -397,7 +416,11 @@ fn coalesce<'a>(nodes: &'a [Node], frame: &mut Frame<'a, '_>) -> Value<'a> {
 fn concat<'a>(nodes: &'a [Node], frame: &mut Frame<'a, '_>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for node in nodes {
-        out.extend_from_slice(&node.text(frame)?);
+        let text = node.text(frame)?;
+        // What is too long already only has to stay so.
+        if out.len() <= frame.context.longest {
+            out.extend_from_slice(&text);
+        }
     }
     Some(out)
 }

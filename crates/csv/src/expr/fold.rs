@@ -2,7 +2,7 @@
 //! the columns and aggregates that it names.
 
 use super::bind::{Binder, Names};
-use super::evaluate::{Cells, Context};
+use super::evaluate::{Cells, Context, LONGEST};
 use super::functions::Shape;
 use super::tree::{Form, Tree};
 use super::value::Value;
@@ -10,7 +10,7 @@ use super::value::Value;
 /// Folds constants. `has_column` is one, `now()` and `today()` are not.
 pub(super) fn fold(tree: &Tree, names: &dyn Names, source: &str) -> Tree {
     if let Form::HasColumn(name) = &tree.form {
-        let found = Value::Boolean(names.find(name).is_some());
+        let found = Value::Boolean(names.find(name) != Ok(None));
         return Tree::literal(found, tree.span.clone());
     }
     let children = tree.children.iter().map(|child| fold(child, names, source)).collect();
@@ -84,7 +84,7 @@ fn fold_constant(tree: Tree, names: &dyn Names, source: &str) -> Tree {
     }
     // What is wrong with it is said when it is bound, if it is still there.
     let Ok((node, _)) = Binder::new(names, source).node(&tree) else { return tree };
-    let context = Context { aggregates: &[], now: jiff::civil::DateTime::ZERO };
+    let context = Context { aggregates: &[], now: jiff::civil::DateTime::ZERO, longest: LONGEST };
     let mut bad = None;
     let value = node.evaluate(&NoCells, &context, &mut bad).into_owned();
     if bad.is_some() { tree } else { Tree::literal(value, tree.span) }

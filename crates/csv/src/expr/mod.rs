@@ -22,9 +22,9 @@ mod tests;
 mod tree;
 mod value;
 
-pub(crate) use bind::{Bound, Expression, Names};
+pub(crate) use bind::{Ambiguous, Bound, Expression, Names};
 pub(crate) use error::ExpressionError;
-pub(crate) use evaluate::{Bad, Cells, Context};
+pub(crate) use evaluate::{Bad, Cells, Context, LONGEST, TOO_LONG};
 pub use functions::{FunctionInfo, functions};
 pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Comparison, Mode, Node};
 pub(crate) use suggest::suggest;

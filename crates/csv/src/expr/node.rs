@@ -19,6 +19,9 @@ pub(crate) enum Node {
     /// The cell of a column: its text, or NULL if it is empty. Who needs a number, a date or a
     /// boolean reads it as one.
     Column(usize),
+    /// The cell of a column that is declared to be a number: its text, or NULL if it reads as no
+    /// number.
+    NumberColumn(usize),
     /// What one of [`Bound::aggregates`](super::Bound::aggregates) comes to.
     Aggregate(usize),
     Negate(Box<Node>),
@@ -214,7 +217,7 @@ impl Node {
         };
         match self {
             Node::Literal(_) | Node::Aggregate(_) => None,
-            Node::Column(column) => Some(*column),
+            Node::Column(column) | Node::NumberColumn(column) => Some(*column),
             Node::Negate(operand)
             | Node::Not(operand)
             | Node::IsNull(operand)

@@ -4,7 +4,7 @@
 //! does not, but its tree is as deep as that is long. So the number of tokens is limited first.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use sqlparser::ast::{
@@ -34,8 +34,12 @@ const MAX_NESTING: usize = 50;
 type Result<T> = std::result::Result<T, ExpressionError>;
 
 /// Parses an expression.
-pub(super) fn parse(source: &str, parameters: &BTreeMap<String, String>) -> Result<Tree> {
-    let mut reader = Reader::new(source, parameters);
+pub(super) fn parse(
+    source: &str,
+    parameters: &BTreeMap<String, String>,
+    used: &mut BTreeSet<String>,
+) -> Result<Tree> {
+    let mut reader = Reader::new(source, parameters, used);
     let tokens = Tokenizer::new(&Sqlish, source).tokenize_with_location();
     let tokens = tokens
         .map_err(|error| reader.error(lower_first(&error.message), reader.at(error.location)))?;
@@ -50,6 +54,7 @@ pub(super) fn parse(source: &str, parameters: &BTreeMap<String, String>) -> Resu
             format!("the expression is too long (more than {MAX_TOKENS} words and signs)");
         return Err(reader.error(message, UNKNOWN));
     }
+    reader.check_for_days(&tokens)?;
     let mut parser =
         Parser::new(&Sqlish).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
     let expr = parser.parse_expr().map_err(|error| reader.syntax(&error))?;
@@ -93,6 +98,8 @@ impl Dialect for Sqlish {
 struct Reader<'s> {
     source: &'s str,
     parameters: &'s BTreeMap<String, String>,
+    /// Those that were found in the expression.
+    used: &'s mut BTreeSet<String>,
     in_aggregate: bool,
     /// Where each character begins, and the end.
     chars: Vec<usize>,
@@ -101,7 +108,11 @@ struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    fn new(source: &'s str, parameters: &'s BTreeMap<String, String>) -> Self {
+    fn new(
+        source: &'s str,
+        parameters: &'s BTreeMap<String, String>,
+        used: &'s mut BTreeSet<String>,
+    ) -> Self {
         let (mut chars, mut lines) = (Vec::with_capacity(source.len() + 1), vec![0]);
         for (at, char) in source.char_indices() {
             chars.push(at);
@@ -110,7 +121,46 @@ impl<'s> Reader<'s> {
             }
         }
         chars.push(source.len());
-        Reader { source, parameters, in_aggregate: false, chars, lines }
+        Reader { source, parameters, used, in_aggregate: false, chars, lines }
+    }
+
+    /// What looks like a day without quotes would be arithmetic: `2026-01-02` is 2023.
+    fn check_for_days(&self, tokens: &[TokenWithSpan]) -> Result<()> {
+        for window in tokens.windows(5) {
+            let [a, sign, b, again, c] = window else { continue };
+            let (Token::Number(a, _), Token::Number(b, _), Token::Number(c, _)) =
+                (&a.token, &b.token, &c.token)
+            else {
+                continue;
+            };
+            let (sign, again) = (&sign.token, &again.token);
+            let span = union(&self.range(window[0].span), &self.range(window[4].span));
+            let text = self.source.get(span.clone()).unwrap_or_default();
+            let numbers = [a, b, c].map(|number| number.parse().unwrap_or(0));
+            if sign != again || text.contains(char::is_whitespace) {
+                continue;
+            }
+            let (year, month, day) = match (sign, [a.len(), b.len(), c.len()], numbers) {
+                (Token::Minus | Token::Div, [4, 1 | 2, 1 | 2], [year, month, day]) => {
+                    (year, month, day)
+                }
+                (Token::Minus | Token::Div, [1 | 2, 1 | 2, 4], [day, month, year]) => {
+                    (year, month.min(day), month.max(day))
+                }
+                _ => continue,
+            };
+            if (1..=12).contains(&month) && (1..=31).contains(&day) && year > 0 {
+                let message = format!("{text} is arithmetic");
+                let hint = match sign {
+                    Token::Minus if a.len() == 4 => {
+                        format!("a date is in quotes: '{year:04}-{month:02}-{day:02}'")
+                    }
+                    _ => "a date is in quotes, the year first: '2026-12-31'".to_owned(),
+                };
+                return Err(self.error(message, span).hint(hint));
+            }
+        }
+        Ok(())
     }
 
     /// `level` is how deep the call is.
@@ -358,7 +408,7 @@ impl<'s> Reader<'s> {
         Ok(tree)
     }
 
-    fn literal(&self, value: &Sql, span: Range<usize>) -> Result<Tree> {
+    fn literal(&mut self, value: &Sql, span: Range<usize>) -> Result<Tree> {
         let value = match value {
             Sql::Null => Value::Null,
             Sql::Boolean(boolean) => Value::Boolean(*boolean),
@@ -369,6 +419,7 @@ impl<'s> Reader<'s> {
             },
             Sql::Placeholder(name) if name.starts_with(':') => {
                 let name = &name[1..];
+                self.used.insert(name.to_owned());
                 return match self.parameters.get(name) {
                     Some(text) => Ok(Tree::new(Form::Parameter(text.clone()), vec![], span)),
                     None => Err(self.unbound(name, span)),
@@ -467,6 +518,9 @@ impl<'s> Reader<'s> {
         if let Some((at, check)) = function.check {
             self.check(check, children.get(at))?;
         }
+        if function.name == "regexp_replace" {
+            self.check_groups(&children)?;
+        }
         let form = match function.shape {
             Shape::Coalesce => Form::Coalesce,
             Shape::If => Form::Case { operand: false, otherwise: true },
@@ -520,6 +574,18 @@ impl<'s> Reader<'s> {
         self.checked(Tree::new(Form::Aggregate(kind), children, span))
     }
 
+    /// Checks that the groups which a literal text names are in a literal pattern.
+    fn check_groups(&self, arguments: &[Tree]) -> Result<()> {
+        let text = |at: usize| {
+            let text = arguments.get(at)?.constant()?.into_text()?;
+            Some(String::from_utf8_lossy(&text).into_owned())
+        };
+        let (Some(pattern), Some(new)) = (text(1), text(2)) else { return Ok(()) };
+        let Ok(regex) = regex::bytes::Regex::new(&pattern) else { return Ok(()) };
+        crate::replace::check(&regex, &new)
+            .map_err(|(message, hint)| self.error(message, arguments[2].span.clone()).hint(hint))
+    }
+
     /// Checks a literal argument; another one is checked for every row.
     fn check(&self, check: Check, argument: Option<&Tree>) -> Result<()> {
         let Some(argument) = argument else { return Ok(()) };
@@ -531,12 +597,8 @@ impl<'s> Reader<'s> {
                 Err(error) => Err(self.error(functions::regex::wrong(&error), span)),
                 Ok(_) => Ok(()),
             },
-            Check::Format => {
-                match jiff::fmt::strtime::format(&*text, jiff::civil::DateTime::ZERO) {
-                    Err(error) => Err(self.error(format!("wrong format: {error}"), span)),
-                    Ok(_) => Ok(()),
-                }
-            }
+            Check::Format(purpose) => functions::check_format(&text, purpose)
+                .map_err(|(message, hint)| self.error(message, span).hint(hint)),
             Check::Unit if Unit::read(text.as_bytes()).is_none() => {
                 let error = self.error(format!("'{text}' is not a unit of time"), span);
                 Err(match suggest(&text, Unit::NAMES) {

@@ -37,8 +37,8 @@ fn kind_named(name: &str) -> Type {
 }
 
 impl Names for Header {
-    fn find(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|(known, _)| known == name)
+    fn find(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+        Ok(self.0.iter().position(|(known, _)| known == name))
     }
 
     fn declared(&self, column: usize) -> Option<Type> {
@@ -92,7 +92,7 @@ fn bound(header: &str, expression: &str) -> Bound {
 /// What an expression comes to, and the bad cell.
 fn run(header: &str, row: &str, expression: &str) -> (String, Option<Bad>) {
     let bound = bound(header, expression);
-    let context = Context { aggregates: &[], now: now() };
+    let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     let mut bad = None;
     let row = Row::new(row);
     let value = bound.root.evaluate(&row, &context, &mut bad);

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
 
-use crate::number::{Number, trim};
+use crate::number::{Number, finite, trim};
 
 /// What an expression comes to.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'a> {
     Null,
     Boolean(bool),
-    /// Never NaN.
     Number(Number),
     /// Perhaps not UTF-8.
     Text(Cow<'a, [u8]>),
@@ -34,9 +34,9 @@ impl<'a> Value<'a> {
         Value::Number(Number::Int(int as i128))
     }
 
-    /// A float, or NULL for NaN.
+    /// A float, or NULL for one that is not finite.
     pub(super) fn float(float: f64) -> Self {
-        if float.is_nan() { Value::Null } else { Value::Number(Number::Float(float)) }
+        finite(float).map_or(Value::Null, Value::Number)
     }
 
     /// Whether it is true, as a condition; numbers other than zero are. `None` is NULL, or what
@@ -141,15 +141,29 @@ pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *trim(text) else { return None };
     let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
     // Two digits fit into an i8.
-    Date::new(year, pair(m1, m2)? as i8, pair(d1, d2)? as i8).ok()
+    let date = Date::new(year, pair(m1, m2)? as i8, pair(d1, d2)? as i8).ok()?;
+    (year >= FIRST_YEAR).then_some(date)
+}
+
+/// Years are from 1 to 9999, as in Python and in databases: those that four digits can write.
+const FIRST_YEAR: i16 = 1;
+
+/// The moment, if its year is one.
+pub(super) fn in_calendar(moment: DateTime) -> Option<DateTime> {
+    (moment.year() >= FIRST_YEAR).then_some(moment)
 }
 
 /// Reads a day and a time, `2026-01-31T12:30:00`, with a space instead of the `T`, without the
-/// seconds or with a fraction of them; white space around it is allowed, a time zone is not.
+/// seconds or with a fraction of them; white space around it is allowed. With a time zone behind
+/// it, `Z` or `+02:00`, it is that moment in UTC.
 pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
     let (date, rest) = trim(text).split_at_checked(10)?;
     let date = read_date(date)?;
     let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, rest @ ..] = rest else { return None };
+    let zone = rest.iter().position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    let (rest, zone) = rest.split_at(zone.unwrap_or(rest.len()));
+    // One space before an offset is usual.
+    let rest = if zone.len() > 1 { rest.strip_suffix(b" ").unwrap_or(rest) } else { rest };
     let (second, fraction) = match rest {
         [] => (0, &[][..]),
         [b':', s1, s2] => (pair(*s1, *s2)?, &[][..]),
@@ -166,7 +180,27 @@ pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
     // Two digits fit into an i8.
     let (hour, minute, second) = (pair(*h1, *h2)? as i8, pair(*m1, *m2)? as i8, second as i8);
     let time = jiff::civil::Time::new(hour, minute, second, nanosecond).ok()?;
-    Some(date.to_datetime(time))
+    let moment = date.to_datetime(time);
+    if zone.is_empty() { Some(moment) } else { in_utc(moment, zone) }
+}
+
+/// A moment in a zone, `Z`, `+02`, `+0200` or `+02:00`, as that in UTC.
+#[cold]
+fn in_utc(moment: DateTime, zone: &[u8]) -> Option<DateTime> {
+    let (sign, hours, minutes) = match *zone {
+        [b'Z' | b'z'] => return Some(moment),
+        [sign, h1, h2] => (sign, pair(h1, h2)?, 0),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => {
+            (sign, pair(h1, h2)?, pair(m1, m2)?)
+        }
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let east = SignedDuration::from_mins(i64::from(hours) * 60 + i64::from(minutes));
+    let utc = if sign == b'-' { moment.checked_add(east) } else { moment.checked_sub(east) };
+    in_calendar(utc.ok()?)
 }
 
 /// Reads a day, at its midnight, or a day and a time.

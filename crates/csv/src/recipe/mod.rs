@@ -274,12 +274,51 @@ impl fmt::Display for Type {
 
 /// Sets records aside whose number in a column is out of line. Empty cells are in line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "OutliersForm")]
 pub struct Outliers {
     /// The column.
     pub column: String,
     /// What is out of line.
     #[serde(flatten)]
     pub rule: OutlierRule,
+}
+
+/// The step with every rule that could be meant, so that two of them, or a misspelt one, are errors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutliersForm {
+    column: String,
+    iqr: Option<f64>,
+    zscore: Option<f64>,
+    mad: Option<f64>,
+    quantile: Option<(f64, f64)>,
+    range: Option<(f64, f64)>,
+}
+
+impl TryFrom<OutliersForm> for Outliers {
+    type Error = String;
+
+    fn try_from(form: OutliersForm) -> Result<Self, String> {
+        let rules = [
+            form.iqr.map(OutlierRule::Iqr),
+            form.zscore.map(OutlierRule::Zscore),
+            form.mad.map(OutlierRule::Mad),
+            form.quantile.map(|(low, high)| OutlierRule::Quantile(low, high)),
+            form.range.map(|(low, high)| OutlierRule::Range(low, high)),
+        ];
+        let rule = only(rules, "iqr, zscore, mad, quantile, range")?;
+        Ok(Outliers { column: form.column, rule })
+    }
+}
+
+/// The one of some fields that is there.
+fn only<T>(fields: impl IntoIterator<Item = Option<T>>, names: &str) -> Result<T, String> {
+    let mut given = fields.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(format!("one of {names} is missing")),
+        (Some(_), Some(_)) => Err(format!("only one of {names} can be given")),
+    }
 }
 
 /// What is out of line, over the rows of a file that reach the step.
@@ -312,12 +351,31 @@ impl fmt::Display for OutlierRule {
 
 /// Fills the empty cells of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "FillForm")]
 pub struct Fill {
     /// The column.
     pub column: String,
     /// With what.
     #[serde(flatten)]
     pub with: FillWith,
+}
+
+/// The step with both that could be meant, so that the two, or a misspelt one, are errors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FillForm {
+    column: String,
+    value: Option<String>,
+    method: Option<FillMethod>,
+}
+
+impl TryFrom<FillForm> for Fill {
+    type Error = String;
+
+    fn try_from(form: FillForm) -> Result<Self, String> {
+        let with = [form.value.map(FillWith::Value), form.method.map(FillWith::Method)];
+        Ok(Fill { column: form.column, with: only(with, "value, method")? })
+    }
 }
 
 /// What empty cells are filled with.
@@ -328,6 +386,49 @@ pub enum FillWith {
     Value(String),
     /// Something of the column itself.
     Method(FillMethod),
+}
+
+impl FillWith {
+    /// Reads a word that is a method or the text itself.
+    ///
+    /// # Errors
+    /// If the word means a method to other programs, or to this one if it were written in small
+    /// letters: who writes it hardly wants that text in the cells.
+    pub fn of_word(word: &str) -> Result<FillWith, String> {
+        const METHODS: [(&str, FillMethod); 3] = [
+            ("ffill", FillMethod::Forward),
+            ("mean", FillMethod::Mean),
+            ("median", FillMethod::Median),
+        ];
+        const OTHERS: [&str; 15] = [
+            "average",
+            "avg",
+            "backfill",
+            "backward",
+            "bfill",
+            "forward",
+            "forward_fill",
+            "interpolate",
+            "linear",
+            "max",
+            "min",
+            "mode",
+            "most_frequent",
+            "pad",
+            "previous",
+        ];
+        if let Some((_, method)) = METHODS.iter().find(|(name, _)| *name == word) {
+            return Ok(FillWith::Method(*method));
+        }
+        let is_word = |known: &str| known.eq_ignore_ascii_case(word);
+        match METHODS.iter().find(|(name, _)| is_word(name)) {
+            Some((name, _)) => Err(format!("{word:?} is no method to fill by; {name:?} is one")),
+            None if OTHERS.into_iter().any(is_word) => {
+                Err(format!("{word:?} is no method to fill by; there are ffill, mean and median"))
+            }
+            None => Ok(FillWith::Value(word.to_owned())),
+        }
+    }
 }
 
 /// What of a column itself its empty cells are filled with.

@@ -5,10 +5,14 @@ use std::collections::HashSet;
 use regex::bytes::Regex;
 
 use crate::batch::{Batch, Column};
+use crate::expr::TOO_LONG;
 use crate::number::Number;
 use crate::pass::{Known, Verdict};
+use crate::plan::Gaps;
+use crate::replace::replace_all;
 
 use super::aggregate_of;
+use super::rows::treat;
 
 pub(super) fn trim(batch: &mut Batch, step: usize, columns: &[usize]) {
     for column in columns {
@@ -34,34 +38,52 @@ pub(super) fn null(batch: &mut Batch, step: usize, columns: &[usize], tokens: &H
 }
 
 pub(super) fn replace(batch: &mut Batch, step: usize, column: usize, pattern: &Regex, with: &[u8]) {
+    let longest = batch.plan.longest();
+    let mut too_long = Vec::new();
     batch.change(step, "replaced", column, |batch, k, text| {
         let content = batch.content(k, column);
-        let replaced = pattern.replace_all(&content, with);
+        let Some(replaced) = replace_all(pattern, &content, with, longest) else {
+            too_long.push((k, column, TOO_LONG));
+            return false;
+        };
         text.extend_from_slice(&replaced);
         *replaced != *content
     });
+    if !too_long.is_empty() {
+        treat(batch, step, &too_long, true);
+    }
 }
 
-pub(super) fn fill(batch: &mut Batch, step: usize, column: usize, value: &[u8]) {
+/// Of each cell, whether it is to be filled.
+fn are_gaps(batch: &mut Batch, gaps: Gaps) -> Vec<bool> {
+    if gaps.of_numbers {
+        batch.numbers(gaps.column).are_null().collect()
+    } else {
+        (0..batch.alive.len()).map(|k| batch.is_empty_cell(k, gaps.column)).collect()
+    }
+}
+
+pub(super) fn fill(batch: &mut Batch, step: usize, gaps: Gaps, value: &[u8]) {
     if value.is_empty() {
         return;
     }
-    batch.change(step, "filled", column, |batch, k, text| {
+    let are_gaps = are_gaps(batch, gaps);
+    batch.change(step, "filled", gaps.column, |_, k, text| {
         text.extend_from_slice(value);
-        batch.is_empty_cell(k, column)
+        are_gaps[k]
     });
 }
 
-pub(super) fn fill_forward(batch: &mut Batch, step: usize, column: usize, verdict: &Verdict) {
+pub(super) fn fill_forward(batch: &mut Batch, step: usize, gaps: Gaps, verdict: &Verdict) {
+    let are_gaps = are_gaps(batch, gaps);
     let mut above = match verdict {
         Verdict::Last(last) => last.clone().unwrap_or_default(),
         _ => Vec::new(),
     };
-    batch.change(step, "filled", column, |batch, k, text| {
-        let content = batch.content(k, column);
-        if !content.is_empty() {
+    batch.change(step, "filled", gaps.column, |batch, k, text| {
+        if !are_gaps[k] {
             above.clear();
-            above.extend_from_slice(&content);
+            above.extend_from_slice(&batch.content(k, gaps.column));
             return false;
         }
         text.extend_from_slice(&above);
@@ -69,10 +91,10 @@ pub(super) fn fill_forward(batch: &mut Batch, step: usize, column: usize, verdic
     });
 }
 
-/// The last cell of a column that is not empty.
-pub(crate) fn last_value(batch: &Batch, column: usize) -> Option<Vec<u8>> {
-    let last = (0..batch.alive.len()).rev().find(|k| !batch.is_empty_cell(*k, column))?;
-    Some(batch.content(last, column).into_owned())
+/// The last cell of a column that is no gap.
+pub(crate) fn last_value(batch: &mut Batch, gaps: Gaps) -> Option<Vec<u8>> {
+    let last = are_gaps(batch, gaps).iter().rposition(|is_gap| !is_gap)?;
+    Some(batch.content(last, gaps.column).into_owned())
 }
 
 pub(super) fn fill_aggregate(batch: &mut Batch, step: usize, column: usize, known: &Known) {
@@ -81,5 +103,5 @@ pub(super) fn fill_aggregate(batch: &mut Batch, step: usize, column: usize, know
     let mut text = Vec::new();
     // As whole cells do, a mean that is whole stays a float: it was computed.
     Number::Float(value.to_f64()).write(&mut text);
-    fill(batch, step, column, &text);
+    fill(batch, step, Gaps { column, of_numbers: true }, &text);
 }

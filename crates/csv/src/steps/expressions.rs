@@ -35,7 +35,7 @@ fn aggregates(known: &Known) -> Vec<Value<'static>> {
 
 /// What the evaluator needs besides the row.
 fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
-    Context { aggregates, now: batch.plan.now }
+    Context { aggregates, now: batch.plan.now, longest: batch.plan.longest() }
 }
 
 /// The cells that an expression's aggregates could not read: one a row, the first.
@@ -43,7 +43,7 @@ fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad)> {
     let mut found = BTreeMap::new();
     for call in bound.aggregates.iter().filter(|call| call.kind != AggregateKind::Count) {
         let Some(argument) = &call.argument else { continue };
-        if let Node::Column(column) = argument {
+        if let Node::Column(column) | Node::NumberColumn(column) = argument {
             for k in &batch.numbers(*column).bad {
                 let bad = Bad { column: *column, reason: "not a number" };
                 found.entry(*k as usize).or_insert(bad);
@@ -119,6 +119,11 @@ pub(super) fn derive(batch: &mut Batch, step: usize, column: usize, value: &Boun
         for k in 0..rows {
             let (at, mut wrong) = (text.len(), None);
             value.root.evaluate(&Row { batch, k }, &context, &mut wrong).write(&mut text);
+            if !batch.make_room(k, column, text.len()) {
+                text.truncate(at);
+                places.resize(rows, (0, 0));
+                break;
+            }
             places.push((at, text.len() - at));
             bad.extend(wrong.map(|wrong| (k, wrong)));
         }
@@ -150,7 +155,7 @@ pub(super) fn gather(
         };
         return into.add_count((0..rows).filter(is_there).count() as u64);
     }
-    if let Node::Column(column) = argument {
+    if let Node::Column(column) | Node::NumberColumn(column) = argument {
         return super::gather_column(batch, *column, into);
     }
     if let Some(found) = vector::measures(batch, argument).filter(|found| found.odd.is_empty()) {

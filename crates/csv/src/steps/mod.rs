@@ -31,10 +31,8 @@ pub(crate) fn apply(batch: &mut Batch, operation: &Operation, known: &Known, ver
         OperationKind::Outliers { column, rule } => {
             rows::outliers(batch, step, *column, *rule, known);
         }
-        OperationKind::FillValue { column, value } => cells::fill(batch, step, *column, value),
-        OperationKind::FillForward { column } => {
-            cells::fill_forward(batch, step, *column, verdict);
-        }
+        OperationKind::FillValue { gaps, value } => cells::fill(batch, step, *gaps, value),
+        OperationKind::FillForward { gaps } => cells::fill_forward(batch, step, *gaps, verdict),
         OperationKind::FillAggregate { column, .. } => {
             cells::fill_aggregate(batch, step, *column, known);
         }

@@ -89,7 +89,7 @@ pub(super) fn check_store(batch: &mut Batch, step: usize, columns: &[(usize, Typ
         let known = batch.known_numbers(*column);
         for k in 0..batch.alive.len() {
             let fits = match (kind, known) {
-                (Type::Number, Some(known)) => known.valid[k] && known.values[k].is_finite(),
+                (Type::Number, Some(known)) => known.valid[k],
                 (Type::Integer, Some(known)) => known.integer(k).is_some(),
                 _ => false,
             };
@@ -110,22 +110,11 @@ pub(super) fn check_store(batch: &mut Batch, step: usize, columns: &[(usize, Typ
 /// Why a cell that reads as its type is in no store.
 fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
     match kind {
-        Type::Integer if content.trim_ascii().is_empty() => None,
+        _ if content.trim_ascii().is_empty() => None,
         Type::Integer => read_integer(content).is_none().then_some("an integer beyond 64 bits"),
-        Type::Number => match number::read(content) {
-            Reading::Number(number) if number.to_f64().is_infinite() => {
-                // What is written as infinity is meant to be.
-                let is_meant = content.iter().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
-                (!is_meant).then_some("a number beyond a float's range")
-            }
-            _ => None,
-        },
-        Type::Date => {
-            let date = expr::read_date(content)?;
-            rows::misfit_of_moment(date.to_datetime(jiff::civil::Time::midnight()))
-        }
+        Type::Number => number::is_null(content).then_some("not a finite number"),
         Type::Datetime => rows::misfit_of_moment(expr::read_datetime(content)?),
-        Type::Text | Type::Boolean => None,
+        Type::Text | Type::Boolean | Type::Date => None,
     }
 }
 
@@ -163,7 +152,12 @@ fn is_integer(text: &[u8]) -> bool {
 }
 
 /// Treats bad cells as the recipe says; where they count as empty, and `empty` is set, they are.
-fn treat(batch: &mut Batch, step: usize, bad: &[(usize, usize, &'static str)], empty: bool) {
+pub(super) fn treat(
+    batch: &mut Batch,
+    step: usize,
+    bad: &[(usize, usize, &'static str)],
+    empty: bool,
+) {
     let mut keep = vec![true; batch.alive.len()];
     let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
     batch.treat_bad(step, listed, &mut keep);

@@ -1,12 +1,13 @@
-//! Functions of days and of days with a time. There are no time zones.
+//! Functions of days and of days with a time. What is read with a time zone is in UTC.
 
 use jiff::Span;
 use jiff::civil::{DateTime, Time};
 use jiff::fmt::strtime;
 
+use super::format::{self, Purpose};
 use super::{Arguments, Check, Function, Returns, Shape, Value};
 use crate::expr::tree::Kind::{Any, Date, Number, Text};
-use crate::expr::value::read_date;
+use crate::expr::value::{in_calendar, read_date};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -90,7 +91,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .check(0, Check::Unit),
     Function::new(
         "date_add(date, count, unit)",
-        "The date so many units later; the day is cut to the month's last.",
+        "The date so many units later; the day is cut to the month's last. Outside the years 1 to \
+         9999 it is a bad cell.",
         &[Date, Number, Text],
         Date,
         date_add,
@@ -110,45 +112,52 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |of| {
             let (date, format) = (of.moment(0)?, of.string(1)?);
             match strtime::format(&format, date) {
-                Ok(text) => Some(Value::text(text.into_bytes())),
+                Ok(text) => of.made(text.into_bytes()),
                 Err(_) => of.fail("not a format"),
             }
         },
         &[("format_date('2024-12-31', '%d.%m.%Y')", "31.12.2024")],
     )
     .aliases(&["strftime"])
-    .check(1, Check::Format),
+    .check(1, Check::Format(Purpose::Write)),
     Function::new(
         "parse_date(text, format)",
-        "The day read with a strftime format; what does not fit is a bad cell.",
+        "The day read with a strftime format, that in UTC if it has an offset; `%Y` is four digits. \
+         What does not fit is a bad cell.",
         &[Text, Text],
         Date,
         |of| {
             let (text, format) = (of.string(0)?, of.string(1)?);
-            match strtime::parse(&format, text.trim()).and_then(|read| read.to_date()) {
-                Ok(date) => Some(Value::Date(date)),
-                Err(_) if text.trim().is_empty() => None,
-                Err(_) => of.fail("not a date in the format"),
+            match format::read(&format, text.trim()) {
+                Some(moment) => Some(Value::Date(moment.date())),
+                None if text.trim().is_empty() => None,
+                None => of.fail("not a date in the format"),
             }
         },
         &[("parse_date('31/12/2024', '%d/%m/%Y')", "2024-12-31")],
-    ),
+    )
+    .check(1, Check::Format(Purpose::Read)),
     Function::new(
         "parse_datetime(text, format)",
-        "The day and the time read with a strftime format; what does not fit is a bad cell.",
+        "The day and the time read with a strftime format, in UTC if it has an offset (`%z`, `%:z`); \
+         what does not fit is a bad cell.",
         &[Text, Text],
         Date,
         |of| {
             let (text, format) = (of.string(0)?, of.string(1)?);
-            match strtime::parse(&format, text.trim()).and_then(|read| read.to_datetime()) {
-                Ok(datetime) => Some(Value::Datetime(datetime)),
-                Err(_) if text.trim().is_empty() => None,
-                Err(_) => of.fail("not a date in the format"),
+            match format::read(&format, text.trim()) {
+                Some(moment) => Some(Value::Datetime(moment)),
+                None if text.trim().is_empty() => None,
+                None => of.fail("not a date in the format"),
             }
         },
-        &[("parse_datetime('31/12/24 17:05', '%d/%m/%y %H:%M')", "2024-12-31T17:05:00")],
+        &[
+            ("parse_datetime('31/12/24 17:05', '%d/%m/%y %H:%M')", "2024-12-31T17:05:00"),
+            ("parse_datetime('2024-12-31 17:05 +0200', '%Y-%m-%d %H:%M %z')", "2024-12-31T15:05:00"),
+        ],
     )
-    .aliases(&["strptime"]),
+    .aliases(&["strptime"])
+    .check(1, Check::Format(Purpose::Read)),
     Function::new(
         "now()",
         "The day and the time at which the run began.",
@@ -252,9 +261,8 @@ fn date_add<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
         Unit::Minute => Span::new().try_minutes(count),
         Unit::Second => Span::new().try_seconds(count),
     };
-    let Ok(later) = span.and_then(|span| moment.checked_add(span)) else {
-        return of.fail("not a date");
-    };
+    let later = span.and_then(|span| moment.checked_add(span)).ok().and_then(in_calendar);
+    let Some(later) = later else { return of.fail("outside the years 1 to 9999") };
     // A day stays one unless hours were added.
     let day = match of.value(0) {
         Value::Date(_) => true,

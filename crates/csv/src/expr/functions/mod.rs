@@ -3,6 +3,7 @@
 mod aggregate;
 mod conditional;
 mod date;
+mod format;
 mod number;
 pub(super) mod regex;
 mod text;
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 
-use super::evaluate::{Frame, nearest};
+use super::evaluate::{Frame, TOO_LONG, nearest};
 use super::node::{AggregateKind, Call, Mode};
 use super::suggest::suggest;
 use super::tree::Kind;
@@ -19,6 +20,7 @@ use super::value::Value;
 use crate::number::Number;
 
 pub(super) use date::Unit;
+pub(super) use format::{Purpose, check as check_format};
 
 /// A function of expressions, for documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +135,8 @@ pub(super) enum Returns {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
     Regex,
-    Format,
+    /// Of a date, to be read or to be written.
+    Format(Purpose),
     Unit,
 }
 
@@ -267,9 +270,6 @@ pub(super) struct Arguments<'a, 'b, 'f> {
 }
 
 impl<'a> Arguments<'a, '_, '_> {
-    /// What text functions may make of a cell, in bytes.
-    const LONGEST: usize = 1 << 24;
-
     fn len(&self) -> usize {
         self.call.arguments.len()
     }
@@ -315,6 +315,16 @@ impl<'a> Arguments<'a, '_, '_> {
 
     fn moment(&mut self, at: usize) -> Option<DateTime> {
         self.call.arguments[at].moment(self.frame)
+    }
+
+    /// How long a text that the function makes may be, in bytes.
+    fn longest(&self) -> usize {
+        self.frame.context.longest
+    }
+
+    /// A text that the function made, or NULL and a bad cell if it is too long.
+    fn made<'v>(&mut self, text: Vec<u8>) -> Option<Value<'v>> {
+        if text.len() > self.longest() { self.fail(TOO_LONG) } else { Some(Value::text(text)) }
     }
 
     /// NULL, and the first column of the arguments is to blame.

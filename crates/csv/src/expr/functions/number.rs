@@ -2,7 +2,7 @@
 //! NULL.
 
 use super::{Arguments, Function, Value};
-use crate::expr::evaluate::{arithmetic, nearest, whole};
+use crate::expr::evaluate::{arithmetic, whole};
 use crate::expr::node::Arithmetic;
 use crate::expr::tree::Kind::Number as N;
 use crate::number::Number;
@@ -187,28 +187,29 @@ fn round(number: Number, digits: i64) -> Value<'static> {
             let rounded = (int - rest).checked_add(away);
             rounded.map_or(Value::float(int as f64), Value::int)
         }
-        Number::Float(float) if !float.is_finite() => Value::float(float),
-        Number::Float(float) => {
-            let shifted = shift(float, digits);
-            if !shifted.is_finite() {
-                return Value::float(float);
-            }
-            let rounded = shifted.round();
-            if digits > 0 {
-                return Value::float(shift(rounded, -digits));
-            }
-            match nearest(Number::Float(rounded)) {
-                Some(int) if digits == 0 => Value::int(int),
-                _ => integer_or_float(shift(rounded, -digits)),
-            }
-        }
+        Number::Float(float) if digits > 0 => Value::float(round_text(float, digits)),
+        Number::Float(float) if digits == 0 => integer_or_float(float.round()),
+        Number::Float(float) => integer_or_float(round_text(float, digits)),
     }
 }
 
-/// Moves the decimal point of the shortest text of a float.
-fn shift(float: f64, digits: i64) -> f64 {
+/// Rounds the shortest text of a float at so many decimals: exactly, so that what has no more of
+/// them stays as it is.
+fn round_text(float: f64, digits: i64) -> f64 {
     let text = format!("{float:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent = exponent.parse::<i64>().unwrap_or(0) + digits;
-    fast_float2::parse(format!("{mantissa}e{exponent}")).unwrap_or(float)
+    let exponent = exponent.parse::<i64>().unwrap_or(0);
+    // There is one digit before the point.
+    let decimals: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let kept = 1 + exponent + digits;
+    let Ok(kept) = usize::try_from(kept) else { return 0.0_f64.copysign(float) };
+    if kept >= decimals.len() {
+        return float;
+    }
+    // At most 17 digits, and one more if all were nines.
+    let whole =
+        decimals[..kept].iter().fold(0_u64, |whole, digit| 10 * whole + u64::from(digit - b'0'));
+    let whole = whole + u64::from(decimals[kept] >= b'5');
+    let rounded: f64 = fast_float2::parse(format!("{whole}e{}", -digits)).unwrap_or(float.abs());
+    rounded.copysign(float)
 }

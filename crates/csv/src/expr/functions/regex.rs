@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use regex::bytes::Regex;
 
 use super::text::part;
-use super::{Arguments, Check, Function, Value};
+use super::{Arguments, Check, Function, TOO_LONG, Value};
 use crate::expr::tree::Kind::{Boolean, Number, Text};
+use crate::replace::replace_all;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -30,10 +31,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Text,
         |of| {
             let (text, regex, new) = (of.text(0)?, pattern(of)?, of.text(2)?);
-            Some(Value::Text(match regex.replace_all(&text, &new[..]) {
-                Cow::Owned(replaced) => Cow::Owned(replaced),
-                Cow::Borrowed(_) => text,
-            }))
+            match replace_all(&regex, &text, &new, of.longest()) {
+                None => of.fail(TOO_LONG),
+                Some(Cow::Owned(replaced)) => Some(Value::text(replaced)),
+                Some(Cow::Borrowed(_)) => Some(Value::Text(text)),
+            }
         },
         &[
             ("regexp_replace('a  b   c', ' +', ' ')", "a b c"),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::super::chars;
-use super::{Arguments, Function, Shape, Value};
+use super::{Arguments, Function, Shape, TOO_LONG, Value};
 use crate::expr::tree::Kind::{Any, Boolean, Number, Text};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -16,7 +16,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The text in small letters.",
         &[Text],
         Text,
-        |of| map_valid(of.text(0)?, Some(<[u8]>::make_ascii_lowercase), str::to_lowercase),
+        |of| map_valid(of, Some(<[u8]>::make_ascii_lowercase), str::to_lowercase),
         &[("lower('ÀB c')", "àb c")],
     )
     .aliases(&["lcase"]),
@@ -25,7 +25,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The text in capital letters.",
         &[Text],
         Text,
-        |of| map_valid(of.text(0)?, Some(<[u8]>::make_ascii_uppercase), str::to_uppercase),
+        |of| map_valid(of, Some(<[u8]>::make_ascii_uppercase), str::to_uppercase),
         &[("upper('straße')", "STRASSE")],
     )
     .aliases(&["ucase"]),
@@ -34,7 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The text with the first letter of each word a capital and the others small.",
         &[Text],
         Text,
-        |of| map_valid(of.text(0)?, None, initcap),
+        |of| map_valid(of, None, initcap),
         &[("initcap('new YORK-city')", "New York-City")],
     ),
     Function::new(
@@ -144,8 +144,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let mut out = Vec::new();
             for at in 0..of.len() {
                 of.value(at).write(&mut out);
+                if out.len() > of.longest() {
+                    break;
+                }
             }
-            Some(Value::text(out))
+            of.made(out)
         },
         &[("concat('a', NULL, 1)", "a1")],
     )
@@ -164,8 +167,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
                     out.extend_from_slice(&separator);
                 }
                 out.extend_from_slice(&text);
+                if out.len() > of.longest() {
+                    break;
+                }
             }
-            Some(Value::text(out))
+            of.made(out)
         },
         &[("concat_ws('-', 'a', NULL, 'b')", "a-b")],
     )
@@ -260,10 +266,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |of| {
             let (text, count) = (of.text(0)?, of.integer(1)?.max(0));
             match text.len().checked_mul(size(count)) {
-                Some(len) if len <= Arguments::LONGEST => {
-                    Some(Value::text(text.repeat(size(count))))
-                }
-                _ => of.fail("the text would be too long"),
+                Some(len) if len <= of.longest() => Some(Value::text(text.repeat(size(count)))),
+                _ => of.fail(TOO_LONG),
             }
         },
         &[("repeat('ab', 3)", "ababab")],
@@ -309,10 +313,11 @@ pub(super) fn part(text: Cow<'_, [u8]>, range: Range<usize>) -> Cow<'_, [u8]> {
 
 /// Maps what of a text is UTF-8, with a quick way for ASCII.
 fn map_valid<'a>(
-    text: Cow<'a, [u8]>,
+    of: &mut Arguments<'a, '_, '_>,
     ascii: Option<fn(&mut [u8])>,
     map: fn(&str) -> String,
 ) -> Option<Value<'a>> {
+    let text = of.text(0)?;
     if let Some(ascii) = ascii.filter(|_| text.is_ascii()) {
         let mut text = text.into_owned();
         ascii(&mut text);
@@ -323,7 +328,7 @@ fn map_valid<'a>(
         out.extend_from_slice(map(chunk.valid()).as_bytes());
         out.extend_from_slice(chunk.invalid());
     }
-    Some(Value::text(out))
+    of.made(out)
 }
 
 fn initcap(text: &str) -> String {
@@ -392,12 +397,12 @@ fn replace<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
         out.extend_from_slice(&text[done..at]);
         out.extend_from_slice(&new);
         done = at + old.len();
-        if out.len() > Arguments::LONGEST {
-            return of.fail("the text would be too long");
+        if out.len() > of.longest() {
+            return of.fail(TOO_LONG);
         }
     }
     out.extend_from_slice(&text[done..]);
-    Some(Value::text(out))
+    of.made(out)
 }
 
 fn split_part<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
@@ -430,8 +435,9 @@ fn pad<'a>(of: &mut Arguments<'a, '_, '_>, start: bool) -> Option<Value<'a>> {
         let end = chars::offset(&text, length);
         return Some(Value::Text(part(text, 0..end)));
     }
-    if length > Arguments::LONGEST / 4 {
-        return of.fail("the text would be too long");
+    // A character has at least one byte.
+    if length > of.longest() {
+        return of.fail(TOO_LONG);
     }
     let fill: Vec<&[u8]> = chars::split(&fill).collect();
     let fill = fill.into_iter().cycle().take(length - count).flatten().copied();
@@ -443,5 +449,5 @@ fn pad<'a>(of: &mut Arguments<'a, '_, '_>, start: bool) -> Option<Value<'a>> {
     if start {
         out.extend_from_slice(&text);
     }
-    Some(Value::text(out))
+    of.made(out)
 }

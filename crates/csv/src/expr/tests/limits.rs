@@ -137,7 +137,7 @@ fn no_text_makes_the_parser_panic() {
             Err(error) => assert!(error.to_string().lines().count() >= 3, "{text}"),
             Ok(bound) => {
                 good += 1;
-                let context = Context { aggregates: &[], now: now() };
+                let context = Context { aggregates: &[], now: now(), longest: LONGEST };
                 let row = Row(vec![b"x\xff", b"7", b"2024-01-01"]);
                 let _ = bound.root.evaluate(&row, &context, &mut None);
             }

@@ -104,8 +104,14 @@ fn dates_compare_as_moments_if_a_side_is_one() {
     for text in [
         "2024-01-01",
         "2024-01-01T25:00",
-        "2024-01-01T10:00Z",
+        "2024-01-01T10:00 Z",
         "2024-01-01T10:00:00.",
+        "2024-01-01T10:00:00.Z",
+        "2024-01-01T10:00+1",
+        "2024-01-01T10:00+01:0",
+        "2024-01-01T10:00+24",
+        "2024-01-01T10:00+01:60",
+        "0001-01-01T00:30+01:00",
         "2024-01-01_10:00",
     ] {
         assert_eq!(read_datetime(text.as_bytes()), None, "{text}");
@@ -195,7 +201,7 @@ fn like_matches_whole_texts_by_characters() {
     ]);
     let bound = bound("a", "a LIKE 'a__b'");
     let row = Row(vec![b"a\xff\xc3b"]);
-    let context = Context { aggregates: &[], now: now() };
+    let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     assert_eq!(shown(&bound.root.evaluate(&row, &context, &mut None)), "true");
 }
 
@@ -235,7 +241,7 @@ fn a_cell_that_cannot_be_read_is_null_and_the_first_one_is_told() {
         ("a", "1e300", "CAST(a AS INTEGER)", 0, "not an integer"),
         ("a", "x", "sqrt(a)", 0, "not a number"),
         ("a", "x", "year(a)", 0, "not a date"),
-        ("a", "x", "parse_date(a, '%Y')", 0, "not a date in the format"),
+        ("a", "x", "parse_date(a, '%Y-%m-%d')", 0, "not a date in the format"),
         ("a", "1000000000", "repeat('x', a)", 0, "the text would be too long"),
         ("a", "[", "regexp_like('x', a)", 0, "not a pattern"),
         ("a", "eon", "date_diff(a, '2024-01-01', '2024-01-01')", 0, "not a unit of time"),
@@ -341,7 +347,7 @@ fn aggregates_are_collected_once() {
     assert!(bound.aggregates[2].argument.is_none());
     assert!(matches!(bound.aggregates[0].argument, Some(Node::Column(2))));
     let aggregates = [Value::Number(Number::Int(2)), Value::float(0.5), Value::int(0), Value::Null];
-    let context = Context { aggregates: &aggregates[..3], now: now() };
+    let context = Context { aggregates: &aggregates[..3], now: now(), longest: LONGEST };
     let bound = super::bound("a", "a / avg(a) + stddev(a)");
     let row = Row::new("3");
     assert_eq!(shown(&bound.root.evaluate(&row, &context, &mut None)), "2.0");
@@ -355,7 +361,7 @@ fn aggregates_are_collected_once() {
 fn columns_are_not_copied() {
     let bound = bound("a", "trim(coalesce(a, 'x'))");
     let row = Row::new(" y ");
-    let context = Context { aggregates: &[], now: now() };
+    let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     match bound.root.evaluate(&row, &context, &mut None) {
         Value::Text(Cow::Borrowed(b"y")) => {}
         other => panic!("{other:?}"),
@@ -380,10 +386,10 @@ fn texts_that_are_not_utf8_are_cut_by_bytes_where_they_are_not() {
         ("lpad(a, 7, 'é')", "\\xc3\\xa9\\xffA\\xc3\\xa9\\xe2\\x82z"),
         ("TRY_CAST(a AS INTEGER)", "NULL"),
         ("TRY_CAST(a AS DATE)", "NULL"),
-        ("parse_date(coalesce(NULL, '2024'), '%Y')", "NULL"),
+        ("parse_date(coalesce(NULL, '2024'), '%Y-%m-%d')", "NULL"),
     ] {
         let bound = bound("a", expression);
-        let context = Context { aggregates: &[], now: now() };
+        let context = Context { aggregates: &[], now: now(), longest: LONGEST };
         let row = Row(vec![cell]);
         assert_eq!(shown(&bound.root.evaluate(&row, &context, &mut None)), result, "{expression}");
     }
@@ -446,7 +452,7 @@ fn every_example_of_the_table_is_true() {
         for (example, result) in function.examples {
             let bound = bound("value", example);
             let values: Vec<Value<'static>> = bound.aggregates.iter().map(aggregate).collect();
-            let context = Context { aggregates: &values, now: now() };
+            let context = Context { aggregates: &values, now: now(), longest: LONGEST };
             let mut bad = None;
             let row = Row::new("1");
             let value = shown(&bound.root.evaluate(&row, &context, &mut bad));
@@ -462,7 +468,7 @@ fn every_example_of_the_table_is_true() {
 
 /// An aggregate over a column of 1, 2, 3 and 6.
 fn aggregate(call: &AggregateCall) -> Value<'static> {
-    let context = Context { aggregates: &[], now: now() };
+    let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     let rows = ["1", "2", "3", "6"];
     let Some(argument) = &call.argument else { return Value::usize(rows.len()) };
     let cells: Vec<Row<'_>> = rows.iter().map(|row| Row::new(row)).collect();

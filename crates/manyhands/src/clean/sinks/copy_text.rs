@@ -6,8 +6,6 @@ use std::io::Write;
 use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 
-use super::moment;
-
 /// Appends rows, as they are written for `COPY ... FROM STDIN`.
 pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
@@ -27,7 +25,7 @@ pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
                     text.inspect(|text| escape(text, out)).is_some()
                 }
                 Type::Date | Type::Datetime => {
-                    let text = rows.text(row, column).and_then(|text| moment(&text));
+                    let text = rows.moment_text(row, column);
                     text.inspect(|text| out.extend(text)).is_some()
                 }
             };

@@ -261,20 +261,6 @@ pub(super) fn is_in_line(text: &[u8]) -> Option<bool> {
     text.last().map(|last| !matches!(last, b'\n' | b'\r'))
 }
 
-/// A day or a moment as databases read it: with a space before the time, and with seconds. `None`
-/// if there is nothing but white space.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
-fn moment(text: &[u8]) -> Option<Vec<u8>> {
-    let mut text = text.trim_ascii().to_vec();
-    if let Some(between) = text.get_mut(10) {
-        *between = b' ';
-    }
-    if text.len() == "2026-01-31 12:30".len() {
-        text.extend(b":00");
-    }
-    Some(text).filter(|text| !text.is_empty())
-}
-
 /// A name as SQL has it.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn quoted(name: &str) -> String {
@@ -338,21 +324,6 @@ mod tests {
         let name = "postgresql://host/db";
         assert_eq!(server_name("postgresql://me:secr@t@host/db?password=x"), name);
         assert_eq!(server_name(name), name);
-    }
-
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    #[test]
-    fn moments_are_written_in_one_way() {
-        let written =
-            |text: &str| moment(text.as_bytes()).map(|text| String::from_utf8(text).unwrap());
-        for (text, expected) in [
-            ("2026-01-31", "2026-01-31"),
-            (" 2026-01-31T12:30 ", "2026-01-31 12:30:00"),
-            ("2026-01-31 12:30:05.25", "2026-01-31 12:30:05.25"),
-        ] {
-            assert_eq!(written(text).as_deref(), Some(expected));
-        }
-        assert_eq!(written("  "), None);
     }
 
     #[cfg(any(feature = "sqlite", feature = "postgres"))]

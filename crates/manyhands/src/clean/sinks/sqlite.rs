@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, Statement, params};
 use super::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
-use super::{Column, check_columns, declarations, moment, quoted, twice};
+use super::{Column, check_columns, declarations, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::Watch;
@@ -44,7 +44,7 @@ pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
                 Type::Number => put(FLOAT, rows.number(row, column).map(f64::to_le_bytes), out),
                 Type::Text => put_text(text().as_deref(), out),
                 Type::Date | Type::Datetime => {
-                    put_text(text().and_then(|text| moment(&text)).as_deref(), out);
+                    put_text(rows.moment_text(row, column).as_deref(), out);
                 }
             }
         }
