@@ -18,6 +18,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use clap::Parser;
 use manyhands::clean::{Clean, CleanError, Progress, Report};
@@ -47,6 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
 
 /// As [`run`], with a way to reach clusters, for `--engine`.
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&Engine<'_>>) -> i32 {
+    // Writing beyond a limit of file sizes is to be an error, which can be told, and not the end.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let result = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed, engine),
         Ok(Arguments { command: Command::Bench(typed) }) => commands::bench::bench(*typed),

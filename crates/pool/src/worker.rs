@@ -159,7 +159,7 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
         .ok_or_else(|| "the pool and this worker are of different builds".to_owned())?;
     let words = Words::attach(link).map_err(|error| error.to_string())?;
 
-    os::survive_closed_pipes().map_err(|error| format!("cannot handle signals: {error}"))?;
+    os::survive_failed_writes().map_err(|error| format!("cannot handle signals: {error}"))?;
     watch_parent(parent, &socket).map_err(|error| format!("cannot watch the parent: {error}"))?;
     if !hello.affinity.is_empty() {
         os::set_affinity(&hello.affinity)

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use manyhands_pool::{AsCompleted, Reply};
+use manyhands_pool::{AsCompleted, ErrorKind, Reply};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
@@ -212,8 +212,19 @@ impl Here {
     fn next(&mut self, limit: Duration) -> Option<Ended> {
         let (id, future) = self.completed.next_timeout(limit)?;
         let ticket = self.under_way.remove(&id)?;
-        let reply = future.wait();
-        Some((ticket, reply.map_err(|error| format!("was tried {ATTEMPTS} times: {error}"))))
+        Some((ticket, future.wait().map_err(|error| befell(&error))))
+    }
+}
+
+/// What befell a piece of work. One that is lost with its worker is tried again, since the next
+/// worker may do it; one that panics is not, since it would do so again.
+fn befell(error: &manyhands_pool::Error) -> String {
+    match error.kind() {
+        ErrorKind::WorkerDied { .. } => format!("was tried {ATTEMPTS} times: {error}"),
+        ErrorKind::Panicked { message, location, .. } => {
+            format!("met a mistake in manyhands, at {location}: {message}")
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -281,4 +292,23 @@ pub fn clean_chunks(work: &[u8]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(replies.iter().map(|reply| reply.len() + 8).sum());
     crate::codec::encode_onto(&replies, &mut bytes);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use manyhands_pool::WorkerName;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_as_a_mistake_and_not_as_tries() {
+        let panicked = ErrorKind::Panicked {
+            task: 0,
+            message: "index out of bounds".to_owned(),
+            location: "batch.rs:1:2".to_owned(),
+            worker: WorkerName { name: "worker-0".to_owned(), pid: 7 },
+        };
+        let told = befell(&panicked.into());
+        assert_eq!(told, "met a mistake in manyhands, at batch.rs:1:2: index out of bounds");
+    }
 }

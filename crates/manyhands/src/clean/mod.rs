@@ -426,7 +426,9 @@ impl Clean {
     }
 
     fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
-        prepare(&self.recipe, now)
+        let prepared = prepare(&self.recipe, now)?;
+        prepared.check_parameters().map_err(CleanError::Usage)?;
+        Ok(prepared)
     }
 
     /// Says what the job would do, by the first `look` records of each input; the first `show` of the
@@ -439,7 +441,8 @@ impl Clean {
     }
 }
 
-/// Looks at a recipe as far as that can be done without a file: expressions, patterns, rules.
+/// Looks at a recipe as far as that can be done without a file: expressions, patterns, rules. A
+/// recipe that is not complete yet may have parameters that no expression uses; a job's may not.
 ///
 /// # Errors
 /// `Usage` with the first of them that is wrong, and where.
@@ -448,7 +451,7 @@ pub fn check(recipe: &Recipe) -> Result<(), CleanError> {
 }
 
 fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
-    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.to_string().into()))
+    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.into()))
 }
 
 /// The present, in seconds since 1970.

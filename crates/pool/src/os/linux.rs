@@ -373,11 +373,13 @@ pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_
     }
 }
 
-/// Makes writing to a closed pipe an error, as Rust's `main` does: a worker may have been started
-/// before that.
-pub(crate) fn survive_closed_pipes() -> io::Result<()> {
+/// Makes writing to a closed pipe an error, as Rust's `main` does (a worker may have been started
+/// before that), and so writing beyond a limit of file sizes.
+pub(crate) fn survive_failed_writes() -> io::Result<()> {
     // A handler, unlike ignoring, is not passed on to programs that tasks start.
-    signal_hook::flag::register(signal_hook::consts::SIGPIPE, std::sync::Arc::default())?;
+    for signal in [signal_hook::consts::SIGPIPE, signal_hook::consts::SIGXFSZ] {
+        signal_hook::flag::register(signal, std::sync::Arc::default())?;
+    }
     Ok(())
 }
 
