@@ -233,7 +233,12 @@ class Recipe:
         range: tuple[float, float] | None = None,
     ) -> Recipe: ...
     def fill(
-        self, column: str, value: object | None = None, *, method: Literal["ffill", "mean", "median"] | None = None
+        self,
+        column: str,
+        value: object | None = None,
+        *,
+        method: Literal["ffill", "mean", "median"] | None = None,
+        literal: bool = False,
     ) -> Recipe: ...
     def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe: ...
     def derive(self, name: str, expression: str) -> Recipe: ...

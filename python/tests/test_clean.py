@@ -9,6 +9,8 @@ import os
 import pickle
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import tomllib
 from pathlib import Path
@@ -158,6 +160,12 @@ def test_a_wrong_expression_is_raised_at_once_with_its_place():
         (lambda: Recipe().outliers("a", quantile=(0.9, 0.1)), ValueError, "the lower first"),
         (lambda: Recipe().fill("a"), ValueError, "give one of a value and method="),
         (lambda: Recipe().fill("a", method="mode"), ValueError, "method: unknown variant `mode`"),
+        (lambda: Recipe().fill("a", "ffill"), ValueError, 'method="ffill"; literal=True'),
+        (lambda: Recipe().fill("a", "bfill"), ValueError, "ffill, mean and median; literal=True"),
+        (lambda: Recipe().fill("a", "Mean"), ValueError, '"mean" is one; literal=True'),
+        (lambda: Recipe().outliers("a", iqr=1).replace("a", "(x)", r"\1"), ValueError, "is no group"),
+        (lambda: Recipe().derive("d", "parse_date(a, 'DD/MM/YYYY')"), ValueError, "write '%d/%m/%Y'"),
+        (lambda: Recipe().filter("a > 2026-01-02"), ValueError, "a date is in quotes: '2026-01-02'"),
         (lambda: Recipe().select(5), TypeError, "columns"),
         (lambda: Recipe().select([5]), TypeError, "columns"),
         (lambda: Recipe.from_toml(5), TypeError, "int"),
@@ -168,7 +176,36 @@ def test_wrong_steps(make, error, message):
         make()
 
 
+def test_a_word_that_is_a_method_is_filled_in_when_it_is_meant():
+    assert Recipe().fill("a", "ffill", literal=True) == Recipe.from_toml(
+        'steps = [{ fill = { column = "a", value = "ffill" } }]'
+    )
+
+
 # The job
+
+
+def test_a_parameter_that_no_expression_uses_is_an_error(tmp_path):
+    (tmp_path / "in.csv").write_text("a\n1\n")
+    recipe = Recipe(parameters={"limit": 5}).filter("a <= :limit")
+    with pytest.raises(ValueError, match="`:limt`(?s:.*)did you mean `:limit`"):
+        clean(tmp_path / "in.csv", tmp_path / "out.csv", recipe.with_parameters(limt=1000))
+    assert not (tmp_path / "out.csv").exists()
+    clean(tmp_path / "in.csv", tmp_path / "out.csv", recipe.with_parameters(limit=0)).raise_for_errors()
+    assert (tmp_path / "out.csv").read_text() == "a\n"
+
+
+def test_a_limit_of_file_sizes_is_an_error(tmp_path):
+    (tmp_path / "in.csv").write_text("a,b\n" + "0123456789,0123456789\n" * 100_000)
+    code = f"""
+from manyhands import clean
+report = clean({str(tmp_path / "in.csv")!r}, {str(tmp_path / "out.csv")!r}, workers=1)
+print(report.files[0].error)
+"""
+    job = ["sh", "-c", 'ulimit -f 64; exec "$0" -c "$1"', sys.executable, code]
+    done = subprocess.run(job, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "File too large" in done.stdout
 
 
 def test_many_files_as_in_the_article(tmp_path):

@@ -1,6 +1,7 @@
 //! What the typed arguments mean together: the job, and what else to write and say. Everything
 //! that can be found wrong before work is found here, except what the job itself looks at.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -253,7 +254,13 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
         }
     };
     recipe.steps.extend(typed.steps.0);
-    recipe.parameters.extend(typed.param);
+    let mut typed_before = BTreeSet::new();
+    for (name, value) in typed.param {
+        if !typed_before.insert(name.clone()) {
+            return usage(format!("the parameter {name} is given twice"));
+        }
+        recipe.parameters.insert(name, value);
+    }
     recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);
     recipe.on_ragged = typed.on_ragged.unwrap_or(recipe.on_ragged);
     recipe.missing_column = typed.missing_column.unwrap_or(recipe.missing_column);

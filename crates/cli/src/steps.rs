@@ -4,10 +4,10 @@
 use clap::builder::ArgAction;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use manyhands::clean::recipe::{
-    Derive, Fill, FillMethod, FillWith, Null, OutlierRule, Outliers, Replace, Step,
+    Derive, Fill, FillWith, Null, OutlierRule, Outliers, Replace, Step,
 };
 
-use crate::values::{columns, list, named, pairs};
+use crate::values::{columns, list, named, pairs, tokens};
 
 /// The steps that were typed, in the order typed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,7 +58,7 @@ const FLAGS: [Flag; 14] = [
         help: "Empty cells that are one of these: NA,-",
         more: "Columns in which they mean themselves are named in a recipe file (except).",
         hyphens: true,
-        read: |text| Ok(Step::Null(Null { tokens: list(text)?, except: Vec::new() })),
+        read: |text| Ok(Step::Null(Null { tokens: tokens(text)?, except: Vec::new() })),
     },
     Flag {
         name: "replace",
@@ -100,8 +100,8 @@ const FLAGS: [Flag; 14] = [
         value: Some("COL=VALUE"),
         help: "Fill empty cells; also ffill, mean, median",
         more: "ffill is the last cell above that is not empty; mean and median are of the column's \
-               numbers in the rows that reach this step. To fill in such a word itself, use a \
-               recipe file.",
+               numbers in the rows that reach this step. A value in double quotes is that text, \
+               also if it is such a word: 'a=\"mean\"'.",
         hyphens: false,
         read: fill,
     },
@@ -247,12 +247,14 @@ fn outliers(text: &str) -> Result<Step, String> {
 
 fn fill(text: &str) -> Result<Step, String> {
     let (column, with) = named(text)?;
-    let with = match with {
-        "" => return Err("after '=' comes a value, ffill, mean or median".to_owned()),
-        "ffill" => FillWith::Method(FillMethod::Forward),
-        "mean" => FillWith::Method(FillMethod::Mean),
-        "median" => FillWith::Method(FillMethod::Median),
-        value => FillWith::Value(value.to_owned()),
+    let quoted = with.strip_prefix('"').and_then(|with| with.strip_suffix('"'));
+    let with = match quoted {
+        _ if with.is_empty() => {
+            return Err("after '=' comes a value, ffill, mean or median".to_owned());
+        }
+        Some(text) => FillWith::Value(text.replace("\"\"", "\"")),
+        None => FillWith::of_word(with)
+            .map_err(|error| format!("{error}; the word itself is written '\"{with}\"'"))?,
     };
     Ok(Step::Fill(Fill { column, with }))
 }
@@ -272,7 +274,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use manyhands::clean::recipe::{Columns, Type};
+    use manyhands::clean::recipe::{Columns, FillMethod, Type};
 
     fn parse(arguments: &[&str]) -> Result<Vec<Step>, Error> {
         let command = Steps::augment_args(Command::new("test").no_binary_name(true));
@@ -417,6 +419,14 @@ mod tests {
         assert_eq!(with("a=mean"), FillWith::Method(FillMethod::Mean));
         assert_eq!(with("a=median"), FillWith::Method(FillMethod::Median));
         assert!(fill("a=").is_err());
+        for word in ["bfill", "Mean", "mode", "FFILL", "pad"] {
+            let error = fill(&format!("a={word}")).unwrap_err();
+            assert!(error.contains(&format!("'\"{word}\"'")), "{error}");
+            assert_eq!(with(&format!("a=\"{word}\"")), FillWith::Value(word.to_owned()));
+        }
+        assert_eq!(with("a=\"say \"\"mean\"\"\""), FillWith::Value("say \"mean\"".to_owned()));
+        assert_eq!(with("a=\""), FillWith::Value("\"".to_owned()));
+        assert_eq!(with("a=Meant"), FillWith::Value("Meant".to_owned()));
         let step = Derive { name: "b".to_owned(), expression: "a = 1".to_owned() };
         assert_eq!(derive("b = a = 1"), Ok(Step::Derive(step)));
         assert!(derive("b=").is_err());

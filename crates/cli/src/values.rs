@@ -9,6 +9,28 @@ use manyhands::clean::recipe::{Character, Columns};
 
 /// A list, read as one CSV record: `a,"b, c"` is `a` and `b, c`.
 pub(crate) fn list(text: &str) -> Result<Vec<String>, String> {
+    Ok(items(text)?.into_iter().map(|(item, _)| item).collect())
+}
+
+/// A list of texts that cells are compared with, byte for byte. Spaces around one are rarely
+/// meant, so they are quoted.
+pub(crate) fn tokens(text: &str) -> Result<Vec<String>, String> {
+    let mut tokens = Vec::new();
+    for (token, is_quoted) in items(text)? {
+        if !is_quoted && token.trim().len() < token.len() {
+            let trimmed = token.trim();
+            return Err(format!(
+                "there is a space beside {trimmed:?}: leave it out, or write \"{token}\" in quotes if \
+                 it is meant"
+            ));
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+/// The fields of a list, and whether each is in quotes.
+fn items(text: &str) -> Result<Vec<(String, bool)>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
@@ -16,7 +38,7 @@ pub(crate) fn list(text: &str) -> Result<Vec<String>, String> {
         if field.is_empty() {
             return Err("a name in the list is empty".to_owned());
         }
-        fields.push(field);
+        fields.push((field, rest.starts_with('"')));
         match rest[end..].strip_prefix(',') {
             Some(behind) => rest = behind,
             None => return Ok(fields),
@@ -174,6 +196,14 @@ mod tests {
         }
         for text in ["", "a,", ",a", "a,,b", "\"\"", "\"a", "a,\"b"] {
             assert!(list(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spaces_around_tokens_are_quoted() {
+        assert_eq!(tokens("NA,-,\" \",n a"), Ok(strings(&["NA", "-", " ", "n a"])));
+        for text in ["NA, -", "NA ,-", " "] {
+            assert!(tokens(text).is_err(), "{text}");
         }
     }
 

@@ -211,16 +211,29 @@ impl Recipe {
     }
 
     /// Fills the empty cells of a column with a value, or by a method: `"ffill"` (the last cell above
-    /// that is not empty), `"mean"` or `"median"` (of the rows that reach the step).
-    #[pyo3(signature = (column, value=None, *, method=None))]
+    /// that is not empty), `"mean"` or `"median"` (of the rows that reach the step). A value that is
+    /// the name of a method, here or in pandas, is that text only with `literal=True`.
+    #[pyo3(signature = (column, value=None, *, method=None, literal=false))]
     fn fill(
         &self,
         column: String,
         value: Option<Bound<'_, PyAny>>,
         method: Option<&str>,
+        literal: bool,
     ) -> PyResult<Self> {
-        let value = value.map(|value| value.str()).transpose()?;
-        let value = value.map(|value| FillWith::Value(value.to_string()));
+        let value = value.map(|value| value.str()).transpose()?.map(|value| value.to_string());
+        if let Some(value) = value.as_ref().filter(|_| !literal) {
+            let what = match FillWith::of_word(value) {
+                Ok(FillWith::Value(_)) => None,
+                Ok(FillWith::Method(_)) => Some(format!("{value:?} is a method: method={value:?}")),
+                Err(error) => Some(error),
+            };
+            if let Some(what) = what {
+                let message = format!("{what}; literal=True fills in the word itself");
+                return Err(PyValueError::new_err(message));
+            }
+        }
+        let value = value.map(FillWith::Value);
         let method: Option<FillMethod> = method.map(|name| word("method", name)).transpose()?;
         let with = only(vec![value, method.map(FillWith::Method)], "a value and method=")?;
         self.with(Step::Fill(recipe::Fill { column, with }))
@@ -238,7 +251,8 @@ impl Recipe {
         self.with(Step::Derive(recipe::Derive { name, expression }))
     }
 
-    /// The same steps, with these values for `:name` in expressions.
+    /// The same steps, with these values for `:name` in expressions. A job whose recipe has a value
+    /// that no expression uses raises ValueError.
     #[pyo3(signature = (**values))]
     fn with_parameters(&self, values: Option<HashMap<String, Bound<'_, PyAny>>>) -> PyResult<Self> {
         let mut recipe = self.0.clone();

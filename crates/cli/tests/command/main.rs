@@ -41,7 +41,11 @@ mod sinks;
 mod steps;
 /// Help, summaries, reports, dry runs, the progress bar.
 mod telling;
+/// Words that are no words of ours: typing errors that would pass.
+mod typos;
 /// What becomes of what does not fit.
 mod unfit;
+/// Values: numbers, dates, names, bounds.
+mod values;
 /// Wrong use: exit status 2, and nothing is written.
 mod wrong;
