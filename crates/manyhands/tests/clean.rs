@@ -280,7 +280,9 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let report = report.unwrap();
     assert_eq!(report.files[0].error, None);
     let error = report.files[1].error.as_ref().expect("its workers were killed");
-    assert!(error.contains("was tried 5 times") && error.contains("signal 9"), "{error}");
+    // Perhaps they were killed before they were ready for any work.
+    let is_told = error.contains("was tried 5 times") || error.contains("cannot be started");
+    assert!(is_told && error.contains("signal 9"), "{error}");
     assert_eq!(outputs(&place.path("out")), ["a.csv"]);
 }
 

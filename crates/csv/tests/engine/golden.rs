@@ -55,7 +55,6 @@ fn dialect(folder: &Path) -> Dialect {
         comment: keys.comment.map(byte),
         has_header: keys.header,
         out_delimiter: keys.out_delimiter.map(byte),
-        out_line_end: None,
         max_record: keys.max_record,
         ..Dialect::default()
     }

@@ -40,9 +40,7 @@ impl Possible {
                 *possible = *possible
                     && match kind {
                         Type::Integer => is_number && rows.integer(row, column).is_some(),
-                        Type::Number => {
-                            is_number && rows.number(row, column).is_some_and(f64::is_finite)
-                        }
+                        Type::Number => is_number && rows.number(row, column).is_some(),
                         Type::Date => rows.date(row, column).is_some(),
                         Type::Datetime => rows.datetime(row, column).is_some(),
                         Type::Boolean => rows.boolean(row, column).is_some(),

@@ -143,9 +143,14 @@ fn cell(kind: Type, number: u64) -> String {
         Type::Integer => {
             (number as i64 * if number.is_multiple_of(2) { 1 } else { -7 }).to_string()
         }
-        Type::Number => ["inf", "-0.0", "0", "-inf", "1e-320"]
-            .get(number as usize)
-            .map_or_else(|| format!("{}", number as f64 / 8.0 - 100.0), |text| (*text).to_owned()),
+        Type::Number => {
+            ["1.7976931348623157e308", "-0.0", "0", "-1.7976931348623157e308", "1e-320"]
+                .get(number as usize)
+                .map_or_else(
+                    || format!("{}", number as f64 / 8.0 - 100.0),
+                    |text| (*text).to_owned(),
+                )
+        }
         Type::Boolean => if number.is_multiple_of(2) { "yes" } else { "no" }.to_owned(),
         Type::Date => day(),
         Type::Datetime => format!("{} 12:30:{:02}.{:06}", day(), number % 60, number % 1_000_000),
