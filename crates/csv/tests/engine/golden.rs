@@ -78,9 +78,10 @@ fn check(path: &Path, found: &[u8], update: bool) {
     );
 }
 
-/// A report as the folders have it: notes as texts, without hints.
+/// A report as the folders have it: notes as texts, without hints, and without what is of outputs.
 fn readable(report: &FileReport) -> serde_json::Value {
     let mut json = serde_json::to_value(report).unwrap();
+    json.as_object_mut().unwrap().shift_remove("withheld");
     json["notes"] = report.notes.iter().map(|note| note.text.as_str()).collect();
     json.as_object_mut().unwrap().shift_remove("hint");
     json
