@@ -35,6 +35,8 @@ mod resume;
 mod running;
 /// What reaches a terminal: escapes, notes with counts, hints.
 mod screen;
+/// Signals at any moment, and the job again.
+mod signals;
 /// Tables and Parquet files: what cannot be, what a build cannot do.
 mod sinks;
 /// Each step, and their order.
