@@ -93,6 +93,7 @@ fn inputs_are_not_fetched_and_it_is_said_how() {
     assert_eq!(dir.names(), ["in.csv"]);
 }
 
+#[cfg(feature = "sqlite")]
 #[test]
 fn a_database_that_would_keep_nothing_is_refused() {
     let dir = Dir::with("a,b\n1,2\n");
