@@ -45,11 +45,12 @@ impl Cutter {
         let record = self.last.iter().flatten().find(whole);
         let mut end = record.map_or(0, |at| after_line_end(bytes, *at));
         while self.dialect.comment.is_some() && bytes.get(end).copied() == self.dialect.comment {
-            // In what was there before, no comment ended, or it would have been cut.
-            let begin = end.max(from);
-            match memchr::memchr(b'\n', &bytes[begin..]) {
-                Some(line_feed) => end = begin + line_feed + 1,
-                None => break,
+            // In what was there before no comment ended, or it would have been cut; but for a CR at
+            // its very end, whose LF was still to come.
+            let begin = end.max(from.saturating_sub(1));
+            match memchr::memchr2(b'\n', b'\r', &bytes[begin..]).map(|at| begin + at) {
+                Some(at) if whole(&&at) => end = after_line_end(bytes, at),
+                _ => break,
             }
         }
         Some(end).filter(|end| *end > 0)

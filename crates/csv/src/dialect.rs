@@ -13,8 +13,8 @@ pub struct Dialect {
     /// What encloses fields that hold delimiters, quotes or line ends; `None`: nothing does.
     /// Default: `"`.
     pub quote: Option<u8>,
-    /// A record that begins with this byte is a comment, up to the next LF, and is skipped.
-    /// Default: none.
+    /// A record that begins with this byte is a comment, up to the next line end (quotes mean nothing
+    /// in it), and is skipped. Default: none.
     pub comment: Option<u8>,
     /// Whether the first record names the columns; without, they are `column_1` and so on, and
     /// the output has no header. Default: true.

@@ -158,8 +158,8 @@ pub(crate) fn after_line_end(bytes: &[u8], line_end: usize) -> usize {
 
 pub(crate) fn skip_comments(dialect: &Dialect, bytes: &[u8], mut start: usize) -> usize {
     while dialect.comment.is_some() && bytes.get(start).copied() == dialect.comment {
-        let line = &bytes[start..];
-        start += memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+        let end = memchr::memchr2(b'\n', b'\r', &bytes[start..]);
+        start = end.map_or(bytes.len(), |end| after_line_end(bytes, start + end));
     }
     start
 }

@@ -151,20 +151,48 @@ impl Path {
         }
         // The first byte may still mean something else: a line feed after CR.
         self.step(dialect, bytes[at], at);
-        let rest = &bytes[at + 1..to];
-        if self.first.is_none() {
-            self.first = memchr::memchr2(b'\n', b'\r', rest).map(|end| at + 1 + end);
+        let mut from = at + 1;
+        if dialect.comment.is_some() {
+            // As far as the first record's end, lines may be comments.
+            while self.first.is_none() && from < to {
+                self.step(dialect, bytes[from], from);
+                from += 1;
+                if !matches!(self.state, State::RecordStart | State::AfterCr) {
+                    let rest = &bytes[from..to];
+                    from += memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                    if self.state != State::Comment {
+                        self.state = likely_state(dialect, bytes[from - 1]);
+                    }
+                }
+            }
+            // Behind it only the last line counts.
+            match memchr::memrchr2(b'\n', b'\r', &bytes[from..to]).map(|end| from + end) {
+                Some(end) if bytes[end + 1..to].first().copied() == dialect.comment => {
+                    self.state = State::Comment;
+                    return;
+                }
+                Some(_) => {}
+                None => {
+                    let begins = matches!(self.state, State::RecordStart | State::AfterCr);
+                    if self.state == State::Comment
+                        || begins && bytes[from..to].first().copied() == dialect.comment
+                    {
+                        self.state = State::Comment;
+                        return;
+                    }
+                }
+            }
+        } else if self.first.is_none() {
+            self.first = memchr::memchr2(b'\n', b'\r', &bytes[from..to]).map(|end| from + end);
         }
         // A line feed after CR ends nothing, and leaves the same state as one that does.
-        self.state = rest.last().map_or(self.state, |last| likely_state(dialect, *last));
+        self.state = bytes[from..to].last().map_or(self.state, |last| likely_state(dialect, *last));
     }
 }
 
 /// Where the next byte is that has to be looked at by itself.
 fn next_quote(dialect: &Dialect, bytes: &[u8], at: usize) -> usize {
     match dialect.quote {
-        // What comments hide is seen byte by byte only.
-        _ if dialect.comment.is_some() => at,
         Some(quote) => memchr::memchr(quote, &bytes[at..]).map_or(bytes.len(), |next| at + next),
         None => bytes.len(),
     }

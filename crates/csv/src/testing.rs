@@ -22,12 +22,14 @@ impl Random {
 
 /// Bytes of the kinds that matter; sometimes with few quotes, sometimes with long fields.
 pub(crate) fn dirty_bytes(random: &mut Random, len: usize) -> Vec<u8> {
-    const KINDS: [&[u8]; 5] = [
+    const KINDS: [&[u8]; 7] = [
         b"a,\"\n\r; ",
         b"aaaaaaaa,,\n",
         b"aaaa,,\"\"\n\r",
         b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,\"\n",
         b"a#,\n\"",
+        b"aa#,\n\r",
+        b"aaaaaaaaa#aaaaaaaaaaaa,\r\"",
     ];
     let kind = KINDS[random.below(KINDS.len())];
     let mut bytes = Vec::with_capacity(len + 8);

@@ -31,12 +31,17 @@ pub(super) fn scan(
     ends: &mut Ends,
 ) -> State {
     assert!(is_available(), "the processor has no AVX2");
-    // SAFETY: the features that the function needs were just found.
-    unsafe { scan_with_features(dialect, state, bytes, from, ends) }
+    // Without comments nothing is spent on them.
+    match dialect.comment {
+        // SAFETY: the features that the function needs were just found.
+        None => unsafe { scan_with_features::<false>(dialect, state, bytes, from, ends) },
+        // SAFETY: as above.
+        Some(_) => unsafe { scan_with_features::<true>(dialect, state, bytes, from, ends) },
+    }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
-fn scan_with_features(
+fn scan_with_features<const COMMENTS: bool>(
     dialect: &Dialect,
     state: State,
     bytes: &[u8],
@@ -47,6 +52,7 @@ fn scan_with_features(
     // Without quotes no byte is one: CR is masked out below.
     let quote = _mm256_set1_epi8(dialect.quote.unwrap_or(b'\r') as i8);
     let has_quotes = if dialect.quote.is_some() { !0 } else { 0 };
+    let comment = _mm256_set1_epi8(dialect.comment.unwrap_or(b'\r') as i8);
     let line_feed = _mm256_set1_epi8(b'\n' as i8);
     let carriage_return = _mm256_set1_epi8(b'\r' as i8);
     let masks = |block: &[u8; 64]| {
@@ -66,6 +72,7 @@ fn scan_with_features(
             quotes: equal(quote) & has_quotes,
             line_feeds: equal(line_feed),
             returns: equal(carriage_return),
+            comments: if COMMENTS { equal(comment) } else { 0 },
         }
     };
     // A carry-less product with all ones is the running exclusive or.

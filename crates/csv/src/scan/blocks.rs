@@ -3,7 +3,8 @@
 //! With `quotes` a bit per quote, the running parity of its bits says what is inside quotes, if
 //! every quote that parity takes for an opening one really opens a field: it must follow a
 //! delimiter, a line end, or a quote that closed (then the two are a doubled one). A block where
-//! that does not hold is done by the scalar twin, which then says how the next one begins.
+//! that does not hold is done by the scalar twin, which then says how the next one begins. So is a
+//! block in which a comment begins or goes on.
 
 use super::Ends;
 use super::scalar::{self, State};
@@ -16,6 +17,7 @@ pub(super) struct Masks {
     pub(super) quotes: u64,
     pub(super) line_feeds: u64,
     pub(super) returns: u64,
+    pub(super) comments: u64,
 }
 
 /// What one block must know of those before it, in bits.
@@ -28,6 +30,10 @@ struct Carry {
     record_cr: u64,
     /// 1 after any CR.
     any_cr: u64,
+    /// 1 if a comment's first byte as the next one would begin a comment.
+    line_start: u64,
+    /// True in a comment.
+    comment: bool,
 }
 
 impl Carry {
@@ -38,12 +44,16 @@ impl Carry {
             edge: u64::from(edge),
             record_cr: u64::from(state == State::AfterCr),
             any_cr: u64::from(any_cr),
+            line_start: u64::from(matches!(state, State::RecordStart | State::AfterCr)),
+            comment: state == State::Comment,
         }
     }
 
     /// The state after `last`.
     fn state(&self, dialect: &Dialect, last: u8) -> State {
-        if self.quoted != 0 {
+        if self.comment {
+            State::Comment
+        } else if self.quoted != 0 {
             State::Quoted
         } else if self.edge == 0 {
             State::Field
@@ -101,7 +111,10 @@ fn add(
     carry: &mut Carry,
     parity: impl Fn(u64) -> u64,
 ) -> bool {
-    let Masks { delimiters, quotes, line_feeds, returns } = found;
+    let Masks { delimiters, quotes, line_feeds, returns, comments } = found;
+    if carry.comment {
+        return false;
+    }
     let mut special = delimiters | line_feeds | returns;
     let mut quoted = 0;
     if quotes | carry.quoted != 0 {
@@ -112,6 +125,10 @@ fn add(
         }
         special &= !quoted;
     }
+    let line_ends = (returns | line_feeds) & !quoted;
+    if comments & (line_ends << 1 | carry.line_start) != 0 {
+        return false;
+    }
     let record_crs = returns & special;
     let lines = special & (returns | line_feeds & !((record_crs << 1) | carry.record_cr));
     special &= delimiters | lines;
@@ -120,6 +137,7 @@ fn add(
     carry.edge = ((delimiters | line_feeds | returns | quotes) & !quoted) >> 63;
     carry.quoted = ((quoted as i64) >> 63) as u64;
     carry.record_cr = record_crs >> 63;
+    carry.line_start = line_ends >> 63;
     carry.any_cr = returns >> 63;
 
     let before = ends.fields.len();

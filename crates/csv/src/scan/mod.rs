@@ -55,9 +55,8 @@ pub(crate) enum Scanner {
 impl Scanner {
     /// The fastest one for a dialect on this machine.
     pub(crate) fn best(dialect: &Dialect) -> Scanner {
-        // What follows a comment's first byte is no field, which block arithmetic does not know.
         #[cfg(target_arch = "x86_64")]
-        if dialect.comment.is_none() && avx2::is_available() {
+        if avx2::is_available() {
             return Scanner::Avx2;
         }
         let _ = dialect;

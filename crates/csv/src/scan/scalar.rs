@@ -18,7 +18,7 @@ pub(crate) enum State {
     QuoteInQuoted,
     /// After CR: a record begins, unless LF follows.
     AfterCr,
-    /// In a comment, until LF.
+    /// In a comment, until the line ends.
     Comment,
 }
 
@@ -50,7 +50,11 @@ pub(crate) fn step(dialect: &Dialect, state: State, byte: u8) -> (State, Event) 
     match state {
         State::AfterCr if byte == b'\n' => return (State::RecordStart, Event::Nothing),
         State::Comment => {
-            let next = if byte == b'\n' { State::RecordStart } else { State::Comment };
+            let next = match byte {
+                b'\n' => State::RecordStart,
+                b'\r' => State::AfterCr,
+                _ => State::Comment,
+            };
             return (next, Event::Nothing);
         }
         State::RecordStart | State::AfterCr if dialect.comment == Some(byte) => {
