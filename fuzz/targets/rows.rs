@@ -39,7 +39,8 @@ pub(crate) fn table(types: [Type; 2], text: &[u8], stored: Text) -> Option<Table
     let dialect = Dialect::default();
     let HeadFound::Head(head) = find_head(&dialect, &bytes, 0, true) else { return None };
     let prepared = Prepared::new(Recipe::from_toml(&recipe).ok()?, 0).ok()?;
-    let plan = Plan::new(&prepared, &dialect, &bytes[head.header.clone()]).ok()?.storing(stored);
+    let plan =
+        Plan::new(&prepared, &dialect, &bytes[head.header.clone()]).ok()?.storing(stored).ok()?;
     let mut table = Table { plan, bytes, head, rows: Vec::new() };
     let mut rows = Vec::new();
     let mut take = |batch: &Rows<'_>| {

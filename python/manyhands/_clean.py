@@ -87,15 +87,16 @@ def clean(
     resume : bool
         Leave out what an earlier run has done, as what is noted beside the outputs or in the database proves.
     out_delimiter : str, optional
-        What separates the output's fields; as the input's if not given.
+        What separates the output's fields; as the input's if not given. With another one and `quote=None`, cells that need
+        quotes get `"`.
     rejects : str or path, optional
         The directory for rejected records, each as it was read, with its place and the reason, in
         `<output's name>.rejects.csv`; beside the output if not given.
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
-        What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first lines
-        best. If not given a comma, a tab in files named .tsv or .tab.
+        What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
+        best, or the one that a first line such as `sep=;` names; a file where that is uncertain fails. If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
         What encloses fields; None: nothing.
     comment : str, optional
@@ -332,6 +333,12 @@ class FileReport:
     notes: tuple[str, ...]
     #: Whether the file could be cleaned, and failed only because the one output for all misses another.
     withheld: bool = False
+    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, how many `rows` have how
+    #: many `fields`, the most frequent first.
+    ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
+    #: How the file was read: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`, `comment`,
+    #: `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if it was not read.
+    dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
     def rows_rejected(self) -> int:

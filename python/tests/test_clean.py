@@ -316,6 +316,21 @@ def test_how_files_are_read_and_written(tmp_path, text, options, expected):
     assert report.rows_out == 1
 
 
+def test_a_report_tells_how_a_file_was_read_and_why_it_loses_rows(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"a;b\n1;2;\n3;4;\n")
+    (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter="auto").files
+    assert (file.dialect["delimiter"], file.dialect["delimiter_from"]) == (";", "content")
+    assert file.ragged == {"expected": 2, "found": [{"fields": 3, "rows": 2}], "others": 0}
+    assert any("2 records have 3 fields, the header has 2" in note and "on_ragged='pad'" in note.replace('"', "'") for note in file.notes)
+    hash(file)
+
+
+def test_a_delimiter_that_is_uncertain_is_an_error(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"a;b,c\n1;2,3\n")
+    (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter="auto").files
+    assert "cannot tell the delimiter" in file.error and 'delimiter=";"' in file.error
+
+
 def test_a_report_accounts_for_every_row(table, tmp_path):
     report = clean(table, tmp_path / "out.csv", ARTICLE, rejects=tmp_path / "rejects")
     (file,) = report.files

@@ -164,7 +164,7 @@ pub(crate) struct CleanArguments {
 
     /// What separates the output's fields: C or tab
     ///
-    /// Default: as the input's.
+    /// Default: as the input's. With another one and --quote none, cells that need quotes get ".
     #[arg(long, value_name = "C", value_parser = character, help_heading = "Output")]
     pub(crate) out_delimiter: Option<u8>,
 
@@ -253,7 +253,8 @@ pub(crate) struct InputArguments {
     /// What separates fields: C, tab or auto
     ///
     /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
-    /// and bar that divides the first lines best.
+    /// and bar that divides the first records best, or the one that a first line such as sep=; names;
+    /// a file where that is uncertain fails. --verbose tells the choice.
     #[arg(long, value_name = "C|auto")]
     pub(crate) delimiter: Option<Delimiter>,
 

@@ -4,6 +4,10 @@ use manyhands::clean::{Problem, Setting, SettingValue};
 
 /// The setting as it is typed: `--force`, `--delimiter ';'`.
 pub(crate) fn flag(setting: &Setting) -> String {
+    if (setting.name.as_str(), &setting.value) == ("has_header", &SettingValue::Is("false".into()))
+    {
+        return "--no-header".to_owned();
+    }
     let name = match setting.name.as_str() {
         "output" => "-o".to_owned(),
         name => format!("--{}", name.replace('_', "-")),

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use manyhands::clean::{FileReport, Hint, Note, Problem, Report, shown};
+use manyhands::clean::{FileReport, Hint, Note, Problem, Ragged, Report, shown};
 
 use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
@@ -281,14 +281,21 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         text += "done before, ";
     }
     text += &format!("{} in, {} out\n", counted(file.rows_in, "row"), grouped(file.rows_out));
+    if let Some(dialect) = &file.dialect {
+        text += &format!("  delimiter: {}\n", dialect.describe());
+    }
     if file.blank_lines > 0 {
         text += &format!("  {}\n", counted(file.blank_lines, "blank line"));
     }
     for aside in &file.set_aside {
         let rejected = if aside.rejected && aside.reason != "rejected" { ", rejected" } else { "" };
         let rows = counted(aside.rows, "row");
-        text +=
-            &format!("  {}: {rows} {}{rejected}\n", step(aside.step, &aside.name), aside.reason);
+        let found = match &file.ragged {
+            Some(ragged) if aside.step == 0 && aside.reason == "ragged" => fields_of(ragged),
+            _ => String::new(),
+        };
+        let step = step(aside.step, &aside.name);
+        text += &format!("  {step}: {rows} {}{rejected}{found}\n", aside.reason);
     }
     for cells in &file.cells {
         let count = counted(cells.cells, "cell");
@@ -302,6 +309,22 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         }
     }
     text
+}
+
+/// How many fields ragged records have, and should have.
+fn fields_of(ragged: &Ragged) -> String {
+    let found: Vec<String> = ragged
+        .found
+        .iter()
+        .map(|count| {
+            format!("{} with {}", grouped(count.rows), counted(count.fields as u64, "field"))
+        })
+        .collect();
+    let mut found = found.join(", ");
+    if ragged.others > 0 {
+        found += &format!(", {} with other numbers", grouped(ragged.others));
+    }
+    format!(" ({found}; expected {})", ragged.expected)
 }
 
 fn step(number: usize, name: &str) -> String {

@@ -14,13 +14,19 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::diagnose::behind_quotes;
+use crate::doubts::{Doubts, Spot, Unclosed};
+use crate::head::count_lines;
 use crate::number::{self, EXACT, Number, Reading};
 use crate::pass::{Failure, Reject};
-use crate::plan::Plan;
+use crate::plan::{Plan, readable};
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
 use crate::record::{self, Field};
 use crate::split::Owned;
+
+/// A byte order mark.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Where a cell is.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +107,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) cells: Counts,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
+    pub(crate) doubts: Doubts,
     /// Whether short records are among the rows.
     pub(crate) has_short: bool,
 }
@@ -126,9 +133,11 @@ impl<'a> Batch<'a> {
             cells: Counts::new(),
             rejects: Vec::new(),
             failure: None,
+            doubts: Doubts::default(),
             has_short: false,
         };
         batch.read();
+        batch.look_for_torn_quotes();
         batch
     }
 
@@ -154,8 +163,11 @@ impl<'a> Batch<'a> {
                     self.fail_at(start, too_long(plan.dialect.max_record));
                     return;
                 }
+                if self.bytes[start] == MARK[0] && self.bytes[start..].starts_with(MARK) {
+                    self.doubts.marks.add(start);
+                }
                 if self.owned.unterminated && row + 1 == rows {
-                    self.reject_row(row, 0, None, "unterminated quote");
+                    self.reject_unterminated(row, first, last);
                 } else if fields == plan.fields || self.takes_ragged(row, first, fields) {
                     self.alive.push(row as u32);
                 }
@@ -164,7 +176,53 @@ impl<'a> Batch<'a> {
                 }
             }
             first = last + 1;
-            start = record::next_start(&plan.dialect, self.bytes, end);
+            let after = record::after_line_end(self.bytes, end);
+            if after == end + 1 && self.bytes[end] == b'\r' && end > start {
+                self.doubts.lone_crs.add(end);
+            }
+            start = match plan.dialect.comment {
+                Some(_) => record::skip_comments(&plan.dialect, self.bytes, after),
+                None => after,
+            };
+        }
+    }
+
+    /// A quote that is never closed takes all that is behind it into the last record.
+    #[cold]
+    fn reject_unterminated(&mut self, row: usize, first: usize, last: usize) {
+        self.reject_row(row, 0, None, "unterminated quote");
+        let at = match last == first {
+            true => self.start(row),
+            false => self.owned.ends.fields[last - 1] as usize + 1,
+        };
+        let taken = &self.bytes[at..self.end(row)];
+        let lines =
+            count_lines(taken, false) - u64::from(matches!(taken.last(), Some(b'\n' | b'\r')));
+        let spot = Spot { at: at as u64, line: 0 };
+        self.doubts.unclosed = Some(Unclosed { spot, field: last + 1 - first, lines });
+    }
+
+    /// Looks at records of several lines for text behind a closing quote.
+    fn look_for_torn_quotes(&mut self) {
+        let Some(quote) = self.plan.dialect.quote else { return };
+        for row in self.owned.first_of_several_lines()..self.owned.first_row + self.starts.len() {
+            let (start, end) = (self.start(row), self.end(row));
+            let is_last = row + 1 == self.owned.ends.rows.len();
+            if memchr::memchr2(b'\n', b'\r', &self.bytes[start..end]).is_none()
+                || self.owned.unterminated && is_last
+            {
+                continue;
+            }
+            let mut from = start;
+            let ends = &self.owned.ends.fields[self.first_field(row)..];
+            let torn = ends.iter().take_while(|at| **at as usize <= end).any(|at| {
+                let raw = &self.bytes[from..*at as usize];
+                from = *at as usize + 1;
+                raw.first() == Some(&quote) && behind_quotes(raw, quote).is_some()
+            });
+            if torn {
+                self.doubts.torn.add(start);
+            }
         }
     }
 
@@ -200,7 +258,13 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+        *self.doubts.ragged.entry(fields as u32).or_default() += 1;
+        let of = if self.plan.dialect.has_header { "header" } else { "first record" };
+        let s = if fields == 1 { "" } else { "s" };
         self.reject_row(row, 0, None, "ragged");
+        if let Some(reject) = self.rejects.last_mut() {
+            reject.reason = format!("ragged: {fields} field{s}, the {of} has {wanted}");
+        }
         false
     }
 
@@ -584,7 +648,7 @@ impl<'a> Batch<'a> {
                 OnBad::Fail => {
                     let mut message = reason.to_owned();
                     if let Some(column) = column {
-                        let cell = String::from_utf8_lossy(&self.content(k, column)).into_owned();
+                        let cell = readable(&self.content(k, column));
                         message =
                             format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
                     }

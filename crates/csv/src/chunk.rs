@@ -196,6 +196,7 @@ impl Outcome {
             reject.line = lines;
             reject.at += base;
         }
+        self.tally.doubts.settle(bytes, from, after_cr, base);
         if let Some(failure) = &mut self.failure {
             failure.line = count_lines(&bytes[from..failure.at], after_cr);
             failure.at += base as usize;

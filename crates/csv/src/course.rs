@@ -10,10 +10,11 @@
 
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
+use crate::diagnose::Sample;
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::FileReport;
+use crate::report::{FileReport, Note};
 use crate::scan::State;
 use crate::tally::Tally;
 
@@ -165,7 +166,8 @@ impl Course {
             self.starts.push(outcome.transition.end(truth));
         }
         self.next += 1;
-        let mut rejects = outcome.rejects;
+        let (mut rejects, mut tally) = (outcome.rejects, outcome.tally);
+        tally.doubts.begin_after(self.lines);
         for reject in &mut rejects {
             reject.line += self.lines;
         }
@@ -175,7 +177,7 @@ impl Course {
         }
         match (&mut self.barrier, outcome.partial) {
             (Some(barrier), Some(partial)) => barrier.absorb(partial),
-            _ => self.tally.add(outcome.tally),
+            _ => self.tally.add(tally),
         }
         Accepted::Taken(Rejects(rejects))
     }
@@ -192,6 +194,13 @@ impl Course {
         }
         (self.next, self.lines, self.again) = (0, lines, true);
         Next::Pass
+    }
+
+    /// What is to be told of the file, whose counts are in `report`: why rows are missing or wrong, with
+    /// causes that its first bytes prove.
+    pub fn notes(&self, plan: &Plan, sample: &Sample, report: &FileReport) -> Vec<Note> {
+        let doubts = &self.tally.doubts;
+        doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report)
     }
 
     /// Puts what became of the rows into a report. Says whether every row is accounted for.
@@ -228,7 +237,9 @@ impl Rejects {
             out.extend(format!(",{},{},{step},", reject.line + 1, reject.at).into_bytes());
             let column = reject.column.map_or("", |column| plan.names[column].as_str());
             crate::emit::write_cell(&dialect, column.as_bytes(), false, out);
-            out.extend(format!(",{},", reject.reason).into_bytes());
+            out.push(b',');
+            crate::emit::write_cell(&dialect, reject.reason.as_bytes(), false, out);
+            out.push(b',');
             crate::emit::write_cell(&dialect, &reject.record, false, out);
             out.push(b'\n');
         }

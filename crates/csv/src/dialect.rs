@@ -19,8 +19,11 @@ pub struct Dialect {
     /// Whether the first record names the columns; without, they are `column_1` and so on, and
     /// the output has no header. Default: true.
     pub has_header: bool,
-    /// What separates the output's fields. Default: as the input's.
+    /// What separates the output's fields. Default: as the input's. See
+    /// [`written`](Self::written).
     pub out_delimiter: Option<u8>,
+    /// What encloses fields of the output. Default: see [`written`](Self::written).
+    pub out_quote: Option<Option<u8>>,
     /// How the output's rows end. Default: as the input's, each for itself.
     pub out_line_end: Option<LineEnd>,
     /// How long a record may be, in bytes. A longer one fails its file. Default: 16 MiB.
@@ -65,13 +68,15 @@ impl LineEnd {
 pub struct Style {
     /// What separates fields.
     pub delimiter: u8,
+    /// What encloses fields.
+    pub quote: Option<u8>,
     /// What ends rows.
     pub line_end: LineEnd,
 }
 
 impl Default for Style {
     fn default() -> Style {
-        Style { delimiter: b',', line_end: LineEnd::default() }
+        Style { delimiter: b',', quote: Some(b'"'), line_end: LineEnd::default() }
     }
 }
 
@@ -83,6 +88,7 @@ impl Default for Dialect {
             comment: None,
             has_header: true,
             out_delimiter: None,
+            out_quote: None,
             out_line_end: None,
             max_record: 16 << 20,
         }
@@ -93,16 +99,25 @@ impl Dialect {
     /// The style of the output of a file whose header or first record ends at `end`.
     pub fn style(&self, bytes: &[u8], end: usize) -> Style {
         let own = || LineEnd::at(bytes, end).unwrap_or_default();
-        Style {
-            delimiter: self.out_delimiter.unwrap_or(self.delimiter),
-            line_end: self.out_line_end.unwrap_or_else(own),
-        }
+        let Dialect { delimiter, quote, .. } = self.written();
+        Style { delimiter, quote, line_end: self.out_line_end.unwrap_or_else(own) }
     }
 
     /// Has the output written in this style.
     pub fn write_as(&mut self, style: Style) {
         self.out_delimiter = Some(style.delimiter);
+        self.out_quote = Some(style.quote);
         self.out_line_end = Some(style.line_end);
+    }
+
+    /// The dialect of what is written: the input's with the output's delimiter. With another
+    /// delimiter and no quote it has `"`, or cells with such a delimiter or a quote at their start
+    /// would not read back.
+    pub fn written(&self) -> Dialect {
+        let delimiter = self.out_delimiter.unwrap_or(self.delimiter);
+        let own = if delimiter == self.delimiter { self.quote } else { self.quote.or(Some(b'"')) };
+        let quote = self.out_quote.unwrap_or(own);
+        Dialect { delimiter, quote, out_delimiter: None, ..self.clone() }
     }
 
     /// Checks that its bytes differ and that none ends lines.
@@ -124,11 +139,14 @@ impl Dialect {
                 ));
             }
         }
-        if self.out_delimiter.is_some_and(|byte| {
-            matches!(byte, b'\r' | b'\n') || byte >= 0x80 || Some(byte) == self.quote
-        }) {
+        let written = self.written();
+        if matches!(written.delimiter, b'\r' | b'\n')
+            || written.delimiter >= 0x80
+            || [written.quote, written.comment].contains(&Some(written.delimiter))
+        {
             return Err(
-                "the output's delimiter is an ASCII character other than line ends and the quote"
+                "the output's delimiter is an ASCII character other than line ends, its quote \
+                        and the comment character"
                     .into(),
             );
         }

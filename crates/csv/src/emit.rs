@@ -6,6 +6,7 @@
 use crate::batch::{Batch, Column, Written};
 use crate::dialect::{Dialect, LineEnd};
 use crate::number;
+use crate::plan::readable;
 use crate::record;
 
 /// A stretch of the output's columns.
@@ -19,12 +20,12 @@ enum Stretch<'a> {
 
 /// Appends the rows of a batch; gives why a cell cannot be written, with its row.
 pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
-    let (plan, dialect) = (batch.plan, &batch.plan.dialect);
-    let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
+    let (plan, written) = (batch.plan, &batch.plan.written);
+    let delimiter = written.delimiter;
     if batch.alive.is_empty() {
         return Ok(());
     }
-    let stretches = stretches(batch, delimiter == dialect.delimiter);
+    let stretches = stretches(batch, plan.keeps_fields());
     out.reserve(batch.bytes.len() + 16 * batch.alive.len());
     if let [Stretch::Fields(0, last)] = stretches[..]
         && last + 1 == plan.fields
@@ -72,7 +73,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
         }
         if out.len() == begin {
             // Nothing would be a blank line.
-            match dialect.quote {
+            match written.quote {
                 Some(quote) => out.extend([quote, quote]),
                 None => {
                     return Err((
@@ -137,12 +138,13 @@ fn can_join(batch: &Batch, row: usize) -> bool {
         }
 }
 
-fn stretches<'a>(batch: &'a Batch, same_delimiter: bool) -> Vec<Stretch<'a>> {
+fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
     let mut stretches = Vec::new();
     let comment = batch.plan.dialect.comment.is_some();
     // All that the text of a number is made of.
-    let plain_numbers =
-        !b"0123456789.-+einfNa".iter().any(|byte| needs_quotes(&batch.plan.dialect, &[*byte]));
+    let plain_numbers = !b"0123456789.-+einfNa"
+        .iter()
+        .any(|byte| needs_quotes(&batch.plan.written, &[*byte], true));
     for column in &batch.plan.output {
         match (&batch.columns[*column], stretches.last_mut()) {
             // What comes first might look like a comment now.
@@ -150,11 +152,11 @@ fn stretches<'a>(batch: &'a Batch, same_delimiter: bool) -> Vec<Stretch<'a>> {
                 stretches.push(Stretch::Column(*column));
             }
             (Column::Source(field), Some(Stretch::Fields(_, last)))
-                if same_delimiter && *field == *last + 1 =>
+                if keeps_fields && *field == *last + 1 =>
             {
                 *last = *field;
             }
-            (Column::Source(field), _) if same_delimiter => {
+            (Column::Source(field), _) if keeps_fields => {
                 stretches.push(Stretch::Fields(*field, *field));
             }
             (Column::Floats { values, valid }, _) if plain_numbers => {
@@ -175,32 +177,31 @@ fn write_column(
     is_first: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let dialect = &batch.plan.dialect;
+    let (dialect, name) = (&batch.plan.written, &batch.plan.names[column]);
     match batch.written(k, column) {
         Written::Float(Some(value)) => {
             let begin = out.len();
             number::write_f64(value, out);
             // With an odd delimiter, a number may need quotes.
-            if needs_quotes(dialect, &out[begin..]) {
+            if needs_quotes(dialect, &out[begin..], is_first) {
                 let text = out.split_off(begin);
-                check_quotes(dialect, &text, &batch.plan.names[column])?;
+                check_quotes(dialect, &text, name, is_first)?;
                 write_cell(dialect, &text, false, out);
             }
         }
         Written::Float(None) => {}
         Written::Text(text, quoted) => {
-            check_quotes(dialect, text, &batch.plan.names[column])?;
+            check_quotes(dialect, text, name, is_first)?;
             write_cell(dialect, text, quoted, out);
         }
         Written::Field(field) => {
-            let same = dialect.out_delimiter.is_none_or(|delimiter| delimiter == dialect.delimiter);
             let looks_commented =
                 is_first && !field.raw.is_empty() && field.raw.first().copied() == dialect.comment;
-            if same && !looks_commented {
+            if batch.plan.keeps_fields() && !looks_commented {
                 out.extend_from_slice(field.raw);
             } else {
                 let content = field.content();
-                check_quotes(dialect, &content, &batch.plan.names[column])?;
+                check_quotes(dialect, &content, name, is_first)?;
                 write_cell(dialect, &content, field.is_quoted(), out);
             }
         }
@@ -210,29 +211,37 @@ fn write_column(
 
 /// # Errors
 /// If the dialect has no quotes and the text cannot be written without.
-pub(crate) fn check_quotes(dialect: &Dialect, text: &[u8], name: &str) -> Result<(), String> {
-    if dialect.quote.is_none() && needs_quotes(dialect, text) {
+pub(crate) fn check_quotes(
+    dialect: &Dialect,
+    text: &[u8],
+    name: &str,
+    is_first: bool,
+) -> Result<(), String> {
+    if dialect.quote.is_none() && needs_quotes(dialect, text, is_first) {
         return Err(format!(
             "column {name:?}: {:?} cannot be written without quotes",
-            String::from_utf8_lossy(text)
+            readable(text)
         ));
     }
     Ok(())
 }
 
-/// Whether text would be read as something else without quotes around it.
-fn needs_quotes(dialect: &Dialect, text: &[u8]) -> bool {
-    let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
-    dialect.comment.is_some() && text.first().copied() == dialect.comment
+/// Whether text would be read as something else without quotes around it, as the first cell of a
+/// row or not.
+fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bool {
+    is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment
         || text.iter().any(|byte| {
-            *byte == delimiter || matches!(*byte, b'\n' | b'\r') || Some(*byte) == dialect.quote
+            *byte == dialect.delimiter
+                || matches!(*byte, b'\n' | b'\r')
+                || Some(*byte) == dialect.quote
         })
 }
 
-/// Writes a cell, in quotes if it needs them or had them.
+/// Writes a cell, in quotes if it needs them or had them. What is written does not depend on where in
+/// its row it is.
 pub(crate) fn write_cell(dialect: &Dialect, text: &[u8], quoted: bool, out: &mut Vec<u8>) {
     match dialect.quote {
-        Some(quote) if quoted || needs_quotes(dialect, text) => {
+        Some(quote) if quoted || needs_quotes(dialect, text, true) => {
             out.push(quote);
             for part in text.split_inclusive(|byte| *byte == quote) {
                 out.extend_from_slice(part);

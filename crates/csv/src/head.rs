@@ -37,37 +37,22 @@ pub enum HeadFound {
 /// Finds the header in the first bytes of a file; `at_end` says that they are all. `skip_lines`
 /// lines, of whatever they hold, come before it.
 pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool) -> HeadFound {
-    let mut at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    for _ in 0..skip_lines {
-        match memchr::memchr2(b'\n', b'\r', &bytes[at..]) {
-            Some(end) if at_end || at + end + 1 < bytes.len() => {
-                at = after_line_end(bytes, at + end);
-            }
-            None if at_end => return HeadFound::Nothing,
-            _ => return HeadFound::More,
-        }
-    }
-    let (mut state, mut start, mut end, mut blank_lines) = (State::RecordStart, None, None, 0);
-    for (place, byte) in bytes.iter().enumerate().skip(at) {
-        let begins = matches!(state, State::RecordStart | State::AfterCr);
+    let at = match after_skipped(bytes, skip_lines, at_end) {
+        Ok(at) => at,
+        Err(found) => return found,
+    };
+    let Some((start, blank_lines)) = first_record(dialect, bytes, at) else {
+        return if at_end { HeadFound::Nothing } else { HeadFound::More };
+    };
+    let (mut state, mut end) = (State::RecordStart, None);
+    for (place, byte) in bytes.iter().enumerate().skip(start) {
         let (next, event) = step(dialect, state, *byte);
-        match event {
-            Event::Record if begins => blank_lines += 1,
-            Event::Record => {
-                end = Some(place);
-                break;
-            }
-            // The line feed of a pair, or a comment, begins nothing.
-            _ if begins && !matches!(next, State::Comment | State::RecordStart) => {
-                start = Some(place);
-            }
-            _ => {}
+        if event == Event::Record {
+            end = Some(place);
+            break;
         }
         state = next;
     }
-    let Some(start) = start else {
-        return if at_end { HeadFound::Nothing } else { HeadFound::More };
-    };
     if end.unwrap_or(bytes.len()) - start > dialect.max_record {
         return HeadFound::TooLong(count_lines(&bytes[..start], false));
     }
@@ -85,6 +70,48 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     };
     let lines = count_lines(&bytes[..data], false);
     HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
+}
+
+/// The position behind a byte order mark and the lines to skip.
+///
+/// # Errors
+/// `Nothing` if the file ends before, `More` if it may.
+pub(crate) fn after_skipped(
+    bytes: &[u8],
+    skip_lines: u64,
+    at_end: bool,
+) -> Result<usize, HeadFound> {
+    let mut at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    for _ in 0..skip_lines {
+        match memchr::memchr2(b'\n', b'\r', &bytes[at..]) {
+            Some(end) if at_end || at + end + 1 < bytes.len() => {
+                at = after_line_end(bytes, at + end);
+            }
+            None if at_end => return Err(HeadFound::Nothing),
+            _ => return Err(HeadFound::More),
+        }
+    }
+    Ok(at)
+}
+
+/// The start of the first record from `at` on, and the number of blank lines before it. Comments
+/// are passed over.
+pub(crate) fn first_record(dialect: &Dialect, bytes: &[u8], at: usize) -> Option<(usize, u64)> {
+    let (mut state, mut blank_lines) = (State::RecordStart, 0);
+    for (place, byte) in bytes.iter().enumerate().skip(at) {
+        let begins = matches!(state, State::RecordStart | State::AfterCr);
+        let (next, event) = step(dialect, state, *byte);
+        match event {
+            Event::Record if begins => blank_lines += 1,
+            // The line feed of a pair, or a comment, begins nothing.
+            _ if begins && !matches!(next, State::Comment | State::RecordStart) => {
+                return Some((place, blank_lines));
+            }
+            _ => {}
+        }
+        state = next;
+    }
+    None
 }
 
 /// How many of a file's first bytes, as long as there is no header in them, are in no comment.

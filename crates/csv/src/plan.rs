@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 
 use crate::aggregate::Kind;
+use crate::detect::{CANDIDATES, named, sep_line_of, setting};
 use crate::dialect::Dialect;
 use crate::emit::{check_quotes, write_cell};
 use crate::expr::{
@@ -55,6 +56,14 @@ impl From<PlanError> for Problem {
     }
 }
 
+impl PlanError {
+    fn new(step: Option<(usize, &'static str)>, problem: impl Into<Problem>) -> PlanError {
+        let Problem { message, hint } = problem.into();
+        PlanError { step, message, hint }
+    }
+}
+
+/// Without the hint.
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
@@ -77,11 +86,7 @@ impl Prepared {
             Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
         let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
         for (at, step) in recipe.steps.iter().enumerate() {
-            let wrong = |message: String| PlanError {
-                step: Some((at + 1, step.name())),
-                message,
-                hint: None,
-            };
+            let wrong = |message: String| PlanError::new(Some((at + 1, step.name())), message);
             let source = match step {
                 Step::Filter(source) => Some(source),
                 Step::Derive(derive) => Some(&derive.expression),
@@ -268,6 +273,8 @@ impl Operation {
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) dialect: Dialect,
+    /// Of what is written.
+    pub(crate) written: Dialect,
     /// How many fields a record of the file has.
     pub(crate) fields: usize,
     /// The names of all columns, for messages.
@@ -282,6 +289,10 @@ pub struct Plan {
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
     output_names: Vec<String>,
+    /// The header's cells as they are written.
+    titles: Vec<String>,
+    /// Header cells that are no names of their own: that are not UTF-8, empty, or there twice.
+    odd_titles: Vec<OddTitle>,
     /// What `types` steps declare the output's columns to be, and whether they do.
     output_types: Vec<Type>,
     declared: Vec<bool>,
@@ -291,6 +302,37 @@ pub struct Plan {
     step_names: Vec<&'static str>,
 }
 
+/// A column of the output whose header cell is not the name that it goes by.
+#[derive(Debug)]
+struct OddTitle {
+    /// Where it is in the file, from 1.
+    column: usize,
+    title: String,
+    is_text: bool,
+    name: String,
+}
+
+impl OddTitle {
+    fn renamed(&self) -> Renamed {
+        Renamed { column: self.column, was: self.title.clone(), name: self.name.clone() }
+    }
+
+    /// Why it cannot be a name.
+    fn not_text(&self) -> Problem {
+        not_text(self.column, &self.title)
+    }
+}
+
+/// Why a header cell that is not UTF-8 cannot be used as a name.
+fn not_text(column: usize, title: &str) -> Problem {
+    Problem::new(format!("the name of column {column}, \"{title}\", is not UTF-8"))
+        .hint(encoding_hint())
+}
+
+fn encoding_hint() -> Hint {
+    Hint::is("encoding", "windows-1252").and(" reads files in Western European encodings")
+}
+
 /// A column while the steps are gone through.
 #[derive(Clone)]
 struct Column {
@@ -298,13 +340,15 @@ struct Column {
     name: String,
     number: usize,
     declared: Option<Type>,
+    /// True if its header cell leaves as it came.
+    keeps_title: bool,
 }
 
 /// The columns at some step.
 #[derive(Default)]
 struct Scope {
     columns: Vec<Column>,
-    /// The names in the file, by column number.
+    /// The names in the file, by column number; bytes that are not UTF-8 are written `\xF6`.
     own: Vec<String>,
 }
 
@@ -349,9 +393,20 @@ impl Names for Scope {
     }
 }
 
-/// A name trimmed, in lower case, each space an underscore.
+/// A name trimmed, in lower case, each white space an underscore.
 fn normalize(name: &str) -> String {
-    name.trim().to_lowercase().replace(' ', "_")
+    let lower = name.trim().to_lowercase().replace("\r\n", "\n");
+    lower.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
+}
+
+/// Bytes as text, those that are not UTF-8 as `\xF6`.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02X}"));
+    }
+    text
 }
 
 /// A column whose name [`make_unique`] changed.
@@ -414,23 +469,24 @@ fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
 
 /// What to say of a header that is one column in this dialect and several in another.
 fn one_column(dialect: &Dialect, header: &[u8]) -> Option<Problem> {
+    if let Some(delimiter) = sep_line_of(header, dialect) {
+        let text = format!("its first line says that {} divides the others", named(delimiter));
+        return Some(Problem::new(text).hint(Hint::is("delimiter", "auto").and(" follows it")));
+    }
     let count = |delimiter: u8| fields_of(&Dialect { delimiter, ..dialect.clone() }, header).len();
     let is_other = |other: &u8| *other != dialect.delimiter && Some(*other) != dialect.quote;
-    let others = [b';', b'\t', b'|', b','].into_iter().filter(is_other);
+    let others = CANDIDATES.into_iter().filter(is_other);
     let (delimiter, columns) = others.map(|other| (other, count(other))).max_by_key(|it| it.1)?;
     if columns < 2 {
         return None;
     }
-    let (value, name) = match delimiter {
-        b'\t' => ("tab".to_owned(), "a tab".to_owned()),
-        byte => (char::from(byte).to_string(), format!("`{}`", char::from(byte))),
-    };
+    let name = named(delimiter);
     let found = match dialect.has_header {
         true => format!("{name} would divide its header into {columns}"),
         false => format!("{name} would divide its first record into {columns}"),
     };
     let problem = Problem::new(format!("the file has one column; {found}"));
-    Some(problem.hint(Hint::is("delimiter", value)))
+    Some(problem.hint(Hint::is("delimiter", setting(delimiter))))
 }
 
 impl Plan {
@@ -447,12 +503,15 @@ impl Plan {
         let hint = one.as_ref().and_then(|problem| problem.hint.clone());
         builder.notes.extend(one.map(Note::from));
         for (at, step) in prepared.recipe.steps.iter().enumerate() {
-            let step_name = Some((at + 1, step.name()));
-            let wrong = |message| PlanError { step: step_name, message, hint: hint.clone() };
+            let wrong = |problem: Problem| {
+                let hint = problem.hint.clone().or_else(|| hint.clone());
+                PlanError::new(Some((at + 1, step.name())), Problem { hint, ..problem })
+            };
             builder.step = at + 1;
             builder.add(prepared, at, step).map_err(wrong)?;
         }
-        let wrong = |message| PlanError { step: None, message, hint: hint.clone() };
+        let wrong =
+            |message: String| PlanError { hint: hint.clone(), ..PlanError::new(None, message) };
         builder.finish(prepared, dialect, &raw).map_err(wrong)
     }
 
@@ -461,9 +520,25 @@ impl Plan {
         &self.header
     }
 
+    /// The dialect of the output.
+    pub fn written(&self) -> &Dialect {
+        &self.written
+    }
+
+    /// Whether fields of the input mean the same in the output as they are.
+    pub(crate) fn keeps_fields(&self) -> bool {
+        (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
+    }
+
     /// The names of the output's columns.
     pub fn output_names(&self) -> &[String] {
         &self.output_names
+    }
+
+    /// The header's cells as they are written: those that no step touched are as in the file, perhaps
+    /// empty or there twice. Bytes that are not UTF-8 are shown as `\xF6`.
+    pub fn titles(&self) -> &[String] {
+        &self.titles
     }
 
     /// What each of the output's columns is declared to be; text if no `types` step names it.
@@ -479,13 +554,23 @@ impl Plan {
     /// The plan with one step more, called `store`: rows with a cell that a store would not take,
     /// or not as what its column is declared to be, are treated as the recipe says for bad cells.
     /// Integers must fit into 64 bits, numbers into a float's range, datetimes have microseconds.
-    pub fn storing(mut self, text: Text) -> Plan {
+    /// Columns have their unique names there; notes tell which header cells that changes.
+    ///
+    /// # Errors
+    /// If a name is not UTF-8.
+    pub fn storing(mut self, text: Text) -> Result<Plan, PlanError> {
+        if let Some(odd) = self.odd_titles.iter().find(|odd| !odd.is_text) {
+            return Err(PlanError::new(None, odd.not_text()));
+        }
+        let renamed: Vec<Renamed> = self.odd_titles.iter().map(OddTitle::renamed).collect();
+        self.notes.extend(notes_of(&renamed));
+        self.titles.clone_from(&self.output_names);
         let columns = self.output.iter().copied().zip(self.output_types.iter().copied()).collect();
         let step = self.steps.len() + 1;
         self.operations.push(Operation { step, kind: OperationKind::Store { columns, text } });
         self.steps.push("store".to_owned());
         self.step_names.push("store");
-        self
+        Ok(self)
     }
 
     /// What the user should know, such as header names that were made unique.
@@ -556,22 +641,29 @@ struct Builder {
     added: Vec<String>,
     notes: Vec<Note>,
     steps: Vec<String>,
+    /// Of each header cell, whether it is UTF-8.
+    is_text: Vec<bool>,
 }
 
 impl Builder {
     fn new(prepared: &Prepared, dialect: &Dialect, raw: &[Field]) -> Builder {
         let own: Vec<String> = match dialect.has_header {
-            true => raw
-                .iter()
-                .map(|field| String::from_utf8_lossy(&field.content()).into_owned())
-                .collect(),
+            true => raw.iter().map(|field| readable(&field.content())).collect(),
             false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
         };
+        let is_text = raw
+            .iter()
+            .map(|field| !dialect.has_header || std::str::from_utf8(&field.content()).is_ok());
+        let is_text = is_text.collect();
         let mut names = own.clone();
-        let notes = notes_of(&make_unique(&mut names)).collect();
+        make_unique(&mut names);
         let columns = names.iter().enumerate();
-        let columns =
-            columns.map(|(number, name)| Column { name: name.clone(), number, declared: None });
+        let columns = columns.map(|(number, name)| Column {
+            name: name.clone(),
+            number,
+            declared: None,
+            keeps_title: true,
+        });
         let columns = columns.collect();
         Builder {
             scope: Scope { columns, own },
@@ -580,8 +672,9 @@ impl Builder {
             operations: Vec::new(),
             missing: prepared.recipe.missing_column,
             added: Vec::new(),
-            notes,
+            notes: Vec::new(),
             steps: Vec::new(),
+            is_text,
         }
     }
 
@@ -593,12 +686,13 @@ impl Builder {
     fn append(&mut self, name: &str) -> usize {
         let number = self.names.len();
         self.names.push(name.to_owned());
-        self.scope.columns.push(Column { name: name.to_owned(), number, declared: None });
+        let name = name.to_owned();
+        self.scope.columns.push(Column { name, number, declared: None, keeps_title: false });
         number
     }
 
     /// A column's place among those there are; one that is missing is added if that was asked for.
-    fn place(&mut self, name: &str) -> Result<usize, String> {
+    fn place(&mut self, name: &str) -> Result<usize, Problem> {
         let found = self.scope.place(name);
         if let Some(place) = found.map_err(|found| format!("{name:?} {}", found.shown('"')))? {
             return Ok(place);
@@ -613,16 +707,36 @@ impl Builder {
             Some(close) => format!("; did you mean {close:?}?"),
             None => format!("; the columns are {}", list(&known)),
         };
-        Err(format!("no column {name:?}{hint}"))
+        let problem = Problem::new(format!("no column {name:?}{hint}"));
+        Err(Problem { hint: self.hint_of_missing(), ..problem })
     }
 
-    fn number(&mut self, name: &str) -> Result<usize, String> {
+    /// Why a column is perhaps not found: another encoding.
+    fn hint_of_missing(&self) -> Option<Hint> {
+        self.is_text.contains(&false).then(encoding_hint)
+    }
+
+    /// The columns whose header cells are not the names that they go by.
+    fn odd_titles(&self) -> impl Iterator<Item = OddTitle> {
+        self.scope.columns.iter().filter(|column| column.keeps_title).filter_map(|column| {
+            let title = &self.scope.own[column.number];
+            let is_text = self.is_text[column.number];
+            (!is_text || *title != column.name).then(|| OddTitle {
+                column: column.number + 1,
+                title: title.clone(),
+                is_text,
+                name: column.name.clone(),
+            })
+        })
+    }
+
+    fn number(&mut self, name: &str) -> Result<usize, Problem> {
         let place = self.place(name)?;
         Ok(self.scope.columns[place].number)
     }
 
     /// Columns that are treated alike, each once however often it is named.
-    fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, String> {
+    fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, Problem> {
         let names = match columns {
             Columns::All => {
                 return Ok(self.scope.columns.iter().map(|column| column.number).collect());
@@ -643,19 +757,19 @@ impl Builder {
     fn places<'n>(
         &mut self,
         names: impl Iterator<Item = &'n String>,
-    ) -> Result<Vec<usize>, String> {
+    ) -> Result<Vec<usize>, Problem> {
         let (mut places, mut known) = (Vec::new(), HashMap::new());
         for name in names {
             let place = self.place(name)?;
             if let Some(other) = known.insert(place, name) {
-                return Err(format!("{other:?} and {name:?} are the same column"));
+                return Err(format!("{other:?} and {name:?} are the same column").into());
             }
             places.push(place);
         }
         Ok(places)
     }
 
-    fn bind(&mut self, expression: &Expression) -> Result<Bound, String> {
+    fn bind(&mut self, expression: &Expression) -> Result<Bound, Problem> {
         loop {
             match expression.bind(&self.scope) {
                 Ok(bound) => return Ok(bound),
@@ -664,10 +778,14 @@ impl Builder {
         }
     }
 
-    fn add_missing(&mut self, error: &ExpressionError) -> Result<(), String> {
+    fn add_missing(&mut self, error: &ExpressionError) -> Result<(), Problem> {
         match error.missing_column() {
             Some(name) if self.missing == MissingColumn::Null => self.place(name).map(drop),
-            _ => Err(error.to_string()),
+            Some(_) => {
+                let hint = self.hint_of_missing();
+                Err(Problem { hint, ..Problem::new(error.to_string()) })
+            }
+            None => Err(error.to_string().into()),
         }
     }
 
@@ -679,7 +797,7 @@ impl Builder {
         }
     }
 
-    fn add(&mut self, prepared: &Prepared, at: usize, step: &Step) -> Result<(), String> {
+    fn add(&mut self, prepared: &Prepared, at: usize, step: &Step) -> Result<(), Problem> {
         let name = step.name();
         let mut words = name.to_owned();
         match step {
@@ -688,16 +806,28 @@ impl Builder {
                 self.operation(OperationKind::DropEmptyRows { columns });
             }
             Step::NormalizeColumns => {
+                let odd: Vec<OddTitle> = self.odd_titles().collect();
+                if let Some(odd) = odd.iter().find(|odd| !odd.is_text) {
+                    return Err(odd.not_text());
+                }
                 let mut names: Vec<String> =
                     self.scope.columns.iter().map(|column| normalize(&column.name)).collect();
-                self.notes.extend(notes_of(&make_unique(&mut names)));
-                for (column, name) in self.scope.columns.iter_mut().zip(names) {
+                let mut renamed: Vec<Renamed> = odd.iter().map(OddTitle::renamed).collect();
+                renamed.extend(make_unique(&mut names));
+                self.notes.extend(notes_of(&renamed));
+                let Scope { columns, own } = &mut self.scope;
+                for (column, name) in columns.iter_mut().zip(names) {
                     column.name = name;
+                    column.keeps_title &= own.get(column.number) == Some(&column.name);
                 }
             }
             Step::Rename(names) => {
                 for (place, new) in self.places(names.keys())?.into_iter().zip(names.values()) {
-                    self.scope.columns[place].name.clone_from(new);
+                    let Scope { columns, own } = &mut self.scope;
+                    let column = &mut columns[place];
+                    column.name.clone_from(new);
+                    column.keeps_title &=
+                        own.get(column.number) == Some(new) && self.is_text[column.number];
                 }
                 self.check_names()?;
                 let pairs: Vec<String> =
@@ -802,13 +932,13 @@ impl Builder {
             }
         }
         if self.scope.columns.is_empty() {
-            return Err("no column would be left".to_owned());
+            return Err("no column would be left".into());
         }
         self.steps.push(words);
         Ok(())
     }
 
-    fn bound(&mut self, prepared: &Prepared, at: usize) -> Result<Bound, String> {
+    fn bound(&mut self, prepared: &Prepared, at: usize) -> Result<Bound, Problem> {
         let expression = prepared.expressions[at].as_ref().ok_or("its expression was not read")?;
         self.bind(expression)
     }
@@ -829,38 +959,44 @@ impl Builder {
                     .into(),
             ),
         });
+        let odd_titles = self.odd_titles().collect();
         let columns = &self.scope.columns;
+        let title = |column: &Column| match column.keeps_title {
+            true => self.scope.own[column.number].clone(),
+            false => column.name.clone(),
+        };
+        let titles = columns.iter().map(title).collect();
         let mut header = Vec::new();
+        let written = dialect.written();
+        let keeps_fields = (written.delimiter, written.quote) == (dialect.delimiter, dialect.quote);
         if dialect.has_header {
-            let delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
             for (place, column) in columns.iter().enumerate() {
                 if place > 0 {
-                    header.push(delimiter);
+                    header.push(written.delimiter);
                 }
-                // A name that is as it was keeps its bytes, which are perhaps not UTF-8.
-                let old =
-                    raw.get(column.number).filter(|_| self.scope.own[column.number] == column.name);
+                // A cell that no step touched keeps its bytes, which are perhaps not UTF-8.
+                let old = raw.get(column.number).filter(|_| column.keeps_title);
                 let looks_commented = place == 0
                     && old.is_some_and(|field| {
                         !field.raw.is_empty() && field.raw.first().copied() == dialect.comment
                     });
                 match old {
-                    Some(field) if delimiter == dialect.delimiter && !looks_commented => {
+                    Some(field) if keeps_fields && !looks_commented => {
                         header.extend_from_slice(field.raw);
                     }
                     Some(field) => {
-                        check_quotes(dialect, &field.content(), &column.name)?;
-                        write_cell(dialect, &field.content(), field.is_quoted(), &mut header);
+                        check_quotes(&written, &field.content(), &column.name, place == 0)?;
+                        write_cell(&written, &field.content(), field.is_quoted(), &mut header);
                     }
                     None => {
-                        check_quotes(dialect, column.name.as_bytes(), &column.name)?;
-                        write_cell(dialect, column.name.as_bytes(), false, &mut header);
+                        check_quotes(&written, column.name.as_bytes(), &column.name, place == 0)?;
+                        write_cell(&written, column.name.as_bytes(), false, &mut header);
                     }
                 }
             }
             if columns.len() == 1 && header.is_empty() {
                 // Nothing would be a blank line.
-                match dialect.quote {
+                match written.quote {
                     Some(quote) => header.extend([quote, quote]),
                     None => {
                         return Err("a header of one empty name cannot be written without quotes"
@@ -873,6 +1009,7 @@ impl Builder {
         let cuts = (0..self.operations.len()).filter(|at| needs(&self.operations[*at])).collect();
         Ok(Plan {
             dialect: dialect.clone(),
+            written,
             fields: raw.len(),
             names: self.names,
             output: columns.iter().map(|column| column.number).collect(),
@@ -882,6 +1019,8 @@ impl Builder {
             cuts,
             header,
             output_names: columns.iter().map(|column| column.name.clone()).collect(),
+            titles,
+            odd_titles,
             declared: columns.iter().map(|column| column.declared.is_some()).collect(),
             output_types: columns
                 .iter()

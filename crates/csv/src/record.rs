@@ -71,7 +71,6 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    #[cfg(test)]
     pub(crate) fn start(&self) -> usize {
         self.start
     }

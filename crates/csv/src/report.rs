@@ -40,6 +40,92 @@ pub struct FileReport {
     pub rejects: Option<String>,
     /// What the reader should know, such as header names that were made unique.
     pub notes: Vec<Note>,
+    /// The rejected records with a wrong number of fields, if there are any.
+    #[serde(default)]
+    pub ragged: Option<Ragged>,
+    /// How the file was read; none if it failed before that was known.
+    #[serde(default)]
+    pub dialect: Option<FileDialect>,
+}
+
+/// Rejected records with a wrong number of fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ragged {
+    /// The number of fields in the header, or in the first record if there is no header.
+    pub expected: usize,
+    /// How many records have how many fields, the most frequent first; at most eight.
+    pub found: Vec<FieldCount>,
+    /// Number of records with yet other numbers of fields.
+    pub others: u64,
+}
+
+/// How many records have a number of fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldCount {
+    /// The number of fields.
+    pub fields: usize,
+    /// How many records have it.
+    pub rows: u64,
+}
+
+/// How a file was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDialect {
+    /// The character between fields.
+    pub delimiter: String,
+    /// What decided on the delimiter.
+    pub delimiter_from: DelimiterFrom,
+    /// The character around fields that hold delimiters or line ends, if there is one.
+    pub quote: Option<String>,
+    /// The character that begins comments, if there is one.
+    pub comment: Option<String>,
+    /// True if the first record names the columns.
+    pub has_header: bool,
+    /// Number of lines that were skipped before the header.
+    pub skip_lines: u64,
+    /// The most frequent number of fields in the first records, if that decided on the delimiter.
+    pub fields: Option<usize>,
+    /// How many per cent of those records have it, rounded down.
+    pub percent: Option<u8>,
+}
+
+/// What decided on a file's delimiter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DelimiterFrom {
+    /// The caller gave it.
+    #[default]
+    Setting,
+    /// The file's name: a tab for `.tsv` and `.tab`, else a comma.
+    Name,
+    /// The file's first records.
+    Content,
+    /// A first line such as `sep=;`.
+    SepLine,
+}
+
+impl FileDialect {
+    /// The delimiter and what decided on it, in words: `` `;` (found in its first records: 100 % of
+    /// them have 3 fields) ``.
+    pub fn describe(&self) -> String {
+        let delimiter = match self.delimiter.as_str() {
+            "\t" => "a tab".to_owned(),
+            text => format!("`{}`", text.escape_default()),
+        };
+        let from = match (self.delimiter_from, self.percent.zip(self.fields)) {
+            (DelimiterFrom::Setting, _) => "as set".to_owned(),
+            (DelimiterFrom::Name, _) => "by the file's name".to_owned(),
+            (DelimiterFrom::SepLine, _) => "named by its first line".to_owned(),
+            (DelimiterFrom::Content, Some((_, 1))) => {
+                "no delimiter divides its first records".to_owned()
+            }
+            (DelimiterFrom::Content, Some((percent, fields))) => {
+                format!("found in its first records: {percent} % of them have {fields} fields")
+            }
+            (DelimiterFrom::Content, None) => "it is empty".to_owned(),
+        };
+        format!("{delimiter} ({from})")
+    }
 }
 
 /// Something to know about a file that did not fail.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Counts};
+use crate::doubts::Doubts;
 use crate::plan::Plan;
 use crate::report::{Cells, FileReport, SetAside};
 
@@ -19,6 +20,7 @@ pub(crate) struct Tally {
     pub(crate) blank_lines: u64,
     set_aside: Fates,
     cells: Fates,
+    pub(crate) doubts: Doubts,
 }
 
 impl Tally {
@@ -36,10 +38,12 @@ impl Tally {
             blank_lines: batch.blank_lines,
             set_aside: fates(&batch.set_aside),
             cells: fates(&batch.cells),
+            doubts: batch.doubts.clone(),
         }
     }
 
     pub(crate) fn add(&mut self, other: Tally) {
+        self.doubts.add(other.doubts);
         self.rows_in += other.rows_in;
         self.rows_out += other.rows_out;
         self.blank_lines += other.blank_lines;
@@ -82,5 +86,6 @@ impl Tally {
             cells: *cells,
         });
         report.cells = cells.collect();
+        report.ragged = self.doubts.ragged(plan.fields);
     }
 }

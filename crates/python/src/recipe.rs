@@ -133,7 +133,7 @@ impl Recipe {
         self.with(Step::DropEmptyRows)
     }
 
-    /// Trims names, lowers their letters, and makes each space an underscore.
+    /// Trims names, lowers their letters, makes each white space an underscore, and makes names unique.
     fn normalize_columns(&self) -> PyResult<Self> {
         self.with(Step::NormalizeColumns)
     }

@@ -62,6 +62,9 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     if preview.files.len() > FILES {
         text += &format!("  (and {} more)\n", preview.files.len() - FILES);
     }
+    if let Some(dialect) = preview.report.files.first().and_then(|file| file.dialect.as_ref()) {
+        text += &format!("delimiter: {}\n", dialect.describe());
+    }
     text += "before:\n";
     text += &table(&preview.before, 2, width);
     text += if passes > 1 { "after, with aggregates over these rows only:\n" } else { "after:\n" };

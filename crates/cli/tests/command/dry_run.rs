@@ -32,7 +32,7 @@ fn a_dry_run_shows_rejects_beyond_the_rows_that_it_shows() {
     let rows: String = (0..20).map(|n| format!("{n},x\n")).collect();
     let dir = Dir::with(&format!("a,b\n{rows}\"b\tad\",y\n7\n")).file("b.csv", "a,b\n1,2,3\n");
     let outcome = dir.clean("in.csv b.csv --dry-run --types a=integer");
-    outcome.done().says_nothing();
+    outcome.done().says("warning: b.csv: its only record is rejected: 1 record has 3 fields, ");
     for text in [
         "23 rows in, 20 out, 3 rejected, 0 set aside\n",
         "  read: 2 rows ragged, rejected in 2 files\n",

@@ -10,6 +10,8 @@ mod cases;
 mod compressed;
 /// One output of several inputs.
 mod concat;
+/// How files are divided into records and fields, and what is told when that is doubtful.
+mod dialect;
 /// What README and the guide show, run as it stands.
 mod documents;
 /// Interruptions, closed pipes, full disks, missing files.

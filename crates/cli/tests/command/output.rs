@@ -183,7 +183,7 @@ fn two_inputs_of_one_name_are_refused() {
 #[test]
 fn rejects_go_beside_the_output_or_where_they_are_wanted() {
     let dir = Dir::with("a,b\n1,2\n3\n");
-    let expected = "file,line,offset,step,column,reason,record\nin.csv,3,8,read,,ragged,3\n";
+    let expected = "file,line,offset,step,column,reason,record\nin.csv,3,8,read,,\"ragged: 1 field, the header has 2\",3\n";
     dir.clean("in.csv -o out.csv").done().says("rejected: 1 record in out.csv.rejects.csv\n");
     assert_eq!(dir.read("out.csv.rejects.csv"), expected);
     dir.clean("in.csv -o b.csv --rejects bad/of/today").done();

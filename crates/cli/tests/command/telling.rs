@@ -147,13 +147,14 @@ fn verbose_accounts_for_each_file() {
     assert_eq!(
         said(outcome.done()),
         "in.csv -> out/cleaned_in.csv: 4 rows in, 1 out\n  \
+           delimiter: `,` (by the file's name)\n  \
            1 blank line\n  \
-           read: 1 row ragged, rejected\n  \
+           read: 1 row ragged, rejected (1 with 1 field; expected 2)\n  \
            step 1 drop_empty_rows: 1 row empty\n  \
            step 3 filter: 1 row filtered\n  \
-           step 2 trim: 1 cell trimmed\n  \
-           note: column 2 had the name \"a\" again; it is \"a_2\" now\n\
-         b.csv -> out/cleaned_b.csv: 1 row in, 1 out\n\
+           step 2 trim: 1 cell trimmed\n\
+         b.csv -> out/cleaned_b.csv: 1 row in, 1 out\n  \
+           delimiter: `,` (by the file's name)\n\
          2 files, 5 rows in, 2 out, 1 rejected, 2 set aside, 0.0 s\n  \
            read: 1 row ragged, rejected in 1 file\n  \
            step 1 drop_empty_rows: 1 row empty in 1 file\n  \
@@ -184,7 +185,7 @@ fn notes_of_one_kind_are_told_once_with_their_number() {
     for n in 0..7 {
         dir = dir.file(&format!("d/{n}.csv"), "a,a\n1,2\n");
     }
-    let outcome = dir.clean("d -o out");
+    let outcome = dir.clean("d -o out --normalize-columns");
     assert_eq!(outcome.done().stderr.matches("warning: ").count(), 1, "{outcome:?}");
     outcome.says("warning: d/0.csv: column 2 had").says("(and 6 more notes like this)\n");
 }
@@ -270,6 +271,7 @@ fn a_dry_run_shows_plan_and_rows_and_writes_nothing() {
     assert_eq!(
         rows,
         "2\n  in.csv -> out/cleaned_in.csv\n  b.csv -> out/cleaned_b.csv\n\
+         delimiter: `,` (by the file's name)\n\
          before:\n  Id  City\n  1    Köln\n  2   New\\nYork\n  3   c\n  4   d\n  5   e\n\
          after:\n  id  city\n  1   Köln\n  2   New\\nYork\n  4   d\n  5   e\n\
          looked at, up to 1,000 of each file: 6 rows in, 5 out, 0 rejected, 1 set aside\n  \

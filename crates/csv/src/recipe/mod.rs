@@ -94,7 +94,7 @@ pub enum MissingColumn {
 pub enum Step {
     /// Sets records aside whose fields are all empty.
     DropEmptyRows,
-    /// Trims names, lowers their letters, and makes each space an underscore.
+    /// Trims names, lowers their letters, makes each white space an underscore, and makes names unique.
     NormalizeColumns,
     /// Renames columns: old name to new name. No column can be named twice.
     Rename(BTreeMap<String, String>),

@@ -59,7 +59,8 @@ pub enum Delimiter {
     /// A comma; a tab in files named `.tsv` or `.tab`.
     #[default]
     ByName,
-    /// The one of comma, tab, semicolon and bar that divides the first lines best.
+    /// The one of comma, tab, semicolon and bar that divides the first records best, or the one that
+    /// a first line such as `sep=;` names. A file where that is uncertain fails.
     Auto,
     /// This byte.
     Byte(u8),

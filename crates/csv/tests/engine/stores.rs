@@ -10,7 +10,8 @@ fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, 
     let dialect = Dialect::default();
     let HeadFound::Head(head) = find_head(&dialect, input, 0, true) else { panic!("no header") };
     let prepared = Prepared::new(Recipe::from_toml(recipe).unwrap(), 0).unwrap();
-    let plan = Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap().storing(text);
+    let plan =
+        Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap().storing(text).unwrap();
     let mut cells = Vec::new();
     let mut take = |rows: &manyhands_csv::Rows<'_>| {
         (0..plan.output_names().len()).for_each(|column| check_columns(rows, column));

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
-use manyhands_csv::report::FileReport;
-use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Style};
+use manyhands_csv::report::{FileDialect, FileReport};
+use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Sample, Style};
 use manyhands_pool::Reply;
 
 use super::draft::{Draft, told};
@@ -32,6 +32,8 @@ pub(super) struct Chunks {
     pub(super) context: ChunkContext,
     pub(super) plan: Plan,
     pub(super) head: Head,
+    /// The beginning of the file, to look for causes of what is lost.
+    pub(super) sample: Sample,
     pub(super) course: Course,
     pub(super) source: Source,
     /// The next chunk to submit in this pass.
@@ -50,6 +52,8 @@ pub(super) struct Chunks {
     pub(super) is_begun: bool,
     /// How its output is written.
     pub(super) style: Style,
+    /// How it is read, for the report.
+    pub(super) told_dialect: FileDialect,
     pub(super) passes_done: u64,
     /// How many of its bytes are in the progress.
     pub(super) told: u64,
@@ -105,7 +109,10 @@ impl Chunks {
             Source::Stream(streaming) => {
                 let max_record = self.context.dialect.max_record;
                 match streaming.next(self.next, &self.course, reading, max_record)? {
-                    Some(bytes) => bytes,
+                    Some(bytes) => {
+                        self.sample.extend(&bytes);
+                        bytes
+                    }
                     None => return Ok(Step::Nothing),
                 }
             }
@@ -259,8 +266,9 @@ impl Chunks {
 
     /// Fills the report; gives the sum of the input, if it was wanted.
     pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, String> {
-        finish_report(&self.course, &self.plan, self.head.blank_lines, report)?;
+        finish_report(&self.course, &self.plan, &self.head, &self.sample, report)?;
         report.notes.append(&mut self.notes);
+        report.dialect = Some(self.told_dialect.clone());
         report.bytes_in = match &self.source {
             Source::File { read, .. } => *read,
             Source::Stream(streaming) => {

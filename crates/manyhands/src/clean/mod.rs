@@ -33,7 +33,9 @@ use std::time::SystemTime;
 pub use crew::{RemoteWorkers, clean_chunks};
 pub use draft::{remove_abandoned, write_file};
 pub use inputs::{MANIFEST, are_several, directory_of, place_of};
-pub use manyhands_csv::report::{Cells, FileReport, Note, SetAside};
+pub use manyhands_csv::report::{
+    Cells, DelimiterFrom, FieldCount, FileDialect, FileReport, Note, Ragged, SetAside,
+};
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
 };
@@ -112,7 +114,8 @@ pub struct Options {
     /// A name of the Encoding Standard; `None`: UTF-8, or UTF-16 if a byte order mark says so.
     pub encoding: Option<String>,
     /// What separates the output's fields. Default: a tab in files named `.tsv` or `.tab`, else as the
-    /// input's; commas in `.csv` files of inputs that have tabs by their names.
+    /// input's; commas in `.csv` files of inputs that have tabs by their names. With another one than
+    /// the input's and no quote, cells that need quotes get `"`.
     pub out_delimiter: Option<u8>,
     /// How long a record may be, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,

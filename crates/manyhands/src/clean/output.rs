@@ -255,7 +255,7 @@ impl Sink {
     ) -> Result<bool, WriteError> {
         self.before = Some(self.contents.clone());
         if self.is_text() {
-            let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+            let names: Vec<String> = columns.into_iter().map(|column| column.title).collect();
             return self.begin_text(names, style, watch);
         }
         match &mut self.to {

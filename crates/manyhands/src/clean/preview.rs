@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, clean_whole, end_of, find_head,
-    rows_of, uncommented,
+    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, Sample, clean_whole, end_of,
+    find_head, rows_of, uncommented,
 };
 
 use super::inputs::{self, Input, Route};
@@ -145,9 +145,14 @@ impl Look<'_> {
                     stream.read(&self.reading, &mut bytes).map_err(cannot)?;
                 }
             }
-            let mut dialect = self.reading.dialect(&name, &bytes[..bytes.len().min(FIRST)]);
+            let chosen = self.reading.choose(&name, &bytes, stream.at_end)?;
+            let is_decided = chosen.is_some();
+            let chosen = chosen.unwrap_or_else(|| self.reading.by_name(&name));
+            looked.report.dialect = Some(self.reading.told(&chosen));
+            let mut dialect = chosen.dialect;
             dialect.out_delimiter = route.out_delimiter;
-            match find_head(&dialect, &bytes, self.reading.skip_lines, stream.at_end) {
+            match find_head(&dialect, &bytes, chosen.skip_lines, stream.at_end) {
+                HeadFound::Head(_) if !is_decided => {}
                 HeadFound::Head(head) => {
                     let data = &bytes[head.data..];
                     let (records, end) = end_of(&dialect, data, self.look, stream.at_end);
@@ -175,9 +180,9 @@ impl Look<'_> {
         };
         bytes.truncate(end);
         let header = &bytes[head.header.clone()];
-        let plan = route.format.fit(Plan::new(&self.prepared, &dialect, header)?);
+        let plan = route.format.fit(Plan::new(&self.prepared, &dialect, header)?)?;
         route.format.check_names(&columns(&plan))?;
-        looked.columns = plan.output_names().to_vec();
+        looked.columns = plan.titles().to_vec();
         looked.passes = plan.explain();
         looked.report.notes.extend_from_slice(plan.notes());
         looked.report.bytes_in = bytes.len() as u64;
@@ -187,7 +192,8 @@ impl Look<'_> {
         let (mut out, memory) = (Vec::new(), self.job.options.memory);
         let out = Out::Csv(&mut out);
         let (course, rejects) = clean_whole(&plan, &bytes, &head, memory, (0, 0), None, out)?;
-        finish_report(&course, &plan, head.blank_lines, &mut looked.report)?;
+        let sample = Sample::new(&bytes, &head, bytes.len());
+        finish_report(&course, &plan, &head, &sample, &mut looked.report)?;
         let mut text = Vec::new();
         for some in rejects.iter().take(REJECTS) {
             some.write(&plan, &name, &mut text);
@@ -211,15 +217,13 @@ impl Look<'_> {
         if dialect.has_header {
             let header = rows_of(dialect, &bytes[head.header.clone()], 1, true).0.pop();
             looked.before.insert(0, header.unwrap_or_default());
-            looked.after.push(plan.output_names().to_vec());
+            looked.after.push(plan.titles().to_vec());
         }
         let mut out = Vec::new();
         let memory = self.job.options.memory;
         let bytes = &bytes[..head.data + end];
         clean_whole(plan, bytes, head, memory, (0, 0), None, Out::Csv(&mut out))?;
-        let mut written = dialect.clone();
-        written.delimiter = dialect.out_delimiter.unwrap_or(dialect.delimiter);
-        looked.after.extend(rows_of(&written, &out, show, true).0);
+        looked.after.extend(rows_of(plan.written(), &out, show, true).0);
         Ok(())
     }
 }

@@ -11,12 +11,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use encoding_rs::{Decoder, Encoding};
-use manyhands_csv::Dialect;
+use manyhands_csv::report::{DelimiterFrom, FileDialect};
+use manyhands_csv::{Detected, Dialect, detect};
 use serde::{Deserialize, Serialize};
 
 use super::sum::Sum;
 use super::unpack::{Unpacker, plain_name};
-use super::{Delimiter, Options};
+use super::{Delimiter, Options, Problem};
 
 /// How inputs are read, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(super) struct Reading {
     has_header: bool,
     out_delimiter: Option<u8>,
     max_record: usize,
-    pub(super) skip_lines: u64,
+    skip_lines: u64,
     encoding: Option<String>,
 }
 
@@ -59,12 +60,63 @@ impl Reading {
             skip_lines: options.skip_lines,
             encoding: options.encoding.clone(),
         };
-        reading.dialect("", b"").check()?;
+        reading.by_name("").dialect.check()?;
         Ok(reading)
     }
 
-    /// The dialect of a file, by its name and its first bytes, decoded.
-    pub(super) fn dialect(&self, name: &str, first: &[u8]) -> Dialect {
+    /// Decides how a file is read, by its name and its first bytes, decoded; `is_whole` says that
+    /// there are no more. `None`: more bytes are needed. The answer does not depend on how
+    /// many more than needed there are.
+    ///
+    /// # Errors
+    /// If the delimiter is to be found and the bytes do not decide.
+    pub(super) fn choose(
+        &self,
+        name: &str,
+        first: &[u8],
+        is_whole: bool,
+    ) -> Result<Option<Chosen>, Problem> {
+        let mut chosen = self.by_name(name);
+        if !self.sniff {
+            return Ok(Some(chosen));
+        }
+        let Some(detected) = detect(first, is_whole, &chosen.dialect, self.skip_lines) else {
+            return Ok(None);
+        };
+        if let Some(doubt) = detected.doubt() {
+            return Err(doubt);
+        }
+        chosen.dialect.delimiter = detected.delimiter;
+        chosen.skip_lines = detected.skip_lines;
+        chosen.dialect.check().map_err(Problem::new)?;
+        chosen.detected = Some(detected);
+        Ok(Some(chosen))
+    }
+
+    /// What is told of how a file was read.
+    pub(super) fn told(&self, chosen: &Chosen) -> FileDialect {
+        let text = |byte: u8| char::from(byte).to_string();
+        let Chosen { dialect, skip_lines, detected } = chosen;
+        let best = detected.as_ref().and_then(Detected::best);
+        FileDialect {
+            delimiter: text(dialect.delimiter),
+            delimiter_from: match (detected, self.delimiter) {
+                (Some(detected), _) if detected.by_sep_line => DelimiterFrom::SepLine,
+                (Some(_), _) => DelimiterFrom::Content,
+                (None, Some(_)) => DelimiterFrom::Setting,
+                (None, None) => DelimiterFrom::Name,
+            },
+            quote: dialect.quote.map(text),
+            comment: dialect.comment.map(text),
+            has_header: dialect.has_header,
+            skip_lines: *skip_lines,
+            fields: best.map(|score| score.fields),
+            percent: best.map(|score| (score.share * 100.0).floor() as u8),
+        }
+    }
+
+    /// How a file is read as far as its name tells.
+    pub(super) fn by_name(&self, name: &str) -> Chosen {
         let mut dialect = Dialect {
             quote: self.quote,
             comment: self.comment,
@@ -77,11 +129,10 @@ impl Reading {
         let suffix = name.extension().map(OsStr::to_ascii_lowercase);
         dialect.delimiter = match self.delimiter {
             Some(delimiter) => delimiter,
-            None if self.sniff => sniff(self.quote, first),
             None if suffix.is_some_and(|suffix| suffix == "tsv" || suffix == "tab") => b'\t',
             None => b',',
         };
-        dialect
+        Chosen { dialect, skip_lines: self.skip_lines, detected: None }
     }
 
     /// What a file must be decoded from, by its first bytes; `None` if its bytes are taken as
@@ -93,38 +144,14 @@ impl Reading {
     }
 }
 
-/// The delimiter that divides the first lines into the most fields, the same number in each;
-/// a comma if none does.
-fn sniff(quote: Option<u8>, first: &[u8]) -> u8 {
-    const LINES: usize = 20;
-    let mut best = (0, b',');
-    for delimiter in *b",\t;|" {
-        let (mut quoted, mut count, mut counts) = (false, 0, Vec::new());
-        for byte in first {
-            if Some(*byte) == quote {
-                quoted = !quoted;
-            } else if quoted {
-            } else if *byte == delimiter {
-                count += 1;
-            } else if *byte == b'\n' {
-                counts.push(count);
-                count = 0;
-                if counts.len() == LINES {
-                    break;
-                }
-            }
-        }
-        if counts.is_empty() {
-            counts.push(count);
-        }
-        let same = counts.iter().filter(|count| **count == counts[0]).count();
-        // Most lines must agree; a ragged one among them is no surprise.
-        let score = if 10 * same >= 8 * counts.len() { counts[0] } else { 0 };
-        if score > best.0 {
-            best = (score, delimiter);
-        }
-    }
-    best.1
+/// How one file is read.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    pub(super) dialect: Dialect,
+    /// The number of lines before the header, a line `sep=;` too.
+    pub(super) skip_lines: u64,
+    /// What its first bytes say, if they were to decide.
+    pub(super) detected: Option<Detected>,
 }
 
 /// Decodes a whole file; gives how many malformed sequences became U+FFFD.

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, Style, find_head, uncommented,
+    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, Sample, Style, find_head, uncommented,
 };
 use manyhands_pool::Reply;
 
@@ -40,7 +40,7 @@ use super::sum::Sum;
 use super::unpack::Compression;
 use super::watch::{Observer, TICK, Watch};
 use super::work::{
-    self, ChunkContext, ChunkFile, SNIFFED, Stamp, TravellingRecipe, WholeContext, WholeReply,
+    self, ChunkContext, ChunkFile, FIRST_BYTES, Stamp, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, note_of_decoding, unseal,
 };
 use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
@@ -517,11 +517,11 @@ impl Runner<'_> {
         let mut stream = Stream::new(file, &name);
         stream.sum = self.whole.summed.then(Sum::default);
         let mut buffer = Vec::new();
-        let mut wanted = SNIFFED;
+        let mut wanted = FIRST_BYTES;
         let job = self.job;
         let mut recipe = &job.recipe;
         let nothing = Recipe::default();
-        let (mut dialect, head) = loop {
+        let (chosen, head) = loop {
             while !stream.at_end && buffer.len() < wanted {
                 while !stream.is_ready(TICK.as_millis() as i64) {
                     self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
@@ -532,9 +532,22 @@ impl Runner<'_> {
                     break;
                 }
             }
-            let dialect = self.reading.dialect(&name, &buffer[..buffer.len().min(SNIFFED)]);
-            match find_head(&dialect, &buffer, self.reading.skip_lines, stream.at_end) {
-                HeadFound::Head(head) => break (dialect, head),
+            // Until the dialect is known, only the limits of what comes before a header hold.
+            let chosen = self.reading.choose(&name, &buffer, stream.at_end)?;
+            let (chosen, is_decided) = match chosen {
+                Some(chosen) => (chosen, true),
+                None => (self.reading.by_name(&name), false),
+            };
+            let dialect = &chosen.dialect;
+            match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
+                HeadFound::More if uncommented(dialect, &buffer) > dialect.max_record => {
+                    return Err(
+                        format!("there is no header in its first {} bytes", buffer.len()).into()
+                    );
+                }
+                HeadFound::More => wanted = 2 * buffer.len().max(FIRST_BYTES),
+                _ if !is_decided => wanted = 2 * buffer.len().max(FIRST_BYTES),
+                HeadFound::Head(head) => break (chosen, head),
                 HeadFound::Nothing => {
                     // Nothing but blank lines: no step finds its column, and none has to.
                     recipe = &nothing;
@@ -545,21 +558,16 @@ impl Runner<'_> {
                         lines: 0,
                         blank_lines: 0,
                     };
-                    break (dialect, head);
+                    break (chosen, head);
                 }
                 HeadFound::Unterminated => return Err(work::unterminated_header().into()),
                 HeadFound::TooLong(lines) => {
                     return Err(work::header_too_long(lines, dialect.max_record).into());
                 }
-                // Blank lines, lines to skip.
-                HeadFound::More if uncommented(&dialect, &buffer) > dialect.max_record => {
-                    return Err(
-                        format!("there is no header in its first {} bytes", buffer.len()).into()
-                    );
-                }
-                HeadFound::More => wanted = 2 * buffer.len().max(SNIFFED),
             }
         };
+        let told_dialect = self.reading.told(&chosen);
+        let mut dialect = chosen.dialect;
         if self.crew.is_afar() && !(size.is_some() && stream.is_as_it_is()) {
             let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
             return Err(message.to_owned().into());
@@ -571,13 +579,15 @@ impl Runner<'_> {
             dialect.write_as(style);
         }
         let header = buffer[head.header.clone()].to_vec();
+        // Of a stream, what is behind the header comes with its chunks.
+        let mut sample = Sample::new(&buffer, &head, head.data);
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
         let prepared = match header.is_empty() && stream.at_end {
             true => Prepared::new(nothing.clone(), self.now),
             false => Ok(self.prepared.clone()),
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = route.format.fit(plan.map_err(Problem::from)?);
+        let plan = plan.and_then(|plan| route.format.fit(plan)).map_err(Problem::from)?;
         route.format.check_names(&columns(&plan))?;
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
@@ -591,6 +601,7 @@ impl Runner<'_> {
             let Input::File(path) = &route.input else {
                 return Err("it has no path".to_owned().into());
             };
+            sample.extend(&buffer[head.data..]);
             let chunks = evenly(size);
             // Workers do the rest, chunk by chunk.
             sum = Sum::of(&buffer[..head.data]);
@@ -611,6 +622,9 @@ impl Runner<'_> {
             let spool = self.spool(&mut stream, buffer)?;
             notes.extend(note_of_decoding("the input", stream.malformed()));
             let stamp = Stamp::of(&spool.metadata().map_err(cannot)?);
+            let mut first = vec![0; Sample::LEN];
+            let count = spool.read_at(&mut first, head.data as u64).map_err(cannot)?;
+            sample.extend(&first[..count]);
             // Workers open the unlinked file by this process's descriptor of it.
             let path =
                 PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
@@ -630,6 +644,7 @@ impl Runner<'_> {
             context,
             plan,
             head,
+            sample,
             course,
             source,
             next: 0,
@@ -643,6 +658,7 @@ impl Runner<'_> {
             header_line_end,
             is_begun: false,
             style,
+            told_dialect,
             passes_done: 0,
             told: 0,
             sum,

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Chunk, Dialect, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe, Style,
-    Task, clean_whole, find_head,
+    Chunk, Dialect, Head, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe,
+    Sample, Style, Task, clean_whole, find_head,
 };
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
@@ -247,8 +247,11 @@ fn clean_file(
             &decoded
         }
     };
-    let mut dialect = context.reading.dialect(&name, &bytes[..bytes.len().min(SNIFFED)]);
-    let head = match find_head(&dialect, bytes, context.reading.skip_lines, true) {
+    let chosen = context.reading.choose(&name, bytes, true)?;
+    let chosen = chosen.expect("there are no more bytes");
+    known.report.dialect = Some(context.reading.told(&chosen));
+    let (mut dialect, skip_lines) = (chosen.dialect, chosen.skip_lines);
+    let head = match find_head(&dialect, bytes, skip_lines, true) {
         HeadFound::Head(head) => Some(head),
         HeadFound::Unterminated => return Err(unterminated_header()),
         HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
@@ -264,7 +267,7 @@ fn clean_file(
         }
         let header = &bytes[head.header.clone()];
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
-        let plan = work.format.fit(plan?);
+        let plan = plan.and_then(|plan| work.format.fit(plan))?;
         work.format.check_names(&columns(&plan))?;
         let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
         work.format.write_text(&header, reply)?;
@@ -274,7 +277,7 @@ fn clean_file(
         let ((course, rejects), in_line) = work.format.encode(&plan, reply, clean)?;
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
-        finish_report(&course, &plan, head.blank_lines, report)?;
+        finish_report(&course, &plan, &head, &Sample::new(bytes, &head, bytes.len()), report)?;
         check_rejects(context.max_rejects, report)?;
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
@@ -303,8 +306,8 @@ fn clean_file(
 /// How many bytes a small file may have when it is unpacked.
 const UNPACKED: usize = 32 << 20;
 
-/// How many bytes are looked at to find the delimiter.
-pub(super) const SNIFFED: usize = 64 << 10;
+/// Number of bytes of a file that are read first, for its header.
+pub(super) const FIRST_BYTES: usize = 64 << 10;
 
 pub(super) fn unterminated_header() -> Problem {
     Problem::new("the header begins with a quote that is never closed")
@@ -327,14 +330,17 @@ pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<Note> {
 pub(super) fn finish_report(
     course: &manyhands_csv::Course,
     plan: &Plan,
-    blank_lines: u64,
+    head: &Head,
+    sample: &Sample,
     report: &mut FileReport,
 ) -> Result<(), String> {
     let balanced = course.report(plan, report);
-    report.blank_lines += blank_lines;
+    report.blank_lines += head.blank_lines;
     if !balanced {
         return Err("its rows are not all accounted for; this is a mistake in manyhands".to_owned());
     }
+    let notes = course.notes(plan, sample, report);
+    report.notes.extend(notes);
     Ok(())
 }
 
@@ -401,7 +407,7 @@ fn clean_chunk(
 ) -> Result<ChunkReply, Problem> {
     let plan = || {
         let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header)?;
-        Ok(context.format.fit(plan))
+        context.format.fit(plan).map_err(Problem::from)
     };
     let plan = context.plan.get_or_init(plan).as_ref().map_err(Clone::clone)?;
     let mut block = Block::default();

@@ -110,10 +110,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Date, Text],
         Text,
         |of| {
-            let (date, format) = (of.moment(0)?, of.string(1)?);
-            match strtime::format(&format, date) {
-                Ok(text) => of.made(text.into_bytes()),
-                Err(_) => of.fail("not a format"),
+            let (date, format) = (of.moment(0)?, of.text(1)?);
+            let format = str::from_utf8(&format).ok();
+            match format.and_then(|format| strtime::format(format, date).ok()) {
+                Some(text) => of.made(text.into_bytes()),
+                None => of.fail("not a format"),
             }
         },
         &[("format_date('2024-12-31', '%d.%m.%Y')", "31.12.2024")],

@@ -36,7 +36,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Out, Plan, Text};
+use manyhands_csv::{Out, Plan, PlanError, Text};
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{Target, is_device};
@@ -77,6 +77,8 @@ pub(super) struct Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// What a header of text has for it.
+    pub(super) title: String,
     pub(super) kind: Type,
     /// Whether the recipe says so; a column of which it says nothing is text.
     pub(super) declared: bool,
@@ -84,9 +86,11 @@ pub(super) struct Column {
 
 /// What an output's columns are.
 pub(super) fn columns(plan: &Plan) -> Vec<Column> {
-    let columns = plan.output_names().iter().zip(plan.output_types()).zip(plan.declared());
-    let column = |((name, kind), declared): ((&String, &Type), &bool)| Column {
+    let names = plan.output_names().iter().zip(plan.titles());
+    let columns = names.zip(plan.output_types()).zip(plan.declared());
+    let column = |(((name, title), kind), declared): (((&String, &String), &Type), &bool)| Column {
         name: name.clone(),
+        title: title.clone(),
         kind: *kind,
         declared: *declared,
     };
@@ -129,9 +133,12 @@ impl Format {
     }
 
     /// A plan with what this format takes.
-    pub(super) fn fit(self, plan: Plan) -> Plan {
+    ///
+    /// # Errors
+    /// If its columns cannot have the names that they would have there.
+    pub(super) fn fit(self, plan: Plan) -> Result<Plan, PlanError> {
         match self {
-            Format::Csv(_) | Format::Types => plan,
+            Format::Csv(_) | Format::Types => Ok(plan),
             Format::Parquet | Format::Sqlite => plan.storing(Text::Utf8),
             Format::Postgres => plan.storing(Text::Utf8WithoutNul),
         }

@@ -23,7 +23,7 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
     let HeadFound::Head(head) = find_head(&dialect, &input, 0, true) else { panic!("no header") };
     let prepared = Prepared::new(Recipe::from_toml(&recipe).unwrap(), 0).unwrap();
     let plan = Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap();
-    let plan = super::super::Format::Parquet.fit(plan);
+    let plan = super::super::Format::Parquet.fit(plan).unwrap();
     let (mut encoder, mut fields) = (Encoder::new(&plan), Vec::new());
     let mut take = |rows: &Rows<'_>| {
         encoder.add(rows);
@@ -50,7 +50,7 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
 
 /// What the crate's own writer makes of the same cells.
 fn oracle(kind: Type, fields: &[Field]) -> Bytes {
-    let column = Column { name: "cell".to_owned(), kind, declared: true };
+    let column = Column { name: "cell".to_owned(), title: "cell".to_owned(), kind, declared: true };
     let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::Chunk);
     let schema = schema(&[column]).unwrap().root_schema_ptr();
     let mut writer =

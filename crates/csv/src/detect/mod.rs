@@ -1,0 +1,314 @@
+//! Finds a file's delimiter by a look at its first records.
+//!
+//! Each candidate divides the sample into records, quotes and all. Its mode is the most frequent number
+//! of fields, n; its share p is that of the records that have n fields, where those with one more
+//! or less count half. The score is p² · log(n + 1): a delimiter divides most records alike, into
+//! many fields. A candidate that divides the first record (the header) like the others is preferred
+//! to one that does not, and commas that only stand between digits are decimal signs if another
+//! candidate will do.
+//!
+//! The sample is the first [`SAMPLE`] bytes *behind what is skipped* (byte order mark, skipped
+//! lines, comments, blank lines, a line `sep=;`), and only whole records of it count. So the answer is
+//! the same however many bytes more the caller has.
+
+use crate::dialect::Dialect;
+use crate::head::{after_skipped, first_record};
+use crate::problem::{Hint, Problem};
+use crate::record::Records;
+use crate::scan::{Ends, Scanner, State};
+
+/// Length of the sample in bytes.
+pub(crate) const SAMPLE: usize = 64 << 10;
+/// The delimiters that are tried, the preferred first where nothing decides.
+pub(crate) const CANDIDATES: [u8; 4] = *b",\t;|";
+/// A second candidate whose score is this close to the best makes the choice uncertain.
+const CLOSE: f64 = 0.95;
+/// At most this many lines before the header are taken for titles.
+const TITLES: usize = 10;
+
+/// What the first records of a file say about its delimiter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detected {
+    /// The delimiter that divides them best.
+    pub delimiter: u8,
+    /// The number of lines before the header that are to be skipped: those that were given, and a
+    /// line `sep=;`.
+    pub skip_lines: u64,
+    /// True if a line `sep=;` names the delimiter.
+    pub by_sep_line: bool,
+    /// The number of records in the sample.
+    pub records: u64,
+    /// How each candidate divides the sample, the best first. Empty for an empty file, and where a
+    /// `sep=` line decides.
+    pub scores: Vec<Score>,
+}
+
+/// How one candidate divides the sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// The candidate.
+    pub delimiter: u8,
+    /// The most frequent number of fields.
+    pub fields: usize,
+    /// The share of records with that number of fields, from 0 to 1. Lines that look like titles
+    /// above the header are left out.
+    pub share: f64,
+    /// p² · log(n + 1).
+    pub score: f64,
+    /// True if the first record has as many fields as most.
+    pub header_agrees: bool,
+}
+
+impl Score {
+    fn divides(&self) -> bool {
+        self.fields > 1
+    }
+}
+
+/// Looks for the delimiter of a file in its first `bytes`; `is_whole` says that there are no more. All
+/// but the delimiter is as `given`; `skip_lines` lines come before the header. `None`: more bytes
+/// are needed.
+pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) -> Option<Detected> {
+    let mut detected = Detected {
+        delimiter: given.delimiter,
+        skip_lines,
+        by_sep_line: false,
+        records: 0,
+        scores: Vec::new(),
+    };
+    let at = match after_skipped(bytes, skip_lines, is_whole) {
+        Ok(at) => at,
+        Err(_) if is_whole => return Some(detected),
+        Err(_) => return None,
+    };
+    if skip_lines == 0 {
+        match sep_line(&bytes[at..], is_whole, given) {
+            SepLine::Names(delimiter) => {
+                return Some(Detected { delimiter, skip_lines: 1, by_sep_line: true, ..detected });
+            }
+            SepLine::Perhaps => return None,
+            SepLine::Not => {}
+        }
+    }
+    let Some((start, _)) = first_record(given, bytes, at) else {
+        return is_whole.then_some(detected);
+    };
+    let is_all = is_whole && bytes.len() - start <= SAMPLE;
+    if !is_all && bytes.len() - start < SAMPLE {
+        return None;
+    }
+    let sample = &bytes[start..bytes.len().min(start + SAMPLE)];
+    (detected.scores, detected.records) = scores_of(given, sample, is_all);
+    detected.delimiter = detected.scores.first().map_or(given.delimiter, |score| score.delimiter);
+    Some(detected)
+}
+
+/// How the candidates divide a sample, the best first, and the number of records in it; `is_all` says
+/// that the file ends with it.
+pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Score>, u64) {
+    let candidates = CANDIDATES
+        .into_iter()
+        .filter(|byte| Some(*byte) != given.quote && Some(*byte) != given.comment);
+    let looks: Vec<Look> = candidates.map(|byte| Look::new(given, byte, sample, is_all)).collect();
+    let mut scores: Vec<Score> = looks.iter().map(Look::score).collect();
+    let is_better = |score: &Score| score.divides() && score.share >= 0.8;
+    // Decimal signs divide numbers alike too.
+    let has_other = scores.iter().any(|score| score.delimiter != b',' && is_better(score));
+    let is_decimal = looks.iter().any(|look| look.delimiter == b',' && look.is_decimal);
+    let agreed = scores.iter().any(|score| is_better(score) && score.header_agrees);
+    let rank = |score: &Score| {
+        let is_sign = score.delimiter == b',' && is_decimal && has_other;
+        let disagrees = agreed && score.divides() && !(is_better(score) && score.header_agrees);
+        // Where no candidate divides anything, the one that was given is as good as any.
+        (is_sign, disagrees, -score.score, score.delimiter != given.delimiter)
+    };
+    scores.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("scores are numbers"));
+    scores.retain(|score| !rank(score).0);
+    let records = looks.iter().map(|look| look.counts.len()).max().unwrap_or(0);
+    (scores, records as u64)
+}
+
+impl Detected {
+    /// How the chosen delimiter divides the sample, if that was what decided.
+    pub fn best(&self) -> Option<&Score> {
+        self.scores.first()
+    }
+
+    /// Why the choice is uncertain, if it is: another candidate is as good, or none is good.
+    pub fn doubt(&self) -> Option<Problem> {
+        let best = self.best()?;
+        let others = || self.scores[1..].iter().filter(|score| score.divides());
+        let is_rival = |score: &&Score| match best.divides() {
+            true => score.score >= CLOSE * best.score && score.header_agrees == best.header_agrees,
+            false => score.share >= 0.5,
+        };
+        let rival = others().find(is_rival);
+        let is_weak = best.divides() && best.share < 0.5;
+        if rival.is_none() && !is_weak {
+            return None;
+        }
+        let shown = |score: &Score| {
+            let percent = (score.share * 100.0).round();
+            format!(
+                "{} divides {percent} % of the first {} records into {} fields",
+                named(score.delimiter),
+                self.records,
+                score.fields
+            )
+        };
+        let alternatives: Vec<&Score> =
+            [best].into_iter().chain(others()).filter(|score| score.divides()).take(3).collect();
+        let text: Vec<String> = alternatives.iter().map(|score| shown(score)).collect();
+        let mut hint = Hint::default();
+        for (place, score) in alternatives.iter().enumerate() {
+            if place > 0 {
+                hint = hint.and(" or ");
+            }
+            hint = hint.and_is("delimiter", setting(score.delimiter));
+        }
+        if alternatives.len() == 1 {
+            hint = hint.and(" if that is right");
+        }
+        let problem = Problem::new(format!("cannot tell the delimiter: {}", text.join("; ")));
+        Some(problem.hint(hint))
+    }
+}
+
+/// A delimiter in a message.
+pub(crate) fn named(delimiter: u8) -> String {
+    match delimiter {
+        b'\t' => "a tab".to_owned(),
+        byte => format!("`{}`", char::from(byte).escape_default()),
+    }
+}
+
+/// A delimiter as the value of a setting.
+pub(crate) fn setting(delimiter: u8) -> String {
+    match delimiter {
+        b'\t' => "tab".to_owned(),
+        byte => char::from(byte).to_string(),
+    }
+}
+
+enum SepLine {
+    Names(u8),
+    Not,
+    /// Its end is still to come.
+    Perhaps,
+}
+
+/// Looks for a first line `sep=;`, as Excel reads and writes it.
+fn sep_line(bytes: &[u8], is_whole: bool, given: &Dialect) -> SepLine {
+    const LONGEST: usize = "\"sep=;\"".len();
+    let first = &bytes[..bytes.len().min(LONGEST + 1)];
+    let line = match memchr::memchr2(b'\n', b'\r', first) {
+        Some(end) => &first[..end],
+        None if first.len() > LONGEST => return SepLine::Not,
+        None if is_whole => first,
+        None => {
+            let begins = |word: &[u8]| {
+                let len = word.len().min(first.len());
+                first[..len].eq_ignore_ascii_case(&word[..len])
+            };
+            return if begins(b"sep=") || begins(b"\"sep=") {
+                SepLine::Perhaps
+            } else {
+                SepLine::Not
+            };
+        }
+    };
+    sep_line_of(line, given).map_or(SepLine::Not, SepLine::Names)
+}
+
+/// The delimiter that a line `sep=;` names.
+pub(crate) fn sep_line_of(line: &[u8], given: &Dialect) -> Option<u8> {
+    let line = match line {
+        [b'"', line @ .., b'"'] => line,
+        line => line,
+    };
+    match line {
+        [name @ .., byte]
+            if name.eq_ignore_ascii_case(b"sep=")
+                && byte.is_ascii()
+                && !byte.is_ascii_alphanumeric()
+                && Some(*byte) != given.quote
+                && Some(*byte) != given.comment =>
+        {
+            Some(*byte)
+        }
+        _ => None,
+    }
+}
+
+/// One candidate's records.
+struct Look {
+    delimiter: u8,
+    /// The number of fields of each record.
+    counts: Vec<usize>,
+    /// True if the candidate occurs, and outside quotes only between digits.
+    is_decimal: bool,
+}
+
+impl Look {
+    fn new(given: &Dialect, delimiter: u8, sample: &[u8], is_all: bool) -> Look {
+        let mut dialect = Dialect { delimiter, ..given.clone() };
+        let look = |dialect: &Dialect| {
+            let mut ends = Ends::default();
+            let scanner = Scanner::best(dialect);
+            let state = scanner.scan(dialect, State::RecordStart, sample, 0, &mut ends);
+            (ends, state)
+        };
+        let last_end = |ends: &Ends| ends.rows.last().map_or(0, |row| ends.fields[*row as usize]);
+        let (mut ends, mut state) = look(&dialect);
+        if state == State::Quoted && (last_end(&ends) as usize) < sample.len() / 2 {
+            // A quote that is never closed hides most of the sample.
+            dialect.quote = None;
+            (ends, state) = look(&dialect);
+        }
+        let is_open = !matches!(state, State::RecordStart | State::AfterCr | State::Comment);
+        // The last record may go on; but one that is longer than the sample is all there is.
+        if is_open && (is_all && state != State::Quoted || ends.rows.is_empty()) {
+            ends.fields.push(sample.len() as u32);
+            ends.rows.push(ends.fields.len() as u32 - 1);
+        }
+        let records = Records::new(&dialect, sample, 0, &ends).filter(|record| !record.is_blank());
+        let counts = records.map(|record| record.fields().count()).collect();
+        let digit =
+            |at: Option<usize>| at.is_some_and(|at| sample.get(at).is_some_and(u8::is_ascii_digit));
+        let mut delimiters = ends
+            .fields
+            .iter()
+            .map(|at| *at as usize)
+            .filter(|at| sample.get(*at) == Some(&delimiter));
+        let is_sign = |at: usize| digit(at.checked_sub(1)) && digit(Some(at + 1));
+        let is_decimal = delimiters.next().is_some_and(is_sign) && delimiters.all(is_sign);
+        Look { delimiter, counts, is_decimal }
+    }
+
+    fn score(&self) -> Score {
+        let titles = self.counts.iter().take_while(|count| **count == 1).count();
+        let (titles, rows) = match titles <= TITLES && 2 * titles <= self.counts.len() {
+            true => self.counts.split_at(titles),
+            false => self.counts.split_at(0),
+        };
+        let mut frequencies = std::collections::BTreeMap::new();
+        rows.iter().for_each(|count| *frequencies.entry(*count).or_insert(0_u32) += 1);
+        // Of equally frequent ones the greatest.
+        let mode = frequencies.iter().max_by_key(|(_, frequency)| **frequency);
+        let fields = mode.map_or(1, |(count, _)| *count);
+        let of = |count: usize| f64::from(frequencies.get(&count).copied().unwrap_or(0));
+        // Titles are no records, but many of them are a doubt.
+        let all = (rows.len() as f64).max(1.0) + titles.len() as f64 / 4.0;
+        let p = (of(fields) + (of(fields - 1) + of(fields + 1)) / 2.0) / all;
+        Score {
+            delimiter: self.delimiter,
+            fields,
+            share: of(fields) / (rows.len() as f64).max(1.0),
+            score: p * p * (fields as f64 + 1.0).ln(),
+            header_agrees: self.counts.first() == Some(&fields),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
