@@ -91,7 +91,8 @@ def clean(
         quotes get `"`.
     rejects : str or path, optional
         The directory for rejected records, each as it was read, with its place and the reason, in
-        `<output's name>.rejects.csv`; beside the output if not given.
+        `<output's name>.rejects.csv`; beside the output if not given. A name that ends in `.csv` and is no
+        directory is one file for all.
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
@@ -450,4 +451,5 @@ def _file_report(fields: dict[str, Any]) -> FileReport:
         "cells": tuple(Cells(**part) for part in fields["cells"]),
         "notes": tuple(fields["notes"]),
     }
-    return FileReport(**{**fields, **parts})
+    known = {field.name for field in dataclasses.fields(FileReport)}
+    return FileReport(**{name: value for name, value in {**fields, **parts}.items() if name in known})

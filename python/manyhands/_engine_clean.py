@@ -43,6 +43,9 @@ def clean_over(engine, files, recipe, keywords):
         raise ValueError("one output of all, and standard input and output, are not for an engine: give a directory")
     if keywords["table"] is not None:
         raise ValueError("an engine's workers write files, not to a database: give a directory")
+    rejects = keywords["rejects"]
+    if rejects is not None and rejects.lower().endswith(".csv") and not os.path.isdir(rejects):
+        raise ValueError("one file for the rejects of all is not for an engine: give a directory, with a slash at its end")
     owned = isinstance(engine, str)
     return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords)
 

@@ -473,7 +473,7 @@ def test_other_threads_run_meanwhile(tmp_path):
 WAITING = """
     import manyhands, sys
     try:
-        manyhands.clean("pipe.csv", "out.csv", manyhands.Recipe().dedupe())
+        manyhands.clean("pipe.csv", "out.csv")
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 """

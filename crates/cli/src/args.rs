@@ -168,11 +168,11 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "C", value_parser = character, help_heading = "Output")]
     pub(crate) out_delimiter: Option<u8>,
 
-    /// Where rejects go [default: beside the output]
+    /// Where rejects go: DIR/ or FILE.csv
     ///
-    /// Rejected records are in <output's name>.rejects.csv, each as it was read, with its place and
-    /// the reason.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    /// Rejected records are in <output's name>.rejects.csv beside each output, or in DIR; or all in
+    /// FILE.csv. Each is as it was read, with its place and the reason.
+    #[arg(long, value_name = "DIR|FILE", help_heading = "Output")]
     pub(crate) rejects: Option<PathBuf>,
 
     /// Write what became of all rows

@@ -90,7 +90,7 @@ fn rejects_of_one_output_appear_with_it() {
     let dir = three("x\n1\n1,2\n", "x\n2\n", "y\n3\n");
     dir.clean("a.csv b.csv c.csv --concat -o out.csv").status(1);
     assert_eq!(dir.names(), ["a.csv", "b.csv", "c.csv"]);
-    dir.clean("a.csv b.csv --concat -o out.csv").done().says("1 record in out.csv.1-a.csv.rejects");
+    dir.clean("a.csv b.csv --concat -o out.csv").done().says("1 record in out.csv.rejects.csv");
     assert_eq!(dir.read("out.csv"), "x\n1\n2\n");
 }
 

@@ -211,13 +211,3 @@ fn a_name_may_be_as_long_as_names_can_be() {
     dir.clean(&format!("{name} -o out/ --on-ragged pad")).done();
     assert_eq!(dir.read(&format!("out/cleaned_{name}")), "a,b\n1,2\n3,\n");
 }
-
-#[test]
-fn nothing_of_a_file_whose_rejects_cannot_be_written_is_in_the_one_output() {
-    let name = format!("{}.csv", "n".repeat(245));
-    let dir = Dir::with("a,b\n1,2\n").file(&name, "a,b\n3,4\n5\n").file("last.csv", "a,b\n6,7\n");
-    let outcome = dir.clean(&format!("in.csv {name} last.csv --concat -o out.csv --skip-failed"));
-    outcome.status(1).says(&format!("error: {name}: cannot write out.csv.2-{name}.rejects.csv: "));
-    outcome.says("3 files (1 failed), 2 rows in, 2 out, 0 rejected");
-    assert_eq!(dir.read("out.csv"), "a,b\n1,2\n6,7\n");
-}

@@ -80,7 +80,7 @@ fn max_rejects() {
     for limit in ["1", "0", "49.9%", "0%"] {
         let outcome = dir.run(["clean", "in.csv", "-o", "out.csv", "--max-rejects", limit]);
         outcome.status(1).says("error: in.csv: ").says("--max-rejects");
-        assert_eq!(dir.names(), ["in.csv"], "{limit}");
+        assert_eq!(dir.names(), ["in.csv", "out.csv.rejects.csv"], "{limit}");
     }
 }
 

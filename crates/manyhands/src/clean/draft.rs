@@ -385,7 +385,7 @@ fn is_another(path: &Path) -> Problem {
 }
 
 /// Whether a file has rejected records.
-fn is_rejects(path: &Path) -> bool {
+pub(super) fn is_rejects(path: &Path) -> bool {
     let mut head = vec![0; REJECTS_HEADER.len()];
     let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let read =

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::draft::is_rejects as has_rejects;
 use super::names::text_of;
 use super::sinks::{Format, server_name};
 use super::unpack::plain_name;
@@ -55,6 +56,8 @@ pub(super) struct Route {
     pub(super) out_delimiter: Option<u8>,
     /// Where rejected records go, if there is a place.
     pub(super) rejects: Option<PathBuf>,
+    /// Whether rejects of an earlier run are there without their output, which failed: they are replaced.
+    pub(super) replaces_rejects: bool,
 }
 
 impl Route {
@@ -240,6 +243,7 @@ pub(super) fn route(
         Output::Stdout if inputs.len() > 1 => return Err(one_only("standard output")),
         _ => {}
     }
+    let shared = shared_rejects(output, options);
     let mut routes = Vec::with_capacity(inputs.len());
     for input in inputs {
         let target = match output {
@@ -251,8 +255,12 @@ pub(super) fn route(
             Output::Sqlite(path, table) => Target::Sqlite(path.clone(), table.clone()),
             Output::Postgres(url, table) => Target::Postgres(url.clone(), table.clone()),
         };
-        let number = is_concatenated(output).then_some(routes.len());
-        let rejects = rejects_path(&input, &target, number, options);
+        let rejects = match &shared {
+            Some(path) => Some(path.clone()),
+            None => rejects_path(&input, &target, options),
+        };
+        let is_missing = matches!(&target, Target::File(path) if !path.exists());
+        let replaces_rejects = is_missing && rejects.as_deref().is_some_and(has_rejects);
         let (file_format, out_delimiter) = match (&target, &input) {
             (Target::File(path), Input::File(input)) => {
                 naming::format_of(path, Some(input), options).map_err(usage)?
@@ -264,7 +272,7 @@ pub(super) fn route(
         };
         let format = Format::of(&target, file_format);
         format.check().map_err(usage)?;
-        routes.push(Route { input, target, format, out_delimiter, rejects });
+        routes.push(Route { input, target, format, out_delimiter, rejects, replaces_rejects });
     }
     check_options(&routes, output, options)?;
     check(&routes, output, options)?;
@@ -279,6 +287,7 @@ pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
         format: Format::Types,
         out_delimiter: None,
         rejects: None,
+        replaces_rejects: false,
     };
     inputs.into_iter().map(route).collect()
 }
@@ -364,13 +373,35 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
     Ok(built)
 }
 
-/// The place for one input's rejects. Inputs that share an output are told apart by their numbers.
-fn rejects_path(
-    input: &Input,
-    target: &Target,
-    number: Option<usize>,
-    options: &Options,
-) -> Option<PathBuf> {
+/// The one file for the rejects of all inputs: the one that was named, or that of the one output.
+pub(super) fn shared_rejects(output: &Output, options: &Options) -> Option<PathBuf> {
+    let (name, beside) = match output {
+        Output::File(_) | Output::Stdout => return None,
+        _ if rejects_file(options).is_some() => return rejects_file(options).map(Path::to_owned),
+        Output::ConcatenatedFile(path) => {
+            (path.file_name().unwrap_or_default(), path.parent().filter(|_| !is_device(path)))
+        }
+        Output::ConcatenatedStdout => (OsStr::new("stdout"), None),
+        _ => return None,
+    };
+    let mut name = name.to_owned();
+    name.push(".rejects.csv");
+    Some(options.rejects.as_deref().or(beside)?.join(name))
+}
+
+/// The file that was named for rejects; none if a directory was, or nothing.
+pub(super) fn rejects_file(options: &Options) -> Option<&Path> {
+    let path = options.rejects.as_deref()?;
+    let is_csv = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("csv"));
+    let is_directory = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
+    (is_csv && !is_directory).then_some(path)
+}
+
+/// The place for one input's rejects, if they have a file of their own.
+fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<PathBuf> {
+    if let Some(file) = rejects_file(options) {
+        return Some(file.to_owned());
+    }
     let input_name = || match input {
         Input::Stdin => "stdin".into(),
         Input::File(path) => path.file_name().unwrap_or_default().to_owned(),
@@ -381,10 +412,7 @@ fn rejects_path(
         Target::Sqlite(path, _) => (path.file_name().unwrap_or_default().to_owned(), path.parent()),
         Target::Stdout | Target::Postgres(..) | Target::Types => (input_name(), None),
     };
-    if let Some(number) = number {
-        name.push(format!(".{}-", number + 1));
-        name.push(input_name());
-    } else if matches!(target, Target::Sqlite(..)) {
+    if matches!(target, Target::Sqlite(..)) {
         name.push(".");
         name.push(input_name());
     }
@@ -441,6 +469,7 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
         })
         .collect();
     let concatenated = is_concatenated(output);
+    let shared = shared_rejects(output, options).is_some();
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     // By the identity of a directory that is there, and the rest of the path.
     let mut made: HashMap<(Option<(u64, u64)>, PathBuf), String> = HashMap::new();
@@ -449,8 +478,11 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
             Target::File(path) if !(concatenated && number > 0) => Some(path),
             _ => None,
         };
-        // In a table rejects are added, as rows are, and have names of their own each time.
-        let rejects = route.rejects.as_ref().filter(|_| !is_table);
+        // Of a table rejects are added, as rows are, and have names of their own each time, or are in one file
+        // for all, as those of other outputs may be.
+        let is_again = shared && number > 0;
+        let is_added = is_table && (!shared || route.rejects.as_deref().is_some_and(has_rejects));
+        let rejects = route.rejects.as_ref().filter(|_| !is_again && !is_added);
         for path in target.into_iter().chain(rejects) {
             if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
                 let (path, input) = (path.display(), input.display());
@@ -491,7 +523,9 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                 return Err(usage(problem.hint(hint.and(", or other directories"))));
             }
             // On resuming, what is there may be this job's.
-            if !options.force && !options.resume && path.exists() && !is_device(path) {
+            let is_replaced = route.replaces_rejects && Some(path) == route.rejects.as_ref();
+            let may_be_there = options.force || options.resume || is_replaced;
+            if !may_be_there && path.exists() && !is_device(path) {
                 let (path, files) = (path.clone(), routes.len());
                 return Err(CleanError::Exists { path, complete: 0, files });
             }

@@ -14,6 +14,7 @@ mod output;
 mod path_bytes;
 mod preview;
 mod read;
+mod rejects;
 mod resume;
 mod run;
 mod sinks;
@@ -119,7 +120,8 @@ pub struct Options {
     pub out_delimiter: Option<u8>,
     /// How long a record may be, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
-    /// Where rejects go, as `<output's name>.rejects.csv`. Default: beside the output.
+    /// Where rejects go: one file for all if the path ends in `.csv` and is no directory, else a directory
+    /// with a file `<output's name>.rejects.csv` for each output. Default: beside the outputs.
     pub rejects: Option<PathBuf>,
     /// A file that loses more records than this to rejects fails. Default: no limit.
     pub max_rejects: Option<MaxRejects>,

@@ -32,6 +32,7 @@ use super::manifest::{self, Entry, Manifest};
 use super::names::text_of;
 use super::output::{Sink, WriteError};
 use super::read::{Reading, Stream};
+use super::rejects::SharedRejects;
 use super::resume::{self, Before, Wanted};
 use super::sinks::columns;
 use super::sinks::types::Possible;
@@ -156,6 +157,13 @@ fn work_through(
         options if options.resume => Existing::Taken,
         _ => Existing::Kept,
     };
+    let shared_rejects = routes.first().and_then(|route| {
+        let path = inputs::shared_rejects(&job.output, &job.options)?;
+        let existing = if route.replaces_rejects { Existing::Replaced } else { existing };
+        let keeps = is_table || existing == Existing::Taken;
+        let together = sink.is_some() && !is_table;
+        Some(SharedRejects::new(&path, existing, together, keeps))
+    });
     let mut runner = Runner {
         job,
         crew,
@@ -186,6 +194,8 @@ fn work_through(
         is_table,
         sink,
         all_rejects: Vec::new(),
+        shared_rejects,
+        has_refused: false,
         first_failed: None,
     };
     let result = runner.run();
@@ -199,14 +209,23 @@ fn work_through(
         runner;
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
+    // They appear with the one output; without it if they are of an input that failed by them, or if the output
+    // could not be taken back.
+    let is_written = sink.as_ref().is_none_or(|sink| !sink.is_draft());
+    let mut shared_rejects = runner.shared_rejects;
     if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
         let mut published = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?;
         for rejects in all_rejects {
             let placed = rejects.publish(existing).map_err(CleanError::Failed)?;
             published.placed.and(placed);
         }
+        if let Some(rejects) = shared_rejects.take() {
+            published.placed.and(rejects.publish().map_err(CleanError::Failed)?);
+        }
         published.placed.keep();
         possible = published.possible;
+    } else if let Some(rejects) = shared_rejects.filter(|_| is_written || runner.has_refused) {
+        rejects.publish().map_err(CleanError::Failed)?.keep();
     }
     crew.shutdown();
     Ok(Worked { files: reports, resumed, possible })
@@ -229,7 +248,11 @@ fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
         Output::Directory(path, _) => Some(path),
         _ => None,
     };
-    for path in output.into_iter().chain(&job.options.rejects) {
+    let rejects = match inputs::rejects_file(&job.options) {
+        Some(file) => Some(inputs::directory_of(file)),
+        None => job.options.rejects.as_deref(),
+    };
+    for path in output.map(PathBuf::as_path).into_iter().chain(rejects) {
         made.make(path).map_err(|error| usage(told("cannot make the directory", path, &error)))?;
     }
     Ok(made)
@@ -266,6 +289,10 @@ struct Runner<'a> {
     sink: Option<Sink>,
     /// The rejects of the inputs in it, if they appear with it.
     all_rejects: Vec<Rejects>,
+    /// The one file for the rejects of all inputs, if there is one.
+    shared_rejects: Option<SharedRejects>,
+    /// Whether an input failed of which there are rejects.
+    has_refused: bool,
     /// The first of the inputs that failed, if the one output for all is not to be without them.
     first_failed: Option<usize>,
 }
@@ -813,6 +840,15 @@ impl Runner<'_> {
                 }
                 let (target, size) = (active.route.target_name(), *size);
                 let output = output.take();
+                if let Some(problem) = known.refused {
+                    let rejects = match &active.route.rejects {
+                        Some(path) => Some(write_rejects(path, &known.rejects)?),
+                        None => None,
+                    };
+                    self.reports[number] = FileReport { output: target, ..known.report };
+                    self.watch.progress.bytes_done += size;
+                    return self.refuse(number, problem, rejects);
+                }
                 let rejects = match &active.route.rejects {
                     Some(path) if !known.rejects.is_empty() => {
                         Some(write_rejects(path, &known.rejects)?)
@@ -845,7 +881,10 @@ impl Runner<'_> {
                 }
                 let report = &mut self.reports[number];
                 let input = chunks.finish(report)?;
-                check_rejects(max_rejects, report)?;
+                if let Err(problem) = check_rejects(max_rejects, report) {
+                    let rejects = chunks.rejects.take();
+                    return self.refuse(number, problem, rejects);
+                }
                 if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
                     self.watch.progress.bytes_done += report.bytes_in;
                 }
@@ -884,7 +923,17 @@ impl Runner<'_> {
         let entry = |report: &FileReport, output| {
             Entry::new(path, &self.recipe_hash, report, input, output)
         };
+        let existing = if route.replaces_rejects { Existing::Replaced } else { self.existing };
+        let mut added = None;
         let rejects = match (rejects, &route.rejects) {
+            (Some(draft), _) if self.shared_rejects.is_some() => {
+                if let Some(shared) = &mut self.shared_rejects {
+                    report.rejects = Some(text_of(shared.path()));
+                    added = Some(shared.add(&draft)?);
+                }
+                Rejects::NoPlace
+            }
+            (None, _) if self.shared_rejects.is_some() => Rejects::NoPlace,
             (Some(mut draft), _) => {
                 if self.is_table {
                     draft.rename(&name_in_table(draft.path(), path, input, &self.recipe_hash));
@@ -904,9 +953,12 @@ impl Runner<'_> {
             } else if sink.is_draft() {
                 self.all_rejects.push(rejects);
             } else {
-                rejects.publish(self.existing)?.keep();
+                rejects.publish(existing)?.keep();
             }
             sink.end_input();
+            if let Some(added) = added {
+                added.keep();
+            }
             return Ok(());
         }
         let (mut placed, sum) = match output {
@@ -918,11 +970,42 @@ impl Runner<'_> {
                 (published.placed, published.sum)
             }
         };
-        placed.and(rejects.publish(self.existing)?);
+        placed.and(rejects.publish(existing)?);
         if let (Some(manifest), Target::File(output)) = (&mut self.manifest, &route.target) {
             manifest.add(&entry(report, Some((output, sum))))?;
         }
         placed.keep();
+        if let Some(added) = added {
+            added.keep();
+        }
+        Ok(())
+    }
+
+    /// A file fails since too many of its records were rejected: they are kept, to look at.
+    fn refuse(
+        &mut self,
+        number: usize,
+        problem: Problem,
+        rejects: Option<Draft>,
+    ) -> Result<(), Fail> {
+        let replaces = self.active(number).is_some_and(|(_, active)| active.route.replaces_rejects);
+        let place = match (rejects, &mut self.shared_rejects) {
+            (None, _) => None,
+            (Some(draft), Some(shared)) => {
+                shared.add(&draft)?.keep();
+                self.has_refused = true;
+                Some(text_of(shared.path()))
+            }
+            (Some(draft), None) => {
+                let path = draft.path().to_owned();
+                let is_replaced = replaces || self.is_table && draft::is_rejects(&path);
+                let existing = if is_replaced { Existing::Replaced } else { self.existing };
+                draft.publish(existing)?.keep();
+                Some(text_of(&path))
+            }
+        };
+        self.fail(number, Fail::File(problem)).map_err(Fail::Job)?;
+        self.reports[number].rejects = place;
         Ok(())
     }
 

@@ -104,6 +104,8 @@ pub(super) struct WholeReply {
     /// The text of the rejects file; empty if nothing was rejected. The parent writes it.
     #[serde(with = "serde_bytes")]
     pub(super) rejects: Vec<u8>,
+    /// Why the file fails although all was done: too much was rejected.
+    pub(super) refused: Option<Problem>,
     /// Nothing was done: unpacked, it is to be cut into chunks.
     pub(super) is_too_big: bool,
 }
@@ -278,7 +280,7 @@ fn clean_file(
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
         finish_report(&course, &plan, &head, &Sample::new(bytes, &head, bytes.len()), report)?;
-        check_rejects(context.max_rejects, report)?;
+        known.refused = check_rejects(context.max_rejects, report).err();
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
         if work.keeps_rejects && rejects.iter().any(|some| !some.is_empty()) {
@@ -287,6 +289,10 @@ fn clean_file(
         }
     } else {
         known.report.notes.push("the file is empty".to_owned().into());
+    }
+    if known.refused.is_some() {
+        reply.clear();
+        return Ok(known);
     }
     if reply.is_empty() {
         work.format.write_nothing(reply)?;
