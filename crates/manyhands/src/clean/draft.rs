@@ -52,6 +52,7 @@ pub(super) struct Draft {
     temporary: TempPath,
     /// Holds the lock.
     file: File,
+    inode: (u64, u64),
 }
 
 /// Where a worker finds a draft, and how it knows that it is the right file.
@@ -160,14 +161,17 @@ impl Draft {
         loop {
             let (file, temporary) = make_beside(&place, 0o600)?;
             // Whoever looks for abandoned drafts may have seen it before it was locked.
-            let is_seen = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => file.metadata()?.nlink() == 0,
+            let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+            let metadata = file.metadata()?;
+            let is_seen = match locked {
+                Ok(()) => metadata.nlink() == 0,
                 Err(Errno::WOULDBLOCK) => true,
                 // There are no locks here, and so nobody removes it.
                 Err(_) => false,
             };
             if !is_seen {
-                return Ok(Draft { path: path.to_owned(), place, temporary, file });
+                let (path, inode) = (path.to_owned(), inode(&metadata));
+                return Ok(Draft { path, place, temporary, file, inode });
             }
         }
     }
@@ -187,10 +191,8 @@ impl Draft {
     }
 
     /// Where a worker finds it.
-    pub(super) fn address(&self) -> Result<Address, String> {
-        let metadata = self.file.metadata();
-        let metadata = metadata.map_err(|error| told("cannot write", &self.path, &error))?;
-        Ok(Address { path: self.temporary.to_path_buf(), inode: inode(&metadata) })
+    pub(super) fn address(&self) -> Address {
+        Address { path: self.temporary.to_path_buf(), inode: self.inode }
     }
 
     /// Gives the file its name.
@@ -201,8 +203,11 @@ impl Draft {
     }
 
     fn try_publish(self, existing: Existing) -> io::Result<Result<Placed, Problem>> {
-        let replaced = fs::symlink_metadata(&self.place).ok().filter(Metadata::is_file);
-        match replaced.filter(|_| existing == Existing::Replaced) {
+        let old = match existing {
+            Existing::Replaced => fs::symlink_metadata(&self.place).ok(),
+            Existing::Kept | Existing::Taken => None,
+        };
+        match old.filter(Metadata::is_file) {
             Some(old) => {
                 self.take_after(&old)?;
                 return self.replace().map(Ok);
@@ -510,7 +515,7 @@ mod tests {
 
     fn draft(path: &Path, text: &str) -> Draft {
         let draft = Draft::create(path).unwrap();
-        draft.address().unwrap().open().unwrap().write_all(text.as_bytes()).unwrap();
+        draft.address().open().unwrap().write_all(text.as_bytes()).unwrap();
         draft
     }
 
@@ -566,7 +571,7 @@ mod tests {
     fn a_worker_writes_to_no_other_file_than_the_draft() {
         let (directory, path) = place();
         let draft = draft(&path, "x");
-        let address = draft.address().unwrap();
+        let address = draft.address();
         let victim = directory.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         fs::remove_file(&draft.temporary).unwrap();

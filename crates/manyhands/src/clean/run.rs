@@ -731,7 +731,7 @@ impl Runner<'_> {
                 let Input::File(path) = &active.route.input else { return Ok(false) };
                 let work = WholeWork {
                     path: path.clone(),
-                    to: output.as_ref().map(Draft::address).transpose()?,
+                    to: output.as_ref().map(Draft::address),
                     format: active.route.format,
                     out_delimiter: active.route.out_delimiter,
                     style: style.or_else(|| self.sink.as_ref()?.style()),
