@@ -55,7 +55,7 @@ fn three() -> Dir {
     dir.file("z.csv", "a,b\n2\n3\n")
 }
 
-const ALL: &str = "x.csv,2,4,read,,ragged,1\nz.csv,2,4,read,,ragged,2\nz.csv,3,6,read,,ragged,3\n";
+const ALL: &str = "x.csv,2,4,read,,\"ragged: 1 field, the header has 2\",1\nz.csv,2,4,read,,\"ragged: 1 field, the header has 2\",2\nz.csv,3,6,read,,\"ragged: 1 field, the header has 2\",3\n";
 
 #[test]
 fn rejects_of_one_output_are_one_file() {
@@ -76,7 +76,10 @@ fn nothing_is_left_of_rejects_whose_output_does_not_appear() {
     dir.clean("x.csv none.csv -o all.csv --concat").status(1);
     assert_eq!(dir.names(), ["x.csv", "y.csv", "z.csv"]);
     dir.clean("x.csv none.csv -o all.csv --concat --skip-failed").status(1);
-    assert_eq!(dir.read("all.csv.rejects.csv"), format!("{HEADER}x.csv,2,4,read,,ragged,1\n"));
+    assert_eq!(
+        dir.read("all.csv.rejects.csv"),
+        format!("{HEADER}x.csv,2,4,read,,\"ragged: 1 field, the header has 2\",1\n")
+    );
 }
 
 #[test]
@@ -94,14 +97,20 @@ fn rejects_go_to_one_file_that_is_named() {
     let dir = dir.file("w.csv", "a,b\n9\n");
     dir.clean("x.csv y.csv z.csv w.csv -o out/ --rejects bad/all.csv").status(2).says("exists");
     dir.clean("x.csv y.csv z.csv w.csv -o out/ --rejects bad/all.csv --resume").done();
-    let all = format!("{HEADER}w.csv,2,4,read,,ragged,9\n{ALL}");
+    let all = format!("{HEADER}w.csv,2,4,read,,\"ragged: 1 field, the header has 2\",9\n{ALL}");
     assert_eq!(sorted(dir.read("bad/all.csv")), all);
     dir.clean("x.csv -o out/ --rejects bad/all.csv --force").done();
-    assert_eq!(dir.read("bad/all.csv"), format!("{HEADER}x.csv,2,4,read,,ragged,1\n"));
+    assert_eq!(
+        dir.read("bad/all.csv"),
+        format!("{HEADER}x.csv,2,4,read,,\"ragged: 1 field, the header has 2\",1\n")
+    );
     dir.clean("x.csv y.csv z.csv -o all.csv --concat --rejects bad/c.csv").done();
     assert_eq!(dir.read("bad/c.csv"), HEADER.to_owned() + ALL);
     dir.clean("x.csv -o one.csv --rejects one-bad.csv").done();
-    assert_eq!(dir.read("one-bad.csv"), format!("{HEADER}x.csv,2,4,read,,ragged,1\n"));
+    assert_eq!(
+        dir.read("one-bad.csv"),
+        format!("{HEADER}x.csv,2,4,read,,\"ragged: 1 field, the header has 2\",1\n")
+    );
     // A directory of such a name is one.
     dir.clean("x.csv -o two.csv --rejects dir.csv/").done();
     assert!(dir.path("dir.csv/two.csv.rejects.csv").exists());
@@ -132,7 +141,7 @@ fn a_file_that_fails_by_its_rejects_keeps_them_to_look_at() {
         outcome.status(1).says("records would be rejected, and at most 0 may be: 1 ragged (read)");
         outcome.says("rejected: 1 record in out.csv.rejects.csv\n");
         assert!(!dir.path("out.csv").exists());
-        let rejects = format!("{HEADER}in.csv,2,4,read,,ragged,1\n");
+        let rejects = format!("{HEADER}in.csv,2,4,read,,\"ragged: 1 field, the header has 2\",1\n");
         assert_eq!(dir.read("out.csv.rejects.csv"), rejects);
         let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
         assert_eq!(report["files"][0]["rejects"], "out.csv.rejects.csv");
