@@ -274,6 +274,18 @@ impl<'a> Batch<'a> {
         if row == 0 { 0 } else { self.owned.ends.rows[row - 1] as usize + 1 }
     }
 
+    /// All rows that were read, whatever became of them.
+    pub(crate) fn all_rows(&self) -> Range<usize> {
+        self.owned.first_row..self.owned.first_row + self.starts.len()
+    }
+
+    /// The number of the field that a byte of a row is in.
+    pub(crate) fn field_at(&self, row: usize, at: usize) -> usize {
+        let ends = &self.owned.ends;
+        let fields = &ends.fields[self.first_field(row)..=ends.rows[row] as usize];
+        fields.partition_point(|end| (*end as usize) < at)
+    }
+
     /// Where a row begins.
     #[inline]
     pub(crate) fn start(&self, row: usize) -> usize {

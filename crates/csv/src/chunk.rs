@@ -11,6 +11,7 @@ use crate::rows::{Out, Rows};
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start, Transition, likely_state};
 use crate::tally::Tally;
+use crate::utf8::NotUtf8;
 
 /// What a worker must know to do a chunk, besides the plan and the bytes; made by
 /// [`Course::task`](crate::Course::task).
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
     pub(crate) partial: Option<Partial>,
+    /// Looked for in the last pass.
+    pub(crate) not_utf8: Option<NotUtf8>,
 }
 
 /// Whether a chunk's records are all there.
@@ -140,6 +143,7 @@ impl Outcome {
             rejects: Vec::new(),
             failure: None,
             partial: None,
+            not_utf8: None,
         }
     }
 
@@ -157,6 +161,11 @@ impl Outcome {
         out: &mut Out<'_>,
     ) {
         self.rows = batch.rows_in;
+        if assignment.ask.is_none()
+            && let Some((not_utf8, at)) = NotUtf8::of(batch)
+        {
+            self.not_utf8 = Some(NotUtf8 { line: at as u64, ..not_utf8 });
+        }
         match &assignment.ask {
             Some(_) if batch.failure.is_some() => {}
             Some(ask) => self.partial = Some(pass::answer(batch, assignment.known.len(), ask)),
@@ -197,6 +206,9 @@ impl Outcome {
             reject.at += base;
         }
         self.tally.doubts.settle(bytes, from, after_cr, base);
+        if let Some(not_utf8) = &mut self.not_utf8 {
+            not_utf8.line = count_lines(&bytes[from..not_utf8.line as usize], after_cr);
+        }
         if let Some(failure) = &mut self.failure {
             failure.line = count_lines(&bytes[from..failure.at], after_cr);
             failure.at += base as usize;

@@ -11,12 +11,14 @@
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::diagnose::Sample;
+use crate::head::Head;
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::{FileReport, Note};
 use crate::scan::State;
 use crate::tally::Tally;
+use crate::utf8::NotUtf8;
 
 /// One file's way through the passes of its plan.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub struct Course {
     /// Whether the first pass is over.
     again: bool,
     tally: Tally,
+    not_utf8: Option<NotUtf8>,
 }
 
 /// What became of an outcome.
@@ -82,6 +85,14 @@ impl Course {
             seen: 0,
             again: false,
             tally: Tally::default(),
+            not_utf8: None,
+        }
+    }
+
+    /// Looks at the header, so that [`not_utf8`](Self::not_utf8) tells of it.
+    pub fn see_header(&mut self, plan: &Plan, head: &Head, header: &[u8]) {
+        if plan.dialect.has_header {
+            self.not_utf8 = NotUtf8::of_header(head, header);
         }
     }
 
@@ -113,6 +124,11 @@ impl Course {
     /// How many records were rejected so far, in the last pass.
     pub fn rejected(&self) -> u64 {
         self.tally.rejected()
+    }
+
+    /// The records that are not UTF-8 so far, in the last pass.
+    pub fn not_utf8(&self) -> Option<&NotUtf8> {
+        self.not_utf8.as_ref()
     }
 
     /// Why the file fails if the record behind the accepted chunks has more than `limit` bytes.
@@ -171,6 +187,9 @@ impl Course {
         for reject in &mut rejects {
             reject.line += self.lines;
         }
+        let not_utf8 = outcome.not_utf8;
+        let not_utf8 = not_utf8.map(|some| NotUtf8 { line: some.line + self.lines, ..some });
+        NotUtf8::add(&mut self.not_utf8, not_utf8);
         self.lines += outcome.lines;
         if !self.again {
             self.seen += outcome.rows;

@@ -51,6 +51,7 @@ mod steps;
 mod tally;
 #[cfg(test)]
 mod testing;
+mod utf8;
 mod vector;
 mod whole;
 
@@ -71,4 +72,5 @@ pub use problem::{Hint, Problem, Setting, SettingValue};
 pub use recipe::Recipe;
 pub use record::{end_of, rows_of};
 pub use rows::{Out, Rows, Text};
+pub use utf8::NotUtf8;
 pub use whole::clean_whole;

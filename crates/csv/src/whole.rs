@@ -30,6 +30,7 @@ pub fn clean_whole(
     mut out: Out<'_>,
 ) -> Result<(Course, Vec<Rejects>), Problem> {
     let mut course = Course::new(plan, memory, secret, head.lines);
+    course.see_header(plan, head, &bytes[head.header.clone()]);
     let piece = piece.unwrap_or(PIECE).max(1);
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut state, mut from) = (State::RecordStart, head.data);

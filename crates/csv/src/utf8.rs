@@ -1,0 +1,76 @@
+//! Counting the records whose bytes are not UTF-8.
+//!
+//! All bytes of a chunk are checked at once, which costs next to nothing beside everything else; only if
+//! that fails are its records looked at one by one.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::head::{Head, count_lines};
+
+/// The records of a file or a chunk that are not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotUtf8 {
+    /// How many there are.
+    pub rows: u64,
+    /// Whether the header is one, too; it is not counted.
+    pub header: bool,
+    /// How many lines end before the first of them.
+    pub line: u64,
+    /// The first byte that does not belong into UTF-8.
+    pub byte: u8,
+    /// The name of the column with it; none if the header has no name for it.
+    pub column: Option<String>,
+}
+
+impl NotUtf8 {
+    /// Looks through all records of a batch, whatever became of them. Gives where the first such
+    /// record begins, too.
+    pub(crate) fn of(batch: &Batch) -> Option<(NotUtf8, usize)> {
+        let rows = batch.all_rows();
+        let all = rows.clone().next().map_or(0, |row| batch.start(row));
+        let end = rows.clone().next_back().map_or(all, |row| batch.end(row));
+        if simdutf8::basic::from_utf8(&batch.bytes[all..end]).is_ok() {
+            return None;
+        }
+        NotUtf8::find(batch, rows)
+    }
+
+    #[cold]
+    fn find(batch: &Batch, rows: Range<usize>) -> Option<(NotUtf8, usize)> {
+        let mut found: Option<(NotUtf8, usize)> = None;
+        for row in rows {
+            let (start, end) = (batch.start(row), batch.end(row));
+            let Err(error) = std::str::from_utf8(&batch.bytes[start..end]) else { continue };
+            let at = start + error.valid_up_to();
+            match &mut found {
+                Some((found, _)) => found.rows += 1,
+                None => {
+                    let column = batch.plan.names[..batch.plan.fields].get(batch.field_at(row, at));
+                    let (byte, column) = (batch.bytes[at], column.cloned());
+                    found =
+                        Some((NotUtf8 { rows: 1, header: false, line: 0, byte, column }, start));
+                }
+            }
+        }
+        found
+    }
+
+    pub(crate) fn of_header(head: &Head, header: &[u8]) -> Option<NotUtf8> {
+        let at = std::str::from_utf8(header).err()?.valid_up_to();
+        let its_own = u64::from(head.header_end > head.header.end);
+        let line = head.lines.saturating_sub(count_lines(header, false) + its_own);
+        Some(NotUtf8 { rows: 0, header: true, line, byte: header[at], column: None })
+    }
+
+    /// Adds the records of what follows.
+    pub(crate) fn add(to: &mut Option<NotUtf8>, more: Option<NotUtf8>) {
+        match (to, more) {
+            (Some(to), Some(more)) => to.rows += more.rows,
+            (to @ None, more) => *to = more,
+            (Some(_), None) => {}
+        }
+    }
+}
