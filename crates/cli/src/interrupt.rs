@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -48,6 +49,11 @@ impl Interrupt {
     /// The exit status after the last signal.
     pub(crate) fn status(&self) -> i32 {
         128 + self.signal.load(Ordering::SeqCst) as i32
+    }
+
+    /// Whether to go on with a job.
+    pub(crate) fn go_on(&self) -> ControlFlow<()> {
+        if self.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -19,11 +19,20 @@ const YELLOW: &str = "\x1b[1;33m";
 /// `Failed` if it cannot be written, such as on a full disk.
 pub(crate) fn print(text: &str) -> Result<(), CleanError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What writing to standard output comes to.
+///
+/// # Errors
+/// As [`print`]; `Interrupted` if that was what ended it.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), CleanError> {
+    match written.map_err(|error| (error.kind(), error)) {
+        Ok(()) | Err((ErrorKind::BrokenPipe, _)) => Ok(()),
+        Err((ErrorKind::Interrupted, _)) => Err(CleanError::Interrupted),
+        Err((_, error)) => {
             Err(CleanError::Failed(format!("cannot write to standard output: {error}").into()))
         }
-        _ => Ok(()),
     }
 }
 

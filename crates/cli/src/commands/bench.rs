@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use manyhands::clean::{Clean, CleanError, Output};
@@ -77,9 +76,7 @@ fn run(
     options.workers = workers;
     options.force = true;
     let job = Clean::new([&bench.file], Output::File(output.to_owned()));
-    let report = job.recipe(bench.recipe.clone()).options(options).run(|_| {
-        if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    let report = job.recipe(bench.recipe.clone()).options(options).run(|_| interrupt.go_on())?;
     match report.files.iter().find_map(|file| file.error.as_ref()) {
         Some(error) => Err(CleanError::Failed(format!("{}: {error}", bench.file.display()).into())),
         None => Ok(report.seconds),

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use manyhands::clean::recipe::{Step, Type};
 use manyhands::clean::{
-    CleanError, FileReport, Hint, Problem, Progress, Report, remove_abandoned, shown, write_file,
+    CleanError, FileReport, Hint, Problem, Progress, Report, open_device, remove_abandoned, shown,
+    write_device, write_file,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -23,10 +24,14 @@ use crate::summary;
 use crate::ui::{self, counted, grouped};
 use crate::values::Target;
 
+/// Asked while a reader is waited for whether to go on.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> ControlFlow<()>;
+
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
     let mut job = understand(typed)?;
     if job.dry_run && !job.infer {
-        return dry_run(&job, BTreeMap::new());
+        // Signals end this as they end any program.
+        return dry_run(&job, BTreeMap::new(), &|| ControlFlow::Continue(()));
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}").into()))?;
@@ -36,7 +41,7 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
         false => Ok(BTreeMap::new()),
     };
     let done = types.and_then(|types| match job.dry_run {
-        true => dry_run(&job, types),
+        true => dry_run(&job, types, &|| interrupt.go_on()),
         false => run(&job, engine, &interrupt, types, &mut last),
     });
     match done {
@@ -66,7 +71,7 @@ fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<BTreeMap<String, Type>,
     let mut bar = Bar::new(!job.quiet);
     let types = job.clean.propose_types(|progress| {
         bar.show(progress);
-        if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        interrupt.go_on()
     });
     drop(bar);
     let types = types?;
@@ -109,7 +114,7 @@ fn run(
     let mut observe = |progress: &Progress| {
         *last = *progress;
         bar.show(progress);
-        if interrupt.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        interrupt.go_on()
     };
     let result = match (&job.engine, engine) {
         (None, _) => job.clean.run(observe),
@@ -132,11 +137,11 @@ fn run(
         summary::tell(&report, job.quiet, job.verbose);
     }
     if let Some(target) = &job.save_recipe {
-        write_recipe(job, target, &report.files)?;
+        write_recipe(job, target, &report.files, &|| interrupt.go_on())?;
     }
     if let Some(target) = &job.report {
         let json = format!("{:#}\n", report.to_json(flag));
-        write_report(job, target, &json, &report.files)?;
+        write_report(job, target, &json, &report.files, &|| interrupt.go_on())?;
     }
     Ok(i32::from(failed || breaks_strict(job, &report)))
 }
@@ -159,10 +164,11 @@ pub(super) fn write_report(
     target: &Target,
     json: &str,
     files: &[FileReport],
+    go_on: GoOn<'_>,
 ) -> Result<(), CleanError> {
-    let is_own = |path: &Path| job.resume && is_report(path);
+    let is_own = |path: &Path| job.resume && path.is_file() && is_report(path);
     let replaces = job.force || matches!(target, Target::File(path) if is_own(path));
-    write(target, json, replaces, files)
+    write(target, json, replaces, files, go_on)
 }
 
 /// Saves the recipe; on resuming it may be there already.
@@ -170,15 +176,18 @@ pub(super) fn write_recipe(
     job: &Job,
     target: &Target,
     files: &[FileReport],
+    go_on: GoOn<'_>,
 ) -> Result<(), CleanError> {
     let text = job.recipe.to_toml();
     match target {
         Target::File(path)
-            if job.resume && fs::read_to_string(path).is_ok_and(|old| old == text) =>
+            if job.resume
+                && path.is_file()
+                && fs::read_to_string(path).is_ok_and(|old| old == text) =>
         {
             Ok(())
         }
-        _ => write(target, &text, job.force, files),
+        _ => write(target, &text, job.force, files, go_on),
     }
 }
 
@@ -191,10 +200,20 @@ fn is_stdout_closed() -> bool {
         && descriptors[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// Writes a text that appears under its name only when it is complete.
-fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Result<(), CleanError> {
+/// Writes a text that appears under its name only when it is complete. While a reader is waited for,
+/// `go_on` is asked whether to.
+fn write(
+    target: &Target,
+    text: &str,
+    force: bool,
+    files: &[FileReport],
+    go_on: GoOn<'_>,
+) -> Result<(), CleanError> {
     let path = match target {
-        Target::Stdout => return ui::print(text),
+        Target::Stdout => {
+            let written = write_device(io::stdout(), text.as_bytes(), go_on);
+            return ui::printed(written);
+        }
         Target::File(path) => path,
     };
     let is_taken = |file: &FileReport| {
@@ -209,6 +228,13 @@ fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Resu
     if force {
         remove_abandoned([path.as_path()]);
     }
+    if path.exists() && !path.is_file() {
+        let written = open_device(path, go_on).and_then(|to| write_device(to, text.as_bytes(), go_on));
+        return written.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => CleanError::Interrupted,
+            _ => CleanError::Failed(format!("cannot write {}: {error}", path.display()).into()),
+        });
+    }
     write_file(path, text.as_bytes(), force).map_err(CleanError::Failed)
 }
 
@@ -216,28 +242,32 @@ fn write(target: &Target, text: &str, force: bool, files: &[FileReport]) -> Resu
 mod tests {
     use super::*;
 
+    fn always() -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     #[test]
     fn what_is_there_is_replaced_by_force_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
         let target = Target::File(path.clone());
-        write(&target, "one", false, &[]).unwrap();
-        let error = write(&target, "two", false, &[]).unwrap_err();
+        write(&target, "one", false, &[], &always).unwrap();
+        let error = write(&target, "two", false, &[], &always).unwrap_err();
         assert!(
             error.to_string().ends_with("report.json exists\nhint: force replaces it"),
             "{error}"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        write(&target, "three", true, &[]).unwrap();
+        write(&target, "three", true, &[], &always).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three");
         let input = FileReport { input: path.display().to_string(), ..FileReport::default() };
-        assert!(write(&target, "four", true, &[input]).is_err());
+        assert!(write(&target, "four", true, &[input], &always).is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn a_device_is_written_directly() {
-        write(&Target::File("/dev/null".into()), "text", false, &[]).unwrap();
-        assert!(write(&Target::File("/dev/full".into()), "text", false, &[]).is_err());
+        write(&Target::File("/dev/null".into()), "text", false, &[], &always).unwrap();
+        assert!(write(&Target::File("/dev/full".into()), "text", false, &[], &always).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use manyhands::clean::recipe::Type;
 use manyhands::clean::{CleanError, Preview, shown};
 
-use super::clean::{breaks_strict, write_recipe, write_report};
+use super::clean::{GoOn, breaks_strict, write_recipe, write_report};
 use crate::hints::flag;
 use crate::meaning::Job;
 use crate::summary;
@@ -20,17 +20,21 @@ const SHOW: usize = 5;
 /// How many inputs are named.
 const FILES: usize = 10;
 
-pub(super) fn dry_run(job: &Job, types: BTreeMap<String, Type>) -> Result<i32, CleanError> {
+pub(super) fn dry_run(
+    job: &Job,
+    types: BTreeMap<String, Type>,
+    go_on: GoOn<'_>,
+) -> Result<i32, CleanError> {
     let (look, show) = job.rows.map_or((LOOK, SHOW), |rows| (rows, rows));
     let mut preview = job.clean.preview(look, show)?;
     preview.report.types = types;
     if let Some(target) = &job.save_recipe {
-        write_recipe(job, target, &[])?;
+        write_recipe(job, target, &[], go_on)?;
     }
     if let Some(target) = &job.report {
         let mut json = preview.report.to_json(flag);
         json["dry_run"] = serde_json::json!({ "rows": preview.look });
-        write_report(job, target, &format!("{json:#}\n"), &preview.report.files)?;
+        write_report(job, target, &format!("{json:#}\n"), &preview.report.files, go_on)?;
     }
     ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
     summary::tell_wrong(&preview.report, job.quiet, job.verbose);

@@ -104,11 +104,14 @@ fn file_name(path: &Path) -> String {
 
 /// Opens a manifest, which is a regular file: what a link leads to is not written to, and a pipe is not waited for.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
+    let no_file = || io::Error::other("it is no regular file; move it away");
+    let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path);
+    let file = file.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
+        // A pipe that nobody reads, a socket.
+        Some(rustix::io::Errno::NXIO) => no_file(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
 }
 
 /// The entries of a directory.

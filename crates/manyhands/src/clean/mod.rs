@@ -2,6 +2,7 @@
 
 mod chunks;
 mod crew;
+mod device;
 mod draft;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -32,6 +33,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
+#[doc(hidden)]
+pub use device::{open_device, write_device};
 pub use draft::{remove_abandoned, write_file};
 pub use inputs::{MANIFEST, are_several, directory_of, place_of};
 pub use manyhands_csv::report::{

@@ -1,7 +1,7 @@
 //! Places for clean rows: files, standard output, devices, tables.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +10,7 @@ use manyhands_csv::{LineEnd, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
+use super::device::{open_device, wait_to_write};
 use super::draft::{Draft, Existing, Placed, told};
 use super::inputs::{Target, is_device};
 use super::manifest::Entry;
@@ -18,7 +19,7 @@ use super::sinks;
 use super::sinks::types::Possible;
 use super::sinks::{Block, Column, Format, is_in_line};
 use super::sum::Sum;
-use super::watch::{TICK, Watch};
+use super::watch::Watch;
 use super::{CleanError, Problem};
 
 /// Where clean rows are written, and whatever is begun, written and published there.
@@ -126,9 +127,11 @@ impl Sink {
         let (to, name) = match target {
             Target::Stdout => (To::Stdout(io::stdout()), "standard output".to_owned()),
             Target::File(path) if is_device(path) => {
-                let file = OpenOptions::new().write(true).open(path);
-                let told = |error| WriteError::of(told("cannot write", path, &error));
-                let file = file.map_err(told)?;
+                let file =
+                    open_device(path, || watch.go_on()).map_err(|error| match error.kind() {
+                        io::ErrorKind::Interrupted => WriteError::Interrupted,
+                        _ => WriteError::of(told("cannot write", path, &error)),
+                    })?;
                 (To::Device(file), path.display().to_string())
             }
             #[cfg(feature = "parquet")]
@@ -231,18 +234,7 @@ impl Sink {
     /// many bytes may be written then.
     fn wait(&self, len: usize, watch: &mut Watch) -> Result<usize, WriteError> {
         let Some(descriptor) = self.descriptor().filter(|_| self.waits) else { return Ok(len) };
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let limit = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
-        loop {
-            let mut fds = [PollFd::new(&descriptor, PollFlags::OUT)];
-            match poll(&mut fds, Some(&limit)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {
-                    watch.tick().map_err(|_| WriteError::Interrupted)?;
-                }
-                // A pipe that has room has room for so many bytes (PIPE_BUF).
-                _ => return Ok(len.min(4096)),
-            }
-        }
+        wait_to_write(descriptor, len, || watch.go_on()).map_err(|_| WriteError::Interrupted)
     }
 
     /// Begins the rows of an input, before any other call for it; gives whether its header is to be

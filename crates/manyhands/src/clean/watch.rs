@@ -22,9 +22,14 @@ impl Watch<'_> {
     /// # Errors
     /// `Interrupted` if it wants the job to end.
     pub(super) fn tick(&mut self) -> Result<(), CleanError> {
-        match (self.observe)(&self.progress) {
+        match self.go_on() {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(CleanError::Interrupted),
         }
+    }
+
+    /// As [`tick`](Self::tick), for what does not end with the job's errors.
+    pub(super) fn go_on(&mut self) -> ControlFlow<()> {
+        (self.observe)(&self.progress)
     }
 }
