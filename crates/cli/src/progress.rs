@@ -47,15 +47,21 @@ impl Drop for Bar {
     }
 }
 
-/// The line, narrower than the terminal. Parts that do not fit are left out, the last first.
+/// The line, narrower than the terminal. Parts that do not fit are left out, the least wanted first:
+/// what is left longest says how far it is.
 fn line(progress: &Progress, seconds: f64, width: usize) -> String {
     let share = if progress.bytes == 0 {
         None
     } else {
         Some((progress.bytes_done as f64 / progress.bytes as f64).clamp(0.0, 1.0))
     };
-    let mut parts = vec![format!("{}/{} files", progress.files_done, progress.files)];
-    parts.push(match share {
+    // In the order in which they are shown, each with its rank.
+    let mut parts: Vec<(u8, String)> = Vec::new();
+    if let Some(share) = share {
+        parts.push((0, format!("{}%", (share * 100.0) as u32)));
+    }
+    parts.push((2, format!("{}/{} files", progress.files_done, progress.files)));
+    let bytes = match share {
         Some(_) => {
             let (done, unit) = scaled(progress.bytes_done, progress.bytes);
             let (all, _) = scaled(progress.bytes, progress.bytes);
@@ -65,22 +71,27 @@ fn line(progress: &Progress, seconds: f64, width: usize) -> String {
             let (done, unit) = scaled(progress.bytes_done, progress.bytes_done);
             format!("{done} {unit}")
         }
-    });
+    };
+    parts.push((3, bytes));
     if seconds > 0.0 && progress.rows > 0 {
-        parts.push(format!("{} rows/s", short((progress.rows as f64 / seconds) as u64)));
+        parts.push((4, format!("{} rows/s", short((progress.rows as f64 / seconds) as u64))));
     }
     // Workers that are still starting would tell of hours.
     if let Some(share) = share
         && share > 0.0
         && seconds >= 1.0
     {
-        parts.push(format!("{} left", duration(seconds / share - seconds)));
+        parts.push((1, format!("{} left", duration(seconds / share - seconds))));
     }
     let room = width.saturating_sub(1);
-    while parts.len() > 1 && parts.join("  ").len() > room {
-        parts.pop();
+    let joined = |parts: &[(u8, String)]| {
+        parts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("  ")
+    };
+    while parts.len() > 1 && joined(&parts).len() > room {
+        let least = parts.iter().map(|(rank, _)| *rank).max();
+        parts.retain(|(rank, _)| Some(*rank) != least);
     }
-    let mut text = parts.join("  ");
+    let mut text = joined(&parts);
     text.truncate(room);
     // A bar in what room is left, if it is enough to tell anything.
     let left = room.saturating_sub(text.len() + 4).min(40);
@@ -144,10 +155,21 @@ mod tests {
         let one = progress((3, 400), (250_000_000, 1_000_000_000), 5_000_000);
         assert_eq!(
             line(&one, 2.0, 80),
-            "[#######......................]  3/400 files  0.2/1.0 GB  2.5M rows/s  6 s left"
+            "[######..................]  25%  3/400 files  0.2/1.0 GB  2.5M rows/s  6 s left"
         );
         let unknown = progress((0, 1), (1_500_000, 0), 9_000);
         assert_eq!(line(&unknown, 1.0, 80), "0/1 files  1.5 MB  9000 rows/s");
+    }
+
+    #[test]
+    fn a_narrow_line_keeps_percent_and_time_left() {
+        let one = progress((3, 400), (250_000_000, 1_000_000_000), 5_000_000);
+        assert_eq!(line(&one, 2.0, 40), "25%  3/400 files  0.2/1.0 GB  6 s left");
+        assert_eq!(line(&one, 2.0, 30), "25%  3/400 files  6 s left");
+        assert_eq!(line(&one, 2.0, 16), "25%  6 s left");
+        let largest = progress((99_999, 100_000), (u64::MAX / 2, u64::MAX), u64::MAX);
+        let line = line(&largest, 1e6, 40);
+        assert!(line.contains('%') && line.contains("left"), "{line}");
     }
 
     #[test]
