@@ -107,8 +107,8 @@ def clean(
     skip_lines : int
         Lines before the header that are skipped.
     encoding : str, optional
-        A name of the Encoding Standard, such as `"windows-1252"`. If not given UTF-8, or UTF-16 if a byte order
-        mark says so. The output is UTF-8.
+        A name of the Encoding Standard or of Python, such as `"latin-1"`. If not given UTF-8, or UTF-16 if a byte
+        order mark says so; bytes that are not UTF-8 pass and are noted. `"utf-8"` makes them an error. The output is UTF-8.
     max_record : int
         A file with a longer record, in bytes, fails.
     workers : int, optional

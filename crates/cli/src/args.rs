@@ -278,8 +278,9 @@ pub(crate) struct InputArguments {
 
     /// The inputs' encoding, such as windows-1252
     ///
-    /// A name of the Encoding Standard. Without, it is UTF-8, or UTF-16 if a byte order mark says
-    /// so. The output is UTF-8.
+    /// A name of the Encoding Standard or of Python. Without, it is UTF-8, or UTF-16 if a byte
+    /// order mark says so, and bytes that are not UTF-8 pass and are told; with utf-8 they are an
+    /// error. The output is UTF-8.
     #[arg(long, value_name = "NAME")]
     pub(crate) encoding: Option<String>,
 

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end,
         a_part_that_no_worker_elsewhere_does_costs_its_file_only,
         a_compressed_file_is_not_cut_for_workers_elsewhere,
+        progress_of_an_unpacked_file_goes_on_to_the_size_that_it_has_packed,
     ])
 }
 
@@ -484,6 +485,27 @@ fn a_part_that_no_worker_elsewhere_does_costs_its_file_only() {
     assert_eq!(errors, [None, Some("its chunk 1 was lost: the worker died"), None, None]);
     assert_eq!(outputs(&place.path("out")), ["a.csv", "c.csv", "empty.csv"]);
     assert_eq!(fs::read_to_string(place.path("out/c.csv")).unwrap().lines().count(), 3);
+}
+
+fn progress_of_an_unpacked_file_goes_on_to_the_size_that_it_has_packed() {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&dirty_rows(200_000)).unwrap();
+    let place = Place::new();
+    let input = place.write("in.csv.gz", &encoder.finish().unwrap());
+    let size = fs::metadata(&input).unwrap().len();
+    for recipe in ["", THOROUGH] {
+        let clean = job(&input, &place.path("out.csv"), recipe, options(2, 1 << 14));
+        let mut seen = vec![0];
+        let report = clean.run(|progress| {
+            assert_eq!(progress.bytes, size);
+            seen.push(progress.bytes_done);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(report.unwrap().files[0].error, None);
+        assert!(seen.is_sorted() && seen.iter().all(|done| *done <= size), "{seen:?}");
+        assert!(seen.iter().any(|done| (size / 4..size).contains(done)), "{seen:?}");
+    }
 }
 
 fn a_compressed_file_is_not_cut_for_workers_elsewhere() {

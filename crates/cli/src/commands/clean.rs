@@ -229,7 +229,8 @@ fn write(
         remove_abandoned([path.as_path()]);
     }
     if path.exists() && !path.is_file() {
-        let written = open_device(path, go_on).and_then(|to| write_device(to, text.as_bytes(), go_on));
+        let written =
+            open_device(path, go_on).and_then(|to| write_device(to, text.as_bytes(), go_on));
         return written.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => CleanError::Interrupted,
             _ => CleanError::Failed(format!("cannot write {}: {error}", path.display()).into()),

@@ -4,12 +4,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
@@ -147,6 +149,19 @@ impl Run<'_> {
         self
     }
 
+    /// Runs it with standard input in pieces; see [`drip`].
+    #[track_caller]
+    pub(crate) fn drip(mut self, bytes: &[u8], sizes: &[usize]) -> Outcome {
+        let mut child = self.start();
+        let mut stdin = child.stdin.take().unwrap();
+        let outcome = thread::scope(|scope| {
+            scope.spawn(move || drip(&mut stdin, bytes, sizes));
+            finish(child)
+        });
+        self.dir.assert_no_temporary_file();
+        outcome
+    }
+
     /// Starts it with all three streams piped.
     pub(crate) fn start(&mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -163,6 +178,26 @@ impl Run<'_> {
         writing.join().unwrap();
         self.dir.assert_no_temporary_file();
         outcome
+    }
+}
+
+/// Writes bytes to a pipe in pieces of these sizes, over and over: each when all before it was read.
+/// It ends early if nobody reads any more.
+pub(crate) fn drip(pipe: &mut (impl Write + AsFd), mut bytes: &[u8], sizes: &[usize]) {
+    for size in sizes.iter().cycle() {
+        let (piece, rest) = bytes.split_at(bytes.len().min(*size));
+        if pipe.write_all(piece).is_err() || rest.is_empty() {
+            return;
+        }
+        bytes = rest;
+        while rustix::io::ioctl_fionread(&*pipe).is_ok_and(|unread| unread > 0) {
+            let mut reader = [PollFd::new(&*pipe, PollFlags::empty())];
+            let now = Timespec { tv_sec: 0, tv_nsec: 20_000 };
+            // Nothing is asked for, so that only the reader's end ends this wait early.
+            if poll(&mut reader, Some(&now)).is_ok_and(|ended| ended > 0) {
+                return;
+            }
+        }
     }
 }
 

@@ -6,6 +6,8 @@ mod kit;
 mod bench;
 /// Inputs that other programs got wrong, as folders.
 mod cases;
+/// Inputs that are changed while they are read.
+mod changing;
 /// Compressed inputs and outputs.
 mod compressed;
 /// One output of several inputs.
@@ -19,12 +21,16 @@ mod drafts;
 /// Dry runs: what fails in the run fails there.
 mod dry_run;
 mod ending;
+/// Inputs that are no CSV, or in another encoding than they are taken for.
+mod foreign;
 /// `manyhands functions`.
 mod functions;
 /// What an output's name says, and addresses.
 mod naming;
 /// Where clean data goes, and what is never written over.
 mod output;
+/// The same result however the bytes of an input arrive.
+mod pieces;
 /// Dialects, encodings and limits of inputs.
 mod reading;
 /// Recipes: files, saved ones, parameters.
@@ -51,5 +57,7 @@ mod typos;
 mod unfit;
 /// Values: numbers, dates, names, bounds.
 mod values;
+/// Named pipes that nobody opens at the other end.
+mod waiting;
 /// Wrong use: exit status 2, and nothing is written.
 mod wrong;

@@ -358,9 +358,8 @@ fn shown(
 #[test]
 fn the_bar_is_shown_on_a_terminal_and_taken_away() {
     let dir = Dir::new();
-    let text =
-        shown(&dir, &["clean", "-", "-o", "out.csv"], &[], |text| text.contains("0/1 files"));
-    assert!(text.contains("rows/s"), "{text:?}");
+    let text = shown(&dir, &["clean", "-", "-o", "out.csv"], &[], |text| text.contains("rows/s"));
+    assert!(text.contains("0/1 files"), "{text:?}");
     let end = text.rsplit('\r').nth(1).unwrap();
     assert!(end.contains("1 file, 1 row in, 1 out"), "{text:?}");
     // It draws in one line only.

@@ -19,12 +19,13 @@ use manyhands_pool::Reply;
 use super::draft::{Draft, told};
 use super::inputs::Target;
 use super::output::Sink;
-use super::read::{Reading, Stream};
+use super::read::Reading;
 use super::sinks::columns;
 use super::stop::Fail;
+use super::stream::Stream;
 use super::sum::Sum;
 use super::watch::Watch;
-use super::work::{ChunkContext, ChunkReply, ChunkWork, finish_report, note_of_decoding, unseal};
+use super::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
 use super::{Note, Problem};
 
 /// A big file, or a stream.
@@ -47,6 +48,8 @@ pub(super) struct Chunks {
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
     pub(super) notes: Vec<Note>,
+    /// Whether records that are not UTF-8 fail the file.
+    pub(super) requires_utf8: bool,
     pub(super) header_line_end: Vec<u8>,
     /// Whether its output was begun.
     pub(super) is_begun: bool,
@@ -182,6 +185,7 @@ impl Chunks {
                         return Err("its chunks do not fit together".to_owned().into());
                     }
                 };
+                check_utf8(&self.course, self.requires_utf8)?;
                 watch.progress.rows += self.course.rows_seen() - rows;
                 self.tell(self.course.next_chunk() as u64, watch);
                 if !last {
@@ -226,15 +230,22 @@ impl Chunks {
         }
     }
 
-    /// Tells how much of a file is done, with so many chunks in this pass.
+    /// Tells how much of the input is done, with so many chunks in this pass: of one that is unpacked or
+    /// decoded, in bytes as they were before that.
     fn tell(&mut self, chunks_done: u64, watch: &mut Watch) {
-        let Source::File { chunks, read, .. } = &self.source else { return };
-        let chunks = *chunks as u64;
-        let all = chunks * (self.plan.passes() as u64).max(1);
-        let done = chunks_done.saturating_add(chunks * self.passes_done).min(all);
-        let told = (u128::from(*read) * u128::from(done) / u128::from(all.max(1))) as u64;
+        let told = match &self.source {
+            Source::Stream(streaming) => streaming.stream.read,
+            Source::File { chunks, read, spool, .. } => {
+                let chunks = *chunks as u64;
+                // It was read into the spool first.
+                let before = u64::from(spool.is_some());
+                let all = chunks * (self.plan.passes() as u64 + before).max(1);
+                let done = chunks_done.saturating_add(chunks * (before + self.passes_done));
+                (u128::from(*read) * u128::from(done.min(all)) / u128::from(all.max(1))) as u64
+            }
+        };
         watch.progress.bytes_done += told.saturating_sub(self.told);
-        self.told = told;
+        self.told = told.max(self.told);
     }
 
     /// The sink, with the header in it.
@@ -265,15 +276,15 @@ impl Chunks {
     }
 
     /// Fills the report; gives the sum of the input, if it was wanted.
-    pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, String> {
-        finish_report(&self.course, &self.plan, &self.head, &self.sample, report)?;
+    pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
+        let (head, sample) = (&self.head, &self.sample);
+        finish_report(&self.course, &self.plan, head, sample, self.requires_utf8, report)?;
         report.notes.append(&mut self.notes);
         report.dialect = Some(self.told_dialect.clone());
         report.bytes_in = match &self.source {
             Source::File { read, .. } => *read,
             Source::Stream(streaming) => {
-                let malformed = streaming.stream.malformed();
-                report.notes.extend(note_of_decoding("the input", malformed));
+                report.notes.extend(streaming.stream.note());
                 streaming.stream.read
             }
         };
@@ -323,8 +334,7 @@ impl Streaming {
                 self.chunks = Some(chunk + usize::from(!last.is_empty()));
                 return Ok(Some(last).filter(|last| !last.is_empty()));
             }
-            let read = self.stream.read(reading, &mut self.buffer);
-            read.map_err(|error| Fail::from(format!("cannot read it: {error}")))?;
+            self.stream.read(reading, &mut self.buffer)?;
         }
     }
 }

@@ -13,10 +13,11 @@ use manyhands_csv::{
 
 use super::chunks::Streaming;
 use super::manifest::{Entry, Manifest};
-use super::read::{Reading, Stream};
+use super::read::Reading;
 use super::sinks::parquet::Appender;
 use super::sinks::{Format, columns, pack};
 use super::stop::Fail;
+use super::stream::Stream;
 use super::unpack::{Compression, Unpacker};
 use super::{Dialect, FileReport, Options, Problem};
 
@@ -151,7 +152,7 @@ fn problem_of(fail: Fail) -> Problem {
 
 /// Cleans a stream as the job does: cut where it is known to end a record, handed out as far as the window allows, taken
 /// in order. `choose` says which of several things that may happen does: one of so many. `None` if the
-/// plan has several passes, for which a stream is kept in a file.
+/// plan has several passes, for which a stream is kept in a file, or if the bytes are known to be no CSV.
 pub fn stream(
     job: &StreamJob<'_>,
     bytes: &[u8],
@@ -159,9 +160,12 @@ pub fn stream(
 ) -> Result<Option<Streamed>, Problem> {
     let told = |error: std::io::Error| Problem::new(format!("cannot read it: {error}"));
     let reading = Reading::new(&Options::default())?;
+    if reading.encoding(bytes, true).is_err() {
+        return Ok(None);
+    }
     let (reader, writer) = std::io::pipe().map_err(told)?;
     let mut feeder = Feeder { pipe: Some(writer), rest: bytes, sizes: job.pieces.iter().cycle() };
-    let mut stream = Stream::new(File::from(OwnedFd::from(reader)), job.name);
+    let mut stream = Stream::new(File::from(OwnedFd::from(reader)), job.name)?;
     let mut buffer = Vec::new();
     let head = loop {
         match find_head(job.dialect, &buffer, 0, stream.at_end) {
@@ -172,7 +176,7 @@ pub fn stream(
         while !stream.is_ready(0) {
             feeder.give();
         }
-        stream.read(&reading, &mut buffer).map_err(told)?;
+        stream.read(&reading, &mut buffer)?;
     };
     let plan = (job.plan)(&buffer[head.header.clone()])?;
     if plan.passes() > 1 {

@@ -4,6 +4,7 @@ mod chunks;
 mod crew;
 mod device;
 mod draft;
+mod encodings;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,11 +16,14 @@ mod output;
 mod path_bytes;
 mod preview;
 mod read;
+mod recognize;
 mod rejects;
 mod resume;
 mod run;
 mod sinks;
+mod stamp;
 mod stop;
+mod stream;
 mod sum;
 mod unpack;
 mod watch;
@@ -115,7 +119,8 @@ pub struct Options {
     pub has_header: bool,
     /// Lines before the header that are skipped. Default: 0.
     pub skip_lines: u64,
-    /// A name of the Encoding Standard; `None`: UTF-8, or UTF-16 if a byte order mark says so.
+    /// A name of the Encoding Standard or of Python; `None`: UTF-8, or UTF-16 if a byte order mark
+    /// says so. Bytes that are not UTF-8 pass and are noted; if UTF-8 is named, they are an error.
     pub encoding: Option<String>,
     /// What separates the output's fields. Default: a tab in files named `.tsv` or `.tab`, else as the
     /// input's; commas in `.csv` files of inputs that have tabs by their names. With another one than
@@ -187,7 +192,7 @@ pub struct Progress {
     pub files_failed: usize,
     /// All files.
     pub files: usize,
-    /// Bytes worked through, over all passes.
+    /// Bytes worked through, over all passes; of inputs that are unpacked or decoded, as they were before.
     pub bytes_done: u64,
     /// Bytes to work through, over all passes, as far as known: 0 if an input's size is not known.
     pub bytes: u64,
@@ -370,9 +375,8 @@ impl Clean {
     /// # Errors
     /// See [`CleanError`].
     pub fn can_be_cut(&self, input: &Path) -> Result<bool, CleanError> {
-        let reading = read::Reading::new(&self.resolved().options)
-            .map_err(|error| CleanError::Usage(error.into()))?;
-        Ok(read::is_as_it_is(&reading, input).unwrap_or(false))
+        let reading = read::Reading::new(&self.resolved().options).map_err(CleanError::Usage)?;
+        Ok(stream::is_as_it_is(&reading, input).unwrap_or(false))
     }
 
     /// Each input and its output, by name; all that can be found wrong before any work is.
@@ -381,8 +385,7 @@ impl Clean {
     /// See [`CleanError`].
     pub fn files(&self) -> Result<Vec<(OsString, OsString)>, CleanError> {
         let job = self.resolved();
-        let reading =
-            read::Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
+        let reading = read::Reading::new(&job.options).map_err(CleanError::Usage)?;
         job.prepare(now())?;
         let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
             .map_err(|error| resume::count_complete(&job, &reading, error))?;

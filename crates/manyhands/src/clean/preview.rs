@@ -21,8 +21,9 @@ use manyhands_csv::{
 
 use super::inputs::{self, Input, Route};
 use super::output::check_names;
-use super::read::{Reading, Stream};
+use super::read::Reading;
 use super::sinks::columns;
+use super::stream::Stream;
 use super::work::{check_rejects, finish_report, header_too_long, unterminated_header};
 use super::{Clean, CleanError, Output, Preview, Problem};
 
@@ -57,7 +58,7 @@ struct Look<'a> {
 
 pub(super) fn preview(job: &Clean, look: usize, show: usize) -> Result<Preview, CleanError> {
     let began = Instant::now();
-    let reading = Reading::new(&job.options).map_err(|error| CleanError::Usage(error.into()))?;
+    let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
     let prepared = job.prepare(super::now())?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
     let look = Look { job, reading, prepared, look: look.max(show) };
@@ -136,13 +137,12 @@ impl Look<'_> {
 
     fn look(&self, route: &Route, show: usize, looked: &mut Looked) -> Result<(), Problem> {
         let name = route.input.name();
-        let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
-        let mut stream = Stream::new(open(&route.input)?, &name);
+        let mut stream = Stream::new(open(&route.input)?, &name)?;
         let (mut bytes, mut wanted) = (Vec::new(), FIRST);
         let (dialect, head, end) = loop {
             while !stream.at_end && bytes.len() < wanted {
                 if stream.is_ready(i64::from(u16::MAX)) {
-                    stream.read(&self.reading, &mut bytes).map_err(cannot)?;
+                    stream.read(&self.reading, &mut bytes)?;
                 }
             }
             let chosen = self.reading.choose(&name, &bytes, stream.at_end)?;
@@ -193,7 +193,8 @@ impl Look<'_> {
         let out = Out::Csv(&mut out);
         let (course, rejects) = clean_whole(&plan, &bytes, &head, memory, (0, 0), None, out)?;
         let sample = Sample::new(&bytes, &head, bytes.len());
-        finish_report(&course, &plan, &head, &sample, &mut looked.report)?;
+        let requires_utf8 = self.reading.requires_utf8();
+        finish_report(&course, &plan, &head, &sample, requires_utf8, &mut looked.report)?;
         let mut text = Vec::new();
         for some in rejects.iter().take(REJECTS) {
             some.write(&plan, &name, &mut text);

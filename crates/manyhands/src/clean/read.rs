@@ -1,22 +1,16 @@
-//! Reading: dialects by name or by a look, encodings, streams.
-//!
-//! ```text
-//!   file ─► raw ─► Unpacker ─► plain ─► Decoding ─► UTF-8     both only if the first bytes ask for it
-//! ```
+//! How inputs are read: dialects by name or by a look at a sample, encodings.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::Range;
 use std::path::Path;
 
-use encoding_rs::{Decoder, Encoding};
+use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::report::{DelimiterFrom, FileDialect};
 use manyhands_csv::{Detected, Dialect, detect};
 use serde::{Deserialize, Serialize};
 
-use super::sum::Sum;
-use super::unpack::{Unpacker, plain_name};
+use super::encodings;
+use super::recognize::{First, recognize};
+use super::unpack::plain_name;
 use super::{Delimiter, Options, Problem};
 
 /// How inputs are read, for parent and workers.
@@ -36,18 +30,14 @@ pub(super) struct Reading {
 impl Reading {
     /// # Errors
     /// What of the options cannot be.
-    pub(super) fn new(options: &Options) -> Result<Reading, String> {
+    pub(super) fn new(options: &Options) -> Result<Reading, Problem> {
         let (delimiter, sniff) = match options.delimiter {
             Delimiter::ByName => (None, false),
             Delimiter::Auto => (None, true),
             Delimiter::Byte(byte) => (Some(byte), false),
         };
-        if let Some(name) = &options.encoding
-            && Encoding::for_label(name.as_bytes()).is_none()
-        {
-            return Err(format!(
-                "no encoding is called {name:?}; common ones are utf-8, latin1, windows-1252, utf-16le"
-            ));
+        if let Some(name) = &options.encoding {
+            encodings::by_name(name)?;
         }
         let reading = Reading {
             delimiter,
@@ -135,13 +125,40 @@ impl Reading {
         Chosen { dialect, skip_lines: self.skip_lines, detected: None }
     }
 
-    /// What a file must be decoded from, by its first bytes; `None` if its bytes are taken as
-    /// they are.
-    pub(super) fn encoding(&self, first: &[u8]) -> Option<&'static Encoding> {
-        let marked = Encoding::for_bom(first).map(|(encoding, _)| encoding);
-        let named = self.encoding.as_ref().and_then(|name| Encoding::for_label(name.as_bytes()));
-        marked.or(named).filter(|encoding| *encoding != encoding_rs::UTF_8)
+    /// The encoding that the user named.
+    fn named(&self) -> Option<&'static Encoding> {
+        self.encoding.as_ref().and_then(|name| encodings::by_name(name).ok())
     }
+
+    /// Whether bytes that are not UTF-8 are an error.
+    pub(super) fn requires_utf8(&self) -> bool {
+        self.named() == Some(UTF_8)
+    }
+
+    /// What a file must be decoded from, by its first bytes, unpacked: a mark wins over a name. `at_end`
+    /// says that the bytes are all.
+    ///
+    /// # Errors
+    /// If the file is no CSV file; see [`recognize`].
+    pub(super) fn encoding(&self, first: &[u8], at_end: bool) -> Result<Decode, Problem> {
+        let named = self.named();
+        let encoding = match recognize(first, at_end, named.is_some())? {
+            First::More => return Ok(Decode::Undecided),
+            First::Marked(encoding) => Some(encoding),
+            First::Text => named,
+        };
+        Ok(encoding.filter(|encoding| *encoding != UTF_8).map_or(Decode::Nothing, Decode::From))
+    }
+}
+
+/// What is done to bytes before they are CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decode {
+    /// More bytes will tell.
+    Undecided,
+    /// They are taken as they are.
+    Nothing,
+    From(&'static Encoding),
 }
 
 /// How one file is read.
@@ -152,195 +169,4 @@ pub(super) struct Chosen {
     pub(super) skip_lines: u64,
     /// What its first bytes say, if they were to decide.
     pub(super) detected: Option<Detected>,
-}
-
-/// Decodes a whole file; gives how many malformed sequences became U+FFFD.
-pub(super) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, u64) {
-    let mut decoding = Decoding { decoder: encoding.new_decoder(), malformed: 0 };
-    let mut text = Vec::new();
-    decoding.push(bytes, true, &mut text);
-    (text, decoding.malformed)
-}
-
-/// A decoder that counts.
-pub(super) struct Decoding {
-    decoder: Decoder,
-    pub(super) malformed: u64,
-}
-
-impl Decoding {
-    fn push(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
-        const ROOM: usize = 16 << 10;
-        loop {
-            let before = out.len();
-            out.resize(before + ROOM.max(bytes.len()), 0);
-            let (result, read, written) =
-                self.decoder.decode_to_utf8_without_replacement(bytes, &mut out[before..], last);
-            out.truncate(before + written);
-            bytes = &bytes[read..];
-            match result {
-                encoding_rs::DecoderResult::InputEmpty => return,
-                encoding_rs::DecoderResult::OutputFull => {}
-                encoding_rs::DecoderResult::Malformed(..) => {
-                    self.malformed += 1;
-                    out.extend("\u{FFFD}".as_bytes());
-                }
-            }
-        }
-    }
-}
-
-/// So many first bytes tell an archive, or a byte order mark.
-const ENOUGH: usize = 4;
-
-/// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
-pub(super) fn is_as_it_is(reading: &Reading, path: &Path) -> io::Result<bool> {
-    // What is no regular file may block, or give its bytes once only.
-    if !std::fs::metadata(path)?.is_file() {
-        return Ok(false);
-    }
-    let mut stream = Stream::new(File::open(path)?, &path.display().to_string());
-    let mut bytes = Vec::new();
-    while bytes.is_empty() && !stream.at_end {
-        stream.read(reading, &mut bytes)?;
-    }
-    Ok(stream.is_as_it_is())
-}
-
-/// An input that is read in sequence, unpacked and decoded if it must be.
-pub(super) struct Stream {
-    file: File,
-    /// By which it may be known to be compressed.
-    name: String,
-    unpacker: Option<Unpacker>,
-    /// Unpacked bytes that are still to be decoded.
-    plain: Vec<u8>,
-    /// Whether the first bytes were enough to choose the decoding.
-    is_decided: bool,
-    decoding: Option<Decoding>,
-    raw: Vec<u8>,
-    /// What of `raw` is still to be used.
-    rest: Range<usize>,
-    is_file_at_end: bool,
-    /// Of the bytes read, if it is wanted.
-    pub(super) sum: Option<Sum>,
-    /// Bytes read, before anything was done to them.
-    pub(super) read: u64,
-    pub(super) at_end: bool,
-}
-
-impl Stream {
-    pub(super) fn new(file: File, name: &str) -> Stream {
-        Stream {
-            file,
-            name: name.to_owned(),
-            unpacker: None,
-            plain: Vec::new(),
-            is_decided: false,
-            decoding: None,
-            raw: vec![0; 256 << 10],
-            rest: 0..0,
-            is_file_at_end: false,
-            sum: None,
-            read: 0,
-            at_end: false,
-        }
-    }
-
-    pub(super) fn malformed(&self) -> u64 {
-        self.decoding.as_ref().map_or(0, |decoding| decoding.malformed)
-    }
-
-    /// Whether what it gives are the bytes of the file, as far as it was read.
-    pub(super) fn is_as_it_is(&self) -> bool {
-        self.unpacker.is_none() && self.decoding.is_none()
-    }
-
-    /// Whether there is more to give without reading.
-    fn has_more(&self) -> bool {
-        !self.rest.is_empty() || self.unpacker.as_ref().is_some_and(Unpacker::is_full)
-    }
-
-    /// Whether reading would not block, waiting for that for at most this many milliseconds.
-    pub(super) fn is_ready(&self, millis: i64) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        if self.has_more() {
-            return true;
-        }
-        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-        let limit = Timespec { tv_sec: 0, tv_nsec: millis * 1_000_000 };
-        match poll(&mut fds, Some(&limit)) {
-            Ok(ready) => ready > 0,
-            // A signal came: its handler may have asked for the end.
-            Err(rustix::io::Errno::INTR) => false,
-            // What cannot be polled does not block.
-            Err(_) => true,
-        }
-    }
-
-    /// Appends what the next read gives to `out`, which may be nothing; it blocks unless the stream
-    /// [`is_ready`](Self::is_ready). The first bytes decide on unpacking and decoding.
-    pub(super) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> io::Result<()> {
-        if !self.has_more() && !self.fill()? {
-            return Ok(());
-        }
-        let plain = match &mut self.unpacker {
-            None => {
-                self.at_end = self.is_file_at_end;
-                &self.raw[std::mem::take(&mut self.rest)]
-            }
-            Some(unpacker) => {
-                self.rest.start += unpacker.step(&self.raw[self.rest.clone()], &mut self.plain)?;
-                self.at_end = self.is_file_at_end && self.rest.is_empty() && !unpacker.is_full();
-                if self.at_end {
-                    unpacker.finish()?;
-                }
-                &self.plain[..]
-            }
-        };
-        if !self.is_decided {
-            // A byte order mark may come in pieces.
-            if plain.len() < ENOUGH && !self.at_end {
-                return Ok(());
-            }
-            self.is_decided = true;
-            self.decoding = reading
-                .encoding(plain)
-                .map(|encoding| Decoding { decoder: encoding.new_decoder(), malformed: 0 });
-        }
-        match &mut self.decoding {
-            Some(decoding) => decoding.push(plain, self.at_end, out),
-            None => out.extend_from_slice(plain),
-        }
-        self.plain.clear();
-        Ok(())
-    }
-
-    /// Reads from the file once; false if there is nothing to look at now. The first bytes, which
-    /// tell an archive, are kept until there are enough of them.
-    fn fill(&mut self) -> io::Result<bool> {
-        let begins = self.read < ENOUGH as u64;
-        let kept = if begins { self.read as usize } else { 0 };
-        let count = loop {
-            match self.file.read(&mut self.raw[kept..]) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that somebody else emptied meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        };
-        let end = kept + count;
-        self.is_file_at_end = count == 0;
-        self.read += count as u64;
-        self.sum = self.sum.map(|sum| sum.then(Sum::of(&self.raw[kept..end])));
-        if end < ENOUGH && !self.is_file_at_end {
-            return Ok(false);
-        }
-        self.rest = 0..end;
-        if begins {
-            self.unpacker = Unpacker::of(&self.name, &self.raw[..end])?;
-        }
-        Ok(true)
-    }
 }

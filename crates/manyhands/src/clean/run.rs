@@ -31,18 +31,20 @@ use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Manifest};
 use super::names::text_of;
 use super::output::{Sink, WriteError};
-use super::read::{Reading, Stream};
+use super::read::Reading;
 use super::rejects::SharedRejects;
 use super::resume::{self, Before, Wanted};
 use super::sinks::columns;
 use super::sinks::types::Possible;
+use super::stamp::Stamp;
 use super::stop::{Fail, Stop};
+use super::stream::Stream;
 use super::sum::Sum;
 use super::unpack::Compression;
 use super::watch::{Observer, TICK, Watch};
 use super::work::{
-    self, ChunkContext, ChunkFile, FIRST_BYTES, Stamp, TravellingRecipe, WholeContext, WholeReply,
-    WholeWork, check_rejects, note_of_decoding, unseal,
+    self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
+    WholeWork, check_rejects, unseal,
 };
 use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
 
@@ -473,7 +475,7 @@ impl Runner<'_> {
         }
         let kind = match whole {
             Some(size) => self.open_whole(&route, size),
-            None => self.open_chunks(&route, size),
+            None => self.open_chunks(&route),
         };
         match kind {
             Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
@@ -526,7 +528,7 @@ impl Runner<'_> {
     }
 
     /// Reads a file's head and makes its plan.
-    fn open_chunks(&mut self, route: &Route, size: Option<u64>) -> Result<Kind, Fail> {
+    fn open_chunks(&mut self, route: &Route) -> Result<Kind, Fail> {
         let cannot = |error: std::io::Error| Fail::from(format!("cannot read it: {error}"));
         let name = route.input.name();
         let file = match &route.input {
@@ -540,25 +542,15 @@ impl Runner<'_> {
                 .open(path)
                 .map_err(cannot)?,
         };
-        let metadata = file.metadata().map_err(cannot)?;
-        let mut stream = Stream::new(file, &name);
+        let mut stream = Stream::new(file, &name)?;
         stream.sum = self.whole.summed.then(Sum::default);
         let mut buffer = Vec::new();
-        let mut wanted = FIRST_BYTES;
+        let mut wanted = 0;
         let job = self.job;
         let mut recipe = &job.recipe;
         let nothing = Recipe::default();
         let (chosen, head) = loop {
-            while !stream.at_end && buffer.len() < wanted {
-                while !stream.is_ready(TICK.as_millis() as i64) {
-                    self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
-                }
-                stream.read(&self.reading, &mut buffer).map_err(cannot)?;
-                // What a slow stream has given so far may be enough.
-                if !stream.is_ready(0) {
-                    break;
-                }
-            }
+            self.collect(&mut stream, &mut buffer, wanted)?;
             // Until the dialect is known, only the limits of what comes before a header hold.
             let chosen = self.reading.choose(&name, &buffer, stream.at_end)?;
             let (chosen, is_decided) = match chosen {
@@ -572,8 +564,8 @@ impl Runner<'_> {
                         format!("there is no header in its first {} bytes", buffer.len()).into()
                     );
                 }
-                HeadFound::More => wanted = 2 * buffer.len().max(FIRST_BYTES),
-                _ if !is_decided => wanted = 2 * buffer.len().max(FIRST_BYTES),
+                HeadFound::More => wanted = 2 * buffer.len(),
+                _ if !is_decided => wanted = 2 * buffer.len(),
                 HeadFound::Head(head) => break (chosen, head),
                 HeadFound::Nothing => {
                     // Nothing but blank lines: no step finds its column, and none has to.
@@ -595,7 +587,13 @@ impl Runner<'_> {
         };
         let told_dialect = self.reading.told(&chosen);
         let mut dialect = chosen.dialect;
-        if self.crew.is_afar() && !(size.is_some() && stream.is_as_it_is()) {
+        // A file that can be read in several places at once.
+        let stamp = stream.stamp.filter(|_| stream.is_as_it_is());
+        let regular = match &route.input {
+            Input::File(path) => stamp.map(|stamp| (path, stamp)),
+            Input::Stdin => None,
+        };
+        if self.crew.is_afar() && regular.is_none() {
             let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
             return Err(message.to_owned().into());
         }
@@ -622,19 +620,17 @@ impl Runner<'_> {
         }
         let chunk_bytes = self.job.options.chunk_bytes.max(1) * route.format.chunk_factor();
         let mut sum = Sum::default();
-        let evenly =
-            |size: u64| (size - head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize;
-        let (source, file) = if let Some(size) = size.filter(|_| stream.is_as_it_is()) {
-            let Input::File(path) = &route.input else {
-                return Err("it has no path".to_owned().into());
-            };
+        let evenly = |size: u64| {
+            size.saturating_sub(head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize
+        };
+        let mut told = 0;
+        let (source, file) = if let Some((path, mut stamp)) = regular {
             sample.extend(&buffer[head.data..]);
-            let chunks = evenly(size);
+            let (size, chunks) = (stamp.size, evenly(stamp.size));
             // Workers do the rest, chunk by chunk.
             sum = Sum::of(&buffer[..head.data]);
             let chunk_bytes = chunk_bytes as u64;
             let source = Source::File { chunk_bytes, chunks, size, read: size, spool: None };
-            let mut stamp = Stamp::of(&metadata);
             if self.crew.is_afar() {
                 stamp = stamp.of_any_machine();
             }
@@ -646,9 +642,10 @@ impl Runner<'_> {
             let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
             (Source::Stream(Box::new(streaming)), None)
         } else {
-            let spool = self.spool(&mut stream, buffer)?;
-            notes.extend(note_of_decoding("the input", stream.malformed()));
-            let stamp = Stamp::of(&spool.metadata().map_err(cannot)?);
+            let spool;
+            (spool, told) = self.spool(&mut stream, buffer, plan.passes() as u64 + 1)?;
+            notes.extend(stream.note());
+            let stamp = Stamp::settled(&spool)?;
             let mut first = vec![0; Sample::LEN];
             let count = spool.read_at(&mut first, head.data as u64).map_err(cannot)?;
             sample.extend(&first[..count]);
@@ -661,7 +658,8 @@ impl Runner<'_> {
             let source = Source::File { chunk_bytes, chunks, size, read, spool: Some(spool) };
             (source, Some(ChunkFile { path, stamp }))
         };
-        let course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
+        let mut course = Course::new(&plan, self.job.options.memory, self.secret, head.lines);
+        course.see_header(&plan, &head, &header);
         let recipe = TravellingRecipe::new(recipe, self.now);
         let (format, summed) = (route.format, self.whole.summed);
         let plan_there = Default::default();
@@ -682,18 +680,47 @@ impl Runner<'_> {
             rejects_path: route.rejects.clone(),
             name,
             notes,
+            requires_utf8: self.reading.requires_utf8(),
             header_line_end,
             is_begun: false,
             style,
             told_dialect,
             passes_done: 0,
-            told: 0,
+            told,
             sum,
         })))
     }
 
-    /// Copies a stream to a file that has no name.
-    fn spool(&mut self, stream: &mut Stream, mut buffer: Vec<u8>) -> Result<File, Fail> {
+    /// Reads on until there are `wanted` bytes, or a stream has given some and no more for a moment: what
+    /// it has given may be enough.
+    fn collect(
+        &mut self,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+        wanted: usize,
+    ) -> Result<(), Fail> {
+        let before = buffer.len();
+        while !stream.at_end && buffer.len() < wanted.max(FIRST_BYTES) {
+            if stream.is_ready(TICK.as_millis() as i64) {
+                stream.read(&self.reading, buffer)?;
+                continue;
+            }
+            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+            if buffer.len() > before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a stream to a file that has no name, which is one of `rounds` through its bytes; gives
+    /// the file and how many bytes are in the progress.
+    fn spool(
+        &mut self,
+        stream: &mut Stream,
+        mut buffer: Vec<u8>,
+        rounds: u64,
+    ) -> Result<(File, u64), Fail> {
         use std::io::Write;
         let directory = self.job.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let wrong = |error: std::io::Error| {
@@ -706,17 +733,19 @@ impl Runner<'_> {
             )
         };
         let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
+        let mut told = 0;
         loop {
             spool.write_all(&buffer).map_err(wrong)?;
+            self.watch.progress.bytes_done += stream.read / rounds - told;
+            told = stream.read / rounds;
             if stream.at_end {
-                return Ok(spool);
+                return Ok((spool, told));
             }
             buffer.clear();
             while !stream.is_ready(TICK.as_millis() as i64) {
                 self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
             }
-            let read = stream.read(&self.reading, &mut buffer);
-            read.map_err(|error| Fail::from(format!("cannot read it: {error}")))?;
+            stream.read(&self.reading, &mut buffer)?;
             self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
         }
     }
@@ -824,8 +853,8 @@ impl Runner<'_> {
                 let Some(reply) = active.waiting.take() else { return Ok(()) };
                 let (len, known): (usize, WholeReply) = unseal(&reply)?;
                 if known.is_too_big {
-                    let (route, size) = (active.route.clone(), *size);
-                    let kind = self.open_chunks(&route, Some(size))?;
+                    let route = active.route.clone();
+                    let kind = self.open_chunks(&route)?;
                     self.active[place].kind = kind;
                     return Ok(());
                 }
@@ -884,9 +913,6 @@ impl Runner<'_> {
                 if let Err(problem) = check_rejects(max_rejects, report) {
                     let rejects = chunks.rejects.take();
                     return self.refuse(number, problem, rejects);
-                }
-                if matches!(chunks.source, Source::Stream(_)) && self.watch.progress.bytes > 0 {
-                    self.watch.progress.bytes_done += report.bytes_in;
                 }
                 if let Some(sink) = &self.sink {
                     report.bytes_out = sink.written_of_input();

@@ -30,14 +30,8 @@ impl Compression {
     }
 
     fn by_bytes(first: &[u8]) -> Option<Compression> {
-        match first {
-            [0x1F, 0x8B, ..] => Some(Compression::Gzip),
-            // A frame, or one that is to be skipped (RFC 8878).
-            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-                Some(Compression::Zstd)
-            }
-            _ => None,
-        }
+        let magic = MAGIC.iter().find(|(magic, _)| is_begun(magic, first) == Some(true));
+        magic.map(|(_, compression)| *compression)
     }
 
     fn name(self) -> &'static str {
@@ -46,6 +40,25 @@ impl Compression {
             Compression::Zstd => "zstd",
         }
     }
+}
+
+/// The first bytes of archives: of each, the lowest and the highest that it may be.
+const MAGIC: [(&[[u8; 2]], Compression); 3] = [
+    (&[[0x1F, 0x1F], [0x8B, 0x8B]], Compression::Gzip),
+    (&[[0x28, 0x28], [0xB5, 0xB5], [0x2F, 0x2F], [0xFD, 0xFD]], Compression::Zstd),
+    // A frame that is to be skipped (RFC 8878).
+    (&[[0x50, 0x5F], [0x2A, 0x2A], [0x4D, 0x4D], [0x18, 0x18]], Compression::Zstd),
+];
+
+/// Whether bytes begin so; `None`: as far as there are any, they do.
+fn is_begun(magic: &[[u8; 2]], first: &[u8]) -> Option<bool> {
+    let is_so = magic.iter().zip(first).all(|([low, high], byte)| (low..=high).contains(&byte));
+    (!is_so || first.len() >= magic.len()).then_some(is_so)
+}
+
+/// Whether bytes may be the beginning of an archive, and are too few to tell.
+pub(super) fn needs_more(first: &[u8]) -> bool {
+    MAGIC.iter().any(|(magic, _)| is_begun(magic, first).is_none())
 }
 
 /// A file's name without what says that it is compressed.
@@ -73,7 +86,8 @@ enum Kind {
 }
 
 impl Unpacker {
-    /// What a file needs, by its name and its first bytes, four of them if it has so many.
+    /// What a file needs, by its name and its first bytes, of which there are no more or enough
+    /// ([`needs_more`]).
     ///
     /// # Errors
     /// If it is not what its name says.

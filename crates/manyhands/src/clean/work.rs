@@ -4,15 +4,15 @@
 //! from where they are, then what is to be known about them, then the length of the first.
 
 use std::cell::{OnceCell, RefCell};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Chunk, Dialect, Head, HeadFound, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach, Recipe,
-    Sample, Style, Task, clean_whole, find_head,
+    Chunk, Dialect, Head, HeadFound, NotUtf8, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach,
+    Recipe, Sample, Style, Task, clean_whole, find_head,
 };
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use super::draft::Address;
 use super::names::text_of;
 use super::path_bytes;
-use super::read::{Reading, decode};
+use super::read::{Decode, Reading};
 use super::sinks::{Block, Column, Format, columns, is_in_line};
+use super::stamp::{self, Stamp};
+use super::stream::decode;
 use super::sum::Sum;
 use super::unpack::Unpacker;
 use super::{Hint, MaxRejects, Note, Problem, SetAside};
@@ -134,37 +136,6 @@ pub(super) struct ChunkFile {
     pub(super) stamp: Stamp,
 }
 
-/// What changes when a file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    /// Its device and number there; none if it is looked at from several machines, which may have
-    /// other ones.
-    place: Option<(u64, u64)>,
-    pub(super) size: u64,
-    modified: (i64, i64),
-}
-
-impl Stamp {
-    pub(super) fn of(metadata: &fs::Metadata) -> Stamp {
-        Stamp {
-            place: Some((metadata.dev(), metadata.ino())),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
-
-    /// What is the same on all machines that see the file.
-    pub(super) fn of_any_machine(self) -> Stamp {
-        Stamp { place: None, ..self }
-    }
-
-    /// Whether this is still what a file's metadata show.
-    fn is_of(&self, metadata: &fs::Metadata) -> bool {
-        let now = Stamp::of(metadata);
-        *self == if self.place.is_some() { now } else { now.of_any_machine() }
-    }
-}
-
 /// One chunk.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChunkWork {
@@ -223,7 +194,7 @@ fn clean_file(
 ) -> Result<WholeReply, Problem> {
     let name = text_of(&work.path);
     let cannot = |error: io::Error| format!("cannot read it: {error}");
-    let mut raw = read_all(&work.path, buffer).map_err(cannot)?;
+    let mut raw = read_all(&work.path, buffer)?;
     let report =
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
     let mut known = WholeReply { report, ..WholeReply::default() };
@@ -240,11 +211,11 @@ fn clean_file(
         raw = &unpacked;
     }
     let decoded;
-    let bytes = match context.reading.encoding(raw) {
-        None => raw,
-        Some(encoding) => {
-            let (text, malformed) = decode(encoding, raw);
-            known.report.notes.extend(note_of_decoding(encoding.name(), malformed));
+    let bytes = match context.reading.encoding(raw, true)? {
+        Decode::Nothing | Decode::Undecided => raw,
+        Decode::From(encoding) => {
+            let (text, note) = decode(encoding, raw);
+            known.report.notes.extend(note);
             decoded = text;
             &decoded
         }
@@ -279,7 +250,9 @@ fn clean_file(
         let ((course, rejects), in_line) = work.format.encode(&plan, reply, clean)?;
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
-        finish_report(&course, &plan, &head, &Sample::new(bytes, &head, bytes.len()), report)?;
+        let (sample, strict) =
+            (Sample::new(bytes, &head, bytes.len()), context.reading.requires_utf8());
+        finish_report(&course, &plan, &head, &sample, strict, report)?;
         known.refused = check_rejects(context.max_rejects, report).err();
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
@@ -326,28 +299,74 @@ pub(super) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
         .hint(Hint::any("max_record").and(" allows longer ones"))
 }
 
-pub(super) fn note_of_decoding(name: &str, malformed: u64) -> Option<Note> {
-    (malformed > 0).then(|| {
-        format!("{malformed} malformed sequences of {name} became U+FFFD in the output").into()
-    })
-}
-
 /// Fills a report from a file's course.
+///
+/// # Errors
+/// If a count is wrong, or records are not in the encoding that they must be in.
 pub(super) fn finish_report(
     course: &manyhands_csv::Course,
     plan: &Plan,
     head: &Head,
     sample: &Sample,
+    requires_utf8: bool,
     report: &mut FileReport,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let balanced = course.report(plan, report);
     report.blank_lines += head.blank_lines;
     if !balanced {
-        return Err("its rows are not all accounted for; this is a mistake in manyhands".to_owned());
+        return Err("its rows are not all accounted for; this is a mistake in manyhands".into());
     }
+    check_utf8(course, requires_utf8)?;
     let notes = course.notes(plan, sample, report);
     report.notes.extend(notes);
+    report.notes.extend(course.not_utf8().map(note_of_utf8));
     Ok(())
+}
+
+/// Where the first byte is that does not belong into UTF-8.
+fn place_of_byte(found: &NotUtf8) -> String {
+    let place = match &found.column {
+        Some(column) => format!("column {column:?} has"),
+        None if found.header => "the header has".to_owned(),
+        None => "it has".to_owned(),
+    };
+    format!("{place} the byte 0x{:02X}", found.byte)
+}
+
+fn name_the_encoding() -> Hint {
+    Hint::is("encoding", "windows-1252")
+        .and(" reads text of Western Europe; other names read others")
+}
+
+/// # Errors
+/// If records are not UTF-8 that must be.
+pub(super) fn check_utf8(
+    course: &manyhands_csv::Course,
+    requires_utf8: bool,
+) -> Result<(), Problem> {
+    match course.not_utf8().filter(|_| requires_utf8) {
+        Some(found) => {
+            let line = found.line + 1;
+            let place = place_of_byte(found);
+            Err(Problem::new(format!("line {line}: {place}, which is not UTF-8"))
+                .hint(name_the_encoding()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn note_of_utf8(found: &NotUtf8) -> Note {
+    let rows = match (found.header, found.rows) {
+        (true, 0) => "the header is".to_owned(),
+        (true, 1) => "the header and 1 row are".to_owned(),
+        (true, rows) => format!("the header and {rows} rows are"),
+        (false, 1) => "1 row is".to_owned(),
+        (false, rows) => format!("{rows} rows are"),
+    };
+    let (line, place) = (found.line + 1, place_of_byte(found));
+    Problem::new(format!("{rows} not UTF-8, from line {line} on, where {place}"))
+        .hint(name_the_encoding())
+        .into()
 }
 
 /// # Errors
@@ -382,21 +401,32 @@ pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> R
 }
 
 /// Reads a file to its end into the buffer, which only grows.
-fn read_all<'a>(path: &Path, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
-    let file = File::open(path)?;
-    let expected = file.metadata()?.len() as usize + 1;
+fn read_all<'a>(path: &Path, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Problem> {
+    let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
+    read_unchanged(&file, Stamp::settled(&file)?, buffer)
+}
+
+/// Reads a file that was stamped to its end, if it is still the same then.
+fn read_unchanged<'a>(
+    file: &File,
+    before: Stamp,
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Problem> {
+    let expected = before.size as usize + 1;
     let mut len = 0;
     loop {
         if buffer.len() < expected.max(len + 1) {
             buffer.resize(expected.max(2 * len + 1), 0);
         }
         match file.read_at(&mut buffer[len..], len as u64) {
-            Ok(0) => return Ok(&buffer[..len]),
+            Ok(0) => break,
             Ok(count) => len += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(format!("cannot read it: {error}").into()),
         }
     }
+    before.check(file)?;
+    Ok(&buffer[..len])
 }
 
 /// Does one pass over one chunk.
@@ -450,28 +480,29 @@ fn read_chunk<'a>(
     source: &ChunkFile,
     work: &'a ChunkWork,
     buffer: &mut Vec<u8>,
-) -> Result<(Chunk<'a>, u64, usize), String> {
-    let wrong = |error: io::Error| format!("cannot read it: {error}");
+) -> Result<(Chunk<'a>, u64, usize), Problem> {
+    let wrong = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
     let file = File::open(&source.path).map_err(wrong)?;
-    let changed = || "it was changed while it was read".to_owned();
-    if !source.stamp.is_of(&file.metadata().map_err(wrong)?) {
-        return Err(changed());
-    }
+    source.stamp.check(&file)?;
     // One byte before the chunk shows how it probably begins.
     let base = if work.from > work.data { work.from - 1 } else { work.from };
     let (from, to) = ((work.from - base) as usize, (work.to - base) as usize);
     let rest = (source.stamp.size - base) as usize;
     let mut len = rest.min(to + (16 << 10));
-    read_range(&file, base, buffer, 0, len).map_err(wrong)?.then_some(()).ok_or_else(changed)?;
+    let read = |buffer: &mut Vec<u8>, at, to| match read_range(&file, base, buffer, at, to) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(stamp::changed()),
+        Err(error) => Err(wrong(error)),
+    };
+    read(buffer, 0, len)?;
     let mut chunk = Chunk::new(plan, &work.task, &buffer[..len], from, to);
     while let Reach::More(more) = chunk.reach(&buffer[..len], len == rest) {
         let next = rest.min(len + more);
-        read_range(&file, base, buffer, len, next)
-            .map_err(wrong)?
-            .then_some(())
-            .ok_or_else(changed)?;
+        read(buffer, len, next)?;
         len = next;
     }
+    // What was changed before this is seen here, and what is changed later was read before.
+    source.stamp.check(&file)?;
     Ok((chunk, base, len))
 }
 
@@ -496,4 +527,37 @@ fn read_range(
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    /// At any moment between two ticks of the clock that files are stamped with.
+    #[test]
+    fn a_change_is_seen_however_soon_after_the_one_before_it_comes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("in.csv");
+        let mut buffer = Vec::new();
+        for round in 0..40_u32 {
+            let text = format!("a\n{round:4}\n");
+            fs::write(&path, &text).unwrap();
+            assert_eq!(read_all(&path, &mut buffer), Ok(text.as_bytes()));
+            let file = File::open(&path).unwrap();
+            let stamp = Stamp::settled(&file).unwrap();
+            match round % 4 {
+                0 => drop(fs::write(&path, format!("b\n{round:4}\n"))),
+                1 => File::options().append(true).open(&path).unwrap().write_all(b"x").unwrap(),
+                2 => File::options().write(true).open(&path).unwrap().set_len(3).unwrap(),
+                _ => {
+                    fs::write(directory.path().join("new"), &text).unwrap();
+                    fs::rename(directory.path().join("new"), &path).unwrap();
+                }
+            }
+            assert_eq!(read_unchanged(&file, stamp, &mut buffer), Err(stamp::changed()), "{round}");
+        }
+    }
 }

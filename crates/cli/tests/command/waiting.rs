@@ -1,0 +1,100 @@
+//! Named pipes that nobody opens at the other end: whatever waits for them is ended by a signal.
+
+use std::fs;
+use std::process::Child;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::kit::{Dir, Run, eventually, finish, is_there};
+
+fn pipe(dir: Dir, name: &str) -> Dir {
+    fs::create_dir_all(dir.path(name).parent().unwrap()).unwrap();
+    mkfifoat(CWD, dir.path(name), Mode::RUSR | Mode::WUSR).unwrap();
+    dir
+}
+
+/// Whether the process sleeps in the system and handles, or not, a signal by now: it has begun to wait.
+fn waits(child: &Child) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))
+}
+
+/// Ends a command by one signal as soon as `begun` holds and it waits.
+#[track_caller]
+fn ended_by_one(mut run: Run<'_>, begun: impl Fn() -> bool) {
+    let mut child = run.start();
+    drop(child.stdin.take());
+    assert!(eventually(|| begun() && waits(&child)));
+    let workers = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()));
+    let _ = kill_process(Pid::from_child(&child), run_signal(&child));
+    let outcome = finish(child);
+    // Ended by its handler, or by the signal itself where there is nothing to clear away.
+    assert!([130, 143, -2, -15].contains(&outcome.status), "{outcome:?}");
+    for worker in workers.unwrap_or_default().split_whitespace() {
+        assert!(eventually(|| !is_there(&format!("/proc/{worker}"))));
+    }
+}
+
+/// Both signals get their turn.
+fn run_signal(child: &Child) -> Signal {
+    if child.id() % 2 == 0 { Signal::INT } else { Signal::TERM }
+}
+
+#[test]
+fn an_output_or_report_that_nobody_reads_is_ended_by_a_signal() {
+    for round in 0..2 {
+        let _ = round;
+        let dir = pipe(Dir::with("a\n1\n"), "pipe");
+        ended_by_one(dir.command(["clean", "in.csv", "-o", "pipe"]), || true);
+        dir.assert_no_temporary_file();
+        let done = || dir.path("out.csv").exists();
+        ended_by_one(dir.command(["clean", "in.csv", "-o", "out.csv", "--report", "pipe"]), done);
+        let dir = pipe(Dir::with("a\n1\n"), "pipe");
+        let done = || dir.path("out.csv").exists();
+        let command = ["clean", "in.csv", "-o", "out.csv", "--save-recipe", "pipe"];
+        ended_by_one(dir.command(command), done);
+        ended_by_one(
+            dir.command(["clean", "in.csv", "--dry-run", "--save-recipe", "pipe"]),
+            || true,
+        );
+    }
+}
+
+#[test]
+fn an_input_or_recipe_that_nobody_writes_is_ended_by_a_signal() {
+    let dir = pipe(Dir::new(), "pipe");
+    for _ in 0..2 {
+        ended_by_one(dir.command(["clean", "pipe", "-o", "out.csv"]), || true);
+        ended_by_one(dir.command(["clean", "pipe", "-o", "out.csv", "--infer"]), || true);
+        ended_by_one(dir.command(["clean", "pipe", "--dry-run"]), || true);
+        ended_by_one(dir.command(["clean", "x.csv", "-o", "out.csv", "--recipe", "pipe"]), || true);
+    }
+    assert_eq!(dir.names(), ["pipe"]);
+}
+
+#[test]
+fn an_output_that_somebody_reads_later_gets_all() {
+    let dir = pipe(Dir::with("a\n1\n"), "pipe");
+    let mut child = dir.command(["clean", "in.csv", "-o", "pipe", "--report", "pipe"]).start();
+    drop(child.stdin.take());
+    assert!(eventually(|| waits(&child)));
+    let read = fs::read_to_string(dir.path("pipe")).unwrap();
+    // The report waits for a reader of its own if the first one has left.
+    let report = match read.strip_prefix("a\n1\n").unwrap() {
+        "" => fs::read_to_string(dir.path("pipe")).unwrap(),
+        rest => rest.to_owned(),
+    };
+    finish(child).done();
+    assert!(report.contains("\"rows_out\": 1"), "{report}");
+}
+
+#[test]
+fn a_manifest_that_is_no_regular_file_is_an_error() {
+    let dir = pipe(Dir::with("a\n1\n"), "out/.manyhands.jsonl");
+    let outcome = dir.clean("in.csv -o out");
+    outcome.status(1).says(".manyhands.jsonl").says("no regular file");
+    fs::remove_file(dir.path("out/.manyhands.jsonl")).unwrap();
+    fs::create_dir(dir.path("out/.manyhands.jsonl")).unwrap();
+    dir.clean("in.csv -o out").status(1).says(".manyhands.jsonl");
+}
