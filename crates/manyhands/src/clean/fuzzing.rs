@@ -203,8 +203,9 @@ pub fn stream(
             continue;
         }
         // Either more of the stream comes, or a worker is done.
-        if under_way.is_empty() || feeder.pipe.is_some() && choose(2) == 0 {
-            if !streaming.stream.at_end && !streaming.stream.is_ready(0) {
+        let waits = !streaming.stream.at_end && !streaming.stream.is_ready(0);
+        if under_way.is_empty() || waits && choose(2) == 0 {
+            if waits {
                 feeder.give();
             }
             continue;
