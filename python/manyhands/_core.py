@@ -7,6 +7,7 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+import functools
 import multiprocessing
 import numbers
 import os
@@ -17,16 +18,22 @@ import time
 import weakref
 from concurrent.futures.process import BrokenProcessPool
 
-from manyhands import _launch, _logs, _native
+from manyhands import _launch, _logs, _native, _script
 from manyhands._errors import PoolClosed, WorkerDied
-from manyhands._main import pack
-from manyhands._serialize import dumps, load_exception, loads
+from manyhands._main import Namespace
+from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, wrap
 from manyhands._worker import EXCEPTION, VALUE, Settings
 
 ON_WORKER_DEATH = ("fail", "retry", "break")
 
 # How long workers may take to exit by themselves once there is nothing left to do.
 _FINISH_SECONDS = 5.0
+
+#: Functions of more bytes, if they are made anew for each task, are not made more often than by the standard library.
+HEAVY = 16 << 10
+
+#: Packed functions of more bytes are not kept for the next call.
+_KEPT_MAX = 64 << 10
 
 # What the thread is told besides.
 _STOP, _DEATH = 0, 1
@@ -49,6 +56,7 @@ class Core:
         memory_limit=None,
         cpu_affinity=None,
         worker_exit=None,
+        main=None,
         on_demand=False,
         executor=False,
     ):
@@ -70,9 +78,16 @@ class Core:
         self._starting = threading.Lock()
         self._ending = threading.RLock()
         self._ended = False
+        #: By the identity of the function: a weak reference to it, and its `_Packed`.
+        self._packed = {}
+        #: By their bytes, small functions that are made anew for each call.
         self._blobs = {}
         self._pid = os.getpid()
         self._inherited = method == "fork"
+        self._starts_by_import = not self._inherited
+        if not on_demand:
+            self._check_importing()
+        self.namespace = namespace = Namespace(_script.decide(method, main))
         memories = []
 
         def kept(message):
@@ -82,28 +97,27 @@ class Core:
             return data, len(of_it or ())
 
         settings = Settings()
-        settings.inherits_main = self._inherited
-        settings.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+        settings.main = _script.Main(namespace.mode)
         settings.breaks, settings.executor = self.breaks, executor
         started_with = None
         if initializer is not None:
-            packed = kept(pack(initializer, self._inherited))
+            packed = kept(_Packed(initializer, namespace).message)
             try:
-                settings.initializer = packed, kept(dumps((initargs, {}), lasting=True))
+                settings.initializer = packed, kept(dumps((initargs, {}), namespace, lasting=True))
             except RuntimeError:
                 # Locks of the standard library and ends of pipes go only to a process that is being started.
                 if not self._inherited:
-                    _launch.check(initargs)
+                    _launch.check(initargs, namespace)
                 settings.initializer = packed, None
                 started_with = initargs
         if worker_exit is not None:
-            settings.worker_exit = kept(pack(worker_exit, self._inherited))
+            settings.worker_exit = kept(_Packed(worker_exit, namespace).message)
         settings.levels = _logs.levels()
         if method == "forkserver":
             settings.environment = dict(os.environ)
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
-        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with)
+        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with, namespace)
         try:
             self.native = _native.Pool(
                 self.launcher,
@@ -127,27 +141,48 @@ class Core:
             # It must hear of a death even if nobody waits for anything.
             self._start_thread()
 
-    def blob(self, function):
+    def _check_importing(self):
+        if self._starts_by_import:
+            _script.check_importing()
+
+    def packed(self, function):
         """The function as it is known to the workers, to which it travels once."""
-        packed = pack(function, self._inherited)
-        blob = self._blobs.get(packed[0])
-        if blob is None:
-            name = getattr(function, "__qualname__", type(function).__qualname__)
-            blob = self.native.blob(*packed, name)
-            if not packed[1]:
+        known = self._packed.get(id(function))
+        if known is not None:
+            reference, packed = known
+            if reference() is function and packed.need.is_current(_script.namespace()):
+                return packed
+        self._check_importing()
+        packed = _Packed(function, self.namespace)
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        data, memories = packed.message
+        if packed.lasting:
+            packed.blob = self.native.blob(data, memories, name)
+            try:
+                reference = weakref.ref(function, functools.partial(_forget, weakref.ref(self), id(function)))
+            except TypeError:
+                return packed
+            self._packed[id(function)] = reference, packed
+        elif memories or len(data) > _KEPT_MAX:
+            packed.blob = self.native.blob(data, memories, name)
+        else:
+            packed.blob = self._blobs.get(data)
+            if packed.blob is None:
+                packed.blob = self.native.blob(data, memories, name)
                 while len(self._blobs) >= 64:
                     self._blobs.pop(next(iter(self._blobs)), None)
-                self._blobs[packed[0]] = blob
-        return blob
+                self._blobs[data] = packed.blob
+        return packed
 
     def submit(self, function, arguments, mode, deadline, retries, told=None):
         """Submits one task. The thread calls `told.ended(outcome)` when it has ended."""
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
-        data, memories = dumps(arguments)
         self._begin(told)
+        packed = self.packed(function)
+        data, memories = dumps(arguments, self.namespace, having=packed.need.messages)
         return self.native.submit(
-            self.blob(function),
+            packed.blob,
             data,
             memories or None,
             mode,
@@ -156,17 +191,23 @@ class Core:
             told,
         )
 
-    def gather(self, function, deadline, retries, *, ordered, told=None):
+    def gather(self, packed, deadline, retries, *, ordered, told=None):
         """Tasks of one function. The thread calls `told.ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
         self._begin(told)
         return self.native.gather(
-            self.blob(function),
+            packed.blob,
             self.deadline if deadline is None else deadline,
             self.retries if retries is None else retries,
             ordered,
             told,
         )
+
+    def dump_each(self, packed, units):
+        """Each unit of a map of this function as `Gather.add` takes it."""
+        copies = {}
+        dumped = (dumps(unit, self.namespace, copies, having=packed.need.messages) for unit in units)
+        return [data if not memories else (data, list(memories)) for data, memories in dumped]
 
     def _begin(self, told):
         if told is not None and self._thread is None:
@@ -294,7 +335,36 @@ class Core:
         self.launcher.join()
         self._logs.stop()
         # Its descriptors and memory go now, whoever still has the pool.
-        self.native = None
+        self.native = self.namespace = None
+        self._packed.clear()
+        self._blobs.clear()
+
+
+class _Packed:
+    """A function on its way to the workers."""
+
+    #: What the native pool knows it by.
+    blob = None
+
+    def __init__(self, function, namespace):
+        data, memories, names, by_value = dump(function)
+        #: What it needs of `__main__`.
+        self.need = need = namespace.need(names)
+        plain = isinstance(function, BY_NAME_KINDS)
+        #: Whether the worker may call the same object again and again.
+        kept = plain and not by_value
+        #: Whether it is the same as long as it is this object.
+        self.lasting = plain and not getattr(function, "__closure__", None)
+        #: Whether unpickling it takes about as long as a call, or longer.
+        self.heavy = not kept and (len(data) > HEAVY or bool(memories))
+        self.message = wrap(pickle.dumps((kept, data), 5), memories, need.messages, need.reasons)
+
+
+def _forget(core, number, reference):
+    """The function is gone."""
+    core = core()
+    if core is not None and core._packed.get(number, (None,))[0] is reference:
+        core._packed.pop(number, None)
 
 
 def _checked(deadline, retries):

@@ -168,6 +168,7 @@ class ProcessPoolExecutor(Executor):
         memory_limit=None,
         cpu_affinity=None,
         worker_exit=None,
+        main=None,
     ):
         if max_workers is None:
             max_workers = cpu_count()
@@ -203,6 +204,7 @@ class ProcessPoolExecutor(Executor):
             memory_limit=memory_limit,
             cpu_affinity=cpu_affinity,
             worker_exit=worker_exit,
+            main=main,
             # As the standard library: a forked copy of a process with threads is best made early.
             on_demand=method != "fork",
             executor=True,

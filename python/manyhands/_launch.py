@@ -3,7 +3,7 @@
     native pool ── launch(name, socket) ──► Process.start() ─► fork | fork server | spawn
                 ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
 
-What differs from a plain `Process`: `__main__` is not run again in the worker, the fork server is
+What differs from a plain `Process`: the worker makes its `__main__` itself (`_script.py`), the fork server is
 one of our own (which has NumPy and pandas loaded if the parent has, and one BLAS thread), and a
 worker's exit status is learnt by its `Ending`, which the pool reads without Python.
 """
@@ -25,7 +25,7 @@ from multiprocessing import (
     util,
 )
 
-from manyhands import _serialize, _worker
+from manyhands import _functions, _serialize, _worker
 from manyhands._array import from_process
 from manyhands._native import Ending
 
@@ -39,12 +39,12 @@ PRELOAD = ("numpy", "pandas")
 class Launcher:
     """Starts the workers of one pool by one start method."""
 
-    def __init__(self, method, logs, memories, started_with):
+    def __init__(self, method, logs, memories, started_with, namespace):
         self._process = _PROCESSES[method]
         self._logs = logs
         # What the initializer's arguments refer to; or they themselves.
         self._memories = memories
-        self._started_with = _Arguments(started_with)
+        self._started_with = _Arguments(started_with, namespace)
         self._started = threading.Semaphore(0)
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
@@ -113,15 +113,16 @@ class _Passed:
 class _Arguments:
     """Arguments on their way into a process that is being started, pickled for it alone."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, namespace):
         self._arguments = arguments
+        self._namespace = namespace
 
     def get(self):
         """They themselves, in the process."""
         return self._arguments
 
     def __reduce__(self):
-        data, memories = _serialize.dumps(self._arguments)
+        data, memories = _serialize.dumps(self._arguments, self._namespace)
         return _Pickled, (data, tuple(map(_Passed, memories)))
 
 
@@ -131,11 +132,11 @@ class _Nobody:
     duplicate_for_child = DupFd = staticmethod(_same)
 
 
-def check(arguments):
+def check(arguments, namespace):
     """Raises what pickling arguments for a process that is being started raises."""
     context.set_spawning_popen(_Nobody)
     try:
-        _Arguments(arguments).__reduce__()
+        _Arguments(arguments, namespace).__reduce__()
     finally:
         context.set_spawning_popen(None)
 
@@ -147,7 +148,7 @@ class _Pickled:
         self._data, self._passed = data, passed
 
     def get(self):
-        return _serialize.loads(self._data, [passed.memory for passed in self._passed])
+        return _functions.loads(self._data, [passed.memory for passed in self._passed])
 
 
 def _received(duplicate):
@@ -167,7 +168,7 @@ class _EndingMixin:
     def _message(self, process_obj):
         message = io.BytesIO()
         preparation = spawn.get_preparation_data(process_obj._name)
-        # Functions of `__main__` travel by value: running it again would only repeat its effects.
+        # The worker does this itself (`_script.py`), where a failure can be told.
         preparation.pop("init_main_from_name", None)
         preparation.pop("init_main_from_path", None)
         context.set_spawning_popen(self)

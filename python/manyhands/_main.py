@@ -1,296 +1,466 @@
-"""Functions on their way to a worker, and the names of `__main__` that they need.
+"""In the parent: what the workers of a pool have of `__main__`, and what they are to be sent before a call.
 
-    parent: pack(function) ─► by name, or by value
-                             + definitions of what it needs of `__main__`: name, digest, bytes
-    worker: Functions ─► install what differs ─► the function
+    need(names) ─► everything that these names lead to: names in code, in classes, in containers
+                   ├─ baseline: the worker has it by itself (imported, or inherited by a fork)
+                   ├─ in force: sent in a message of this pool, and still the same object
+                   └─ neither:  one more message, numbered, in one pickle: identity, aliases and cycles are kept
 
-Functions of `__main__` share one namespace in the worker, as the module's own would: what they refer
-to travels as definitions, each once. A definition is installed only if its digest is another than that
-of the last one of its name: so a global that an initializer sets is seen by tasks, a cache lasts,
-and a global that changed in the parent travels again.
+A look before a call compares identities and pickles nothing. So a name that is bound anew is sent again; a change
+inside an object is not seen. All of it is the pool's, and goes with it.
+
+What holds at each line, with any number of threads that submit:
+* a message is made under the lock, and complete before any name is said to be in it;
+* a `Need` is never changed once it can be seen; one that is out of date is made anew;
+* who holds a `Need` can send its messages even if a name was bound anew meanwhile: they are what it was then.
 """
 
 import functools
+import io
 import itertools
 import linecache
-import pickle
-import sys
+import threading
 import types
+import weakref
 
-from manyhands import _serialize
+from manyhands import _script, _serialize
+from manyhands._native import Memory
+from manyhands._script import IMPORT, INHERIT, MODULE_ATTRIBUTES, VALUE
+from manyhands._serialize import SOURCE
 
-#: Values of more bytes are taken for unchanged as long as they are the same object.
-WATCHED_MAX = 1 << 20
+#: Bytes of a message beyond which it travels as one shared memory, however many functions need it.
+INLINE_MAX = 8 << 10
 
-#: How many packed functions are remembered.
+#: A message of more bytes is pickled again without the names that were bound anew.
+LARGE = 1 << 20
+
+#: How many objects are searched for functions in what workers have by themselves.
+SEARCHED_MAX = 10_000
+
+#: How often a message is begun again because another thread changed a container meanwhile.
+TRIES = 100
+
 _REMEMBERED = 256
-
 _MISSING = object()
-_UNCHANGING = (int, float, complex, str, bytes, bool, type(None), types.ModuleType)
-
-
-class _Namespace:
-    """In a pickle: the dictionary of the receiver's `__main__`."""
-
-    def __reduce__(self):
-        return namespace, ()
-
-
-NAMESPACE = _Namespace()
-
-
-def namespace():
-    """The dictionary of `__main__`."""
-    return sys.modules["__main__"].__dict__
-
-
-def _digest(data):
-    # Imported when it is first needed: most workers never do.
-    import hashlib
-
-    return hashlib.blake2b(data, digest_size=16).digest()
-
-
-class Definition:
-    """A name of `__main__` and its value, as bytes; and how to see whether it has changed."""
-
-    _numbers = itertools.count()
-
-    def __init__(self, name, value):
-        self.name = name
-        self.value = value
-        self.data, self.memories, self.names, _ = _serialize.dump(value, defining=name)
-        if self.memories:
-            # Not worth hashing: another object is another value.
-            self.digest = f"{id(self)}-{next(self._numbers)}".encode()
-        else:
-            self.digest = _digest(self.data)
-        self._mark = _mark(value)
-        self._watched = not isinstance(
-            value, (*_UNCHANGING, types.FunctionType, type)
-        ) and not self.memories and len(self.data) <= WATCHED_MAX
-
-    def is_current(self, values):
-        """Whether the name still has this value."""
-        value = values.get(self.name, _MISSING)
-        if value is not self.value or _mark(value) != self._mark:
-            return False
-        # It may have changed in place.
-        return not self._watched or _serialize.dump(value, self.name)[0] == self.data
-
-    def sent(self):
-        copied = [not memory.shared for memory in self.memories]
-        return self.name, self.digest, self.data, copied
+_ATOMS = frozenset((int, float, complex, str, bytes, bool, type(None)))
+_DEFINITIONS = (types.FunctionType, type, functools._lru_cache_wrapper, types.ModuleType)
+_WRAPPERS = (staticmethod, classmethod, functools.partialmethod)
 
 
 def _mark(value):
-    """What changes when a function or a class is changed in place."""
-    if isinstance(value, types.FunctionType):
-        return value.__code__, value.__defaults__, value.__kwdefaults__
-    if isinstance(value, type):
-        return [*map(id, vars(value).values())]
-    return None
+    """How to see that a name still has this value, without keeping the value if that can be."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return functools.partial(_same, value)
 
 
-class _Source:
-    """The source of a notebook's cell, so that a worker's traceback can show it."""
+def _same(value):
+    return value
 
-    memories = names = ()
 
-    def __init__(self, file):
-        self.name = _SOURCE + file
-        self.data = pickle.dumps(linecache.cache[file][2], 5)
-        self.digest = _digest(self.data)
+class Need:
+    """What some names lead to, as of now: the messages to be sent along, and how to see that it is still true."""
+
+    def __init__(self, values, marks, missing, messages, reasons):
+        self._values = values
+        self._marks = marks
+        self._missing = missing
+        #: In the order of their numbers.
+        self.messages = messages
+        #: Why a name is not sent, for the NameError that may come of it.
+        self.reasons = reasons
 
     def is_current(self, values):
-        return True
+        if values is not self._values:
+            return False
+        get = values.get
+        for name, mark in self._marks:
+            if mark() is not get(name, _MISSING):
+                return False
+        return values.keys().isdisjoint(self._missing)
+
+
+class Message:
+    """Some names of `__main__` and their values, in one pickle."""
+
+    def __init__(self, number, names, asked):
+        self.number = number
+        #: The names that still have the value that is in it.
+        self.names = names
+        #: Those that a worker keeps if its import has bound them.
+        self.asked = asked
+        #: Everything that the values refer to, by name or in code.
+        self.needs = frozenset()
+        #: Whether names in it were bound anew.
+        self.stale = False
+        self._data = None
+        self.memories = ()
+        self._copied = ()
+        self._count = 0
+        self.bytes = 0
+
+    def fill(self, data, memories, count):
+        self.bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
+        if len(data) > INLINE_MAX:
+            memories = [Memory.copy_of(data), *memories]
+            data = None
+        self._data, self.memories, self._count = data, tuple(memories), count
+        self._copied = [not memory.shared for memory in memories]
 
     def sent(self):
-        return self.name, self.digest, self.data, ()
+        return self.number, tuple(self.names), self.asked, self._count, self._data, self._copied
 
 
-#: What the name of a source begins with.
-_SOURCE = "\0"
+class _Definition(Exception):
+    """A function or a class turned up inside data: it must come before, for unpickling may call it."""
 
 
-def _sources(functions):
-    """The sources of functions that no worker could find in a file."""
-    files = {getattr(function, "__code__", None) and function.__code__.co_filename for function in functions}
-    for file in files:
-        entry = linecache.cache.get(file)
-        # Only what was put there by hand has no time of modification.
-        if entry is not None and len(entry) == 4 and entry[1] is None:
-            yield _Source(file)
+class Namespace:
+    """What the workers of one pool have of `__main__`."""
 
+    def __init__(self, mode):
+        self.mode = mode
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._begin(_script.namespace())
 
-_definitions = {}
+    def _begin(self, values):
+        self._values = values
+        self._source = _script.source() if self.mode == IMPORT else None
+        #: By name, the marks of what workers have by themselves.
+        self._baseline = {}
+        #: By name, the message that it is in, and the mark.
+        self._messages, self._marks = {}, {}
+        #: By name, the mark of what could not be sent, and why.
+        self._refused = {}
+        #: By name, what the baseline's value leads to.
+        self._leads = {}
+        self._needs = {}
+        #: Names that workers have by themselves, but with a value that they had here before.
+        self._gone = set()
+        if self.mode == INHERIT:
+            self._baseline = {name: _mark(value) for name, value in values.copy().items()}
+        elif self._source is not None:
+            for name, value in values.copy().items():
+                if self._is_imported(name, value):
+                    self._baseline[name] = _mark(value)
 
+    def _is_imported(self, name, value):
+        """Whether a worker that imports the script has this value by this name."""
+        source = self._source
+        if name in source.literals and type(source.literals[name]) in _ATOMS or name in source.rebound:
+            literal = source.literals.get(name, _MISSING)
+            return type(literal) is type(value) and bool(literal == value)
+        if name not in source.bound:
+            return source.is_starred(name, value)
+        # Not what was typed in since, in a script that stays interactive.
+        code = getattr(value, "__code__", None)
+        return code is None or not code.co_filename.startswith("<")
 
-def definitions(names, inherited=False):
-    """The definitions of these names and of all that they need, each after those it is made of.
+    def need(self, names):
+        """What these names lead to. Raises what pickling it raises."""
+        key = frozenset(names)
+        values = _script.namespace()
+        need = self._needs.get(key)
+        if need is not None and need.is_current(values):
+            return need
+        with self._lock:
+            if values is not self._values:
+                self._begin(values)
+            need = self._find(key)
+            while len(self._needs) >= _REMEMBERED:
+                self._needs.pop(next(iter(self._needs)), None)
+            self._needs[key] = need
+            return need
 
-    With `inherited`, what cannot be pickled is left out: a forked worker has it already.
-    """
-    values = namespace()
-    found, order = {}, []
+    def _find(self, names):
+        self._forget_changed()
+        while True:
+            found, missing = self._closure(names)
+            new = [name for name in found if not self._is_there(name)]
+            if not new:
+                break
+            self._send(new)
+        messages = {self._messages[name] for name in found if name in self._messages}
+        for message in messages:
+            if message.bytes > LARGE and message.stale:
+                self._fill(message, list(message.names))
+        marks = [(name, self._mark_of(name)) for name in found if not name.startswith(SOURCE)]
+        reasons = {name: self._refused[name][1] for name in found if name in self._refused}
+        return Need(self._values, marks, missing, sorted(messages, key=lambda message: message.number), reasons)
 
-    def visit(name):
-        if name in found or name.startswith("__") or name not in values:
-            return
-        found[name] = None
-        definition = _definitions.get(name)
-        if definition is None or not definition.is_current(values):
+    def _mark_of(self, name):
+        if name in self._marks:
+            return self._marks[name]
+        if name in self._baseline:
+            return self._baseline[name]
+        return self._refused[name][0]
+
+    def _is_there(self, name):
+        return name in self._messages or name in self._baseline or name in self._refused
+
+    def _closure(self, names):
+        """The names that these lead to, and those of them that are not bound."""
+        values, found, missing = self._values, {}, set()
+        todo = list(names)
+        while todo:
+            name = todo.pop()
+            if name in found or name in missing or name in MODULE_ATTRIBUTES:
+                continue
+            if name not in values and not name.startswith(SOURCE):
+                missing.add(name)
+                continue
+            found[name] = None
+            if name in self._messages:
+                todo.extend(self._messages[name].needs)
+            elif name in self._baseline or self._joins_baseline(name):
+                todo.extend(self._leads_of(name))
+        return found, missing
+
+    def _joins_baseline(self, name):
+        # A pool that was made while the script was being run: the rest of it is bound later.
+        if self._source is None or name in self._marks or name in self._refused or name in self._gone:
+            return False
+        value = self._values.get(name, _MISSING)
+        if value is _MISSING or not self._is_imported(name, value):
+            return False
+        self._baseline[name] = _mark(value)
+        return True
+
+    def _leads_of(self, name):
+        leads = self._leads.get(name)
+        if leads is None:
+            leads = self._leads[name] = tuple(_search(self._values.get(name), self._values))
+        return leads
+
+    def _forget_changed(self):
+        """Lets everything go whose name has another value now, or none."""
+        get = self._values.get
+        for name, message in list(self._messages.items()):
+            if not name.startswith(SOURCE) and self._marks[name]() is not get(name, _MISSING):
+                del self._messages[name], self._marks[name]
+                message.names = [other for other in message.names if other != name]
+                message.stale = True
+        for name, mark in list(self._baseline.items()):
+            if mark() is not get(name, _MISSING):
+                del self._baseline[name]
+                self._leads.pop(name, None)
+                self._gone.add(name)
+        for name, (mark, _) in list(self._refused.items()):
+            if mark() is not get(name, _MISSING):
+                del self._refused[name]
+        for key, need in list(self._needs.items()):
+            if not need.is_current(self._values):
+                del self._needs[key]
+
+    def _send(self, names):
+        asked = ()
+        if self.mode == IMPORT:
+            source = self._source
+            if source is not None:
+                asked = [
+                    name
+                    for name in names
+                    if name not in source.bound and name not in source.rebound and name not in self._gone
+                ]
+        sources = [name for name in names if name.startswith(SOURCE)]
+        for name in sources:
+            message = Message(next(self._numbers), [name], ())
+            self._fill(message, [name])
+            self._messages[name] = message
+        names = [name for name in names if not name.startswith(SOURCE)]
+        if names:
+            message = Message(next(self._numbers), [], asked)
+            self._fill(message, names)
+
+    def _fill(self, message, names):
+        """Pickles the names, and what these lead to that workers do not have, into the message."""
+        values = self._values
+        # Those of this message are not there yet.
+        own = {name for name in message.names if self._messages.get(name) is message}
+        first = [name for name in names if isinstance(values.get(name), _DEFINITIONS) or type(values.get(name)) in _ATOMS]
+        refused = {}
+        for _ in range(TRIES):
+            pickling = _Pickling(self, own, first, [name for name in names if name not in first], refused)
             try:
-                definition = Definition(name, values[name])
+                pickling.run()
+                break
+            except _Definition as found:
+                first.append(found.args[0])
+            except RuntimeError as error:
+                if "changed size during iteration" not in str(error):
+                    self._refuse(pickling.name, error, refused)
             except Exception as error:
-                if inherited:
-                    return
-                hint = "make it in an initializer, or in the function"
-                raise type(error)(f"the global {name!r} of __main__ cannot be pickled: {error} ({hint})") from error
-            _definitions[name] = definition
-        found[name] = definition
-        # What it is made of comes first; what its code only names may come later.
-        for other, made_of in definition.names.items():
-            if made_of:
-                visit(other)
-        order.append(definition)
-        for other in definition.names:
-            visit(other)
+                self._refuse(pickling.name, error, refused)
+        else:
+            raise RuntimeError(f"the global {pickling.name!r} of __main__ is changed by another thread all the time")
+        message.stale = False
+        message.needs = frozenset(pickling.pickler.names).union(pickling.values)
+        message.fill(pickling.file.getvalue(), pickling.pickler.memories, len(pickling.values))
+        message.names = list(pickling.values)
+        for name, value in pickling.values.items():
+            if not name.startswith(SOURCE):
+                self._marks[name] = _mark(value)
+            self._messages[name] = message
+        self._refused.update(refused)
 
-    for name in names:
-        visit(name)
-    return order
-
-
-class _Packed:
-    def __init__(self, function, inherited):
-        self.function = function
-        data, memories, names, by_value = _serialize.dump(function)
-        self._values = values = namespace()
-        self.definitions = definitions(names, inherited)
-        self.definitions += _sources([function, *(d.value for d in self.definitions)])
-        named = {*names, *itertools.chain.from_iterable(d.names for d in self.definitions)}
-        #: What code refers to and is not there, so far.
-        self._missing = {name for name in named if name not in values}
-        plain = isinstance(
-            function, (types.FunctionType, types.BuiltinFunctionType, functools._lru_cache_wrapper, type)
-        )
-        #: Whether the worker may call the same object again and again.
-        self.kept = plain and not by_value
-        self.lasting = plain and not getattr(function, "__closure__", None)
-        self.message = _serialize.wrap(
-            pickle.dumps((self.kept, data), 5), memories, self.definitions
+    def _refuse(self, name, error, refused):
+        value = self._values.get(name)
+        error = _serialize.explained(value, error)
+        if self.mode == VALUE:
+            hint = (
+                "make it in an initializer or in the function; or let workers import the script: "
+                'put the main part below `if __name__ == "__main__":`, and pass main="import" to the pool'
+            )
+            raise _like(error, f"the global {name!r} of __main__ cannot be pickled: {error} ({hint})") from error
+        if name in refused:
+            raise error
+        refused[name] = (
+            _mark(value),
+            f"The global {name!r} of __main__ was not sent to the worker: {error}. Make it in an initializer.",
         )
 
-    def is_current(self):
-        values = namespace()
-        return (
-            values is self._values
-            and values.keys().isdisjoint(self._missing)
-            and all(definition.is_current(values) for definition in self.definitions)
-        )
+    def has(self, name, obj):
+        """Whether workers have this object, or are told of it by an earlier message."""
+        mark = self._marks.get(name) or self._baseline.get(name)
+        return mark is not None and mark() is self._values.get(name, _MISSING)
 
 
-_packed = {}
-
-
-def pack(function, inherited=False):
-    """What a worker's `Functions` makes the function of: bytes, and memories.
-
-    The same bytes again as long as the function and what it needs are the same. Raises what pickling raises.
-    """
-    key = id(function), inherited
-    packed = _packed.get(key)
-    if packed is not None and packed.function is function and packed.is_current():
-        return packed.message
-    packed = _Packed(function, inherited)
-    if packed.lasting:
-        while len(_packed) >= _REMEMBERED:
-            _packed.pop(next(iter(_packed)), None)
-        _packed[key] = packed
-    return packed.message
-
-
-# In the worker.
-
-_installed = {}
-
-
-def begin(inherited, file):
-    """Makes the `__main__` of this worker. A forked one keeps the parent's."""
-    if not inherited:
-        module = types.ModuleType("__main__")
-        if file is not None:
-            module.__file__ = file
-        sys.modules["__main__"] = module
-
-
-def install(definitions, memories):
-    """Installs what differs from what was installed before under the same name."""
-    values = namespace()
-    at = 0
-    for name, digest, data, copied in definitions:
-        own = memories[at : at + len(copied)] if copied else ()
-        at += len(copied)
-        if _installed.get(name) == digest:
-            continue
-        if name.startswith(_SOURCE):
-            lines = pickle.loads(data)
-            file = name.removeprefix(_SOURCE)
-            linecache.cache[file] = sum(map(len, lines)), None, lines, file
-            _installed[name] = digest
-            continue
-        if name not in _installed and name in values and _is_inherited(name, values[name], digest):
-            _installed[name] = digest
-            continue
-        values[name] = _serialize.load(data, own, copied)
-        _installed[name] = digest
-
-
-def _is_inherited(name, value, digest):
-    """Whether a forked worker has this very value from its parent."""
+def _like(error, text):
     try:
-        return Definition(name, value).digest == digest
+        return type(error)(text)
     except Exception:
+        return TypeError(text)
+
+
+class _Pickling:
+    """One attempt to pickle names and what they lead to: definitions before data, each once."""
+
+    def __init__(self, namespace, own, first, rest, refused):
+        self.namespace = namespace
+        self.own = own
+        self.first, self.rest = list(first), list(rest)
+        self.refused = refused
+        #: What was pickled.
+        self.values = {}
+        self.file = io.BytesIO()
+        self.name = None
+        known = {}
+        for name, message in namespace._messages.items():
+            value = namespace._values.get(name)
+            if name not in own and not isinstance(value, _DEFINITIONS) and type(value) not in _ATOMS:
+                known[id(value)] = name
+        # There is only one.
+        known.pop(id(()), None)
+        self.pickler = _pickler_class(bool(known))(self.file, self, known)
+
+    def run(self):
+        namespace, pickler = self.namespace, self.pickler
+        looked = set()
+        while self.first or self.rest:
+            self.in_data = not self.first
+            self.name = name = (self.first or self.rest).pop(0)
+            if name in self.values or name in self.refused:
+                continue
+            if name.startswith(SOURCE):
+                value = linecache.cache[name.removeprefix(SOURCE)][2]
+            elif name in namespace._values:
+                value = namespace._values[name]
+            else:
+                continue
+            self.values[name] = value
+            pickler.dump((name, value))
+            for other in [other for other in pickler.names if other not in looked]:
+                looked.add(other)
+                if other.startswith(SOURCE) or other in MODULE_ATTRIBUTES or other in self.values:
+                    continue
+                if (other in self.own or not namespace._is_there(other)) and other in namespace._values:
+                    if not namespace._joins_baseline(other):
+                        value = namespace._values[other]
+                        simple = isinstance(value, _DEFINITIONS) or type(value) in _ATOMS
+                        (self.first if simple else self.rest).append(other)
+
+    def has(self, name, obj):
+        if name in self.refused:
+            raise TypeError(self.refused[name][1])
+        if name not in self.own and (self.namespace.has(name, obj) or self.namespace._joins_baseline(name)):
+            return True
+        if self.in_data and name not in self.values and isinstance(obj, _DEFINITIONS):
+            raise _Definition(name)
         return False
 
 
-class Functions:
-    """The functions that a worker was sent, by number."""
+@functools.cache
+def _pickler_class(knowing):
+    class Pickler(_serialize.pickler_class()):
+        sends_main = True
 
-    def __init__(self):
-        self._messages = {}
-        self._functions = {}
-        self._last = None
+        def __init__(self, file, pickling, known):
+            self._pickling = weakref.proxy(pickling)
+            self.known = known
+            super().__init__(file)
 
-    def define(self, number, data, memories):
-        """Remembers a packed function; what is wrong with it is told to who calls it."""
-        self._messages[number] = data, memories
+        def _has(self, name, obj):
+            return self._pickling.has(name, obj)
 
-    def forget(self, number):
-        """The number will not be used again."""
-        self._messages.pop(number, None)
-        self._functions.pop(number, None)
-        if self._last == number:
-            self._last = None
+    class KnowingPickler(Pickler):
+        def persistent_id(self, obj):
+            """The name of a value that an earlier message brought, which is to stay one object."""
+            name = self.known.get(id(obj))
+            if name is not None:
+                self.names[name] = None
+            return name
 
-    def get(self, number):
-        """The function. One that is not known by a name is made anew each time, so that no state
-        is left in it from task to task."""
-        if number == self._last and number in self._functions:
-            return self._functions[number]
-        data, memories = self._messages[number]
-        if data[0] == b"W"[0]:
-            ((data, copied), definitions) = pickle.loads(memoryview(data)[1:])
-            if definitions and number != self._last:
-                install(definitions, (memories or ())[len(copied) :])
-        else:
-            copied = ()
-        self._last = number
-        if number in self._functions:
-            return self._functions[number]
-        kept, data = pickle.loads(data)
-        function = _serialize.load(data, memories, copied)
-        if kept:
-            self._functions[number] = function
-        return function
+    return KnowingPickler if knowing else Pickler
+
+
+def _search(value, main):
+    """The names of `__main__` that code in this value refers to, as far as a worker that has it may call that code."""
+    from cloudpickle.cloudpickle import _extract_code_globals as code_globals
+
+    found, seen, left = {}, set(), SEARCHED_MAX
+    todo = [value]
+    while todo and left:
+        value = todo.pop()
+        kind = type(value)
+        if kind in _ATOMS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        left -= 1
+        if kind is types.FunctionType:
+            if value.__globals__ is main:
+                found.update(code_globals(value.__code__))
+            todo.extend(value.__defaults__ or ())
+            todo.extend((value.__kwdefaults__ or {}).values())
+            todo.extend(vars(value).values())
+            for cell in value.__closure__ or ():
+                try:
+                    todo.append(cell.cell_contents)
+                except ValueError:
+                    continue
+        elif kind is types.MethodType:
+            todo += value.__func__, value.__self__
+        elif kind is functools._lru_cache_wrapper:
+            todo.append(value.__wrapped__)
+        elif issubclass(kind, functools.partial):
+            todo += value.func, *value.args, *value.keywords.values()
+        elif kind in _WRAPPERS:
+            todo.append(getattr(value, "__func__", None) or value.func)
+        elif kind is property:
+            todo += value.fget, value.fset, value.fdel
+        elif kind is functools.cached_property:
+            todo.append(value.func)
+        elif isinstance(value, type):
+            if _script.is_main(value.__module__):
+                todo.extend(vars(value).copy().values())
+                todo.extend(value.__bases__)
+                todo.append(kind)
+        elif isinstance(value, dict):
+            todo.extend(itertools.islice(value.copy().values(), left))
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            todo.extend(itertools.islice(value.copy() if hasattr(value, "copy") else value, left))
+        elif not isinstance(value, types.ModuleType):
+            if _script.is_main(getattr(kind, "__module__", None)):
+                todo.append(kind)
+                todo.extend(itertools.islice(getattr(value, "__dict__", {}).copy().values(), left))
+    return found

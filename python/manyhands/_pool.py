@@ -1,6 +1,7 @@
 """`Pool`, with the names, arguments and semantics of `multiprocessing.Pool`."""
 
 import collections
+import functools
 import os
 import threading
 import time
@@ -40,7 +41,9 @@ class Pool:
     no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
     library's executor. `memory_limit`: bytes of private memory a worker may use, beyond what it was forked
     with. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
-    exits. `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
+    exits. `main`: how workers get `__main__`: `"import"`, they import the script, as the standard library's do; `"value"`,
+    they are sent what tasks refer to; by default the first if the script has an `if __name__ == "__main__":`, else the
+    second; a forked worker has the parent's. `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
     whose workers are used instead; of the other arguments, such a pool takes `processes` (how many tasks are
     thought to run at a time) and `progress`.
     """
@@ -59,6 +62,7 @@ class Pool:
         memory_limit=None,
         cpu_affinity=None,
         worker_exit=None,
+        main=None,
         progress=False,
         engine=None,
     ):
@@ -79,6 +83,7 @@ class Pool:
                 memory_limit=memory_limit,
                 cpu_affinity=cpu_affinity,
                 worker_exit=worker_exit,
+                main=main,
             )
         self._state = CLOSE
         if processes is None:
@@ -105,6 +110,7 @@ class Pool:
             memory_limit=memory_limit,
             cpu_affinity=cpu_affinity,
             worker_exit=worker_exit,
+            main=main,
         )
         self._feeders = []
         self._state = RUN
@@ -401,11 +407,11 @@ class MapResult(AsyncResult):
         if progress:
             self._bar = bar(self._count)
         try:
-            self._task = task = self._core.gather(
-                func, deadline, retries, ordered=True, told=self._told
-            )
+            packed = self._core.packed(func)
+            self._task = task = self._core.gather(packed, deadline, retries, ordered=True, told=self._told)
             most = pool._most(chunksize, deadline, retries)
-            self._units = Units(task, items, mode, most, pool._processes, self._count)
+            dump_each = functools.partial(self._core.dump_each, packed)
+            self._units = Units(task, dump_each, items, mode, most, pool._processes, self._count, packed.heavy)
             self._several = self._units.several
             if wait or not self._several:
                 self._add(task)
@@ -493,10 +499,12 @@ class IMapIterator:
         self._ready = collections.deque()
         self._lock = threading.Lock()
         total = len(iterable) if hasattr(iterable, "__len__") else None
-        self._gather = gather = core.gather(func, deadline, retries, ordered=ordered)
+        packed = core.packed(func)
+        self._gather = gather = core.gather(packed, deadline, retries, ordered=ordered)
         most = pool._most(chunksize, deadline, retries)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
-        units = Units(gather, items, EACH, most, pool._processes, total)
+        dump_each = functools.partial(core.dump_each, packed)
+        units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
         self._several = units.several
         self._feeder = feeder = _Feeder(gather, units, total)
         self._bar = bar(total) if progress else None

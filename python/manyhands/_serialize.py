@@ -1,23 +1,28 @@
 """Pickling: what travels to a worker and back, and the shared memory that goes with it.
 
-    dumps ─► bytes, memories ──(native pool)──► loads
+    dumps ────────► bytes, memories ──(native pool)──► loads of `_functions.py`
+    loads ◄──(native pool)── bytes, memories ◄──────── dumps_result
 
 Numbers, strings and flat tuples of them are plain pickles. For everything else the pickler
 
 * leaves large buffers out (PEP 574): those of arrays in shared memory of ours go by reference, others
   are copied once, and are the receiver's own, by copy on write;
-* sends functions and classes of `__main__` by name, and their definitions along (`_main.py`);
+* sends functions and classes of `__main__` by name, and along what the receiver lacks (`_main.py`);
+* sends those of modules that are found by their path only by that path (`_modules.py`);
 * sends lambdas, closures and what else has no name by value (cloudpickle).
 """
 
 import functools
 import io
+import linecache
 import pickle
 import sys
+import threading
 import traceback
 import types
+import typing
 
-from manyhands import _main
+from manyhands import _modules, _script
 from manyhands._native import Memory
 
 #: Buffers of fewer bytes are copied into the pickle.
@@ -38,14 +43,18 @@ _ORDINARY = frozenset(
     (types.MethodType, types.MethodDescriptorType, types.WrapperDescriptorType, functools.partial)
 )
 
+#: Functions of these kinds have a name, by which they may be sent.
+BY_NAME_KINDS = types.FunctionType, types.BuiltinFunctionType, functools._lru_cache_wrapper, type
+
 #: The first byte of a message that is no plain pickle.
 _WRAPPED = b"W"
 
 
-def dumps(obj, copies=None, lasting=False):
+def dumps(obj, namespace, copies=None, lasting=False, having=()):
     """The bytes of an argument, and the memories that they refer to.
 
-    With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is a
+    `namespace` tells what the receiver needs of `__main__`, which goes along, except the messages `having` that it
+    gets anyway. With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is a
     RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
     receiver gets it copy on write. It must not outlast a call in which nobody changes them.
 
@@ -55,8 +64,10 @@ def dumps(obj, copies=None, lasting=False):
     if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
     data, memories, names, _ = dump(obj, copies=copies, lasting=lasting)
-    definitions = _main.definitions(names) if names else ()
-    return wrap(data, memories, definitions)
+    if not names:
+        return wrap(data, memories)
+    need = namespace.need(names)
+    return wrap(data, memories, [message for message in need.messages if message not in having], need.reasons)
 
 
 def dumps_result(obj):
@@ -65,16 +76,14 @@ def dumps_result(obj):
     if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
     data, memories, _, _ = dump(obj)
-    return wrap(data, memories, ())
+    return wrap(data, memories)
 
 
 def loads(data, memories):
-    """What `dumps` made these of."""
+    """What `dumps_result` made these of."""
     if data[0] != _WRAPPED[0]:
         return _loads(data)
-    (data, copied), definitions = _loads(memoryview(data)[1:])
-    if definitions:
-        _main.install(definitions, (memories or ())[len(copied) :])
+    (data, copied), _, _ = _loads(memoryview(data)[1:])
     return load(data, memories, copied)
 
 
@@ -82,39 +91,39 @@ def load(data, memories, copied):
     """What a pickler made these bytes of; `copied` says of each memory whether it is the message's own copy."""
     if not copied:
         return _loads(data)
-    buffers = [
+    return _loads(data, buffers=buffers_of(memories, copied))
+
+
+def buffers_of(memories, copied):
+    """What was left out of a pickle, in its order."""
+    return [
         memory.private() if own else memory
         for memory, own in zip(memories, copied, strict=False)
     ]
-    return _loads(data, buffers=buffers)
 
 
-def wrap(data, memories, definitions):
-    """One message of a pickle, its memories, and the definitions it needs."""
-    if not memories and not definitions:
+def wrap(data, memories, messages=(), reasons=None):
+    """One message of a pickle, its memories, and what it needs of `__main__`."""
+    if not memories and not messages and not reasons:
         return data, _NO_MEMORIES
     copied = [not memory.shared for memory in memories]
     memories = list(memories)
     sent = []
-    for definition in definitions:
-        memories += definition.memories
-        sent.append(definition.sent())
-    return _WRAPPED + _dumps(((data, copied), sent), _PROTOCOL), memories
+    for message in messages:
+        memories += message.memories
+        sent.append(message.sent())
+    return _WRAPPED + _dumps(((data, copied), sent, reasons), _PROTOCOL), memories
 
 
-def dump(obj, defining=None, copies=None, lasting=False):
-    """The bytes of an object, its memories, the names of `__main__` that it refers to, and whether any
-    function in it is sent by value.
-
-    A name is true if the pickle itself has it, false if only code refers to it. What is reached by the
-    name `defining` is sent by value.
-    """
+def dump(obj, copies=None, lasting=False):
+    """The bytes of an object, its memories, the names of `__main__` that it and its code refer to, and whether any
+    function in it is sent by value."""
     file = io.BytesIO()
-    pickler = _pickler_class()(file, defining, copies, lasting)
+    pickler = pickler_class()(file, copies, lasting)
     try:
         pickler.dump(obj)
     except Exception as error:
-        raise _explained(obj, error) from error
+        raise explained(obj, error) from error
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 
 
@@ -143,45 +152,96 @@ def _leave_out(memories, copies, buffer):
 
 
 @functools.cache
-def _pickler_class():
+def pickler_class():
+    """The class of picklers. Those that send `__main__` itself override `_has` and `_known`."""
     # Imported when it is first needed: a worker that is sent importable functions never does.
     from multiprocessing.reduction import ForkingPickler
 
     import cloudpickle
 
+    from manyhands import _reducers
+
     code_globals = cloudpickle.cloudpickle._extract_code_globals
     passed_on = ForkingPickler._extra_reducers
+    reducers = _reducers.REDUCERS
 
     class Pickler(cloudpickle.Pickler):
-        def __init__(self, file, defining=None, copies=None, lasting=False):
+        def __init__(self, file, copies=None, lasting=False):
             self.memories = []
             # Not a method: a pickler that refers to itself keeps what it pickled.
             super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies))
+            #: What it and its code refer to of `__main__`, in order; and sources of code that is in no file.
             self.names = {}
             self.by_value = False
-            self._defining = defining
             self._lasting = lasting
-            self._main = sys.modules["__main__"].__dict__
+            self._main = _script.namespace()
+
+        def _has(self, name, obj):
+            """Whether the receiver has this object by this name of `__main__`."""
+            return True
+
+        def _by_name(self, obj):
+            """Whether the object is sent by its name in `__main__`."""
+            name = _name(self._main, obj)
+            if name is None:
+                return False
+            self.names[name] = None
+            return self._has(name, obj)
 
         def reducer_override(self, obj):
             kind = type(obj)
             if kind is types.CodeType:
+                file = obj.co_filename
+                entry = linecache.cache.get(file)
+                # Only what was put there by hand has no time of modification: a notebook's cell.
+                if entry is not None and len(entry) == 4 and entry[1] is None:
+                    self.names[SOURCE + file] = None
                 make, parts = self.dispatch_table[kind](obj)
                 # Without the name of its file tracebacks would not show the source.
-                return make, tuple("".join(obj.co_filename) if part == "<dynamic-code>" else part for part in parts)
+                return make, tuple("".join(file) if part == "<dynamic-code>" else part for part in parts)
             if kind is types.FunctionType or issubclass(kind, type):
-                if obj.__module__ == "__main__":
-                    name = self._name(obj)
-                    if name is not None:
-                        self.names[name] = True
+                module = obj.__module__
+                if _script.is_main(module):
+                    if self._by_name(obj):
                         return obj.__qualname__
-            elif kind is functools._lru_cache_wrapper and obj.__module__ == "__main__":
-                name = self._name(obj)
-                if name is not None:
-                    self.names[name] = True
-                    return obj.__qualname__
-                parameters = obj.cache_parameters()
-                return _cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+                    return self._reduce_by_value(obj)
+                if type(module) is str and module != "builtins":
+                    way = _modules.way(module)
+                    if way is _modules.BY_VALUE:
+                        return self._reduce_by_value(obj)
+                    if way is not _modules.BY_NAME and _reached(sys.modules[module], obj.__qualname__) is obj:
+                        return _modules.load, (way, obj.__qualname__)
+                if kind is not types.FunctionType and module != "builtins" and not cloudpickle.cloudpickle._should_pickle_by_reference(obj):
+                    return self._reduce_by_value(obj)
+            elif kind is functools._lru_cache_wrapper:
+                if _script.is_main(obj.__module__):
+                    if self._by_name(obj):
+                        return obj.__qualname__
+                    parameters = obj.cache_parameters()
+                    return _cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+                way = _modules.way(obj.__module__)
+                if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
+                    return _modules.load, (way, obj.__qualname__)
+            elif kind is object:
+                # A sentinel: what counts is which one it is.
+                for name, value in self._main.copy().items():
+                    if value is obj:
+                        self.names[name] = None
+                        if self._has(name, obj):
+                            return _sentinel, (name,)
+                        break
+            elif kind is types.ModuleType:
+                way = _modules.way(obj.__name__)
+                if obj is self._main_module():
+                    return _main_module, ()
+                if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
+                    return _modules.load, (way,)
+            elif kind in reducers:
+                if getattr(obj, "__module__", None) is None or _script.is_main(obj.__module__):
+                    if kind in _NAMED and self._by_name(obj):
+                        return _of_main, (obj.__qualname__ if hasattr(obj, "__qualname__") else obj.__name__,)
+                    if kind in _NAMED or self.sends_main or kind not in _REFUSED:
+                        return reducers[kind](obj)
             elif issubclass(kind, BaseException):
                 if kind.__reduce__ is BaseException.__reduce__:
                     kind, arguments, *state = obj.__reduce__()
@@ -213,15 +273,19 @@ def _pickler_class():
                     return reduced
             return super().reducer_override(obj)
 
-        def _name(self, obj):
-            """Under which name of `__main__` the object is reached, if it is to be sent by it."""
-            name, *rest = obj.__qualname__.split(".")
-            if name == self._defining:
-                return None
-            found = self._main.get(name)
-            for part in rest:
-                found = getattr(found, part, None)
-            return name if found is obj else None
+        #: Whether this pickle is one of `__main__` itself.
+        sends_main = False
+
+        def _main_module(self):
+            return sys.modules["__main__"]
+
+        def _reduce_by_value(self, obj):
+            if isinstance(obj, types.FunctionType):
+                if _reducers.is_singledispatch(obj):
+                    return _reducers.reduce_singledispatch(obj)
+                return self._dynamic_function_reduce(obj)
+            self.by_value = True
+            return _reducers.reduce_class(obj, lambda kind: _script.is_main(kind.__module__))
 
         def _dynamic_function_reduce(self, func):
             self.by_value = True
@@ -229,14 +293,66 @@ def _pickler_class():
             if func.__globals__ is self._main:
                 # In the worker it shares the one namespace of `__main__`.
                 code, _, *others = arguments
-                arguments = code, _main.NAMESPACE, *others
+                arguments = code, NAMESPACE, *others
                 # Those too that are not there yet.
                 for name in code_globals(func.__code__):
-                    self.names.setdefault(name, False)
+                    self.names.setdefault(name)
                 state[1]["__globals__"] = {}
             return make, arguments, state, *rest
 
     return Pickler
+
+
+#: What the name of a source begins with, among the names of `__main__`.
+SOURCE = "\0"
+
+_NAMED = {typing.NewType, typing.ParamSpec, getattr(typing, "TypeVarTuple", None)}
+
+#: What is sent as a global of `__main__`, but is an error as an argument.
+_REFUSED = {threading.local}
+
+
+class _Namespace:
+    """In a pickle: the dictionary of the receiver's `__main__`."""
+
+    def __reduce__(self):
+        return _script.namespace, ()
+
+
+NAMESPACE = _Namespace()
+
+
+def _name(main, obj):
+    """Under which name of `__main__` the object is reached; None if it is not."""
+    qualname = getattr(obj, "__qualname__", None) or obj.__name__
+    name, *rest = qualname.split(".")
+    found = main.get(name)
+    for part in rest:
+        found = getattr(found, part, None)
+    return name if found is obj else None
+
+
+def _reached(module, qualname):
+    for part in qualname.split("."):
+        module = getattr(module, part, None)
+    return module
+
+
+def _main_module():
+    return sys.modules["__main__"]
+
+
+def _of_main(name):
+    found = sys.modules["__main__"]
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _sentinel(name):
+    """The plain object of this name; one that is not known here is another than all that are."""
+    value = _script.namespace().get(name)
+    return value if type(value) is object else object()
 
 
 def _cached(function, maxsize, typed):
@@ -291,7 +407,7 @@ def load_exception(data):
     return RemoteError(said), text
 
 
-def _explained(obj, error):
+def explained(obj, error):
     """The error, saying which part of the object it is about."""
     try:
         place, culprit = _find(obj, "", 6)
@@ -339,7 +455,7 @@ def _parts(obj):
 
 def _can(obj):
     try:
-        _pickler_class()(io.BytesIO()).dump(obj)
+        pickler_class()(io.BytesIO()).dump(obj)
     except Exception:
         return False
     return True

@@ -2,12 +2,12 @@
 
 So a death or a long item costs others next to nothing, and where items are tiny, little is paid for
 each. What the caller asks as `chunksize` is the most. With a deadline or retries, which are an
-item's own, each item is a task.
+item's own, each item is a task. A function that carries much data is unpickled once a task; then every task has as
+many items as the standard library's.
 """
 
 import itertools
 
-from manyhands._serialize import dumps
 from manyhands._worker import EACH, EACH_STAR, ONE, STAR
 
 #: How long the items of one task should take together, in seconds.
@@ -23,12 +23,17 @@ _ALONE = {EACH: ONE, EACH_STAR: STAR}
 
 
 class Units:
-    """Cuts a map's items into tasks, and adds them to its gather."""
+    """Cuts a map's items into tasks, and adds them to its gather: made of what it takes by `dump_each`.
 
-    def __init__(self, gather, items, mode, most, workers, total=None):
+    With `whole`, every task has the most items.
+    """
+
+    def __init__(self, gather, dump_each, items, mode, most, workers, total=None, whole=False):
         #: Whether a task's result is a list of items' results.
         self.several = most > 1
         self._gather = gather
+        self._dump_each = dump_each
+        self._whole = whole
         self._items = iter(items)
         self._mode = mode if self.several else _ALONE[mode]
         self._most = most
@@ -37,6 +42,8 @@ class Units:
         self._size = 1
 
     def _next_size(self):
+        if self._whole:
+            return self._most
         seconds = self._gather.item_seconds()
         if not seconds:
             return 1
@@ -62,7 +69,7 @@ class Units:
                 self._left -= len(units)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         if units:
-            self._gather.add(dump_each(units), self._mode, self._size)
+            self._gather.add(self._dump_each(units), self._mode, self._size)
         if error is not None:
             raise error
         return len(units) == tasks
@@ -80,10 +87,3 @@ def whole_chunks(items, size):
     """The items, pulled by so many: those of a chunk that its source did not complete are not given."""
     items = iter(items)
     return itertools.chain.from_iterable(iter(lambda: list(itertools.islice(items, size)), []))
-
-
-def dump_each(units):
-    """Each unit as `Gather.add` takes it."""
-    copies = {}
-    dumped = (dumps(unit, copies) for unit in units)
-    return [data if not memories else (data, list(memories)) for data, memories in dumped]

@@ -12,9 +12,9 @@ import traceback
 from itertools import starmap
 
 from manyhands import _native
+from manyhands._functions import Functions, begin, explain, loads
 from manyhands._logs import send_all
-from manyhands._main import Functions, begin
-from manyhands._serialize import dump_exception, dumps_result, loads
+from manyhands._serialize import dump_exception, dumps_result
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
 # parts; or on each item of a chunk.
@@ -71,7 +71,8 @@ class Runner:
         if settings.environment is not None:
             take_environment(settings.environment)
         send_all(self._logs, settings.levels)
-        begin(settings.inherits_main, settings.main_file)
+        if (problem := begin(settings.main)) is not None:
+            return problem
         try:
             if settings.initializer is not None:
                 function, arguments = settings.initializer
@@ -137,6 +138,8 @@ class Runner:
             error.code, error.pid = exit.code, os.getpid()
             return EXCEPTION, dump_exception(error), []
         except BaseException as error:
+            if isinstance(error, NameError):
+                explain(error)
             return EXCEPTION, dump_exception(error), []
         argument = call = None
         try:
@@ -174,8 +177,7 @@ class Settings:
         self.levels = {}
         #: The parent's environment as the pool was made, if the worker does not inherit it.
         self.environment = None
-        #: Whether `__main__` is a forked copy of the parent's; otherwise, the file that it says it is.
-        self.inherits_main = False
-        self.main_file = None
+        #: The `Main` that the worker is to have.
+        self.main = None
         #: What happens elsewhere as with the standard library's, and whose pool it is.
         self.breaks = self.executor = False

@@ -1,0 +1,130 @@
+"""In a worker: the functions that it was sent, and the globals of `__main__` that they came with.
+
+A global is installed if its number is another than that of the last one of its name. So what an initializer or a task
+sets itself stays, a cache lasts, and a global that the parent bound anew replaces the old one.
+"""
+
+import io
+import linecache
+import pickle
+
+from manyhands import _script, _serialize
+
+#: The number of the message that each name was installed from.
+_installed = {}
+
+#: Why the parent could not send a name.
+_reasons = {}
+
+#: How often something was installed.
+_changes = 0
+
+
+def begin(main):
+    """Makes the `__main__` of this worker; gives the reason if that fails."""
+    _installed.clear()
+    _reasons.clear()
+    return main.begin()
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, name):
+        return _script.namespace()[name]
+
+
+def install(sent, reasons, memories):
+    """Installs what is newer than what was installed before under the same name."""
+    if reasons:
+        _reasons.update(reasons)
+    at = 0
+    for number, names, asked, count, data, copied in sent:
+        own = memories[at : at + len(copied)] if copied else ()
+        at += len(copied)
+        wanted = [name for name in names if _installed.get(name) != number]
+        if wanted:
+            _install(number, wanted, asked, count, data, own, copied)
+
+
+def _install(number, wanted, asked, count, data, memories, copied):
+    global _changes
+    _changes += 1
+    values = _script.namespace()
+    for name in asked:
+        if name in wanted and name not in _installed and name in values:
+            # The import has bound it.
+            _installed[name] = number
+            wanted.remove(name)
+    if not wanted:
+        return
+    if data is None:
+        data, memories, copied = memories[0], memories[1:], copied[1:]
+    buffers = _serialize.buffers_of(memories, copied)
+    load = _Unpickler(io.BytesIO(data), buffers=buffers).load
+    for _ in range(count):
+        name, value = load()
+        if name not in wanted:
+            continue
+        if name.startswith(_serialize.SOURCE):
+            file = name.removeprefix(_serialize.SOURCE)
+            linecache.cache[file] = sum(map(len, value)), None, value, file
+        else:
+            values[name] = value
+        _installed[name] = number
+
+
+def loads(data, memories):
+    """What `_serialize.dumps` made these of."""
+    if data[0] != b"W"[0]:
+        return pickle.loads(data)
+    (data, copied), sent, reasons = pickle.loads(memoryview(data)[1:])
+    if sent or reasons:
+        install(sent, reasons, (memories or ())[len(copied) :])
+    return _serialize.load(data, memories, copied)
+
+
+def explain(error):
+    """Adds to a NameError why the parent did not send what has this name."""
+    reason = _reasons.get(getattr(error, "name", None))
+    if reason is not None:
+        error.add_note(reason)
+
+
+class Functions:
+    """The functions that a worker was sent, by number."""
+
+    def __init__(self):
+        self._messages = {}
+        self._functions = {}
+        #: The function that was called last, and how much had been installed by then.
+        self._last = None
+
+    def define(self, number, data, memories):
+        """Remembers a packed function; what is wrong with it is told to who calls it."""
+        self._messages[number] = data, memories
+
+    def forget(self, number):
+        """The number will not be used again."""
+        self._messages.pop(number, None)
+        self._functions.pop(number, None)
+        self._last = None
+
+    def get(self, number):
+        """The function. One that is not known by a name is made anew each time, so that no state
+        is left in it from task to task."""
+        again = self._last == (number, _changes)
+        if again and number in self._functions:
+            return self._functions[number]
+        data, memories = self._messages[number]
+        copied = ()
+        if data[0] == b"W"[0]:
+            (data, copied), sent, reasons = pickle.loads(memoryview(data)[1:])
+            if (sent or reasons) and not again:
+                install(sent, reasons, (memories or ())[len(copied) :])
+        self._last = number, _changes
+        if number in self._functions:
+            return self._functions[number]
+        kept, data = pickle.loads(data)
+        function = _serialize.load(data, memories, copied)
+        if kept:
+            self._functions[number] = function
+        return function

@@ -1,0 +1,151 @@
+"""Modules that a worker cannot import by their name: loaded from a path, or made in memory.
+
+A module that the search path does not lead to (a plug-in loaded from a path, a test module under
+`pytest --import-mode=importlib`) is sent as its name and its file; a finder in the worker loads it from there.
+A module without a file has nothing to load: its functions and classes are sent by value.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import weakref
+
+#: How workers get a module.
+BY_NAME, BY_PATH, BY_VALUE = range(3)
+
+
+class Located:
+    """A module to be loaded from its file: its name, and the names, files and search paths of it and its packages."""
+
+    def __init__(self, name, parts):
+        self.name = name
+        self.parts = parts
+
+    def __reduce__(self):
+        return Located, (self.name, self.parts)
+
+
+_ways = weakref.WeakKeyDictionary()
+
+
+def way(name):
+    """How workers get the module of this name: `BY_NAME`, `BY_VALUE`, or a `Located`."""
+    module = sys.modules.get(name)
+    if module is None:
+        return BY_NAME
+    try:
+        found = _ways.get(module)
+        if found is None:
+            found = _ways[module] = _find(name, module)
+    except TypeError:
+        # Something else than a module, which was put there by hand.
+        return BY_NAME
+    return found
+
+
+def _find(name, module):
+    top = sys.modules.get(name.partition(".")[0])
+    # Of a package that is found, its own machinery finds the rest.
+    if _is_found(name.partition(".")[0], top) and (top is module or _is_below(module, top)):
+        return BY_NAME
+    if _file(module) is None and not _paths(module):
+        return BY_VALUE
+    parts, whole = [], ""
+    for part in name.split("."):
+        whole = f"{whole}.{part}" if whole else part
+        parent = sys.modules.get(whole)
+        parts.append((whole, _file(parent), _paths(parent)))
+    return Located(name, tuple(parts))
+
+
+def _is_found(name, module):
+    """Whether the search path leads to this very module."""
+    spec = getattr(module, "__spec__", None)
+    if name in sys.builtin_module_names or (spec is not None and spec.origin in ("built-in", "frozen")):
+        return True
+    try:
+        found = importlib.machinery.PathFinder.find_spec(name)
+    except Exception:
+        return True
+    if found is None:
+        # A finder of somebody's found it (an editable installation, say), and is in the worker too; but one that was
+        # loaded from its path has been found by nobody.
+        return spec is not None and _finds(name, spec)
+    if found.origin is None or found.submodule_search_locations is not None:
+        return _file(module) == found.origin or set(found.submodule_search_locations or ()) & set(_paths(module))
+    return _file(module) in (found.origin, None) and spec is not None
+
+
+def _finds(name, spec):
+    for finder in sys.meta_path:
+        try:
+            found = finder.find_spec(name, None)
+        except Exception:
+            continue
+        if found is not None:
+            return found.origin == spec.origin
+    return False
+
+
+def _is_below(module, package):
+    """Whether a module of a package was found by the package's search path."""
+    file, paths = _file(module), _paths(package)
+    if file is None or getattr(module, "__spec__", None) is None:
+        return file is None and getattr(module, "__spec__", None) is not None
+    return True if not paths else any(file.startswith(path) for path in paths)
+
+
+def _file(module):
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) else None
+
+
+def _paths(module):
+    try:
+        return tuple(map(str, getattr(module, "__path__", ())))
+    except TypeError:
+        return ()
+
+
+def load(located, qualname=None):
+    """The module that a pickle refers to, or what has this qualified name in it."""
+    module = sys.modules.get(located.name)
+    if module is None:
+        _finder.add(located)
+        module = importlib.import_module(located.name)
+    for part in qualname.split(".") if qualname else ():
+        module = getattr(module, part)
+    return module
+
+
+class _Finder:
+    """Finds the modules that pickles told of; before all others, which may know another of that name."""
+
+    def __init__(self):
+        self._parts = {}
+
+    def add(self, located):
+        for name, file, paths in located.parts:
+            if name not in sys.modules:
+                self._parts[name] = file, paths
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self._parts:
+            return None
+        file, paths = self._parts[name]
+        if file is not None:
+            return importlib.util.spec_from_file_location(
+                name, file, submodule_search_locations=list(paths) or None
+            )
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = list(paths)
+        return spec
+
+    def invalidate_caches(self):
+        pass
+
+
+_finder = _Finder()

@@ -1,0 +1,152 @@
+"""What cloudpickle cannot send by value: classes that do something when they are made, and objects with locks inside."""
+
+import abc
+import contextvars
+import enum
+import functools
+import sys
+import threading
+import types
+import typing
+
+import cloudpickle.cloudpickle as cloudpickle
+
+
+
+def reduce_class(kind, by_value):
+    """A class, made again without what making it does: no `__init_subclass__`, no metaclass of a module
+    that is itself sent by value (`by_value(class)` tells).
+
+    Its registrations are part of what is sent; making them again would do so twice, or before the registry is there.
+    """
+    if issubclass(kind, enum.Enum):
+        return cloudpickle._dynamic_class_reduce(kind)
+    _, name, bases, arguments, tracker, _ = cloudpickle._class_getnewargs(kind)
+    state, slotstate = cloudpickle._class_getstate(kind)
+    arguments["__qualname__"] = kind.__qualname__
+    own = vars(kind)
+    if "__slots__" in own:
+        slots = own["__slots__"]
+        arguments["__slots__"] = slots = (slots,) if isinstance(slots, str) else tuple(slots)
+        state.pop("__slots__", None)
+        for slot in slots:
+            # Private names are mangled.
+            if slot.startswith("__") and not slot.endswith("__"):
+                slot = f"_{kind.__name__.lstrip('_')}{slot}"
+            if isinstance(own.get(slot), types.MemberDescriptorType):
+                state.pop(slot, None)
+    for attribute in ("_fields_", "_anonymous_", "_pack_"):
+        if attribute in state and _is_ctypes(kind):
+            arguments[attribute] = state.pop(attribute)
+    for attribute, value in list(state.items()):
+        if isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)) or _is_ctypes_field(value):
+            # Made with the class.
+            del state[attribute]
+    # Generic classes are made by what their bases were written as.
+    metaclass = None if "__orig_bases__" in own else next(other for other in type(kind).__mro__ if not by_value(other))
+    return (
+        _make_class,
+        (type(kind), metaclass, name, bases, arguments, tracker),
+        (state, slotstate),
+        None,
+        None,
+        cloudpickle._class_setstate,
+    )
+
+
+def _is_ctypes(kind):
+    ctypes = sys.modules.get("ctypes")
+    return ctypes is not None and issubclass(kind, (ctypes.Structure, ctypes.Union))
+
+
+def _is_ctypes_field(value):
+    kind = type(value)
+    return kind.__name__ == "CField" and kind.__module__ == "_ctypes"
+
+
+class _Quiet:
+    """As the first base, keeps the others from hearing of a subclass."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs):
+        pass
+
+
+def _make_class(kind, metaclass, name, bases, arguments, tracker):
+    known = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
+    if known is not None:
+        return known
+    arguments = {sys.intern(key): value for key, value in arguments.items()}
+    hear = any("__init_subclass__" in vars(other) for base in bases for other in base.__mro__[:-1])
+    if hear and metaclass in (type, abc.ABCMeta):
+        made = metaclass.__new__(kind, name, (_Quiet, *bases), arguments)
+        made.__bases__ = bases
+    elif metaclass in (None, kind):
+        made = types.new_class(name, bases, {"metaclass": kind}, lambda space: space.update(arguments))
+    else:
+        made = metaclass.__new__(kind, name, bases, arguments)
+    return cloudpickle._lookup_class_or_track(tracker, made)
+
+
+def _make_cached_property(function, name, doc):
+    made = functools.cached_property(function)
+    made.attrname, made.__doc__ = name, doc
+    return made
+
+
+def _make_singledispatch(function, others, name, module):
+    made = functools.singledispatch(function)
+    for kind, other in others:
+        made.register(kind, other)
+    made.__qualname__, made.__module__ = name, module
+    return made
+
+
+def is_singledispatch(function):
+    return "dispatch" in vars(function) and isinstance(vars(function).get("registry"), types.MappingProxyType)
+
+
+def reduce_singledispatch(function):
+    registry = dict(function.registry)
+    first = registry.pop(object)
+    return _make_singledispatch, (first, list(registry.items()), function.__qualname__, function.__module__)
+
+
+def _make_context_variable(name, *default):
+    return contextvars.ContextVar(name, default=default[0]) if default else contextvars.ContextVar(name)
+
+
+def _reduce_context_variable(variable):
+    try:
+        default = (contextvars.Context().run(variable.get),)
+    except LookupError:
+        default = ()
+    return _make_context_variable, (variable.name, *default)
+
+
+def _make_new_type(name, module, qualname, kind):
+    made = typing.NewType(name, kind)
+    made.__module__, made.__qualname__ = module, qualname
+    return made
+
+
+def _reduce_new_type(kind):
+    return _make_new_type, (kind.__name__, kind.__module__, kind.__qualname__, kind.__supertype__)
+
+
+def _reduce_parameters(parameters):
+    return type(parameters), (parameters.__name__,)
+
+
+#: By type: what is sent of an object of `__main__` that workers do not have.
+REDUCERS = {
+    functools.cached_property: lambda own: (_make_cached_property, (own.func, own.attrname, own.__doc__)),
+    contextvars.ContextVar: _reduce_context_variable,
+    # Each worker has its own, and nothing of this thread's is in it.
+    threading.local: lambda own: (threading.local, ()),
+    typing.NewType: _reduce_new_type,
+    typing.ParamSpec: _reduce_parameters,
+}
+if hasattr(typing, "TypeVarTuple"):
+    REDUCERS[typing.TypeVarTuple] = _reduce_parameters

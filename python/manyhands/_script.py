@@ -1,0 +1,321 @@
+"""What `__main__` is: how workers get it, and what its source says about the names that it binds.
+
+| mode | a worker's `__main__` | when |
+|---|---|---|
+| `"inherit"` | the copy of the parent's that the fork made | start method `fork` |
+| `"import"` | the script, imported as `__mp_main__`, as `multiprocessing` does under `spawn` | a file with an `if __name__ == "__main__":` |
+| `"value"` | an empty module; what tasks refer to is sent | everything else: notebooks, `-c`, standard input, scripts without a guard, `python -m package` |
+"""
+
+import ast
+import dis
+import importlib.machinery
+import importlib.util
+import io
+import os
+import pkgutil
+import sys
+import tokenize
+import types
+import weakref
+from multiprocessing import process
+
+INHERIT, IMPORT, VALUE = "inherit", "import", "value"
+
+#: Attributes that every module has. They belong to the module and are never sent.
+MODULE_ATTRIBUTES = frozenset(
+    "__name__ __doc__ __package__ __loader__ __spec__ __path__ __file__ __cached__ __builtins__ __annotations__".split()
+)
+
+_WAY_OUT = 'put what only the main process should do below `if __name__ == "__main__":`, or pass main="value" to the pool'
+
+
+def namespace():
+    """The globals of what `__main__` defines."""
+    main = sys.modules["__main__"]
+    if main is _copied[0]:
+        return _copied[1]
+    if main is sys.modules.get("__mp_main__") and main.__dict__.get("__name__") == "__mp_main__":
+        return _globals_of_copy(main)
+    return main.__dict__
+
+
+#: A module that `multiprocessing` made of the script by copying its globals, and the globals themselves.
+_copied = None, None
+
+
+def _globals_of_copy(main):
+    global _copied
+    values = main.__dict__
+    for value in values.copy().values():
+        if isinstance(value, types.FunctionType) and value.__globals__.get("__name__") == "__mp_main__":
+            values = value.__globals__
+            break
+    _copied = main, values
+    return values
+
+
+def is_main(name):
+    """Whether `__main__` is known by this module name: in a process that imported it, it has two."""
+    return name == "__main__" or (name == "__mp_main__" and sys.modules.get(name) is sys.modules["__main__"])
+
+
+class Source:
+    """What the source of `__main__` says about its names."""
+
+    def __init__(self, text, package):
+        tree = ast.parse(text)
+        guard = _Guard()
+        unguarded = guard.visit(tree)
+        self.guarded = guard.found
+        outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
+        inside = ast.fix_missing_locations(ast.Module(guard.statements, []))
+        inside = compile(inside, "<guarded>", "exec", dont_inherit=True)
+        stores = [*_names(outside, "STORE_NAME")]
+        #: What importing the script binds.
+        self.bound = set(stores)
+        #: What the guarded block or a function may have bound since.
+        self.rebound = {*_names(inside, "STORE_NAME"), *_globals(outside), *_globals(inside)}
+        #: The values that the source spells out, of names that the import binds once.
+        self.literals = {
+            name: value for name, value in _literals(unguarded) if stores.count(name) == 1
+        }
+        self._stars = [
+            "." * node.level + (node.module or "")
+            for node in ast.walk(unguarded)
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+        ]
+        self._package = package
+
+    def is_starred(self, name, value):
+        """Whether the import gets the name from another module, by `from … import *`."""
+        for star in self._stars:
+            try:
+                module = sys.modules[importlib.util.resolve_name(star, self._package)]
+            except (KeyError, ImportError):
+                continue
+            if getattr(module, name, module) is value:
+                return True
+        return False
+
+
+class _Guard(ast.NodeTransformer):
+    """Takes guarded statements out of a module's top level."""
+
+    def __init__(self):
+        self.found = False
+        self.statements = []
+
+    def visit_If(self, node):
+        if not any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)):
+            return self.generic_visit(node)
+        self.found = True
+        guarded, others = node.body, node.orelse
+        if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.NotEq):
+            guarded, others = others, guarded
+        self.statements += guarded
+        return self.generic_visit(ast.If(ast.Constant(True), others or [ast.Pass()], []))
+
+    def _stay(self, node):
+        # A function's own `if` is no guard of the module.
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _stay
+
+
+def _names(code, operation):
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == operation:
+            yield instruction.argval
+
+
+def _globals(code):
+    """The names that functions declare `global` and bind."""
+    yield from _names(code, "STORE_GLOBAL")
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _globals(constant)
+
+
+def _literals(tree):
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets = [node.target]
+        else:
+            continue
+        try:
+            value = ast.literal_eval(node.value)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+        yield from ((target.id, value) for target in targets if isinstance(target, ast.Name))
+
+
+#: The source of the last `__main__` that was asked for: the module (weakly), its file, the `Source`.
+_known = None, None, None
+
+#: Whether this process is a worker that was sent its `__main__` by value.
+_sent_here = False
+
+
+def source():
+    """The `Source` of `__main__`, or None if no worker can import it. Never raises."""
+    global _known
+    main = sys.modules["__main__"]
+    known, file, found = _known
+    own_file = getattr(main, "__file__", None)
+    if known is None or known() is not main or file != own_file:
+        try:
+            found = _read(main)
+        except Exception:
+            # Not Python after all, say.
+            found = None
+        _known = weakref.ref(main), own_file, found
+    return found
+
+
+def _read(main):
+    if place(main) is None:
+        return None
+    spec = getattr(main, "__spec__", None)
+    text = None
+    loader = getattr(main, "__loader__", None)
+    if spec is not None and hasattr(loader, "get_source"):
+        text = loader.get_source(spec.name)
+    if text is None:
+        with tokenize.open(main.__file__) as file:
+            text = file.read()
+    return Source(text, getattr(main, "__package__", None))
+
+
+def place(main):
+    """Where a worker imports `__main__` from: ("name", module) or ("path", file); None if it cannot."""
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        # `__main__` of a folder or an archive has no name that could be imported.
+        return None if spec.name == "__main__" else ("name", spec.name)
+    path = getattr(main, "__file__", None)
+    if path is None:
+        return None
+    path = str(path)
+    if not os.path.isabs(path) and process.ORIGINAL_DIR is not None:
+        path = os.path.join(process.ORIGINAL_DIR, path)
+    path = os.path.normpath(path)
+    if os.path.splitext(os.path.basename(path))[0] == "ipython" or not os.path.isfile(path):
+        return None
+    return "path", path
+
+
+def decide(method, main):
+    """The mode of a pool, by its start method and its argument `main`.
+
+    Raises ValueError if there is no such mode, or if `__main__` cannot be imported and is to be.
+    """
+    if main not in (None, IMPORT, VALUE):
+        raise ValueError(f'main must be "import", "value" or None, not {main!r}')
+    if method == "fork":
+        return INHERIT
+    if main == IMPORT and place(sys.modules["__main__"]) is None:
+        raise ValueError('main="import" needs a script or a module that workers can import; here, pass main="value"')
+    if main is not None:
+        return main
+    if _sent_here:
+        return VALUE
+    found = source()
+    if found is None or not found.guarded or _is_package_main():
+        return VALUE
+    return IMPORT
+
+
+def _is_package_main():
+    # `python -m package`: not imported by `multiprocessing` either.
+    kind, where = place(sys.modules["__main__"])
+    return kind == "name" and where.endswith(".__main__")
+
+
+def check_importing():
+    """Raises RuntimeError if this process is importing its parent's script: a pool would do so for ever."""
+    if getattr(process.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            f"A pool was started while this process, a worker, imports its parent's script. In the script, {_WAY_OUT}."
+        )
+
+
+class Main:
+    """What a worker is told about its `__main__`."""
+
+    def __init__(self, mode):
+        self.mode = mode
+        self._place = self._attributes = None
+        main = sys.modules["__main__"]
+        if not hasattr(main, "__spec__"):
+            # pdb clears the module; `multiprocessing` reads this attribute when it starts a process.
+            main.__spec__ = None
+        if mode == IMPORT:
+            self._place = place(main)
+            # Classes of a worker's are known here by the name that they have there.
+            sys.modules["__mp_main__"] = main
+        elif mode == VALUE:
+            spec = main.__spec__
+            file = getattr(main, "__file__", None)
+            self._attributes = (
+                None if file is None else str(file),
+                getattr(main, "__package__", None),
+                None if spec is None else spec.name,
+            )
+
+    def begin(self):
+        """Makes it so, in the worker. Gives the reason if `__main__` cannot be imported."""
+        global _sent_here
+        if self.mode == VALUE:
+            _sent_here = True
+            file, package, name = self._attributes
+            main = types.ModuleType("__main__")
+            main.__package__ = package
+            if file is not None:
+                main.__file__ = file
+            if name is not None:
+                main.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=file)
+            sys.modules["__main__"] = sys.modules["__mp_main__"] = main
+        elif self.mode == IMPORT:
+            _sent_here = False
+            kind, where = self._place
+            process.current_process()._inheriting = True
+            try:
+                _import(kind, where)
+            except BaseException as error:
+                import traceback
+
+                traceback.print_exc()
+                sys.stderr.flush()
+                return (
+                    f"it could not import __main__ from {where}: {type(error).__name__}: {error} "
+                    f"(make it importable: {_WAY_OUT})"
+                )
+            finally:
+                del process.current_process()._inheriting
+        return None
+
+
+def _import(kind, where):
+    """Imports the script as `__main__` and `__mp_main__`, one module."""
+    main = types.ModuleType("__mp_main__")
+    if kind == "name":
+        spec = importlib.util.find_spec(where)
+        if spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{where}.__main__")
+        code = spec.loader.get_code(spec.name)
+        main.__spec__, main.__loader__, main.__package__ = spec, spec.loader, spec.parent
+        main.__file__, main.__cached__ = spec.origin, spec.cached
+    else:
+        code = None
+        if where.endswith(".pyc"):
+            with open(where, "rb") as file:
+                code = pkgutil.read_code(file)
+        if code is None:
+            with io.open_code(where) as file:
+                code = compile(file.read(), where, "exec", dont_inherit=True)
+        main.__file__, main.__cached__, main.__package__ = where, None, ""
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = main
+    exec(code, main.__dict__)
