@@ -46,16 +46,22 @@ _DEFINITIONS = (types.FunctionType, type, functools._lru_cache_wrapper, types.Mo
 _WRAPPERS = (staticmethod, classmethod, functools.partialmethod)
 
 
+class _Weak(weakref.ref):
+    """No global's own value is one."""
+
+    __slots__ = ()
+
+
 def _mark(value):
-    """How to see that a name still has this value, without keeping the value if that can be."""
+    """How to see that a name still has this value: a weak reference, or the value itself if it takes none."""
     try:
-        return weakref.ref(value)
+        return _Weak(value)
     except TypeError:
-        return functools.partial(_same, value)
+        return value
 
 
-def _same(value):
-    return value
+def _is_current(mark, value):
+    return (mark() if type(mark) is _Weak else mark) is value
 
 
 class Need:
@@ -63,7 +69,8 @@ class Need:
 
     def __init__(self, values, marks, missing, messages, reasons):
         self._values = values
-        self._marks = marks
+        self._weak = [mark for mark in marks if type(mark[1]) is _Weak]
+        self._strong = [mark for mark in marks if type(mark[1]) is not _Weak]
         self._missing = missing
         #: In the order of their numbers.
         self.messages = messages
@@ -74,10 +81,13 @@ class Need:
         if values is not self._values:
             return False
         get = values.get
-        for name, mark in self._marks:
+        for name, mark in self._weak:
             if mark() is not get(name, _MISSING):
                 return False
-        return values.keys().isdisjoint(self._missing)
+        for name, value in self._strong:
+            if get(name, _MISSING) is not value:
+                return False
+        return not self._missing or values.keys().isdisjoint(self._missing)
 
 
 class Message:
@@ -237,17 +247,17 @@ class Namespace:
         """Lets everything go whose name has another value now, or none."""
         get = self._values.get
         for name, message in list(self._messages.items()):
-            if not name.startswith(SOURCE) and self._marks[name]() is not get(name, _MISSING):
+            if not name.startswith(SOURCE) and not _is_current(self._marks[name], get(name, _MISSING)):
                 del self._messages[name], self._marks[name]
                 message.names = [other for other in message.names if other != name]
                 message.stale = True
         for name, mark in list(self._baseline.items()):
-            if mark() is not get(name, _MISSING):
+            if not _is_current(mark, get(name, _MISSING)):
                 del self._baseline[name]
                 self._leads.pop(name, None)
                 self._gone.add(name)
         for name, (mark, _) in list(self._refused.items()):
-            if mark() is not get(name, _MISSING):
+            if not _is_current(mark, get(name, _MISSING)):
                 del self._refused[name]
         for key, need in list(self._needs.items()):
             if not need.is_current(self._values):
@@ -322,8 +332,8 @@ class Namespace:
 
     def has(self, name, obj):
         """Whether workers have this object, or are told of it by an earlier message."""
-        mark = self._marks.get(name) or self._baseline.get(name)
-        return mark is not None and mark() is self._values.get(name, _MISSING)
+        mark = self._marks[name] if name in self._marks else self._baseline.get(name, _MISSING)
+        return mark is not _MISSING and _is_current(mark, self._values.get(name, _MISSING))
 
 
 def _like(error, text):

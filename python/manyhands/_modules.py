@@ -8,7 +8,9 @@ A module without a file has nothing to load: its functions and classes are sent 
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
+import types
 import weakref
 
 #: How workers get a module.
@@ -119,6 +121,34 @@ def load(located, qualname=None):
     return module
 
 
+def in_memory(name):
+    """The module of this name that has no file, made if it is not there."""
+    module = sys.modules.get(name)
+    if module is None:
+        module = sys.modules[name] = types.ModuleType(name)
+    return module
+
+
+def in_memory_globals(name):
+    """What its functions have as their globals."""
+    return in_memory(name).__dict__
+
+
+def fill(module, values):
+    """Gives a module made in memory what it has in the process that sent it."""
+    module.__dict__.update(values)
+
+
+class Globals:
+    """In a pickle: the globals of a module made in memory."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __reduce__(self):
+        return in_memory_globals, (self._name,)
+
+
 class _Finder:
     """Finds the modules that pickles told of; before all others, which may know another of that name."""
 
@@ -136,6 +166,8 @@ class _Finder:
         if name not in self._parts:
             return None
         file, paths = self._parts[name]
+        if file is not None and not os.path.exists(file):
+            return None
         if file is not None:
             return importlib.util.spec_from_file_location(
                 name, file, submodule_search_locations=list(paths) or None

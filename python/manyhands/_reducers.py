@@ -42,11 +42,16 @@ def reduce_class(kind, by_value):
         if isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)) or _is_ctypes_field(value):
             # Made with the class.
             del state[attribute]
-    # Generic classes are made by what their bases were written as.
-    metaclass = None if "__orig_bases__" in own else next(other for other in type(kind).__mro__ if not by_value(other))
+    metaclass = next(other for other in type(kind).__mro__ if not by_value(other))
+    if metaclass in (type, abc.ABCMeta):
+        bases = kind.__bases__
+        if "__orig_bases__" in own:
+            arguments["__orig_bases__"] = own["__orig_bases__"]
+    # The metaclass of its base needs no name, which those of ctypes have not.
+    own_metaclass = None if type(kind) is type(kind.__base__) is metaclass is not type else type(kind)
     return (
         _make_class,
-        (type(kind), metaclass, name, bases, arguments, tracker),
+        (own_metaclass, own_metaclass and metaclass, name, bases, arguments, tracker),
         (state, slotstate),
         None,
         None,
@@ -73,20 +78,30 @@ class _Quiet:
         pass
 
 
+class _QuietWithDictionary(_Quiet):
+    """The same for a base whose objects have a `__dict__`: layouts must be alike for the base to be taken away again."""
+
+
 def _make_class(kind, metaclass, name, bases, arguments, tracker):
     known = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
     if known is not None:
         return known
     arguments = {sys.intern(key): value for key, value in arguments.items()}
-    hear = any("__init_subclass__" in vars(other) for base in bases for other in base.__mro__[:-1])
-    if hear and metaclass in (type, abc.ABCMeta):
-        made = metaclass.__new__(kind, name, (_Quiet, *bases), arguments)
+    if metaclass in (type, abc.ABCMeta) and any(map(_hears, bases)):
+        quiet = _QuietWithDictionary if any(base.__dictoffset__ for base in bases) else _Quiet
+        made = metaclass.__new__(kind, name, (quiet, *bases), arguments)
         made.__bases__ = bases
-    elif metaclass in (None, kind):
-        made = types.new_class(name, bases, {"metaclass": kind}, lambda space: space.update(arguments))
+    elif metaclass is kind:
+        keywords = {} if kind is None else {"metaclass": kind}
+        made = types.new_class(name, bases, keywords, lambda space: space.update(arguments))
     else:
         made = metaclass.__new__(kind, name, bases, arguments)
     return cloudpickle._lookup_class_or_track(tracker, made)
+
+
+def _hears(base):
+    """Whether a class has code run when it gets a subclass. That of `typing` does no harm."""
+    return any("__init_subclass__" in vars(other) and other.__module__ != "typing" for other in base.__mro__[:-1])
 
 
 def _make_cached_property(function, name, doc):

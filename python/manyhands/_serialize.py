@@ -12,6 +12,7 @@ Numbers, strings and flat tuples of them are plain pickles. For everything else 
 * sends lambdas, closures and what else has no name by value (cloudpickle).
 """
 
+import contextvars
 import functools
 import io
 import linecache
@@ -188,6 +189,14 @@ def pickler_class():
             self.names[name] = None
             return self._has(name, obj)
 
+        def _global(self, obj):
+            """The name of `__main__` by which the object is sent, one without a name of its own."""
+            for name, value in self._main.copy().items():
+                if value is obj:
+                    self.names[name] = None
+                    return name if self._has(name, obj) else None
+            return None
+
         def reducer_override(self, obj):
             kind = type(obj)
             if kind is types.CodeType:
@@ -224,24 +233,28 @@ def pickler_class():
                     return _modules.load, (way, obj.__qualname__)
             elif kind is object:
                 # A sentinel: what counts is which one it is.
-                for name, value in self._main.copy().items():
-                    if value is obj:
-                        self.names[name] = None
-                        if self._has(name, obj):
-                            return _sentinel, (name,)
-                        break
+                name = self._global(obj)
+                if name is not None:
+                    return _sentinel, (name,)
             elif kind is types.ModuleType:
-                way = _modules.way(obj.__name__)
-                if obj is self._main_module():
+                if obj is sys.modules["__main__"]:
                     return _main_module, ()
-                if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
+                way = _modules.way(obj.__name__)
+                if way is _modules.BY_VALUE:
+                    own = {key: value for key, value in vars(obj).items() if key not in _script.MODULE_ATTRIBUTES}
+                    return _modules.in_memory, (obj.__name__,), own, None, None, _modules.fill
+                if way is not _modules.BY_NAME:
                     return _modules.load, (way,)
             elif kind in reducers:
-                if getattr(obj, "__module__", None) is None or _script.is_main(obj.__module__):
-                    if kind in _NAMED and self._by_name(obj):
-                        return _of_main, (obj.__qualname__ if hasattr(obj, "__qualname__") else obj.__name__,)
-                    if kind in _NAMED or self.sends_main or kind not in _REFUSED:
+                if kind in _NAMED:
+                    if _script.is_main(obj.__module__):
+                        if self._by_name(obj):
+                            return _of_main, (obj.__name__,)
                         return reducers[kind](obj)
+                elif kind is contextvars.ContextVar and (name := self._global(obj)) is not None:
+                    return _of_main, (name,)
+                elif self.sends_main or kind not in _REFUSED:
+                    return reducers[kind](obj)
             elif issubclass(kind, BaseException):
                 if kind.__reduce__ is BaseException.__reduce__:
                     kind, arguments, *state = obj.__reduce__()
@@ -276,9 +289,6 @@ def pickler_class():
         #: Whether this pickle is one of `__main__` itself.
         sends_main = False
 
-        def _main_module(self):
-            return sys.modules["__main__"]
-
         def _reduce_by_value(self, obj):
             if isinstance(obj, types.FunctionType):
                 if _reducers.is_singledispatch(obj):
@@ -298,6 +308,10 @@ def pickler_class():
                 for name in code_globals(func.__code__):
                     self.names.setdefault(name)
                 state[1]["__globals__"] = {}
+            elif _modules.way(func.__module__) is _modules.BY_VALUE:
+                if vars(sys.modules[func.__module__]) is func.__globals__:
+                    code, _, *others = arguments
+                    arguments = code, _modules.Globals(func.__module__), *others
             return make, arguments, state, *rest
 
     return Pickler
@@ -324,7 +338,7 @@ NAMESPACE = _Namespace()
 
 def _name(main, obj):
     """Under which name of `__main__` the object is reached; None if it is not."""
-    qualname = getattr(obj, "__qualname__", None) or obj.__name__
+    qualname = getattr(obj, "__qualname__", obj.__name__)
     name, *rest = qualname.split(".")
     found = main.get(name)
     for part in rest:
@@ -343,10 +357,7 @@ def _main_module():
 
 
 def _of_main(name):
-    found = sys.modules["__main__"]
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
+    return _script.namespace()[name]
 
 
 def _sentinel(name):
