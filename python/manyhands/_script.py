@@ -71,11 +71,11 @@ class Source:
         outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
         inside = ast.fix_missing_locations(ast.Module(guard.statements, []))
         inside = compile(inside, "<guarded>", "exec", dont_inherit=True)
-        stores = [*_names(outside, "STORE_NAME")]
+        stores = [*_stores(outside)]
         #: What importing the script binds.
         self.bound = set(stores)
         #: What the guarded block or a function may have bound since.
-        self.rebound = {*_names(inside, "STORE_NAME"), *_globals(outside), *_globals(inside)}
+        self.rebound = {*_stores(inside), *_globals(outside), *_globals(inside)}
         #: The values that the source spells out, of names that the import binds once.
         self.literals = {
             name: value for name, value in _literals(unguarded) if stores.count(name) == 1
@@ -123,17 +123,21 @@ class _Guard(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _stay
 
 
-def _names(code, operation):
+def _stores(code):
+    """The names of the module that this code itself binds."""
     for instruction in dis.get_instructions(code):
-        if instruction.opname == operation:
+        # At the top level too, the second is for names that some function declares `global`.
+        if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
             yield instruction.argval
 
 
 def _globals(code):
-    """The names that functions declare `global` and bind."""
-    yield from _names(code, "STORE_GLOBAL")
+    """The names that functions inside this code declare `global` and bind."""
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
+            for instruction in dis.get_instructions(constant):
+                if instruction.opname == "STORE_GLOBAL":
+                    yield instruction.argval
             yield from _globals(constant)
 
 
