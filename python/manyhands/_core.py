@@ -174,12 +174,12 @@ class Core:
                 self._blobs[data] = packed.blob
         return packed
 
-    def submit(self, function, arguments, mode, deadline, retries, told=None):
-        """Submits one task. The thread calls `told.ended(outcome)` when it has ended."""
+    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None):
+        """Submits one task, of the function or of what `packed` gave for it. The thread calls `told.ended(outcome)` when it has ended."""
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
         self._begin(told)
-        packed = self.packed(function)
+        packed = packed or self.packed(function)
         data, memories = dumps(arguments, self.namespace, having=packed.need.messages)
         return self.native.submit(
             packed.blob,

@@ -236,7 +236,7 @@ class ProcessPoolExecutor(Executor):
             return self._submit(fn, (args, kwargs), CALL)
         return self._submit(fn, args, STAR)
 
-    def _submit(self, fn, arguments, mode):
+    def _submit(self, fn, arguments, mode, packed=None):
         core = self._core
         if core.broken is not None:
             raise BrokenProcessPool(str(core.broken)) from core.broken
@@ -248,7 +248,7 @@ class ProcessPoolExecutor(Executor):
         future._core = core
         deadline, retries = self._call_options
         try:
-            future._task = core.submit(fn, arguments, mode, deadline, retries, future)
+            future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed)
         except PoolClosed:
             if core.broken is not None:
                 raise BrokenProcessPool(str(core.broken)) from core.broken
@@ -286,9 +286,15 @@ class ProcessPoolExecutor(Executor):
 
     def _results(self, fn, units, mode, timeout, buffersize):
         until = None if timeout is None else time.monotonic() + timeout
+        try:
+            # Once for all of them.
+            packed = self._core.packed(fn)
+        except Exception:
+            # Each future tells.
+            packed = None
         # The first ones are under way before anybody asks for a result.
         futures = collections.deque(
-            self._submit(fn, unit, mode) for unit in itertools.islice(units, buffersize)
+            self._submit(fn, unit, mode, packed) for unit in itertools.islice(units, buffersize)
         )
         # Who only holds results does not keep the executor open.
         executor = weakref.ref(self)
@@ -298,7 +304,7 @@ class ProcessPoolExecutor(Executor):
                 while futures:
                     if buffersize is not None and (this := executor()) is not None:
                         for unit in itertools.islice(units, 1):
-                            futures.append(this._submit(fn, unit, mode))
+                            futures.append(this._submit(fn, unit, mode, packed))
                         this = None
                     left = None if until is None else until - time.monotonic()
                     yield _base._result_or_cancel(futures.popleft(), left)

@@ -47,55 +47,50 @@ def way(name):
 
 
 def _find(name, module):
-    top = sys.modules.get(name.partition(".")[0])
-    # Of a package that is found, its own machinery finds the rest.
-    if _is_found(name.partition(".")[0], top) and (top is module or _is_below(module, top)):
+    parent_name = name.rpartition(".")[0]
+    by_name = not parent_name or way(parent_name) is BY_NAME
+    if by_name and _is_found(name, module, sys.modules.get(parent_name)):
         return BY_NAME
     if _file(module) is None and not _paths(module):
-        return BY_VALUE
+        # A package that is found makes what it has in memory by itself.
+        return BY_NAME if parent_name and by_name else BY_VALUE
     parts, whole = [], ""
     for part in name.split("."):
         whole = f"{whole}.{part}" if whole else part
-        parent = sys.modules.get(whole)
-        parts.append((whole, _file(parent), _paths(parent)))
+        if whole == name or way(whole) is not BY_NAME:
+            other = sys.modules.get(whole)
+            parts.append((whole, _file(other), _paths(other)))
     return Located(name, tuple(parts))
 
 
-def _is_found(name, module):
-    """Whether the search path leads to this very module."""
+def _is_found(name, module, parent):
+    """Whether an import by this name leads to this very module."""
     spec = getattr(module, "__spec__", None)
-    if name in sys.builtin_module_names or (spec is not None and spec.origin in ("built-in", "frozen")):
+    if name in sys.builtin_module_names or getattr(spec, "origin", None) in ("built-in", "frozen"):
         return True
+    if spec is not None and spec.name != name:
+        # A second name of a module, which its package gives it.
+        return parent is not None
+    path = None if parent is None else list(_paths(parent))
     try:
-        found = importlib.machinery.PathFinder.find_spec(name)
+        found = importlib.machinery.PathFinder.find_spec(name, path)
     except Exception:
         return True
     if found is None:
-        # A finder of somebody's found it (an editable installation, say), and is in the worker too; but one that was
-        # loaded from its path has been found by nobody.
-        return spec is not None and _finds(name, spec)
-    if found.origin is None or found.submodule_search_locations is not None:
-        return _file(module) == found.origin or set(found.submodule_search_locations or ()) & set(_paths(module))
-    return _file(module) in (found.origin, None) and spec is not None
+        # Somebody's own finder may find it (an editable installation's, say), and is in the worker too.
+        return spec is not None and any(_finds(finder, name, path, spec) for finder in sys.meta_path)
+    if found.origin is None:
+        return not set(_paths(module)).isdisjoint(found.submodule_search_locations or ())
+    file = _file(module)
+    return file is None or os.path.realpath(file) == os.path.realpath(found.origin)
 
 
-def _finds(name, spec):
-    for finder in sys.meta_path:
-        try:
-            found = finder.find_spec(name, None)
-        except Exception:
-            continue
-        if found is not None:
-            return found.origin == spec.origin
-    return False
-
-
-def _is_below(module, package):
-    """Whether a module of a package was found by the package's search path."""
-    file, paths = _file(module), _paths(package)
-    if file is None or getattr(module, "__spec__", None) is None:
-        return file is None and getattr(module, "__spec__", None) is not None
-    return True if not paths else any(file.startswith(path) for path in paths)
+def _finds(finder, name, path, spec):
+    try:
+        found = finder.find_spec(name, path)
+    except Exception:
+        return False
+    return found is not None and found.origin == spec.origin
 
 
 def _file(module):
