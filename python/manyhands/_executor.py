@@ -151,7 +151,7 @@ class ProcessPoolExecutor(Executor):
 
     `max_workers` is by default the number of cores this process may use. `mp_context` is a start
     method or one of the standard library's contexts; by default the `forkserver`. The other
-    arguments are those of `Pool`.
+    arguments, `main` among them, are those of `Pool`.
     """
 
     def __init__(

@@ -65,17 +65,21 @@ class Source:
 
     def __init__(self, text, package):
         tree = ast.parse(text)
+        declared = set()
+        if "global" in text:
+            declared.update(*(node.names for node in ast.walk(tree) if isinstance(node, ast.Global)))
         guard = _Guard()
         unguarded = guard.visit(tree)
         self.guarded = guard.found
         outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
-        inside = ast.fix_missing_locations(ast.Module(guard.statements, []))
-        inside = compile(inside, "<guarded>", "exec", dont_inherit=True)
-        stores = [*_stores(outside)]
+        # In a loop, where a `break` of theirs may stand.
+        inside = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
+        inside = compile(ast.fix_missing_locations(inside), "<guarded>", "exec", dont_inherit=True)
+        stores = list(_stores(outside))
         #: What importing the script binds.
         self.bound = set(stores)
         #: What the guarded block or a function may have bound since.
-        self.rebound = {*_stores(inside), *_globals(outside), *_globals(inside)}
+        self.rebound = {*_stores(inside), *declared}
         #: The values that the source spells out, of names that the import binds once.
         self.literals = {
             name: value for name, value in _literals(unguarded) if stores.count(name) == 1
@@ -116,29 +120,19 @@ class _Guard(ast.NodeTransformer):
         self.statements += guarded
         return self.generic_visit(ast.If(ast.Constant(True), others or [ast.Pass()], []))
 
-    def _stay(self, node):
-        # A function's own `if` is no guard of the module.
+    def _empty(self, node):
+        # A function's own `if` is no guard of the module, and what it binds is its own.
+        node.body = [ast.Pass()]
         return node
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _stay
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _empty
 
 
 def _stores(code):
     """The names of the module that this code itself binds."""
     for instruction in dis.get_instructions(code):
-        # At the top level too, the second is for names that some function declares `global`.
-        if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
+        if instruction.opname == "STORE_NAME":
             yield instruction.argval
-
-
-def _globals(code):
-    """The names that functions inside this code declare `global` and bind."""
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            for instruction in dis.get_instructions(constant):
-                if instruction.opname == "STORE_GLOBAL":
-                    yield instruction.argval
-            yield from _globals(constant)
 
 
 def _literals(tree):
@@ -190,6 +184,8 @@ def _read(main):
     if text is None:
         with tokenize.open(main.__file__) as file:
             text = file.read()
+    if "__name__" not in text:
+        return None
     return Source(text, getattr(main, "__package__", None))
 
 
