@@ -153,22 +153,25 @@ class Core:
             if reference() is function and packed.need.is_current(_script.namespace()):
                 return packed
         self._check_importing()
-        packed = _Packed(function, self.namespace)
+        namespace, native = self.namespace, self.native
+        if namespace is None or native is None:
+            raise PoolClosed("the pool was ended")
+        packed = _Packed(function, namespace)
         name = getattr(function, "__qualname__", type(function).__qualname__)
         data, memories = packed.message
         if packed.lasting:
-            packed.blob = self.native.blob(data, memories, name)
+            packed.blob = native.blob(data, memories, name)
             try:
                 reference = weakref.ref(function, functools.partial(_forget, weakref.ref(self), id(function)))
             except TypeError:
                 return packed
             self._packed[id(function)] = reference, packed
         elif memories or len(data) > _KEPT_MAX:
-            packed.blob = self.native.blob(data, memories, name)
+            packed.blob = native.blob(data, memories, name)
         else:
             packed.blob = self._blobs.get(data)
             if packed.blob is None:
-                packed.blob = self.native.blob(data, memories, name)
+                packed.blob = native.blob(data, memories, name)
                 while len(self._blobs) >= 64:
                     self._blobs.pop(next(iter(self._blobs)), None)
                 self._blobs[data] = packed.blob

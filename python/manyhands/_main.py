@@ -33,6 +33,9 @@ INLINE_MAX = 8 << 10
 #: A message of more bytes is pickled again without the names that were bound anew.
 LARGE = 1 << 20
 
+#: How many memories the messages may have together that go with one function, which has some of its own.
+MEMORIES_MAX = 50
+
 #: How many objects are searched for functions in what workers have by themselves.
 SEARCHED_MAX = 10_000
 
@@ -188,10 +191,17 @@ class Namespace:
         while True:
             found, missing = self._closure(names)
             new = [name for name in found if not self._is_there(name)]
-            if not new:
+            if new:
+                self._send(new)
+                continue
+            messages = {self._messages[name] for name in found if name in self._messages}
+            if len(messages) == 1 or sum(len(message.memories) for message in messages) <= MEMORIES_MAX:
                 break
-            self._send(new)
-        messages = {self._messages[name] for name in found if name in self._messages}
+            # Too many for one function: all into one message.
+            for name in found:
+                if not name.startswith(SOURCE):
+                    self._messages.pop(name, None)
+                    self._marks.pop(name, None)
         for message in messages:
             if message.bytes > LARGE and message.stale:
                 self._fill(message, list(message.names))
@@ -408,7 +418,7 @@ def _pickler_class(knowing):
         def __init__(self, file, pickling, known):
             self._pickling = weakref.proxy(pickling)
             self.known = known
-            super().__init__(file)
+            super().__init__(file, most=MEMORIES_MAX - 1)
 
         def _has(self, name, obj):
             return self._pickling.has(name, obj)
@@ -460,17 +470,20 @@ def _search(value, main):
             todo += value.fget, value.fset, value.fdel
         elif kind is functools.cached_property:
             todo.append(value.func)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             if _script.is_main(value.__module__):
                 todo.extend(vars(value).copy().values())
                 todo.extend(value.__bases__)
                 todo.append(kind)
-        elif isinstance(value, dict):
-            todo.extend(itertools.islice(value.copy().values(), left))
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            todo.extend(itertools.islice(value.copy() if hasattr(value, "copy") else value, left))
-        elif not isinstance(value, types.ModuleType):
-            if _script.is_main(getattr(kind, "__module__", None)):
-                todo.append(kind)
-                todo.extend(itertools.islice(getattr(value, "__dict__", {}).copy().values(), left))
+        elif issubclass(kind, dict):
+            todo.extend(itertools.islice(dict.copy(value).values(), left))
+        elif issubclass(kind, (list, set)):
+            todo.extend(itertools.islice(list.copy(value) if issubclass(kind, list) else set.copy(value), left))
+        elif issubclass(kind, (tuple, frozenset)):
+            todo.extend(itertools.islice(value, left))
+        elif _script.is_main(kind.__module__):
+            todo.append(kind)
+            attributes = getattr(value, "__dict__", None)
+            if type(attributes) is dict:
+                todo.extend(itertools.islice(attributes.copy().values(), left))
     return found

@@ -128,7 +128,7 @@ def dump(obj, copies=None, lasting=False):
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 
 
-def _leave_out(memories, copies, buffer):
+def _leave_out(memories, copies, most, buffer):
     """Whether the buffer is to be in the pickle after all, and not in these."""
     try:
         bytes = buffer.raw()
@@ -138,7 +138,7 @@ def _leave_out(memories, copies, buffer):
         if bytes.obj.shared:
             memories.append(bytes.obj)
             return False
-    if bytes.nbytes < BUFFER_MIN or len(memories) >= BUFFERS_MAX:
+    if bytes.nbytes < BUFFER_MIN or len(memories) >= most:
         return True
     if copies is None:
         memories.append(Memory.copy_of(bytes))
@@ -167,10 +167,10 @@ def pickler_class():
     reducers = _reducers.REDUCERS
 
     class Pickler(cloudpickle.Pickler):
-        def __init__(self, file, copies=None, lasting=False):
+        def __init__(self, file, copies=None, lasting=False, most=BUFFERS_MAX):
             self.memories = []
             # Not a method: a pickler that refers to itself keeps what it pickled.
-            super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies))
+            super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies, most))
             #: What it and its code refer to of `__main__`, in order; and sources of code that is in no file.
             self.names = {}
             self.by_value = False
