@@ -178,7 +178,10 @@ class Core:
         return packed
 
     def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None):
-        """Submits one task, of the function or of what `packed` gave for it. The thread calls `told.ended(outcome)` when it has ended."""
+        """Submits one task, of the function or of what `packed` gave for it.
+
+        The thread calls `told.ended(outcome)` when it has ended.
+        """
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
         self._begin(told)

@@ -3,8 +3,8 @@
     native pool ── launch(name, socket) ──► Process.start() ─► fork | fork server | spawn
                 ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
 
-What differs from a plain `Process`: the worker makes its `__main__` itself (`_script.py`), the fork server is
-one of our own (which has NumPy and pandas loaded if the parent has, and one BLAS thread), and a
+What differs from a plain `Process`: the worker makes its `__main__` itself (`_script.py`), the fork server is one of our
+own (which has NumPy and pandas loaded if the parent has, and one BLAS thread), and a
 worker's exit status is learnt by its `Ending`, which the pool reads without Python.
 """
 

@@ -49,6 +49,11 @@ _DEFINITIONS = (types.FunctionType, type, functools._lru_cache_wrapper, types.Mo
 _WRAPPERS = (staticmethod, classmethod, functools.partialmethod)
 
 
+def _is_first(value):
+    """Whether a value is pickled before the others, which may need it while they are unpickled."""
+    return isinstance(value, _DEFINITIONS) or type(value) in _ATOMS
+
+
 class _Weak(weakref.ref):
     """No global's own value is one."""
 
@@ -75,7 +80,7 @@ class Need:
         self._weak = [mark for mark in marks if type(mark[1]) is _Weak]
         self._strong = [mark for mark in marks if type(mark[1]) is not _Weak]
         self._missing = missing
-        #: In the order of their numbers.
+        #: As `Sent`, in the order of their numbers.
         self.messages = messages
         #: Why a name is not sent, for the NameError that may come of it.
         self.reasons = reasons
@@ -90,38 +95,55 @@ class Need:
         for name, value in self._strong:
             if get(name, _MISSING) is not value:
                 return False
-        return not self._missing or values.keys().isdisjoint(self._missing)
+        for name in self._missing:
+            if name in values:
+                return False
+        return True
+
+
+class Sent:
+    """A message as it goes to a worker. Never changed: other threads may be sending it."""
+
+    def __init__(self, parts, memories):
+        self.parts = parts
+        self.memories = memories
 
 
 class Message:
     """Some names of `__main__` and their values, in one pickle."""
 
-    def __init__(self, number, names, asked):
+    def __init__(self, number):
         self.number = number
         #: The names that still have the value that is in it.
-        self.names = names
+        self.names = ()
         #: Those that a worker keeps if its import has bound them.
-        self.asked = asked
+        self.asked = ()
         #: Everything that the values refer to, by name or in code.
         self.needs = frozenset()
-        #: Whether names in it were bound anew.
-        self.stale = False
-        self._data = None
-        self.memories = ()
-        self._copied = ()
-        self._count = 0
-        self.bytes = 0
+        self._sent = None
 
-    def fill(self, data, memories, count):
+    def fill(self, names, needs, data, memories):
+        self.names, self.needs = tuple(names), needs
         self.bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
         if len(data) > INLINE_MAX:
             memories = [Memory.copy_of(data), *memories]
             data = None
-        self._data, self.memories, self._count = data, tuple(memories), count
-        self._copied = [not memory.shared for memory in memories]
+        self._content = len(names), data, [not memory.shared for memory in memories]
+        self.memories = tuple(memories)
+        #: Whether names in it were bound anew since.
+        self.stale = False
+        self._sent = None
+
+    def lose(self, name):
+        """The name has another value now."""
+        self.names = tuple(other for other in self.names if other != name)
+        self.stale = True
+        self._sent = None
 
     def sent(self):
-        return self.number, tuple(self.names), self.asked, self._count, self._data, self._copied
+        if self._sent is None:
+            self._sent = Sent((self.number, self.names, self.asked, *self._content), self.memories)
+        return self._sent
 
 
 class _Definition(Exception):
@@ -149,7 +171,7 @@ class Namespace:
         #: By name, what the baseline's value leads to.
         self._leads = {}
         self._needs = {}
-        #: Names that workers have by themselves, but with a value that they had here before.
+        #: Names that workers have with a value that they had here before.
         self._gone = set()
         if self.mode == INHERIT:
             self._baseline = {name: _mark(value) for name, value in values.copy().items()}
@@ -207,7 +229,8 @@ class Namespace:
                 self._fill(message, list(message.names))
         marks = [(name, self._mark_of(name)) for name in found if not name.startswith(SOURCE)]
         reasons = {name: self._refused[name][1] for name in found if name in self._refused}
-        return Need(self._values, marks, missing, sorted(messages, key=lambda message: message.number), reasons)
+        messages = sorted(messages, key=lambda message: message.number)
+        return Need(self._values, marks, missing, [message.sent() for message in messages], reasons)
 
     def _mark_of(self, name):
         if name in self._marks:
@@ -259,8 +282,8 @@ class Namespace:
         for name, message in list(self._messages.items()):
             if not name.startswith(SOURCE) and not _is_current(self._marks[name], get(name, _MISSING)):
                 del self._messages[name], self._marks[name]
-                message.names = [other for other in message.names if other != name]
-                message.stale = True
+                message.lose(name)
+                self._gone.add(name)
         for name, mark in list(self._baseline.items()):
             if not _is_current(mark, get(name, _MISSING)):
                 del self._baseline[name]
@@ -274,51 +297,39 @@ class Namespace:
                 del self._needs[key]
 
     def _send(self, names):
-        asked = ()
-        if self.mode == IMPORT:
-            source = self._source
-            if source is not None:
-                asked = [
-                    name
-                    for name in names
-                    if name not in source.bound and name not in source.rebound and name not in self._gone
-                ]
-        sources = [name for name in names if name.startswith(SOURCE)]
-        for name in sources:
-            message = Message(next(self._numbers), [name], ())
-            self._fill(message, [name])
-            self._messages[name] = message
+        """Makes messages of names that workers do not have: of each source one, which is in force for good."""
+        for name in names:
+            if name.startswith(SOURCE):
+                self._fill(Message(next(self._numbers)), [name])
         names = [name for name in names if not name.startswith(SOURCE)]
         if names:
-            message = Message(next(self._numbers), [], asked)
-            self._fill(message, names)
+            self._fill(Message(next(self._numbers)), names)
 
     def _fill(self, message, names):
         """Pickles the names, and what these lead to that workers do not have, into the message."""
         values = self._values
         # Those of this message are not there yet.
         own = {name for name in message.names if self._messages.get(name) is message}
-        first = [name for name in names if isinstance(values.get(name), _DEFINITIONS) or type(values.get(name)) in _ATOMS]
-        refused = {}
-        for _ in range(TRIES):
+        first = [name for name in names if _is_first(values.get(name))]
+        refused, tries = {}, 0
+        while True:
             pickling = _Pickling(self, own, first, [name for name in names if name not in first], refused)
             try:
                 pickling.run()
                 break
             except _Definition as found:
                 first.append(found.args[0])
-            except RuntimeError as error:
-                if "changed size during iteration" not in str(error):
-                    self._refuse(pickling.name, error, refused)
             except Exception as error:
-                self._refuse(pickling.name, error, refused)
-        else:
-            raise RuntimeError(f"the global {pickling.name!r} of __main__ is changed by another thread all the time")
-        message.stale = False
-        message.needs = frozenset(pickling.pickler.names).union(pickling.values)
-        message.fill(pickling.file.getvalue(), pickling.pickler.memories, len(pickling.values))
-        message.names = list(pickling.values)
-        for name, value in pickling.values.items():
+                tries += 1
+                if "changed size during iteration" not in str(error) or tries > TRIES:
+                    self._refuse(pickling.name, error, refused)
+        pickler, sent = pickling.pickler, pickling.values
+        message.fill(sent, frozenset(pickler.names).union(sent), pickling.file.getvalue(), pickler.memories)
+        source = self._source
+        if source is not None:
+            unknown = {name for name in sent if name not in source.bound and name not in source.rebound}
+            message.asked = tuple(unknown - self._gone)
+        for name, value in sent.items():
             if not name.startswith(SOURCE):
                 self._marks[name] = _mark(value)
             self._messages[name] = message
@@ -366,9 +377,9 @@ class _Pickling:
         self.file = io.BytesIO()
         self.name = None
         known = {}
-        for name, message in namespace._messages.items():
+        for name in namespace._messages:
             value = namespace._values.get(name)
-            if name not in own and not isinstance(value, _DEFINITIONS) and type(value) not in _ATOMS:
+            if name not in own and not _is_first(value) and _is_current(namespace._marks.get(name), value):
                 known[id(value)] = name
         # There is only one.
         known.pop(id(()), None)
@@ -396,9 +407,7 @@ class _Pickling:
                     continue
                 if (other in self.own or not namespace._is_there(other)) and other in namespace._values:
                     if not namespace._joins_baseline(other):
-                        value = namespace._values[other]
-                        simple = isinstance(value, _DEFINITIONS) or type(value) in _ATOMS
-                        (self.first if simple else self.rest).append(other)
+                        (self.first if _is_first(namespace._values.get(other)) else self.rest).append(other)
 
     def has(self, name, obj):
         if name in self.refused:

@@ -41,9 +41,9 @@ class Pool:
     no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
     library's executor. `memory_limit`: bytes of private memory a worker may use, beyond what it was forked
     with. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
-    exits. `main`: how workers get `__main__`. `"import"`: they import
-    the script, as the standard library's workers do. `"value"`: they are sent what tasks refer to. By default the first if
-    the script has an `if __name__ == "__main__":`, else the second. A forked worker has a copy of everything.
+    exits. `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
+    `"value"`: they are sent what tasks refer to. By default the first if the script has an
+    `if __name__ == "__main__":`, else the second. A forked worker has a copy of everything.
     `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
     whose workers are used instead; of the other arguments, such a pool takes `processes` (how many tasks are
     thought to run at a time) and `progress`.

@@ -1,4 +1,4 @@
-"""What cloudpickle cannot send by value: classes that do something when they are made, and objects with locks inside."""
+"""What cloudpickle cannot send by value: classes that do something when they are made, objects with locks inside."""
 
 import abc
 import contextvars
@@ -79,7 +79,7 @@ class _Quiet:
 
 
 class _QuietWithDictionary(_Quiet):
-    """The same for a base whose objects have a `__dict__`: layouts must be alike for the base to be taken away again."""
+    """The same for bases whose objects have a `__dict__`: layouts must be alike to take this base away again."""
 
 
 def _make_class(kind, metaclass, name, bases, arguments, tracker):

@@ -3,8 +3,10 @@
 | mode | a worker's `__main__` | when |
 |---|---|---|
 | `"inherit"` | the copy of the parent's that the fork made | start method `fork` |
-| `"import"` | the script, imported as `__mp_main__`, as `multiprocessing` does under `spawn` | a file with an `if __name__ == "__main__":` |
-| `"value"` | an empty module; what tasks refer to is sent | everything else: notebooks, `-c`, standard input, scripts without a guard, `python -m package` |
+| `"import"` | the script, imported as `__mp_main__`, as under `spawn` | a file with an `if __name__ == "__main__":` |
+| `"value"` | an empty module; what tasks refer to is sent | everything else |
+
+Everything else: notebooks, `-c`, standard input, scripts without a guard, `python -m package`.
 """
 
 import ast
@@ -17,6 +19,7 @@ import pkgutil
 import sys
 import tokenize
 import types
+import warnings
 import weakref
 from multiprocessing import process
 
@@ -27,7 +30,9 @@ MODULE_ATTRIBUTES = frozenset(
     "__name__ __doc__ __package__ __loader__ __spec__ __path__ __file__ __cached__ __builtins__ __annotations__".split()
 )
 
-_WAY_OUT = 'put what only the main process should do below `if __name__ == "__main__":`, or pass main="value" to the pool'
+_WAY_OUT = (
+    'put what only the main process should do below `if __name__ == "__main__":`, or pass main="value" to the pool'
+)
 
 
 def namespace():
@@ -186,7 +191,10 @@ def _read(main):
             text = file.read()
     if "__name__" not in text:
         return None
-    return Source(text, getattr(main, "__package__", None))
+    with warnings.catch_warnings():
+        # Python has warned of what is in it when it ran it.
+        warnings.simplefilter("ignore")
+        return Source(text, getattr(main, "__package__", None))
 
 
 def place(main):

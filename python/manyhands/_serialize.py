@@ -55,8 +55,8 @@ def dumps(obj, namespace, copies=None, lasting=False, having=()):
     """The bytes of an argument, and the memories that they refer to.
 
     `namespace` tells what the receiver needs of `__main__`, which goes along, except the messages `having` that it
-    gets anyway. With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is a
-    RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
+    gets anyway. With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is
+    a RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
     receiver gets it copy on write. It must not outlast a call in which nobody changes them.
 
     Raises what pickling it raises, and says which part of it cannot be pickled.
@@ -112,7 +112,7 @@ def wrap(data, memories, messages=(), reasons=None):
     sent = []
     for message in messages:
         memories += message.memories
-        sent.append(message.sent())
+        sent.append(message.parts)
     return _WRAPPED + _dumps(((data, copied), sent, reasons), _PROTOCOL), memories
 
 
@@ -163,6 +163,7 @@ def pickler_class():
     from manyhands import _reducers
 
     code_globals = cloudpickle.cloudpickle._extract_code_globals
+    by_reference = cloudpickle.cloudpickle._should_pickle_by_reference
     passed_on = ForkingPickler._extra_reducers
     reducers = _reducers.REDUCERS
 
@@ -220,7 +221,7 @@ def pickler_class():
                         return self._reduce_by_value(obj)
                     if way is not _modules.BY_NAME and _reached(sys.modules[module], obj.__qualname__) is obj:
                         return _modules.load, (way, obj.__qualname__)
-                if kind is not types.FunctionType and module != "builtins" and not cloudpickle.cloudpickle._should_pickle_by_reference(obj):
+                if kind is not types.FunctionType and module != "builtins" and not by_reference(obj):
                     return self._reduce_by_value(obj)
             elif kind is functools._lru_cache_wrapper:
                 if _script.is_main(obj.__module__):

@@ -42,7 +42,8 @@ def relative_imports(_):
 CHECKS.append(relative_imports)
 """
     for name in ("tool", "__main__"):
-        (package / f"{name}.py").write_text(constructs.GUARDED.replace("\ndef check(pool)", relative + "\ndef check(pool)"))
+        program = constructs.GUARDED.replace("\ndef check(pool)", relative + "\ndef check(pool)")
+        (package / f"{name}.py").write_text(program)
     return tmp_path
 
 
@@ -161,7 +162,8 @@ def test_functions_of_a_test_file_however_pytest_imports_it(mode, tmp_path):
     if mode == "importlib":
         # Another module of that name is found first.
         (tmp_path / "test_one.py").write_text("raise RuntimeError('the wrong module')\n")
-    said = out("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--import-mode={mode}", "project/tests", folder=tmp_path)
+    options = "-q", "-p", "no:cacheprovider", f"--import-mode={mode}"
+    said = out("-m", "pytest", *options, "project/tests", folder=tmp_path)
     assert "3 passed" in said
 
 

@@ -68,7 +68,8 @@ if __name__ == "__main__":
 
 
 def test_only_a_name_that_is_bound_once_has_a_literal():
-    source = Source("a = 1\nb = [None]\nc = d = 'x'\ne = 1\ne = 2\nf: int = 5\ng = -1\nh = f()\nfor i in (): j = 1\n", None)
+    text = "a = 1\nb = [None]\nc = d = 'x'\ne = 1\ne = 2\nf: int = 5\ng = -1\nh = f()\nfor i in (): j = 1\n"
+    source = Source(text, None)
     assert source.literals == {"a": 1, "b": [None], "c": "x", "d": "x", "f": 5, "g": -1}
 
 
