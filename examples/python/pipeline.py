@@ -63,11 +63,10 @@ if __name__ == "__main__":
     ]
     for process in processes:
         process.start()
-    while not any(process.exitcode for process in processes) and (
-        running := [process for process in processes if process.exitcode is None]
-    ):
-        wait([process.sentinel for process in running])
-    if any(process.exitcode for process in processes):
+    # Looked at once a round: one that ends in between must be waited for, or nobody would see it.
+    while None in (codes := [process.exitcode for process in processes]) and not any(codes):
+        wait([process.sentinel for process, code in zip(processes, codes) if code is None])
+    if any(codes):
         # It has said why. The others may wait for it, or for room in its queue.
         for process in processes:
             process.kill()
