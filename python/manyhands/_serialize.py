@@ -154,7 +154,7 @@ def _leave_out(memories, copies, most, buffer):
 
 @functools.cache
 def pickler_class():
-    """The class of picklers. Those that send `__main__` itself override `_has` and `_known`."""
+    """The class of picklers. Those that send `__main__` itself override `_has`."""
     # Imported when it is first needed: a worker that is sent importable functions never does.
     from multiprocessing.reduction import ForkingPickler
 
