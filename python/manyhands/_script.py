@@ -9,15 +9,11 @@
 Everything else: notebooks, `-c`, standard input, scripts without a guard, `python -m package`.
 """
 
-import ast
-import dis
 import importlib.machinery
 import importlib.util
 import io
 import os
-import pkgutil
 import sys
-import tokenize
 import types
 import warnings
 import weakref
@@ -65,96 +61,6 @@ def is_main(name):
     return name == "__main__" or (name == "__mp_main__" and sys.modules.get(name) is sys.modules["__main__"])
 
 
-class Source:
-    """What the source of `__main__` says about its names."""
-
-    def __init__(self, text, package):
-        tree = ast.parse(text)
-        declared = set()
-        if "global" in text:
-            declared.update(*(node.names for node in ast.walk(tree) if isinstance(node, ast.Global)))
-        guard = _Guard()
-        unguarded = guard.visit(tree)
-        self.guarded = guard.found
-        outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
-        # In a loop, where a `break` of theirs may stand.
-        inside = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
-        inside = compile(ast.fix_missing_locations(inside), "<guarded>", "exec", dont_inherit=True)
-        stores = list(_stores(outside))
-        #: What importing the script binds.
-        self.bound = set(stores)
-        #: What the guarded block or a function may have bound since.
-        self.rebound = {*_stores(inside), *declared}
-        #: The values that the source spells out, of names that the import binds once.
-        self.literals = {
-            name: value for name, value in _literals(unguarded) if stores.count(name) == 1
-        }
-        self._stars = [
-            "." * node.level + (node.module or "")
-            for node in ast.walk(unguarded)
-            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-        ]
-        self._package = package
-
-    def is_starred(self, name, value):
-        """Whether the import gets the name from another module, by `from … import *`."""
-        for star in self._stars:
-            try:
-                module = sys.modules[importlib.util.resolve_name(star, self._package)]
-            except (KeyError, ImportError):
-                continue
-            if getattr(module, name, module) is value:
-                return True
-        return False
-
-
-class _Guard(ast.NodeTransformer):
-    """Takes guarded statements out of a module's top level."""
-
-    def __init__(self):
-        self.found = False
-        self.statements = []
-
-    def visit_If(self, node):
-        if not any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)):
-            return self.generic_visit(node)
-        self.found = True
-        guarded, others = node.body, node.orelse
-        if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.NotEq):
-            guarded, others = others, guarded
-        self.statements += guarded
-        return self.generic_visit(ast.If(ast.Constant(True), others or [ast.Pass()], []))
-
-    def _empty(self, node):
-        # A function's own `if` is no guard of the module, and what it binds is its own.
-        node.body = [ast.Pass()]
-        return node
-
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _empty
-
-
-def _stores(code):
-    """The names of the module that this code itself binds."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_NAME":
-            yield instruction.argval
-
-
-def _literals(tree):
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            targets = node.targets
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            targets = [node.target]
-        else:
-            continue
-        try:
-            value = ast.literal_eval(node.value)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue
-        yield from ((target.id, value) for target in targets if isinstance(target, ast.Name))
-
-
 #: The source of the last `__main__` that was asked for: the module (weakly), its file, the `Source`.
 _known = None, None, None
 
@@ -179,6 +85,11 @@ def source():
 
 
 def _read(main):
+    # Imported when it is first needed: most workers never do.
+    import tokenize
+
+    from manyhands._source import Source
+
     if place(main) is None:
         return None
     spec = getattr(main, "__spec__", None)
@@ -319,6 +230,8 @@ def _import(kind, where):
     else:
         code = None
         if where.endswith(".pyc"):
+            import pkgutil
+
             with open(where, "rb") as file:
                 code = pkgutil.read_code(file)
         if code is None:

@@ -54,6 +54,7 @@ def test_map_raises_at_the_place_of_the_exception(executor):
 def test_timeouts_are_those_of_the_standard_library(executor, tmp_path):
     go = tmp_path / "go"
     future = executor.submit(tasks.wait_for, go, 7)
+    wait_until(future.running)
     with pytest.raises(concurrent.futures.TimeoutError):
         future.result(timeout=0.05)
     with pytest.raises(concurrent.futures.TimeoutError):

@@ -1,7 +1,7 @@
 """Which scripts workers import: how a guard is found, and what the source says about names."""
 
 import pytest
-from manyhands._script import Source
+from manyhands._source import Source
 
 GUARDS = [
     "if __name__ == '__main__':\n    x = 1",
