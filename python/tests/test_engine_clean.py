@@ -92,7 +92,7 @@ def test_resuming_replaces_nothing_that_is_another(engine, forty, monkeypatch, c
     Path("out/cleaned_f05.csv").unlink()
     over = clean("in", "out/", RECIPE, engine=through, resume=True)
     assert [file.error for file in over.failed] == [
-        f"{forty}/out/cleaned_f03.csv was changed since it was made\nhint: force=True replaces it"
+        f"{forty}/out/cleaned_f03.csv was changed since it was made; force=True replaces it"
     ]
     assert Path("out/cleaned_f03.csv").read_text() == "mine" and Path("out/cleaned_f05.csv").exists()
     assert len(over.resumed) == 38
