@@ -139,7 +139,8 @@ fn disturb(
     }
 }
 
-/// All signals to all, each at some moment.
+/// All signals to all, each at some moment, which the harness shows if a test fails.
+#[allow(clippy::print_stderr)]
 fn disturb_at_any_moment(arguments: &'static str, again: &'static str, inputs: fn() -> Dir) {
     let job = Job { arguments, again };
     let dir = inputs();

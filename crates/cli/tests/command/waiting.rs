@@ -38,7 +38,7 @@ fn ended_by_one(mut run: Run<'_>, begun: impl Fn() -> bool) {
 
 /// Both signals get their turn.
 fn run_signal(child: &Child) -> Signal {
-    if child.id() % 2 == 0 { Signal::INT } else { Signal::TERM }
+    if child.id().is_multiple_of(2) { Signal::INT } else { Signal::TERM }
 }
 
 #[test]
