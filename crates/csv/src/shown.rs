@@ -12,7 +12,7 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// As [`line`](self::line), for a message of several lines: a line break stays where the message
+/// As [`line()`], for a message of several lines: a line break stays where the message
 /// has made it, before two spaces or a hint. Others are those of a name.
 pub fn lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
