@@ -33,8 +33,12 @@ pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
         }
     }
     tell_failed(report, verbose);
-    if !quiet && let Some(text) = rejects(report, verbose) {
+    let text = if quiet { None } else { rejects(report, verbose) };
+    if let Some(text) = text {
         ui::say(text);
+    }
+    if quiet && let Some(text) = lost(report) {
+        ui::warning(text);
     }
     if !verbose {
         tell_notes(report, quiet);
@@ -64,6 +68,18 @@ fn left_out(report: &Report, all: bool) -> Option<String> {
 
 fn tell_notes(report: &Report, quiet: bool) {
     warnings(report, quiet).iter().for_each(|problem| ui::warning(told(problem)));
+}
+
+/// The one line on rejected records that is said even with `--quiet`; `None` if there are none.
+fn lost(report: &Report) -> Option<String> {
+    let done = || report.files.iter().filter(|file| file.error.is_none());
+    let rejected: u64 = done().map(FileReport::rows_rejected).sum();
+    let rows = done().map(|file| file.rows_in).sum();
+    let place = done().find_map(|file| file.rejects.as_deref());
+    let place = place.map_or_else(String::new, |place| format!(", see {}", shown::line(place)));
+    let are = if rejected == 1 { "is" } else { "are" };
+    let of = counted(rows, "record");
+    (rejected > 0).then(|| format!("{} of {of} {are} rejected{place}", grouped(rejected)))
 }
 
 /// One line for all files.
@@ -134,8 +150,12 @@ pub(crate) fn reasons(report: &Report) -> Vec<String> {
                 1 => String::new(),
                 _ => format!(" in {}", counted(*files, "file")),
             };
+            let found = match (number, what.as_str()) {
+                (0, "ragged, rejected") => ragged_of(report).as_ref().map(fields_of),
+                _ => None,
+            };
             let (step, count) = (step(*number, name), counted(*count, unit));
-            format!("  {step}: {count} {}{files}", shown::line(what))
+            format!("  {step}: {count} {}{}{files}", shown::line(what), found.unwrap_or_default())
         })
         .collect();
     if counts.len() > lines.len() {
@@ -309,6 +329,29 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         }
     }
     text
+}
+
+/// Number of fields of the ragged records of all files; `None` if their headers differ in length.
+fn ragged_of(report: &Report) -> Option<Ragged> {
+    let mut all: Option<Ragged> = None;
+    for ragged in
+        report.files.iter().filter(|file| file.error.is_none()).flat_map(|file| &file.ragged)
+    {
+        let all = all.get_or_insert(Ragged { expected: ragged.expected, ..Ragged::default() });
+        if all.expected != ragged.expected {
+            return None;
+        }
+        all.others += ragged.others;
+        for count in &ragged.found {
+            match all.found.iter_mut().find(|known| known.fields == count.fields) {
+                Some(known) => known.rows += count.rows,
+                None => all.found.push(count.clone()),
+            }
+        }
+    }
+    let all = all.as_mut()?;
+    all.found.sort_by_key(|count| (std::cmp::Reverse(count.rows), count.fields));
+    Some(all.clone())
 }
 
 /// How many fields ragged records have, and should have.

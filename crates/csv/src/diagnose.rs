@@ -161,7 +161,8 @@ impl Doubts {
             );
             notes.push(Note::warning(Problem::new(text)));
         }
-        let look = Look::new(dialect, fields, on_ragged, sample);
+        let is_torn = self.lone_crs.first.is_some() && !sample.ends_in_cr;
+        let look = Look::new(dialect, fields, on_ragged, sample, is_torn);
         notes.extend(look.escape());
         notes.extend(look.double_cr());
         let rejected = report.rows_rejected();
@@ -200,7 +201,7 @@ impl Doubts {
             counted(found as u64, "field"),
             look.fields
         );
-        let (cause, hint) = look.cause(found);
+        let (cause, hint) = look.cause(found, records > all - ragged);
         let _ = write!(text, "{cause}");
         Problem { message: text, hint }
     }
@@ -225,6 +226,8 @@ struct Look<'a> {
     fields: usize,
     on_ragged: OnRagged,
     sample: &'a Sample,
+    /// True if line ends within cells divided rows: padding would make two rows of one.
+    is_torn: bool,
 }
 
 impl<'a> Look<'a> {
@@ -233,8 +236,9 @@ impl<'a> Look<'a> {
         fields: usize,
         on_ragged: OnRagged,
         sample: &'a Sample,
+        is_torn: bool,
     ) -> Look<'a> {
-        Look { dialect, fields, on_ragged, sample }
+        Look { dialect, fields, on_ragged, sample, is_torn }
     }
 
     /// Calls `each` with every record but blank lines, and where it begins, until it is true.
@@ -281,8 +285,9 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Why records have `found` fields, as words behind a sentence, and what to do.
-    fn cause(&self, found: usize) -> (String, Option<Hint>) {
+    /// Why records have `found` fields, as words behind a sentence, and what to do. `is_usual` says that they
+    /// are more than those that fit the header.
+    fn cause(&self, found: usize, is_usual: bool) -> (String, Option<Hint>) {
         let (dialect, sample) = (self.dialect, self.sample);
         if let Some(quote) = dialect.quote {
             let mut place = None;
@@ -347,11 +352,11 @@ impl<'a> Look<'a> {
                 Some(hint),
             );
         }
-        if found > self.fields {
+        if found > self.fields && is_usual {
             let hint = Hint::is("skip_lines", line - 1);
             return (format!("; rows begin at line {line}"), Some(hint));
         }
-        if self.on_ragged != OnRagged::Pad {
+        if found < self.fields && self.on_ragged != OnRagged::Pad && !self.is_torn {
             let hint = Hint::is("on_ragged", "pad").and(" fills the fields that are missing");
             return (String::new(), Some(hint));
         }

@@ -35,7 +35,7 @@ fn a_dry_run_shows_rejects_beyond_the_rows_that_it_shows() {
     outcome.done().says("warning: b.csv: its only record is rejected: 1 record has 3 fields, ");
     for text in [
         "23 rows in, 20 out, 3 rejected, 0 set aside\n",
-        "  read: 2 rows ragged, rejected in 2 files\n",
+        "  read: 2 rows ragged, rejected (1 with 1 field, 1 with 3 fields; expected 2) in 2 files\n",
         "  step 1 types: 1 row not a",
         "  file    line  step     column  reason",
         "  in.csv  22    1 types  a       not a",

@@ -162,3 +162,25 @@ fn inputs_of_one_output_that_fail_by_their_rejects_keep_them_too() {
     dir.clean("x.csv y.csv z.csv -o all.csv --concat --max-rejects 2").done();
     assert_eq!(dir.read("all.csv.rejects.csv"), HEADER.to_owned() + ALL);
 }
+
+#[test]
+fn rejects_of_another_output_are_not_replaced() {
+    let dir = Dir::with("id,n\n1,5\n2,x\n").file("b.csv", "id,n\n9,5\n8,7\n");
+    dir.clean("in.csv -o one.csv --types n=number --rejects rej.csv").done();
+    let before = dir.read("rej.csv");
+    dir.clean("b.csv -o two.csv --types n=number --rejects rej.csv")
+        .status(2)
+        .says("rej.csv exists");
+    assert_eq!(dir.read("rej.csv"), before);
+}
+
+#[test]
+fn rejects_of_an_output_that_stays_are_kept() {
+    let dir = Dir::with("id,n\n1,5\n2,x\n");
+    dir.clean("in.csv -o out.csv --types n=number").done();
+    let before = dir.read("out.csv.rejects.csv");
+    let dir = dir.file("in.csv", "id,n\n1,5\n7,yyy\n");
+    dir.clean("in.csv -o out.csv --types n=number --max-rejects 0 --force").status(1);
+    assert_eq!(dir.read("out.csv"), "id,n\n1,5\n");
+    assert_eq!(dir.read("out.csv.rejects.csv"), before);
+}

@@ -125,16 +125,22 @@ fn the_summary_accounts_for_every_row_and_says_why_it_is_missing() {
     assert_eq!(
         said(outcome.done()),
         "1 file, 4 rows in, 1 out, 1 rejected, 2 set aside, 0.0 s\n  \
-           read: 1 row ragged, rejected\n  \
+           read: 1 row ragged, rejected (1 with 1 field; expected 2)\n  \
            step 1 drop_empty_rows: 1 row empty\n  \
            step 2 filter: 1 row filtered\n"
     );
 }
 
 #[test]
-fn quiet_says_nothing_but_errors() {
-    let dir = Dir::with("a,a\n1,2\n3\n");
+fn quiet_says_nothing_but_errors_and_how_many_rows_are_lost() {
+    let dir = Dir::with("a,a\n1,2\n");
     dir.clean("in.csv -o out.csv --quiet").done().prints("").says_nothing();
+    let lossy = Dir::with("a,b\n1,2\n3\n");
+    let outcome = lossy.clean("in.csv -o out.csv --quiet");
+    assert_eq!(
+        outcome.done().stderr,
+        "warning: 1 of 2 records is rejected, see out.csv.rejects.csv\n"
+    );
     let outcome = dir.clean("in.csv none.csv -o out/ -q");
     assert_eq!(outcome.status(1).stderr.lines().count(), 1, "{outcome:?}");
     outcome.says("error: none.csv: ");
@@ -156,7 +162,7 @@ fn verbose_accounts_for_each_file() {
          b.csv -> out/cleaned_b.csv: 1 row in, 1 out\n  \
            delimiter: `,` (by the file's name)\n\
          2 files, 5 rows in, 2 out, 1 rejected, 2 set aside, 0.0 s\n  \
-           read: 1 row ragged, rejected in 1 file\n  \
+           read: 1 row ragged, rejected (1 with 1 field; expected 2) in 1 file\n  \
            step 1 drop_empty_rows: 1 row empty in 1 file\n  \
            step 3 filter: 1 row filtered in 1 file\n\
          rejected: 1 record in out/cleaned_in.csv.rejects.csv\n"

@@ -260,7 +260,10 @@ pub(super) fn route(
             None => rejects_path(&input, &target, options),
         };
         let is_missing = matches!(&target, Target::File(path) if !path.exists());
-        let replaces_rejects = is_missing && rejects.as_deref().is_some_and(has_rejects);
+        // Rejects beside a missing output are of no output any more; those in a place that was named may
+        // be of another one.
+        let is_own = is_missing && options.rejects.is_none();
+        let replaces_rejects = is_own && rejects.as_deref().is_some_and(has_rejects);
         let (file_format, out_delimiter) = match (&target, &input) {
             (Target::File(path), Input::File(input)) => {
                 naming::format_of(path, Some(input), options).map_err(usage)?

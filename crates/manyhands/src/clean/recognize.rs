@@ -4,7 +4,7 @@
 //! same whatever follows, or more bytes are asked for. So it does not depend on how the bytes arrive, and
 //! nothing is held back that no question is about.
 
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::encodings::without_decoder;
 use super::{Hint, Problem};
@@ -24,7 +24,7 @@ pub(super) enum First {
 const LOOK: usize = 64 << 10;
 
 /// First bytes of files that are no CSV: the bytes, what the file is, and what makes CSV of it.
-const FOREIGN: [(&[u8], &str, &str); 15] = [
+const FOREIGN: [(&[u8], &str, &str); 20] = [
     (b"PK\x03\x04", ZIP, UNZIP),
     (b"PK\x05\x06", ZIP, UNZIP),
     (b"PK\x07\x08", ZIP, UNZIP),
@@ -42,6 +42,11 @@ const FOREIGN: [(&[u8], &str, &str); 15] = [
         "an SQLite database",
         "sqlite3 -csv -header FILE 'SELECT * FROM ...' exports it",
     ),
+    (b"\x89PNG\r\n\x1A\n", "a PNG image", "give a CSV file"),
+    (b"\x7FELF", "a program", "give a CSV file"),
+    (b"Obj\x01", "an Avro file", "export it as CSV, for example with DuckDB"),
+    (b"{\\rtf1", "an RTF document", "save its table as CSV"),
+    (b"\x1F\x9D", "an archive of compress", "zcat FILE.Z unpacks it"),
     (b"%PDF-1.", PDF, "extract its tables first"),
     (b"%PDF-2.", PDF, "extract its tables first"),
 ];
@@ -84,8 +89,15 @@ pub(super) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First
             return Ok(First::More);
         }
     }
-    if let Some((encoding, _)) = Encoding::for_bom(first) {
-        return Ok(First::Marked(encoding));
+    if let Some((encoding, mark)) = Encoding::for_bom(first) {
+        let text = &first[mark..];
+        // Of UTF-16 whole units only.
+        let end = if encoding == UTF_8 { text.len() } else { text.len() & !1 };
+        let (text, _) = encoding.decode_without_bom_handling(&text[..end]);
+        return match check_markup(text.as_bytes(), at_end)? {
+            true => Ok(First::Marked(encoding)),
+            false => Ok(First::More),
+        };
     }
     if [&b"\xEF\xBB\xBF"[..], b"\xFE\xFF"].into_iter().any(may_become) {
         return Ok(First::More);
@@ -111,15 +123,8 @@ pub(super) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First
         }
         return Err(foreign(what, hint));
     }
-    match html(first, at_end) {
-        Some(true) => {
-            return Err(foreign(
-                "an HTML page",
-                "download the file that it links to, or save its table as CSV",
-            ));
-        }
-        Some(false) => {}
-        None => return Ok(First::More),
+    if !check_markup(first, at_end)? {
+        return Ok(First::More);
     }
     if named { Ok(First::Text) } else { zeros(first, at_end) }
 }
@@ -136,11 +141,17 @@ fn zip(first: &[u8]) -> Problem {
     }
 }
 
-/// Whether it is a page of the web; `None`: that is not known yet.
-fn html(first: &[u8], at_end: bool) -> Option<bool> {
+/// Looks for the beginning of a web page or an XML document; false: more bytes are needed.
+///
+/// # Errors
+/// If it is one.
+fn check_markup(first: &[u8], at_end: bool) -> Result<bool, Problem> {
+    const PAGE: &str = "an HTML page";
+    const TAGS: [(&str, &str); 4] =
+        [("<!doctype html", PAGE), ("<html", PAGE), ("<table", PAGE), ("<?xml", "an XML document")];
     let text = first.trim_ascii_start();
     if !text.is_empty() && text[0] != b'<' {
-        return Some(false);
+        return Ok(true);
     }
     let begins = |tag: &str| {
         let len = text.len().min(tag.len());
@@ -155,13 +166,19 @@ fn html(first: &[u8], at_end: bool) -> Option<bool> {
             None
         }
     };
-    let tags = ["<!doctype html", "<html"].map(begins);
-    match tags {
-        _ if tags.contains(&Some(true)) => Some(true),
-        [Some(_), Some(_)] => Some(false),
-        // Blank lines before it: they are no rows in any case.
-        _ => None,
+    let mut is_known = true;
+    for (tag, what) in TAGS {
+        match begins(tag) {
+            Some(true) => {
+                let hint = "download the file that it links to, or save its table as CSV";
+                return Err(foreign(what, hint));
+            }
+            Some(false) => {}
+            // Blank lines before it: they are no rows in any case.
+            None => is_known = false,
+        }
     }
+    Ok(is_known)
 }
 
 /// Looks for zero bytes in the first line, which text has only in encodings with wider units.
@@ -259,6 +276,11 @@ mod tests {
             (b"SQLite format 3\0\x10".to_vec(), "an SQLite database"),
             (b"%PDF-1.7\n".to_vec(), "a PDF document"),
             (b"\n  <!DOCTYPE html>\n<html>".to_vec(), "an HTML page"),
+            (b"\xEF\xBB\xBF<!DOCTYPE html>\r\n<html>".to_vec(), "an HTML page"),
+            (b"\xFF\xFE<\0h\0t\0m\0l\0>\0".to_vec(), "an HTML page"),
+            (b"<table border=1>\n<tr>".to_vec(), "an HTML page"),
+            (b"<?xml version=\"1.0\"?>\n<a/>".to_vec(), "an XML document"),
+            (b"\x7FELF\x02\x01\x01\0\0\0\0\0".to_vec(), "a program"),
             (b"<HTML lang=en>".to_vec(), "an HTML page"),
         ] {
             let problem = answer(&bytes).unwrap_err();

@@ -1015,6 +1015,9 @@ impl Runner<'_> {
         rejects: Option<Draft>,
     ) -> Result<(), Fail> {
         let replaces = self.active(number).is_some_and(|(_, active)| active.route.replaces_rejects);
+        let is_complete = self.active(number).is_some_and(
+            |(_, active)| matches!(&active.route.target, Target::File(path) if path.exists()),
+        );
         let place = match (rejects, &mut self.shared_rejects) {
             (None, _) => None,
             (Some(draft), Some(shared)) => {
@@ -1024,6 +1027,10 @@ impl Runner<'_> {
             }
             (Some(draft), None) => {
                 let path = draft.path().to_owned();
+                if is_complete && path.exists() {
+                    // They are those of the output that stays.
+                    return self.fail(number, Fail::File(problem)).map_err(Fail::Job);
+                }
                 let is_replaced = replaces || self.is_table && draft::is_rejects(&path);
                 let existing = if is_replaced { Existing::Replaced } else { self.existing };
                 draft.publish(existing)?.keep();
