@@ -159,7 +159,7 @@ THOROUGH = (
     .drop_empty_rows()
     .normalize_columns()
     .types({"value": "number"})
-    .fill("city", "ffill")
+    .fill("city", method="ffill")
     .outliers("value", iqr=3)
     .dedupe(["id"])
     .derive("share", "value / sum(value)")
