@@ -92,7 +92,7 @@ def test_resuming_replaces_nothing_that_is_another(engine, forty, monkeypatch, c
     Path("out/cleaned_f05.csv").unlink()
     over = clean("in", "out/", RECIPE, engine=through, resume=True)
     assert [file.error for file in over.failed] == [
-        f"{forty}/out/cleaned_f03.csv was changed since it was made; force=True replaces it"
+        f"{forty}/out/cleaned_f03.csv was changed after it was made\nhint: force=True replaces it"
     ]
     assert Path("out/cleaned_f03.csv").read_text() == "mine" and Path("out/cleaned_f05.csv").exists()
     assert len(over.resumed) == 38
@@ -115,8 +115,9 @@ def test_directories_that_were_made_for_nothing_go_again(engine, forty):
     wrong = Recipe().filter("no_such_column > 1")
     assert not clean("in", "new/out/", wrong, rejects="rejects/of/it", engine=engine).ok
     assert os.listdir() == ["in"]
+    # The rejects of a file that fails by them are kept, to look at.
     assert not clean("in/f00.csv", "new/", RECIPE, rejects="rejects", max_rejects=0, engine=engine).ok
-    assert os.listdir() == ["in"]
+    assert sorted(os.listdir()) == ["in", "rejects"] and os.listdir("rejects") == ["cleaned_f00.csv.rejects.csv"]
 
 
 def test_an_engine_is_left_if_its_job_cannot_begin(forty, monkeypatch):
