@@ -1,18 +1,18 @@
 //! Functions that travel: a task's function goes to a worker as its offset in this executable.
 //!
 //! ```text
-//!   parent:  F ─► run::<F, …> ─► its address − anchor's address ─► (build id, offset)
-//!   worker:  (build id, offset) ─► anchor's address + offset ─► checked ─► called
+//!   parent:  f: fn(A) -> R ─► addresses of run::<A, R> and of f, from the anchor's ─► offsets, build id
+//!   worker:  offsets, build id ─► anchor's address + offsets ─► checked ─► run::<A, R>(f, …) ─► f(argument)
 //! ```
 //! The worker is this very executable, started again, so the distance between two of its
 //! functions is the same there, wherever the image was loaded. What makes it safe: both ends
 //! compare the build id of the image that holds the anchor, the parent sends only functions that
-//! lie in that image, and the worker calls only addresses in its executable part. A function that
-//! captures has a size and is refused by the compiler; one that captures nothing is recreated
-//! from nothing.
+//! lie in that image, and the worker calls only addresses in its executable part. A function
+//! pointer is all there is to a task's function: the compiler turns a closure into one only if it
+//! captures nothing, not even a value without bytes, which stands for something that happened in
+//! this process and need not have happened in a worker.
 //!
-//! This is the one file of the crate with unsafe code: an offset becomes a function here, and an
-//! empty value a closure.
+//! This is the one file of the crate with unsafe code: an offset becomes a function here.
 
 #![allow(unsafe_code, reason = "turns an offset back into a function")]
 
@@ -29,49 +29,61 @@ use serde::de::DeserializeOwned;
 use crate::codec;
 use crate::context::Contexts;
 
-/// What every function of the user's is wrapped into, so that all have one type.
-pub(crate) type Wrapped =
-    fn(&mut Contexts, Option<u64>, Item<'_>, &mut Payload) -> std::result::Result<(), String>;
+/// What calls a function of the user's: [`run`], [`run_with`] or [`run_raw_with`] of its types, so
+/// that all have one type. The first argument is the function.
+type Caller = fn(
+    Address,
+    &mut Contexts,
+    Option<u64>,
+    Item<'_>,
+    &mut Payload,
+) -> std::result::Result<(), String>;
 
-/// Recreates a function that has no size, and so no state.
-fn conjure<F: Copy + 'static>() -> F {
-    const {
-        assert!(
-            size_of::<F>() == 0,
-            "a task must be a function or a closure that captures nothing: pass what it would \
-             capture as the context of `map_with` (`imap_with`, `submit_with`), which is sent to \
-             each worker once"
-        );
-    }
-    // SAFETY: F has no bytes (checked by the compiler above), so any aligned pointer is good to
-    // read it from; being Copy, it has no owner whose drop a second one could repeat.
-    unsafe { std::ptr::NonNull::<F>::dangling().as_ptr().read() }
+/// Where a function of the user's is; of which type, its caller knows.
+#[derive(Clone, Copy)]
+struct Address(*const ());
+
+/// A function of the user's, and what calls it.
+#[derive(Clone, Copy)]
+pub(crate) struct Function {
+    caller: Caller,
+    address: Address,
 }
 
-fn run<F, A, R>(
+impl Function {
+    pub(crate) fn call(
+        self,
+        contexts: &mut Contexts,
+        context: Option<u64>,
+        item: Item<'_>,
+        reply: &mut Payload,
+    ) -> std::result::Result<(), String> {
+        (self.caller)(self.address, contexts, context, item, reply)
+    }
+}
+
+fn run<A: DeserializeOwned, R: Serialize>(
+    function: Address,
     _contexts: &mut Contexts,
     _context: Option<u64>,
     item: Item<'_>,
     reply: &mut Payload,
-) -> std::result::Result<(), String>
-where
-    F: Fn(A) -> R + Copy + 'static,
-    A: DeserializeOwned,
-    R: Serialize,
-{
+) -> std::result::Result<(), String> {
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    encode_result(&conjure::<F>()(argument), reply)
+    // SAFETY: `name` gives this caller together with a function of this type only.
+    let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function.0) };
+    encode_result(&function(argument), reply)
 }
 
-fn run_with<F, C, A, R>(
+fn run_with<C, A, R>(
+    function: Address,
     contexts: &mut Contexts,
     context: Option<u64>,
     item: Item<'_>,
     reply: &mut Payload,
 ) -> std::result::Result<(), String>
 where
-    F: Fn(&C, A) -> R + Copy + 'static,
     C: DeserializeOwned + 'static,
     A: DeserializeOwned,
     R: Serialize,
@@ -79,24 +91,28 @@ where
     let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    encode_result(&conjure::<F>()(context, argument), reply)
+    // SAFETY: `name_with` gives this caller together with a function of this type only.
+    let function = unsafe { std::mem::transmute::<*const (), fn(&C, A) -> R>(function.0) };
+    encode_result(&function(context, argument), reply)
 }
 
-fn run_raw_with<F, C, A>(
+fn run_raw_with<C, A>(
+    function: Address,
     contexts: &mut Contexts,
     context: Option<u64>,
     item: Item<'_>,
     reply: &mut Payload,
 ) -> std::result::Result<(), String>
 where
-    F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
     C: DeserializeOwned + 'static,
     A: DeserializeOwned,
 {
     let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    conjure::<F>()(context, argument, &mut reply.bytes);
+    // SAFETY: `name_raw_with` gives this caller together with a function of this type only.
+    let function = unsafe { std::mem::transmute::<*const (), fn(&C, A, &mut Vec<u8>)>(function.0) };
+    function(context, argument, &mut reply.bytes);
     Ok(())
 }
 
@@ -105,38 +121,28 @@ fn encode_result<R: Serialize>(result: &R, reply: &mut Payload) -> std::result::
 }
 
 /// The bytes that name a function of one argument to a worker.
-pub(crate) fn name<F, A, R>(_function: F) -> Result<Vec<u8>>
-where
-    F: Fn(A) -> R + Copy + 'static,
-    A: DeserializeOwned,
-    R: Serialize,
-{
-    conjure::<F>();
-    name_of(run::<F, A, R>)
+pub(crate) fn name<A: DeserializeOwned, R: Serialize>(function: fn(A) -> R) -> Result<Vec<u8>> {
+    name_of(run::<A, R>, function as *const ())
 }
 
 /// The bytes that name a function of a context and an argument to a worker.
-pub(crate) fn name_with<F, C, A, R>(_function: F) -> Result<Vec<u8>>
+pub(crate) fn name_with<C, A, R>(function: fn(&C, A) -> R) -> Result<Vec<u8>>
 where
-    F: Fn(&C, A) -> R + Copy + 'static,
     C: DeserializeOwned + 'static,
     A: DeserializeOwned,
     R: Serialize,
 {
-    conjure::<F>();
-    name_of(run_with::<F, C, A, R>)
+    name_of(run_with::<C, A, R>, function as *const ())
 }
 
 /// The bytes that name a function which writes its result itself, so that a large one is copied
 /// once only.
-pub(crate) fn name_raw_with<F, C, A>(_function: F) -> Result<Vec<u8>>
+pub(crate) fn name_raw_with<C, A>(function: fn(&C, A, &mut Vec<u8>)) -> Result<Vec<u8>>
 where
-    F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
     C: DeserializeOwned + 'static,
     A: DeserializeOwned,
 {
-    conjure::<F>();
-    name_of(run_raw_with::<F, C, A>)
+    name_of(run_raw_with::<C, A>, function as *const ())
 }
 
 /// The function from which all others are measured.
@@ -148,37 +154,44 @@ fn anchor_address() -> usize {
     anchor as fn() as usize
 }
 
-fn name_of(function: Wrapped) -> Result<Vec<u8>> {
+fn name_of(caller: Caller, function: *const ()) -> Result<Vec<u8>> {
     let image = image().as_ref().map_err(|reason| Error::invalid(reason.clone()))?;
-    let address = function as usize;
-    if !image.holds(address) {
-        return Err(Error::invalid(
-            "a function of another image: tasks must be compiled into the same executable or \
-             library as manyhands itself",
-        ));
+    let mut name = Vec::with_capacity(16 + image.build_id.len());
+    for address in [caller as usize, function as usize] {
+        if !image.holds(address) {
+            return Err(Error::invalid(
+                "a function of another image: tasks must be compiled into the same executable or \
+                 library as manyhands itself",
+            ));
+        }
+        name.extend_from_slice(&(address.wrapping_sub(anchor_address()) as u64).to_le_bytes());
     }
-    let offset = address.wrapping_sub(anchor_address()) as u64;
-    Ok([&offset.to_le_bytes(), &image.build_id[..]].concat())
+    name.extend_from_slice(&image.build_id);
+    Ok(name)
 }
 
 /// The function that some bytes name.
 ///
 /// # Errors
 /// If it is not one of this very image.
-pub(crate) fn resolve(name: &[u8]) -> std::result::Result<Wrapped, String> {
+pub(crate) fn resolve(name: &[u8]) -> std::result::Result<Function, String> {
     let image = image().as_ref().map_err(Clone::clone)?;
-    let (offset, build_id) = name.split_first_chunk().ok_or("no function's name")?;
+    let (caller, rest) = name.split_first_chunk().ok_or("no function's name")?;
+    let (function, build_id) = rest.split_first_chunk().ok_or("no function's name")?;
     if build_id != image.build_id {
         return Err("the function is of another build of this program".to_owned());
     }
-    let address = anchor_address().wrapping_add(u64::from_le_bytes(*offset) as usize);
-    if !image.holds(address) {
-        return Err("the function is not inside this program".to_owned());
-    }
+    let place = |offset: &[u8; 8]| {
+        let address = anchor_address().wrapping_add(u64::from_le_bytes(*offset) as usize);
+        let is_code = image.holds(address);
+        is_code.then_some(address as *const ()).ok_or("the function is not inside this program")
+    };
+    let address = Address(place(function)?);
     // SAFETY: the name was made by `name_of` of the same image (same build id), which measured a
-    // function of type `Wrapped`; distances inside an image do not change, and the address is
+    // function of type `Caller`; distances inside an image do not change, and the address is
     // executable (checked).
-    Ok(unsafe { std::mem::transmute::<*const (), Wrapped>(address as *const ()) })
+    let caller = unsafe { std::mem::transmute::<*const (), Caller>(place(caller)?) };
+    Ok(Function { caller, address })
 }
 
 /// The executable or library that holds the anchor.
@@ -343,7 +356,7 @@ mod tests {
         codec::encode(&argument, &mut payload).unwrap();
         let item = Item { bytes: &payload.bytes, handles: &[] };
         let mut reply = Payload::default();
-        resolve(name)?(&mut Contexts::default(), None, item, &mut reply)?;
+        resolve(name)?.call(&mut Contexts::default(), None, item, &mut reply)?;
         codec::decode(&reply.bytes, &[])
     }
 
@@ -360,9 +373,11 @@ mod tests {
         let mut other_build = good.clone();
         *other_build.last_mut().unwrap() ^= 1;
         assert!(call(&other_build, 1).unwrap_err().contains("another build"));
-        let mut outside = good.clone();
-        outside[6] ^= 0x40;
-        assert!(call(&outside, 1).unwrap_err().contains("not inside"));
+        for byte in [6, 14] {
+            let mut outside = good.clone();
+            outside[byte] ^= 0x40;
+            assert!(call(&outside, 1).unwrap_err().contains("not inside"));
+        }
         assert!(call(b"short", 1).is_err());
     }
 

@@ -1,4 +1,8 @@
 //! The pool of typed tasks, its builder, and calls with options of their own.
+//!
+//! Functions are taken as `fn` pointers, which the compiler makes of closures that capture nothing.
+//! For others it prints the first line of the method's definition, so the comments there say where
+//! captured values go; `tests/refused.rs` reads them in its messages.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -87,9 +91,12 @@ impl PoolBuilder {
     /// A function that each worker runs before its first task. If it panics the worker cannot
     /// start; when several in a row could not, the tasks that wait fail with `CannotStart`.
     /// Default: none.
-    pub fn initializer<F, A>(mut self, initializer: F, argument: A) -> Self
+    pub fn initializer<A /* captures: `argument` */>(
+        mut self,
+        initializer: fn(A),
+        argument: A,
+    ) -> Self
     where
-        F: Fn(A) + Copy + 'static,
         A: Serialize + DeserializeOwned,
     {
         let named = function::name(initializer).and_then(|name| {
@@ -108,10 +115,7 @@ impl PoolBuilder {
     /// A function that each worker runs when it has no more tasks to do and exits by itself: at a
     /// shutdown, or when it is replaced after its number of tasks; not when it is killed.
     /// Default: none.
-    pub fn finalizer<F>(mut self, finalizer: F) -> Self
-    where
-        F: Fn(()) + Copy + 'static,
-    {
+    pub fn finalizer(mut self, finalizer: fn(())) -> Self {
         match function::name(finalizer) {
             Ok(name) => self.startup.finalizer = Some(name),
             Err(error) => self.fail(error),
@@ -188,9 +192,12 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Result<Vec<R>>
+    pub fn map<A, R /* captures: `map_with` */>(
+        &self,
+        f: fn(A) -> R,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -201,14 +208,13 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn map_with<F, C, A, R>(
+    pub fn map_with<C, A, R /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: impl IntoIterator<Item = A>,
     ) -> Result<Vec<R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -220,9 +226,12 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Result<Imap<I::IntoIter, R>>
+    pub fn imap<A, R, I /* captures: `imap_with` */>(
+        &self,
+        f: fn(A) -> R,
+        inputs: I,
+    ) -> Result<Imap<I::IntoIter, R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
@@ -234,14 +243,13 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn imap_with<F, C, A, R, I>(
+    pub fn imap_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: I,
     ) -> Result<Imap<I::IntoIter, R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -254,13 +262,12 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn imap_unordered<F, A, R, I>(
+    pub fn imap_unordered<A, R, I /* captures: `imap_unordered_with` */>(
         &self,
-        f: F,
+        f: fn(A) -> R,
         inputs: I,
     ) -> Result<ImapUnordered<I::IntoIter, R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
@@ -272,14 +279,13 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn imap_unordered_with<F, C, A, R, I>(
+    pub fn imap_unordered_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: I,
     ) -> Result<ImapUnordered<I::IntoIter, R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -292,9 +298,12 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn submit<F, A, R>(&self, f: F, argument: A) -> Result<Future<R>>
+    pub fn submit<A, R /* captures: `submit_with` */>(
+        &self,
+        f: fn(A) -> R,
+        argument: A,
+    ) -> Result<Future<R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -305,9 +314,13 @@ impl Pool {
     ///
     /// # Errors
     /// As there.
-    pub fn submit_with<F, C, A, R>(&self, context: &C, f: F, argument: A) -> Result<Future<R>>
+    pub fn submit_with<C, A, R /* captures: `context` */>(
+        &self,
+        context: &C,
+        f: fn(&C, A) -> R,
+        argument: A,
+    ) -> Result<Future<R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -388,9 +401,12 @@ impl Call<'_> {
     /// # Errors
     /// That of the first input, in their order, whose task failed; what no worker has begun is
     /// cancelled then. [`imap`](Self::imap) gives each result or error for itself.
-    pub fn map<F, A, R>(&self, f: F, inputs: impl IntoIterator<Item = A>) -> Result<Vec<R>>
+    pub fn map<A, R /* captures: `map_with` */>(
+        &self,
+        f: fn(A) -> R,
+        inputs: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -401,14 +417,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`map`](Self::map).
-    pub fn map_with<F, C, A, R>(
+    pub fn map_with<C, A, R /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: impl IntoIterator<Item = A>,
     ) -> Result<Vec<R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -422,9 +437,12 @@ impl Call<'_> {
     ///
     /// # Errors
     /// If the call itself cannot be; what becomes of a task is in its place.
-    pub fn imap<F, A, R, I>(&self, f: F, inputs: I) -> Result<Imap<I::IntoIter, R>>
+    pub fn imap<A, R, I /* captures: `imap_with` */>(
+        &self,
+        f: fn(A) -> R,
+        inputs: I,
+    ) -> Result<Imap<I::IntoIter, R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
@@ -437,14 +455,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
-    pub fn imap_with<F, C, A, R, I>(
+    pub fn imap_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: I,
     ) -> Result<Imap<I::IntoIter, R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -460,13 +477,12 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
-    pub fn imap_unordered<F, A, R, I>(
+    pub fn imap_unordered<A, R, I /* captures: `imap_unordered_with` */>(
         &self,
-        f: F,
+        f: fn(A) -> R,
         inputs: I,
     ) -> Result<ImapUnordered<I::IntoIter, R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
@@ -480,14 +496,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
-    pub fn imap_unordered_with<F, C, A, R, I>(
+    pub fn imap_unordered_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A) -> R,
         inputs: I,
     ) -> Result<ImapUnordered<I::IntoIter, R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -516,9 +531,12 @@ impl Call<'_> {
     ///
     /// # Errors
     /// If the argument cannot be encoded, or the pool is closed.
-    pub fn submit<F, A, R>(&self, f: F, argument: A) -> Result<Future<R>>
+    pub fn submit<A, R /* captures: `submit_with` */>(
+        &self,
+        f: fn(A) -> R,
+        argument: A,
+    ) -> Result<Future<R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -530,9 +548,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
-    pub fn submit_with<F, C, A, R>(&self, context: &C, f: F, argument: A) -> Result<Future<R>>
+    pub fn submit_with<C, A, R /* captures: `context` */>(
+        &self,
+        context: &C,
+        f: fn(&C, A) -> R,
+        argument: A,
+    ) -> Result<Future<R>>
     where
-        F: Fn(&C, A) -> R + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
@@ -544,14 +566,13 @@ impl Call<'_> {
 
     /// As [`submit_with`](Self::submit_with), for a function that writes its result itself; the
     /// result is left where it is.
-    pub(crate) fn submit_raw_with<F, C, A>(
+    pub(crate) fn submit_raw_with<C, A>(
         &self,
         context: &C,
-        f: F,
+        f: fn(&C, A, &mut Vec<u8>),
         argument: A,
     ) -> Result<pool::Future>
     where
-        F: Fn(&C, A, &mut Vec<u8>) + Copy + 'static,
         C: Serialize + DeserializeOwned + 'static,
         A: Serialize + DeserializeOwned,
     {

@@ -33,9 +33,8 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     ///
     /// # Errors
     /// As [`Pool::new`] and [`Pool::submit`].
-    pub fn spawn<F, A>(f: F, argument: A) -> Result<Process<R>>
+    pub fn spawn<A /* captures: `argument` */>(f: fn(A) -> R, argument: A) -> Result<Process<R>>
     where
-        F: Fn(A) -> R + Copy + 'static,
         A: Serialize + DeserializeOwned,
     {
         let pool = Pool::builder().workers(1).build()?;

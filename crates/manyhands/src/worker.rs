@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::context::Contexts;
-use crate::function::{self, Wrapped};
+use crate::function::{self, Function};
 
 /// How the workers of this process's pools are started; nothing before [`init`] was called.
 static LAUNCHER: OnceLock<Box<dyn Launcher>> = OnceLock::new();
@@ -88,14 +88,14 @@ pub(crate) struct Startup {
 #[derive(Default)]
 struct Functions {
     contexts: Contexts,
-    resolved: HashMap<u64, Result<Wrapped, String>>,
+    resolved: HashMap<u64, Result<Function, String>>,
     /// The function that was called last; maps call the same one again and again.
-    last: Option<(u64, Wrapped)>,
+    last: Option<(u64, Function)>,
     finalizer: Option<Vec<u8>>,
 }
 
 impl Functions {
-    fn function(&mut self, id: u64) -> Result<Wrapped, String> {
+    fn function(&mut self, id: u64) -> Result<Function, String> {
         if let Some((last, function)) = self.last
             && last == id
         {
@@ -111,7 +111,7 @@ impl Functions {
 
     fn call_by_name(&mut self, name: &[u8], argument: &[u8]) -> Result<(), String> {
         let item = Item { bytes: argument, handles: &[] };
-        function::resolve(name)?(&mut self.contexts, None, item, &mut Payload::default())
+        function::resolve(name)?.call(&mut self.contexts, None, item, &mut Payload::default())
     }
 }
 
@@ -140,7 +140,7 @@ impl Runner for Functions {
 
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String> {
         let function = self.function(call.function)?;
-        function(&mut self.contexts, call.context, item, reply)
+        function.call(&mut self.contexts, call.context, item, reply)
     }
 
     fn finish(&mut self) {
