@@ -23,10 +23,11 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use manyhands_shm::arena::{ArenaView, BlockName, Received};
 use manyhands_shm::cursor::Cursor;
+use manyhands_shm::link_words::LinkWords;
 use manyhands_shm::ring::{self, Consumer, InSegment, Producer};
 use manyhands_shm::wait::WaitWord;
 use manyhands_shm::{Result as ShmResult, Segment};
@@ -83,33 +84,33 @@ impl Words {
         &self.segment
     }
 
+    fn words(&self) -> &LinkWords {
+        LinkWords::of(&self.segment)
+    }
+
     pub(crate) fn worker_wait(&self) -> WaitWord<'_> {
-        WaitWord(self.segment.u32_at(64))
+        WaitWord(&self.words().worker_wait)
     }
 
     pub(crate) fn parent_wait(&self) -> WaitWord<'_> {
-        WaitWord(self.segment.u32_at(128))
+        WaitWord(&self.words().parent_wait)
     }
 
     pub(crate) fn cursor(&self) -> Cursor<'_> {
-        Cursor(self.segment.u64_at(192))
+        Cursor(&self.words().cursor)
     }
 
     /// When the item that is running was begun, by [`os::now_nanos`].
     pub(crate) fn started(&self) -> &AtomicU64 {
-        self.segment.u64_at(200)
-    }
-
-    fn spin(&self) -> &AtomicU32 {
-        self.segment.u32_at(256)
+        &self.words().started
     }
 
     pub(crate) fn may_spin(&self) -> bool {
-        self.spin().load(Ordering::Relaxed) != 0
+        self.words().spin.load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn let_spin(&self, may: bool) {
-        self.spin().store(u32::from(may), Ordering::Relaxed);
+        self.words().spin.store(u32::from(may), Ordering::Relaxed);
     }
 
     /// Whether ring B holds what the parent has not read.

@@ -250,8 +250,7 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         startup: shared.options.startup.clone(),
     };
     let hello = hello.to_bytes();
-    let greeting = Segment::create("manyhands-greeting", hello.len())?;
-    greeting.write(0, &hello)?;
+    let greeting = Segment::with_bytes("manyhands-greeting", &hello)?;
     let (ours, theirs) =
         os::socket_pair().map_err(|error| Error::system("making a socket pair", error))?;
     let cold_bell = os::cold_bell().map_err(|error| Error::system("making a pipe", error))?;

@@ -505,8 +505,21 @@ impl State {
         // Its corpse still holds the number of its group, so this can hit nobody else.
         os::end_group(slot.name.pid, Ending::Kill);
         let Some(exit) = slot.ending.reap(slot.pidfd.as_fd()) else { return };
-        self.pump(shared, index);
+        // From here on its number may be another process's: it is out of the table, so that nothing
+        // that its last bytes lead to can signal it.
         let mut slot = self.slots[index].take().expect("it was just looked at");
+        let was = slot.stage;
+        match slot.pump() {
+            Ok(_) if was == Stage::Starting && slot.stage == Stage::Ready => {
+                self.start_failures = 0;
+            }
+            Err(reason) if slot.doomed.is_none() => {
+                let why = Doom::Broken(reason);
+                let until = Instant::now();
+                slot.doomed = Some(Doomed { why, until, killed: true, descendants: Vec::new() });
+            }
+            _ => {}
+        }
         shared.poller.remove(&slot.pidfd);
         if let Some(doomed) = &slot.doomed {
             doomed.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));

@@ -91,12 +91,17 @@ pub(crate) struct BlobInner {
     pub(crate) handles: Vec<Arc<Segment>>,
     len: usize,
     graveyard: Weak<Graveyard>,
+    owner: u32,
     /// What an item of the last calls of it took, smoothed; zero while unknown.
     pub(crate) nanos: AtomicU64,
 }
 
 impl Drop for BlobInner {
     fn drop(&mut self) {
+        // A forked child has no hub, and a thread that held the lock at the fork is not there to let go.
+        if self.owner != own_pid() {
+            return;
+        }
         if let Some(graveyard) = self.graveyard.upgrade() {
             lock(&graveyard.ids).push(self.id);
             os::ring(&graveyard.bell);
@@ -148,6 +153,7 @@ impl Blobs {
             handles,
             len,
             graveyard,
+            owner: own_pid(),
             nanos: AtomicU64::new(0),
         }));
         self.next += 1;

@@ -153,9 +153,7 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
         <[OwnedFd; 7]>::try_from(passed)
             .map_err(|_| "a greeting without its descriptors".to_owned())?;
     let hello = Segment::from_fd(hello).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    hello.read(0, hello.len(), &mut bytes).map_err(|error| error.to_string())?;
-    let hello = Hello::read(&bytes)
+    let hello = Hello::read(&hello.to_vec())
         .ok_or_else(|| "the pool and this worker are of different builds".to_owned())?;
     let words = Words::attach(link).map_err(|error| error.to_string())?;
 

@@ -111,14 +111,12 @@ fn handles_pass_both_ways() {
         .map(|task| submit_with(&pool, "count", with_handle(task % 4, &handle), plain()))
         .collect();
     futures.into_iter().for_each(|future| drop(future.wait().unwrap()));
-    for word in 0..4 {
-        assert_eq!(handle.u64_at(word * 8).load(Ordering::SeqCst), 25);
+    for place in 0..4 {
+        assert_eq!(word(&handle, place * 8).load(Ordering::SeqCst), 25);
     }
     for made in 0..50 {
         let reply = submit(&pool, "make", made).wait().unwrap();
-        let mut bytes = Vec::new();
-        reply.handles()[0].read(0, 8, &mut bytes).unwrap();
-        assert_eq!(number(&bytes), made);
+        assert_eq!(word(&reply.handles()[0], 0).load(Ordering::SeqCst), made);
     }
     let source = Numbers { numbers: (0..4).cycle().take(1000), handles: vec![words(4)] };
     let function = function(&pool, "count");
@@ -211,7 +209,7 @@ fn a_lost_task_is_run_again_if_asked() {
     let future = submit_with(&pool, "die once", with_handle(4, &handle), options);
     let error = value(future).unwrap_err();
     assert_eq!(error.death().unwrap().exit, Exit::Signal(6), "{error}");
-    assert_eq!(handle.u64_at(0).load(Ordering::SeqCst), 4, "one run and three retries");
+    assert_eq!(word(&handle, 0).load(Ordering::SeqCst), 4, "one run and three retries");
 }
 
 fn a_task_past_its_deadline_is_killed_and_its_siblings_are_not() {
@@ -257,13 +255,13 @@ fn a_deadline_counts_from_when_a_task_begins() {
 fn held(pool: &Pool) -> (manyhands_pool::Future, Arc<manyhands_shm::Segment>) {
     let handle = words(2);
     let future = submit_with(pool, "hold", with_handle(9, &handle), plain());
-    let begun = || handle.u64_at(0).load(Ordering::SeqCst) > 0;
+    let begun = || word(&handle, 0).load(Ordering::SeqCst) > 0;
     wait_until("the task runs", begun, String::new);
     (future, handle)
 }
 
 fn let_go(handle: &manyhands_shm::Segment) {
-    handle.u64_at(8).store(1, Ordering::SeqCst);
+    word(&handle, 8).store(1, Ordering::SeqCst);
 }
 
 fn killing_a_future_ends_only_its_task() {
@@ -313,7 +311,7 @@ fn short_tasks_behind_a_long_one_move_to_idle_workers() {
             let first = long.next_with(|bytes, _| number(bytes));
             assert_eq!(first.unwrap().1.unwrap(), 0);
         });
-        let begun = || handle.u64_at(0).load(Ordering::SeqCst) > 0;
+        let begun = || word(&handle, 0).load(Ordering::SeqCst) > 0;
         wait_until("the long task runs", begun, String::new);
         for _ in 0..20 {
             let results = map(&pool, "micros", std::iter::repeat_n(1, 500), options.clone(), true);
@@ -389,7 +387,7 @@ fn descendants_die_with_their_worker() {
     let pool = pool(1);
     let handle = words(1);
     let future = submit_with(&pool, "child", with_handle(0, &handle), plain());
-    let child = || handle.u64_at(0).load(Ordering::SeqCst) as u32;
+    let child = || word(&handle, 0).load(Ordering::SeqCst) as u32;
     wait_until("there are grandchildren", || descendants_of(child()).len() == 2, String::new);
     let left = || descendants_of(child()).into_iter().any(|pid| group_of(pid) == Some(pid));
     wait_until("one has left the group", left, String::new);
@@ -442,7 +440,7 @@ fn dropping_a_map_cancels_the_rest() {
         value(submit(&pool, "double", 1)).unwrap();
     }
     pool.shutdown();
-    let count = handle.u64_at(0).load(Ordering::SeqCst);
+    let count = word(&handle, 0).load(Ordering::SeqCst);
     assert!(count <= 1 << 17, "{count}");
 }
 

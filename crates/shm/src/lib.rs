@@ -7,7 +7,7 @@
 //! | [`value`] | one number that several processes read and change |
 //! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
 //! | [`queue`] | a bounded queue of byte messages between any number of processes |
-//! | [`ring`], [`cursor`], [`wait`], [`arena`] | what the links of a pool are made of |
+//! | [`ring`], [`cursor`], [`wait`], [`arena`], [`link_words`] | what the links of a pool are made of |
 //! | [`participant`] | who uses an object, and whether it still lives |
 //!
 //! `SAFETY.md` beside this crate states the invariants that its unsafe code rests on.
@@ -27,6 +27,8 @@ pub mod barrier;
 #[cfg(not(loom))]
 pub mod condition;
 pub mod cursor;
+#[cfg(not(loom))]
+pub mod link_words;
 pub mod lock;
 pub mod participant;
 #[cfg(not(loom))]

@@ -627,7 +627,8 @@ impl Message<'_> {
     /// # Errors
     /// `Corrupt` if the queue's memory is.
     pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
-        assert!(offset + out.len() <= self.len(), "bytes beyond the end of a message");
+        let end = offset.checked_add(out.len());
+        assert!(end.is_some_and(|end| end <= self.len()), "bytes beyond the end of a message");
         match &self.long {
             Some(long) => self.queue.memory.read(long.block + (BLOCK_HEAD + offset) as u64, out),
             None => {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::os;
@@ -52,6 +52,26 @@ impl Segment {
     /// As [`create`](Self::create).
     pub fn create_growable(name: &str, len: usize) -> Result<Segment> {
         Self::create_sealed(name, len, true)
+    }
+
+    /// Makes a segment that holds a copy of `bytes`, as [`create`](Self::create) does.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn with_bytes(name: &str, bytes: &[u8]) -> Result<Segment> {
+        let segment = Self::create(name, bytes.len())?;
+        segment.write(0, bytes)?;
+        Ok(segment)
+    }
+
+    /// A private copy of all bytes, for a segment whose maker has finished with it: what is written
+    /// meanwhile may be in it, or a part of it.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let bytes = |at| {
+            // SAFETY: inside; the mapping outlives the borrow.
+            unsafe { AtomicU8::from_ptr(self.at(at)) }.load(Ordering::Relaxed)
+        };
+        (0..self.len).map(bytes).collect()
     }
 
     fn create_sealed(name: &str, len: usize, growable: bool) -> Result<Segment> {
@@ -155,7 +175,7 @@ impl Segment {
     ///
     /// # Errors
     /// If they do not fit, or the mapping is for reading only.
-    pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) -> Result<()> {
         self.check(offset, bytes.len())?;
         if !self.writable {
             return Err(Error::invalid("this mapping is for reading only"));
@@ -170,7 +190,7 @@ impl Segment {
     ///
     /// # Errors
     /// If the range is not inside; `out` is as it was then.
-    pub fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
         self.check(offset, len)?;
         out.reserve(len);
         let room = out.spare_capacity_mut().as_mut_ptr().cast();
@@ -195,32 +215,22 @@ impl Segment {
         usize::try_from(written).map_err(|_| io::Error::last_os_error())
     }
 
-    /// The 32-bit word at `offset`.
+    /// The 64-bit word at `offset`.
     ///
     /// # Panics
     /// If it is not inside, not aligned, or the mapping is for reading only: layouts are checked
     /// before they are used.
-    pub fn u32_at(&self, offset: usize) -> &AtomicU32 {
-        self.assert_word(offset, 4);
+    pub(crate) fn u64_at(&self, offset: usize) -> &AtomicU64 {
+        self.assert_word(offset, 8);
         // SAFETY: inside, aligned and writable (asserted); the mapping outlives the borrow; other
         // processes touch it by atomics only.
-        unsafe { AtomicU32::from_ptr(self.at(offset).cast()) }
-    }
-
-    /// The 64-bit word at `offset`.
-    ///
-    /// # Panics
-    /// As [`u32_at`](Self::u32_at).
-    pub fn u64_at(&self, offset: usize) -> &AtomicU64 {
-        self.assert_word(offset, 8);
-        // SAFETY: as in `u32_at`.
         unsafe { AtomicU64::from_ptr(self.at(offset).cast()) }
     }
 
     /// The shared words at `offset`.
     ///
     /// # Panics
-    /// As [`u32_at`](Self::u32_at).
+    /// As [`u64_at`](Self::u64_at).
     pub(crate) fn words_at<T: Words>(&self, offset: usize) -> &T {
         assert!(
             self.writable

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use manyhands_pool::launch::{ThisProgram, WORKER_ARGUMENT};
@@ -84,29 +85,29 @@ impl Runner for ByName {
             }
             b"die once" => {
                 // The handle remembers, over the deaths of workers, how often this was tried.
-                let tried = item.handles[0].u64_at(0);
+                let tried = word(&item.handles[0], 0);
                 if tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < number {
                     std::process::abort();
                 }
                 answer(tried.load(std::sync::atomic::Ordering::SeqCst));
             }
             b"count" => {
-                let word = item.handles[0].u64_at(number as usize * 8);
+                let word = word(&item.handles[0], number as usize * 8);
                 word.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 answer(number);
             }
             b"hold" => {
                 // Counts up when it begins, and ends when it is told to.
                 let handle = &item.handles[0];
-                handle.u64_at(0).fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                while handle.u64_at(8).load(std::sync::atomic::Ordering::SeqCst) == 0 {
+                word(handle, 0).fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                while word(handle, 8).load(std::sync::atomic::Ordering::SeqCst) == 0 {
                     std::thread::sleep(Duration::from_micros(200));
                 }
                 answer(number);
             }
             b"hold at nine" => {
                 let handle = &item.handles[0];
-                while number == 9 && handle.u64_at(8).load(std::sync::atomic::Ordering::SeqCst) == 0
+                while number == 9 && word(handle, 8).load(std::sync::atomic::Ordering::SeqCst) == 0
                 {
                     std::thread::sleep(Duration::from_micros(200));
                 }
@@ -121,7 +122,7 @@ impl Runner for ByName {
             }
             b"make" => {
                 let segment = Segment::create("made", 64).map_err(|error| error.to_string())?;
-                segment.write(0, &number.to_le_bytes()).map_err(|error| error.to_string())?;
+                word(&segment, 0).store(number, std::sync::atomic::Ordering::SeqCst);
                 reply.handles.push(Arc::new(segment));
             }
             b"child" => {
@@ -130,7 +131,7 @@ impl Runner for ByName {
                 let child = std::process::Command::new("sh").args(["-c", script]).spawn();
                 let mut child = child.map_err(|error| error.to_string())?;
                 let handle = &item.handles[0];
-                handle.u64_at(0).store(u64::from(child.id()), std::sync::atomic::Ordering::SeqCst);
+                word(handle, 0).store(u64::from(child.id()), std::sync::atomic::Ordering::SeqCst);
                 let _ = child.wait();
             }
             b"scribble" => {
@@ -193,6 +194,16 @@ pub fn submit_with(pool: &Pool, name: &str, payload: Payload, options: CallOptio
 
 pub fn with_handle(argument: u64, handle: &Arc<Segment>) -> Payload {
     Payload { bytes: argument.to_le_bytes().to_vec(), handles: vec![Arc::clone(handle)] }
+}
+
+/// The 64-bit word at a byte of shared memory that tests count in.
+#[allow(unsafe_code, reason = "tests look at memory that the crate gives as a pointer only")]
+pub fn word(segment: &Segment, offset: usize) -> &AtomicU64 {
+    assert!(offset.is_multiple_of(8) && offset + 8 <= segment.len() && segment.is_writable());
+    // SAFETY: inside (asserted).
+    let at = unsafe { segment.as_ptr().add(offset) };
+    // SAFETY: aligned and writable (asserted); the segment outlives the borrow; only this function gives it out.
+    unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
 }
 
 pub fn words(count: usize) -> Arc<Segment> {

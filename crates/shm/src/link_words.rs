@@ -1,0 +1,43 @@
+//! The words that a pool and one of its workers share beside their rings: the head of a link's segment.
+
+#![allow(unsafe_code, reason = "names the type that lies in shared memory")]
+
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::segment::{Segment, Words};
+
+/// Each line of 64 bytes is written by one side mostly. Any bytes are a value of it.
+#[repr(C)]
+pub struct LinkWords {
+    unused: [AtomicU64; 8],
+    /// How the worker sleeps, for [`WaitWord`](crate::wait::WaitWord).
+    pub worker_wait: AtomicU32,
+    unused_1: [AtomicU32; 15],
+    /// How the parent sleeps, for [`WaitWord`](crate::wait::WaitWord).
+    pub parent_wait: AtomicU32,
+    unused_2: [AtomicU32; 15],
+    /// For [`Cursor`](crate::cursor::Cursor).
+    pub cursor: AtomicU64,
+    /// When the item that is running was begun, in nanoseconds; 0 if none is.
+    pub started: AtomicU64,
+    unused_3: [AtomicU64; 6],
+    /// Whether the worker may spin before it sleeps: 0 or 1.
+    pub spin: AtomicU32,
+    unused_4: [AtomicU32; 15],
+}
+
+// SAFETY: repr(C) and integer atomics only, as the trait asks.
+unsafe impl Words for LinkWords {}
+
+impl LinkWords {
+    /// How many bytes they take.
+    pub const LEN: usize = size_of::<LinkWords>();
+
+    /// Those at the start of a segment.
+    ///
+    /// # Panics
+    /// If it is shorter than [`LEN`](Self::LEN), or mapped for reading only.
+    pub fn of(segment: &Segment) -> &LinkWords {
+        segment.words_at(0)
+    }
+}
