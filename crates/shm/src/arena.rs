@@ -379,6 +379,7 @@ mod in_segments {
         }
 
         #[test]
+        #[cfg_attr(miri, ignore = "maps a segment twice")]
         fn a_block_is_used_again_only_after_its_last_holder_let_go() {
             let mut arena = Arena::new("test");
             let mut view = ArenaView::default();
@@ -398,6 +399,7 @@ mod in_segments {
         }
 
         #[test]
+        #[cfg_attr(miri, ignore = "maps a segment twice")]
         fn free_memory_beyond_what_is_kept_goes_back() {
             let mut arena = Arena::new("test");
             let blocks: Vec<_> =
@@ -409,6 +411,7 @@ mod in_segments {
         }
 
         #[test]
+        #[cfg_attr(miri, ignore = "maps a segment twice")]
         fn names_that_cannot_be_are_refused() {
             let mut arena = Arena::new("test");
             let mut view = ArenaView::default();
@@ -445,6 +448,7 @@ mod model {
     unsafe impl Sync for Slab {}
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a segment twice")]
     #[allow(unsafe_code, reason = "loom's cell")]
     fn the_owner_never_writes_under_a_holder() {
         loom::model(|| {

@@ -360,6 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a segment twice")]
     fn handles_of_one_array_see_the_same_elements_and_the_same_shape() {
         let array = SharedArray::<f64>::zeros(&[2, 3, 5]).unwrap();
         let again = Segment::from_fd(array.segment().duplicate().unwrap()).unwrap();
@@ -376,6 +377,20 @@ mod tests {
         assert!(array.slice(..).iter().eq((0..10_001).map(|value| value * 2)));
     }
 
+    /// Miri and ThreadSanitizer see here whether that is a data race.
+    #[test]
+    fn threads_that_copy_and_set_at_once_see_whole_elements() {
+        let array = SharedArray::from_slice(&[u16::MAX; 40]).unwrap();
+        let is_whole = |values: &[u16]| values.iter().all(|value| [0, u16::MAX].contains(value));
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..40).for_each(|index| array.set(index, 0)));
+            scope.spawn(|| array.slice(..).copy_from(&[0; 40]));
+            scope.spawn(|| array.slice(10..).update(|piece| assert!(is_whole(piece))));
+            scope.spawn(|| assert!(is_whole(&array.to_vec())));
+            scope.spawn(|| assert!(array.slice(..).iter().all(|value| is_whole(&[value]))));
+        });
+    }
+
     #[test]
     fn an_array_of_no_elements_is_one() {
         let array = SharedArray::<u8>::zeros(&[0, 7]).unwrap();
@@ -384,6 +399,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a segment twice")]
     fn what_is_no_such_array_is_refused() {
         let array = SharedArray::<i64>::zeros(&[4]).unwrap();
         assert!(SharedArray::<u64>::attach(Arc::clone(array.segment())).is_err());
@@ -397,6 +413,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a segment twice")]
     fn more_than_the_machine_has_is_an_error() {
         let error = SharedArray::<u8>::zeros(&[1 << 45]).unwrap_err();
         assert!(error.is_out_of_memory(), "{error}");

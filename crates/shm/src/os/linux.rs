@@ -9,12 +9,18 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+#[cfg(not(miri))]
+use rustix::fs::MemfdFlags;
+use rustix::fs::{FallocateFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use rustix::thread::futex;
 
+#[cfg(miri)]
+use super::{map_shared, unmap};
+
 /// Makes an anonymous file of `len` bytes whose pages are reserved now.
+#[cfg(not(miri))]
 pub(crate) fn memfd(name: &str, len: u64) -> io::Result<OwnedFd> {
     let fd = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     reserve(&fd, 0, len)?;
@@ -48,6 +54,7 @@ pub(crate) fn reserve(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
 }
 
 /// Forbids shrinking (so no mapped page can vanish) and, unless `growable`, any change of size.
+#[cfg(not(miri))]
 pub(crate) fn seal(fd: impl AsFd, growable: bool) -> io::Result<()> {
     let mut seals = SealFlags::SHRINK;
     if !growable {
@@ -77,6 +84,7 @@ pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Maps `len` bytes of `fd` from its start, shared with every other process that maps it.
+#[cfg(not(miri))]
 pub(crate) fn map_shared(fd: impl AsFd, len: usize, writable: bool) -> io::Result<NonNull<u8>> {
     let prot = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
     // SAFETY: the kernel picks the address, so no mapping of this process is replaced; `len` is
@@ -101,6 +109,7 @@ pub(crate) fn map_space(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
 ///
 /// # Safety
 /// `base` and `len` are those of a mapping that nobody uses any more.
+#[cfg(not(miri))]
 pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     // SAFETY: the caller's promise.
     let _ = unsafe { rustix::mm::munmap(base.as_ptr().cast(), len) };

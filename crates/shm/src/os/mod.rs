@@ -1,11 +1,17 @@
 //! Every system call of this crate that differs between platforms, one file per platform.
 //!
-//! `model.rs` is the platform of a loom run: a futex made of loom's own primitives.
+//! `model.rs` is the platform of a loom run: a futex made of loom's own primitives; `interpreted.rs` has what a Miri run
+//! cannot ask the kernel for.
 
 #[cfg(not(loom))]
 mod linux;
 #[cfg(not(loom))]
 pub(crate) use linux::*;
+
+#[cfg(miri)]
+mod interpreted;
+#[cfg(miri)]
+pub(crate) use interpreted::{map_shared, memfd, seal, unmap};
 
 #[cfg(loom)]
 mod model;
