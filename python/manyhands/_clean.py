@@ -81,7 +81,8 @@ def clean(
         One output of inputs that have the same header, in the dialect of the first. It appears only if every input
         is in it.
     skip_failed : bool
-        With `concat`: leave out inputs that fail. Their errors are in the report as always.
+        With `concat`: leave out inputs that fail. Their errors are in the report as always. Nothing follows one that
+        failed after a part of it was on standard output (`partial`).
     force : bool
         Replace outputs that exist.
     resume : bool
@@ -315,7 +316,7 @@ class FileReport:
     #: The paths, or `-`; inputs may share an output.
     input: str
     output: str
-    #: Why the file failed, or None; nothing of it was written under the output's name then.
+    #: Why the file failed, or None; nothing of it was written under the output's name then, unless it is `partial`.
     error: str | None
     #: Bytes read, before any decoding, and written, with the header.
     bytes_in: int
@@ -334,6 +335,9 @@ class FileReport:
     notes: tuple[str, ...]
     #: Whether the file could be cleaned, and failed only because the one output for all misses another.
     withheld: bool = False
+    #: Whether the file failed after a part of it was written to standard output or a named pipe: `bytes_out` bytes of it are
+    #: there, and nothing follows them.
+    partial: bool = False
     #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, how many `rows` have how
     #: many `fields`, the most frequent first.
     ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)

@@ -282,6 +282,19 @@ def test_one_output_has_all_inputs_unless_failed_ones_may_be_missing(tmp_path):
         clean(inputs[0], tmp_path / "one.csv", skip_failed=True)
 
 
+def test_a_part_on_standard_output_is_told_and_nothing_follows_it(tmp_path, capfd):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,y\n" + "1,23456\n" * 700_000 + "ragged\n")
+    inputs = [tmp_path / f"{name}.csv" for name in "aba"]
+    report = clean(inputs, "-", concat=True, skip_failed=True, max_rejects=0)
+    out = capfd.readouterr().out
+    assert out == "x,y\n1,2\n" + "1,23456\n" * 700_000
+    assert [file.partial for file in report.files] == [False, True, False]
+    assert [file.withheld for file in report.files] == [False, False, True]
+    assert sum(file.bytes_out for file in report.files) == len(out)
+    assert f"; {report.files[1].bytes_out} bytes of it are already on standard output" in report.files[1].error
+
+
 @pytest.mark.parametrize(
     ("inputs", "output", "message"),
     [

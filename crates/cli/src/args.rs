@@ -128,7 +128,8 @@ pub(crate) struct CleanArguments {
     /// With --concat: leave out inputs that fail
     ///
     /// Without, one output for all appears only if every input is in it, and standard output ends before
-    /// the first input that failed. The exit status is 1 if an input failed, with and without.
+    /// the first input that failed. With and without, nothing follows an input that fails after a part of it
+    /// was written there, and the exit status is 1 if an input failed.
     #[arg(long, requires = "concat", help_heading = "Output")]
     pub(crate) skip_failed: bool,
 

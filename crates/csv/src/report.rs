@@ -13,7 +13,8 @@ pub struct FileReport {
     pub input: String,
     /// The output's path, or `-`; several inputs may share one.
     pub output: String,
-    /// Why the file failed; nothing of it was written under the output's name then.
+    /// Why the file failed; nothing of it was written under the output's name then, unless
+    /// `partial` is set.
     pub error: Option<String>,
     /// What to do about the error.
     #[serde(default)]
@@ -22,6 +23,11 @@ pub struct FileReport {
     /// another.
     #[serde(default)]
     pub withheld: bool,
+    /// True if the file failed after a part of it was written to an output that cannot be taken
+    /// back, such as standard output: `bytes_out` bytes of it are there, and nothing follows them.
+    /// The output is incomplete.
+    #[serde(default)]
+    pub partial: bool,
     /// Bytes read, before any decoding.
     pub bytes_in: u64,
     /// Bytes written, the header with them.

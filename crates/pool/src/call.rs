@@ -91,32 +91,29 @@ impl Reply {
         }
     }
 
-    /// Writes `len` bytes from `offset` on to a descriptor, straight from shared memory if they
-    /// are there. Blocks as long as the descriptor does.
+    /// Writes at most `len` bytes from `offset` on to a descriptor, straight from shared memory if
+    /// they are there. Returns how many it wrote, which is at least one unless `len` is 0. Blocks
+    /// as long as the descriptor does.
     ///
     /// # Errors
-    /// If they are not inside, or as `write(2)`.
-    pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<()> {
-        let mut written = 0;
-        while written < len {
-            let (at, rest) = (offset + written, len - written);
+    /// If they are not inside, or as `write(2)`: then nothing was written.
+    pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<usize> {
+        loop {
             let result = match &self.bytes {
                 Bytes::Inline(bytes) => {
-                    let bytes = bytes.get(at..at + rest);
+                    let bytes = bytes.get(offset..offset + len);
                     let bytes =
                         bytes.ok_or_else(|| io::Error::other("bytes beyond the end of a reply"))?;
                     rustix::io::write(to, bytes).map_err(io::Error::from)
                 }
-                Bytes::Block(block) => block.write_to(at, rest, to),
+                Bytes::Block(block) => block.write_to(offset, len, to),
             };
             match result {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
+                Ok(0) if len > 0 => return Err(io::ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
-        Ok(())
     }
 
     /// The bytes; copied once if they are in shared memory, where the worker could still write.

@@ -75,8 +75,11 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     text += &table(&preview.after, 2, width);
     let of = if preview.files.len() == 1 { "the file" } else { "each file" };
     let look = grouped(preview.look as u64);
-    text += &format!("looked at, up to {look} of {of}: {}\n", summary::counts(&preview.report));
-    summary::reasons(&preview.report).iter().for_each(|line| text += &format!("{line}\n"));
+    // Also the rows of an input that would fail: they may be why.
+    let mut looked = preview.report.clone();
+    looked.files.iter_mut().for_each(|file| file.error = None);
+    text += &format!("looked at, up to {look} of {of}: {}\n", summary::counts(&looked));
+    summary::reasons(&looked).iter().for_each(|line| text += &format!("{line}\n"));
     if !preview.rejects.is_empty() {
         text += "would be rejected, to begin with:\n";
         text += &table(&rejects(&preview.rejects, preview.files.len()), 2, width);

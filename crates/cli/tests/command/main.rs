@@ -29,6 +29,8 @@ mod functions;
 mod naming;
 /// Where clean data goes, and what is never written over.
 mod output;
+/// Inputs that fail when a part of them is where it cannot be taken back.
+mod partial;
 /// The same result however the bytes of an input arrive.
 mod pieces;
 /// Dialects, encodings and limits of inputs.

@@ -81,14 +81,13 @@ fn check(path: &Path, found: &[u8], update: bool) {
 /// A report as the folders have it: notes as texts, without hints, and without what is of outputs.
 fn readable(report: &FileReport) -> serde_json::Value {
     let mut json = serde_json::to_value(report).unwrap();
-    json.as_object_mut().unwrap().shift_remove("withheld");
     json["notes"] = report.notes.iter().map(|note| note.text.as_str()).collect();
     let fields = json.as_object_mut().unwrap();
     fields.shift_remove("hint");
     // Of what only some files have, nothing is said of the others.
     let is_there = |value: &serde_json::Value| !value.is_null() && *value != false;
     fields.retain(|name, value| {
-        is_there(value) || !["dialect", "ragged", "withheld"].contains(&&**name)
+        is_there(value) || !["dialect", "ragged", "withheld", "partial"].contains(&&**name)
     });
     json
 }

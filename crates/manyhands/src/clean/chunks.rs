@@ -7,10 +7,19 @@
 //! ```
 //! Nothing of a chunk is taken before all chunks before it are known: `hold` keeps its reply, `advance` takes
 //! those whose turn has come. A pass that is done begins the next; the last one writes.
+//!
+//! An output that is final (standard output, a named pipe, a device) gets nothing of an input before one of these:
+//!
+//! * The input has ended and did not fail.
+//! * More than [`HELD_CHUNKS`] chunks of it are cleaned (4 MiB).
+//! * It gives nothing now, and its first rows have waited for [`HELD_TIME`]: rows leave a slow pipe as they come.
+//!
+//! So a small input that fails leaves nothing there, whether it is a file, an archive or a pipe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use manyhands_csv::report::{FileDialect, FileReport};
 use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Sample, Style};
@@ -20,13 +29,19 @@ use super::draft::{Draft, told};
 use super::inputs::Target;
 use super::output::Sink;
 use super::read::Reading;
-use super::sinks::columns;
+use super::sinks::{Block, columns};
 use super::stop::Fail;
 use super::stream::Stream;
 use super::sum::Sum;
 use super::watch::Watch;
 use super::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
 use super::{Note, Problem};
+
+/// The number of chunks of an input that are cleaned before the first of its rows are written to a
+/// final output.
+pub(super) const HELD_CHUNKS: u64 = 4;
+/// How long its first rows wait for that if the input gives nothing meanwhile.
+const HELD_TIME: Duration = Duration::from_millis(200);
 
 /// A big file, or a stream.
 pub(super) struct Chunks {
@@ -44,6 +59,7 @@ pub(super) struct Chunks {
     /// Replies of chunks whose turn has not come.
     pub(super) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
     pub(super) out: Option<Sink>,
+    pub(super) held_back: HeldBack,
     pub(super) rejects: Option<Draft>,
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
@@ -62,6 +78,14 @@ pub(super) struct Chunks {
     pub(super) told: u64,
     /// Of the input as far as its chunks were accepted, if it is wanted.
     pub(super) sum: Sum,
+}
+
+/// Clean rows that are not written yet, since the output is final and the input may still fail.
+#[derive(Default)]
+pub(super) struct HeldBack {
+    bytes: Vec<u8>,
+    in_line: Option<bool>,
+    since: Option<Instant>,
 }
 
 /// Where its bytes come from.
@@ -86,6 +110,8 @@ pub(super) struct Streaming {
     /// Where in the stream, decoded, the buffer begins.
     pub(super) base: u64,
     pub(super) chunk_bytes: usize,
+    /// Where the chunks end that were handed out and not accepted.
+    pub(super) ends: VecDeque<u64>,
     /// How many chunks there are, once that is known.
     pub(super) chunks: Option<usize>,
 }
@@ -167,7 +193,8 @@ impl Chunks {
         self.chunk_count() == Some(self.course.next_chunk())
     }
 
-    /// Takes the replies whose turn has come, and writes them; true when the file is done.
+    /// Takes the replies whose turn has come, and writes them unless they are held back; true when
+    /// the file is done. Whoever finds nothing wrong with it then calls [`write_out`](Self::write_out).
     pub(super) fn advance(
         &mut self,
         mut shared: Option<&mut Sink>,
@@ -207,8 +234,16 @@ impl Chunks {
                     let written = draft.file().write_all(&text);
                     written.map_err(|error| told("cannot write", path, &error))?;
                 }
-                let sink = self.begin(shared.as_deref_mut(), target, watch)?;
-                sink.write_block(&reply, 0..len, &block, watch)?;
+                let cleaned = self.cleaned();
+                if !self.is_begun && self.open(shared.as_deref_mut(), target, watch)?.is_final() {
+                    self.hold_back(&reply, len, &block)?;
+                    if cleaned > HELD_CHUNKS * self.chunk_bytes() {
+                        self.write_out(shared.as_deref_mut(), target, watch)?;
+                    }
+                } else {
+                    let sink = self.begin(shared.as_deref_mut(), target, watch)?;
+                    sink.write_block(&reply, 0..len, &block, watch)?;
+                }
                 // The chunks of a spooled input are not as it was read.
                 if let Source::File { spool: None, .. } = &self.source {
                     self.sum = self.sum.then(block.input);
@@ -220,7 +255,6 @@ impl Chunks {
             self.passes_done += 1;
             if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
                 self.tell(u64::MAX, watch);
-                self.begin(shared, target, watch)?;
                 return Ok(true);
             }
             self.next = 0;
@@ -248,6 +282,72 @@ impl Chunks {
         self.told = told.max(self.told);
     }
 
+    fn chunk_bytes(&self) -> u64 {
+        match &self.source {
+            Source::File { chunk_bytes, .. } => *chunk_bytes,
+            Source::Stream(streaming) => streaming.chunk_bytes as u64,
+        }
+    }
+
+    /// Keeps a block that was just accepted.
+    fn hold_back(&mut self, reply: &Reply, len: usize, block: &Block) -> Result<(), Problem> {
+        let bytes = reply.read(0, len).map_err(|error| error.to_string())?;
+        let held = &mut self.held_back;
+        held.bytes.extend_from_slice(&bytes);
+        held.in_line = block.in_line.or(held.in_line);
+        if !held.bytes.is_empty() {
+            held.since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// How many bytes of the input are cleaned, when a chunk was just accepted.
+    fn cleaned(&mut self) -> u64 {
+        match &mut self.source {
+            Source::File { chunk_bytes, size, .. } => {
+                let cut = *chunk_bytes * self.course.next_chunk() as u64;
+                (self.head.data as u64 + cut).min(*size)
+            }
+            Source::Stream(streaming) => streaming.ends.pop_front().unwrap_or_default(),
+        }
+    }
+
+    /// Whether rows are held back that are to wait no longer for an input that gives nothing now.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.held_back.since.is_some_and(|since| since.elapsed() >= HELD_TIME)
+    }
+
+    /// Writes the header, if it is not there yet, and what is held back.
+    pub(super) fn write_out(
+        &mut self,
+        shared: Option<&mut Sink>,
+        target: &Target,
+        watch: &mut Watch,
+    ) -> Result<(), Fail> {
+        let HeldBack { bytes, in_line, .. } = std::mem::take(&mut self.held_back);
+        let sink = self.begin(shared, target, watch)?;
+        Ok(sink.write_bytes(&bytes, in_line, watch)?)
+    }
+
+    /// The sink, opened.
+    fn open<'s>(
+        &'s mut self,
+        shared: Option<&'s mut Sink>,
+        target: &Target,
+        watch: &mut Watch,
+    ) -> Result<&'s mut Sink, Fail> {
+        if let Some(sink) = shared {
+            return Ok(sink);
+        }
+        Ok(match &mut self.out {
+            Some(sink) => sink,
+            none => {
+                let ChunkContext { format, summed, .. } = self.context;
+                none.insert(Sink::open(target, format, summed, watch)?)
+            }
+        })
+    }
+
     /// The sink, with the header in it.
     fn begin<'s>(
         &'s mut self,
@@ -255,21 +355,15 @@ impl Chunks {
         target: &Target,
         watch: &mut Watch,
     ) -> Result<&'s mut Sink, Fail> {
-        let sink = match shared {
-            Some(sink) => sink,
-            None => match &mut self.out {
-                Some(sink) => sink,
-                none => {
-                    let ChunkContext { format, summed, .. } = self.context;
-                    none.insert(Sink::open(target, format, summed, watch)?)
-                }
-            },
-        };
-        if !std::mem::replace(&mut self.is_begun, true)
-            && sink.begin(columns(&self.plan), self.style, watch)?
-        {
-            let mut header = self.plan.header().to_vec();
-            header.extend_from_slice(&self.header_line_end);
+        if std::mem::replace(&mut self.is_begun, true) {
+            return self.open(shared, target, watch);
+        }
+        let columns = columns(&self.plan);
+        let mut header = self.plan.header().to_vec();
+        header.extend_from_slice(&self.header_line_end);
+        let style = self.style;
+        let sink = self.open(shared, target, watch)?;
+        if sink.begin(columns, style, watch)? {
             sink.write_text(&header, watch)?;
         }
         Ok(sink)
@@ -317,6 +411,7 @@ impl Streaming {
                     let rest = self.buffer.split_off(at);
                     self.cutter.cut(at);
                     self.base += at as u64;
+                    self.ends.push_back(self.base);
                     return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
                 }
                 if self.buffer.len() > max_record + self.chunk_bytes && !self.cutter.is_in_comment()
@@ -331,6 +426,7 @@ impl Streaming {
             if self.stream.at_end {
                 let last = std::mem::take(&mut self.buffer);
                 self.base += last.len() as u64;
+                self.ends.push_back(self.base);
                 self.chunks = Some(chunk + usize::from(!last.is_empty()));
                 return Ok(Some(last).filter(|last| !last.is_empty()));
             }

@@ -188,7 +188,8 @@ pub fn stream(
     buffer.drain(..head.data);
     let cutter = Cutter::new(job.dialect);
     let (base, chunk_bytes) = (head.data as u64, job.chunk_bytes);
-    let mut streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
+    let (ends, chunks) = Default::default();
+    let mut streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, ends, chunks };
     let (mut under_way, mut done, mut next) = (Vec::new(), BTreeMap::new(), 0);
     let mut rejects = Vec::new();
     while streaming.chunks != Some(course.next_chunk()) {

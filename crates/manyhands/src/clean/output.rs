@@ -36,14 +36,15 @@ pub(super) struct Sink {
     before: Option<Contents>,
     /// Whether it is a pipe or a terminal, whose reader may be slow.
     waits: bool,
-    /// Whether a write was begun and not ended: a part of it may be there.
-    torn: bool,
+    /// Whether what is written can be seen at once and cannot be taken back: standard output, a
+    /// named pipe, a device.
+    is_final: bool,
 }
 
 /// All that is known of what was written: one value, which taking an input back restores as a whole.
 #[derive(Debug, Clone, Default)]
 struct Contents {
-    /// In bytes.
+    /// In bytes: exactly those that the system took, also after an error.
     written: u64,
     /// The checksum, if it is wanted.
     sum: Option<Sum>,
@@ -159,14 +160,15 @@ impl Sink {
             }
             Target::Types => (To::Types(Vec::new(), BTreeMap::new()), "-".to_owned()),
         };
+        let is_final = matches!(to, To::Stdout(_) | To::Device(_));
         let mut sink = Sink {
             to,
             name,
+            is_final,
             format,
             contents: Contents { sum: summed.then(Sum::default), ..Contents::default() },
             before: None,
             waits: false,
-            torn: false,
         };
         let kind = sink.descriptor().map(rustix::fs::fstat);
         sink.waits =
@@ -189,9 +191,19 @@ impl Sink {
         matches!(self.format, Format::Csv(_))
     }
 
-    /// Whether what is written appears only when all is, and can be taken back until then.
-    pub(super) fn is_draft(&self) -> bool {
-        matches!(self.to, To::Draft(..) | To::Nothing)
+    /// Whether what is written cannot be taken back.
+    pub(super) fn is_final(&self) -> bool {
+        self.is_final
+    }
+
+    /// Whether what is written is thrown away.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.to, To::Nothing)
+    }
+
+    /// What it is called in messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// How the text in it is written, if there is a header in it.
@@ -294,7 +306,7 @@ impl Sink {
         self.contents.inputs += 1;
     }
 
-    /// Throws away what is written from now on, and what was if it can be taken back.
+    /// Throws away what is written from now on, and what was unless it is final.
     pub(super) fn give_up(&mut self) {
         self.to = To::Nothing;
         self.waits = false;
@@ -311,21 +323,34 @@ impl Sink {
     }
 
     fn write(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
-        self.torn = true;
         let mut rest = bytes;
         while !rest.is_empty() {
             let now = self.wait(rest.len(), watch)?;
-            let Some(descriptor) = self.descriptor() else { break };
-            match rustix::io::write(descriptor, &rest[..now]) {
-                Ok(count) => rest = &rest[count..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(self.wrong(&error.into())),
-            }
+            let count = match self.descriptor() {
+                None => rest.len(),
+                Some(descriptor) => match rustix::io::write(descriptor, &rest[..now]) {
+                    Ok(count) => count,
+                    Err(rustix::io::Errno::INTR) => 0,
+                    Err(error) => return Err(self.wrong(&error.into())),
+                },
+            };
+            rest = &rest[count..];
+            self.contents.written += count as u64;
         }
-        self.torn = false;
-        let Contents { written, sum, .. } = &mut self.contents;
-        *written += bytes.len() as u64;
+        let sum = &mut self.contents.sum;
         *sum = sum.map(|sum| sum.then(Sum::of(bytes)));
+        Ok(())
+    }
+
+    /// Writes blocks whose bytes were read before.
+    pub(super) fn write_bytes(
+        &mut self,
+        bytes: &[u8],
+        in_line: Option<bool>,
+        watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        self.write(bytes, watch)?;
+        self.contents.in_line = in_line.unwrap_or(self.contents.in_line);
         Ok(())
     }
 
@@ -340,26 +365,26 @@ impl Sink {
         if part.is_empty() {
             return Ok(());
         }
-        if matches!(self.to, To::Nothing) {
-        } else if self.descriptor().is_none() {
-            let bytes = reply.read(part.start, part.len());
-            let bytes = bytes.map_err(|error| WriteError::of(error.to_string()))?;
-            self.take_block(bytes, watch)?;
-        } else {
-            self.torn = true;
-            let mut at = part.start;
-            while at < part.end {
-                let now = self.wait(part.end - at, watch)?;
-                let Some(descriptor) = self.descriptor() else { break };
-                reply.write_to(at, now, descriptor).map_err(|error| self.wrong(&error))?;
-                at += now;
+        if self.descriptor().is_none() {
+            if !self.is_given_up() {
+                let bytes = reply.read(part.start, part.len());
+                let bytes = bytes.map_err(|error| WriteError::of(error.to_string()))?;
+                self.take_block(bytes, watch)?;
             }
-            self.torn = false;
-            let Contents { sum, in_line, .. } = &mut self.contents;
-            *sum = sum.map(|sum| sum.then(block.output));
-            *in_line = block.in_line.unwrap_or(*in_line);
+            self.contents.written += part.len() as u64;
+            return Ok(());
         }
-        self.contents.written += part.len() as u64;
+        let mut at = part.start;
+        while at < part.end {
+            let now = self.wait(part.end - at, watch)?;
+            let Some(descriptor) = self.descriptor() else { break };
+            let count = reply.write_to(at, now, descriptor).map_err(|error| self.wrong(&error))?;
+            at += count;
+            self.contents.written += count as u64;
+        }
+        let Contents { sum, in_line, .. } = &mut self.contents;
+        *sum = sum.map(|sum| sum.then(block.output));
+        *in_line = block.in_line.unwrap_or(*in_line);
         Ok(())
     }
 
@@ -405,32 +430,36 @@ impl Sink {
         }
     }
 
-    /// Takes back what the input that was begun has written, if there is one.
+    /// Takes back what the input that was begun has written, if there is one. Returns how many
+    /// bytes of it stay, since the output is final: then the output is given up, so that nothing is
+    /// ever written behind a part of an input.
     ///
     /// # Errors
-    /// If that cannot be: the output is not to be used for another input.
+    /// If the output cannot be used for another input.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn roll_back(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+    pub(super) fn roll_back(&mut self, watch: &mut Watch) -> Result<u64, WriteError> {
         use std::io::Seek;
-        let Some(before) = self.before.take() else { return Ok(()) };
-        let done = match &mut self.to {
+        let Some(before) = self.before.take() else { return Ok(0) };
+        let mut left = 0;
+        match &mut self.to {
             To::Draft(draft) => {
                 let (mut file, len) = (draft.file(), before.written);
-                file.set_len(len).and_then(|()| file.seek(io::SeekFrom::Start(len))).is_ok()
+                file.set_len(len)
+                    .and_then(|()| file.seek(io::SeekFrom::Start(len)))
+                    .map_err(|error| WriteError::of(told("cannot write", draft.path(), &error)))?;
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
-            To::Table(store) => {
-                store.roll_back(watch)?;
-                true
-            }
-            To::Types(..) | To::Nothing => true,
-            _ => self.contents.written == before.written && !self.torn,
-        };
-        if !done {
-            return Err(WriteError::of("a part of it is in the output already"));
+            To::Table(store) => store.roll_back(watch)?,
+            To::Stdout(_) | To::Device(_) => left = self.contents.written - before.written,
+            #[cfg(feature = "parquet")]
+            To::Parquet(..) => {}
+            To::Types(..) | To::Nothing => {}
         }
-        (self.contents, self.torn) = (before, false);
-        Ok(())
+        self.contents = before;
+        if left > 0 {
+            self.give_up();
+        }
+        Ok(left)
     }
 
     /// Gives the output its name.

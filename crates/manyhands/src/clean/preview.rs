@@ -128,8 +128,8 @@ impl Look<'_> {
         looked.report.input = route.input.name();
         looked.report.output = route.target_name();
         if let Err(problem) = self.look(route, show, &mut looked) {
+            // The counts stay: they are of what was looked at, and nothing is written anyway.
             looked.report.fail(problem);
-            looked.report.rows_out = 0;
             looked.columns.clear();
         }
         looked

@@ -24,7 +24,7 @@ use manyhands_csv::{
 };
 use manyhands_pool::Reply;
 
-use super::chunks::{Chunks, Source, Step, Streaming};
+use super::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
 use super::crew::{Crew, RemoteWorkers};
 use super::draft::{self, Directories, Draft, Existing, Placed, told};
 use super::inputs::{self, Input, Route, Target};
@@ -49,7 +49,7 @@ use super::work::{
 use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
 
 /// A file of at most so many chunks goes to one worker as a whole.
-const WHOLE_CHUNKS: u64 = 4;
+const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
 /// So many times bigger a compressed file is taken to be.
 const PACKED: u64 = 8;
 
@@ -199,6 +199,7 @@ fn work_through(
         shared_rejects,
         has_refused: false,
         first_failed: None,
+        partial: None,
     };
     let result = runner.run();
     // Whoever still works must end before the drafts go, or would make them anew.
@@ -212,8 +213,8 @@ fn work_through(
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     // They appear with the one output; without it if they are of an input that failed by them, or if the output
-    // could not be taken back.
-    let is_written = sink.as_ref().is_none_or(|sink| !sink.is_draft());
+    // is final.
+    let is_written = sink.as_ref().is_none_or(Sink::is_final);
     let mut shared_rejects = runner.shared_rejects;
     if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
         let mut published = sink.publish(existing, &mut watch).map_err(WriteError::of_job)?;
@@ -297,6 +298,9 @@ struct Runner<'a> {
     has_refused: bool,
     /// The first of the inputs that failed, if the one output for all is not to be without them.
     first_failed: Option<usize>,
+    /// The input of which a part is in the one output for all and cannot be taken back: nothing can
+    /// follow it there. It is `first_failed` then.
+    partial: Option<usize>,
 }
 
 /// A file that is being cleaned.
@@ -393,6 +397,7 @@ impl Runner<'_> {
             }
             if self.crew.under_way() == 0 {
                 // Only a stream that has nothing to read leaves nothing to wait for.
+                self.write_overdue()?;
                 self.wait_for_stream();
             } else if let Some(((number, chunk), reply)) = self.crew.next(TICK)? {
                 self.take(number, chunk, reply)?;
@@ -410,6 +415,21 @@ impl Runner<'_> {
                 return;
             }
         }
+    }
+
+    /// Writes what is held back of an input that gives nothing now, if it has waited for long.
+    fn write_overdue(&mut self) -> Result<(), Stop> {
+        let Some(Active { number, route, kind: Kind::Chunks(chunks), .. }) =
+            self.active.front_mut().filter(|_| self.sink.is_some())
+        else {
+            return Ok(());
+        };
+        if !chunks.is_overdue() {
+            return Ok(());
+        }
+        let number = *number;
+        let written = chunks.write_out(self.sink.as_mut(), &route.target, &mut self.watch);
+        written.or_else(|fail| self.fail(number, fail))
     }
 
     /// Finds something to do and hands it to the pool; false if there is nothing now.
@@ -639,7 +659,8 @@ impl Runner<'_> {
             buffer.drain(..head.data);
             let cutter = Cutter::new(&dialect);
             let base = head.data as u64;
-            let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, chunks: None };
+            let (ends, chunks) = Default::default();
+            let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, ends, chunks };
             (Source::Stream(Box::new(streaming)), None)
         } else {
             let spool;
@@ -676,6 +697,7 @@ impl Runner<'_> {
             again: Vec::new(),
             held: BTreeMap::new(),
             out: None,
+            held_back: HeldBack::default(),
             rejects: None,
             rejects_path: route.rejects.clone(),
             name,
@@ -903,9 +925,8 @@ impl Runner<'_> {
                 (known.block.input, draft, rejects)
             }
             Kind::Chunks(chunks) => {
-                let sink = self.sink.as_mut();
                 let target = &active.route.target;
-                if !chunks.advance(sink, target, &mut self.watch)? {
+                if !chunks.advance(self.sink.as_mut(), target, &mut self.watch)? {
                     return Ok(());
                 }
                 let report = &mut self.reports[number];
@@ -914,6 +935,7 @@ impl Runner<'_> {
                     let rejects = chunks.rejects.take();
                     return self.refuse(number, problem, rejects);
                 }
+                chunks.write_out(self.sink.as_mut(), target, &mut self.watch)?;
                 if let Some(sink) = &self.sink {
                     report.bytes_out = sink.written_of_input();
                 }
@@ -946,6 +968,12 @@ impl Runner<'_> {
             Input::File(path) => path,
             Input::Stdin => Path::new("-"),
         };
+        if let Some(sink) = self.sink.as_mut().filter(|sink| sink.is_final() && sink.is_given_up())
+        {
+            // Nothing of it is in the output.
+            sink.end_input();
+            return Ok(());
+        }
         let entry = |report: &FileReport, output| {
             Entry::new(path, &self.recipe_hash, report, input, output)
         };
@@ -976,10 +1004,10 @@ impl Runner<'_> {
                 let placed = rejects.publish(Existing::Taken)?;
                 sink.commit(entry(report, None), &mut self.watch)?;
                 placed.keep();
-            } else if sink.is_draft() {
-                self.all_rejects.push(rejects);
-            } else {
+            } else if sink.is_final() {
                 rejects.publish(existing)?.keep();
+            } else {
+                self.all_rejects.push(rejects);
             }
             sink.end_input();
             if let Some(added) = added {
@@ -1044,25 +1072,51 @@ impl Runner<'_> {
 
     /// A file failed; or with it all.
     fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
-        let problem = match fail {
+        let mut problem = match fail {
             Fail::File(problem) => problem,
             Fail::Job(stop) => return Err(stop),
         };
-        let is_first = self.active(number).is_some_and(|(place, _)| place == 0);
-        if is_first
-            && let Some(sink) = &mut self.sink
-            && let Err(error) = sink.roll_back(&mut self.watch)
-        {
-            let mut problem = problem.at(&self.reports[number].input);
-            let why = match error.of_job() {
-                CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
-                error => error.problem(),
-            };
-            problem.message += &format!("; {}", why.message);
-            problem.hint = why.hint.or(problem.hint);
-            return Err(CleanError::Failed(problem).into());
+        let is_first = self.active.front().map(active_number) == Some(number);
+        // What it writes to: the one output for all, if it is its turn, or one of its own.
+        let sink = match &mut self.sink {
+            Some(sink) => Some(sink).filter(|_| is_first),
+            None => match self.active.iter_mut().find(|active| active.number == number) {
+                Some(Active { kind: Kind::Chunks(chunks), .. }) => chunks.out.as_mut(),
+                _ => None,
+            },
+        };
+        let Some(sink) = sink else { return self.end(number, Some(problem)) };
+        let left = match sink.roll_back(&mut self.watch) {
+            Ok(left) => left,
+            Err(error) => {
+                problem = problem.at(&self.reports[number].input);
+                let why = match error.of_job() {
+                    CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
+                    error => error.problem(),
+                };
+                problem.message += &format!("; {}", why.message);
+                problem.hint = why.hint.or(problem.hint);
+                return Err(CleanError::Failed(problem).into());
+            }
+        };
+        if left == 0 {
+            return self.end(number, Some(problem));
         }
-        self.end(number, Some(problem))
+        let (are, name) =
+            (if left == 1 { "byte of it is" } else { "bytes of it are" }, sink.name());
+        let so = match self.job.options.skip_failed {
+            true => "so it cannot be left out, and nothing is written behind it",
+            false => "which is incomplete",
+        };
+        problem.message += &format!("; {left} {are} already on {name}, {so}");
+        if self.sink.is_some() {
+            // Before `end`, which lets the next one write.
+            (self.first_failed, self.partial) = (Some(number), Some(number));
+        }
+        self.reports[number].partial = true;
+        let ended = self.end(number, Some(problem));
+        self.reports[number].bytes_out = left;
+        ended
     }
 
     /// A file is done, for better or worse: what waited behind it may write.
@@ -1078,7 +1132,7 @@ impl Runner<'_> {
         if let Some(problem) = error {
             if inputs::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
                 self.first_failed = Some(self.first_failed.map_or(number, |at| at.min(number)));
-                if let Some(sink) = self.sink.as_mut().filter(|sink| sink.is_draft()) {
+                if let Some(sink) = self.sink.as_mut().filter(|sink| !sink.is_final()) {
                     sink.give_up();
                 }
             }
@@ -1106,10 +1160,16 @@ impl Runner<'_> {
             }
             _ => ("standard output".to_owned(), false),
         };
-        let problem = Problem::new(format!(
-            "not written to {name}: {failed}{others} failed, and one output for all needs every input"
-        ))
-        .hint(Hint::on("skip_failed").and(" leaves failed inputs out"));
+        let problem = match self.partial {
+            Some(_) => Problem::new(format!(
+                "not written to {name}: a part of {failed} is there, which failed, and nothing can follow it"
+            ))
+            .hint(Hint::words("a file as the output appears only when it is complete")),
+            None => Problem::new(format!(
+                "not written to {name}: {failed}{others} failed, and one output for all needs every input"
+            ))
+            .hint(Hint::on("skip_failed").and(" leaves failed inputs out")),
+        };
         for (number, report) in self.reports.iter_mut().enumerate() {
             if report.error.is_none() && (is_file || number > first) {
                 report.withhold(problem.clone());
