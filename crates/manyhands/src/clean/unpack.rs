@@ -78,6 +78,8 @@ pub(super) struct Unpacker {
     is_open: bool,
     /// Whether the last step ended for want of room, so that there may be more.
     is_full: bool,
+    /// Where each step unpacks to: cleared once, however little each step has to do.
+    room: Vec<u8>,
 }
 
 enum Kind {
@@ -101,7 +103,7 @@ impl Unpacker {
             (_, Some(Compression::Gzip)) => Kind::Gzip(Decompress::new_gzip(15)),
             (_, Some(Compression::Zstd)) => Kind::Zstd(Decoder::new()?),
         };
-        Ok(Some(Unpacker { kind, is_open: true, is_full: false }))
+        Ok(Some(Unpacker { kind, is_open: true, is_full: false, room: vec![0; ROOM] }))
     }
 
     /// Whether there may be more without more input.
@@ -112,16 +114,14 @@ impl Unpacker {
     /// Appends what comes of some input, not more than so much at once; gives how much of the
     /// input was used.
     pub(super) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
-        let before = out.len();
-        out.resize(before + ROOM, 0);
-        let result = match &mut self.kind {
-            Kind::Gzip(inflate) => gunzip(inflate, &mut self.is_open, input, &mut out[before..]),
-            Kind::Zstd(decoder) => unzstd(decoder, &mut self.is_open, input, &mut out[before..]),
-        };
-        let (used, made) = result.as_ref().copied().unwrap_or_default();
-        out.truncate(before + made);
+        let (is_open, room) = (&mut self.is_open, &mut self.room[..]);
+        let (used, made) = match &mut self.kind {
+            Kind::Gzip(inflate) => gunzip(inflate, is_open, input, room),
+            Kind::Zstd(decoder) => unzstd(decoder, is_open, input, room),
+        }?;
+        out.extend_from_slice(&self.room[..made]);
         self.is_full = made == ROOM;
-        result.map(|_| used)
+        Ok(used)
     }
 
     /// To be called at the input's end.
