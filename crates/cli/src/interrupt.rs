@@ -1,16 +1,36 @@
-//! Ctrl-C and its like: the first signal asks the job to end, the second ends the process at once.
+//! Ctrl-C and its like: the first signal asks the job to end. The second ends the process at once, whatever it waits
+//! for, but for removing what the job has begun; the third does not even wait for that.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use manyhands::clean::abandon;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
 
 /// Exit status after an interruption: 128 and the number of the signal, by default that of Ctrl-C.
 pub(crate) const STATUS: i32 = 128 + SIGINT;
+
+/// How long the second signal waits for a job that is stuck in the file system.
+const STUCK: Duration = Duration::from_secs(1);
+
+/// Set by the first signal; of the last one who looked out for signals.
+static PRESSED: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+
+/// Whether to go on with what may wait. Without anybody who looks out, a signal ends the process itself.
+pub(crate) fn go_on() -> ControlFlow<()> {
+    let pressed = PRESSED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*pressed {
+        Some(pressed) if pressed.load(Ordering::SeqCst) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
 
 /// Looks out for interruptions until it is dropped.
 pub(crate) struct Interrupt {
@@ -23,6 +43,8 @@ impl Interrupt {
     pub(crate) fn watch() -> io::Result<Interrupt> {
         let signal = Arc::new(AtomicUsize::new(SIGINT as usize));
         let mut watch = Interrupt { pressed: Arc::default(), signal, handlers: Vec::new() };
+        let (twice, (reader, writer)) = (Arc::default(), UnixStream::pair()?);
+        watch.await_second(reader, Arc::clone(&twice))?;
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             // Under nohup it is to go on when the terminal closes.
             if signal == SIGHUP && is_ignored(signal) {
@@ -30,16 +52,28 @@ impl Interrupt {
             }
             // Handlers run in this order: the first signal finds the flag not yet set, and whoever
             // finds it set finds the signal.
-            let (pressed, last) = (Arc::clone(&watch.pressed), Arc::clone(&watch.signal));
-            watch.handlers.push(flag::register_conditional_shutdown(
-                signal,
-                128 + signal,
-                pressed,
-            )?);
+            let (twice, last) = (Arc::clone(&twice), Arc::clone(&watch.signal));
+            watch.handlers.push(flag::register_conditional_shutdown(signal, 128 + signal, twice)?);
             watch.handlers.push(flag::register_usize(signal, last, signal as usize)?);
             watch.handlers.push(flag::register(signal, Arc::clone(&watch.pressed))?);
+            watch.handlers.push(low_level::pipe::register(signal, writer.try_clone()?)?);
         }
+        *PRESSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&watch.pressed));
         Ok(watch)
+    }
+
+    /// Starts a thread that ends the process at the second signal; each is a byte for it. The thread ends
+    /// when the handlers are gone.
+    fn await_second(&self, mut signals: UnixStream, twice: Arc<AtomicBool>) -> io::Result<()> {
+        let last = Arc::clone(&self.signal);
+        let wait = move || {
+            if signals.read_exact(&mut [0; 2]).is_ok() {
+                twice.store(true, Ordering::SeqCst);
+                abandon(STUCK);
+                low_level::exit(128 + last.load(Ordering::SeqCst) as i32);
+            }
+        };
+        thread::Builder::new().name("second-signal".to_owned()).spawn(wait).map(drop)
     }
 
     pub(crate) fn pressed(&self) -> bool {
@@ -62,6 +96,7 @@ impl Drop for Interrupt {
         for handler in self.handlers.drain(..) {
             low_level::unregister(handler);
         }
+        *PRESSED.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -58,10 +58,13 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&E
         }
         Err(error) => tell(&error),
     };
-    result.unwrap_or_else(|error| {
-        ui::error(hints::told(&error.problem()));
-        status(&error)
-    })
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// Tells an error; returns the exit status.
+fn failed(error: &CleanError) -> i32 {
+    ui::error(hints::told(&error.problem()));
+    status(error)
 }
 
 /// Prints what clap has to say: help and the version as data, all else as an error.

@@ -2,10 +2,13 @@
 //! is no error, and what cannot be told to standard error is not told.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use manyhands::clean::{CleanError, shown};
+use manyhands::clean::{CleanError, shown, write_device};
+
+use crate::interrupt;
 
 /// How wide what is no terminal is taken to be.
 const WIDTH: usize = 80;
@@ -18,8 +21,7 @@ const YELLOW: &str = "\x1b[1;33m";
 /// # Errors
 /// `Failed` if it cannot be written, such as on a full disk.
 pub(crate) fn print(text: &str) -> Result<(), CleanError> {
-    let mut stdout = io::stdout().lock();
-    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    printed(write_device(io::stdout(), text.as_bytes(), interrupt::go_on))
 }
 
 /// What writing to standard output comes to.
@@ -36,9 +38,23 @@ pub(crate) fn printed(written: io::Result<()>) -> Result<(), CleanError> {
     }
 }
 
+/// Whether a signal came while nobody read standard error: from then on nothing is said.
+static IS_CUT_OFF: AtomicBool = AtomicBool::new(false);
+
 /// Writes a line to standard error.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    if is_cut_off() {
+        return;
+    }
+    let written = write_device(io::stderr(), format!("{line}\n").as_bytes(), interrupt::go_on);
+    if written.is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+        IS_CUT_OFF.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether a signal ended what was to be said.
+pub(crate) fn is_cut_off() -> bool {
+    IS_CUT_OFF.load(Ordering::SeqCst)
 }
 
 /// Says what went wrong. The message's later lines begin with two spaces or with `hint:`.

@@ -49,7 +49,10 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
             ui::error(told(&interrupted(&job, last)));
             Ok(interrupt.status())
         }
-        done => done,
+        // Told while signals are looked out for: nobody may read it.
+        Err(error) => Ok(crate::failed(&error)),
+        Ok(_) if ui::is_cut_off() => Ok(interrupt.status()),
+        Ok(status) => Ok(status),
     }
 }
 

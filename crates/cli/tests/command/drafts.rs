@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::process::{Child, Command};
 
-use rustix::process::geteuid;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::kit::{Dir, Outcome, Run, eventually, finish, wait};
 
@@ -249,4 +249,26 @@ fn a_disk_that_is_full_leaves_nothing_and_blocks_nothing() {
     }
     outcome.says("error: in.csv: cannot write out/cleaned_in.csv: No space left");
     outcome.prints(".manyhands.jsonl\ncleaned_bad.csv\ncleaned_bad.csv.rejects.csv\n");
+}
+
+#[test]
+fn two_signals_at_once_leave_no_more_than_one() {
+    for (line, outputs) in [
+        ("- -o out/deep/ --rejects bad/ --types v=integer", &["old.csv"][..]),
+        ("- -o old.csv --force --types v=integer", &["old.csv"]),
+    ] {
+        let dir = Dir::new().file("old.csv", "old");
+        let child = begun(&dir, line, BAD);
+        let pid = Pid::from_child(&child);
+        // They come together when it goes on.
+        for with in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+            kill_process(pid, with).unwrap();
+        }
+        let outcome = finish(child);
+        assert!([130, 143].contains(&outcome.status), "{outcome:?}");
+        assert_eq!(dir.names(), outputs);
+        assert_eq!(dir.read("old.csv"), "old");
+        assert!(!dir.path("out/deep").exists() || dir.path("out/deep/.manyhands.jsonl").exists());
+        assert!(!dir.path("bad").exists());
+    }
 }

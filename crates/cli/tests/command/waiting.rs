@@ -1,12 +1,14 @@
-//! Named pipes that nobody opens at the other end: whatever waits for them is ended by a signal.
+//! Named pipes that nobody opens at the other end, and pipes that nobody reads: whatever waits for them is ended by a
+//! signal.
 
 use std::fs;
-use std::process::Child;
+use std::io::{PipeReader, PipeWriter, Write};
+use std::process::{Child, Stdio};
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::kit::{Dir, Run, eventually, finish, is_there};
+use crate::kit::{Dir, Run, eventually, finish, is_there, wait};
 
 fn pipe(dir: Dir, name: &str) -> Dir {
     fs::create_dir_all(dir.path(name).parent().unwrap()).unwrap();
@@ -97,4 +99,58 @@ fn a_manifest_that_is_no_regular_file_is_an_error() {
     fs::remove_file(dir.path("out/.manyhands.jsonl")).unwrap();
     fs::create_dir(dir.path("out/.manyhands.jsonl")).unwrap();
     dir.clean("in.csv -o out").status(1).says(".manyhands.jsonl");
+}
+
+/// A pipe that has room for nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    for piece in [4096, 1] {
+        while (&writer).write(&vec![b'.'; piece]).is_ok() {}
+    }
+    fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_summary_that_nobody_reads_is_ended_by_one_signal_and_the_report_is_there() {
+    let dir = Dir::with("a\n1\n2,3\n");
+    let (reader, writer) = full_pipe();
+    let line = "clean in.csv -o out.csv --report r.json";
+    let mut run = dir.command(line.split_whitespace());
+    run.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
+    let mut child = run.command.spawn().unwrap();
+    drop(run);
+    assert!(eventually(|| dir.path("out.csv").exists() && waits(&child)));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(wait(&mut child), 130);
+    drop(reader);
+    assert_eq!(dir.names(), ["in.csv", "out.csv", "out.csv.rejects.csv", "r.json"]);
+}
+
+#[test]
+fn an_error_or_a_dry_run_that_nobody_reads_is_ended_by_one_signal() {
+    let dir = Dir::with("a\n1\n").file("there.csv", "");
+    for (line, is_stdout) in [
+        ("clean in.csv --dry-run --infer", true),
+        ("clean in.csv -o out.csv --report there.csv", false),
+    ] {
+        let (reader, writer) = full_pipe();
+        let mut run = dir.command(line.split_whitespace());
+        run.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match is_stdout {
+            true => run.command.stdout(writer),
+            false => run.command.stderr(writer),
+        };
+        let mut child = run.command.spawn().unwrap();
+        drop(run);
+        // Its handlers are there.
+        let status = || fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        assert!(eventually(|| status().contains("SigCgt:") && waits(&child)));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!([143, -15].contains(&wait(&mut child)));
+        drop(reader);
+        dir.assert_no_temporary_file();
+    }
 }

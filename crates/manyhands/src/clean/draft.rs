@@ -15,6 +15,8 @@
 //! * The process that made a draft holds a lock on it (`flock`) until it is published or removed. The kernel gives the
 //!   lock up when that process ends, however it ends. So [`remove_abandoned`] removes only drafts without a writer, also
 //!   those of other containers and of machines on one file server. Where locks are not supported it removes nothing.
+//! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`](super::unfinished), for a process
+//!   that must end at once.
 //! * An output is under its name as a whole or not at all. `Placed` can take it back: a new output is removed, and one
 //!   that replaced another is exchanged for it again. What is taken back is only what this run published.
 
@@ -34,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
 use super::inputs::{directory_of, is_device, place_of};
+use super::unfinished::{self, Inode, Noted, Undo, Unfinished};
 use super::{Hint, Problem};
 
 /// End of every draft's name.
@@ -52,7 +55,8 @@ pub(super) struct Draft {
     temporary: TempPath,
     /// Holds the lock.
     file: File,
-    inode: (u64, u64),
+    inode: Inode,
+    noted: Noted,
 }
 
 /// Where a worker finds a draft, and how it knows that it is the right file.
@@ -60,7 +64,7 @@ pub(super) struct Draft {
 pub(super) struct Address {
     #[serde(with = "super::path_bytes")]
     path: PathBuf,
-    inode: (u64, u64),
+    inode: Inode,
 }
 
 /// What is done about a file that has the name already.
@@ -86,18 +90,23 @@ struct Step {
     file: Option<File>,
     /// What was under the name before.
     old: Option<TempPath>,
+    noted: Noted,
 }
 
 /// Directories that a run made. Those that are empty go again, unless they are kept.
 #[derive(Debug, Default)]
-pub(super) struct Directories(Vec<PathBuf>);
+pub(super) struct Directories(Vec<(PathBuf, Noted)>);
 
 impl Directories {
     /// Makes a directory, and those it is in, where they are missing.
     pub(super) fn make(&mut self, path: &Path) -> io::Result<()> {
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
-        self.0.extend(missing.into_iter().rev().map(Path::to_owned));
+        let mut unfinished = unfinished::lock();
+        for path in missing.into_iter().rev() {
+            let noted = unfinished.note(Undo::RemoveDirectory(path.to_owned()));
+            self.0.push((path.to_owned(), noted));
+        }
         fs::create_dir_all(path)
     }
 
@@ -108,7 +117,7 @@ impl Directories {
 
 impl Drop for Directories {
     fn drop(&mut self) {
-        for path in self.0.iter().rev() {
+        for (path, _) in self.0.iter().rev() {
             // Of a directory with something in it the system removes nothing.
             let _ = fs::remove_dir(path);
         }
@@ -120,7 +129,7 @@ pub(super) fn told(what: &str, path: &Path, error: &io::Error) -> String {
     format!("{what} {}: {error}", path.display())
 }
 
-fn inode(metadata: &Metadata) -> (u64, u64) {
+fn inode(metadata: &Metadata) -> Inode {
     (metadata.dev(), metadata.ino())
 }
 
@@ -131,7 +140,7 @@ fn own_part(place: &Path) -> &[u8] {
 }
 
 /// Makes an empty file with a random name beside `place`.
-fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath)> {
+fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath, Noted)> {
     let mut prefix = OsStr::new(".").to_owned();
     prefix.push(OsStr::from_bytes(own_part(place)));
     prefix.push(".");
@@ -140,7 +149,11 @@ fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath)> {
     options.custom_flags(flags(OFlags::NOFOLLOW));
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
-    Ok(builder.make_in(directory_of(place), |path| options.open(path))?.into_parts())
+    let mut unfinished = unfinished::lock();
+    let made = builder.make_in(directory_of(place), |path| options.open(path))?;
+    let (file, temporary) = made.into_parts();
+    let noted = unfinished.note(Undo::Remove(temporary.to_path_buf()));
+    Ok((file, temporary, noted))
 }
 
 impl Draft {
@@ -159,7 +172,7 @@ impl Draft {
             return Err(error);
         }
         loop {
-            let (file, temporary) = make_beside(&place, 0o600)?;
+            let (file, temporary, noted) = make_beside(&place, 0o600)?;
             // Whoever looks for abandoned drafts may have seen it before it was locked.
             let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
             let metadata = file.metadata()?;
@@ -171,7 +184,7 @@ impl Draft {
             };
             if !is_seen {
                 let (path, inode) = (path.to_owned(), inode(&metadata));
-                return Ok(Draft { path, place, temporary, file, inode });
+                return Ok(Draft { path, place, temporary, file, inode, noted });
             }
         }
     }
@@ -218,6 +231,7 @@ impl Draft {
             Existing::Replaced => RenameFlags::empty(),
             Existing::Kept | Existing::Taken => RenameFlags::NOREPLACE,
         };
+        let mut unfinished = unfinished::lock();
         let renamed =
             match rustix::fs::renameat_with(CWD, &*self.temporary, CWD, &self.place, flags) {
                 // A file system that cannot do that: a link never replaces.
@@ -227,8 +241,12 @@ impl Draft {
                 }
                 result => result.map_err(io::Error::from),
             };
+        if renamed.is_ok() {
+            return Ok(Ok(self.placed(&mut unfinished)));
+        }
+        drop(unfinished);
         match renamed {
-            Ok(()) => Ok(Ok(self.placed(None))),
+            Ok(()) => Ok(Ok(Placed::default())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let is_same = existing == Existing::Taken && is_same(&self.temporary, &self.place)?;
                 Ok(match existing {
@@ -243,6 +261,7 @@ impl Draft {
 
     /// Takes the place of another file, which stays beside it until this one is kept.
     fn replace(self) -> io::Result<Placed> {
+        let mut unfinished = unfinished::lock();
         let exchange = rustix::fs::renameat_with(
             CWD,
             &*self.temporary,
@@ -256,27 +275,42 @@ impl Draft {
                 Err(Errno::ISDIR.into())
             }
             Ok(()) => {
-                let Draft { place, temporary, file, .. } = self;
-                Ok(Placed(vec![Step { place, file: Some(file), old: Some(temporary) }]))
+                let Draft { place, temporary, file, inode, noted, .. } = self;
+                let old = temporary.to_path_buf();
+                let undo = Undo::PutBack { old, place: place.clone(), own: Some(inode) };
+                unfinished.change(&noted, undo);
+                Ok(Placed(vec![Step { place, file: Some(file), old: Some(temporary), noted }]))
             }
             Err(Errno::INVAL | Errno::NOSYS) => {
                 // A file system that cannot do that. Without links the old file cannot be brought back.
-                let aside = make_beside(&self.place, 0o600)?.1;
+                drop(unfinished);
+                let (_, aside, aside_noted) = make_beside(&self.place, 0o600)?;
+                let mut unfinished = unfinished::lock();
                 let is_linked = fs::remove_file(&aside)
                     .and_then(|()| fs::hard_link(&self.place, &aside))
                     .is_ok();
                 fs::rename(&self.temporary, &self.place)?;
-                Ok(self.placed(Some(aside).filter(|_| is_linked)))
+                let own = Some(self.inode);
+                let mut placed = self.placed(&mut unfinished);
+                if let Some(step) = placed.0.first_mut().filter(|_| is_linked) {
+                    let (old, place) = (aside.to_path_buf(), step.place.clone());
+                    unfinished.change(&step.noted, Undo::PutBack { old, place, own });
+                    unfinished.forget(&aside_noted);
+                    step.old = Some(aside);
+                }
+                drop(unfinished);
+                Ok(placed)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// It has its name.
-    fn placed(self, old: Option<TempPath>) -> Placed {
-        let Draft { place, temporary, file, .. } = self;
+    fn placed(self, unfinished: &mut Unfinished) -> Placed {
+        let Draft { place, temporary, file, inode, noted, .. } = self;
+        unfinished.change(&noted, Undo::TakeBack(place.clone(), inode));
         let _ = temporary.keep();
-        Placed(vec![Step { place, file: Some(file), old }])
+        Placed(vec![Step { place, file: Some(file), old: None, noted }])
     }
 
     /// Gives the draft owner, mode and access list of the file that it replaces, as far as this process may.
@@ -330,6 +364,14 @@ impl Placed {
 
     /// Lets them stay; what they replaced goes.
     pub(super) fn keep(mut self) {
+        let mut unfinished = unfinished::lock();
+        for step in &self.0 {
+            match &step.old {
+                Some(old) => unfinished.change(&step.noted, Undo::Remove(old.to_path_buf())),
+                None => unfinished.forget(&step.noted),
+            }
+        }
+        drop(unfinished);
         self.0.clear();
     }
 
@@ -350,9 +392,13 @@ impl Placed {
         }
         let take_away = || {
             let place = place_of(path)?;
-            let Draft { temporary, .. } = Draft::try_create(path)?;
+            let Draft { temporary, noted, .. } = Draft::try_create(path)?;
+            let mut unfinished = unfinished::lock();
             fs::rename(&place, &temporary)?;
-            Ok(Placed(vec![Step { place, file: None, old: Some(temporary) }]))
+            let (old, own) = (temporary.to_path_buf(), None);
+            unfinished.change(&noted, Undo::PutBack { old, place: place.clone(), own });
+            drop(unfinished);
+            Ok(Placed(vec![Step { place, file: None, old: Some(temporary), noted }]))
         };
         take_away().map_err(|error| told("cannot remove", path, &error).into())
     }

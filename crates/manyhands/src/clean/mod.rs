@@ -25,6 +25,7 @@ mod stamp;
 mod stop;
 mod stream;
 mod sum;
+mod unfinished;
 mod unpack;
 mod watch;
 mod work;
@@ -49,6 +50,8 @@ pub use manyhands_csv::{
 };
 pub use naming::Asked;
 pub use recipe::{Delimiter, MaxRejects, Recipe};
+#[doc(hidden)]
+pub use unfinished::abandon;
 
 use manyhands_csv::Prepared;
 use serde::{Deserialize, Serialize};
@@ -136,7 +139,8 @@ pub struct Options {
     /// What outputs that are files are, if their names do not say. Default: as their names say, else CSV.
     pub format: Option<FileFormat>,
     /// Whether one output for all inputs is made of those that did not fail. Otherwise it appears only
-    /// if all are in it; standard output ends before the first that failed. Default: false.
+    /// if all are in it; standard output ends before the first that failed. An input of which a part is on
+    /// standard output cannot be left out: nothing follows it. Default: false.
     pub skip_failed: bool,
     /// Whether existing outputs may be replaced. Default: false.
     pub force: bool,

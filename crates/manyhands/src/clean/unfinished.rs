@@ -1,0 +1,111 @@
+//! What is undone when the process ends before its jobs do: drafts, files that are not kept yet, directories.
+//!
+//! Whoever makes such a thing notes here how to undo it, under the same lock as it makes it. So whoever holds the lock
+//! knows of everything, and nothing new is made meanwhile. An ordinary end needs none of this: there every owner
+//! undoes its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Device and number of a file.
+pub(super) type Inode = (u64, u64);
+
+/// How one thing is undone.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// A hidden file goes.
+    Remove(PathBuf),
+    /// An output goes, if it is still this file.
+    TakeBack(PathBuf, Inode),
+    /// What was at a place comes back from where it is now, if this file or none is there.
+    PutBack { old: PathBuf, place: PathBuf, own: Option<Inode> },
+    /// A directory goes, if it is empty.
+    RemoveDirectory(PathBuf),
+}
+
+/// What is to be undone, the last first.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    notes: BTreeMap<u64, Undo>,
+    next: u64,
+}
+
+static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { notes: BTreeMap::new(), next: 0 });
+
+/// What one thing was noted under. The note goes with it.
+#[derive(Debug)]
+pub(super) struct Noted(u64);
+
+/// To be held from before something is made, renamed or removed until that is noted.
+pub(super) fn lock() -> MutexGuard<'static, Unfinished> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Unfinished {
+    pub(super) fn note(&mut self, undo: Undo) -> Noted {
+        self.next += 1;
+        self.notes.insert(self.next, undo);
+        Noted(self.next)
+    }
+
+    /// Notes something else instead.
+    pub(super) fn change(&mut self, noted: &Noted, undo: Undo) {
+        self.notes.insert(noted.0, undo);
+    }
+
+    pub(super) fn forget(&mut self, noted: &Noted) {
+        self.notes.remove(&noted.0);
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        lock().forget(self);
+    }
+}
+
+impl Undo {
+    /// What cannot be undone stays, as after a kill.
+    fn undo(self) {
+        match self {
+            Undo::Remove(path) => drop(fs::remove_file(path)),
+            Undo::TakeBack(place, own) => {
+                if inode_at(&place) == Some(own) {
+                    let _ = fs::remove_file(place);
+                }
+            }
+            Undo::PutBack { old, place, own } => {
+                if inode_at(&place) == own {
+                    let _ = fs::rename(old, place);
+                }
+            }
+            Undo::RemoveDirectory(path) => drop(fs::remove_dir(path)),
+        }
+    }
+}
+
+fn inode_at(path: &PathBuf) -> Option<Inode> {
+    fs::symlink_metadata(path).ok().map(|there| (there.dev(), there.ino()))
+}
+
+/// Undoes what jobs of this process have begun, for a process that ends now. From then on, none of them makes,
+/// publishes or keeps anything: they wait for ever. If a job is stuck in the file system, this gives up after
+/// `limit`.
+pub fn abandon(limit: Duration) {
+    let began = Instant::now();
+    let mut unfinished = loop {
+        match UNFINISHED.try_lock() {
+            Ok(unfinished) => break unfinished,
+            Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if began.elapsed() > limit => return,
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    std::mem::take(&mut unfinished.notes).into_values().rev().for_each(Undo::undo);
+    std::mem::forget(unfinished);
+}
