@@ -8,7 +8,7 @@
 What is imported here is loaded when it is first used, so that workers start quickly.
 """
 
-import importlib
+import importlib as _importlib
 
 # Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
 from multiprocessing import util as _util  # noqa: F401
@@ -19,8 +19,22 @@ from manyhands import _native
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from concurrent.futures import as_completed, wait
+    from concurrent.futures import (
+        ALL_COMPLETED,
+        FIRST_COMPLETED,
+        FIRST_EXCEPTION,
+        BrokenExecutor,
+        CancelledError,
+        Executor,
+        InvalidStateError,
+        ThreadPoolExecutor,
+        as_completed,
+        wait,
+    )
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import (
+        SUBDEBUG,
+        SUBWARNING,
         AuthenticationError,
         BufferTooShort,
         Manager,
@@ -29,7 +43,6 @@ if TYPE_CHECKING:
         ProcessError,
         RawArray,
         RawValue,
-        TimeoutError,
         active_children,
         allow_connection_pickling,
         current_process,
@@ -41,6 +54,9 @@ if TYPE_CHECKING:
         set_executable,
         set_forkserver_preload,
     )
+    from queue import Empty, Full
+
+    TimeoutError = TimeoutError
 
     from manyhands._array import empty, shared, zeros
     from manyhands._benchmark import benchmark
@@ -80,7 +96,20 @@ if TYPE_CHECKING:
 
 #: Where each public name comes from.
 _HOMES = {
-    "concurrent.futures": ("as_completed", "wait"),
+    "builtins": ("TimeoutError",),
+    "concurrent.futures": (
+        "ALL_COMPLETED",
+        "BrokenExecutor",
+        "CancelledError",
+        "Executor",
+        "FIRST_COMPLETED",
+        "FIRST_EXCEPTION",
+        "InvalidStateError",
+        "ThreadPoolExecutor",
+        "as_completed",
+        "wait",
+    ),
+    "concurrent.futures.process": ("BrokenProcessPool",),
     "multiprocessing": (
         "AuthenticationError",
         "BufferTooShort",
@@ -90,7 +119,8 @@ _HOMES = {
         "ProcessError",
         "RawArray",
         "RawValue",
-        "TimeoutError",
+        "SUBDEBUG",
+        "SUBWARNING",
         "active_children",
         "allow_connection_pickling",
         "current_process",
@@ -102,6 +132,7 @@ _HOMES = {
         "set_executable",
         "set_forkserver_preload",
     ),
+    "queue": ("Empty", "Full"),
     "manyhands._array": ("empty", "shared", "zeros"),
     "manyhands._benchmark": ("benchmark",),
     "manyhands._clean": ("Report", "clean"),
@@ -140,22 +171,49 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
+#: Modules that stand for those of `multiprocessing` and `concurrent.futures` of the same names.
+_SUBMODULES = frozenset(
+    """connection context dummy forkserver heap managers pool popen_fork popen_forkserver popen_spawn_posix process queues
+    reduction resource_sharer resource_tracker shared_memory sharedctypes spawn synchronize thread util""".split()
+)
+
+#: Where all other public names are looked for: what a newer Python has, and what few programs use.
+_OTHERS = ("multiprocessing", "concurrent.futures", "queue")
+
 __all__ = sorted(_HOME)
+
+del TYPE_CHECKING
 
 
 def __getattr__(name):
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
+    if (home := _HOME.get(name)) is not None:
+        value = getattr(_importlib.import_module(home), name)
+    elif name in _SUBMODULES:
+        value = _importlib.import_module(f"{__name__}.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version(__name__)
+    else:
+        value = _found_elsewhere(name)
+    globals()[name] = value
     return value
 
 
+def _found_elsewhere(name):
+    """The standard library's object of this name, from the first of its modules that has it."""
+    if not name.startswith("_"):
+        for other in map(_importlib.import_module, _OTHERS):
+            if name in other.__all__:
+                return getattr(other, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SUBMODULES, "__version__"})
 
 
 if _native.DEBUG:
-    import warnings
+    import warnings as _warnings
 
-    warnings.warn("this is a debug build of manyhands: do not measure it", stacklevel=2)
+    _warnings.warn("this is a debug build of manyhands: do not measure it", stacklevel=2)

@@ -1,49 +1,88 @@
-"""`get_context`: this package's names, bound to one start method."""
+"""`get_context`: this package's names, bound to one start method.
 
-import multiprocessing
+A context of ours is one of the standard library's too (a `BaseContext`), so whatever takes those takes it. The standard
+library's own pools, queues and managers look into the pipes and semaphores of what a context gives them, so
+they get the standard library's: what counts is the module that asks.
+"""
+
+import sys
+from multiprocessing import context
 
 import manyhands
 from manyhands._core import method_of
 
 
-class Context:
-    """What the standard library's contexts have; pools and what they share are ours.
+def _of_ours(name):
+    """A method that gives our object of this name, or the standard library's to itself."""
+    standard = getattr(context.BaseContext, name)
 
-    Everything that is not ours (`Process`, `Pipe`, `Manager`, …) is the standard library's, of the same
-    start method.
-    """
+    def make(self, *args, **kwargs):
+        asking = sys._getframe(1).f_globals.get("__name__") or ""
+        if asking.startswith(("multiprocessing.", "concurrent.futures.")):
+            return standard(self, *args, **kwargs)
+        return getattr(manyhands, name)(*args, **kwargs)
 
-    def __init__(self, method):
-        self._method = method
-        self._standard = multiprocessing.get_context(method)
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"A `manyhands.{name}`."
+    return make
 
-    def get_start_method(self, allow_none=False):
-        """The start method: "forkserver", "spawn" or "fork"."""
-        return self._method
 
-    def set_start_method(self, method, force=False):
-        """A context has its start method for good: ValueError."""
-        raise ValueError("cannot set start method of concrete context")
+class _Context:
+    """What our contexts have besides what the standard library's have."""
+
+    TimeoutError = TimeoutError
+
+    Queue = _of_ours("Queue")
+    JoinableQueue = _of_ours("JoinableQueue")
+    SimpleQueue = _of_ours("SimpleQueue")
+    Lock = _of_ours("Lock")
+    RLock = _of_ours("RLock")
+    Semaphore = _of_ours("Semaphore")
+    BoundedSemaphore = _of_ours("BoundedSemaphore")
+    Event = _of_ours("Event")
+    Condition = _of_ours("Condition")
+    Barrier = _of_ours("Barrier")
+    Value = _of_ours("Value")
+    Array = _of_ours("Array")
+
+    def Pool(self, *args, **kwargs):
+        """A `Pool` whose workers start by this method."""
+        return manyhands.Pool(*args, context=self, **kwargs)
+
+    def ProcessPoolExecutor(self, *args, **kwargs):
+        """A `ProcessPoolExecutor` whose workers start by this method."""
+        return manyhands.ProcessPoolExecutor(*args, mp_context=self, **kwargs)
 
     def get_context(self, method=None):
         """Another context, or this one."""
         return self if method is None else get_context(method)
 
-    def Pool(self, *args, **kwargs):
-        """A `Pool` whose workers start by this method."""
-        return manyhands.Pool(*args, context=self._method, **kwargs)
-
-    def ProcessPoolExecutor(self, *args, **kwargs):
-        """A `ProcessPoolExecutor` whose workers start by this method."""
-        return manyhands.ProcessPoolExecutor(*args, mp_context=self._method, **kwargs)
+    def cpu_count(self):
+        """How many cores this process may use."""
+        return manyhands.cpu_count()
 
     def __getattr__(self, name):
-        if manyhands._HOME.get(name, "").startswith("manyhands."):
-            return getattr(manyhands, name)
-        return getattr(self._standard, name)
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(manyhands, name)
 
     def __repr__(self):
-        return f"<manyhands context {self._method!r}>"
+        return f"<manyhands context {self._name!r}>"
+
+
+class ForkContext(_Context, context.ForkContext):
+    """This package's names; processes are forked."""
+
+
+class SpawnContext(_Context, context.SpawnContext):
+    """This package's names; processes are started anew."""
+
+
+class ForkServerContext(_Context, context.ForkServerContext):
+    """This package's names; processes are forked by a server."""
+
+
+_CONTEXTS = {made._name: made for made in (ForkContext(), SpawnContext(), ForkServerContext())}
 
 
 def get_context(method=None):
@@ -51,4 +90,4 @@ def get_context(method=None):
 
     Raises ValueError if there is no such method.
     """
-    return Context(method_of(method))
+    return _CONTEXTS[method_of(method)]

@@ -8,7 +8,6 @@ delays others, but no deadline and no worker.
 """
 
 import functools
-import multiprocessing
 import numbers
 import os
 import pickle
@@ -17,6 +16,9 @@ import threading
 import time
 import weakref
 from concurrent.futures.process import BrokenProcessPool
+
+# What `multiprocessing.get_start_method` and its like are methods of: they may have been replaced by ours.
+from multiprocessing.context import _default_context as _standard_context
 
 from manyhands import _launch, _logs, _native, _script
 from manyhands._errors import PoolClosed, WorkerDied
@@ -455,8 +457,8 @@ _method = None
 
 def _set_method():
     """The start method that was set, here or by `multiprocessing.set_start_method`; None if none was."""
-    theirs = multiprocessing.get_start_method(allow_none=True)
-    if theirs == multiprocessing.get_all_start_methods()[0] != _method:
+    theirs = _standard_context.get_start_method(allow_none=True)
+    if theirs == _standard_context.get_all_start_methods()[0] != _method:
         # The platform's own becomes the set one with the first process that is started; nobody chose it.
         return None
     return theirs
@@ -476,7 +478,7 @@ def set_start_method(method, force=False):
     global _method
     if _set_method() is not None and not force:
         raise RuntimeError("context has already been set")
-    multiprocessing.set_start_method(method, force=True)
+    _standard_context.set_start_method(method, force=True)
     _method = method
 
 

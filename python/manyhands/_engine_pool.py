@@ -10,7 +10,6 @@ import itertools
 import queue
 import threading
 import warnings
-from multiprocessing import TimeoutError
 
 from manyhands._errors import PoolClosed, TaskKilled
 from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Pool, cpu_count
@@ -242,9 +241,9 @@ class EngineIterator:
             try:
                 return self._done.get(timeout=timeout)
             except queue.Empty:
-                raise TimeoutError from None
+                raise PoolTimeout from None
         if not concurrent.futures.wait([self._futures[0]], timeout).done:
-            raise TimeoutError
+            raise PoolTimeout
         return self._futures.popleft()
 
     def _end(self):

@@ -42,6 +42,10 @@ class WorkerDied(ManyhandsError, BrokenProcessPool):
     stderr: str = ""
 
 
+class PoolTimeout(multiprocessing.TimeoutError, TimeoutError):
+    """A pool's result was not there within the `timeout` of a wait; the task runs on."""
+
+
 class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
     """The task ran past its deadline; its worker was killed."""
 

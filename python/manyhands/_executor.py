@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import multiprocessing
 import os
 import sys
 import threading
@@ -10,6 +9,7 @@ import time
 import weakref
 from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
+from multiprocessing import context
 
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed
@@ -191,7 +191,7 @@ class ProcessPoolExecutor(Executor):
                     "supply a different mp_context."
                 )
         self._max_workers = max_workers
-        self._mp_context = multiprocessing.get_context(method)
+        self._mp_context = context._default_context.get_context(method)
         self._core = Core(
             max_workers,
             method=method,

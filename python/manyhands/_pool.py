@@ -7,11 +7,11 @@ import threading
 import time
 import warnings
 import weakref
-from multiprocessing import TimeoutError, util
+from multiprocessing import util
 from multiprocessing.pool import RemoteTraceback
 
 from manyhands._core import Core, check_count, method_of
-from manyhands._errors import PoolClosed
+from manyhands._errors import PoolClosed, PoolTimeout
 from manyhands._progress import bar
 from manyhands._units import Units, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
@@ -117,6 +117,11 @@ class Pool:
         self._state = RUN
         # When it is collected, or at exit, whichever comes first.
         self._finalize = util.Finalize(self, core.terminate, exitpriority=15)
+
+    @staticmethod
+    def Process(ctx, *args, **kwds):
+        """A process of a context. Not what workers are started by."""
+        return ctx.Process(*args, **kwds)
 
     def __repr__(self):
         return (
@@ -342,7 +347,7 @@ class AsyncResult:
         """The result. Waits for it, at most for `timeout` seconds; raises what the call raised."""
         self.wait(timeout)
         if self._outcome is None:
-            raise TimeoutError
+            raise PoolTimeout
         success, value = self._outcome
         if success:
             return value
@@ -533,7 +538,7 @@ class IMapIterator:
                 outcomes = self._gather.next(WINDOW, timeout)
                 if not outcomes:
                     if not self._gather.exhausted():
-                        raise TimeoutError
+                        raise PoolTimeout
                     self._pool = self._gather = None
                     if self._bar is not None:
                         self._bar.close()

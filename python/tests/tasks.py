@@ -29,6 +29,10 @@ def fail(message):
     raise ValueError(message)
 
 
+def raise_(error):
+    raise error
+
+
 def fail_if(x, bad):
     if x == bad:
         raise ValueError(f"{x} is bad")

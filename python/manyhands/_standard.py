@@ -1,0 +1,22 @@
+"""The names of the standard library's modules in modules of this package that stand for them."""
+
+import importlib
+
+
+def names_of(module, *standard):
+    """`__getattr__` and `__dir__` for `module`: what it does not have itself is that of the standard modules,
+    of the first that has it."""
+    behind = [importlib.import_module(name) for name in standard]
+
+    def __getattr__(name):
+        if not name.startswith("__"):
+            for one in behind:
+                if hasattr(one, name):
+                    return getattr(one, name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    def __dir__():
+        own = vars(importlib.import_module(module))
+        return sorted({*own, *(name for one in behind for name in dir(one))})
+
+    return __getattr__, __dir__

@@ -1,0 +1,7 @@
+"""`multiprocessing.dummy.connection` itself, under this package's name."""
+
+import sys
+from multiprocessing.dummy import connection
+from multiprocessing.dummy.connection import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = connection

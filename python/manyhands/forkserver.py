@@ -1,0 +1,7 @@
+"""`multiprocessing.forkserver` itself, under this package's name."""
+
+import sys
+from multiprocessing import forkserver
+from multiprocessing.forkserver import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = forkserver

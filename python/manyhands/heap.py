@@ -1,0 +1,7 @@
+"""`multiprocessing.heap` itself, under this package's name."""
+
+import sys
+from multiprocessing import heap
+from multiprocessing.heap import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = heap

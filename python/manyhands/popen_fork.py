@@ -1,0 +1,7 @@
+"""`multiprocessing.popen_fork` itself, under this package's name."""
+
+import sys
+from multiprocessing import popen_fork
+from multiprocessing.popen_fork import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = popen_fork

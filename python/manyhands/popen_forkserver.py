@@ -1,0 +1,7 @@
+"""`multiprocessing.popen_forkserver` itself, under this package's name."""
+
+import sys
+from multiprocessing import popen_forkserver
+from multiprocessing.popen_forkserver import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = popen_forkserver

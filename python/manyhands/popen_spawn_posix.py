@@ -1,0 +1,7 @@
+"""`multiprocessing.popen_spawn_posix` itself, under this package's name."""
+
+import sys
+from multiprocessing import popen_spawn_posix
+from multiprocessing.popen_spawn_posix import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = popen_spawn_posix

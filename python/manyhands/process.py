@@ -1,0 +1,9 @@
+"""`multiprocessing.process` and `concurrent.futures.process` in one: the names of both, with our executor."""
+
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import *  # noqa: F403  for type checkers
+
+from manyhands._executor import ProcessPoolExecutor
+from manyhands._standard import names_of
+
+__getattr__, __dir__ = names_of(__name__, "multiprocessing.process", "concurrent.futures.process")

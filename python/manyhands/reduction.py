@@ -1,0 +1,7 @@
+"""`multiprocessing.reduction` itself, under this package's name."""
+
+import sys
+from multiprocessing import reduction
+from multiprocessing.reduction import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = reduction

@@ -1,0 +1,7 @@
+"""`multiprocessing.resource_sharer` itself, under this package's name."""
+
+import sys
+from multiprocessing import resource_sharer
+from multiprocessing.resource_sharer import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = resource_sharer

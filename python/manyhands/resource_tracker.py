@@ -1,0 +1,7 @@
+"""`multiprocessing.resource_tracker` itself, under this package's name."""
+
+import sys
+from multiprocessing import resource_tracker
+from multiprocessing.resource_tracker import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = resource_tracker

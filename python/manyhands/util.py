@@ -1,0 +1,7 @@
+"""`multiprocessing.util` itself, under this package's name."""
+
+import sys
+from multiprocessing import util
+from multiprocessing.util import *  # noqa: F403  for type checkers
+
+sys.modules[__name__] = util

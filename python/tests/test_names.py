@@ -1,0 +1,309 @@
+"""`import manyhands as mp`: every name of the standard library's modules, and contexts that both take."""
+
+import concurrent.futures
+import importlib
+import importlib.metadata
+import inspect
+import multiprocessing
+import multiprocessing.pool
+import pkgutil
+import queue
+import threading
+
+import manyhands
+import manyhands as mp
+import pytest
+import tasks
+from conftest import FORK
+
+
+def names_of(module):
+    """The module's own public names: not those of modules that it imported from elsewhere."""
+    for name in dir(module):
+        value = getattr(module, name)
+        home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        if not name.startswith("_") and (home or module.__name__).split(".")[0] in module.__name__.split("."):
+            yield name
+
+
+@pytest.mark.parametrize("module", [multiprocessing, concurrent.futures, queue], ids=lambda module: module.__name__)
+def test_every_public_name_of_the_standard_librarys_module_is_here(module):
+    wanted = {*names_of(module), *module.__all__}
+    assert [name for name in sorted(wanted) if not hasattr(mp, name)] == []
+
+
+def submodules():
+    for module in pkgutil.iter_modules(multiprocessing.__path__):
+        try:
+            importlib.import_module(f"multiprocessing.{module.name}")
+        except ImportError:  # of another system
+            continue
+        yield module.name
+    yield "dummy.connection"
+
+
+@pytest.mark.parametrize("name", [*submodules()])
+def test_every_submodule_is_here_with_all_its_names(name):
+    theirs = importlib.import_module(f"multiprocessing.{name}")
+    ours = importlib.import_module(f"manyhands.{name}")
+    assert [one for one in dir(theirs) if not one.startswith("__") and not hasattr(ours, one)] == []
+    assert set(names_of(theirs)) <= set(dir(ours))
+    assert set(getattr(theirs, "__all__", ())) <= set(dir(ours))
+    found = manyhands
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert found is ours
+
+
+@pytest.mark.parametrize("name", ["process", "thread"])
+def test_the_submodules_of_concurrent_futures_are_here_too(name):
+    theirs = importlib.import_module(f"concurrent.futures.{name}")
+    ours = importlib.import_module(f"manyhands.{name}")
+    assert [one for one in names_of(theirs) if not hasattr(ours, one)] == []
+
+
+def test_what_is_ours_is_the_same_in_its_submodule():
+    from manyhands import context, pool, process, queues, sharedctypes, synchronize
+
+    homes = {
+        pool: ("Pool",),
+        process: ("ProcessPoolExecutor",),
+        queues: ("Queue", "JoinableQueue", "SimpleQueue"),
+        synchronize: ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"),
+        sharedctypes: ("Value", "Array"),
+    }
+    for module, names in homes.items():
+        for name in names:
+            assert getattr(module, name) is getattr(manyhands, name)
+    assert isinstance(manyhands.get_context("spawn"), context.SpawnContext)
+
+
+def test_a_module_that_has_nothing_of_ours_is_the_standard_librarys_own():
+    import multiprocessing.shared_memory as theirs
+
+    import manyhands.shared_memory as ours
+
+    assert ours is theirs is manyhands.shared_memory
+
+
+def test_what_is_nowhere_is_an_attribute_error_that_names_the_module():
+    for module in (mp, mp.pool, mp.queues, mp.dummy):
+        with pytest.raises(AttributeError, match=f"module {module.__name__!r} has no attribute 'nothing'"):
+            module.nothing  # noqa: B018
+    with pytest.raises(ImportError):
+        from manyhands import nothing  # noqa: F401
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert manyhands.__version__ == importlib.metadata.version("manyhands")
+
+
+def test_importing_the_package_loads_none_of_what_it_gives_lazily(run_script):
+    said = run_script("""
+        import sys
+        import manyhands
+        print(sorted({"numpy", "tqdm", "concurrent.futures.process", "multiprocessing.pool", "typing"} & set(sys.modules)))
+    """).out
+    assert said == "[]\n"
+
+
+def test_no_name_of_the_inside_is_public():
+    own = {name for name in vars(manyhands) if not name.startswith("_")}
+    known = {*manyhands.__all__, *manyhands._SUBMODULES, "engines", *queue.__all__, *multiprocessing.__all__}
+    assert own <= known, own - known
+
+
+# Whole programs
+
+
+def test_a_program_that_says_mp_everywhere(run_script):
+    said = run_script("""
+        import manyhands as mp
+        import manyhands.connection
+        from manyhands.managers import BaseManager
+        from manyhands.pool import ThreadPool
+        from manyhands.shared_memory import SharedMemory
+
+        class Manager(BaseManager):
+            pass
+
+        def numbers():
+            return [1, 2, 3]
+
+        Manager.register("numbers", callable=numbers, exposed=("__len__", "append"))
+
+        def child(connection, name, lock, value):
+            memory = SharedMemory(name=name)
+            memory.buf[0] = 7
+            memory.close()
+            with lock:
+                value.value += 1
+            connection.send(mp.current_process().name)
+
+        if __name__ == "__main__":
+            mp.set_start_method("spawn")
+            here, there = mp.Pipe()
+            memory = mp.shared_memory.SharedMemory(create=True, size=16)
+            value = mp.Value("i", 1)
+            process = mp.Process(target=child, args=(there, memory.name, mp.Lock(), value), name="child")
+            process.start()
+            assert mp.connection.wait([here, process.sentinel], 60)
+            print(here.recv())
+            process.join()
+            print(memory.buf[0], value.value)
+            memory.close()
+            memory.unlink()
+            with Manager() as manager:
+                numbers = manager.numbers()
+                numbers.append(4)
+                print(len(numbers))
+            with mp.Manager() as manager:
+                print(manager.dict(a=1).copy())
+            with ThreadPool(2) as pool:
+                print(pool.map(lambda x: x + 1, [1, 2]))
+            with mp.dummy.Pool(2) as pool:
+                print(pool.map(lambda x: x + 1, [1, 2]))
+            with mp.Pool(2) as pool:
+                result = pool.apply_async(abs, (-1,))
+                print(isinstance(result, mp.pool.AsyncResult), result.get())
+                print(isinstance(pool, mp.pool.Pool))
+            with mp.ProcessPoolExecutor(1) as executor:
+                done, _ = mp.wait([executor.submit(abs, -2)], return_when=mp.FIRST_COMPLETED)
+                print([future.result() for future in done])
+            with mp.ThreadPoolExecutor(1) as executor:
+                print(executor.submit(abs, -3).result())
+            try:
+                mp.Queue().get_nowait()
+            except mp.Empty:
+                print("empty")
+    """).out
+    assert said.splitlines() == [
+        "child",
+        "7 2",
+        "4",
+        "{'a': 1}",
+        "[2, 3]",
+        "[2, 3]",
+        "True 1",
+        "True",
+        "[2]",
+        "3",
+        "empty",
+    ]
+
+
+# The one TimeoutError
+
+
+def test_a_timeout_is_what_a_future_raises_and_what_a_pool_raises(tmp_path, executor, pool):
+    assert mp.TimeoutError is TimeoutError is mp.pool.TimeoutError is mp.get_context("spawn").TimeoutError
+    go = tmp_path / "go"
+    future, result = executor.submit(tasks.wait_for, go), pool.apply_async(tasks.wait_for, (go,))
+    several, one_by_one = pool.map_async(tasks.wait_for, [go]), pool.imap(tasks.wait_for, [go])
+    waits = [future.result, future.exception, result.get, several.get, one_by_one.next]
+    waits.append(lambda timeout: list(mp.as_completed([future], timeout)))
+    for wait in waits:
+        with pytest.raises(mp.TimeoutError):
+            wait(0)
+    for wait in (result.get, several.get, one_by_one.next):
+        with pytest.raises(multiprocessing.TimeoutError):
+            wait(0)
+    go.touch()
+
+
+@pytest.mark.parametrize("make", [lambda: mp.pool.ThreadPool(1), lambda: mp.dummy.Pool(1)], ids=["pool", "dummy"])
+def test_a_pool_of_threads_raises_both_timeouts_too(make):
+    go = threading.Event()
+    with make() as pool:
+        waits = [
+            pool.apply_async(go.wait).get,
+            pool.map_async(go.wait, [None]).get,
+            pool.imap(go.wait, [None]).next,
+            pool.imap_unordered(go.wait, [None]).next,
+        ]
+        for wait in waits:
+            for kind in (TimeoutError, multiprocessing.TimeoutError):
+                with pytest.raises(kind):
+                    wait(0)
+        go.set()
+        assert [wait(60) for wait in waits] == [True, [True], True, True]
+        with pytest.raises(multiprocessing.TimeoutError, match="its own"):
+            pool.apply(tasks.raise_, (multiprocessing.TimeoutError("its own"),))
+        assert list(pool.imap(abs, [-1, -2, -3], chunksize=2)) == [1, 2, 3]
+
+
+# Contexts
+
+
+def test_a_context_is_one_of_the_standard_librarys(start_method):
+    context = manyhands.get_context(start_method)
+    assert isinstance(context, type(multiprocessing.get_context(start_method)))
+    assert context.get_start_method() == start_method
+    assert manyhands.get_context(start_method) is context is context.get_context()
+    assert context.Process is multiprocessing.get_context(start_method).Process
+    assert isinstance(context.Queue(), manyhands.Queue) and isinstance(context.Lock(), manyhands.Lock)
+    with pytest.raises(ValueError):
+        context.set_start_method("fork")
+
+
+@pytest.fixture(params=[pytest.param("fork", marks=FORK), "forkserver", "spawn"])
+def theirs(request):
+    """The standard library's pool and executor, made with a context of ours."""
+    context = manyhands.get_context(request.param)
+    return (
+        lambda: multiprocessing.pool.Pool(2, context=context),
+        lambda: concurrent.futures.ProcessPoolExecutor(2, mp_context=context),
+    )
+
+
+def test_the_standard_librarys_executor_and_pool_work_with_a_context_of_ours(theirs):
+    make_pool, make_executor = theirs
+    with make_executor() as executor:
+        assert executor.submit(abs, -3).result(60) == 3
+        assert list(executor.map(tasks.square, range(5))) == [0, 1, 4, 9, 16]
+    with make_pool() as pool:
+        assert pool.map(tasks.square, range(5)) == [0, 1, 4, 9, 16]
+        assert pool.apply_async(abs, (-3,)).get(60) == 3
+
+
+def test_the_standard_librarys_queues_locks_and_managers_work_with_a_context_of_ours(context):
+    theirs = multiprocessing.queues.Queue(5, ctx=context)
+    theirs.put(1)
+    assert theirs.get(timeout=60) == 1
+    theirs.close()
+    theirs.join_thread()
+    condition = multiprocessing.synchronize.Condition(ctx=context)
+    with condition:
+        condition.notify_all()
+    with context.Manager() as manager:
+        assert list(manager.list([1, 2])) == [1, 2]
+
+
+def test_a_class_of_contexts_of_ours_may_be_derived_from():
+    class Named(type(manyhands.get_context("spawn"))):
+        pass
+
+    with manyhands.Pool(1, context=Named()) as pool:
+        assert pool.apply(abs, (-1,)) == 1
+
+
+def test_our_functions_may_be_put_over_those_of_multiprocessing(run_script):
+    said = run_script("""
+        import concurrent.futures
+        import multiprocessing
+        import manyhands
+
+        for name in ("get_context", "get_start_method", "set_start_method", "get_all_start_methods", "Pool", "Queue", "cpu_count"):
+            setattr(multiprocessing, name, getattr(manyhands, name))
+
+        if __name__ == "__main__":
+            multiprocessing.set_start_method("spawn")
+            print(multiprocessing.get_start_method(), multiprocessing.get_context().get_start_method())
+            with multiprocessing.get_context("forkserver").Pool(1) as pool:
+                print(pool.apply(abs, (-1,)))
+            with manyhands.ProcessPoolExecutor(1) as executor:
+                print(executor.submit(abs, -2).result())
+            with concurrent.futures.ProcessPoolExecutor(1) as executor:
+                print(executor.submit(abs, -3).result())
+    """).out
+    assert said.split() == ["spawn", "spawn", "1", "2", "3"]
