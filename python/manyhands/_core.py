@@ -182,7 +182,7 @@ class Core:
     def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None):
         """Submits one task, of the function or of what `packed` gave for it.
 
-        The thread calls `told.ended(outcome)` when it has ended.
+        The thread calls `told._ended(outcome)` when it has ended.
         """
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
@@ -200,7 +200,7 @@ class Core:
         )
 
     def gather(self, packed, deadline, retries, *, ordered, told=None):
-        """Tasks of one function. The thread calls `told.ended(None)` when all have ended."""
+        """Tasks of one function. The thread calls `told._ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
         self._begin(told)
         return self.native.gather(
@@ -427,7 +427,7 @@ def _tell(native, launcher, worker_died):
             for told, outcome in native.completed(1.0):
                 try:
                     if type(told) is not int:
-                        told.ended(outcome)
+                        told._ended(outcome)
                     elif told == _STOP:
                         return
                     elif (call := worker_died()) is not None:

@@ -92,6 +92,16 @@ class CleanError(ManyhandsError):
     report: "Any" = None
 
 
+def for_iterator(error):
+    """A task's exception as an iterator of results raises it. A StopIteration would pass for the iterator's end, so it
+    is the cause of a RuntimeError, as in generators."""
+    if not isinstance(error, StopIteration):
+        return error
+    raised = RuntimeError("a task raised StopIteration")
+    raised.__cause__ = error
+    return raised
+
+
 _CLASSES = {
     "died": WorkerDied,
     "timed out": DeadlineExceeded,

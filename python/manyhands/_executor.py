@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
 from manyhands._core import Core, check_count, method_of
-from manyhands._errors import PoolClosed
+from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
 
@@ -112,10 +112,10 @@ class Future(_base.Future):
         if task is not None and task.wait(timeout):
             outcome = task.take()
             if outcome is not None:
-                self.ended(outcome)
+                self._ended(outcome)
         return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
 
-    def ended(self, outcome):
+    def _ended(self, outcome):
         """The call has this outcome."""
         if outcome[0] == CANCELLED:
             # Whoever cancelled it says so.
@@ -268,7 +268,8 @@ class ProcessPoolExecutor(Executor):
         """As the standard library's: an iterator of `fn(*items)`, in order.
 
         `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, so many tasks are
-        out at most, and the rest is pulled as results are taken.
+        out at most, and the rest is pulled as results are taken. The iterator goes on after an exception of a task.
+        Its `close()` cancels what no worker has begun.
         """
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
@@ -279,40 +280,9 @@ class ProcessPoolExecutor(Executor):
                 raise ValueError("buffersize must be None or > 0")
         items = zip(*iterables)
         if chunksize == 1:
-            return self._results(fn, items, STAR, timeout, buffersize)
+            return _Results(self, fn, items, STAR, timeout, buffersize)
         chunks = iter(lambda: list(itertools.islice(items, chunksize)), [])
-        results = self._results(fn, chunks, EACH_STAR, timeout, buffersize)
-        return itertools.chain.from_iterable(results)
-
-    def _results(self, fn, units, mode, timeout, buffersize):
-        until = None if timeout is None else time.monotonic() + timeout
-        try:
-            # Once for all of them.
-            packed = self._core.packed(fn)
-        except Exception:
-            # Each future tells.
-            packed = None
-        # The first ones are under way before anybody asks for a result.
-        futures = collections.deque(
-            self._submit(fn, unit, mode, packed) for unit in itertools.islice(units, buffersize)
-        )
-        # Who only holds results does not keep the executor open.
-        executor = weakref.ref(self)
-
-        def results():
-            try:
-                while futures:
-                    if buffersize is not None and (this := executor()) is not None:
-                        for unit in itertools.islice(units, 1):
-                            futures.append(this._submit(fn, unit, mode, packed))
-                        this = None
-                    left = None if until is None else until - time.monotonic()
-                    yield _base._result_or_cancel(futures.popleft(), left)
-            finally:
-                for future in futures:
-                    future.cancel()
-
-        return results()
+        return _Results(self, fn, chunks, EACH_STAR, timeout, buffersize)
 
     def shutdown(self, wait=True, *, cancel_futures=False):
         """Takes no more calls. Waits until all are done and the workers have exited, if `wait`.
@@ -345,6 +315,80 @@ class ProcessPoolExecutor(Executor):
         core = self._core
         core.break_(BrokenProcessPool("The workers were ended by kill_workers or terminate_workers."))
         core.terminate()
+
+
+class _Results:
+    """The results of a map, one by one. The first tasks are under way before anybody asks for a result."""
+
+    def __init__(self, executor, fn, units, mode, timeout, buffersize):
+        self._until = None if timeout is None else time.monotonic() + timeout
+        try:
+            # Once for all of them.
+            packed = executor._core.packed(fn)
+        except Exception:
+            # Each future tells.
+            packed = None
+        self._ready = collections.deque()
+        self._several = mode == EACH_STAR
+        # Nobody who only holds results keeps the executor open.
+        executor = weakref.ref(executor)
+
+        def submitted():
+            for unit in units:
+                if (this := executor()) is None:
+                    return
+                future = this._submit(fn, unit, mode, packed)
+                this = None
+                yield future
+
+        more = submitted()
+        self._futures = collections.deque(itertools.islice(more, buffersize))
+        self._more = more if buffersize is not None else ()
+        #: A map whose results nobody ever asks for is done all the same.
+        self._begun = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self._begun = True
+        while not self._ready:
+            if not self._futures:
+                raise StopIteration
+            try:
+                self._futures.extend(itertools.islice(self._more, 1))
+            except BaseException:
+                self.close()
+                raise
+            left = None if self._until is None else self._until - time.monotonic()
+            future = self._futures.popleft()
+            try:
+                result = future.result(left)
+            except StopIteration as error:
+                raise for_iterator(error)  # noqa: B904  it has its cause
+            except BaseException:
+                if not future.done():
+                    # The time is over, or the wait was interrupted.
+                    future.cancel()
+                    self.close()
+                raise
+            finally:
+                # A traceback would keep this frame, and so the future.
+                future = None
+            self._ready.extend(result if self._several else (result,))
+        return self._ready.popleft()
+
+    def close(self):
+        """Cancels what no worker has begun. There are no more results."""
+        self._more = ()
+        self._ready.clear()
+        for future in self._futures:
+            future.cancel()
+        self._futures.clear()
+
+    def __del__(self):
+        if self.__dict__.get("_begun"):
+            self.close()
 
 
 def _at_exit():

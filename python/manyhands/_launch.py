@@ -4,7 +4,7 @@
                 ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
 
 What differs from a plain `Process`: the worker makes its `__main__` itself (`_script.py`), the fork server is one of our
-own (which has NumPy and pandas loaded if the parent has, and one BLAS thread), and a
+own (which has NumPy and pandas loaded if the parent has, what `set_forkserver_preload` names, and one BLAS thread), and a
 worker's exit status is learnt by its `Ending`, which the pool reads without Python.
 """
 
@@ -241,8 +241,11 @@ _servers_lock = threading.Lock()
 
 
 def _fork_server():
-    """The fork server that has what this process has of NumPy and pandas."""
-    modules = tuple(module for module in PRELOAD if module in sys.modules)
+    """The fork server that has what this process has of NumPy and pandas, and what `set_forkserver_preload` names."""
+    asked = forkserver._forkserver._preload_modules
+    modules = [module for module in PRELOAD if module in sys.modules]
+    # Workers make their `__main__` themselves.
+    modules = tuple(dict.fromkeys([*modules, *(module for module in asked if module != "__main__")]))
     key = (os.getpid(), modules)
     with _servers_lock:
         server = _servers.get(key)

@@ -363,7 +363,7 @@ class AsyncResult:
         if task is not None:
             task.kill()
 
-    def ended(self, outcome):
+    def _ended(self, outcome):
         """The pool's thread has this outcome."""
         with self._lock:
             if self._outcome is None:
@@ -474,7 +474,7 @@ class MapResult(AsyncResult):
         self._shown = done
 
     def _settle(self):
-        self.ended(None)
+        self._ended(None)
         return self._outcome
 
     def _load(self, _):

@@ -44,25 +44,35 @@ class Queue(_native.Queue):
         """Does nothing: there is no thread that a process would wait for."""
 
     def __reduce__(self):
-        return _of_descriptor, (type(self), reduction.DupFd(self.fileno()), self._maxsize)
+        return _of_descriptor, (type(self), reduction.DupFd(self._fileno()), self._maxsize)
 
     def _reduce_by_memory(self):
-        return _of_memory, (type(self), pickle.PickleBuffer(self.memory()), self._maxsize)
+        return _of_memory, (type(self), pickle.PickleBuffer(self._memory()), self._maxsize)
 
     def __repr__(self):
-        return f"<{type(self).__module__}.{type(self).__qualname__} of {self.qsize()} at {id(self):#x}>"
+        return f"<{type(self).__module__}.{type(self).__qualname__} of {self._qsize()} at {id(self):#x}>"
+
+    def qsize(self):
+        """How many objects are in it."""
+        return self._qsize()
+
+    def full(self):
+        """Whether it has as many objects as it may have."""
+        return self._full()
 
     __class_getitem__ = classmethod(types.GenericAlias)
-
-    task_done = property()
-    join = property()
 
 
 class JoinableQueue(Queue):
     """A `Queue` that knows when all that was put has been worked on."""
 
-    task_done = _native.Queue.task_done
-    join = _native.Queue.join
+    def task_done(self):
+        """Reports one object taken as done. Raises ValueError if more are reported than were put."""
+        self._task_done()
+
+    def join(self):
+        """Waits until all that was put is reported done."""
+        self._join()
 
 
 class SimpleQueue(_native.Queue):
@@ -84,7 +94,7 @@ class SimpleQueue(_native.Queue):
 
     def empty(self):
         """Whether nothing is in it. Raises OSError if it was closed here."""
-        if self.closed:
+        if self._closed:
             raise OSError("the queue is closed")
         return super().empty()
 

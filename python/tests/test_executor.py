@@ -244,3 +244,48 @@ def test_asyncio_goes_on_while_workers_work_and_gives_up_as_it_does_elsewhere(ex
         return await loop.run_in_executor(executor, tasks.square, 3)
 
     assert asyncio.run(main()) == 9
+
+
+@pytest.mark.parametrize("chunksize", [1, 2])
+@pytest.mark.parametrize("buffersize", [None, 2])
+def test_a_map_goes_on_after_an_exception_of_a_task(executor, chunksize, buffersize):
+    results, found = executor.map(tasks.fail_if, range(8), [3] * 8, chunksize=chunksize, buffersize=buffersize), []
+    while True:
+        try:
+            found.append(next(results))
+        except ValueError:
+            found.append("failed")
+        except StopIteration:
+            break
+    # A chunk's items have one outcome.
+    assert found == ([0, 1, 2, "failed", 4, 5, 6, 7] if chunksize == 1 else [0, 1, "failed", 4, 5, 6, 7])
+    assert next(results, None) is None
+
+
+@pytest.mark.parametrize("chunksize", [1, 3])
+def test_closing_the_results_of_a_map_cancels_what_was_not_begun(tmp_path, chunksize):
+    go, ran = tmp_path / "go", tmp_path / "ran"
+    with ProcessPoolExecutor(1) as executor:
+        blocked = executor.submit(tasks.wait_for, go)
+        results = executor.map(tasks.attempt, [ran] * 300, chunksize=chunksize)
+        results.close()
+        go.touch()
+        assert list(results) == []
+        blocked.result()
+    # Those are done that were on their way to the worker.
+    assert tasks.attempts(ran) < 300
+
+
+def test_a_map_that_nobody_reads_is_done(tmp_path):
+    with ProcessPoolExecutor(1) as executor:
+        executor.map(tasks.attempt, [tmp_path / "ran"] * 20)
+    assert tasks.attempts(tmp_path / "ran") == 20
+
+
+def test_the_timeout_of_a_map_ends_it(tmp_path, executor):
+    go = tmp_path / "go"
+    results = executor.map(tasks.wait_for, [go] * 10, timeout=0.1)
+    with pytest.raises(TimeoutError):
+        next(results)
+    go.touch()
+    assert list(results) == []

@@ -113,6 +113,44 @@ def test_no_name_of_the_inside_is_public():
     assert own <= known, own - known
 
 
+#: What our classes have that the standard library's have not, or not in every version.
+EXTRAS = {
+    "Pool": set(),
+    "AsyncResult": {"kill"},
+    "MapResult": {"kill"},
+    "IMapIterator": set(),
+    "Future": {"kill"},
+    "ProcessPoolExecutor": {"kill_workers", "terminate_workers", "with_options"},
+}
+
+
+def test_our_classes_have_no_public_names_but_the_standard_librarys_and_the_documented():
+    ours = {**vars(mp.pool), "Future": manyhands.Future, "ProcessPoolExecutor": manyhands.ProcessPoolExecutor}
+    theirs = {**vars(multiprocessing.pool), **{name: getattr(concurrent.futures, name) for name in ("Future", "ProcessPoolExecutor")}}
+    for name, extras in EXTRAS.items():
+        public = {one for one in dir(ours[name]) if not one.startswith("_")}
+        wanted = {one for one in dir(theirs[name]) if not one.startswith("_")}
+        assert wanted <= public and public - wanted <= extras, name
+
+
+def test_a_fork_server_has_what_was_asked_to_be_preloaded(run_script):
+    said = run_script("""
+        import sys
+        import manyhands
+
+        def loaded(name):
+            return name in sys.modules
+
+        if __name__ == "__main__":
+            with manyhands.Pool(1) as pool:
+                print(pool.apply(loaded, ("colorsys",)))
+            manyhands.set_forkserver_preload(["__main__", "colorsys", "no_such_module"])
+            with manyhands.Pool(1) as pool:
+                print(pool.apply(loaded, ("colorsys",)))
+    """).out
+    assert said.split() == ["False", "True"]
+
+
 # Whole programs
 
 

@@ -234,3 +234,30 @@ def test_queues_tell_their_arguments_and_take_them_from_a_subclass():
 def test_the_bound_of_a_queue_is_known_wherever_it_comes(pool):
     assert manyhands.Queue()._maxsize == multiprocessing.Queue()._maxsize
     assert pool.apply(operator.attrgetter("_maxsize"), (manyhands.JoinableQueue(5),)) == 5
+
+
+@pytest.mark.parametrize("kind", [manyhands.Queue, manyhands.JoinableQueue])
+def test_whether_to_wait_is_any_objects_truth(kind):
+    q = kind(1)
+    for no in (0, None, [], False):
+        with pytest.raises(queue.Empty):
+            q.get(no)
+    q.put(1, 1)
+    for no in (0, None, [], False):
+        with pytest.raises(queue.Full):
+            q.put(2, no)
+        with pytest.raises(queue.Full):
+            q.put(2, block=no, timeout=60)
+    assert q.get("yes", 60) == 1
+
+
+@pytest.mark.parametrize("kind", ["Queue", "JoinableQueue", "SimpleQueue"])
+def test_a_queue_has_the_names_of_the_standard_librarys_and_no_more(kind):
+    theirs = getattr(multiprocessing.queues, kind)
+    named = lambda owner: {name for name in dir(owner) if not name.startswith("_")}
+    assert named(getattr(manyhands, kind)) == named(theirs)
+
+
+def test_a_queue_does_not_pass_for_something_to_wait_for():
+    with pytest.raises(ValueError):
+        multiprocessing.connection.wait([manyhands.Queue()], 0)

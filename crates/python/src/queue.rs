@@ -103,8 +103,19 @@ impl Queue {
     }
 }
 
+/// The truth of any object, as Python's `if` sees it.
+struct Truth(bool);
+
+impl<'py> FromPyObject<'_, 'py> for Truth {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Truth(object.is_truthy()?))
+    }
+}
+
 /// The limit that `block` and `timeout` stand for.
-fn limit(block: bool, timeout: Option<f64>) -> Option<f64> {
+fn limit(Truth(block): Truth, timeout: Option<f64>) -> Option<f64> {
     if block { timeout } else { Some(0.0) }
 }
 
@@ -124,23 +135,25 @@ impl Queue {
         Ok(Queue { inner, closed: AtomicBool::new(false), used: AtomicBool::new(false) })
     }
 
+    #[pyo3(name = "_memory")]
     fn memory(&self) -> PyResult<Memory> {
         Memory::from_segment(Arc::clone(self.inner.segment()))
     }
 
     /// A descriptor of its memory, for as long as this object lives.
+    #[pyo3(name = "_fileno")]
     fn fileno(&self) -> i32 {
         self.inner.segment().as_fd().as_raw_fd()
     }
 
     /// Puts an object, which is pickled at once. Waits while the queue is full, unless `block` is false, at
     /// most `timeout` seconds; then: `queue.Full`.
-    #[pyo3(signature = (obj, block = true, timeout = None))]
+    #[pyo3(signature = (obj, block = Truth(true), timeout = None), text_signature = "($self, obj, block=True, timeout=None)")]
     fn put(
         &self,
         py: Python<'_>,
         obj: &Bound<'_, PyAny>,
-        block: bool,
+        block: Truth,
         timeout: Option<f64>,
     ) -> PyResult<()> {
         static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -171,11 +184,11 @@ impl Queue {
 
     /// Takes the next object. Waits while the queue is empty, unless `block` is false, at most `timeout`
     /// seconds; then: `queue.Empty`.
-    #[pyo3(signature = (block = true, timeout = None))]
+    #[pyo3(signature = (block = Truth(true), timeout = None), text_signature = "($self, block=True, timeout=None)")]
     fn get<'py>(
         &self,
         py: Python<'py>,
-        block: bool,
+        block: Truth,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -239,6 +252,7 @@ impl Queue {
         self.closed.store(true, Ordering::Relaxed);
     }
 
+    #[pyo3(name = "_qsize")]
     fn qsize(&self) -> usize {
         self.inner.len()
     }
@@ -252,16 +266,18 @@ impl Queue {
         Ok(self.inner.is_empty())
     }
 
-    #[getter]
+    #[getter(_closed)]
     fn closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
+    #[pyo3(name = "_full")]
     fn full(&self) -> bool {
         self.inner.max_items().is_some_and(|most| self.inner.len() >= most)
     }
 
     /// Reports one object taken as done.
+    #[pyo3(name = "_task_done")]
     fn task_done(&self) -> PyResult<()> {
         self.inner
             .task_done()
@@ -269,6 +285,7 @@ impl Queue {
     }
 
     /// Waits until all that was put is reported done.
+    #[pyo3(name = "_join")]
     fn join(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, None, |slice| {
             let left = slice.saturating_duration_since(Instant::now());
