@@ -37,7 +37,7 @@ pub struct Death {
     pub exit: Exit,
     /// Its private memory when last sampled, in bytes; sampled only under a memory limit.
     pub memory: Option<u64>,
-    /// The last lines it wrote to standard error, at most 2 KiB.
+    /// The last lines it wrote to standard error since the task began, at most 2 KiB.
     pub stderr: String,
 }
 

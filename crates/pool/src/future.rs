@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::iter;
 use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,12 +17,27 @@ type Outcome = Result<Reply>;
 
 enum State {
     Pending,
-    /// Somebody is told of this future's completion, under this number.
-    Watched(Completions, u64),
+    /// These are told of this future's completion.
+    Watched(Watchers),
     /// The same, but for a while a caller waits for just this one and looks itself.
-    Claimed(Completions, u64),
+    Claimed(Watchers),
     Done(Outcome),
     Taken,
+}
+
+/// Who is told of a completion, each under a number.
+struct Watchers {
+    first: (Completions, u64),
+    /// Hardly ever any.
+    others: Vec<(Completions, u64)>,
+}
+
+impl Watchers {
+    fn tell(self) {
+        for (completions, number) in iter::once(self.first).chain(self.others) {
+            completions.add(number);
+        }
+    }
 }
 
 /// What the hub and the future share.
@@ -40,10 +56,10 @@ impl FutureState {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
             State::Pending | State::Claimed(..) => *state = State::Done(outcome),
-            State::Watched(completions, number) => {
+            State::Watched(watchers) => {
                 *state = State::Done(outcome);
                 drop(state);
-                completions.add(number);
+                watchers.tell();
                 self.signal.give();
                 return;
             }
@@ -65,8 +81,8 @@ impl FutureState {
     fn claim(&self) -> bool {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
-            State::Watched(completions, number) => {
-                *state = State::Claimed(completions, number);
+            State::Watched(watchers) => {
+                *state = State::Claimed(watchers);
                 true
             }
             other => {
@@ -79,7 +95,7 @@ impl FutureState {
     fn unclaim(&self) {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
-            State::Claimed(completions, number) => *state = State::Watched(completions, number),
+            State::Claimed(watchers) => *state = State::Watched(watchers),
             other => *state = other,
         }
     }
@@ -159,14 +175,21 @@ impl Future {
         self.shared.check_maker().is_ok() && self.shared.is_running(&self.call)
     }
 
-    /// Has `completions` told of the end under this number; at once if it has ended.
+    /// Has `completions` told of the end under this number, besides all who asked before; at once if it has ended.
     pub fn watch(&self, completions: &Completions, number: u64) {
         let mut state = lock(&self.state.state);
-        if matches!(*state, State::Pending) {
-            *state = State::Watched(completions.clone(), number);
-        } else {
-            drop(state);
-            completions.add(number);
+        match &mut *state {
+            State::Pending => {
+                let first = (completions.clone(), number);
+                *state = State::Watched(Watchers { first, others: Vec::new() });
+            }
+            State::Watched(watchers) | State::Claimed(watchers) => {
+                watchers.others.push((completions.clone(), number));
+            }
+            State::Done(_) | State::Taken => {
+                drop(state);
+                completions.add(number);
+            }
         }
     }
 

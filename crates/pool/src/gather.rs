@@ -346,7 +346,9 @@ impl Gather {
     /// Fails what no worker has begun with `Cancelled`. What runs goes on.
     pub fn cancel(&self) {
         for chunk in self.shared.abandon(&self.call) {
-            self.fail(&chunk, &ErrorKind::Cancelled { task: chunk.task() }.into());
+            for task in chunk.task()..chunk.task() + chunk.len() as u64 {
+                self.gathered.complete(task, Err(ErrorKind::Cancelled { task }.into()));
+            }
         }
     }
 }

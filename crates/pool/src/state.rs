@@ -524,11 +524,13 @@ impl State {
         if let Some(doomed) = &slot.doomed {
             doomed.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
         }
+        // Of the task that it ran, not of those before.
+        let began = slot.words.started().load(Ordering::Relaxed);
         let death = Death {
             worker: slot.name.clone(),
             exit,
             memory: slot.memory,
-            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_words()),
+            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_words(began)),
         };
         self.completed = true;
         if slot.stage == Stage::Starting {

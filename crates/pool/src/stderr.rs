@@ -3,7 +3,7 @@
 //!
 //! A thread of its own does the writing, since standard error may block and the hub may not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,7 +27,8 @@ pub(crate) struct Tail {
 struct Inner {
     /// Gone at the end of the pipe.
     pipe: Option<OwnedFd>,
-    last: Vec<u8>,
+    /// What was read last, each piece with when: at least the last `KEEP` bytes, if there were as many.
+    last: VecDeque<(u64, Vec<u8>)>,
     /// Read and not yet passed on.
     pending: Vec<u8>,
 }
@@ -42,9 +43,14 @@ impl Inner {
                 Some(0) => return,
                 Some(len) => {
                     self.pending.extend_from_slice(&bytes[..len]);
-                    self.last.extend_from_slice(&bytes[..len]);
-                    if self.last.len() > 2 * KEEP {
-                        self.last.drain(..self.last.len() - KEEP);
+                    self.last.push_back((os::now_nanos(), bytes[..len].to_vec()));
+                    let kept: usize = self.last.iter().map(|(_, bytes)| bytes.len()).sum();
+                    let mut spare = kept.saturating_sub(KEEP + 1);
+                    while let Some(len) = self.last.front().map(|(_, bytes)| bytes.len())
+                        && len <= spare
+                    {
+                        spare -= len;
+                        self.last.pop_front();
                     }
                 }
             }
@@ -53,12 +59,16 @@ impl Inner {
 }
 
 impl Tail {
-    /// The last lines so far; whole ones, unless one is longer than what is kept.
-    pub(crate) fn last_words(&self) -> String {
+    /// The last lines read since a time of the monotonic clock, in nanoseconds; whole ones, unless one is longer than
+    /// what is kept. What was written before that time and read after it is among them; nothing that was
+    /// written after it is missing.
+    pub(crate) fn last_words(&self, since: u64) -> String {
         let mut inner = lock(&self.inner);
         inner.pump();
-        let mut last = &inner.last[inner.last.len().saturating_sub(KEEP)..];
-        if last.len() < inner.last.len()
+        let pieces = inner.last.iter().filter(|(at, _)| *at >= since);
+        let all: Vec<u8> = pieces.flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        let mut last = &all[all.len().saturating_sub(KEEP)..];
+        if last.len() < all.len()
             && let Some(end) = last.iter().position(|byte| *byte == b'\n')
         {
             last = &last[end + 1..];
@@ -107,7 +117,7 @@ impl Forwarder {
         tails.next += 1;
         let number = tails.next;
         self.shared.poller.add(pipe.as_fd(), number)?;
-        let inner = Inner { pipe: Some(pipe), last: Vec::new(), pending: Vec::new() };
+        let inner = Inner { pipe: Some(pipe), last: VecDeque::new(), pending: Vec::new() };
         let tail = Arc::new(Tail { inner: Mutex::new(inner) });
         tails.by_number.insert(number, Arc::clone(&tail));
         Ok(tail)

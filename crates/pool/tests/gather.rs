@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         cancelling_fails_what_was_not_begun,
         a_closed_pool_fails_what_is_added,
         a_watched_future_is_told_unless_a_caller_waits_for_it,
+        a_watched_future_may_be_watched_again_and_tells_all_when_it_ends,
+        a_cancelled_task_has_its_own_number,
         a_running_task_is_known_to_run,
         what_a_piece_takes_is_told_whatever_a_task_weighs,
     ])
@@ -181,6 +183,44 @@ fn a_watched_future_is_told_unless_a_caller_waits_for_it() {
     future.watch(&completions, 3);
     assert!(!future.wait_done(Some(Duration::from_millis(1))).unwrap());
     assert_eq!(pool.completed(&completions, None).unwrap(), [3]);
+}
+
+fn a_watched_future_may_be_watched_again_and_tells_all_when_it_ends() {
+    let pool = pool(1);
+    let [first, second] = [Completions::default(), Completions::default()];
+    let blocker = submit(&pool, "micros", 100_000);
+    let future = submit(&pool, "micros", 1);
+    future.watch(&first, 1);
+    future.watch(&second, 2);
+    future.watch(&first, 3);
+    assert_eq!(pool.completed(&second, None).unwrap(), [2]);
+    assert!(future.is_done());
+    assert_eq!(first.take(), [1, 3]);
+    future.watch(&first, 4);
+    assert_eq!(first.take(), [4]);
+    blocker.wait().unwrap();
+}
+
+fn a_cancelled_task_has_its_own_number() {
+    let pool = pool(1);
+    let gather = gather(&pool, "micros", true);
+    gather.add(payloads([200_000; 64].into_iter()), 1).unwrap();
+    gather.close();
+    gather.cancel();
+    let mut gains = Vec::new();
+    while !gather.is_exhausted() {
+        gather.next(64, None, &mut gains).unwrap();
+    }
+    let cancelled: Vec<_> = gains.iter().filter(|(_, gain)| gain.is_err()).collect();
+    // More than one of those that travel together.
+    assert!(cancelled.len() > 32, "{}", cancelled.len());
+    for (at, gain) in cancelled {
+        let kind = gain.as_ref().err().map(manyhands_pool::Error::kind);
+        assert!(
+            matches!(kind, Some(ErrorKind::Cancelled { task }) if task == at),
+            "{at}: {kind:?}"
+        );
+    }
 }
 
 fn a_running_task_is_known_to_run() {
