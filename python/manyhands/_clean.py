@@ -9,9 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from manyhands import _native, _progress, _workers
+from manyhands._arguments import names_keywords, size
 from manyhands._errors import CleanError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 
 
+@names_keywords
 def clean(
     inputs: Path | Iterable[Path],
     output: Path,
@@ -42,9 +45,9 @@ def clean(
     has_header: bool = True,
     skip_lines: int = 0,
     encoding: str | None = None,
-    max_record: int = 16 << 20,
+    max_record: int | str = 16 << 20,
     workers: int | None = None,
-    memory: int = 64 << 20,
+    memory: int | str = 64 << 20,
     temp_dir: Path | None = None,
     progress: bool | Callable[[Progress], object] = False,
     engine: str | Executor | None = None,
@@ -110,12 +113,13 @@ def clean(
     encoding : str, optional
         A name of the Encoding Standard or of Python, such as `"latin-1"`. If not given UTF-8, or UTF-16 if a byte
         order mark says so; bytes that are not UTF-8 pass and are noted. `"utf-8"` makes them an error. The output is UTF-8.
-    max_record : int
-        A file with a longer record, in bytes, fails.
+    max_record : int or str
+        A file with a longer record fails: bytes, or a text such as `"64M"`.
     workers : int, optional
         Worker processes; one for each core that this process may use if not given.
-    memory : int
-        Bytes that aggregates and keys may take before they go to temporary files or further passes.
+    memory : int or str
+        How much memory aggregates and keys may take before they go to temporary files or further passes: bytes, or a
+        text such as `"2G"`.
     temp_dir : str or path, optional
         Where temporary files go; the system's place if not given.
     progress : bool or callable
@@ -167,11 +171,12 @@ def clean(
         "has_header": has_header,
         "skip_lines": skip_lines,
         "encoding": encoding,
-        "max_record": max_record,
+        "max_record": size("max_record", max_record),
         "workers": workers,
-        "memory": memory,
+        "memory": size("memory", memory),
         "temp_dir": None if temp_dir is None else os.fsdecode(temp_dir),
     }
+    _check_types(keywords)
     _check_places(inputs, temp_dir)
     if output == "-" and sys.stdout:
         sys.stdout.flush()
@@ -235,6 +240,25 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
     if isinstance(inputs, str | bytes | os.PathLike):
         return [os.fsdecode(inputs)]
     return [os.fsdecode(path) for path in inputs]
+
+
+#: What keywords may be: in words, their types, their names.
+_TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote comment encoding"),
+    ("True or False", (bool,), "concat skip_failed resume force has_header"),
+    ("an integer", (Integral,), "skip_lines"),
+    ("an integer or None", (Integral, type(None)), "workers"),
+    ('a number of rows, a share such as "10%", or None', (Integral, str, type(None)), "max_rejects"),
+)
+
+
+def _check_types(keywords: dict[str, Any]) -> None:
+    """Raises TypeError for a keyword that is something else than what it may be."""
+    for wanted, types, names in _TYPES:
+        for name in names.split():
+            value = keywords[name]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                raise TypeError(f"{name} must be {wanted}, not {value!r}")
 
 
 def _check_places(inputs: list[str], temp_dir: Path | None) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
+from manyhands._arguments import names_keywords
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
@@ -154,6 +155,7 @@ class ProcessPoolExecutor(Executor):
     arguments, `main` among them, are those of `Pool`.
     """
 
+    @names_keywords
     def __init__(
         self,
         max_workers=None,
@@ -257,6 +259,7 @@ class ProcessPoolExecutor(Executor):
             future.set_exception(error)
         return future
 
+    @names_keywords
     def with_options(self, *, deadline=None, retries=None):
         """This executor, with a deadline (seconds) and retries of its own for what is submitted
         through it. Shutting either down shuts both down."""
@@ -264,6 +267,7 @@ class ProcessPoolExecutor(Executor):
         view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries), "_whole": self}
         return view
 
+    @names_keywords
     def map(self, fn, *iterables, timeout=None, chunksize=1, buffersize=None):
         """As the standard library's: an iterator of `fn(*items)`, in order.
 

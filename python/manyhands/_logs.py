@@ -14,6 +14,9 @@ import threading
 #: How many bytes a record may have; a longer message is cut.
 LIMIT = 128 << 10
 
+#: A record with this attribute is handled once for each pool, from whichever worker it comes first.
+ONCE = "manyhands_once"
+
 _STOP = b"stop"
 
 
@@ -53,11 +56,16 @@ class Listener:
 
 
 def _listen(ours):
+    seen = False
     with ours:
         # Nothing comes once whoever would have stopped this is gone.
         while (data := ours.recv(LIMIT)) not in (_STOP, b""):
             try:
                 record = logging.makeLogRecord(pickle.loads(data))
+                if record.__dict__.pop(ONCE, False):
+                    if seen:
+                        continue
+                    seen = True
                 logger = logging.getLogger(record.name)
                 if logger.isEnabledFor(record.levelno):
                     logger.handle(record)

@@ -10,6 +10,7 @@ import weakref
 from multiprocessing import util
 from multiprocessing.pool import RemoteTraceback
 
+from manyhands._arguments import names_keywords
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, PoolTimeout
 from manyhands._progress import bar
@@ -39,8 +40,8 @@ class Pool:
     is killed (by default never), and `retries`, how often a task is run again whose worker died.
     `on_worker_death` says what a dead worker means: `"fail"`, its task fails with `WorkerDied` and
     no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
-    library's executor. `memory_limit`: bytes of private memory a worker may use, beyond what it was forked
-    with. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
+    library's executor. `memory_limit`: how much private memory a worker may use beyond what it was forked
+    with, in bytes or as a text such as `"400MB"` or `"2GiB"`. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
     exits. `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
     `"value"`: they are sent what tasks refer to. By default the first if the script has an
     `if __name__ == "__main__":`, else the second. A forked worker has a copy of everything.
@@ -49,6 +50,10 @@ class Pool:
     thought to run at a time) and `progress`.
     """
 
+    # Until it is made.
+    _state = CLOSE
+
+    @names_keywords
     def __init__(
         self,
         processes=None,
@@ -86,7 +91,6 @@ class Pool:
                 worker_exit=worker_exit,
                 main=main,
             )
-        self._state = CLOSE
         if processes is None:
             processes = cpu_count()
         check_count("processes", processes)
@@ -155,6 +159,7 @@ class Pool:
         # The pool does so by itself; afterwards whoever calls this expects all workers in `_pool`.
         self._core.processes()
 
+    @names_keywords
     def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None):
         """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""
         return self.apply_async(func, args, kwds, deadline=deadline, retries=retries).get()
@@ -177,6 +182,7 @@ class Pool:
         self._check_running()
         return AsyncResult(self, func, args, kwds, callback, error_callback, deadline, retries)
 
+    @names_keywords
     def map(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
         """`list(map(func, iterable))`, in the workers. Waits for all; then raises the first exception.
 
@@ -184,12 +190,14 @@ class Pool:
         """
         return self._map(func, iterable, chunksize, EACH, None, None, deadline, retries, progress, True).get()
 
+    @names_keywords
     def starmap(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
         """As `map`, with each item's parts as the arguments."""
         return self._map(
             func, iterable, chunksize, EACH_STAR, None, None, deadline, retries, progress, True
         ).get()
 
+    @names_keywords
     def map_async(
         self,
         func,
@@ -207,6 +215,7 @@ class Pool:
             func, iterable, chunksize, EACH, callback, error_callback, deadline, retries, progress, False
         )
 
+    @names_keywords
     def starmap_async(
         self,
         func,
@@ -243,6 +252,7 @@ class Pool:
             return 1
         return max(chunksize, 1)
 
+    @names_keywords
     def imap(self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None):
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
 
@@ -252,6 +262,7 @@ class Pool:
         """
         return self._imap(func, iterable, chunksize, True, deadline, retries, progress)
 
+    @names_keywords
     def imap_unordered(
         self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None
     ):

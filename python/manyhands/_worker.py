@@ -13,7 +13,7 @@ from itertools import starmap
 
 from manyhands import _native
 from manyhands._functions import Functions, begin, explain, loads
-from manyhands._logs import send_all
+from manyhands._logs import ONCE, send_all
 from manyhands._serialize import dump_exception, dumps_result
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
@@ -83,10 +83,11 @@ class Runner:
                     arguments = loads(*self._message(arguments))
                 self._call(function, *arguments)
         except BaseException as error:
-            traceback.print_exc()
-            sys.stderr.flush()
-            logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
-            return f"its initializer failed: {type(error).__name__}: {error}"
+            # Every worker that is tried fails like this one: the pool shows one record.
+            logging.getLogger("concurrent.futures").critical(
+                "Exception in initializer:", exc_info=True, extra={ONCE: True}
+            )
+            return f"the pool's initializer failed: {type(error).__name__}: {error}"
         if settings.worker_exit is not None:
             self._worker_exit = self._message(settings.worker_exit)
         self._memories = self._started_with = None

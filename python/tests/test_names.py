@@ -14,7 +14,6 @@ import manyhands
 import manyhands as mp
 import pytest
 import tasks
-from conftest import FORK
 
 
 def names_of(module):
@@ -284,10 +283,9 @@ def test_a_context_is_one_of_the_standard_librarys(start_method):
         context.set_start_method("fork")
 
 
-@pytest.fixture(params=[pytest.param("fork", marks=FORK), "forkserver", "spawn"])
-def theirs(request):
+@pytest.fixture
+def theirs(context):
     """The standard library's pool and executor, made with a context of ours."""
-    context = manyhands.get_context(request.param)
     return (
         lambda: multiprocessing.pool.Pool(2, context=context),
         lambda: concurrent.futures.ProcessPoolExecutor(2, mp_context=context),

@@ -380,9 +380,11 @@ def test_a_worker_exit_that_fails_says_so_on_standard_error(run_script, start_me
 
 
 @pytest.mark.parametrize("option, wrong, error, word", [
-    ("memory_limit", -1, ValueError, "bytes"),
-    ("memory_limit", "1GB", TypeError, "in bytes"),
-    ("memory_limit", True, TypeError, "in bytes"),
+    ("memory_limit", -1, ValueError, "from 1 byte"),
+    ("memory_limit", "1 parsec", ValueError, "number of bytes"),
+    ("memory_limit", 1.5, TypeError, "number of bytes"),
+    ("memory_limit", True, TypeError, "number of bytes"),
+    ("memory_limit", 400, ValueError, "400 bytes, and a worker needs 4 MiB"),
     ("cpu_affinity", [0, 1], TypeError, "lists of cores"),
     ("cpu_affinity", ["0"], TypeError, "lists of cores"),
     ("cpu_affinity", 3, TypeError, "lists of cores"),

@@ -1,0 +1,124 @@
+"""What arguments may be: sizes as texts or integers, and the right name for a wrong keyword."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1 << 10,
+    "kib": 1 << 10,
+    "m": 1 << 20,
+    "mib": 1 << 20,
+    "g": 1 << 30,
+    "gib": 1 << 30,
+    "t": 1 << 40,
+    "tib": 1 << 40,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+}
+
+#: Nobody has more memory.
+_MOST = 1 << 53
+
+
+def size(name: str, value: object) -> int:
+    """A number of bytes, from an integer or from a text such as `"64M"`, `"400 MB"` (400,000,000) or `"1.5G"`.
+
+    Raises TypeError or ValueError, which name the argument.
+    """
+    wanted = f'{name} must be a number of bytes, or a text such as "64M"'
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", value, re.IGNORECASE | re.ASCII)
+        if match is None or (unit := _UNITS.get(match[2].lower())) is None:
+            raise ValueError(f"{wanted}, not {value!r}")
+        bytes = int(float(match[1]) * unit)
+    else:
+        try:
+            bytes = None if isinstance(value, bool) else operator.index(value)
+        except TypeError:
+            bytes = None
+        if bytes is None:
+            raise TypeError(f"{wanted}, not {value!r}")
+    if not 1 <= bytes <= _MOST:
+        raise ValueError(f"{name} must be from 1 byte to 8 PiB, not {value!r}")
+    return bytes
+
+
+def shown_size(bytes):
+    """A number of bytes as people write it: `"4 MiB"`."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if bytes < 1024 or unit == "GiB":
+            return f"{bytes:.4g} {unit}"
+        bytes /= 1024
+
+
+#: By what other libraries call it, what it is called here.
+_SYNONYMS = {
+    "chunk_size": "chunksize",
+    "context": "mp_context",
+    "init": "initializer",
+    "initializer_args": "initargs",
+    "initializer_kwargs": "initargs",
+    "max_tasks": "max_tasks_per_child",
+    "maxtasks": "max_tasks_per_child",
+    "maxtasksperchild": "max_tasks_per_child",
+    "max_tasks_per_child": "maxtasksperchild",
+    "max_memory": "memory_limit",
+    "memory": "memory_limit",
+    "memory_limit": "memory",
+    "mp_context": "context",
+    "sep": "delimiter",
+    "start_method": "context",
+    "task_timeout": "deadline",
+    "tempdir": "temp_dir",
+    "timeout": "deadline",
+    "tqdm": "progress",
+}
+
+#: All of them say how many workers there are.
+_WORKERS = (
+    "workers processes max_workers n_jobs n_workers num_workers n_processes num_processes nprocs nproc jobs cores threads"
+).split()
+
+
+def names_keywords(function: Function) -> Function:
+    """The function, but its TypeError for a wrong keyword names the right one."""
+    code = function.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    # A class is called by its name.
+    shown = function.__qualname__.removesuffix(".__init__")
+
+    @functools.wraps(function)
+    def called(*args, **kwargs):
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(_unexpected(shown, name, known))
+        return function(*args, **kwargs)
+
+    return called  # type: ignore[return-value]
+
+
+def _unexpected(shown, name, known):
+    import difflib
+
+    meant = [other for other in known if name in _WORKERS and other in _WORKERS]
+    for synonym in (_SYNONYMS.get(name), _SYNONYMS.get(_SYNONYMS.get(name))):
+        if synonym in known:
+            meant.append(synonym)
+    meant += difflib.get_close_matches(name, [other for other in known if other != "self"], 1)
+    hint = f"; did you mean {meant[0]!r}?" if meant else ""
+    return f"{shown}() got an unexpected keyword argument {name!r}{hint}"
