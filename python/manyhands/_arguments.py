@@ -58,6 +58,14 @@ def size(name: str, value: object) -> int:
     return bytes
 
 
+def whole(name: str, value: object) -> int:
+    """An integer, as which anything counts that Python takes for one. Raises TypeError, which names the argument."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+
+
 def shown_size(bytes):
     """A number of bytes as people write it: `"4 MiB"`."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):

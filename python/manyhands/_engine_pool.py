@@ -11,9 +11,11 @@ import queue
 import threading
 import warnings
 
-from manyhands._errors import PoolClosed, TaskKilled
+from manyhands._arguments import whole
+from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
 from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Pool, cpu_count
 from manyhands._progress import bar
+from manyhands._units import in_memory, length_of
 from manyhands._worker import EACH_STAR
 from manyhands.engines import executor
 from manyhands.engines._executor import call_each, chunks_of
@@ -65,18 +67,20 @@ class EnginePool(Pool):
         items = list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
+        chunksize = whole("chunksize", chunksize)
         chunks = chunks_of(items if mode == EACH_STAR else zip(items), max(chunksize, 1))
         futures = [self._submit(call_each, func, chunk) for chunk in chunks]
         return EngineResult(self, futures, _joined, callback, error_callback, self._bar(progress, len(futures)))
 
     def _imap(self, func, iterable, chunksize, ordered, deadline, retries, progress):
         self._check_call(deadline, retries)
+        chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
-        total = len(iterable) if hasattr(iterable, "__len__") else None
+        total = length_of(iterable)
         submit = functools.partial(self._submit, call_each, func)
         # What is in memory anyway is given at once.
-        window = AHEAD * self._processes if total is None else None
+        window = None if in_memory(iterable) else AHEAD * self._processes
         chunks = chunks_of(zip(iterable), chunksize)
         return EngineIterator(self, submit, chunks, window, ordered, self._bar(progress, total))
 
@@ -234,6 +238,8 @@ class EngineIterator:
                     self._ready.extend(future.result())
                 except concurrent.futures.CancelledError:
                     raise PoolClosed("the pool was terminated before the call was done") from None
+                except StopIteration as error:
+                    raise for_iterator(error)  # noqa: B904  it has its cause
             return self._ready.popleft()
 
     def _next_done(self, timeout):

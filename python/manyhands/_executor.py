@@ -11,7 +11,7 @@ from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
-from manyhands._arguments import names_keywords
+from manyhands._arguments import names_keywords, whole
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
@@ -275,6 +275,7 @@ class ProcessPoolExecutor(Executor):
         out at most, and the rest is pulled as results are taken. The iterator goes on after an exception of a task.
         Its `close()` cancels what no worker has begun.
         """
+        chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         if buffersize is not None:

@@ -10,11 +10,11 @@ import weakref
 from multiprocessing import util
 from multiprocessing.pool import RemoteTraceback
 
-from manyhands._arguments import names_keywords
+from manyhands._arguments import names_keywords, whole
 from manyhands._core import Core, check_count, method_of
-from manyhands._errors import PoolClosed, PoolTimeout
+from manyhands._errors import PoolClosed, PoolTimeout, for_iterator
 from manyhands._progress import bar
-from manyhands._units import Units, whole_chunks
+from manyhands._units import Units, in_memory, length_of, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
@@ -237,9 +237,12 @@ class Pool:
         self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
     ):
         self._check_running()
-        items = iterable if hasattr(iterable, "__len__") else list(iterable)
+        # What has a length may still be slow to pull from, and is pulled while workers are at work. Who says that there
+        # is nothing may be wrong.
+        items = iterable if length_of(iterable) else list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
+        chunksize = whole("chunksize", chunksize)
         progress = self._progress if progress is None else progress
         return MapResult(
             self, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
@@ -271,6 +274,7 @@ class Pool:
 
     def _imap(self, func, iterable, chunksize, ordered, deadline, retries, progress):
         self._check_running()
+        chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
         progress = self._progress if progress is None else progress
@@ -456,6 +460,8 @@ class MapResult(AsyncResult):
             self._fail(error)
             task.cancel()
         finally:
+            # Not what the source said there would be.
+            self._count = self._units.pulled
             self._units = None
             task.close()
 
@@ -515,7 +521,7 @@ class IMapIterator:
         self._core = core = pool._core
         self._ready = collections.deque()
         self._lock = threading.Lock()
-        total = len(iterable) if hasattr(iterable, "__len__") else None
+        total = length_of(iterable)
         packed = core.packed(func)
         self._gather = gather = core.gather(packed, deadline, retries, ordered=ordered)
         most = pool._most(chunksize, deadline, retries)
@@ -523,7 +529,7 @@ class IMapIterator:
         dump_each = functools.partial(core.dump_each, packed)
         units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
         self._several = units.several
-        self._feeder = feeder = _Feeder(gather, units, total)
+        self._feeder = feeder = _Feeder(gather, units, total, in_memory(iterable))
         self._bar = bar(total) if progress else None
         if not feeder.feed_at_once():
             pool._feeders = [other for other in pool._feeders if other.is_alive()]
@@ -570,20 +576,21 @@ class IMapIterator:
                 self._bar.update(1)
         if success:
             return value
-        raise value
+        raise for_iterator(value)
 
 
 class _Feeder(threading.Thread):
     """Gives an `imap` its inputs, as credit allows: the source may block, or never end."""
 
-    #: Sized sources of so few tasks are given at once, without a thread.
+    #: Sources in memory of so few tasks are given at once, without a thread.
     AT_ONCE = 1024
 
-    def __init__(self, gather, units, total):
+    def __init__(self, gather, units, total, in_memory):
         super().__init__(name="manyhands-feeder", daemon=True)
         self._gather = gather
         self._units = units
         self._total = total
+        self._in_memory = in_memory
         self._window = WINDOW
         self._stopped = False
         #: Somebody has taken a result.
@@ -592,14 +599,14 @@ class _Feeder(threading.Thread):
 
     def feed_at_once(self):
         """Gives all, if that is quick; says whether it did."""
-        if self._total is None or self._total > self.AT_ONCE:
+        if not self._in_memory or self._total > self.AT_ONCE:
             return False
         self.run()
         return True
 
     def run(self):
         # From a source in memory many at once; from one that may block each as it comes.
-        tasks = 1 if self._total is None else 64
+        tasks = 64 if self._in_memory else 1
         try:
             while not self._stopped:
                 if self._gather.wait_room(self._window, 0.1) and not self._units.add(tasks):

@@ -6,6 +6,7 @@ item's own, each item is a task. A function that carries much data is unpickled 
 many items as the standard library's.
 """
 
+import collections
 import itertools
 
 from manyhands._worker import EACH, EACH_STAR, ONE, STAR
@@ -40,6 +41,8 @@ class Units:
         self._workers = workers
         self._left = total
         self._size = 1
+        #: How many items the source has given.
+        self.pulled = 0
 
     def _next_size(self):
         if self._whole:
@@ -64,9 +67,11 @@ class Units:
             units.extend(itertools.islice(self._items, tasks * self._size))
         except BaseException as raised:
             error = raised
+        self.pulled += len(units)
         if self.several:
             if self._left is not None:
-                self._left -= len(units)
+                # A source may have more than it says.
+                self._left = max(self._left - len(units), 0)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         if units:
             self._gather.add(self._dump_each(units), self._mode, self._size)
@@ -81,6 +86,23 @@ class Units:
             if self.several:
                 # With half of them workers are busy while the next are made.
                 self._gather.wait_under_way(tasks // 2, None)
+
+
+def length_of(items):
+    """How many items there are, by their own account; None if they do not say."""
+    try:
+        return len(items)
+    except TypeError:
+        return None
+
+
+#: Sources of these types give their items at once, and as many as they say.
+_IN_MEMORY = (list, tuple, range, str, bytes, bytearray, dict, set, frozenset, collections.deque)
+
+
+def in_memory(items):
+    """Whether pulling the items takes no time and runs nothing of the caller's."""
+    return type(items) in _IN_MEMORY or type(items).__module__ == "numpy"
 
 
 def whole_chunks(items, size):
