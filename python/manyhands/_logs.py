@@ -2,7 +2,8 @@
 
     worker: logger ─► Sender ──(one datagram a record)──► parent: Listener ─► the logger's handlers
 
-A datagram is sent whole or not at all, so a worker that dies while it logs spoils nobody's records.
+A datagram is sent whole or not at all, so a worker that dies while it logs spoils nobody's records. A record that a handler of
+the worker's own takes, one that an initializer has added say, is not sent: it would be there twice.
 """
 
 import logging
@@ -74,13 +75,15 @@ def _listen(ours):
 
 
 class Sender(logging.Handler):
-    """Sends each record to the parent."""
+    """Sends each record to the parent, unless a handler that the worker itself has added takes it."""
 
     def __init__(self, theirs):
         super().__init__()
         self._socket = theirs
 
     def emit(self, record):
+        if _is_taken(record.name):
+            return
         try:
             fields = dict(record.__dict__)
             # Arguments and the exception may be anything; their text is what handlers want.
@@ -104,6 +107,19 @@ class Sender(logging.Handler):
             pass
         except Exception:
             self.handleError(record)
+
+
+def _is_taken(name):
+    """Whether a record of the logger of this name comes to a handler of the worker's own, in a file or a queue say."""
+    logger = logging.root.manager.loggerDict.get(name)
+    if not isinstance(logger, logging.Logger):
+        logger = logging.root
+    while logger is not None:
+        for handler in logger.handlers:
+            if not isinstance(handler, Sender | logging.NullHandler):
+                return True
+        logger = logger.parent
+    return False
 
 
 def send_all(fd, levels):
