@@ -1,8 +1,8 @@
 """Locks and their like, with the names, arguments and semantics of `multiprocessing`'s.
 
 None waits for ever on a dead process: a lock whose holder died goes to the next one who asks, who is
-warned; waiters of a condition or a barrier that died are left out. A semaphore's permits that a dead process
-had are not given back.
+warned; waiters of a condition or a barrier that died are left out. A semaphore has no owner: permits that a dead
+process had stay taken.
 """
 
 import ctypes
@@ -172,7 +172,11 @@ class RLock(_Owned):
 
 
 class Semaphore(_Shared):
-    """Permits to take and to give back."""
+    """Permits to take and to give back.
+
+    Any process may give back a permit, so nobody owns one: those of a process that was killed stay taken. Where that may
+    happen, use a `Lock` for each permit. A lock goes on to the next process when its owner dies.
+    """
 
     _bounded = False
 
@@ -208,7 +212,8 @@ class Semaphore(_Shared):
 
 
 class BoundedSemaphore(Semaphore):
-    """A semaphore that never has more permits than to begin with: ValueError."""
+    """A semaphore that never has more permits than to begin with: ValueError. Permits of a process that was killed stay
+    taken, as with `Semaphore`."""
 
     _bounded = True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import manyhands
 import pytest
+from manyhands import _clean
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/python.md").read_text()
@@ -48,7 +49,7 @@ def test_each_step_and_keyword_of_clean_is_on_the_page():
     rows = "".join(line for line in section.splitlines() if line.startswith("| `") and "=" in line.split("|")[1])
     keywords = {name for name, parameter in inspect.signature(manyhands.clean).parameters.items() if parameter.default is not parameter.empty}
     assert keywords <= set(re.findall(r"`(\w+)=", rows))
-    fields = {field.name for field in dataclasses.fields(manyhands.clean.__globals__["FileReport"])}
+    fields = {field.name for field in dataclasses.fields(_clean.FileReport)}
     assert fields <= set(re.findall(r"`(\w+)`", section))
 
 
