@@ -185,8 +185,8 @@ class Core:
                 self._blobs[data] = packed.blob
         return packed
 
-    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None):
-        """Submits one task, of the function or of what `packed` gave for it.
+    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None, copies=None):
+        """Submits one task, of the function or of what `packed` gave for it; `copies` as `dumps` takes them.
 
         The thread calls `told._ended(outcome)` when it has ended.
         """
@@ -194,7 +194,7 @@ class Core:
             deadline, retries = _checked(deadline, retries)
         self._begin(told)
         packed = packed or self.packed(function)
-        data, memories = dumps(arguments, self.namespace, having=packed.need.messages)
+        data, memories = dumps(arguments, self.namespace, copies, having=packed.need.messages)
         return self.native.submit(
             packed.blob,
             data,
@@ -480,7 +480,9 @@ def _set_method():
 
 
 def _default_method():
-    return _set_method() or _launch.DEFAULT_METHOD
+    method = _set_method()
+    # Libraries add methods of their own, such as loky's, which are theirs to start.
+    return method if method in _launch.METHODS else _launch.DEFAULT_METHOD
 
 
 def set_start_method(method, force=False):

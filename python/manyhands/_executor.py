@@ -238,7 +238,7 @@ class ProcessPoolExecutor(Executor):
             return self._submit(fn, (args, kwargs), CALL)
         return self._submit(fn, args, STAR)
 
-    def _submit(self, fn, arguments, mode, packed=None):
+    def _submit(self, fn, arguments, mode, packed=None, copies=None):
         core = self._core
         if core.broken is not None:
             raise BrokenProcessPool(str(core.broken)) from core.broken
@@ -250,7 +250,7 @@ class ProcessPoolExecutor(Executor):
         future._core = core
         deadline, retries = self._call_options
         try:
-            future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed)
+            future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed, copies)
         except PoolClosed:
             if core.broken is not None:
                 raise BrokenProcessPool(str(core.broken)) from core.broken

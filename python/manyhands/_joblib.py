@@ -1,20 +1,144 @@
-"""joblib's backend: `joblib.parallel_config(backend="manyhands")` runs on a `ProcessPoolExecutor` of ours."""
+"""joblib's backend: `joblib.parallel_config(backend="manyhands")` runs on a `ProcessPoolExecutor` of ours.
+
+    configure ──► an executor that idles, or a new one ──► the call's batches ──► terminate: it idles again
+
+Workers stay between calls, as loky's do, since starting them and importing what tasks need takes longer than many a
+call. An array that many tasks of a call have is copied once, to shared memory that all of them get copy on write.
+"""
+
+import itertools
+import os
+import sys
+import threading
+import weakref
 
 #: What joblib gives every backend: for temporary files, standard library pools and messages of its own.
 _JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
+
+#: After how many seconds without a call an executor is shut down: loky's.
+IDLE_SECONDS = 300
+
+#: What limits the threads of the libraries that compute in several.
+_THREAD_LIMITS = tuple(
+    f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+)
+
+
+class _Idle:
+    """Executors between two calls."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        #: By what they were made of: each with the timer that ends it.
+        self._executors = {}
+
+    def take(self, key):
+        """One that was made of this and works; None if there is none."""
+        with self._lock:
+            executors = self._executors.get(key, ())
+            while executors:
+                executor, timer = executors.pop()
+                timer.cancel()
+                if not executor._broken:
+                    return executor
+        return None
+
+    def put(self, key, executor, seconds):
+        """Keeps it for so many seconds."""
+        timer = threading.Timer(seconds, self._end, (key, executor))
+        timer.daemon = True
+        with self._lock:
+            self._executors.setdefault(key, []).append((executor, timer))
+        try:
+            timer.start()
+        except RuntimeError:
+            # The interpreter ends.
+            self._end(key, executor)
+
+    def end(self):
+        """Ends them all now."""
+        with self._lock:
+            executors, self._executors = self._executors, {}
+        for executor, timer in itertools.chain.from_iterable(executors.values()):
+            timer.cancel()
+            executor.shutdown()
+
+    def _end(self, key, executor):
+        with self._lock:
+            executors = self._executors.get(key, [])
+            left = [(other, timer) for other, timer in executors if other is not executor]
+            if len(left) == len(executors):
+                # Somebody took it.
+                return
+            if left:
+                self._executors[key] = left
+            else:
+                del self._executors[key]
+        executor.shutdown(wait=False)
+
+
+_idle = _Idle()
+
+
+def _forget_idle():
+    # A forked child has none of these workers.
+    global _idle
+    _idle = _Idle()
+
+
+os.register_at_fork(after_in_child=_forget_idle)
+
+
+class _Copies(dict):
+    """Copies of arrays, each for as long as its array lives: one that a task alone had is gone with it."""
+
+    def __setitem__(self, key, value):
+        owner, memory = value
+        try:
+            reference = weakref.ref(owner, lambda _: self.pop(key, None))
+        except TypeError:
+            # Bytes, say: nobody knows when they go, and another object may get their address.
+            return
+        super().__setitem__(key, (reference, memory))
+
+
+def _call(batch):
+    """In a worker: runs a batch, whose calls may use the backend themselves."""
+    if "joblib" in sys.modules:
+        from joblib.parallel import BACKENDS
+
+        if "manyhands" not in BACKENDS:
+            register_joblib()
+    return batch()
+
+
+def _begin(threads, initializer, initargs):
+    """In a worker: limits the threads of libraries, then runs the caller's own initializer."""
+    os.environ.update(dict.fromkeys(_THREAD_LIMITS, str(threads)))
+    # Those that are loaded already, by whoever forked this worker, have read the environment.
+    try:
+        import threadpoolctl
+    except ImportError:
+        pass
+    else:
+        threadpoolctl.threadpool_limits(threads)
+    if initializer is not None:
+        initializer(*initargs)
 
 
 def register_joblib():
     """Makes `joblib.parallel_config(backend="manyhands")` work, for scikit-learn too.
 
-    The backend's options are the keywords of `ProcessPoolExecutor`: TypeError for any other. Raises
-    ImportError if joblib is not installed.
+    The backend's options are the keywords of `ProcessPoolExecutor`, and `idle_worker_timeout`, the seconds for which
+    workers wait for another call before they end (300): TypeError for any other. An array that many tasks have must
+    not be changed during a call, as with joblib's own backends. Raises ImportError if joblib is not installed.
     """
     from joblib import register_parallel_backend
-    from joblib._parallel_backends import AutoBatchingMixin, ParallelBackendBase
+    from joblib._parallel_backends import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
     from manyhands._executor import ProcessPoolExecutor
     from manyhands._pool import cpu_count
+    from manyhands._worker import STAR
 
     class ManyhandsBackend(AutoBatchingMixin, ParallelBackendBase):
         """Batches of calls, each a call of an executor."""
@@ -22,6 +146,7 @@ def register_joblib():
         supports_retrieve_callback = True
         supports_inner_max_num_threads = True
         _executor = None
+        _copies = None
 
         def effective_n_jobs(self, n_jobs):
             if n_jobs == 0:
@@ -33,20 +158,27 @@ def register_joblib():
         def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
             if require == "sharedmem":
                 raise ValueError("the manyhands backend runs in processes, which share no memory")
-            if self.inner_max_num_threads not in (None, 1):
-                raise ValueError(
-                    "inner_max_num_threads must be 1, which is what workers have: for more, set OMP_NUM_THREADS "
-                    "before the first worker is started"
-                )
             self.parallel = parallel
             workers = self.effective_n_jobs(n_jobs)
+            if workers == 1:
+                raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
             options = {**self.backend_kwargs, **options}
             options = {name: value for name, value in options.items() if name not in _JOBLIBS_OWN}
-            self._executor = ProcessPoolExecutor(workers, **options)
+            seconds = options.pop("idle_worker_timeout", None)
+            self._seconds = IDLE_SECONDS if seconds is None else seconds
+            threads = self.inner_max_num_threads
+            self._key = _key(workers, threads, options)
+            self._executor = None if self._key is None else _idle.take(self._key)
+            if self._executor is None:
+                if threads is not None:
+                    inner = options.pop("initializer", None), options.pop("initargs", ())
+                    options["initializer"], options["initargs"] = _begin, (threads, *inner)
+                self._executor = ProcessPoolExecutor(workers, **options)
+            self._copies = _Copies()
             return workers
 
         def submit(self, func, callback=None):
-            future = self._executor.submit(func)
+            future = self._executor._submit(_call, (func,), STAR, copies=self._copies)
             if callback is not None:
                 future.add_done_callback(callback)
             return future
@@ -54,8 +186,12 @@ def register_joblib():
         def retrieve_result_callback(self, out):
             return out.result()
 
+        def stop_call(self):
+            # What the next call has may be other values in the same arrays.
+            self._copies = _Copies()
+
         def abort_everything(self, ensure_ready=True):
-            executor, self._executor = self._executor, None
+            executor, self._executor, self._copies = self._executor, None, None
             if executor is not None:
                 executor.kill_workers()
             if ensure_ready:
@@ -63,9 +199,21 @@ def register_joblib():
                 self.configure(n_jobs=parallel.n_jobs, parallel=parallel, **parallel._backend_kwargs)
 
         def terminate(self):
-            executor, self._executor = self._executor, None
-            if executor is not None:
+            executor, self._executor, self._copies = self._executor, None, None
+            if executor is not None and self._key is not None:
+                _idle.put(self._key, executor, self._seconds)
+            elif executor is not None:
                 executor.shutdown()
             self.reset_batch_stats()
 
     register_parallel_backend("manyhands", ManyhandsBackend)
+
+
+def _key(workers, threads, options):
+    """What an executor is made of, to find it again; None if that cannot be compared."""
+    key = workers, threads, os.getcwd(), tuple(sys.path), tuple(sorted(options.items()))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key

@@ -171,6 +171,9 @@ class _EndingMixin:
         # The worker does this itself (`_script.py`), where a failure can be told.
         preparation.pop("init_main_from_name", None)
         preparation.pop("init_main_from_path", None)
+        if preparation.get("start_method") not in METHODS:
+            # A library's own, which this process runs under: joblib's workers do.
+            preparation.pop("start_method", None)
         context.set_spawning_popen(self)
         try:
             reduction.dump(preparation, message)
@@ -216,19 +219,33 @@ class _SpawnPopen(_EndingMixin, popen_spawn_posix.Popen):
             pipe.write(message)
 
 
-class _ForkProcess(context.ForkProcess):
+class _ProcessMixin:
+    """A process that a daemonic one may start too: it ends with whoever started it, however that ends, which is what
+    the standard library fears for."""
+
+    def start(self):
+        self._check_closed()
+        process._cleanup()
+        self._popen = self._Popen(self)
+        self._sentinel = self._popen.sentinel
+        # As the standard library's own: these may refer to the process.
+        del self._target, self._args, self._kwargs
+        process._children.add(self)
+
+
+class _ForkProcess(_ProcessMixin, context.ForkProcess):
     @staticmethod
     def _Popen(process_obj):
         return _ForkPopen(process_obj)
 
 
-class _ForkServerProcess(context.ForkServerProcess):
+class _ForkServerProcess(_ProcessMixin, context.ForkServerProcess):
     @staticmethod
     def _Popen(process_obj):
         return _ForkServerPopen(process_obj)
 
 
-class _SpawnProcess(context.SpawnProcess):
+class _SpawnProcess(_ProcessMixin, context.SpawnProcess):
     @staticmethod
     def _Popen(process_obj):
         return _SpawnPopen(process_obj)

@@ -143,8 +143,12 @@ def _leave_out(memories, copies, most, buffer):
     if copies is None:
         memories.append(Memory.copy_of(bytes))
         return False
-    # Its owner is kept along, so that no other object gets its address.
+    # Its owner is kept along, so that no other object gets its address. An array in Fortran order lends its bytes
+    # through a transposed view, which goes at once.
     owner = bytes.obj
+    base = getattr(owner, "base", None)
+    if getattr(base, "nbytes", None) == bytes.nbytes:
+        owner = base
     known = copies.get((id(owner), bytes.nbytes))
     if known is None:
         known = copies[id(owner), bytes.nbytes] = owner, Memory.copy_of(bytes)

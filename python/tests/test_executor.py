@@ -4,17 +4,32 @@ import asyncio
 import concurrent.futures
 import functools
 import itertools
+import multiprocessing
 import os
 import pickle
 import threading
 from concurrent.futures.process import BrokenProcessPool
 
+import manyhands
 import pytest
 import tasks
 from manyhands import ProcessPoolExecutor, as_completed, wait
 from outside import alive, wait_until
 
 SQUARES = [x * x for x in range(100)]
+
+
+def in_both_faces(method):
+    with manyhands.Pool(2, context=method) as pool, manyhands.ProcessPoolExecutor(2, mp_context=method) as executor:
+        return [pool.map(tasks.square, range(3)), list(executor.map(tasks.square, range(3)))]
+
+
+@pytest.mark.parametrize("daemonic", ["fork", "spawn"])
+def test_a_daemonic_process_has_pools_and_executors(daemonic, context):
+    """As billiard's have: Celery's, Airflow's, the standard pool's workers are daemonic."""
+    standard = multiprocessing.get_context(daemonic)
+    with standard.Pool(1) as pool:
+        assert pool.apply(in_both_faces, (context.get_start_method(),)) == [[0, 1, 4], [0, 1, 4]]
 
 
 def test_submit_gives_futures_of_the_standard_library(context):

@@ -2,17 +2,22 @@
 
 import functools
 import os
+import signal
 
 import manyhands
+import outside
 import pytest
 import tasks
+from manyhands import _joblib
 
 joblib = pytest.importorskip("joblib")
 
 
 @pytest.fixture(autouse=True)
-def registered():
+def registered(nothing_left):
     manyhands.register_joblib()
+    yield
+    _joblib._idle.end()
 
 
 def test_joblib_runs_on_our_workers():
@@ -70,8 +75,101 @@ def test_options_of_the_backend_reach_the_executor_or_are_refused(tmp_path):
         threads = joblib.Parallel()([joblib.delayed(os.getenv)("OMP_NUM_THREADS")] * 4)
         cores = joblib.Parallel()([joblib.delayed(os.sched_getaffinity)(0)] * 4)
     assert threads == [os.environ.get("OMP_NUM_THREADS", "1")] * 4 and cores == [{core}] * 4
+    _joblib._idle.end()
     assert tasks.attempts(mark) > 0
-    for error, options in ((TypeError, {"deadlin": 3}), (ValueError, {"inner_max_num_threads": 2})):
-        with joblib.parallel_config(backend="manyhands", n_jobs=2, **options):
-            with pytest.raises(error, match=next(iter(options))):
-                joblib.Parallel()([joblib.delayed(abs)(1)])
+    with joblib.parallel_config(backend="manyhands", n_jobs=2, deadlin=3):
+        with pytest.raises(TypeError, match="deadlin"):
+            joblib.Parallel()([joblib.delayed(abs)(1)])
+
+
+def pids(**options):
+    with joblib.parallel_config(backend="manyhands", n_jobs=2, **options):
+        return set(joblib.Parallel(batch_size=1)(joblib.delayed(tasks.pid)() for _ in range(20)))
+
+
+def test_workers_stay_between_calls_of_the_same_options():
+    first = pids()
+    assert pids() <= first | set(outside.children())
+    assert not pids(deadline=60) & first
+    assert pids() <= first | set(outside.children()) and all(map(outside.alive, first))
+
+
+def test_idle_workers_end_after_their_time():
+    first = pids(idle_worker_timeout=0.2)
+    outside.wait_until(lambda: not any(map(outside.alive, first)), "the workers ended")
+    assert not pids(idle_worker_timeout=0.2) & first
+
+
+def test_workers_that_were_killed_meanwhile_are_replaced():
+    first = pids()
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    assert not pids() & first
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_that_many_tasks_have_is_copied_once_a_call(order):
+    numpy = pytest.importorskip("numpy")
+    array = numpy.zeros((1 << 10, 1 << 8), order=order)
+    seen = []
+    with joblib.parallel_config(backend="manyhands", n_jobs=2):
+        for _ in range(2):
+            calls = [joblib.delayed(tasks.mapped_file)(array)] * 30
+            files = set(joblib.Parallel(batch_size=1)(calls))
+            assert len(files) == 1 and 0 not in files
+            sums = joblib.Parallel(batch_size=1)([joblib.delayed(numpy.sum)(array)] * 2)
+            seen.append(sums)
+            array += 1
+    assert seen == [[0, 0], [array.size, array.size]]
+
+
+def test_an_array_that_one_task_has_is_let_go_before_the_call_ends():
+    numpy = pytest.importorskip("numpy")
+    most = 0
+
+    def chunks():
+        nonlocal most
+        for number in range(40):
+            most = max(most, outside.mappings())
+            yield joblib.delayed(numpy.sum)(numpy.full(1 << 16, number))
+
+    with joblib.parallel_config(backend="manyhands", n_jobs=2):
+        sums = joblib.Parallel(batch_size=1, pre_dispatch=2)(chunks())
+    assert sums == [number << 16 for number in range(40)]
+    assert most < 25
+
+
+def test_threads_in_workers_are_as_many_as_joblib_is_told(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    for threads in (1, 3):
+        with joblib.parallel_config(backend="manyhands", n_jobs=2, inner_max_num_threads=threads):
+            told = joblib.Parallel()([joblib.delayed(os.getenv)("OMP_NUM_THREADS")] * 4)
+        assert told == [str(threads)] * 4
+
+
+def test_the_backend_is_known_in_its_own_workers():
+    def inner(count):
+        return joblib.Parallel(2, backend="manyhands")(joblib.delayed(tasks.square)(x) for x in range(count))
+
+    calls = [joblib.delayed(inner)(x) for x in (2, 3)]
+    assert joblib.Parallel(2, backend="manyhands")(calls) == [[0, 1], [0, 1, 4]]
+
+
+def test_one_job_runs_here():
+    assert joblib.Parallel(1, backend="manyhands")([joblib.delayed(os.getpid)()]) == [os.getpid()]
+
+
+def test_a_pool_works_in_a_worker_of_loky(run_script):
+    printed = run_script(
+        """
+        import joblib, manyhands
+
+        def inside(face):
+            with getattr(manyhands, face)(2) as workers:
+                return list(workers.map(abs, [-1, -2]))
+
+        if __name__ == "__main__":
+            print(joblib.Parallel(2, backend="loky")(joblib.delayed(inside)(f) for f in ("Pool", "ProcessPoolExecutor")))
+        """
+    )
+    assert printed.out.strip() == "[[1, 2], [1, 2]]"
