@@ -14,7 +14,7 @@ from multiprocessing import resource_sharer
 import manyhands
 import pytest
 import tasks
-from manyhands import Pool
+from manyhands import Pool, PoolClosed
 from outside import wait_until
 
 SQUARES = [x * x for x in range(100)]
@@ -250,7 +250,7 @@ def test_terminate_ends_what_runs_and_fails_what_waits(context, tmp_path):
     with pytest.raises(ValueError, match="Pool not running"):
         pool.apply(tasks.square, (1,))
     # The standard library's would wait for ever.
-    with pytest.raises(Exception):
+    with pytest.raises(PoolClosed):
         waiting.get(timeout=30)
 
 
