@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     )
     from manyhands._executor import Future, ProcessPoolExecutor
     from manyhands._joblib import register_joblib
-    from manyhands._native import Recipe
+    from manyhands._native import Recipe, worker_index
     from manyhands._pool import Pool, cpu_count
     from manyhands._queue import JoinableQueue, Queue, SimpleQueue
     from manyhands._sync import (
@@ -152,7 +152,7 @@ _HOMES = {
     ),
     "manyhands._executor": ("Future", "ProcessPoolExecutor"),
     "manyhands._joblib": ("register_joblib",),
-    "manyhands._native": ("Recipe",),
+    "manyhands._native": ("Recipe", "worker_index"),
     "manyhands._pool": ("Pool", "cpu_count"),
     "manyhands._queue": ("JoinableQueue", "Queue", "SimpleQueue"),
     "manyhands._sync": (

@@ -7,6 +7,7 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+import copy
 import functools
 import numbers
 import os
@@ -24,6 +25,7 @@ from manyhands import _launch, _logs, _native, _script
 from manyhands._arguments import shown_size, size
 from manyhands._errors import PoolClosed, WorkerDied
 from manyhands._main import Namespace
+from manyhands._progress import shared_lock
 from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, wrap
 from manyhands._worker import EXCEPTION, VALUE, Settings
 
@@ -109,6 +111,8 @@ class Core:
         settings.breaks, settings.executor = self.breaks, executor
         started_with = None
         if initializer is not None:
+            if not self._inherited:
+                initargs = shared_lock(initializer, initargs)
             packed = kept(_Packed(initializer, namespace).message)
             try:
                 settings.initializer = packed, kept(dumps((initargs, {}), namespace, lasting=True))
@@ -285,8 +289,15 @@ class Core:
         return False, data
 
     def cause(self, error):
-        """What a call fails with for which the pool is closed: what broke it, if something did."""
-        return self.broken if self.broken is not None and isinstance(error, PoolClosed) else error
+        """What a call fails with for which the pool is closed: what broke it, if something did.
+
+        A copy for each call: raising one would change the traceback of the others.
+        """
+        if self.broken is None or not isinstance(error, PoolClosed):
+            return error
+        copied = copy.copy(self.broken)
+        copied.__cause__ = self.broken.__cause__
+        return copied
 
     def break_(self, error):
         """A worker died, and everything is to fail with it."""

@@ -219,7 +219,8 @@ class ProcessPoolExecutor(Executor):
 
     @property
     def _processes(self):
-        return self._core.processes()
+        # None after a shutdown, as in the standard library.
+        return None if self._core.closed else self._core.processes()
 
     @property
     def _executor_manager_thread(self):
@@ -342,7 +343,13 @@ class _Results:
             for unit in units:
                 if (this := executor()) is None:
                     return
-                future = this._submit(fn, unit, mode, packed)
+                if getattr(this.submit, "__func__", None) is ProcessPoolExecutor.submit:
+                    future = this._submit(fn, unit, mode, packed)
+                elif mode == STAR:
+                    # Somebody's own, which wants to see each.
+                    future = this.submit(fn, *unit)
+                else:
+                    future = this.submit(_call_each, fn, unit)
                 this = None
                 yield future
 
@@ -394,6 +401,10 @@ class _Results:
     def __del__(self):
         if self.__dict__.get("_begun"):
             self.close()
+
+
+def _call_each(fn, chunk):
+    return list(itertools.starmap(fn, chunk))
 
 
 def _at_exit():

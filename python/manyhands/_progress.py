@@ -16,6 +16,20 @@ def bar(total, **options):
     return tqdm(total=total, **options)
 
 
+def shared_lock(initializer, initargs):
+    """The arguments of an initializer. tqdm's `process_map` and its users give workers the lock of the bars
+    (`initializer=tqdm.set_lock`), which may be one that only forked processes can have: then the bars get one of ours."""
+    bars = getattr(initializer, "__self__", None)
+    if isinstance(bars, type) and initializer.__name__ == "set_lock" and hasattr(bars, "get_lock") and len(initargs) == 1:
+        from manyhands._sync import RLock
+
+        if not hasattr(initargs[0], "_reduce_by_memory"):
+            lock = RLock()
+            bars.set_lock(lock)
+            return (lock,)
+    return initargs
+
+
 class _Plain:
     """Rewrites a line on a terminal ten times a second; elsewhere writes the last one only."""
 

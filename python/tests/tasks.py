@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import manyhands
+
 
 def square(x):
     return x * x
@@ -262,3 +264,31 @@ class Point:
 
     def scaled(self, factor):
         return Point(self.x * factor, self.y * factor)
+
+
+def index_while_others_run(folder, count):
+    """The worker's index, once so many of these calls run at a time."""
+    Path(folder).mkdir(exist_ok=True)
+    meet(folder, count)
+    return manyhands.worker_index()
+
+
+def note(path, text):
+    with open(path, "a") as file:
+        file.write(f"{text} ")
+
+
+def note_index(path):
+    note(path, manyhands.worker_index())
+
+
+def index_in_child():
+    import multiprocessing
+
+    reader, writer = multiprocessing.Pipe(False)
+    child = multiprocessing.get_context("fork").Process(target=lambda: writer.send(manyhands.worker_index()))
+    child.start()
+    writer.close()
+    index = reader.recv()
+    child.join()
+    return index

@@ -304,3 +304,17 @@ def test_the_timeout_of_a_map_ends_it(tmp_path, executor):
         next(results)
     go.touch()
     assert list(results) == []
+
+
+@pytest.mark.parametrize("chunksize", [1, 3])
+def test_a_map_goes_through_a_submit_that_was_overridden(chunksize):
+    seen = []
+
+    class Watching(ProcessPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            seen.append(fn)
+            return super().submit(fn, *args, **kwargs)
+
+    with Watching(1) as executor:
+        assert list(executor.map(tasks.square, range(7), chunksize=chunksize)) == SQUARES[:7]
+        assert len(seen) == -(-7 // chunksize)

@@ -343,3 +343,72 @@ def test_our_functions_may_be_put_over_those_of_multiprocessing(run_script):
                 print(executor.submit(abs, -3).result())
     """).out
     assert said.split() == ["spawn", "spawn", "1", "2", "3"]
+
+
+# What looks into an executor
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_pool_of_one_runs_its_tasks_in_order_though_workers_are_replaced(tmp_path, start_method, limit):
+    if start_method == "fork":
+        pool = manyhands.Pool(1, context=start_method, maxtasksperchild=limit)
+    else:
+        pool = manyhands.ProcessPoolExecutor(1, mp_context=start_method, max_tasks_per_child=limit)
+    with pool:
+        submit = getattr(pool, "submit", None) or (lambda function, *args: pool.apply_async(function, args))
+        ended = [submit(tasks.note, tmp_path / "ran", number) for number in range(12)]
+        for one in ended:
+            (one.result if hasattr(one, "result") else one.get)()
+    assert (tmp_path / "ran").read_text().split() == list(map(str, range(12)))
+
+
+def test_no_more_tasks_run_at_a_time_than_there_are_workers(tmp_path):
+    with manyhands.ProcessPoolExecutor(2, max_tasks_per_child=1) as executor:
+        indexes = list(executor.map(tasks.index_while_others_run, [tmp_path / str(pair // 2) for pair in range(8)], [2] * 8))
+    # Two meet at a time; were one more to run, three would have come to a place.
+    assert [sorted(indexes[at : at + 2]) for at in range(0, 8, 2)] == [[0, 1]] * 4
+
+
+def test_what_broke_an_executor_is_each_futures_own_exception():
+    with manyhands.ProcessPoolExecutor(1, on_worker_death="break") as executor:
+        futures = [executor.submit(tasks.die, "kill"), *[executor.submit(abs, -1) for _ in range(5)]]
+        errors = [future.exception() for future in futures]
+    assert all(isinstance(error, mp.BrokenProcessPool) for error in errors)
+    assert len({id(error) for error in errors}) == len(errors)
+
+
+def test_an_executor_that_was_shut_down_has_no_processes():
+    executor = manyhands.ProcessPoolExecutor(1)
+    executor.submit(abs, -1).result()
+    assert len(executor._processes) == 1
+    executor.shutdown()
+    assert executor._processes is None
+
+
+def test_tqdms_process_map_runs_on_our_executor(monkeypatch, capfd):
+    concurrent_bars = pytest.importorskip("tqdm.contrib.concurrent")
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", manyhands.ProcessPoolExecutor)
+    assert concurrent_bars.process_map(tasks.square, range(5), max_workers=2, chunksize=1) == [0, 1, 4, 9, 16]
+    assert "5/5" in capfd.readouterr().err
+
+
+# The index of a worker
+
+
+def test_a_workers_index_is_its_place_among_those_that_run(tmp_path, context):
+    assert manyhands.worker_index() is None
+    with context.Pool(3, initializer=tasks.note_index, initargs=(tmp_path / "started",)) as pool:
+        (tmp_path / "meeting").mkdir()
+        calls = [pool.apply_async(tasks.index_while_others_run, (tmp_path / "meeting", 3)) for _ in range(3)]
+        assert sorted(call.get() for call in calls) == [0, 1, 2]
+    assert sorted((tmp_path / "started").read_text().split()) == ["0", "1", "2"]
+
+
+def test_a_replaced_worker_has_the_index_of_the_one_before(tmp_path):
+    with manyhands.Pool(1) as pool:
+        assert pool.apply(manyhands.worker_index) == 0
+        with pytest.raises(manyhands.WorkerDied):
+            pool.apply(tasks.die, ("kill",))
+        assert pool.apply(manyhands.worker_index) == 0
+        # A process that a worker starts is no worker.
+        assert pool.apply(tasks.index_in_child) is None

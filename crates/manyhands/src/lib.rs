@@ -64,6 +64,7 @@ pub use array::{ArraySlice, Element, SharedArray};
 pub use future::{AsCompleted, Future, as_completed};
 pub use manyhands_pool::launch::Exit;
 pub use manyhands_pool::limits::usable_cores;
+pub use manyhands_pool::worker::place as worker_index;
 pub use manyhands_pool::{Death, Error, ErrorKind, Result, WorkerName};
 pub use map::{Imap, ImapUnordered};
 pub use pool::{Call, Pool, PoolBuilder};

@@ -246,6 +246,7 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
     let affinity = &shared.options.cpu_affinity;
     let hello = Hello {
         name: order.name.clone(),
+        place: order.place as u32,
         affinity: affinity.get(order.place % affinity.len().max(1)).cloned().unwrap_or_default(),
         startup: shared.options.startup.clone(),
     };

@@ -227,7 +227,7 @@ impl State {
                 continue;
             }
             let nanos = front.call.likely_nanos();
-            let Some(index) = self.pick(nanos) else { break };
+            let Some(index) = self.pick(shared, nanos) else { break };
             let mut chunk = self.queue.pop_front().expect("it was just looked at");
             let slot = self.slots[index].as_mut().expect("picked");
             if let Some(limit) = shared.options.tasks_per_worker {
@@ -305,15 +305,37 @@ impl State {
     }
 
     /// The worker for a chunk whose items take `nanos` each (zero: unknown).
-    fn pick(&mut self, nanos: u64) -> Option<usize> {
+    fn pick(&mut self, shared: &Shared, nanos: u64) -> Option<usize> {
+        // One that replaces a worker begins when that one's last task has ended: a pool never runs more tasks at
+        // a time than it has places, and a pool of one runs them in order.
+        let may_begin = |slots: &[Option<Slot>], slot: &Slot| {
+            let holds = |other: &Slot| {
+                other.place == slot.place
+                    && other.stage == Stage::Retiring
+                    && other.ledger.unreported() > 0
+            };
+            shared.options.tasks_per_worker.is_none() || !slots.iter().flatten().any(holds)
+        };
+        let mut held = Vec::new();
+        let mut picked = None;
         while let Some(index) = self.idle.pop() {
-            if self.slots[index].as_ref().is_some_and(Slot::is_idle) {
-                return Some(index);
+            match self.slots[index].as_ref().filter(|slot| slot.is_idle()) {
+                Some(slot) if may_begin(&self.slots, slot) => {
+                    picked = Some(index);
+                    break;
+                }
+                Some(_) => held.push(index),
+                None => {}
             }
+        }
+        self.idle.extend(held.into_iter().rev());
+        if picked.is_some() {
+            return picked;
         }
         let ahead = |(index, slot): (usize, &Option<Slot>)| {
             let slot = slot.as_ref().filter(|slot| slot.takes_tasks() && !slot.long)?;
-            Some((slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
+            may_begin(&self.slots, slot)
+                .then(|| (slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
         };
         let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
         let short = nanos > 0 && ahead + nanos <= AHEAD_NANOS;

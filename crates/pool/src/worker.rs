@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub struct Item<'a> {
 /// What the parent tells a worker before anything else.
 pub(crate) struct Hello {
     pub(crate) name: String,
+    /// Which of the pool's places it has.
+    pub(crate) place: u32,
     pub(crate) affinity: Vec<usize>,
     pub(crate) startup: Vec<u8>,
 }
@@ -99,6 +101,7 @@ pub(crate) struct Hello {
 impl Hello {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = VERSION.to_le_bytes().to_vec();
+        bytes.extend(self.place.to_le_bytes());
         bytes.extend((self.affinity.len() as u32).to_le_bytes());
         bytes.extend(self.affinity.iter().flat_map(|cpu| (*cpu as u32).to_le_bytes()));
         for part in [self.name.as_bytes(), &self.startup] {
@@ -113,6 +116,7 @@ impl Hello {
         if reader.u32()? != VERSION {
             return None;
         }
+        let place = reader.u32()?;
         let processors = reader.u32()?;
         let affinity =
             (0..processors).map(|_| Some(reader.u32()? as usize)).collect::<Option<_>>()?;
@@ -121,8 +125,19 @@ impl Hello {
             reader.bytes(len as usize).map(<[u8]>::to_vec)
         };
         let name = String::from_utf8(part()?).ok()?;
-        Some(Hello { name, affinity, startup: part()? })
+        Some(Hello { name, place, affinity, startup: part()? })
     }
+}
+
+/// In a worker: its process number, which a forked child does not have, in the upper half, and its place.
+static PLACE: AtomicU64 = AtomicU64::new(0);
+
+/// Which of its pool's places this worker has: a number below the number of workers. A worker that replaces
+/// another has its place, and begins when the other's last task has ended: no two tasks that run at a time have the same. `None` in
+/// a process that is no worker.
+pub fn place() -> Option<usize> {
+    let place = PLACE.load(Ordering::Relaxed);
+    (place >> 32 == u64::from(std::process::id())).then_some((place & 0xffff_ffff) as usize)
 }
 
 /// Takes the control socket that [`spawn`](crate::launch::spawn) left as standard input, which is
@@ -163,6 +178,8 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
         os::set_affinity(&hello.affinity)
             .map_err(|error| format!("cannot run on processors {:?}: {error}", hello.affinity))?;
     }
+    let place = u64::from(std::process::id()) << 32 | u64::from(hello.place);
+    PLACE.store(place, Ordering::Relaxed);
     catch_panics();
     let bells = Bells { hub, driver, driver_cold, own_cold };
     let mut worker = Worker::new(words, socket, bells).map_err(|error| error.to_string())?;

@@ -27,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use crate::memory::{Memory, PrivateMemory};
     #[pymodule_export]
-    use crate::pool::{Blob, Gather, Pool, Task, usable_cores};
+    use crate::pool::{Blob, Gather, Pool, Task, usable_cores, worker_index};
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]

@@ -576,3 +576,10 @@ fn to_python_of(py: Python<'_>, error: &Error, function: &str) -> PyErr {
 pub(crate) fn usable_cores() -> usize {
     manyhands_pool::limits::usable_cores()
 }
+
+/// In a worker of a pool, its index: from 0 to one less than the number of workers. A worker that replaces another
+/// has its index, and no two tasks that run at a time have the same. None in any other process.
+#[pyfunction]
+pub(crate) fn worker_index() -> Option<usize> {
+    manyhands_pool::worker::place()
+}
