@@ -13,7 +13,7 @@ import importlib as _importlib
 # Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
 from multiprocessing import util as _util  # noqa: F401
 
-from manyhands import _native
+from manyhands import _asked, _native
 
 #: What type checkers take for true; importing `typing` would take longer than all else.
 TYPE_CHECKING = False
@@ -217,3 +217,5 @@ if _native.DEBUG:
     import warnings as _warnings
 
     _warnings.warn("this is a debug build of manyhands: do not measure it", stacklevel=2)
+
+_asked.answer()

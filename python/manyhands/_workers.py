@@ -1,12 +1,14 @@
 """How the workers of the command and of `clean` are started: by this Python, with nothing but the extension loaded.
 
+A frozen program has no other Python than itself: it is started again, and `_asked.py` makes a worker of it.
+
 They run the extension's own functions, which are named by their place in it, so it must be the same file.
 """
 
 import os
 from multiprocessing import spawn
 
-from manyhands import _native
+from manyhands import _asked, _native
 
 #: Run isolated and without `site`, which starts in a fraction of the time and in any virtual environment.
 _LOAD = """\
@@ -24,4 +26,5 @@ def prepare():
     executable = spawn.get_executable()
     if not executable:
         raise RuntimeError("this Python does not know its own program: call multiprocessing.set_executable")
-    _native.start_workers_by([os.fsdecode(executable), "-I", "-S", "-c", _LOAD, _native.__file__])
+    load = [] if _asked.is_frozen() else ["-I", "-S", "-c", _LOAD, _native.__file__]
+    _native.start_workers_by([os.fsdecode(executable), *load])

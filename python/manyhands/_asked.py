@@ -1,0 +1,71 @@
+"""What a process is that was started to help another: a worker, a fork server, a resource tracker.
+
+They are started by this Python's own program. Where that is no Python but the user's program, frozen or with Python in
+it, the program is started again, and would in turn start its workers, without end. So whoever imports this package looks
+first whether it was asked to be something else: a frozen program is it, any other ends at once.
+"""
+
+import os
+import sys
+
+#: The last argument but one of a worker of `clean` or of the command. Its name follows.
+WORKER = "--manyhands-worker"
+
+#: How the code begins that the standard library gives to processes of its own by `-c`.
+_HELPERS = tuple(
+    f"from multiprocessing.{name} import "
+    for name in ("forkserver", "resource_tracker", "semaphore_tracker", "spawn")
+)
+
+
+def _arguments():
+    """What this process was started with, whatever became of `sys.argv`."""
+    try:
+        with open("/proc/self/cmdline", "rb") as arguments:
+            return [os.fsdecode(argument) for argument in arguments.read().split(b"\0")[1:-1]]
+    except OSError:
+        return list(sys.orig_argv[1:])
+
+
+def answer():
+    """Is what this process was asked to be, in place of the program; returns if it was not asked."""
+    arguments = _arguments()
+    code = next((argument for argument in arguments if argument.startswith(_HELPERS)), None)
+    if WORKER in arguments[-2:]:
+        if is_frozen():
+            from manyhands import _native
+
+            _native.work()
+    elif code is not None:
+        if _is_helper():
+            return
+        if is_frozen():
+            exec(code, {"__name__": "__main__"})
+            sys.exit()
+    elif "--multiprocessing-fork" in arguments and is_frozen() and not _is_helper():
+        from multiprocessing import spawn
+
+        spawn.freeze_support()
+    else:
+        return
+    program = os.readlink("/proc/self/exe") if os.path.exists("/proc/self/exe") else sys.executable
+    sys.stderr.write(
+        f"manyhands: {program} was started to be a worker, and is another program: "
+        "name a Python by multiprocessing.set_executable\n"
+    )
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def is_frozen():
+    """Whether this Python's program is the user's own, as PyInstaller makes them."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def _is_helper():
+    """Whether this Python runs what the standard library started it for."""
+    from multiprocessing import process
+
+    if sys.argv[:1] == ["-c"] or process.parent_process() is not None:
+        return True
+    return hasattr(process.current_process(), "_inheriting")
