@@ -281,7 +281,8 @@ class Core:
         if status == EXCEPTION:
             error, text = load_exception(data)
             if text:
-                error.__cause__ = remote_traceback(f'\n"""\n{text}"""')
+                # Of a frozen dataclass too, whose attributes cannot be set.
+                BaseException.__cause__.__set__(error, remote_traceback(f'\n"""\n{text}"""'))
             return False, error
         data = self.cause(data)
         if self.breaks and isinstance(data, WorkerDied):

@@ -8,8 +8,10 @@ import logging
 import os
 import pickle
 import sys
+import threading
 import traceback
 from itertools import starmap
+from multiprocessing import util
 
 from manyhands import _native
 from manyhands._functions import Functions, begin, explain, loads
@@ -53,8 +55,31 @@ def main(socket, stderr, logs, started_with, *memories):
     sys.exit(_native.serve(socket.detach(), Runner(logs.detach(), started_with, memories)))
 
 
+def _leaves(error=None):
+    """Ends a process that a task forked and that leaves the task, as Python ends one: the worker's link is not its own."""
+    code = 0
+    try:
+        if isinstance(error, SystemExit):
+            code = error.code
+            if code is None:
+                code = 0
+            elif not isinstance(code, int):
+                sys.stderr.write(f"{code}\n")
+                code = 1
+        elif error is not None:
+            traceback.print_exception(error)
+            code = 1
+        threading._shutdown()
+    finally:
+        util._flush_std_streams()
+        os._exit(code & 0xFF)
+
+
 class Runner:
     """What the native worker calls, on its main thread."""
+
+    #: Whether this process is no worker, but one that a task of a worker forked.
+    _forked = False
 
     def __init__(self, logs, started_with, memories):
         self._logs = logs
@@ -64,6 +89,10 @@ class Runner:
         self.define = self._functions.define
         self.forget = self._functions.forget
         self._worker_exit = None
+        os.register_at_fork(after_in_child=self._is_forked)
+
+    def _is_forked(self):
+        self._forked = True
 
     def start(self, startup):
         """Prepares the worker; gives the reason if it cannot be used."""
@@ -82,7 +111,11 @@ class Runner:
                 else:
                     arguments = loads(*self._message(arguments))
                 self._call(function, *arguments)
+                if self._forked:
+                    _leaves()
         except BaseException as error:
+            if self._forked:
+                _leaves(error)
             # Every worker that is tried fails like this one: the pool shows one record.
             logging.getLogger("concurrent.futures").critical(
                 "Exception in initializer:", exc_info=True, extra={ONCE: True}
@@ -114,7 +147,7 @@ class Runner:
                 call = self._functions.get(function)
                 argument = loads(data, memories)
             except BaseException:
-                if not self._breaks:
+                if not self._breaks or self._forked:
                     raise
                 # As the standard library's executor: the worker, and so the pool, is lost.
                 traceback.print_exc()
@@ -125,12 +158,16 @@ class Runner:
             elif mode == CALL:
                 result = call(*argument[0], **argument[1])
             elif mode == EACH:
-                result = [call(item) for item in argument]
+                result = list(self._alone(map(call, argument)))
             elif mode == STAR:
                 result = call(*argument)
             else:
-                result = list(starmap(call, argument))
+                result = list(self._alone(starmap(call, argument)))
+            if self._forked:
+                _leaves()
         except SystemExit as exit:
+            if self._forked:
+                _leaves(exit)
             if self._breaks:
                 return EXCEPTION, dump_exception(exit), []
             from manyhands._errors import TaskExited
@@ -139,24 +176,41 @@ class Runner:
             error.code, error.pid = exit.code, os.getpid()
             return EXCEPTION, dump_exception(error), []
         except BaseException as error:
+            if self._forked:
+                _leaves(error)
             if isinstance(error, NameError):
                 explain(error)
             return EXCEPTION, dump_exception(error), []
         argument = call = None
         try:
             data, memories = dumps_result(result)
+            if self._forked:
+                _leaves()
         except BaseException as error:
+            if self._forked:
+                _leaves(error)
             if not self._executor:
                 error = _not_sent(result, error)
             return EXCEPTION, dump_exception(error), []
         return (VALUE, data, memories) if memories else data
+
+    def _alone(self, results):
+        """The results, of which a process that one of the calls forked computes no more."""
+        for result in results:
+            if self._forked:
+                break
+            yield result
 
     def finish(self):
         """The pool has no more work for this worker."""
         try:
             if self._worker_exit is not None:
                 self._call(self._worker_exit, (), {})
-        except BaseException:
+            if self._forked:
+                _leaves()
+        except BaseException as error:
+            if self._forked:
+                _leaves(error)
             # No task can tell of it.
             traceback.print_exc()
             sys.stderr.flush()
