@@ -3,6 +3,7 @@
 NumPy is imported when one of these functions is first called.
 """
 
+import ctypes
 import errno
 import functools
 import math
@@ -15,6 +16,14 @@ from manyhands._native import Memory
 
 #: Arrays of fewer bytes travel as NumPy pickles them, if not by reference.
 LARGE = 256 << 10
+
+
+#: What `numpy.asarray` takes for an array, and is more than that.
+_LABELLED = {
+    "pandas": ("DataFrame", "Series", "Index"),
+    "polars": ("DataFrame", "Series", "LazyFrame"),
+    "pyarrow": ("Table", "RecordBatch", "ChunkedArray"),
+}
 
 
 def shared(array):
@@ -34,12 +43,22 @@ def shared(array):
     Raises
     ------
     TypeError
-        Its elements are Python objects, or it is a masked array.
+        Its elements are Python objects, or it is a masked array, a frame or a series.
     MemoryError
         The machine has no room for it.
     """
     import numpy as np
 
+    package = type(array).__module__.partition(".")[0]
+    if package in _LABELLED and type(array).__name__ in _LABELLED[package]:
+        frame = type(array).__name__ in ("DataFrame", "Table", "RecordBatch", "LazyFrame")
+        way = (
+            "share its columns, as {name: shared(frame[name].to_numpy()) for name in columns}, "
+            "or pass it to tasks as it is, which copies it once"
+            if frame
+            else "share its values, as shared(series.to_numpy())"
+        )
+        raise TypeError(f"a {type(array).__name__} of {package} would lose its labels and types in shared memory: {way}")
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError("a masked array cannot be shared as one: share its data and its mask")
     array = np.asarray(array)
@@ -132,6 +151,8 @@ def reduce(array):
         reduced = _by_memory(array, kind) or _by_file(array, kind)
         if reduced:
             return reduced
+    if not array.flags.writeable and array.size:
+        return _writable(array, kind)
     if array.nbytes < LARGE:
         return None
     plain = array.view(np.ndarray)
@@ -147,6 +168,26 @@ def reduce(array):
 
 def _as(plain, dtype, kind):
     return plain.view(dtype, kind)
+
+
+def _writable(array, kind):
+    """A read-only array, which the receiver may write to as to any other that is its own: pickles keep the flag."""
+    import numpy as np
+
+    if not array.flags.forc:
+        array = array.copy()
+    # NumPy lends such bytes for reading only.
+    lent = (ctypes.c_ubyte * array.nbytes).from_address(array.__array_interface__["data"][0])
+    lent.owner = array
+    order = "F" if array.flags.fnc else "C"
+    return _own, (pickle.PickleBuffer(lent), array.dtype, array.shape, order, None if kind is np.ndarray else kind)
+
+
+def _own(buffer, dtype, shape, order, kind):
+    import numpy as np
+
+    array = np.frombuffer(buffer, dtype).reshape(shape, order=order)
+    return array if kind is None else array.view(kind)
 
 
 def _span(array):

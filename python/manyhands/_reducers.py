@@ -11,6 +11,8 @@ import typing
 
 import cloudpickle.cloudpickle as cloudpickle
 
+#: Frames of fewer bytes are pickled as they do it themselves.
+LARGE = 256 << 10
 
 
 def reduce_class(kind, by_value):
@@ -155,6 +157,39 @@ def _reduce_parameters(parameters):
 
 
 #: By type: what is sent of an object of `__main__` that workers do not have.
+def reduce_polars(frame):
+    """A frame or series of polars through Arrow, whose buffers stay out of the pickle; None if that is not the same.
+
+    polars itself pickles by copying all into one text of bytes.
+    """
+    import polars
+
+    if type(frame) not in (polars.DataFrame, polars.Series) or frame.estimated_size() < LARGE:
+        return None
+    try:
+        level = polars.CompatLevel.newest()
+        arrow = frame.to_arrow(compat_level=level)
+        empty = polars.from_arrow(frame.clear().to_arrow(compat_level=level))
+    except Exception:
+        # Without pyarrow, or with columns of Python objects.
+        return None
+    if isinstance(frame, polars.Series):
+        return (_polars_series, (frame.name, arrow)) if empty.dtype == frame.dtype else None
+    return (_polars_frame, (arrow,)) if empty.schema == frame.schema else None
+
+
+def _polars_frame(arrow):
+    import polars
+
+    return polars.from_arrow(arrow)
+
+
+def _polars_series(name, arrow):
+    import polars
+
+    return polars.Series(name, polars.from_arrow(arrow))
+
+
 REDUCERS = {
     functools.cached_property: lambda own: (_make_cached_property, (own.func, own.attrname, own.__doc__)),
     contextvars.ContextVar: _reduce_context_variable,

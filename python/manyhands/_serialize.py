@@ -33,7 +33,7 @@ BUFFER_MIN = 256 << 10
 BUFFERS_MAX = 200
 
 _PROTOCOL = 5
-_ATOMS = frozenset((int, float, complex, str, bytes, bool, type(None)))
+_ATOMS = frozenset((int, float, complex, str, bool, type(None)))
 _dumps = pickle.dumps
 _loads = pickle.loads
 _all_atoms = _ATOMS.issuperset
@@ -62,22 +62,52 @@ def dumps(obj, namespace, copies=None, lasting=False, having=()):
     Raises what pickling it raises, and says which part of it cannot be pickled.
     """
     kind = type(obj)
-    if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
+    if kind in _ATOMS or ((kind is tuple or kind is list) and (_all_atoms(map(type, obj)) or _is_plain(obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
-    data, memories, names, _ = dump(obj, copies=copies, lasting=lasting)
+    data, memories, names, _ = dump(_lent(obj, kind), copies=copies, lasting=lasting)
     if not names:
         return wrap(data, memories)
     need = namespace.need(names)
     return wrap(data, memories, [message for message in need.messages if message not in having], need.reasons)
 
 
+def _is_plain(items):
+    """Whether all of them are atoms or short bytes."""
+    for item in items:
+        kind = type(item)
+        if kind not in _ATOMS and not (kind is bytes and len(item) < BUFFER_MIN):
+            return False
+    return True
+
+
 def dumps_result(obj):
     """As `dumps`, for a result: where it goes, what belongs to `__main__` is known by name."""
     kind = type(obj)
-    if kind in _ATOMS or ((kind is tuple or kind is list) and _all_atoms(map(type, obj))):
+    if kind in _ATOMS or ((kind is tuple or kind is list) and (_all_atoms(map(type, obj)) or _is_plain(obj))):
         return _dumps(obj, _PROTOCOL), _NO_MEMORIES
-    data, memories, _, _ = dump(obj)
+    data, memories, _, _ = dump(_lent(obj, kind))
     return wrap(data, memories)
+
+
+class _Bytes:
+    """In place of large bytes: they stay out of the pickle, which would be a copy more at both ends."""
+
+    def __init__(self, kind, bytes):
+        self._kind, self._bytes = kind, bytes
+
+    def __reduce__(self):
+        return self._kind, (pickle.PickleBuffer(self._bytes),)
+
+
+def _lent(obj, kind):
+    """The object, or its items if it is a tuple or list of arguments, with large bytes in it lent to the pickle."""
+    if kind is bytes or kind is bytearray:
+        return _Bytes(kind, obj) if len(obj) >= BUFFER_MIN else obj
+    if kind is tuple or kind is list:
+        for item in obj:
+            if type(item) in (bytes, bytearray) and len(item) >= BUFFER_MIN:
+                return kind(_lent(item, type(item)) if type(item) in (bytes, bytearray) else item for item in obj)
+    return obj
 
 
 def loads(data, memories):
@@ -145,7 +175,7 @@ def _leave_out(memories, copies, most, buffer):
         return False
     # Its owner is kept along, so that no other object gets its address. An array in Fortran order lends its bytes
     # through a transposed view, which goes at once.
-    owner = bytes.obj
+    owner = getattr(bytes.obj, "owner", bytes.obj)
     base = getattr(owner, "base", None)
     if getattr(base, "nbytes", None) == bytes.nbytes:
         owner = base
@@ -272,6 +302,13 @@ def pickler_class():
                 reduced = _array.reduce(obj)
                 if reduced is not None:
                     return reduced
+            elif kind.__module__.startswith("polars."):
+                reduced = _reducers.reduce_polars(obj)
+                if reduced is not None:
+                    return reduced
+            elif kind is io.TextIOWrapper and obj not in (sys.stdout, sys.stderr):
+                # cloudpickle would send what is in it.
+                raise TypeError("an open file cannot be pickled: open it where it is used")
             elif kind.__module__ == "pyarrow.lib" and hasattr(kind, "address"):
                 from manyhands import _array
 
