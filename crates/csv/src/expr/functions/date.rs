@@ -123,8 +123,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .check(1, Check::Format(Purpose::Write)),
     Function::new(
         "parse_date(text, format)",
-        "The day read with a strftime format, that in UTC if it has an offset; `%Y` is four digits. \
-         What does not fit is a bad cell.",
+        "The day read with a strftime format, that in UTC if it has an offset; a year is four digits (`%Y`, `%-Y`, \
+         `%G`), but for `%y`. What does not fit is a bad cell.",
         &[Text, Text],
         Date,
         |of| {

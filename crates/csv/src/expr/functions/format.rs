@@ -26,21 +26,23 @@ pub(super) fn read(format: &str, text: &str) -> Option<DateTime> {
             Offset::UTC.to_datetime(read.to_timestamp().ok()?)
         }
     };
-    if read.year().is_some_and(|year| year < 1000) && !has_whole_year(format, text) {
+    if moment.year() < 1000 && !has_whole_year(format, text) {
         return None;
     }
     in_calendar(moment)
 }
 
-/// Whether a year that `%Y` reads is of four digits: `24` is not the year 24.
+/// Whether the year that a text has is of four digits, whatever the options of its directive are: `24` is not the year 24.
 #[cold]
 fn has_whole_year(format: &str, text: &str) -> bool {
     directives(format).all(|(at, directive)| {
-        if !matches!(directive, "%Y" | "%F" | "%G") {
+        if !directive.ends_with(['Y', 'F', 'G']) {
             return true;
         }
         let before = BrokenDownTime::parse_prefix(&format[..at], text);
-        let year = before.ok().and_then(|(_, at)| text.as_bytes().get(at..at + 4));
+        let Ok((_, at)) = before else { return false };
+        // Directives may skip white space, as `%_Y` does.
+        let year = text[at..].trim_ascii_start().as_bytes().get(..4);
         year.is_some_and(|year| year.iter().all(u8::is_ascii_digit))
     })
 }
@@ -63,6 +65,12 @@ fn directives(format: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// Whether a directive reads a year of less than four digits, by its width.
+fn cuts_year(directive: &str) -> bool {
+    let width = directive.trim_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
+    directive.ends_with(['Y', 'G']) && width.parse().is_ok_and(|width: u32| width < 4)
+}
+
 /// What is wrong with a format, whatever the texts are, and what to do about it.
 pub(in crate::expr) fn check(format: &str, purpose: Purpose) -> Result<(), (String, String)> {
     const SEE: &str = "as in '%Y-%m-%d %H:%M:%S'";
@@ -74,6 +82,13 @@ pub(in crate::expr) fn check(format: &str, purpose: Purpose) -> Result<(), (Stri
     let wrong = |error: jiff::Error| (format!("wrong format: {error}"), SEE.to_owned());
     if purpose == Purpose::Write {
         return strtime::format(format, DateTime::ZERO).map(drop).map_err(wrong);
+    }
+    // All digits of a year are read, or `2024` would be the year 20.
+    if let Some((_, cut)) = directives(format).find(|(_, directive)| cuts_year(directive)) {
+        let message =
+            format!("'{format}' cannot be read: a year has four digits, and {cut} reads fewer");
+        let hint = format!("write %{}; %y reads a year of two digits", &cut[cut.len() - 1..]);
+        return Err((message, hint));
     }
     // What the format itself writes, it must read.
     let two_hours = TimeZone::fixed(Offset::constant(2));
@@ -165,7 +180,26 @@ mod tests {
         assert_eq!(shown("%F", "24-01-03"), None);
         assert_eq!(shown("%F", "0000-01-03"), None);
         assert_eq!(shown("%Y", "-0024"), None);
-        assert_eq!(shown("%% %-Y %m %d", "% 24 1 3").as_deref(), Some("0024-01-03T00:00:00"));
+        for (format, short, whole) in [
+            ("%% %Y %m %d", "% 24 1 3", "% 0024 1 3"),
+            ("%-Y-%m-%d", "24-01-03", "0024-01-03"),
+            ("%_Y-%m-%d", "  24-01-03", "0024-01-03"),
+            ("%0Y-%m-%d", "24-01-03", "0024-01-03"),
+            ("%4Y-%m-%d", "24-01-03", "0024-01-03"),
+            ("%G-W%V-%u", "24-W01-3", "0024-W01-3"),
+            ("%-G-W%V-%u", "24-W01-3", "0024-W01-3"),
+        ] {
+            assert_eq!(shown(format, short), None, "{format}");
+            assert_eq!(shown(format, whole).as_deref(), Some("0024-01-03T00:00:00"), "{format}");
+            let now = whole.replace("0024", "2024");
+            assert_eq!(shown(format, &now).as_deref(), Some("2024-01-03T00:00:00"), "{format}");
+        }
+        // A year that is cut is none.
+        for format in ["%2Y-%m-%d", "%3Y-%m-%d", "%-2Y-%m-%d"] {
+            let wrong = check(format, Purpose::Read).unwrap_err();
+            assert!(wrong.0.contains("a year has four digits"), "{format}: {wrong:?}");
+            assert_eq!(check(format, Purpose::Write), Ok(()));
+        }
     }
 
     #[test]
