@@ -159,7 +159,7 @@ def test_a_wrong_expression_is_raised_at_once_with_its_place():
         (lambda: Recipe().outliers("a", iqr=1, mad=3), ValueError, "give one of iqr="),
         (lambda: Recipe().outliers("a", quantile=(0.9, 0.1)), ValueError, "the lower first"),
         (lambda: Recipe().fill("a"), ValueError, "give one of a value and method="),
-        (lambda: Recipe().fill("a", method="mode"), ValueError, "method: unknown variant `mode`"),
+        (lambda: Recipe().fill("a", method="mode"), ValueError, "method: there is no value `mode`; there are `ffill`"),
         (lambda: Recipe().fill("a", "ffill"), ValueError, 'method="ffill"; literal=True'),
         (lambda: Recipe().fill("a", "bfill"), ValueError, "ffill, mean and median; literal=True"),
         (lambda: Recipe().fill("a", "Mean"), ValueError, '"mean" is one; literal=True'),

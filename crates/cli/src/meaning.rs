@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use manyhands::clean::recipe::Read;
 use manyhands::clean::{
     Asked, Clean, CleanError, MANIFEST, Options, Output, Problem, Recipe, are_several,
-    directory_of, place_of,
+    check_ending, check_text, directory_of, place_of,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -214,6 +214,13 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
             "{shown} exists, and {what} would replace it\nhint: --force replaces what exists"
         ));
     }
+    let (kind, ending) = match what {
+        "the report" => ("JSON", "json"),
+        _ => ("TOML", "toml"),
+    };
+    if !path.exists() || path.is_file() {
+        check_ending(path, what, kind, &[ending]).map_err(CleanError::Usage)?;
+    }
     let place = place_of(path);
     let place = place
         .map_err(|error| CleanError::Usage(format!("cannot write {shown}: {error}").into()))?;
@@ -242,18 +249,16 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
 
 /// The recipe file's steps, then those typed; what was typed otherwise wins over the file's.
 fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, CleanError> {
-    let mut recipe = match &typed.file {
-        None => Recipe::default(),
+    let wrong = |path: &Path, problem: Problem| CleanError::Usage(problem.at(path.display()));
+    let (mut recipe, file) = match typed.file {
+        None => (Recipe::default(), None),
         Some(path) => {
-            let wrong =
-                |error: String| CleanError::Usage(format!("{}: {error}", path.display()).into());
-            let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            // Its further lines are indented, as those of any message.
-            Recipe::from_toml(&text)
-                .map_err(|error| wrong(error.trim_end().replace('\n', "\n  ")))?
+            let text = fs::read_to_string(&path);
+            let text = text.map_err(|error| wrong(&path, error.to_string().into()))?;
+            let recipe = Recipe::from_toml(&text).map_err(|error| wrong(&path, error.into()))?;
+            (recipe, Some((path, text)))
         }
     };
-    recipe.steps.extend(typed.steps.0);
     let mut typed_before = BTreeSet::new();
     for (name, value) in typed.param {
         if !typed_before.insert(name.clone()) {
@@ -261,6 +266,10 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
         }
         recipe.parameters.insert(name, value);
     }
+    if let Some((path, text)) = file {
+        check_text(&recipe, &text).map_err(|error| wrong(&path, error.problem()))?;
+    }
+    recipe.steps.extend(typed.steps.0);
     recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);
     recipe.on_ragged = typed.on_ragged.unwrap_or(recipe.on_ragged);
     recipe.missing_column = typed.missing_column.unwrap_or(recipe.missing_column);

@@ -50,7 +50,9 @@ impl Names {
 /// A word of the recipe's own, as TOML has it.
 fn word<'de, T: Deserialize<'de>>(what: &str, text: &'de str) -> PyResult<T> {
     let text: StrDeserializer<'de, WordError> = text.into_deserializer();
-    T::deserialize(text).map_err(|error| PyValueError::new_err(format!("{what}: {error}")))
+    T::deserialize(text).map_err(|error| {
+        PyValueError::new_err(format!("{what}: {}", recipe::in_words(&error.to_string())))
+    })
 }
 
 /// Parameters are texts; numbers and dates are written as Python writes them.
@@ -76,9 +78,7 @@ fn reading(values: &Bound<'_, PyDict>) -> PyResult<Read> {
         json.insert(key, value);
     }
     serde_json::from_value(json.into()).map_err(|error| {
-        let message = error.to_string();
-        let meant = recipe::meant(&message).map(|meant| format!("; did you mean `{meant}`?"));
-        PyValueError::new_err(format!("read: {message}{}", meant.unwrap_or_default()))
+        PyValueError::new_err(format!("read: {}", recipe::in_words(&error.to_string())))
     })
 }
 
@@ -275,7 +275,7 @@ impl Recipe {
         };
         let wrong = |error: String| PyValueError::new_err(format!("{place}{}", error.trim_end()));
         let recipe = recipe::Recipe::from_toml(&text).map_err(wrong)?;
-        clean::check(&recipe).map_err(|error| wrong(error.to_string()))?;
+        clean::check_text(&recipe, &text).map_err(|error| wrong(error.to_string()))?;
         Ok(Recipe(recipe))
     }
 

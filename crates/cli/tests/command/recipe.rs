@@ -165,5 +165,45 @@ fn a_recipe_without_settings_saves_none() {
 fn a_misspelt_key_of_a_recipe_gets_a_suggestion() {
     let dir = Dir::with("a\n1\n").file("r.toml", "[read]\ndelimeter = ';'\n");
     let outcome = dir.clean("in.csv -o a.csv --recipe r.toml");
-    outcome.status(2).says("r.toml: TOML parse error at line 2").says("did you mean `delimiter`?");
+    outcome.status(2).says("r.toml: line 2: `delimeter = ';'`: there is no key `delimeter`");
+    outcome.says("did you mean `delimiter`?");
+}
+
+#[test]
+fn a_mistake_in_a_recipe_is_told_with_file_line_and_what_is_there() {
+    let dir = Dir::with("a\n1\n");
+    let check = |recipe: &str, told: &str| {
+        std::fs::write(dir.path("r.toml"), recipe).unwrap();
+        let outcome = dir.clean("in.csv -o out.csv --recipe r.toml --param limit=1");
+        outcome.status(2).says(&format!("error: r.toml: {told}"));
+    };
+    check("[read]\nencoding = 'latin99'", "line 2: `encoding = 'latin99'`: no encoding is called");
+    check(
+        "[read]\n\ndelimiter = ','\nquote = ','",
+        "line 4: `quote = ','`: ',' cannot be two of delimiter, quote and comment",
+    );
+    check(
+        "[read]\ndelimiter = ';'\nmax_record = 0",
+        "line 3: `max_record = 0`: the longest record",
+    );
+    check(
+        "on_bad = 'skip'",
+        "line 1: `on_bad = 'skip'`: there is no value `skip`; there are `reject`",
+    );
+    let steps = "steps = [\n  'drop_empty_rows',\n  { filter = 'a > ' },\n]";
+    check(steps, "line 3: step 2 (filter): expected an expression, found the end\n");
+    check(
+        "steps = [{ replace = { column = 'a', pattern = '(', text = '' } }]",
+        "line 1: step 1 (replace): ",
+    );
+    check(
+        "steps = [{ filter = \"parse_date(a, '%2Y-%m-%d') > date '2024-01-01'\" }]",
+        "line 1: step 1 (filter): '%2Y-%m-%d' cannot be read: a year has four digits",
+    );
+    // What is typed has no line, and what it gives a recipe is no mistake of that.
+    std::fs::write(dir.path("r.toml"), "steps = [{ filter = 'a < :limit' }]").unwrap();
+    let line = "in.csv -o out.csv --recipe r.toml --param limit=5";
+    dir.clean(line).done();
+    let typed = dir.clean(&format!("{line} --force --filter a>"));
+    typed.status(2).says("error: step 2 (filter): ");
 }

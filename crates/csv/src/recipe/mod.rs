@@ -16,14 +16,18 @@
 //! ```
 
 mod read;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
+pub use text::{in_words, place_of_reading, place_of_step};
 
 use crate::expr::suggest;
 
@@ -146,7 +150,7 @@ impl Step {
 
 /// Some columns by name, or all; in TOML `"all"` or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "ColumnsForm", into = "ColumnsForm")]
+#[serde(into = "ColumnsForm", from = "ColumnsForm")]
 pub enum Columns {
     /// Every column that the file has at that step.
     All,
@@ -154,11 +158,33 @@ pub enum Columns {
     Named(Vec<String>),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum ColumnsForm {
     Word(String),
     List(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for ColumnsForm {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = ColumnsForm;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\", a column's name or a list of names")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<ColumnsForm, E> {
+                Ok(ColumnsForm::Word(word.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<ColumnsForm, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(names)).map(ColumnsForm::List)
+            }
+        }
+        from.deserialize_any(Form)
+    }
 }
 
 impl From<ColumnsForm> for Columns {
@@ -458,26 +484,13 @@ impl Recipe {
     /// Reads a recipe from TOML.
     ///
     /// # Errors
-    /// Where the text is wrong, and why, in several lines.
+    /// In which line the text is wrong, and why.
     pub fn from_toml(text: &str) -> Result<Recipe, String> {
-        toml::from_str(text).map_err(|error| {
-            let mut shown = error.to_string();
-            if let Some(meant) = meant(error.message()) {
-                shown += &format!("did you mean `{meant}`?");
-            }
-            shown
-        })
+        text::read(text)
     }
 
     /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("every recipe can be written as TOML")
     }
-}
-
-/// The word that was meant by one that is unknown, by an error of deserializing that lists those that are known.
-pub fn meant(message: &str) -> Option<&str> {
-    let mut words = message.split('`').skip(1).step_by(2);
-    let unknown = words.next().filter(|_| message.starts_with("unknown "))?;
-    suggest(unknown, words)
 }

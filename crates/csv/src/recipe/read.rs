@@ -39,6 +39,21 @@ impl Read {
         *self == Read::default()
     }
 
+    /// Each key of these settings, with what it says alone.
+    pub fn each(&self) -> [(&'static str, Read); 7] {
+        let Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
+            self.clone();
+        [
+            ("delimiter", Read { delimiter, ..Read::default() }),
+            ("quote", Read { quote, ..Read::default() }),
+            ("comment", Read { comment, ..Read::default() }),
+            ("header", Read { header, ..Read::default() }),
+            ("skip_lines", Read { skip_lines, ..Read::default() }),
+            ("encoding", Read { encoding, ..Read::default() }),
+            ("max_record", Read { max_record, ..Read::default() }),
+        ]
+    }
+
     /// These settings, with those of `other` where it has some.
     pub fn with(self, other: Read) -> Read {
         Read {
@@ -201,16 +216,34 @@ mod word {
 
 /// [`MaxRejects`] in a recipe: a number, or a text such as `"10%"`.
 pub(super) mod limit {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt;
+
+    use serde::de::{Error, Unexpected, Visitor};
+    use serde::{Deserializer, Serializer};
 
     use super::MaxRejects;
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Rows(u64),
-        Text(String),
+    struct Form;
+
+    impl Visitor<'_> for Form {
+        type Value = Option<MaxRejects>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of records, such as 100, or a share of them, such as \"10%\"")
+        }
+
+        fn visit_u64<E: Error>(self, rows: u64) -> Result<Self::Value, E> {
+            Ok(Some(MaxRejects::Rows(rows)))
+        }
+
+        fn visit_i64<E: Error>(self, rows: i64) -> Result<Self::Value, E> {
+            let wrong = |_| E::invalid_value(Unexpected::Signed(rows), &self);
+            rows.try_into().map(|rows| Some(MaxRejects::Rows(rows))).map_err(wrong)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.parse().map(Some).map_err(|wrong| E::custom(format!("{wrong}, not {text:?}")))
+        }
     }
 
     pub(in super::super) fn serialize<S: Serializer>(
@@ -227,13 +260,7 @@ pub(super) mod limit {
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<MaxRejects>, D::Error> {
-        match Form::deserialize(from)? {
-            Form::Rows(rows) => Ok(Some(MaxRejects::Rows(rows))),
-            Form::Text(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|wrong| D::Error::custom(format!("max_rejects: {wrong}, not {text:?}"))),
-        }
+        from.deserialize_any(Form)
     }
 }
 
@@ -275,7 +302,7 @@ mod tests {
             ("on_bat = 'null'", "did you mean `on_bad`?"),
             ("steps = [{ fliter = 'a > 1' }]", "did you mean `filter`?"),
             ("[read]\ndelimiter = 'ab'", "it is one ASCII character, 'tab' or 'auto', not \"ab\""),
-            ("max_rejects = 'many'", "max_rejects: it is a number of records"),
+            ("max_rejects = 'many'", "it is a number of records"),
         ] {
             let error = Recipe::from_toml(text).unwrap_err();
             assert!(error.contains(meant), "{error}");

@@ -1,0 +1,252 @@
+//! A recipe as text: where in it something is, and what is wrong there in words of recipes.
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Recipe, suggest};
+
+/// How much of a line is quoted, in characters.
+const LONGEST: usize = 80;
+
+/// Reads a recipe.
+pub(super) fn read(text: &str) -> Result<Recipe, String> {
+    toml::from_str(text).map_err(|error| {
+        let what = in_words(error.message());
+        let Some(span) = error.span() else { return what };
+        let line = line_at(text, span.start);
+        let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
+        let part = text.get(span).map(str::trim).filter(|_| whole.chars().count() > LONGEST);
+        match part.unwrap_or(whole) {
+            "" => format!("line {line}: {what}"),
+            source => format!("line {line}: `{}`: {what}", short(source)),
+        }
+    })
+}
+
+/// The beginning of a text, in one line.
+fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// The line in which a place is, from 1.
+fn line_at(text: &str, at: usize) -> usize {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Where a recipe's text has a step, from 1: `line 3`.
+pub fn place_of_step(text: &str, step: usize) -> Option<String> {
+    let table = DeTable::parse(text).ok()?;
+    let (_, steps) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "steps")?;
+    let DeValue::Array(steps) = steps.get_ref() else { return None };
+    let step = steps.iter().nth(step.checked_sub(1)?)?;
+    Some(format!("line {}", line_at(text, step.span().start)))
+}
+
+/// Where a recipe's text has a key of its table `[read]`, or where that begins, with what is in that line.
+pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
+    let table = DeTable::parse(text).ok()?;
+    let (name, read) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "read")?;
+    let mut at = name.span().start;
+    if let (DeValue::Table(read), Some(key)) = (read.get_ref(), key)
+        && let Some((name, _)) = read.iter().find(|(name, _)| name.get_ref() == key)
+    {
+        at = name.span().start;
+    }
+    let line = line_at(text, at);
+    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    Some(format!("line {line}: `{}`", short(source)))
+}
+
+/// What a reader of recipes says, an error of serde, in words of recipes.
+pub fn in_words(message: &str) -> String {
+    if let Some(unknown) = unknown(message) {
+        return unknown;
+    }
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return format!("the key {name} is missing");
+    }
+    let parts = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
+    if let Some((found, wanted)) = parts.and_then(|parts| parts.split_once(", expected ")) {
+        return format!(
+            "it is {}, and {} is expected",
+            found_in_words(found),
+            wanted_in_words(wanted)
+        );
+    }
+    if let Some((length, wanted)) =
+        message.strip_prefix("invalid length ").and_then(|rest| rest.split_once(", expected "))
+    {
+        return format!("it has the length {length}, and {} is expected", wanted_in_words(wanted));
+    }
+    match message.trim_end() {
+        "duplicate key" => "the key is there a second time".to_owned(),
+        "wanted string or table" => {
+            "a step is a word in quotes, or a table with one key, as in { trim = \"all\" }"
+                .to_owned()
+        }
+        "wanted exactly 1 element, more than 1 element" => {
+            "a step has one key; several are several steps".to_owned()
+        }
+        message if message.starts_with("expected table, found ") => {
+            "a step without settings is a word in quotes, as in \"drop_empty_rows\"".to_owned()
+        }
+        message => message.replace('\n', ", "),
+    }
+}
+
+/// That a word is unknown, with the one that was meant and all that are known.
+fn unknown(message: &str) -> Option<String> {
+    let is_key = message.starts_with("unknown field ");
+    if !is_key && !message.starts_with("unknown variant ") {
+        return None;
+    }
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = words.next()?;
+    let known: Vec<&str> = words.collect();
+    let what = match is_key {
+        true => "key",
+        false if known.contains(&"drop_empty_rows") => "step",
+        false => "value",
+    };
+    let meant = suggest(unknown, known.iter().copied());
+    let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+    let known: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+    let known = match &known[..] {
+        [] => format!("; there are no {what}s here"),
+        [one] => format!("; there is {one}"),
+        all => format!("; there are {}", all.join(", ")),
+    };
+    Some(format!("there is no {what} `{unknown}`{meant}{known}"))
+}
+
+fn found_in_words(found: &str) -> String {
+    for (serde, words) in [
+        ("string ", "the text "),
+        ("integer ", "the number "),
+        ("floating point ", "the number "),
+        ("boolean ", ""),
+    ] {
+        if let Some(value) = found.strip_prefix(serde) {
+            return format!("{words}{}", value.trim_matches('`'));
+        }
+    }
+    match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "a table".to_owned(),
+        "unit variant" | "unit" => "a word".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn wanted_in_words(wanted: &str) -> String {
+    match wanted {
+        "a string" => "a text in quotes".to_owned(),
+        "a sequence" => "a list, as in [\"a\", \"b\"]".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "f64" => "a number".to_owned(),
+        "a tuple of size 2" => "a list of two numbers".to_owned(),
+        wanted if wanted.starts_with("struct ") || matches!(wanted, "a map" | "table") => {
+            "a table, as in { column = \"a\" }".to_owned()
+        }
+        wanted if wanted.starts_with("tuple struct") || wanted.starts_with("a tuple") => {
+            "a list of two numbers".to_owned()
+        }
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_a_recipe_is_told_with_its_line_and_without_words_of_the_reader() {
+        for (text, told) in [
+            (
+                "on_bad = 'nul'",
+                "line 1: `on_bad = 'nul'`: there is no value `nul`; did you mean `null`?; there are `reject`, `null`, `fail`",
+            ),
+            (
+                "\nsteps = [\n  { fliter = 'a > 1' },\n]",
+                "line 3: `{ fliter = 'a > 1' },`: there is no step `fliter`; did you mean `filter`?; there are `drop_empty_rows`, ",
+            ),
+            (
+                "[read]\nskip_lines = -1",
+                "line 2: `skip_lines = -1`: it is the number -1, and a whole number that is not negative is expected",
+            ),
+            (
+                "[read]\nheader = 'no'",
+                "line 2: `header = 'no'`: it is the text \"no\", and true or false is expected",
+            ),
+            (
+                "[parameters]\nlimit = 5",
+                "line 2: `limit = 5`: it is the number 5, and a text in quotes is expected",
+            ),
+            (
+                "steps = [{ trim = 3 }]",
+                "line 1: `steps = [{ trim = 3 }]`: it is the number 3, and \"all\", a column's name or a list of names is expected",
+            ),
+            (
+                "steps = [{ derive = { name = 'a' } }]",
+                "line 1: `steps = [{ derive = { name = 'a' } }]`: the key `expression` is missing",
+            ),
+            (
+                "max_rejects = true",
+                "line 1: `max_rejects = true`: it is true, and a number of records, such as 100, or a share of them, such as \"10%\" is expected",
+            ),
+            (
+                "max_rejects = 'many'",
+                "line 1: `max_rejects = 'many'`: it is a number of records, such as 100, or a share of them, such as 10%, not \"many\"",
+            ),
+            (
+                "steps = [{ types = { a = 'numbr' } }]",
+                "line 1: `steps = [{ types = { a = 'numbr' } }]`: there is no type \"numbr\"; did you mean \"number\"?",
+            ),
+            (
+                "steps = [{ outliers = { column = 'a' } }]",
+                "line 1: `steps = [{ outliers = { column = 'a' } }]`: one of iqr, zscore, mad, quantile, range is missing",
+            ),
+            (
+                "steps = [{ outliers = { column = 'a', range = [1] } }]",
+                "and a list of two numbers is expected",
+            ),
+            ("steps = [{ drop_empty_rows = true }]", "a step without settings is a word in quotes"),
+            ("steps = [5]", "a step is a word in quotes, or a table with one key"),
+            (
+                "[[steps]]\nfilter = 'a > 1'\ntrim = 'all'",
+                "a step has one key; several are several steps",
+            ),
+            (
+                "on_bad = 'null'\non_bad = 'fail'",
+                "line 2: `on_bad = 'fail'`: the key is there a second time",
+            ),
+            ("a =", "line 1: `a =`: "),
+            (
+                "steps = [{ fill = 'a' }]",
+                "it is the text \"a\", and a table, as in { column = \"a\" } is expected",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(told), "{text}:\n{error}");
+            for word in ["untagged", "variant", "serde", "struct", "TOML parse error", "\n"] {
+                assert!(!error.contains(word), "{word:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_found_again() {
+        let text = "steps = [\n  'drop_empty_rows',\n  { filter = 'a > 1' }]\n[read]\nquote = 'none'\nencoding = 'x'\n";
+        assert_eq!(place_of_step(text, 2).as_deref(), Some("line 3"));
+        assert_eq!(place_of_step(text, 3), None);
+        let place = place_of_reading(text, Some("encoding"));
+        assert_eq!(place.as_deref(), Some("line 6: `encoding = 'x'`"));
+        assert_eq!(place_of_reading(text, None).as_deref(), Some("line 4: `[read]`"));
+        assert_eq!(place_of_reading("", None), None);
+    }
+}
