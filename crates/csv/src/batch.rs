@@ -237,7 +237,9 @@ impl<'a> Batch<'a> {
                     1 => format!("a record with 1 field; the header has {wanted}"),
                     _ => format!("a record with {fields} fields; the header has {wanted}"),
                 };
-                self.fail_at(self.start(row), message.into());
+                let hint = Hint::is("on_ragged", "reject").and(" sets such records aside, ");
+                let hint = hint.and_is("on_ragged", "pad").and(" fills up those that are short");
+                self.fail_at(self.start(row), Problem::new(message).hint(hint));
                 return false;
             }
             OnRagged::Pad if fields < wanted => {
@@ -658,14 +660,21 @@ impl<'a> Batch<'a> {
                 }
                 OnBad::Null => self.count_cells(step, reason, 1),
                 OnBad::Fail => {
-                    let mut message = reason.to_owned();
+                    let mut problem = Problem::new(reason);
                     if let Some(column) = column {
                         let cell = readable(&self.content(k, column));
-                        message =
-                            format!("column {:?}: {cell:?} is {reason}", self.plan.names[column]);
+                        problem = Problem::new(format!("{cell:?} is {reason}"))
+                            .at(format_args!("column {:?}", self.plan.names[column]));
                     }
-                    let start = self.start(self.alive[k] as usize);
-                    self.fail_at(start, format!("step {step}: {message}").into());
+                    let problem = problem
+                        .at(format_args!("step {step} ({})", self.plan.step_name(step)))
+                        .hint(
+                            Hint::is("on_bad", "reject")
+                                .and(" sets such records aside, ")
+                                .and_is("on_bad", "null")
+                                .and(" takes such cells for empty"),
+                        );
+                    self.fail_at(self.start(self.alive[k] as usize), problem);
                 }
             }
         }

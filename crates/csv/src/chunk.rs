@@ -7,7 +7,7 @@ use crate::emit::emit;
 use crate::head::count_lines;
 use crate::pass::{self, Assignment, Failure, Partial, Reject};
 use crate::plan::Plan;
-use crate::rows::{Out, Rows};
+use crate::rows::{Begin, Out, Rows};
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start, Transition, likely_state};
 use crate::tally::Tally;
@@ -127,7 +127,8 @@ impl<'a> Chunk<'a> {
             batch.fail_at(at, too_long(plan.dialect.max_record));
         }
         pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
-        outcome.complete(&mut batch, assignment, &mut out);
+        let begin = Begin { from: self.from, after_cr: self.after_cr, lines: 0 };
+        outcome.complete(&mut batch, assignment, &mut out, begin);
         outcome.settle(bytes, self.from, self.after_cr, base);
         outcome
     }
@@ -159,6 +160,7 @@ impl Outcome {
         batch: &mut Batch,
         assignment: &Assignment,
         out: &mut Out<'_>,
+        begin: Begin,
     ) {
         self.rows = batch.rows_in;
         if assignment.ask.is_none()
@@ -181,7 +183,9 @@ impl Outcome {
                             out.truncate(before);
                         }
                     }
-                    Out::Rows(take) if batch.failure.is_none() => take(&Rows::new(batch)),
+                    Out::Rows(take) if batch.failure.is_none() => {
+                        take(&Rows::new(batch, begin));
+                    }
                     Out::Rows(_) => {}
                 }
                 if batch.failure.is_none() {

@@ -106,6 +106,11 @@ impl Course {
         self.known.len()
     }
 
+    /// How many lines are before the next chunk that is accepted.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
     /// Which chunk's outcome must be accepted next.
     pub fn next_chunk(&self) -> usize {
         self.next

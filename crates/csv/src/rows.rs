@@ -9,6 +9,7 @@ use jiff::civil::{Date, DateTime};
 
 use crate::batch::{Batch, Column};
 use crate::expr;
+use crate::head::count_lines;
 use crate::number::{self, Number, Reading};
 
 /// Where clean rows go.
@@ -34,6 +35,18 @@ impl fmt::Debug for Out<'_> {
 /// [`Plan::storing`](crate::Plan::storing) there are none of the second kind for declared types.
 pub struct Rows<'a> {
     batch: &'a Batch<'a>,
+    begin: Begin,
+}
+
+/// Where the piece of the file begins that a batch is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begin {
+    /// In the batch's bytes.
+    pub(crate) from: usize,
+    /// Whether a carriage return is before it.
+    pub(crate) after_cr: bool,
+    /// How many lines are before it, as far as is known.
+    pub(crate) lines: u64,
 }
 
 impl fmt::Debug for Rows<'_> {
@@ -43,8 +56,20 @@ impl fmt::Debug for Rows<'_> {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(batch: &'a Batch<'a>) -> Rows<'a> {
-        Rows { batch }
+    pub(crate) fn new(batch: &'a Batch<'a>, begin: Begin) -> Rows<'a> {
+        Rows { batch, begin }
+    }
+
+    /// Calls `each` with how many lines are before each row in the file; of a file that is cut, in its chunk.
+    pub fn each_lines_before(&self, mut each: impl FnMut(u64)) {
+        let Begin { from, after_cr, mut lines } = self.begin;
+        let mut counted = from;
+        for row in &self.batch.alive {
+            let at = self.batch.start(*row as usize);
+            lines += count_lines(&self.batch.bytes[counted..at], counted == from && after_cr);
+            counted = at;
+            each(lines);
+        }
     }
 
     /// How many there are.

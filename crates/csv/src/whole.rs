@@ -7,7 +7,7 @@ use crate::head::Head;
 use crate::pass;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::rows::Out;
+use crate::rows::{Begin, Out};
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start};
 
@@ -58,8 +58,9 @@ pub fn clean_whole(
             let mut outcome = Outcome::certain(piece.begin, piece.end, piece.owned.lines);
             let assignment = course.task(number).assignment;
             pass::advance(batch, reached, &assignment.known, &assignment.verdicts);
-            outcome.complete(batch, &assignment, &mut out);
             let after_cr = number > 0 && bytes[piece.from - 1] == b'\r';
+            let begin = Begin { from: piece.from, after_cr, lines: course.lines() };
+            outcome.complete(batch, &assignment, &mut out, begin);
             outcome.settle(bytes, piece.from, after_cr, 0);
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),

@@ -25,7 +25,7 @@ use manyhands_csv::report::{FileDialect, FileReport};
 use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Sample, Style};
 use manyhands_pool::Reply;
 
-use super::draft::{Draft, told};
+use super::draft::Draft;
 use super::inputs::Target;
 use super::output::Sink;
 use super::read::Reading;
@@ -205,6 +205,7 @@ impl Chunks {
             while let Some((reply, len, known)) = self.held.remove(&self.course.next_chunk()) {
                 let ChunkReply { outcome, block } = known;
                 let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
+                let lines = self.course.lines();
                 let rejects = match self.course.accept(outcome) {
                     Accepted::Taken(rejects) => rejects,
                     Accepted::Failed(message) => return Err(message.into()),
@@ -221,7 +222,6 @@ impl Chunks {
                 if !rejects.is_empty()
                     && let Some(path) = &self.rejects_path
                 {
-                    use std::io::Write;
                     let mut text = Vec::new();
                     let draft = match &mut self.rejects {
                         Some(draft) => draft,
@@ -231,8 +231,7 @@ impl Chunks {
                         }
                     };
                     rejects.write(&self.plan, &self.name, &mut text);
-                    let written = draft.file().write_all(&text);
-                    written.map_err(|error| told("cannot write", path, &error))?;
+                    draft.append(&text)?;
                 }
                 let cleaned = self.cleaned();
                 if !self.is_begun && self.open(shared.as_deref_mut(), target, watch)?.is_final() {
@@ -242,7 +241,7 @@ impl Chunks {
                     }
                 } else {
                     let sink = self.begin(shared.as_deref_mut(), target, watch)?;
-                    sink.write_block(&reply, 0..len, &block, watch)?;
+                    sink.write_block(&reply, 0..len, &block, lines, watch)?;
                 }
                 // The chunks of a spooled input are not as it was read.
                 if let Source::File { spool: None, .. } = &self.source {

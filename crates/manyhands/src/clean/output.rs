@@ -1,6 +1,6 @@
 //! Places for clean rows: files, standard output, devices, tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::sinks::types::Possible;
 use super::sinks::{Block, Column, Format, is_in_line};
 use super::sum::Sum;
 use super::watch::Watch;
-use super::{CleanError, Problem};
+use super::{CleanError, Hint, Problem};
 
 /// Where clean rows are written, and whatever is begun, written and published there.
 ///
@@ -81,11 +81,62 @@ enum To {
 
 /// # Errors
 /// If a file's columns are not those of the first in the same output; an empty file has none.
-pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), String> {
+pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
     if first == names || names.is_empty() {
         return Ok(());
     }
-    Err(format!("its columns are {names:?}, but those of the first file are {first:?}"))
+    let (missing, more) = (without(first, names), without(names, first));
+    let problem = match (&missing[..], &more[..]) {
+        ([], []) => format!(
+            "its columns are in another order than those of the first file: {} instead of {}",
+            listed(names),
+            listed(first)
+        ),
+        (missing, []) => format!("it lacks columns of the first file: {}", listed(missing)),
+        ([], more) => format!("it has more columns than the first file: {}", listed(more)),
+        (missing, more) => format!(
+            "it has other columns than the first file: {} instead of {}",
+            listed(more),
+            listed(missing)
+        ),
+    };
+    let select = "a select step that names the first file's columns ";
+    let hint = match (&missing[..], &more[..]) {
+        ([], []) => Hint::words(format!("{select}puts them into one order")),
+        ([], _) => Hint::words(format!("{select}leaves out the others")),
+        (_, []) => {
+            Hint::words(format!("{select}adds them, with ")).and_is("missing_column", "null")
+        }
+        _ => Hint::words("a rename step gives columns the same names"),
+    };
+    Err(Problem::new(problem).hint(hint))
+}
+
+/// The names that are not in `others`, each as often as it is there more.
+fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in others {
+        *counts.entry(name).or_default() += 1;
+    }
+    let is_more = |name: &&String| match counts.get_mut(name.as_str()) {
+        Some(count @ 1..) => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    names.iter().filter(is_more).collect()
+}
+
+/// Names in quotes; of many the first ones.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    const MOST: usize = 10;
+    let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MOST) {
+        Some(others @ 1..) => format!("{shown} and {others} more"),
+        _ => shown,
+    }
 }
 
 /// Why something could not be written.
@@ -354,12 +405,14 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes a block, which is this part of a reply; to a file straight from where it is.
+    /// Writes a block, which is this part of a reply; to a file straight from where it is. `lines` is how many lines of
+    /// the input are before the chunk that it was made of.
     pub(super) fn write_block(
         &mut self,
         reply: &Reply,
         part: Range<usize>,
         block: &Block,
+        lines: u64,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
         if part.is_empty() {
@@ -369,7 +422,7 @@ impl Sink {
             if !self.is_given_up() {
                 let bytes = reply.read(part.start, part.len());
                 let bytes = bytes.map_err(|error| WriteError::of(error.to_string()))?;
-                self.take_block(bytes, watch)?;
+                self.take_block(bytes, lines, watch)?;
             }
             self.contents.written += part.len() as u64;
             return Ok(());
@@ -390,7 +443,12 @@ impl Sink {
 
     /// Takes a block that is not written as it is.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    fn take_block(&mut self, block: Vec<u8>, watch: &mut Watch) -> Result<(), WriteError> {
+    fn take_block(
+        &mut self,
+        block: Vec<u8>,
+        lines: u64,
+        watch: &mut Watch,
+    ) -> Result<(), WriteError> {
         match &mut self.to {
             #[cfg(feature = "parquet")]
             To::Parquet(_, appender) => {
@@ -399,7 +457,11 @@ impl Sink {
                 appended.map_err(|why| WriteError::of(format!("cannot write {name}: {why}")))
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
-            To::Table(store) => store.append(block, watch),
+            To::Table(store) => {
+                let batch = sinks::lines::Batch::new(block, lines);
+                let broken = || WriteError::of("a worker's rows cannot be read");
+                store.append(batch.ok_or_else(broken)?, watch)
+            }
             To::Types(columns, possible) => {
                 let found: Vec<Possible> =
                     crate::codec::decode(&block, &[]).map_err(WriteError::of)?;

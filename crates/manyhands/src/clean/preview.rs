@@ -93,7 +93,7 @@ fn compare(looked: &mut [Looked]) {
     let Some(first) = with_columns.next() else { return };
     for input in with_columns {
         if let Err(error) = check_names(&first.columns, &input.columns) {
-            input.report.fail(error.into());
+            input.report.fail(error);
         }
     }
 }

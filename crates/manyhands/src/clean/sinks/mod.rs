@@ -21,6 +21,8 @@
 
 #[cfg(any(feature = "postgres", feature = "fuzzing"))]
 mod copy_text;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
+pub(super) mod lines;
 mod packed;
 #[cfg(feature = "parquet")]
 pub(super) mod parquet;
@@ -238,11 +240,12 @@ impl Format {
             }
             #[cfg(feature = "sqlite")]
             Format::Sqlite => {
-                make(Out::Rows(&mut |rows| sqlite::encode(rows, plan.output_types(), reply)))?
+                with_lines(reply, make, |rows, out| sqlite::encode(rows, plan.output_types(), out))?
             }
             #[cfg(any(feature = "postgres", feature = "fuzzing"))]
             Format::Postgres => {
-                make(Out::Rows(&mut |rows| copy_text::encode(rows, plan.output_types(), reply)))?
+                let types = plan.output_types();
+                with_lines(reply, make, |rows, out| copy_text::encode(rows, types, out))?
             }
             #[allow(unreachable_patterns)]
             Format::Parquet | Format::Sqlite | Format::Postgres => {
@@ -261,6 +264,52 @@ impl Format {
         };
         Ok((made, None))
     }
+}
+
+/// Appends rows, and the lines that they come from.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
+fn with_lines<T>(
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+    encode: impl Fn(&manyhands_csv::Rows<'_>, &mut Vec<u8>),
+) -> Result<T, Problem> {
+    let mut lines = lines::Lines::default();
+    let made = make(Out::Rows(&mut |rows| {
+        encode(rows, reply);
+        lines.add(rows);
+    }))?;
+    lines.finish(reply);
+    Ok(made)
+}
+
+/// What a database says of a row that it refuses.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Constraint {
+    Unique,
+    NotNull,
+    Other,
+}
+
+/// A row that a database refuses: its line, as far as that is known, and why.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn refused(table: &str, line: Option<u64>, why: &str, constraint: Option<Constraint>) -> Problem {
+    let mut problem = Problem::new(format!("the table {table} refuses a row: {why}"));
+    if let Some(line) = line {
+        problem = problem.at(format_args!("line {line}"));
+    }
+    problem.hint = constraint.map(|constraint| {
+        Hint::words(match constraint {
+            Constraint::Unique => {
+                "a dedupe step keeps the first of equal rows of a file, a filter leaves out those that the table has"
+            }
+            Constraint::NotNull => {
+                "a fill step gives empty cells a value, a filter leaves such rows out"
+            }
+            Constraint::Other => "a filter leaves such rows out",
+        })
+    });
+    problem
 }
 
 /// Whether text ends within a line, if there is any.

@@ -1,5 +1,6 @@
 //! PostgreSQL: one connection streams what workers wrote for `COPY` to the server.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
+use super::lines::Batch;
 use super::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
-use super::{Column, check_columns, declarations, quoted, twice};
+use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::Watch;
@@ -57,7 +59,7 @@ pub(in crate::clean) fn open(
         };
         let client = connect().map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(format!("cannot connect to {}: {why}", super::server_name(&url)))
+                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(&url))))
             }
         })?;
         Ok(Postgres { client, table })
@@ -78,12 +80,60 @@ fn wrong(error: postgres::Error) -> Wrong {
     Wrong::lost(format!("{error}{source}"))
 }
 
-/// As [`wrong`], for what is written to a stream.
-fn wrong_stream(error: std::io::Error) -> Wrong {
-    match error.downcast::<postgres::Error>() {
-        Ok(error) => wrong(error),
-        Err(error) => Wrong::lost(error.to_string()),
+/// Where the rows come from that were sent last. The server is behind by what the system keeps on the way, which
+/// is less than that.
+#[derive(Default)]
+struct Sent {
+    /// How many rows were sent before those of each batch.
+    batches: VecDeque<(u64, Batch)>,
+    rows: u64,
+}
+
+impl Sent {
+    const MOST: usize = 64;
+
+    fn add(&mut self, batch: Batch) {
+        if self.batches.len() == Sent::MOST {
+            self.batches.pop_front();
+        }
+        let before = self.rows;
+        self.rows += batch.len() as u64;
+        self.batches.push_back((before, batch.into_lines()));
     }
+
+    /// The line of a row, which the server counts from 1.
+    fn line(&self, row: u64) -> Option<u64> {
+        let row = row.checked_sub(1)?;
+        let (before, batch) = self.batches.iter().rfind(|(before, _)| *before <= row)?;
+        batch.line((row - before) as usize)
+    }
+
+    /// As [`wrong`], of an error that may be a row's.
+    fn wrong(&self, table: &str, error: postgres::Error) -> Wrong {
+        let Some(told) = error.as_db_error() else { return wrong(error) };
+        // Class 23 is that of constraints.
+        let constraint = match *told.code() {
+            SqlState::UNIQUE_VIOLATION => Some(Constraint::Unique),
+            SqlState::NOT_NULL_VIOLATION => Some(Constraint::NotNull),
+            ref code if code.code().starts_with("23") => Some(Constraint::Other),
+            _ => None,
+        };
+        let row = told.where_().and_then(row_of);
+        match (wrong(error), constraint) {
+            (Wrong::File(why), constraint) if row.is_some() || constraint.is_some() => {
+                let line = row.and_then(|row| self.line(row));
+                Wrong::File(refused(table, line, &why.message, constraint))
+            }
+            (wrong, _) => wrong,
+        }
+    }
+}
+
+/// The row in the context of a server's error, such as `COPY t, line 7, column a: "x"`.
+fn row_of(context: &str) -> Option<u64> {
+    let (_, rest) = context.strip_prefix("COPY ")?.split_once(", line ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
 }
 
 impl Database for Postgres {
@@ -117,12 +167,20 @@ impl Database for Postgres {
                 Next::Block(_) | Next::RollBack => return Ok(()),
             }
         } else {
+            let mut sent = Sent::default();
             let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
             loop {
                 match next() {
-                    Next::Block(block) => stream.write_all(&block).map_err(wrong_stream)?,
+                    Next::Block(block) => {
+                        let written = stream.write_all(&block.rows);
+                        sent.add(block);
+                        written.map_err(|error| match error.downcast() {
+                            Ok(error) => sent.wrong(&self.table, error),
+                            Err(error) => Wrong::lost(error.to_string()),
+                        })?;
+                    }
                     Next::Commit(entry) => {
-                        stream.finish().map_err(wrong)?;
+                        stream.finish().map_err(|error| sent.wrong(&self.table, error))?;
                         break entry;
                     }
                     Next::RollBack => return Ok(()),

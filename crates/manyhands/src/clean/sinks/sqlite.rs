@@ -2,6 +2,8 @@
 //!
 //! A row is its cells one after another, each a byte that says what it is, and what belongs to it.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +13,11 @@ use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
+use super::lines::Batch;
 use super::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
-use super::{Column, check_columns, declarations, quoted, twice};
+use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::Watch;
@@ -105,15 +108,55 @@ pub(in crate::clean) fn open(
             let place = if path.is_relative() { Path::new(".").join(&path) } else { path.clone() };
             let connection = Connection::open(place)?;
             connection.busy_timeout(LOOK)?;
-            // A large transaction should not go through the journal page by page.
-            connection.pragma_update(None, "cache_size", -65_536)?;
             Ok(connection)
         };
-        let cannot = |error| format!("cannot open {}: {error}", path.display());
-        let connection = connect().map_err(|error: rusqlite::Error| Wrong::file(cannot(error)))?;
-        Ok(Sqlite { connection, path, table, hurry })
+        let connection = connect().map_err(|error| cannot_open(&path, wrong(error)))?;
+        let database = Sqlite { connection, path, table, hurry };
+        // A large transaction should not go through the journal page by page.
+        let cache = |connection: &Connection| connection.pragma_update(None, "cache_size", -65_536);
+        database.patiently(cache).map_err(|wrong| cannot_open(&database.path, wrong))?;
+        Ok(database)
     };
     Store::new(open, watch)
+}
+
+/// Why a database cannot be opened, with what its file is if it is another.
+fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
+    let (Wrong::File(why) | Wrong::Lost(why)) = wrong;
+    let problem = why.at(format_args!("cannot open {}", path.display()));
+    if is_database(path) {
+        return Wrong::File(problem);
+    }
+    let problem = Problem::new(format!(
+        "cannot open {}: it is no SQLite database; it begins with {}",
+        path.display(),
+        beginning(path)
+    ));
+    Wrong::File(
+        problem.hint(
+            Hint::is("output", "sqlite:shop.db")
+                .and(" names another file, which is made if it is missing"),
+        ),
+    )
+}
+
+/// Whether a file begins as databases do, or is none that could be read.
+fn is_database(path: &Path) -> bool {
+    first_bytes(path)
+        .is_none_or(|first| first.is_empty() || first.starts_with(b"SQLite format 3\0"))
+}
+
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
+    let mut first = Vec::new();
+    File::open(path).ok()?.take(40).read_to_end(&mut first).ok()?;
+    Some(first)
+}
+
+/// The beginning of a file's first line, quoted.
+fn beginning(path: &Path) -> String {
+    let first = first_bytes(path).unwrap_or_default();
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    format!("{:?}", String::from_utf8_lossy(line))
 }
 
 fn wrong(error: rusqlite::Error) -> Wrong {
@@ -132,11 +175,8 @@ impl Database for Sqlite {
     }
 
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
-        self.patiently(|connection| entries(connection, &self.table)).map_err(|wrong| match wrong {
-            Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(format!("cannot open {}: {why}", self.path.display()))
-            }
-        })
+        self.patiently(|connection| entries(connection, &self.table))
+            .map_err(|wrong| cannot_open(&self.path, wrong))
     }
 
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
@@ -216,7 +256,7 @@ impl Sqlite {
                         Some(statement) => statement,
                         none => none.insert(self.connection.prepare(&insert).map_err(wrong)?),
                     };
-                    insert_rows(statement, columns.len(), &block)?;
+                    self.insert_rows(statement, columns, &block)?;
                 }
                 Next::Commit(entry) => {
                     drop(statement);
@@ -261,35 +301,117 @@ impl Sqlite {
     }
 }
 
-/// Inserts the rows of a block.
-fn insert_rows(statement: &mut Statement, columns: usize, mut block: &[u8]) -> Result<(), Wrong> {
-    let broken = || Wrong::file("a worker's rows cannot be read".to_owned());
-    while !block.is_empty() {
-        for column in 1..=columns {
-            let kind = block.split_off_first().ok_or_else(broken)?;
-            let bound = match *kind {
-                NULL => statement.raw_bind_parameter(column, rusqlite::types::Null),
-                INTEGER => {
-                    let value = i64::from_le_bytes(take(&mut block).ok_or_else(broken)?);
-                    statement.raw_bind_parameter(column, value)
-                }
-                FLOAT => {
-                    let value = f64::from_le_bytes(take(&mut block).ok_or_else(broken)?);
-                    statement.raw_bind_parameter(column, value)
-                }
-                TEXT => {
-                    let len = u32::from_le_bytes(take(&mut block).ok_or_else(broken)?);
-                    let text = block.split_off(..len as usize).ok_or_else(broken)?;
-                    let text = std::str::from_utf8(text).map_err(|_| broken())?;
-                    statement.raw_bind_parameter(column, text)
-                }
-                _ => return Err(broken()),
-            };
-            bound.map_err(wrong)?;
-        }
-        statement.raw_execute().map_err(wrong)?;
+/// One cell of a row.
+#[derive(Debug, Clone, Copy)]
+enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    /// Takes the first cell of a block.
+    fn take(block: &mut &'a [u8]) -> Option<Cell<'a>> {
+        Some(match *block.split_off_first()? {
+            NULL => Cell::Null,
+            INTEGER => Cell::Integer(i64::from_le_bytes(take(block)?)),
+            FLOAT => Cell::Float(f64::from_le_bytes(take(block)?)),
+            TEXT => {
+                let len = u32::from_le_bytes(take(block)?);
+                Cell::Text(std::str::from_utf8(block.split_off(..len as usize)?).ok()?)
+            }
+            _ => return None,
+        })
     }
-    Ok(())
+
+    fn bind(self, statement: &mut Statement, column: usize) -> rusqlite::Result<()> {
+        match self {
+            Cell::Null => statement.raw_bind_parameter(column, rusqlite::types::Null),
+            Cell::Integer(value) => statement.raw_bind_parameter(column, value),
+            Cell::Float(value) => statement.raw_bind_parameter(column, value),
+            Cell::Text(text) => statement.raw_bind_parameter(column, text),
+        }
+    }
+
+    /// As it is quoted in messages.
+    fn shown(self) -> String {
+        match self {
+            Cell::Null => "NULL".to_owned(),
+            Cell::Integer(value) => value.to_string(),
+            Cell::Float(value) => value.to_string(),
+            Cell::Text(text) => match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => format!("{:?}...", &text[..end]),
+                None => format!("{text:?}"),
+            },
+        }
+    }
+}
+
+/// How many characters of a cell, and how many cells, are quoted.
+const LONGEST: usize = 40;
+const MOST: usize = 5;
+
+impl Sqlite {
+    /// Inserts the rows of a block.
+    fn insert_rows(
+        &self,
+        statement: &mut Statement,
+        columns: &[Column],
+        block: &Batch,
+    ) -> Result<(), Wrong> {
+        let broken = || Wrong::file("a worker's rows cannot be read".to_owned());
+        let (mut rest, mut row) = (block.rows.as_slice(), 0);
+        while !rest.is_empty() {
+            let begin = rest;
+            for column in 1..=columns.len() {
+                let cell = Cell::take(&mut rest).ok_or_else(broken)?;
+                cell.bind(statement, column).map_err(wrong)?;
+            }
+            statement
+                .raw_execute()
+                .map_err(|error| self.refused(error, columns, begin, block.line(row)))?;
+            row += 1;
+        }
+        Ok(())
+    }
+
+    /// As [`wrong`], of an error that may be a row's.
+    #[cold]
+    fn refused(
+        &self,
+        error: rusqlite::Error,
+        columns: &[Column],
+        mut row: &[u8],
+        line: Option<u64>,
+    ) -> Wrong {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return wrong(error);
+        }
+        let why = error.to_string();
+        let constraint = match why.split(' ').next() {
+            Some("UNIQUE") => Constraint::Unique,
+            Some("NOT") => Constraint::NotNull,
+            _ => Constraint::Other,
+        };
+        let cells = columns.iter().map_while(|column| Some((column, Cell::take(&mut row)?)));
+        let (named, others): (Vec<_>, Vec<_>) =
+            cells.partition(|(column, _)| has_word(&why, &column.name));
+        let shown = if named.is_empty() { others } else { named };
+        let shown = shown.iter().take(MOST);
+        let shown = shown.map(|(column, cell)| format!("{} is {}", column.name, cell.shown()));
+        let why = format!("{why}; {}", shown.collect::<Vec<_>>().join(", "));
+        Wrong::File(refused(&self.table, line, &why, Some(constraint)))
+    }
+}
+
+/// Whether a text has a word, and not only as a part of another.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+        })
 }
 
 fn take<const N: usize>(block: &mut &[u8]) -> Option<[u8; N]> {

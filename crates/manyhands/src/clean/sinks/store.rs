@@ -23,6 +23,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::lines::Batch;
 use super::{Column, Hint, Problem, quoted};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
@@ -67,7 +68,7 @@ pub(super) fn create(table: &str, columns: &[(String, String)]) -> String {
 
 /// What a database is given for the file it loads.
 pub(super) enum Next {
-    Block(Vec<u8>),
+    Block(Batch),
     Commit(Entry),
     RollBack,
 }
@@ -237,7 +238,7 @@ impl Store {
     /// Hands on the rows of the file that was begun; waits while the database has enough of them.
     pub(in crate::clean) fn append(
         &mut self,
-        block: Vec<u8>,
+        block: Batch,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
         self.check()?;

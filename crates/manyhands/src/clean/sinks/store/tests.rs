@@ -7,6 +7,10 @@ use std::sync::mpsc::sync_channel;
 use super::*;
 use crate::clean::Progress;
 
+fn plain(rows: Vec<u8>) -> Batch {
+    Batch { rows, ..Batch::default() }
+}
+
 /// The steps of a transaction of two blocks.
 const STEPS: usize = 4;
 
@@ -52,7 +56,7 @@ impl Database for Stub {
         loop {
             match next() {
                 Next::Block(block) => {
-                    rows.push(block);
+                    rows.push(block.rows);
                     trouble(rows.len())?;
                 }
                 Next::Commit(_) => {
@@ -89,7 +93,7 @@ fn with(
 fn load(store: &mut Store, name: u8, watch: &mut Watch) -> Result<(), WriteError> {
     store.begin(Vec::new())?;
     for block in 1..=2 {
-        store.append(vec![name, block], watch)?;
+        store.append(plain(vec![name, block]), watch)?;
     }
     store.commit(Entry::default(), watch)
 }
@@ -126,7 +130,7 @@ fn a_file_that_is_taken_back_at_any_step_leaves_nothing_though_the_database_fail
                     store.begin(Vec::new()).unwrap();
                     for block in 1..=blocks {
                         // Whether it hears of the failure by now or not.
-                        let _ = store.append(vec![1, block], watch);
+                        let _ = store.append(plain(vec![1, block]), watch);
                     }
                     store.roll_back(watch).unwrap();
                     load(store, 2, watch).unwrap();
@@ -174,7 +178,7 @@ fn the_next_file_waits_for_a_slow_statement_and_hears_only_of_itself() {
             let watch = &mut Watch { observe: &mut observe, progress: Progress::default() };
             store.begin(Vec::new()).unwrap();
             for block in 1..=2 {
-                store.append(vec![1, block], watch).unwrap();
+                store.append(plain(vec![1, block]), watch).unwrap();
             }
             store.roll_back(watch).unwrap();
             load(store, 2, watch).unwrap();
@@ -198,8 +202,8 @@ fn a_store_whose_end_is_unknown_serves_nobody_and_ends_before_the_job_does() {
             let mut stop = |_: &Progress| ControlFlow::Break(());
             let stopped = &mut Watch { observe: &mut stop, progress: Progress::default() };
             store.begin(Vec::new()).unwrap();
-            store.append(vec![1, 1], watch).unwrap();
-            store.append(vec![1, 2], watch).unwrap();
+            store.append(plain(vec![1, 1]), watch).unwrap();
+            store.append(plain(vec![1, 2]), watch).unwrap();
             let ended = match at {
                 3 => store.commit(Entry::default(), stopped),
                 _ => store.roll_back(stopped),

@@ -1,0 +1,84 @@
+//! The lines that rows of a block come from, behind the rows: by them it is told which row a database refuses.
+//!
+//! ```text
+//!   rows ... │ lines before row 0, row 1, ... (each 4 bytes) │ number of rows (4 bytes)
+//! ```
+//! A block without rows is empty.
+
+use manyhands_csv::Rows;
+
+/// The lines before rows, as they are found in a chunk.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Vec<u32>);
+
+impl Lines {
+    pub(super) fn add(&mut self, rows: &Rows) {
+        // A chunk of four billion lines does not fit into a reply.
+        rows.each_lines_before(|lines| self.0.push(u32::try_from(lines).unwrap_or(u32::MAX)));
+    }
+
+    /// Appends them to the block.
+    pub(super) fn finish(self, block: &mut Vec<u8>) {
+        if !self.0.is_empty() {
+            let count = self.0.len() as u32;
+            block.extend(self.0.into_iter().chain([count]).flat_map(u32::to_le_bytes));
+        }
+    }
+}
+
+/// The rows of a block, in a store's own form, and where they come from.
+#[derive(Debug, Default)]
+pub(in crate::clean) struct Batch {
+    pub(super) rows: Vec<u8>,
+    /// The lines before each row in its chunk.
+    lines: Vec<u32>,
+    /// The lines before the chunk.
+    before: u64,
+}
+
+impl Batch {
+    /// Takes a block apart, with the number of lines before it; none if it is no block.
+    pub(in crate::clean) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {
+        let count = u32::from_le_bytes(*block.last_chunk()?) as usize;
+        let at = block.len().checked_sub(4)?.checked_sub(count.checked_mul(4)?)?;
+        let lines = block.split_off(at);
+        let lines = lines.chunks_exact(4).take(count);
+        let lines = lines.map(|line| u32::from_le_bytes(line.try_into().unwrap_or_default()));
+        Some(Batch { lines: lines.collect(), rows: block, before })
+    }
+
+    /// How many rows it has.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The line at which a row begins, from 1.
+    pub(super) fn line(&self, row: usize) -> Option<u64> {
+        self.lines.get(row).map(|line| self.before + u64::from(*line) + 1)
+    }
+
+    /// Without the rows.
+    pub(super) fn into_lines(self) -> Batch {
+        Batch { rows: Vec::new(), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_taken_apart_as_it_was_put_together() {
+        let mut block = b"rows".to_vec();
+        Lines(vec![1, 4]).finish(&mut block);
+        let batch = Batch::new(block, 10).unwrap();
+        assert_eq!((batch.rows.as_slice(), batch.len()), (&b"rows"[..], 2));
+        assert_eq!((batch.line(0), batch.line(1), batch.line(2)), (Some(12), Some(15), None));
+        for broken in [&b""[..], b"abc", &[9, 0, 0, 0], &[255; 12]] {
+            assert!(Batch::new(broken.to_vec(), 0).is_none());
+        }
+        let mut nothing = Vec::new();
+        Lines::default().finish(&mut nothing);
+        assert!(nothing.is_empty());
+    }
+}
