@@ -120,6 +120,17 @@ def test_directories_that_were_made_for_nothing_go_again(engine, forty):
     assert sorted(os.listdir()) == ["in", "rejects"] and os.listdir("rejects") == ["cleaned_f00.csv.rejects.csv"]
 
 
+@pytest.mark.parametrize("place", ["all.csv", "bad/ALL.CSV", "in/f00.csv"])
+def test_one_file_for_the_rejects_of_all_is_refused_before_work(engine, forty, place):
+    with pytest.raises(ValueError, match="one file for the rejects of all is not for an engine: give a directory"):
+        clean("in", "over/", RECIPE, engine=engine, rejects=place)
+    assert os.listdir() == ["in"]
+    # A directory of such a name is one.
+    Path("rejects.csv").mkdir()
+    clean("in", "over/", RECIPE, engine=engine, rejects="rejects.csv").raise_for_errors()
+    assert len(files("rejects.csv")) == 10
+
+
 def test_an_engine_is_left_if_its_job_cannot_begin(forty, monkeypatch):
     left = []
     executor = Through(None, plainly)

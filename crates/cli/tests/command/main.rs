@@ -25,6 +25,8 @@ mod ending;
 mod foreign;
 /// `manyhands functions`.
 mod functions;
+/// Names of rejects, reports and recipes that say another format.
+mod kinds;
 /// What an output's name says, and addresses.
 mod naming;
 /// Where clean data goes, and what is never written over.
@@ -53,6 +55,8 @@ mod sinks;
 mod steps;
 /// Help, summaries, reports, dry runs, the progress bar.
 mod telling;
+/// Rejects and the output that they are of.
+mod together;
 /// Words that are no words of ours: typing errors that would pass.
 mod typos;
 /// What becomes of what does not fit.

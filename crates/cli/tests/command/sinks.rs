@@ -1,5 +1,7 @@
 //! Tables and Parquet: what cannot be, and what a build cannot do. `scripts/test-sinks` has the rest.
 
+use std::fs;
+
 use crate::kit::Dir;
 
 #[test]
@@ -8,7 +10,18 @@ fn what_cannot_go_to_a_table_is_said_before_work() {
     for (line, told) in [
         ("in.csv -o sqlite:a.db", "hint: --table orders"),
         ("in.csv -o out.csv --table t", "hint: -o sqlite:FILE, or"),
-        ("in.csv -o sqlite:no/a.db --table t", "no/a.db cannot be the file of a database"),
+        (
+            "in.csv -o sqlite:no/a.db --table t",
+            "sqlite:no/a.db: there is no directory no\nhint: make it",
+        ),
+        (
+            "in.csv -o sqlite:. --table t",
+            "sqlite:.: it is a directory, and a database is a file\nhint: -o ",
+        ),
+        (
+            "in.csv -o sqlite:/dev/null --table t",
+            "it is no regular file, as a database is\nhint: -o ",
+        ),
         ("in.csv -o sqlite:a.db --table t --concat", "one output for all is for files"),
         ("in.csv -o sqlite:a.db --table t --name x", "hint: leave out --name"),
         ("in.csv -o sqlite:a.db --table t --format parquet", "hint: leave out --format"),
@@ -75,5 +88,25 @@ fn rejects_of_a_table_are_beside_its_file() {
         "{names:?}"
     );
     let other = dir.clean("a.csv -o sqlite:a.csv --table t");
-    other.status(1).says("cannot open a.csv: file is not a database");
+    other.status(2).says("cannot open a.csv: it is no SQLite database; it begins with \"v\"\n");
+    other.says("hint: -o sqlite:shop.db names another file");
+    // The case of a scheme says nothing.
+    dir.clean("b.csv -o SQLite:e.db --table t").done();
+    assert_eq!(fs::read(dir.path("e.db")).unwrap()[..6], *b"SQLite");
+    dir.clean("b.csv -o POSTGRESQL://host --table t").status(2).says("it names no database");
+    dir.clean("b.csv -o S3://bucket/key").status(2).says("nothing is written to S3:// addresses");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_file_loaded_twice_by_different_recipes_is_told() {
+    let dir = Dir::with("v\n1\n");
+    dir.clean("in.csv -o sqlite:d.db --table t").done();
+    let outcome = dir.clean("in.csv -o sqlite:d.db --table t --trim all");
+    outcome.done().says("in.csv: the table had rows of this file before, made by another recipe");
+    dir.clean("in.csv -o sqlite:d.db --table t --trim all")
+        .status(1)
+        .says("are in the table already");
+    let resumed = dir.clean("in.csv -o sqlite:d.db --table t --filter v>0 --resume");
+    resumed.status(1).says("its rows are in the table already, by another recipe");
 }

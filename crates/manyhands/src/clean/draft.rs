@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
 use super::inputs::{directory_of, is_device, place_of};
+use super::sum::Sum;
 use super::unfinished::{self, Inode, Noted, Undo, Unfinished};
 use super::{Hint, Problem};
 
@@ -57,6 +58,10 @@ pub(super) struct Draft {
     file: File,
     inode: Inode,
     noted: Noted,
+    /// Of what [`append`](Draft::append) wrote.
+    sum: Sum,
+    /// Files that this one belongs to: it is not more readable than they are.
+    owners: Vec<PathBuf>,
 }
 
 /// Where a worker finds a draft, and how it knows that it is the right file.
@@ -184,7 +189,8 @@ impl Draft {
             };
             if !is_seen {
                 let (path, inode) = (path.to_owned(), inode(&metadata));
-                return Ok(Draft { path, place, temporary, file, inode, noted });
+                let (sum, owners) = (Sum::default(), Vec::new());
+                return Ok(Draft { path, place, temporary, file, inode, noted, sum, owners });
             }
         }
     }
@@ -195,6 +201,30 @@ impl Draft {
 
     pub(super) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Writes behind what is there.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let written = (&self.file).write_all(bytes);
+        written.map_err(|error| told("cannot write", &self.path, &error))?;
+        self.sum = self.sum.then(Sum::of(bytes));
+        Ok(())
+    }
+
+    /// Of what [`append`](Self::append) wrote.
+    pub(super) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// When it is published it is readable for nobody who cannot read these files, if they are there.
+    pub(super) fn belongs_to(&mut self, owners: impl IntoIterator<Item = PathBuf>) {
+        self.owners.extend(owners);
+    }
+
+    /// Whether the file under its name is the beginning of what is written here: replacing it loses nothing.
+    pub(super) fn continues_what_is_there(&self) -> bool {
+        self.place.metadata().is_ok_and(|there| there.is_file())
+            && begins_with(&self.temporary, &self.place).unwrap_or(false)
     }
 
     /// Gives the output another name in the same directory.
@@ -222,10 +252,11 @@ impl Draft {
         };
         match old.filter(Metadata::is_file) {
             Some(old) => {
-                self.take_after(&old)?;
+                let mode = self.take_after(&self.place, &old)?;
+                self.set_mode(mode)?;
                 return self.replace().map(Ok);
             }
-            None => self.file.set_permissions(mode_of_new(&self.place)?)?,
+            None => self.set_mode(mode_of_new(&self.place)?)?,
         }
         let flags = match existing {
             Existing::Replaced => RenameFlags::empty(),
@@ -313,8 +344,25 @@ impl Draft {
         Placed(vec![Step { place, file: Some(file), old: None, noted }])
     }
 
-    /// Gives the draft owner, mode and access list of the file that it replaces, as far as this process may.
-    fn take_after(&self, old: &Metadata) -> io::Result<()> {
+    /// Gives the draft its mode, but no more of it than the files have that it belongs to.
+    fn set_mode(&self, mut mode: u32) -> io::Result<()> {
+        let mut identities = HashSet::new();
+        for owner in &self.owners {
+            if let Some(metadata) = fs::metadata(owner).ok().filter(Metadata::is_file) {
+                mode &= self.take_after(owner, &metadata)?;
+                identities.insert((metadata.uid(), metadata.gid()));
+            }
+        }
+        if identities.len() > 1 {
+            // Whoever may read one of them may not for that read the others.
+            mode &= 0o700;
+        }
+        self.file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    /// Gives the draft owner and access list of the file at `place`, as far as this process may; gives the mode that
+    /// goes with them.
+    fn take_after(&self, place: &Path, old: &Metadata) -> io::Result<u32> {
         const ACCESS_LIST: &str = "system.posix_acl_access";
         let own = self.file.metadata()?;
         let mut mode = old.mode() & 0o7777;
@@ -330,12 +378,16 @@ impl Draft {
             }
         }
         let mut list = [0; 1024];
-        if let Ok(len) = rustix::fs::getxattr(&self.place, ACCESS_LIST, &mut list) {
-            // Where it cannot be set, the mode is what there is.
-            let _ =
-                rustix::fs::fsetxattr(&self.file, ACCESS_LIST, &list[..len], XattrFlags::empty());
+        // Where it cannot be set, the mode is what there is.
+        match rustix::fs::getxattr(place, ACCESS_LIST, &mut list) {
+            Ok(len) => {
+                let list = &list[..len];
+                let _ = rustix::fs::fsetxattr(&self.file, ACCESS_LIST, list, XattrFlags::empty());
+            }
+            // The directory may have given it one.
+            Err(_) => drop(rustix::fs::fremovexattr(&self.file, ACCESS_LIST)),
         }
-        self.file.set_permissions(Permissions::from_mode(mode))
+        Ok(mode)
     }
 }
 
@@ -380,15 +432,23 @@ impl Placed {
     /// # Errors
     /// If there are some, and they may not be replaced.
     pub(super) fn without_rejects(path: &Path, existing: Existing) -> Result<Placed, Problem> {
-        if existing == Existing::Kept || !is_rejects(path) {
-            return Ok(Placed::default());
-        }
-        if existing == Existing::Taken {
+        if existing == Existing::Taken && is_rejects(path) {
             let problem = Problem::new(format!(
                 "{} has the rejected records of another run, and now none is rejected",
                 path.display()
             ));
             return Err(problem.hint(Hint::on("force").and(" removes it")));
+        }
+        match existing {
+            Existing::Replaced => Placed::rejects_taken_away(path),
+            Existing::Kept | Existing::Taken => Ok(Placed::default()),
+        }
+    }
+
+    /// Takes away the rejects at `path`, if there are some.
+    pub(super) fn rejects_taken_away(path: &Path) -> Result<Placed, Problem> {
+        if !is_rejects(path) {
+            return Ok(Placed::default());
         }
         let take_away = || {
             let place = place_of(path)?;
@@ -454,37 +514,36 @@ pub(super) fn forget_modes() {
 }
 
 /// Permissions that a file would have at `place` if a program simply made it there.
-fn mode_of_new(place: &Path) -> io::Result<Permissions> {
+fn mode_of_new(place: &Path) -> io::Result<u32> {
     let mut modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
     let modes = modes.get_or_insert_default();
     let directory = directory_of(place);
-    let mode = match modes.get(directory) {
-        Some(mode) => *mode,
-        None => {
-            let mode = make_beside(place, 0o666)?.0.metadata()?.mode() & 0o7777;
-            modes.insert(directory.to_owned(), mode);
-            mode
-        }
-    };
-    Ok(Permissions::from_mode(mode))
+    if let Some(mode) = modes.get(directory) {
+        return Ok(*mode);
+    }
+    let mode = make_beside(place, 0o666)?.0.metadata()?.mode() & 0o7777;
+    modes.insert(directory.to_owned(), mode);
+    Ok(mode)
 }
 
 /// Whether two files have the same bytes.
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(one)?.len() == fs::metadata(other)?.len() && begins_with(one, other)?)
+}
+
+/// Whether a file begins with the bytes of another.
+fn begins_with(one: &Path, other: &Path) -> io::Result<bool> {
     use std::io::{BufRead, BufReader};
-    let (one, other) = (File::open(one)?, File::open(other)?);
-    if one.metadata()?.len() != other.metadata()?.len() {
-        return Ok(false);
-    }
-    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    let mut one = BufReader::new(File::open(one)?);
+    let mut other = BufReader::new(File::open(other)?);
     loop {
         let (left, right) = (one.fill_buf()?, other.fill_buf()?);
-        let len = left.len().min(right.len());
-        if left[..len] != right[..len] {
-            return Ok(false);
-        }
-        if len == 0 {
+        if right.is_empty() {
             return Ok(true);
+        }
+        let len = left.len().min(right.len());
+        if len == 0 || left[..len] != right[..len] {
+            return Ok(false);
         }
         one.consume(len);
         other.consume(len);

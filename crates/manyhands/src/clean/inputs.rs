@@ -1,6 +1,6 @@
 //! Which files a job reads, and which each becomes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -56,6 +56,8 @@ pub(super) struct Route {
     pub(super) out_delimiter: Option<u8>,
     /// Where rejected records go, if there is a place.
     pub(super) rejects: Option<PathBuf>,
+    /// Rejects of an earlier run beside the output, where those of this run do not go: they go with what they were of.
+    pub(super) old_rejects: Option<PathBuf>,
     /// Whether rejects of an earlier run are there without their output, which failed: they are replaced.
     pub(super) replaces_rejects: bool,
 }
@@ -77,6 +79,14 @@ impl Route {
             _ => None,
         };
         target.into_iter().chain(&self.rejects).map(PathBuf::as_path)
+    }
+
+    /// The file with its clean rows, if it is one: its rejects are for nobody who cannot read it.
+    pub(super) fn owner(&self) -> Option<PathBuf> {
+        match &self.target {
+            Target::File(path) | Target::Sqlite(path, _) => Some(path.clone()),
+            _ => None,
+        }
     }
 
     /// Input and output: paths as they can be opened, other places by their names.
@@ -275,11 +285,46 @@ pub(super) fn route(
         };
         let format = Format::of(&target, file_format);
         format.check().map_err(usage)?;
-        routes.push(Route { input, target, format, out_delimiter, rejects, replaces_rejects });
+        let old_rejects = None;
+        routes.push(Route {
+            input,
+            target,
+            format,
+            out_delimiter,
+            rejects,
+            old_rejects,
+            replaces_rejects,
+        });
     }
     check_options(&routes, output, options)?;
     check(&routes, output, options)?;
+    find_old_rejects(&mut routes, options);
     Ok(routes)
+}
+
+/// Notes which rejects lie beside outputs that are made anew, as if they were of them. None of them is a file that this
+/// job reads or writes.
+fn find_old_rejects(routes: &mut [Route], options: &Options) {
+    if options.rejects.is_none() {
+        return;
+    }
+    let inputs = routes.iter().filter_map(|route| match &route.input {
+        Input::File(path) => Some(path.as_path()),
+        Input::Stdin => None,
+    });
+    let used = routes.iter().flat_map(Route::files).chain(inputs);
+    let used: HashSet<(u64, u64)> = used.filter_map(identity).collect();
+    for route in routes {
+        let Target::File(output) = &route.target else { continue };
+        if is_device(output) || output.exists() && !options.force {
+            continue;
+        }
+        let mut beside = output.clone().into_os_string();
+        beside.push(".rejects.csv");
+        let beside = PathBuf::from(beside);
+        let is_free = identity(&beside).is_some_and(|identity| !used.contains(&identity));
+        route.old_rejects = (is_free && has_rejects(&beside)).then_some(beside);
+    }
 }
 
 /// The way of inputs of which the types are looked for.
@@ -290,6 +335,7 @@ pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
         format: Format::Types,
         out_delimiter: None,
         rejects: None,
+        old_rejects: None,
         replaces_rejects: false,
     };
     inputs.into_iter().map(route).collect()
@@ -301,6 +347,9 @@ pub(super) fn is_concatenated(output: &Output) -> bool {
 
 fn check_options(routes: &[Route], output: &Output, options: &Options) -> Result<(), CleanError> {
     naming::check_database(output).map_err(usage)?;
+    if let Some(rejects) = &options.rejects {
+        check_rejects(rejects)?;
+    }
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let is_file = matches!(output, Output::File(path) if !is_device(path));
     let is_directory = matches!(output, Output::Directory(..));
@@ -334,6 +383,39 @@ fn check_options(routes: &[Route], output: &Output, options: &Options) -> Result
             )
             .hint(Hint::on("resume").and(" leaves out the inputs that are in it")),
         ));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// If rejects cannot be in a file or directory of this name.
+fn check_rejects(path: &Path) -> Result<(), CleanError> {
+    let shown = path.display();
+    let hint = || {
+        Hint::is("rejects", "FILE.csv")
+            .and(" is one file for all, ")
+            .and_is("rejects", "DIR/")
+            .and(" has one for each output")
+    };
+    if is_device(path) && !path.is_dir() {
+        let problem = format!(
+            "{shown} is no regular file, and rejects are files that appear when they are complete"
+        );
+        return Err(usage(Problem::new(problem).hint(hint())));
+    }
+    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
+        return Ok(());
+    }
+    let is_text = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("txt"));
+    let checked = naming::check_ending(path, "a file of rejects", "CSV with commas", &["csv"]);
+    if is_text || checked.is_err() {
+        let ending = path.extension().unwrap_or_default().display();
+        let problem = format!("{shown}: rejects are written as CSV, and not to .{ending} files");
+        return Err(usage(Problem::new(problem).hint(hint())));
+    }
+    if path.is_file() && !is_one_file(path) {
+        let problem = format!("{shown} is a file, and would be a directory for rejects");
+        return Err(usage(Problem::new(problem).hint(hint())));
     }
     Ok(())
 }
@@ -394,10 +476,14 @@ pub(super) fn shared_rejects(output: &Output, options: &Options) -> Option<PathB
 
 /// The file that was named for rejects; none if a directory was, or nothing.
 pub(super) fn rejects_file(options: &Options) -> Option<&Path> {
-    let path = options.rejects.as_deref()?;
+    options.rejects.as_deref().filter(|path| is_one_file(path))
+}
+
+/// Whether a place for rejects is one file and no directory.
+fn is_one_file(path: &Path) -> bool {
     let is_csv = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("csv"));
     let is_directory = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
-    (is_csv && !is_directory).then_some(path)
+    is_csv && !is_directory
 }
 
 /// The place for one input's rejects, if they have a file of their own.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,10 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{flags, told};
-use super::inputs::MANIFEST;
+use super::inputs::{MANIFEST, directory_of};
 use super::names::text_of;
 use super::sum::Sum;
+use super::watch::Watch;
 
 /// One input that is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,61 @@ pub(super) struct Entry {
     pub(super) output_size: u64,
     #[serde(default)]
     pub(super) output_hash: String,
+    /// None if nothing was rejected, or, in entries of versions before 0.2, not known.
+    #[serde(default)]
+    pub(super) rejects: Option<Kept>,
+}
+
+/// Where the rejects of an input are, and what they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The file, as [`Manifest`] names files beside it; else its absolute path.
+    pub(super) path: String,
+    /// Where in the file they begin: it may hold those of other inputs too.
+    pub(super) at: u64,
+    pub(super) size: u64,
+    pub(super) hash: String,
+}
+
+impl Kept {
+    /// Of what was written to a file beside an output, or elsewhere.
+    pub(super) fn new(path: &Path, output: &Path, at: u64, sum: Sum) -> Kept {
+        Kept { path: Kept::name(path, output), at, size: sum.len, hash: sum.to_string() }
+    }
+
+    /// How a file is named beside an output.
+    fn name(path: &Path, output: &Path) -> String {
+        match path.parent() == output.parent() {
+            true => file_name(path),
+            false => names_of(path).swap_remove(0),
+        }
+    }
+
+    /// The file, of an output's rejects. Of a name that is not UTF-8 it is known only if rejects go there now.
+    pub(super) fn place(&self, output: &Path, now: Option<&Path>) -> PathBuf {
+        match now.filter(|now| Kept::name(now, output) == self.path) {
+            Some(now) => now.to_owned(),
+            None => directory_of(output).join(&self.path),
+        }
+    }
+
+    /// Whether they are there as they were written.
+    pub(super) fn is_there(&self, place: &Path, watch: &mut Watch) -> io::Result<bool> {
+        let metadata = std::fs::metadata(place);
+        if !metadata.is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(false);
+        }
+        let end = self.at.saturating_add(self.size);
+        let mut file = File::open(place)?;
+        let is_alone = self.at == 0;
+        let len = file.metadata()?.len();
+        if len < end || is_alone && len > end {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::Start(self.at))?;
+        let sum = Sum::of_rest(&mut file.take(self.size), watch)?;
+        Ok(sum.to_string() == self.hash)
+    }
 }
 
 impl Entry {
@@ -47,6 +103,7 @@ impl Entry {
         report: &FileReport,
         input: Sum,
         output: Option<(&Path, Sum)>,
+        rejects: Option<Kept>,
     ) -> Entry {
         let (output, output_sum) = output.unzip();
         Entry {
@@ -60,6 +117,7 @@ impl Entry {
             output: output.map_or_else(String::new, file_name),
             output_size: output_sum.map_or(0, |sum| sum.len),
             output_hash: output_sum.map_or_else(String::new, |sum| sum.to_string()),
+            rejects,
         }
     }
 
@@ -187,6 +245,7 @@ mod tests {
                 &report,
                 Sum::of(b"in"),
                 Some((output, Sum::of(b"o"))),
+                Some(Kept::new(Path::new("d/r.csv"), output, 7, Sum::of(b"r"))),
             )
         };
         let mut manifest = Manifest::open(directory.path()).unwrap();

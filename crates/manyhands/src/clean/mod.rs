@@ -48,7 +48,7 @@ pub use manyhands_csv::report::{
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
 };
-pub use naming::Asked;
+pub use naming::{Asked, check_ending};
 pub use recipe::{Delimiter, MaxRejects, Recipe};
 #[doc(hidden)]
 pub use unfinished::abandon;
@@ -463,6 +463,33 @@ impl Clean {
 /// `Usage` with the first of them that is wrong, and where.
 pub fn check(recipe: &Recipe) -> Result<(), CleanError> {
     prepare(recipe, now()).map(drop)
+}
+
+/// As [`check`], of a recipe that was read from `text`: also of what it says of reading, and with the line in which the
+/// mistake is.
+///
+/// # Errors
+/// `Usage`.
+pub fn check_text(recipe: &Recipe, text: &str) -> Result<(), CleanError> {
+    let wrong = |place: Option<String>, problem: Problem| {
+        CleanError::Usage(match place {
+            Some(place) => problem.at(place),
+            None => problem,
+        })
+    };
+    let check_reading = |read: recipe::Read| {
+        let job = Clean::new([""; 0], Output::Stdout).recipe(Recipe { read, ..Recipe::default() });
+        read::Reading::new(&job.resolved().options).map(drop)
+    };
+    if let Err(problem) = check_reading(recipe.read.clone()) {
+        let key =
+            recipe.read.each().into_iter().find(|(_, read)| check_reading(read.clone()).is_err());
+        let place = recipe::place_of_reading(text, key.map(|(key, _)| key));
+        return Err(wrong(place, problem));
+    }
+    let Err(error) = Prepared::new(recipe.clone(), now()) else { return Ok(()) };
+    let place = error.step.and_then(|(step, _)| recipe::place_of_step(text, step));
+    Err(wrong(place, error.into()))
 }
 
 fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {

@@ -104,13 +104,15 @@ impl Output {
 
 /// A database, if the name is one's.
 fn database(text: &str, asked: &Asked) -> Result<Option<Output>, CleanError> {
-    let file = text.strip_prefix("sqlite:");
-    let is_server = text.starts_with("postgresql://") || text.starts_with("postgres://");
+    // The case of a scheme says nothing.
+    let (before_colon, behind) = text.split_once(':').unwrap_or_default();
+    let lower = before_colon.to_ascii_lowercase();
+    let file = (lower == "sqlite").then_some(behind);
+    let is_server = matches!(&*lower, "postgresql" | "postgres") && behind.starts_with("//");
     if file.is_none() && !is_server {
-        let before_colon = text.split_once(':').map_or("", |(before, _)| before);
-        let is_foreign = FOREIGN_SCHEMES.contains(&before_colon) && !Path::new(text).exists();
+        let is_foreign = FOREIGN_SCHEMES.contains(&&*lower) && !Path::new(text).exists();
         return match scheme(text) {
-            Some("file") => Err(usage(
+            Some(scheme) if scheme.eq_ignore_ascii_case("file") => Err(usage(
                 Problem::new(format!("{text} is an address, and an output is named by its path"))
                     .hint(Hint::is("output", &text["file://".len()..])),
             )),
@@ -143,7 +145,7 @@ fn database(text: &str, asked: &Asked) -> Result<Option<Output>, CleanError> {
     }
     Ok(Some(match file {
         Some(path) => Output::Sqlite(path.into(), table),
-        None => Output::Postgres(text.to_owned(), table),
+        None => Output::Postgres(format!("{lower}:{behind}"), table),
     }))
 }
 
@@ -309,6 +311,23 @@ pub(super) fn format_of(
 }
 
 /// # Errors
+/// If the name of a file that is always written in one format, `kind`, with these endings, is that of another.
+pub fn check_ending(path: &Path, what: &str, kind: &str, endings: &[&str]) -> Result<(), Problem> {
+    let plain = Path::new(plain_name(path));
+    let ending = plain.extension().unwrap_or_default().to_ascii_lowercase();
+    let is_packed = Compression::by_name(path).is_some();
+    let is_own = !is_packed && endings.iter().any(|own| ending == *own);
+    if is_own || by_name(path).is_none() {
+        return Ok(());
+    }
+    let ending = path.extension().unwrap_or_default().display();
+    let named: Vec<String> = endings.iter().map(|own| format!(".{own}")).collect();
+    let problem = format!("{}: {what} is {kind}, and no .{ending} file", path.display());
+    Err(Problem::new(problem)
+        .hint(Hint::words(format!("give it a name that ends in {}", named.join(" or ")))))
+}
+
+/// # Errors
 /// If no table can be where the output is to be.
 pub(super) fn check_database(output: &Output) -> Result<(), Problem> {
     match output {
@@ -364,8 +383,16 @@ fn check_sqlite(path: &Path) -> Result<(), Problem> {
         return wrong("addresses of SQLite are not understood");
     }
     let is_other = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-    if is_other || text.ends_with('/') || !directory_of(path).is_dir() {
-        return Err(format!("{text} cannot be the file of a database").into());
+    if path.is_dir() || text.ends_with('/') {
+        return wrong("it is a directory, and a database is a file");
+    }
+    if is_other {
+        return wrong("it is no regular file, as a database is");
+    }
+    let directory = directory_of(path);
+    if !directory.is_dir() {
+        let why = format!("sqlite:{text}: there is no directory {}", directory.display());
+        return Err(Problem::new(why).hint(Hint::words("make it first, or name another file")));
     }
     Ok(())
 }

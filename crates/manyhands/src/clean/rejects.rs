@@ -9,20 +9,23 @@
 //!   the two has rejects without an output; the next run, which makes both again, finds them at the end and adds
 //!   nothing.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::REJECTS_HEADER;
 
 use super::Problem;
 use super::draft::{Draft, Existing, Placed, is_rejects, told};
+use super::sum::Sum;
 
 /// The rejects of all inputs.
 pub(super) struct SharedRejects {
     path: PathBuf,
     existing: Existing,
+    /// The outputs that they are of.
+    outputs: Vec<PathBuf>,
     kind: Kind,
 }
 
@@ -35,17 +38,23 @@ enum Kind {
 
 /// What was added for one input; it is taken back if this is dropped and not kept.
 #[must_use]
-pub(super) struct Added(Option<(File, u64)>);
+pub(super) struct Added {
+    /// The file, and how long it was.
+    undo: Option<(File, u64)>,
+    /// Where they are in it, and what they are.
+    pub(super) at: u64,
+    pub(super) sum: Sum,
+}
 
 impl Added {
     pub(super) fn keep(mut self) {
-        self.0 = None;
+        self.undo = None;
     }
 }
 
 impl Drop for Added {
     fn drop(&mut self) {
-        if let Some((file, len)) = &self.0 {
+        if let Some((file, len)) = &self.undo {
             // What cannot be taken back is of an input that is told to have failed.
             let _ = file.set_len(*len);
         }
@@ -55,12 +64,18 @@ impl Drop for Added {
 impl SharedRejects {
     /// With one output they appear together; else one by one, and where `keeps` is set behind those of
     /// earlier runs.
-    pub(super) fn new(path: &Path, existing: Existing, together: bool, keeps: bool) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        outputs: Vec<PathBuf>,
+        existing: Existing,
+        together: bool,
+        keeps: bool,
+    ) -> Self {
         let kind = match together {
             true => Kind::Together(None),
             false => Kind::OneByOne { file: None, keeps },
         };
-        SharedRejects { path: path.to_owned(), existing, kind }
+        SharedRejects { path: path.to_owned(), existing, outputs, kind }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,8 +92,9 @@ impl SharedRejects {
     fn open(&mut self) -> Result<(), Problem> {
         let wrong = |error: io::Error| Problem::from(told("cannot write", &self.path, &error));
         let new = || {
-            let draft = Draft::create(&self.path)?;
-            draft.file().write_all(REJECTS_HEADER).map_err(wrong)?;
+            let mut draft = Draft::create(&self.path)?;
+            draft.append(REJECTS_HEADER)?;
+            draft.belongs_to(self.outputs.iter().cloned());
             Ok::<_, Problem>(draft)
         };
         match &mut self.kind {
@@ -86,11 +102,19 @@ impl SharedRejects {
             Kind::Together(none) => *none = Some(new()?),
             Kind::OneByOne { file, keeps } => {
                 if !(*keeps && is_rejects(&self.path)) {
-                    let existing = if *keeps { Existing::Kept } else { self.existing };
-                    new()?.publish(existing)?.keep();
+                    let draft = new()?;
+                    let existing = match keeps {
+                        // Somebody emptied it.
+                        true if draft.continues_what_is_there() => Existing::Replaced,
+                        true => Existing::Kept,
+                        false => self.existing,
+                    };
+                    draft.publish(existing)?.keep();
                 }
                 let opened = OpenOptions::new().read(true).append(true).open(&self.path);
-                *file = Some(opened.map_err(wrong)?);
+                let opened = opened.map_err(wrong)?;
+                restrict(&opened, &self.outputs).map_err(wrong)?;
+                *file = Some(opened);
             }
         }
         Ok(())
@@ -104,25 +128,30 @@ impl SharedRejects {
         match &self.kind {
             Kind::Together(Some(draft)) => {
                 io::copy(&mut from, &mut draft.file())?;
+                Ok(Added { undo: None, at: 0, sum: Sum::default() })
             }
             Kind::OneByOne { file: Some(file), keeps } => {
                 let end = file.metadata()?.len();
+                let sum = sum_of_rest(from)?;
                 if *keeps && is_same(from, begin, file, end.checked_sub(len), len)? {
-                    return Ok(Added(None));
+                    return Ok(Added { undo: None, at: end - len, sum });
                 }
-                let added = Added(Some((file.try_clone()?, end)));
+                from.seek(SeekFrom::Start(begin))?;
+                let mut added = Added { undo: Some((file.try_clone()?, end)), at: end, sum };
                 let mut last = [0];
                 file.read_exact_at(&mut last, end.saturating_sub(1))?;
                 if last != *b"\n" {
                     // Somebody was killed while appending.
                     (&mut &*file).write_all(b"\n")?;
+                    added.at += 1;
                 }
                 io::copy(&mut from, &mut &*file)?;
-                return Ok(added);
+                Ok(added)
             }
-            _ => {}
+            Kind::Together(None) | Kind::OneByOne { file: None, .. } => {
+                Err(io::Error::other("it was not opened"))
+            }
         }
-        Ok(Added(None))
     }
 
     /// Makes those of one output appear; takes away those of an earlier run if there are none now and
@@ -138,6 +167,25 @@ impl SharedRejects {
             }
         }
     }
+}
+
+/// Of what is behind the place where a file is read.
+fn sum_of_rest(mut file: &File) -> io::Result<Sum> {
+    let (mut sum, mut buffer) = (Sum::default(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(sum),
+            count => sum = sum.then(Sum::of(&buffer[..count])),
+        }
+    }
+}
+
+/// Takes from a file what the outputs, whose rejects come into it, allow nobody.
+fn restrict(file: &File, outputs: &[PathBuf]) -> io::Result<()> {
+    let mode = file.metadata()?.mode() & 0o7777;
+    let regular = outputs.iter().filter_map(|path| path.metadata().ok()).filter(Metadata::is_file);
+    let allowed = regular.fold(mode, |allowed, output| allowed & output.mode());
+    if allowed == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(allowed)) }
 }
 
 /// Whether two files have the same `len` bytes from these places on.

@@ -8,12 +8,12 @@ use super::manifest::{Entry, Manifest};
 use super::read::Reading;
 use super::sum::Sum;
 use super::watch::Watch;
-use super::{Clean, CleanError, Hint, Output, Problem};
+use super::{Clean, CleanError, Hint, Note, Output, Problem};
 
-/// What an earlier run has done with an input.
+/// What an earlier run has done with an input, and what is to be told of that.
 pub(super) enum Before {
-    Nothing,
-    Done(Entry),
+    Nothing(Option<Note>),
+    Done(Entry, Option<Note>),
     /// Something else than is wanted now.
     Other(Problem),
 }
@@ -42,19 +42,28 @@ impl Wanted<'_> {
         resume: bool,
         watch: &mut Watch,
     ) -> Result<Before, CleanError> {
-        let is_read = resume || known.iter().any(|entry| self.may_be(entry));
+        let is_read = resume || known.iter().any(|entry| entry.size == self.size);
         let hash = match !known.is_empty() && is_read {
             true => sum_of(self.path, watch)?.to_string(),
             false => String::new(),
         };
         let is_same = |entry: &&Entry| self.may_be(entry) && entry.hash == hash;
         Ok(match known.iter().find(is_same) {
-            Some(entry) if resume => Before::Done(entry.clone()),
+            Some(entry) if resume => Before::Done(entry.clone(), None),
             Some(_) => Before::Other(
                 Problem::new("its rows are in the table already")
                     .hint(Hint::on("resume").and(" leaves such files out")),
             ),
-            None if known.is_empty() || !resume => Before::Nothing,
+            None if !resume => Before::Nothing(known.iter().any(|entry| entry.hash == hash).then(
+                || {
+                    Problem::new(
+                        "the table had rows of this file before, made by another recipe or with other settings",
+                    )
+                    .hint(Hint::on("resume").and(" adds no more of such files"))
+                    .into()
+                },
+            )),
+            None if known.is_empty() => Before::Nothing(None),
             None => {
                 let problem = match known.iter().any(|entry| entry.hash == hash) {
                     true => {
@@ -68,11 +77,12 @@ impl Wanted<'_> {
         })
     }
 
-    /// Compares it with what is in a directory, with the entry of its output.
+    /// Compares it with what is in a directory, with the entry of its output; `rejects` is where they would go now.
     pub(super) fn in_directory(
         &self,
         entry: &Entry,
         output: &Path,
+        rejects: Option<&Path>,
         existing: Existing,
         watch: &mut Watch,
     ) -> Result<Before, CleanError> {
@@ -85,16 +95,45 @@ impl Wanted<'_> {
         } else if sum_of(output, watch)?.to_string() != entry.output_hash {
             "was changed after it was made".to_owned()
         } else {
-            return Ok(Before::Done(entry.clone()));
+            return with_rejects(entry, output, rejects, watch);
         };
         if existing == Existing::Replaced {
-            return Ok(Before::Nothing);
+            return Ok(Before::Nothing(None));
         }
         Ok(Before::Other(
             Problem::new(format!("{} {difference}", output.display()))
                 .hint(Hint::on("force").and(" replaces it")),
         ))
     }
+}
+
+/// What is done about an input whose output is as it was made: it is cleaned again if its rejects are not. What comes of
+/// that replaces no rejects that have more in them.
+fn with_rejects(
+    entry: &Entry,
+    output: &Path,
+    now: Option<&Path>,
+    watch: &mut Watch,
+) -> Result<Before, CleanError> {
+    let Some(kept) = &entry.rejects else {
+        let note = (entry.rows_rejected > 0).then(|| {
+            "its rejects were not looked at: the version that made it noted nothing of them"
+                .to_owned()
+                .into()
+        });
+        return Ok(Before::Done(entry.clone(), note));
+    };
+    let place = kept.place(output, now);
+    match kept.is_there(&place, watch) {
+        Ok(true) => return Ok(Before::Done(entry.clone(), None)),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            return Err(CleanError::Interrupted);
+        }
+        Ok(false) | Err(_) => {}
+    }
+    let what = if place.exists() { "are not as they were written" } else { "are gone" };
+    let note = format!("it was cleaned again: its rejects in {} {what}", place.display());
+    Ok(Before::Nothing(Some(note.into())))
 }
 
 /// Checksum of a file, or the empty checksum if it cannot be read: opening it tells why.

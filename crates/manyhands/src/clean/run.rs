@@ -9,7 +9,7 @@
 //! One thread does all of this; it only waits for workers, for a stream, and for what it writes to.
 //! In a job with one output for all, only the first of the active files may write.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
@@ -28,7 +28,7 @@ use super::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
 use super::crew::{Crew, RemoteWorkers};
 use super::draft::{self, Directories, Draft, Existing, Placed, told};
 use super::inputs::{self, Input, Route, Target};
-use super::manifest::{self, Entry, Manifest};
+use super::manifest::{self, Entry, Kept, Manifest};
 use super::names::text_of;
 use super::output::{Sink, WriteError};
 use super::read::Reading;
@@ -46,7 +46,7 @@ use super::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
-use super::{Clean, CleanError, Hint, Output, Problem, Progress, Report};
+use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
@@ -164,8 +164,10 @@ fn work_through(
         let existing = if route.replaces_rejects { Existing::Replaced } else { existing };
         let keeps = is_table || existing == Existing::Taken;
         let together = sink.is_some() && !is_table;
-        Some(SharedRejects::new(&path, existing, together, keeps))
+        let outputs = routes.iter().filter_map(Route::owner).collect();
+        Some(SharedRejects::new(&path, outputs, existing, together, keeps))
     });
+    let old_rejects = routes.first().and_then(|route| route.old_rejects.clone());
     let mut runner = Runner {
         job,
         crew,
@@ -188,6 +190,7 @@ fn work_through(
         workers,
         reports: vec![FileReport::default(); routes.len()],
         resumed: Vec::new(),
+        told_before: HashMap::new(),
         watch,
         routes: routes.into_iter().enumerate().collect(),
         active: VecDeque::new(),
@@ -224,6 +227,9 @@ fn work_through(
         }
         if let Some(rejects) = shared_rejects.take() {
             published.placed.and(rejects.publish().map_err(CleanError::Failed)?);
+        }
+        if let Some(old) = old_rejects.filter(|_| first_failed.is_none()) {
+            published.placed.and(Placed::rejects_taken_away(&old).map_err(CleanError::Failed)?);
         }
         published.placed.keep();
         possible = published.possible;
@@ -281,6 +287,8 @@ struct Runner<'a> {
     active: VecDeque<Active>,
     reports: Vec<FileReport>,
     resumed: Vec<usize>,
+    /// What is to be told of inputs, found before they were begun.
+    told_before: HashMap<usize, Note>,
     watch: Watch<'a>,
     existing: Existing,
     recipe_hash: String,
@@ -342,7 +350,11 @@ impl Rejects {
     /// Gives them their name; or takes away those of an earlier run.
     fn publish(self, existing: Existing) -> Result<Placed, Problem> {
         match self {
-            Rejects::Some(draft) => draft.publish(existing),
+            Rejects::Some(draft) => {
+                let is_same_or_more =
+                    existing == Existing::Taken && draft.continues_what_is_there();
+                draft.publish(if is_same_or_more { Existing::Replaced } else { existing })
+            }
             Rejects::None(path) => Placed::without_rejects(&path, existing),
             Rejects::NoPlace => Ok(Placed::default()),
         }
@@ -360,10 +372,8 @@ fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> O
 }
 
 fn write_rejects(path: &Path, text: &[u8]) -> Result<Draft, String> {
-    use std::io::Write;
-    let draft = Draft::create(path)?;
-    let written = draft.file().write_all(text);
-    written.map_err(|error| told("cannot write", path, &error))?;
+    let mut draft = Draft::create(path)?;
+    draft.append(text)?;
     Ok(draft)
 }
 
@@ -480,8 +490,9 @@ impl Runner<'_> {
         self.routes.pop_front();
         self.reports[number] = blank_report(&route);
         match self.done_before(&route, size)? {
-            Before::Nothing => {}
-            Before::Done(entry) => {
+            Before::Nothing(note) => self.told_before.extend(note.map(|note| (number, note))),
+            Before::Done(entry, note) => {
+                self.told_before.extend(note.map(|note| (number, note)));
                 self.resumed.push(number);
                 entry.report(&mut self.reports[number]);
                 self.watch.progress.bytes_done += entry.size;
@@ -508,7 +519,7 @@ impl Runner<'_> {
     /// Looks whether an input is done, by the entries of earlier runs.
     fn done_before(&mut self, route: &Route, size: Option<u64>) -> Result<Before, Stop> {
         let (Input::File(path), Some(size)) = (&route.input, size) else {
-            return Ok(Before::Nothing);
+            return Ok(Before::Nothing(None));
         };
         let resume = self.job.options.resume;
         let wanted = Wanted { path, size, recipe_hash: &self.recipe_hash };
@@ -522,12 +533,13 @@ impl Runner<'_> {
         }
         let (Target::File(output), Some(manifest), true) = (&route.target, &self.manifest, resume)
         else {
-            return Ok(Before::Nothing);
+            return Ok(Before::Nothing(None));
         };
         let Some(entry) = manifest.get(output).filter(|_| output.exists()) else {
-            return Ok(Before::Nothing);
+            return Ok(Before::Nothing(None));
         };
-        Ok(wanted.in_directory(entry, output, self.existing, &mut self.watch)?)
+        let rejects = route.rejects.as_deref();
+        Ok(wanted.in_directory(entry, output, rejects, self.existing, &mut self.watch)?)
     }
 
     /// How big a file may be that goes to one worker.
@@ -912,7 +924,7 @@ impl Runner<'_> {
                     if !sink.begin(known.columns, known.style, &mut self.watch)? {
                         skipped = known.header_bytes;
                     }
-                    sink.write_block(&reply, skipped..len, &known.block, &mut self.watch)?;
+                    sink.write_block(&reply, skipped..len, &known.block, 0, &mut self.watch)?;
                 }
                 let mut done = FileReport { output: target, ..known.report };
                 if let Some(sink) = &self.sink {
@@ -974,16 +986,21 @@ impl Runner<'_> {
             sink.end_input();
             return Ok(());
         }
-        let entry = |report: &FileReport, output| {
-            Entry::new(path, &self.recipe_hash, report, input, output)
+        let entry = |report: &FileReport, output, rejects| {
+            Entry::new(path, &self.recipe_hash, report, input, output, rejects)
         };
+        let mut kept = None;
         let existing = if route.replaces_rejects { Existing::Replaced } else { self.existing };
         let mut added = None;
         let rejects = match (rejects, &route.rejects) {
             (Some(draft), _) if self.shared_rejects.is_some() => {
                 if let Some(shared) = &mut self.shared_rejects {
                     report.rejects = Some(text_of(shared.path()));
-                    added = Some(shared.add(&draft)?);
+                    let now = shared.add(&draft)?;
+                    if let Target::File(output) = &route.target {
+                        kept = Some(Kept::new(shared.path(), output, now.at, now.sum));
+                    }
+                    added = Some(now);
                 }
                 Rejects::NoPlace
             }
@@ -993,6 +1010,10 @@ impl Runner<'_> {
                     draft.rename(&name_in_table(draft.path(), path, input, &self.recipe_hash));
                 }
                 report.rejects = Some(text_of(draft.path()));
+                draft.belongs_to(route.owner());
+                if let Target::File(output) = &route.target {
+                    kept = Some(Kept::new(draft.path(), output, 0, draft.sum()));
+                }
                 Rejects::Some(draft)
             }
             (None, Some(path)) if !self.is_table => Rejects::None(path.clone()),
@@ -1002,7 +1023,7 @@ impl Runner<'_> {
             if self.is_table {
                 // Of the same input by the same recipe, if a run was killed before its commit.
                 let placed = rejects.publish(Existing::Taken)?;
-                sink.commit(entry(report, None), &mut self.watch)?;
+                sink.commit(entry(report, None, None), &mut self.watch)?;
                 placed.keep();
             } else if sink.is_final() {
                 rejects.publish(existing)?.keep();
@@ -1025,8 +1046,11 @@ impl Runner<'_> {
             }
         };
         placed.and(rejects.publish(existing)?);
+        if let Some(old) = &route.old_rejects {
+            placed.and(Placed::rejects_taken_away(old)?);
+        }
         if let (Some(manifest), Target::File(output)) = (&mut self.manifest, &route.target) {
-            manifest.add(&entry(report, Some((output, sum))))?;
+            manifest.add(&entry(report, Some((output, sum)), kept))?;
         }
         placed.keep();
         if let Some(added) = added {
@@ -1043,6 +1067,7 @@ impl Runner<'_> {
         rejects: Option<Draft>,
     ) -> Result<(), Fail> {
         let replaces = self.active(number).is_some_and(|(_, active)| active.route.replaces_rejects);
+        let owner = self.active(number).and_then(|(_, active)| active.route.owner());
         let is_complete = self.active(number).is_some_and(
             |(_, active)| matches!(&active.route.target, Target::File(path) if path.exists()),
         );
@@ -1053,7 +1078,8 @@ impl Runner<'_> {
                 self.has_refused = true;
                 Some(text_of(shared.path()))
             }
-            (Some(draft), None) => {
+            (Some(mut draft), None) => {
+                draft.belongs_to(owner);
                 let path = draft.path().to_owned();
                 if is_complete && path.exists() {
                     // They are those of the output that stays.
@@ -1138,6 +1164,7 @@ impl Runner<'_> {
             }
             report.fail(problem);
         }
+        report.notes.extend(self.told_before.remove(&number));
         self.watch.progress.files_done += 1;
         match self.active.front().map(active_number).filter(|_| self.sink.is_some()) {
             Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),

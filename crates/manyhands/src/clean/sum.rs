@@ -34,10 +34,14 @@ impl Sum {
 
     /// Of a whole file; the observer is asked on the way, and may end it as `Interrupted`.
     pub(super) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
-        let mut file = File::open(path)?;
+        Sum::of_rest(&mut File::open(path)?, watch)
+    }
+
+    /// Of all that is read; the observer is asked as for a file.
+    pub(super) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Sum> {
         let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 20]);
         loop {
-            match file.read(&mut buffer) {
+            match from.read(&mut buffer) {
                 Ok(0) => return Ok(sum),
                 Ok(count) => sum = sum.then(Sum::of(&buffer[..count])),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
