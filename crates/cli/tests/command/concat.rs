@@ -46,7 +46,7 @@ fn one_output_appears_only_with_all_inputs() {
     let dir = three("x\n1\n", "x,z\n1,2\n", "x\n3\nragged,\n");
     let outcome = dir.clean("a.csv b.csv missing.csv c.csv --concat -o out.csv --report r.json");
     outcome.status(1).says("4 files (2 failed, 2 not written), 0 rows in, 0 out");
-    outcome.says("error: b.csv: its columns are");
+    outcome.says("error: b.csv: it has more columns than the first file: \"z\"\nhint: ");
     outcome
         .says("error: a.csv and 1 more file: not written to")
         .says("error: missing.csv: cannot read it");
@@ -205,4 +205,40 @@ fn one_output_has_one_line_end_and_cells_keep_theirs() {
     );
     // One input that is an output of its own keeps all it has.
     dir.clean("a.csv -o -").done().prints("x,y\n1,2\r\n");
+}
+
+#[test]
+fn columns_that_differ_from_the_first_files_are_named() {
+    let dir = Dir::new().file("a.csv", "x,y\n1,2\n");
+    for (header, told) in [
+        (
+            "y,x",
+            "its columns are in another order than those of the first file: \"y\", \"x\" instead of \"x\", \"y\"\n\
+             hint: a select step that names the first file's columns puts them into one order",
+        ),
+        (
+            "x",
+            "it lacks columns of the first file: \"y\"\n\
+             hint: a select step that names the first file's columns adds them, with --missing-column null",
+        ),
+        (
+            "x,y,x",
+            "it has more columns than the first file: \"x\"\n\
+             hint: a select step that names the first file's columns leaves out the others",
+        ),
+        (
+            "x,z",
+            "it has other columns than the first file: \"z\" instead of \"y\"\n\
+             hint: a rename step gives columns the same names",
+        ),
+    ] {
+        std::fs::write(dir.path("b.csv"), format!("{header}\n")).unwrap();
+        for line in ["a.csv b.csv -o all.csv --concat", "a.csv b.csv --concat --dry-run"] {
+            dir.clean(line).status(1).says(&format!("error: b.csv: {told}\n"));
+        }
+    }
+    let wide: Vec<String> = (0..30).map(|column| format!("c{column}")).collect();
+    std::fs::write(dir.path("b.csv"), format!("x,y,{}\n", wide.join(","))).unwrap();
+    let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
+    outcome.status(1).says("\"c8\", \"c9\" and 20 more\n");
 }

@@ -112,7 +112,9 @@ fn the_headers_of_one_output_are_compared_as_they_are_written() {
         .file("e.csv", b"Gr\xf6\xdfe\n2\n")
         .file("f.csv", b"Gr\xfc\xdfe\n3\n");
     dir.clean("a.csv b.csv -o - --concat").done().prints("\"\",x\n1,2\n3,4\n");
-    dir.clean("a.csv c.csv -o - --concat").status(1).says("error: c.csv: its columns are");
+    dir.clean("a.csv c.csv -o - --concat")
+        .status(1)
+        .says("error: c.csv: it has other columns than the first file");
     dir.clean("d.csv e.csv -o out.csv --concat").done();
     assert_eq!(std::fs::read(dir.path("out.csv")).unwrap(), b"Gr\xf6\xdfe\n1\n2\n");
     let outcome = dir.clean("d.csv f.csv -o out2.csv --concat");

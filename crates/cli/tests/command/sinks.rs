@@ -88,7 +88,7 @@ fn rejects_of_a_table_are_beside_its_file() {
         "{names:?}"
     );
     let other = dir.clean("a.csv -o sqlite:a.csv --table t");
-    other.status(2).says("cannot open a.csv: it is no SQLite database; it begins with \"v\"\n");
+    other.status(1).says("cannot open a.csv: it is no SQLite database; it begins with \"v\"\n");
     other.says("hint: -o sqlite:shop.db names another file");
     // The case of a scheme says nothing.
     dir.clean("b.csv -o SQLite:e.db --table t").done();

@@ -100,3 +100,18 @@ fn an_unterminated_quote_rejects_the_last_record() {
     assert_eq!(dir.read("out.csv"), "a\n1\n");
     assert!(dir.read("out.csv.rejects.csv").contains("unterminated quote"));
 }
+
+#[test]
+fn a_file_that_fails_by_what_does_not_fit_is_told_where_why_and_what_to_try() {
+    let dir = Dir::with(BAD).file("short.csv", "a,b\n1,2\n3\n");
+    let outcome = dir.clean("in.csv -o out.csv --trim all --types v=number --on-bad fail");
+    outcome.status(1).says(
+        "error: in.csv: line 3: step 2 (types): column \"v\": \"two\" is not a number\n\
+         hint: --on-bad reject sets such records aside, --on-bad null takes such cells for empty\n",
+    );
+    let outcome = dir.clean("short.csv -o out.csv --on-ragged fail");
+    outcome.status(1).says(
+        "error: short.csv: line 3: a record with 1 field; the header has 2\n\
+         hint: --on-ragged reject sets such records aside, --on-ragged pad fills up those that are short\n",
+    );
+}
