@@ -14,6 +14,7 @@ use manyhands_csv::{
 use super::chunks::Streaming;
 use super::manifest::{Entry, Manifest};
 use super::read::Reading;
+use super::sinks::lines::Batch;
 use super::sinks::parquet::Appender;
 use super::sinks::{Format, columns, pack};
 use super::stop::Fail;
@@ -72,14 +73,14 @@ pub fn manifests(
     Ok(entries.iter().map(both).collect())
 }
 
-/// The block that a worker makes of rows for PostgreSQL.
+/// The rows that a worker makes for PostgreSQL.
 pub fn copy_text<T>(
     plan: &Plan,
     make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
 ) -> Result<Vec<u8>, Problem> {
     let mut block = Vec::new();
     Format::Postgres.encode(plan, &mut block, make)?;
-    Ok(block)
+    Ok(Batch::new(block, 0).map_or_else(Vec::new, |batch| batch.rows))
 }
 
 /// The block that a worker makes of rows for Parquet, which is a file.

@@ -29,13 +29,14 @@ impl Lines {
 /// The rows of a block, in a store's own form, and where they come from.
 #[derive(Debug, Default)]
 pub(in crate::clean) struct Batch {
-    pub(super) rows: Vec<u8>,
+    pub(in crate::clean) rows: Vec<u8>,
     /// The lines before each row in its chunk.
     lines: Vec<u32>,
     /// The lines before the chunk.
     before: u64,
 }
 
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
 impl Batch {
     /// Takes a block apart, with the number of lines before it; none if it is no block.
     pub(in crate::clean) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {
