@@ -65,7 +65,7 @@ fn a_row_that_a_table_refuses_is_told_with_its_line_and_its_cells() {
             assert!(report.files[0].hint.is_some());
         }
     }
-    let count = |database: &Connection| -> u64 {
+    let count = |database: &Connection| -> i64 {
         database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&database), 0);

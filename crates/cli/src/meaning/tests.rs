@@ -172,6 +172,7 @@ fn flags_of_reading_and_running_set_their_options() {
 #[test]
 fn reports_and_recipes_never_get_in_the_way_of_data() {
     let place = place();
+    fs::write(place.path().join("r.json"), "{}").unwrap();
     for (arguments, reason) in [
         (&["a", "-o-", "--report=-"][..], "hint: give it a file"),
         (&["a", "-o-", "--save-recipe=-"], "hint: give it a file"),
@@ -191,7 +192,7 @@ fn reports_and_recipes_never_get_in_the_way_of_data() {
     for arguments in [
         &["a", "-o", "@/out.csv", "--report=-"][..],
         &["a", "-o", "@/out.csv", "--report=@/r", "--save-recipe=-"],
-        &["a", "-o-", "--report=@/a.csv", "--force"],
+        &["a", "-o-", "--report=@/r.json", "--force"],
         &["a", "-o", "/dev/null", "--report=/dev/null"],
     ] {
         assert!(understood(&at(&place, arguments)).is_ok(), "{arguments:?}");

@@ -42,7 +42,7 @@ pub fn place_of_step(text: &str, step: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let (_, steps) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "steps")?;
     let DeValue::Array(steps) = steps.get_ref() else { return None };
-    let step = steps.iter().nth(step.checked_sub(1)?)?;
+    let step = steps.get(step.checked_sub(1)?)?;
     Some(format!("line {}", line_at(text, step.span().start)))
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::clean::Progress;
 
 fn plain(rows: Vec<u8>) -> Batch {
-    Batch { rows, ..Batch::default() }
+    Batch::new([rows, vec![0; 4]].concat(), 0).unwrap()
 }
 
 /// The steps of a transaction of two blocks.
