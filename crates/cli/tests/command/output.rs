@@ -162,12 +162,13 @@ fn a_link_is_written_through_to_where_it_leads() {
     }
     // What cannot be is said before any work.
     link("no/where.csv", "lost.csv");
+    link("no/where.json", "lost.json");
     link("ring.csv", "ring.csv");
     link("cleaned_b.csv", "store/cleaned_in.csv");
     link("third.json", "second.json");
     dir.clean("in.csv -o lost.csv").status(2).says("lost.csv is a link to no/where.csv");
     dir.clean("in.csv -o ring.csv").status(2).says("cannot write ring.csv: Too many");
-    dir.clean("in.csv -o out/ --report lost.csv").status(2).says("there is no directory no for");
+    dir.clean("in.csv -o out/ --report lost.json").status(2).says("there is no directory no for");
     dir.clean("in.csv b.csv -o store --force").status(2).says("would both be written to");
     dir.clean("in.csv -o third.json --report second.json").status(2).says("cannot be the report");
 }

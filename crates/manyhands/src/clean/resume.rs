@@ -13,7 +13,7 @@ use super::{Clean, CleanError, Hint, Note, Output, Problem};
 /// What an earlier run has done with an input, and what is to be told of that.
 pub(super) enum Before {
     Nothing(Option<Note>),
-    Done(Entry, Option<Note>),
+    Done(Box<Entry>, Option<Note>),
     /// Something else than is wanted now.
     Other(Problem),
 }
@@ -49,7 +49,7 @@ impl Wanted<'_> {
         };
         let is_same = |entry: &&Entry| self.may_be(entry) && entry.hash == hash;
         Ok(match known.iter().find(is_same) {
-            Some(entry) if resume => Before::Done(entry.clone(), None),
+            Some(entry) if resume => Before::Done(Box::new(entry.clone()), None),
             Some(_) => Before::Other(
                 Problem::new("its rows are in the table already")
                     .hint(Hint::on("resume").and(" leaves such files out")),
@@ -121,11 +121,11 @@ fn with_rejects(
                 .to_owned()
                 .into()
         });
-        return Ok(Before::Done(entry.clone(), note));
+        return Ok(Before::Done(Box::new(entry.clone()), note));
     };
     let place = kept.place(output, now);
     match kept.is_there(&place, watch) {
-        Ok(true) => return Ok(Before::Done(entry.clone(), None)),
+        Ok(true) => return Ok(Before::Done(Box::new(entry.clone()), None)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
             return Err(CleanError::Interrupted);
         }
