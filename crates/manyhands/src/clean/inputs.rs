@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::draft::is_rejects as has_rejects;
 use super::names::text_of;
@@ -207,7 +207,7 @@ fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if has_suffix(&path) && path.is_file() {
+        if has_suffix(&path) && !is_hidden(&path) && path.is_file() {
             files.push(path);
         }
     }
@@ -215,9 +215,33 @@ fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
     Ok(files)
 }
 
+/// Whether a file's name begins with a dot: no directory brings it as an input, as shells have it.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
+}
+
 fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     let nothing = format!("{}: no file matches", pattern.display());
     without_rejects(all_matching(pattern)?, nothing)
+}
+
+/// Whether a pattern has a dot wherever a path that matches it has a hidden name, as in a shell.
+fn asks_for(pattern: &Path, path: &Path) -> bool {
+    fn names(path: &Path) -> Vec<&Path> {
+        let names = path.components().filter(|part| matches!(part, Component::Normal(_)));
+        names.map(|part| Path::new(part.as_os_str())).collect()
+    }
+    let (pattern, path) = (names(pattern), names(path));
+    let is_any = |name: &&Path| name.as_os_str() == "**";
+    // Names before and behind what `**` stands for are those of the pattern in order.
+    let before = pattern.iter().position(is_any).unwrap_or(pattern.len());
+    let behind = pattern.iter().rev().position(is_any).unwrap_or(0);
+    path.iter().enumerate().filter(|(_, name)| is_hidden(name)).all(|(at, _)| {
+        let from_end = path.len() - at;
+        let of_end = pattern.len().checked_sub(from_end).filter(|_| from_end <= behind);
+        let asked = Some(at).filter(|at| *at < before).or(of_end);
+        asked.and_then(|at| pattern.get(at)).is_some_and(|name| is_hidden(name))
+    })
 }
 
 fn all_matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
@@ -226,7 +250,7 @@ fn all_matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| usage(error.to_string()))?;
-        if path.is_file() {
+        if asks_for(Path::new(text), &path) && path.is_file() {
             files.push(path);
         }
     }
