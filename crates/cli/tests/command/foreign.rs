@@ -21,6 +21,22 @@ fn foreign() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (quads("id,name\n1,x\n"), "no decoder for the encoding \"UTF-32LE\"", "iconv -f UTF-32LE"),
         (quads("\u{feff}id,name\n1,x\n"), "\"UTF-32LE\"", "iconv"),
         (vec![0; 5_000], "it is no text", "--encoding"),
+        (b"<!-- x -->\n\t<html>\n<p>a,b\n".to_vec(), "an HTML page", "CSV"),
+        (b"{\"a\": 1}\n{\"a\": 2}\n".to_vec(), "a file of JSON lines", "export it as CSV"),
+        (b"[\n  {\"a\": 1},\n  {\"a\": 2}\n]\n".to_vec(), "a JSON array", "export it as CSV"),
+        (b"]\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0".to_vec(), "an lzma archive", "xz -dc"),
+        (
+            b"7\x7f\x06\x82\0-\xe2\x18".to_vec(),
+            "a write-ahead log of an SQLite",
+            "name the database",
+        ),
+        (b"\x80\x04\x95\x10\0\0\0\0\0\0\0}".to_vec(), "a Python pickle", "load it in Python"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(), "a JPEG image", "give a CSV file"),
+        (
+            [b"data.csv", &[0; 249][..], b"ustar\x0000", &[0; 300]].concat(),
+            "a tar archive",
+            "tar -xOf",
+        ),
     ]
 }
 
@@ -47,9 +63,30 @@ fn a_file_that_is_no_csv_fails_and_says_what_it_is_and_what_to_do() {
 }
 
 #[test]
+fn an_archive_in_an_archive_is_told() {
+    let twice = gzip(&gzip(b"a\n1\n"));
+    let dir = Dir::new().file("in.csv.gz", &twice);
+    let outcome = dir.clean("in.csv.gz -o out.csv");
+    outcome.status(1).says("it is a gzip archive in an archive, not CSV\nhint: gzip -dc FILE");
+    let outcome = dir.command(["clean", "-", "-o", "-"]).input(&twice).run();
+    outcome.status(1).prints("").says("it is a gzip archive in an archive");
+}
+
+#[test]
 fn what_only_looks_foreign_at_first_passes() {
-    for text in ["PK,PAR1\n1,2\n", "BZh9,x\n1,2\n", "%PDF,x\n1,2\n", "<b>,y\n1,2\n", "a,b\n1,\0\n"]
-    {
+    for text in [
+        "PK,PAR1\n1,2\n",
+        "BZh9,x\n1,2\n",
+        "%PDF,x\n1,2\n",
+        "<b>,y\n1,2\n",
+        "a,b\n1,\0\n",
+        "<html>,<body>\n1,2\n",
+        "<!-- a note -->,x\n1,2\n",
+        "{name},{value}\n1,2\n",
+        "[id],[name]\n1,2\n",
+        "{\"a\": 1},x\n{\"a\": 2},y\n",
+        "ORC,x\n1,2\n",
+    ] {
         Dir::with(text).clean("in.csv -o -").done().prints(text);
     }
     // The encoding was named: what it says is taken as it is.
