@@ -101,7 +101,7 @@ def clean(
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
         What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
-        best, or the one that a first line such as `sep=;` names; a file where that is uncertain fails. If not given a comma, a tab in files named .tsv or .tab.
+        best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails. If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
         What encloses fields; None: nothing.
     comment : str, optional

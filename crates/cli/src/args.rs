@@ -254,8 +254,8 @@ pub(crate) struct InputArguments {
     /// What separates fields: C, tab or auto
     ///
     /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
-    /// and bar that divides the first records best, or the one that a first line such as sep=; names;
-    /// a file where that is uncertain fails. --verbose tells the choice.
+    /// and bar that divides the first records best, or the one that a line such as sep=; before the
+    /// header names; a file where that is uncertain fails. --verbose tells the choice.
     #[arg(long, value_name = "C|auto")]
     pub(crate) delimiter: Option<Delimiter>,
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diagnose::behind_quotes;
+use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
 use crate::number::{self, EXACT, Number, Reading};
@@ -108,6 +109,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
     pub(crate) doubts: Doubts,
+    /// Whether a record ends in a CR without LF.
+    has_lone_cr: bool,
     /// Whether short records are among the rows.
     pub(crate) has_short: bool,
 }
@@ -134,20 +137,24 @@ impl<'a> Batch<'a> {
             rejects: Vec::new(),
             failure: None,
             doubts: Doubts::default(),
+            has_lone_cr: false,
             has_short: false,
         };
-        batch.read();
+        let bytes = batch.read();
+        batch.count_line_ends(bytes);
         batch.look_for_torn_quotes();
         batch
     }
 
-    /// Goes through the records once: blank lines, wrong numbers of fields.
-    fn read(&mut self) {
+    /// Goes through the records once: blank lines, wrong numbers of fields. Gives how many bytes their line
+    /// ends have together.
+    fn read(&mut self) -> usize {
         let (plan, ends) = (self.plan, &self.owned.ends);
         let rows = ends.rows.len();
         let mut start = self.owned.start;
+        let mut line_ends = 0;
         if rows <= self.owned.first_row {
-            return;
+            return line_ends;
         }
         let mut first = self.first_field(self.owned.first_row);
         for row in self.owned.first_row..rows {
@@ -161,7 +168,7 @@ impl<'a> Batch<'a> {
                 self.rows_in += 1;
                 if end - start > plan.dialect.max_record {
                     self.fail_at(start, too_long(plan.dialect.max_record));
-                    return;
+                    return line_ends;
                 }
                 if self.bytes[start] == MARK[0] && self.bytes[start..].starts_with(MARK) {
                     self.doubts.marks.add(start);
@@ -172,19 +179,24 @@ impl<'a> Batch<'a> {
                     self.alive.push(row as u32);
                 }
                 if self.failure.is_some() {
-                    return;
+                    return line_ends;
                 }
             }
             first = last + 1;
             let after = record::after_line_end(self.bytes, end);
-            if after == end + 1 && self.bytes[end] == b'\r' && end > start {
-                self.doubts.lone_crs.add(end);
+            line_ends += after - end;
+            if after == end + 1 && self.bytes[end] == b'\r' {
+                self.has_lone_cr = true;
+                if end > start {
+                    self.doubts.lone_crs.add(end);
+                }
             }
             start = match plan.dialect.comment {
                 Some(_) => record::skip_comments(&plan.dialect, self.bytes, after),
                 None => after,
             };
         }
+        line_ends
     }
 
     /// A quote that is never closed takes all that is behind it into the last record.
@@ -205,23 +217,63 @@ impl<'a> Batch<'a> {
     /// Looks at records of several lines for text behind a closing quote.
     fn look_for_torn_quotes(&mut self) {
         let Some(quote) = self.plan.dialect.quote else { return };
-        for row in self.owned.first_of_several_lines()..self.owned.first_row + self.starts.len() {
+        let owned = self.owned;
+        let ends = &owned.ends;
+        let mut breaks = ends.inner.iter().copied().peekable();
+        let rows = self.all_rows();
+        if rows.is_empty() {
+            return;
+        }
+        let mut row = rows.start;
+        while let Some(at) = breaks.next() {
+            // The row that the line break is in, or the next one if it is in none of those that were read.
+            row +=
+                ends.rows[row..rows.end].partition_point(|last| ends.fields[*last as usize] < at);
+            let is_last = row + 1 == ends.rows.len();
+            if row >= rows.end || self.owned.unterminated && is_last {
+                return;
+            }
             let (start, end) = (self.start(row), self.end(row));
-            let is_last = row + 1 == self.owned.ends.rows.len();
-            if memchr::memchr2(b'\n', b'\r', &self.bytes[start..end]).is_none()
-                || self.owned.unterminated && is_last
-            {
+            if (at as usize) < start {
                 continue;
             }
+            while breaks.next_if(|next| (*next as usize) < end).is_some() {}
             let mut from = start;
-            let ends = &self.owned.ends.fields[self.first_field(row)..];
-            let torn = ends.iter().take_while(|at| **at as usize <= end).any(|at| {
+            let fields = &ends.fields[self.first_field(row)..=ends.rows[row] as usize];
+            let torn = fields.iter().any(|at| {
                 let raw = &self.bytes[from..*at as usize];
                 from = *at as usize + 1;
                 raw.first() == Some(&quote) && behind_quotes(raw, quote).is_some()
             });
             if torn {
                 self.doubts.torn.add(start);
+            }
+        }
+    }
+
+    /// Counts how records end, whose line ends have so many bytes together. Where they all end alike, as
+    /// nearly always, nothing is looked at.
+    fn count_line_ends(&mut self, bytes: usize) {
+        let rows = self.all_rows();
+        let end_of = |row: usize| LineEnd::at(self.bytes, self.end(row));
+        // Only the last may end without a line end.
+        let Some(last) = rows.clone().next_back() else { return };
+        let ended = rows.len() - usize::from(end_of(last).is_none());
+        let Some(first) = rows.clone().next().filter(|_| ended > 0) else { return };
+        let same = match bytes {
+            bytes if bytes == 2 * ended => Some(LineEnd::CrLf),
+            bytes if bytes == ended && !self.has_lone_cr => Some(LineEnd::Lf),
+            _ => None,
+        };
+        if let Some(same) = same {
+            let at = self.end(first);
+            self.doubts.line_ends[same as usize].add_many(ended as u64, at);
+            return;
+        }
+        for row in rows {
+            let at = self.end(row);
+            if let Some(end) = LineEnd::at(self.bytes, at) {
+                self.doubts.line_ends[end as usize].add(at);
             }
         }
     }

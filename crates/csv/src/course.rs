@@ -10,12 +10,12 @@
 
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
-use crate::diagnose::Sample;
 use crate::head::Head;
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::{FileReport, Note};
+use crate::report::{Characters, FileReport, LineEnds, Note};
+use crate::sample::Sample;
 use crate::scan::State;
 use crate::tally::Tally;
 use crate::utf8::NotUtf8;
@@ -93,6 +93,7 @@ impl Course {
     pub fn see_header(&mut self, plan: &Plan, head: &Head, header: &[u8]) {
         if plan.dialect.has_header {
             self.not_utf8 = NotUtf8::of_header(head, header);
+            self.tally.doubts.is_wide = !header.is_ascii();
         }
     }
 
@@ -225,6 +226,20 @@ impl Course {
     pub fn notes(&self, plan: &Plan, sample: &Sample, report: &FileReport) -> Vec<Note> {
         let doubts = &self.tally.doubts;
         doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report)
+    }
+
+    /// What the characters of records and header are.
+    pub fn characters(&self) -> Characters {
+        match self.tally.doubts.is_wide {
+            _ if self.not_utf8.is_some() => Characters::Other,
+            true => Characters::Utf8,
+            false => Characters::Ascii,
+        }
+    }
+
+    /// How the lines of records end, if not all end alike.
+    pub fn line_ends(&self, sample: &Sample) -> Option<LineEnds> {
+        self.tally.doubts.line_ends(sample)
     }
 
     /// Puts what became of the rows into a report. Says whether every row is accounted for.

@@ -19,6 +19,10 @@ pub(crate) struct Doubts {
     pub(crate) torn: Spots,
     /// Records that end in a CR without LF.
     pub(crate) lone_crs: Spots,
+    /// How records end, blank lines too: in LF, CR LF or CR, as [`LineEnd`](crate::dialect::LineEnd) has them.
+    pub(crate) line_ends: [Spots; 3],
+    /// Whether there are bytes that are not ASCII.
+    pub(crate) is_wide: bool,
     /// Records that begin with a byte order mark.
     pub(crate) marks: Spots,
     /// The quote that is never closed.
@@ -53,8 +57,13 @@ pub(crate) struct Unclosed {
 
 impl Spots {
     pub(crate) fn add(&mut self, at: usize) {
-        self.count += 1;
-        self.first.get_or_insert(Spot { at: at as u64, line: 0 });
+        self.add_many(1, at);
+    }
+
+    /// Several of which the first is there.
+    pub(crate) fn add_many(&mut self, count: u64, first: usize) {
+        self.count += count;
+        self.first.get_or_insert(Spot { at: first as u64, line: 0 });
     }
 
     fn merge(&mut self, other: Spots) {
@@ -72,6 +81,10 @@ impl Doubts {
         self.torn.merge(other.torn);
         self.lone_crs.merge(other.lone_crs);
         self.marks.merge(other.marks);
+        self.is_wide |= other.is_wide;
+        for (mine, others) in self.line_ends.iter_mut().zip(other.line_ends) {
+            mine.merge(others);
+        }
         self.unclosed = self.unclosed.take().or(other.unclosed);
     }
 
@@ -79,6 +92,7 @@ impl Doubts {
         let firsts = [&mut self.torn.first, &mut self.lone_crs.first, &mut self.marks.first];
         firsts
             .into_iter()
+            .chain(self.line_ends.iter_mut().map(|spots| &mut spots.first))
             .flatten()
             .chain(self.unclosed.as_mut().map(|unclosed| &mut unclosed.spot))
     }

@@ -127,11 +127,8 @@ pub fn uncommented(dialect: &Dialect, bytes: &[u8]) -> usize {
 
 /// How many lines end in some bytes: LF, CRLF or CR.
 pub(crate) fn count_lines(bytes: &[u8], after_cr: bool) -> u64 {
-    let mut lines = 0;
-    let mut after_cr = after_cr;
-    for byte in bytes {
-        lines += u64::from(*byte == b'\r' || *byte == b'\n' && !after_cr);
-        after_cr = *byte == b'\r';
-    }
-    lines
+    let is_rest_of_pair = after_cr && bytes.first() == Some(&b'\n');
+    let line_feeds = memchr::memchr_iter(b'\n', bytes).count();
+    let lone = memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n'));
+    (line_feeds + lone.count() - usize::from(is_rest_of_pair)) as u64
 }

@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 
 use crate::aggregate::Kind;
-use crate::detect::{CANDIDATES, named, sep_line_of, setting};
 use crate::dialect::Dialect;
 use crate::emit::{check_quotes, write_cell};
 use crate::expr::{
@@ -467,28 +466,6 @@ fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
     notes.into_iter().flatten().map(Note::from)
 }
 
-/// What to say of a header that is one column in this dialect and several in another.
-fn one_column(dialect: &Dialect, header: &[u8]) -> Option<Problem> {
-    if let Some(delimiter) = sep_line_of(header, dialect) {
-        let text = format!("its first line says that {} divides the others", named(delimiter));
-        return Some(Problem::new(text).hint(Hint::is("delimiter", "auto").and(" follows it")));
-    }
-    let count = |delimiter: u8| fields_of(&Dialect { delimiter, ..dialect.clone() }, header).len();
-    let is_other = |other: &u8| *other != dialect.delimiter && Some(*other) != dialect.quote;
-    let others = CANDIDATES.into_iter().filter(is_other);
-    let (delimiter, columns) = others.map(|other| (other, count(other))).max_by_key(|it| it.1)?;
-    if columns < 2 {
-        return None;
-    }
-    let name = named(delimiter);
-    let found = match dialect.has_header {
-        true => format!("{name} would divide its header into {columns}"),
-        false => format!("{name} would divide its first record into {columns}"),
-    };
-    let problem = Problem::new(format!("the file has one column; {found}"));
-    Some(problem.hint(Hint::is("delimiter", setting(delimiter))))
-}
-
 impl Plan {
     /// Makes a plan for files with this header, which is the bytes of one record without its line
     /// end. If the dialect has no header, it is the first record, whose fields are counted.
@@ -499,20 +476,14 @@ impl Plan {
     pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
         let raw = fields_of(dialect, header);
         let mut builder = Builder::new(prepared, dialect, &raw);
-        let one = if raw.len() == 1 { one_column(dialect, header) } else { None };
-        let hint = one.as_ref().and_then(|problem| problem.hint.clone());
-        builder.notes.extend(one.map(Note::from));
         for (at, step) in prepared.recipe.steps.iter().enumerate() {
-            let wrong = |problem: Problem| {
-                let hint = problem.hint.clone().or_else(|| hint.clone());
-                PlanError::new(Some((at + 1, step.name())), Problem { hint, ..problem })
-            };
+            let wrong = |problem: Problem| PlanError::new(Some((at + 1, step.name())), problem);
             builder.step = at + 1;
             builder.add(prepared, at, step).map_err(wrong)?;
         }
-        let wrong =
-            |message: String| PlanError { hint: hint.clone(), ..PlanError::new(None, message) };
-        builder.finish(prepared, dialect, &raw).map_err(wrong)
+        builder
+            .finish(prepared, dialect, &raw)
+            .map_err(|message: String| PlanError::new(None, message))
     }
 
     /// What the output begins with: the header without a line end; empty if there is none.
@@ -921,6 +892,8 @@ impl Builder {
             Step::Derive(derive) => {
                 let value = self.bound(prepared, at)?;
                 // It may read the column that it replaces, so it is a column of its own.
+                let found = self.scope.place(&derive.name);
+                found.map_err(|found| format!("{:?} {}", derive.name, found.shown('"')))?;
                 let place = self.scope.columns.iter().position(|column| column.name == derive.name);
                 let column = self.append(&derive.name);
                 if let Some(place) = place {

@@ -49,6 +49,12 @@ pub struct FileReport {
     /// The rejected records with a wrong number of fields, if there are any.
     #[serde(default)]
     pub ragged: Option<Ragged>,
+    /// What the characters of records and header are, after any decoding.
+    #[serde(default)]
+    pub characters: Characters,
+    /// How the lines of records end, if not all end as the header does.
+    #[serde(default)]
+    pub line_ends: Option<LineEnds>,
     /// How the file was read; none if it failed before that was known.
     #[serde(default)]
     pub dialect: Option<FileDialect>,
@@ -63,6 +69,32 @@ pub struct Ragged {
     pub found: Vec<FieldCount>,
     /// Number of records with yet other numbers of fields.
     pub others: u64,
+}
+
+/// What the bytes of a text are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Characters {
+    /// All are ASCII.
+    #[default]
+    Ascii,
+    /// All are UTF-8, and some are not ASCII.
+    Utf8,
+    /// Some are not UTF-8.
+    Other,
+}
+
+/// How records end, where not all end as the header does, or as the first record if there is no header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineEnds {
+    /// Number of records and blank lines that end in LF.
+    pub lf: u64,
+    /// Number of those that end in CR LF.
+    pub crlf: u64,
+    /// Number of those that end in CR.
+    pub cr: u64,
+    /// The first line that does not end as the header does, from 1.
+    pub first_odd_line: u64,
 }
 
 /// How many records have a number of fields.
@@ -106,7 +138,7 @@ pub enum DelimiterFrom {
     Name,
     /// The file's first records.
     Content,
-    /// A first line such as `sep=;`.
+    /// A line such as `sep=;` before the header.
     SepLine,
 }
 
@@ -121,7 +153,7 @@ impl FileDialect {
         let from = match (self.delimiter_from, self.percent.zip(self.fields)) {
             (DelimiterFrom::Setting, _) => "as set".to_owned(),
             (DelimiterFrom::Name, _) => "by the file's name".to_owned(),
-            (DelimiterFrom::SepLine, _) => "named by its first line".to_owned(),
+            (DelimiterFrom::SepLine, _) => "named by its line `sep=`".to_owned(),
             (DelimiterFrom::Content, Some((_, 1))) => {
                 "no delimiter divides its first records".to_owned()
             }

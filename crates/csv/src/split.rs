@@ -319,15 +319,6 @@ impl Owned {
         true
     }
 
-    /// The first of the own rows that may be of several lines.
-    pub(crate) fn first_of_several_lines(&self) -> usize {
-        match self.lines > self.rows_inside as u64 {
-            true => self.first_row,
-            // Each line end in the chunk ends a record; one may go on behind it.
-            false => self.rows_inside.max(self.first_row),
-        }
-    }
-
     /// How far the bytes were scanned.
     pub(crate) fn scanned(&self) -> usize {
         self.scanned

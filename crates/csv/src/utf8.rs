@@ -28,10 +28,14 @@ pub struct NotUtf8 {
 impl NotUtf8 {
     /// Looks through all records of a batch, whatever became of them. Gives where the first such
     /// record begins, too.
-    pub(crate) fn of(batch: &Batch) -> Option<(NotUtf8, usize)> {
+    pub(crate) fn of(batch: &mut Batch) -> Option<(NotUtf8, usize)> {
         let rows = batch.all_rows();
         let all = rows.clone().next().map_or(0, |row| batch.start(row));
         let end = rows.clone().next_back().map_or(all, |row| batch.end(row));
+        if batch.bytes[all..end].is_ascii() {
+            return None;
+        }
+        batch.doubts.is_wide = true;
         if simdutf8::basic::from_utf8(&batch.bytes[all..end]).is_ok() {
             return None;
         }

@@ -3,6 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use crate::compressed::gzip;
 use crate::kit::{Dir, eventually, finish, is_there};
 
@@ -55,4 +57,27 @@ fn a_big_input_that_grows_shrinks_or_is_written_anew_fails() {
     let packed = gzip(&rows);
     changed_by(&packed, &[], false, append);
     changed_by(&packed, &[], true, append);
+}
+
+/// Types are looked for, told, and then the job waits for somebody to read its output.
+#[test]
+fn an_input_that_is_changed_after_its_types_were_looked_for_fails() {
+    let rows: String = (0..500_000).map(|n| format!("{n},{n}\n")).collect();
+    for rows in ["1,2\n", &rows] {
+        let dir = Dir::new().file("in.csv", format!("a,b\n{rows}")).file("told", "");
+        mkfifoat(CWD, dir.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        let mut run = dir.command(["clean", "in.csv", "-o", "pipe", "--infer"]);
+        run.command.stdin(std::process::Stdio::null());
+        run.command.stderr(fs::File::create(dir.path("told")).unwrap());
+        let child = run.command.spawn().unwrap();
+        assert!(eventually(|| dir.read("told").contains("steps = ")));
+        fs::write(dir.path("in.csv"), format!("a,b\n{rows}x,y\n")).unwrap();
+        let read = fs::read(dir.path("pipe")).unwrap();
+        finish(child).status(1);
+        assert_eq!(read, b"");
+        let told = dir.read("told");
+        let words =
+            "error: in.csv: it was changed after its columns' types were looked for\nhint: run it";
+        assert!(told.contains(words), "{told}");
+    }
 }

@@ -242,3 +242,27 @@ fn columns_that_differ_from_the_first_files_are_named() {
     let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
     outcome.status(1).says("\"c8\", \"c9\" and 20 more\n");
 }
+
+#[test]
+fn one_output_with_two_encodings_is_told() {
+    let dir = || {
+        Dir::new()
+            .file("a.csv", "x\nZoë\n")
+            .file("b.csv", b"x\nK\xf6ln\n")
+            .file("c.csv", "x\nAnn\n")
+            .file("d.csv", b"x\nM\xfcller\n")
+    };
+    let told =
+        "its bytes are not UTF-8, and those of a.csv are: the one output for all has two encodings";
+    let outcome = dir().clean("c.csv a.csv b.csv d.csv --concat -o out.csv --quiet");
+    outcome.done().says(&format!("warning: b.csv: {told}\nhint: convert"));
+    for line in [
+        "b.csv c.csv d.csv --concat -o out.csv",
+        "a.csv c.csv --concat -o out.csv",
+        "a.csv b.csv -o out",
+        "b.csv d.csv --concat -o out.csv --encoding latin1",
+    ] {
+        let outcome = dir().clean(line);
+        assert!(!outcome.done().stderr.contains("two encodings"), "{outcome:?}");
+    }
+}

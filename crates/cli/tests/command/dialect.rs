@@ -30,6 +30,15 @@ fn the_delimiter_is_found_behind_what_is_skipped() {
     for line in ["sep=;\n", "\"sep=;\"\n", "\u{feff}sep=;\r\n"] {
         becomes(format!("{line}{sep}"), "--delimiter auto --select Two", "Two\n2\n6\n");
     }
+    for (before, flags) in [
+        ("\n\r\n", ""),
+        ("# c\n\n# d\r\n", "--comment #"),
+        ("made by hand\n", "--skip-lines 1"),
+        ("\u{feff}by; hand\r\n\n#c\n", "--skip-lines 1 --comment #"),
+    ] {
+        let flags = format!("{flags} --delimiter auto --select Two");
+        becomes(format!("{before}sep=;\n{sep}"), &flags, "Two\n2\n6\n");
+    }
     becomes(
         "\"x\";\"y\"\n\"1\";\"2\"\n\"3\";\"4\";\n",
         "--delimiter auto --select y",
@@ -40,7 +49,7 @@ fn the_delimiter_is_found_behind_what_is_skipped() {
 #[test]
 fn a_line_that_names_the_delimiter_is_told_where_nobody_asked() {
     let (_, outcome) = clean("sep=;\na;b\n1;2\n", "");
-    outcome.done().says("its first line says that `;` divides the others\nhint: --delimiter auto");
+    outcome.done().says("line 1 says that `;` divides the others\nhint: --delimiter auto");
 }
 
 #[test]

@@ -25,8 +25,14 @@ mod ending;
 mod foreign;
 /// `manyhands functions`.
 mod functions;
+/// Names that begin with a dot.
+mod hidden;
+/// What hints are worth.
+mod hints;
 /// Names of rejects, reports and recipes that say another format.
 mod kinds;
+/// Lines that end in several ways.
+mod line_ends;
 /// What an output's name says, and addresses.
 mod naming;
 /// Where clean data goes, and what is never written over.

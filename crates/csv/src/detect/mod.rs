@@ -12,7 +12,7 @@
 //! the same however many bytes more the caller has.
 
 use crate::dialect::Dialect;
-use crate::head::{after_skipped, first_record};
+use crate::head::{after_skipped, count_lines, first_record};
 use crate::problem::{Hint, Problem};
 use crate::record::Records;
 use crate::scan::{Ends, Scanner, State};
@@ -31,8 +31,8 @@ const TITLES: usize = 10;
 pub struct Detected {
     /// The delimiter that divides them best.
     pub delimiter: u8,
-    /// The number of lines before the header that are to be skipped: those that were given, and a
-    /// line `sep=;`.
+    /// The number of lines before the header that are to be skipped: those that were given, or all up to
+    /// a line `sep=;`.
     pub skip_lines: u64,
     /// True if a line `sep=;` names the delimiter.
     pub by_sep_line: bool,
@@ -81,18 +81,17 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
         Err(_) if is_whole => return Some(detected),
         Err(_) => return None,
     };
-    if skip_lines == 0 {
-        match sep_line(&bytes[at..], is_whole, given) {
-            SepLine::Names(delimiter) => {
-                return Some(Detected { delimiter, skip_lines: 1, by_sep_line: true, ..detected });
-            }
-            SepLine::Perhaps => return None,
-            SepLine::Not => {}
-        }
-    }
     let Some((start, _)) = first_record(given, bytes, at) else {
         return is_whole.then_some(detected);
     };
+    match sep_line(&bytes[start..], is_whole, given) {
+        SepLine::Names(delimiter) => {
+            let skip_lines = count_lines(&bytes[..start], false) + 1;
+            return Some(Detected { delimiter, skip_lines, by_sep_line: true, ..detected });
+        }
+        SepLine::Perhaps => return None,
+        SepLine::Not => {}
+    }
     let is_all = is_whole && bytes.len() - start <= SAMPLE;
     if !is_all && bytes.len() - start < SAMPLE {
         return None;
@@ -178,6 +177,7 @@ impl Detected {
 pub(crate) fn named(delimiter: u8) -> String {
     match delimiter {
         b'\t' => "a tab".to_owned(),
+        b' ' => "a space".to_owned(),
         byte => format!("`{}`", char::from(byte).escape_default()),
     }
 }
@@ -197,7 +197,7 @@ enum SepLine {
     Perhaps,
 }
 
-/// Looks for a first line `sep=;`, as Excel reads and writes it.
+/// Looks for a line `sep=;` where the header would begin, as Excel reads and writes it.
 fn sep_line(bytes: &[u8], is_whole: bool, given: &Dialect) -> SepLine {
     const LONGEST: usize = "\"sep=;\"".len();
     let first = &bytes[..bytes.len().min(LONGEST + 1)];

@@ -99,6 +99,14 @@ fn a_sep_line_decides_and_is_skipped() {
     let given = Dialect::default();
     assert_eq!(detect(b"sep=", false, &given, 0), None);
     assert_eq!(detect(b"sep=|", false, &given, 0), None);
+    // Behind what is passed over, too.
+    for (text, skip_lines, lines) in
+        [("\nsep=;\na;b\n", 0, 2), ("#x\r\n\r#y\nsep=;\na;b\n", 0, 4), ("x\nsep=;\na;b\n", 1, 2)]
+    {
+        let given = Dialect { comment: Some(b'#'), ..Dialect::default() };
+        let found = detect(text.as_bytes(), true, &given, skip_lines).unwrap();
+        assert_eq!((found.by_sep_line, found.delimiter, found.skip_lines), (true, b';', lines));
+    }
     // A line that was skipped by hand names nothing.
     assert!(!detect(b"sep=;\na,b\n1,2\n", true, &given, 1).unwrap().by_sep_line);
 }

@@ -75,7 +75,7 @@ pub enum Delimiter {
     #[default]
     ByName,
     /// The one of comma, tab, semicolon and bar that divides the first records best, or the one that
-    /// a first line such as `sep=;` names. A file where that is uncertain fails.
+    /// a line such as `sep=;` before the header names. A file where that is uncertain fails.
     Auto,
     /// This byte.
     Byte(u8),

@@ -116,7 +116,7 @@ fn add(
         return false;
     }
     let mut special = delimiters | line_feeds | returns;
-    let mut quoted = 0;
+    let (mut quoted, mut inner) = (0, 0);
     if quotes | carry.quoted != 0 {
         quoted = parity(quotes) ^ carry.quoted;
         let may_open = ((special | quotes) << 1) | carry.edge;
@@ -124,10 +124,15 @@ fn add(
             return false;
         }
         special &= !quoted;
+        inner = (line_feeds | returns) & quoted;
     }
     let line_ends = (returns | line_feeds) & !quoted;
     if comments & (line_ends << 1 | carry.line_start) != 0 {
         return false;
+    }
+    while inner != 0 {
+        ends.inner.push((base as u32).wrapping_add(inner.trailing_zeros()));
+        inner &= inner - 1;
     }
     let record_crs = returns & special;
     let lines = special & (returns | line_feeds & !((record_crs << 1) | carry.record_cr));

@@ -32,6 +32,8 @@ pub(crate) struct Ends {
     pub(crate) rows: Vec<u32>,
     /// How many lines ended, those inside quotes too.
     pub(crate) lines: u64,
+    /// The positions of the CRs and LFs inside quotes.
+    pub(crate) inner: Vec<u32>,
 }
 
 impl Ends {
@@ -39,6 +41,7 @@ impl Ends {
         self.fields.clear();
         self.rows.clear();
         self.lines = 0;
+        self.inner.clear();
     }
 }
 

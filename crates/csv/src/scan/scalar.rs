@@ -92,6 +92,9 @@ pub(crate) fn scan(
     };
     for (at, byte) in bytes.iter().enumerate().skip(from) {
         let (next, event) = step(dialect, state, *byte);
+        if state == State::Quoted && matches!(*byte, b'\n' | b'\r') {
+            ends.inner.push(at as u32);
+        }
         state = next;
         ends.lines += u64::from(*byte == b'\r' || *byte == b'\n' && !after_cr);
         after_cr = *byte == b'\r';

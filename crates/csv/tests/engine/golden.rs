@@ -84,10 +84,12 @@ fn readable(report: &FileReport) -> serde_json::Value {
     json["notes"] = report.notes.iter().map(|note| note.text.as_str()).collect();
     let fields = json.as_object_mut().unwrap();
     fields.shift_remove("hint");
+    fields.shift_remove("characters");
     // Of what only some files have, nothing is said of the others.
     let is_there = |value: &serde_json::Value| !value.is_null() && *value != false;
     fields.retain(|name, value| {
-        is_there(value) || !["dialect", "ragged", "withheld", "partial"].contains(&&**name)
+        is_there(value)
+            || !["dialect", "ragged", "line_ends", "withheld", "partial"].contains(&&**name)
     });
     json
 }

@@ -370,10 +370,10 @@ impl Chunks {
 
     /// Fills the report; gives the sum of the input, if it was wanted.
     pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
+        report.dialect = Some(self.told_dialect.clone());
         let (head, sample) = (&self.head, &self.sample);
         finish_report(&self.course, &self.plan, head, sample, self.requires_utf8, report)?;
         report.notes.append(&mut self.notes);
-        report.dialect = Some(self.told_dialect.clone());
         report.bytes_in = match &self.source {
             Source::File { read, .. } => *read,
             Source::Stream(streaming) => {

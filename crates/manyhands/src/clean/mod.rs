@@ -30,11 +30,12 @@ mod unpack;
 mod watch;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
@@ -71,7 +72,12 @@ pub struct Clean {
     pub(crate) output: Output,
     pub(crate) recipe: Recipe,
     pub(crate) options: Options,
+    /// The inputs as they were when their types were looked for; clones of the job know them too.
+    seen: Seen,
 }
+
+/// Stamps of inputs.
+type Seen = Arc<Mutex<HashMap<PathBuf, stamp::Stamp>>>;
 
 /// Where clean data goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,7 +337,8 @@ impl Clean {
     /// (`*.rejects.csv`) are taken only if they are named.
     pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
         let inputs = inputs.into_iter().map(Into::into).collect();
-        Clean { inputs, output, recipe: Recipe::default(), options: Options::default() }
+        let (recipe, options) = (Recipe::default(), Options::default());
+        Clean { inputs, output, recipe, options, seen: Seen::default() }
     }
 
     /// What is done. Default: nothing, records are only checked.
@@ -404,7 +411,8 @@ impl Clean {
     /// Reads all inputs once, does the recipe's steps, and proposes types for the columns that come
     /// of them and are not declared: the one that all cells of a column read as, in all inputs that
     /// have it. Numbers that would lose characters, such as leading zeros, stay text. Nothing is
-    /// written; an input that fails says nothing.
+    /// written; an input that fails says nothing. An input that is changed by the time that the job, or a
+    /// clone of it, cleans it fails then.
     ///
     /// # Errors
     /// See [`CleanError`].

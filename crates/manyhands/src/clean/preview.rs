@@ -180,7 +180,11 @@ impl Look<'_> {
         };
         bytes.truncate(end);
         let header = &bytes[head.header.clone()];
-        let plan = route.format.fit(Plan::new(&self.prepared, &dialect, header)?)?;
+        let sample = Sample::new(&bytes, &head, bytes.len());
+        let plan = Plan::new(&self.prepared, &dialect, header);
+        let plan = plan
+            .and_then(|plan| route.format.fit(plan))
+            .map_err(|error| sample.advise(&dialect, error.into()))?;
         route.format.check_names(&columns(&plan))?;
         looked.columns = plan.titles().to_vec();
         looked.passes = plan.explain();
@@ -192,7 +196,6 @@ impl Look<'_> {
         let (mut out, memory) = (Vec::new(), self.job.options.memory);
         let out = Out::Csv(&mut out);
         let (course, rejects) = clean_whole(&plan, &bytes, &head, memory, (0, 0), None, out)?;
-        let sample = Sample::new(&bytes, &head, bytes.len());
         let requires_utf8 = self.reading.requires_utf8();
         finish_report(&course, &plan, &head, &sample, requires_utf8, &mut looked.report)?;
         let mut text = Vec::new();

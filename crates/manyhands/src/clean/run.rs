@@ -15,10 +15,11 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::report::FileReport;
+use manyhands_csv::report::{Characters, FileReport};
 use manyhands_csv::{
     Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, Sample, Style, find_head, uncommented,
 };
@@ -46,7 +47,7 @@ use super::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
-use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report};
+use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report, Seen};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
@@ -74,7 +75,10 @@ pub(super) fn run(
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
-    let (files, resumed) = (worked.files, worked.resumed);
+    let (mut files, resumed) = (worked.files, worked.resumed);
+    if inputs::is_concatenated(&job.output) {
+        tell_encodings(&mut files);
+    }
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
@@ -94,11 +98,46 @@ pub(super) fn look(
         let message = "standard input can be read once only, not for its types first";
         return Err(usage(message.to_owned()));
     }
+    for input in &inputs {
+        // What cannot be read is told when it is to be cleaned.
+        if let Input::File(path) = input
+            && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+            && let Ok(file) = File::open(path)
+            && let Ok(stamp) = Stamp::settled(&file)
+        {
+            lock(&job.seen).insert(path.clone(), stamp);
+        }
+    }
     let routes = inputs::route_to_types(inputs);
     let worked = work_through(job, reading, routes, true, None, observe)?;
     let proposed =
         worked.possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
     Ok(proposed.flatten().collect())
+}
+
+fn lock(seen: &Seen) -> MutexGuard<'_, HashMap<PathBuf, Stamp>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an input was when its types were looked for, if they were.
+fn seen(job: &Clean, path: &Path) -> Option<Stamp> {
+    lock(&job.seen).get(path).copied()
+}
+
+/// One output for all inputs has one encoding only if their bytes that are not ASCII have: where some are
+/// UTF-8 and others are not, that is told.
+fn tell_encodings(files: &mut [FileReport]) {
+    let first = |files: &[FileReport], wanted: Characters| {
+        files.iter().position(|file| file.error.is_none() && file.characters == wanted)
+    };
+    let Some(other) = first(files, Characters::Other) else { return };
+    let Some(utf8) = first(files, Characters::Utf8) else { return };
+    let text = format!(
+        "its bytes are not UTF-8, and those of {} are: the one output for all has two encodings",
+        files[utf8].input
+    );
+    let hint = Hint::words("convert those that are not UTF-8 first, for example with iconv");
+    files[other].notes.push(Note::warning(Problem::new(text).hint(hint)));
 }
 
 struct Worked {
@@ -575,6 +614,9 @@ impl Runner<'_> {
                 .map_err(cannot)?,
         };
         let mut stream = Stream::new(file, &name)?;
+        if let (Input::File(path), Some(stamp)) = (&route.input, stream.stamp) {
+            stamp.is_as_seen(seen(self.job, path))?;
+        }
         stream.sum = self.whole.summed.then(Sum::default);
         let mut buffer = Vec::new();
         let mut wanted = 0;
@@ -644,7 +686,9 @@ impl Runner<'_> {
             false => Ok(self.prepared.clone()),
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = plan.and_then(|plan| route.format.fit(plan)).map_err(Problem::from)?;
+        let plan = plan.and_then(|plan| route.format.fit(plan)).map_err(|error| {
+            Sample::new(&buffer, &head, buffer.len()).advise(&dialect, error.into())
+        })?;
         route.format.check_names(&columns(&plan))?;
         let mut notes = plan.notes().to_vec();
         if header.is_empty() && stream.at_end {
@@ -800,6 +844,7 @@ impl Runner<'_> {
                     style: style.or_else(|| self.sink.as_ref()?.style()),
                     keeps_rejects: active.route.rejects.is_some(),
                     to_name: active.route.target_name(),
+                    seen: seen(self.job, path),
                 };
                 self.crew.whole(&self.whole, work, (active.number, 0))
             }

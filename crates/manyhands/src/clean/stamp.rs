@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Hint, Problem};
 
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,19 @@ pub(super) fn changed() -> Problem {
     Problem::new("it was changed while it was read")
 }
 
+/// The error of a file that is not what its types were proposed for.
+fn changed_since() -> Problem {
+    Problem::new("it was changed after its columns' types were looked for")
+        .hint(Hint::words("run it again, when nobody writes to the file"))
+}
+
 impl Stamp {
+    /// # Errors
+    /// If the file is not what it was when its types were looked for.
+    pub(super) fn is_as_seen(self, seen: Option<Stamp>) -> Result<Stamp, Problem> {
+        if seen.is_none_or(|seen| seen == self) { Ok(self) } else { Err(changed_since()) }
+    }
+
     fn of(metadata: &Metadata) -> Stamp {
         let here = Here {
             device: metadata.dev(),

@@ -89,6 +89,8 @@ pub(super) struct WholeWork {
     pub(super) keeps_rejects: bool,
     /// The output's name for messages.
     pub(super) to_name: String,
+    /// What the file was when its types were looked for.
+    pub(super) seen: Option<Stamp>,
 }
 
 /// What became of one small file.
@@ -194,7 +196,7 @@ fn clean_file(
 ) -> Result<WholeReply, Problem> {
     let name = text_of(&work.path);
     let cannot = |error: io::Error| format!("cannot read it: {error}");
-    let mut raw = read_all(&work.path, buffer)?;
+    let mut raw = read_all(&work.path, work.seen, buffer)?;
     let report =
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
     let mut known = WholeReply { report, ..WholeReply::default() };
@@ -239,8 +241,10 @@ fn clean_file(
             dialect.write_as(known.style);
         }
         let header = &bytes[head.header.clone()];
+        let sample = Sample::new(bytes, &head, bytes.len());
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
-        let plan = plan.and_then(|plan| work.format.fit(plan))?;
+        let plan = plan.and_then(|plan| work.format.fit(plan));
+        let plan = plan.map_err(|error| sample.advise(&dialect, error.into()))?;
         work.format.check_names(&columns(&plan))?;
         let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
         work.format.write_text(&header, reply)?;
@@ -250,8 +254,7 @@ fn clean_file(
         let ((course, rejects), in_line) = work.format.encode(&plan, reply, clean)?;
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
-        let (sample, strict) =
-            (Sample::new(bytes, &head, bytes.len()), context.reading.requires_utf8());
+        let strict = context.reading.requires_utf8();
         finish_report(&course, &plan, &head, &sample, strict, report)?;
         known.refused = check_rejects(context.max_rejects, report).err();
         report.notes.extend_from_slice(plan.notes());
@@ -317,6 +320,8 @@ pub(super) fn finish_report(
         return Err("its rows are not all accounted for; this is a mistake in manyhands".into());
     }
     check_utf8(course, requires_utf8)?;
+    report.characters = course.characters();
+    report.line_ends = course.line_ends(sample);
     let notes = course.notes(plan, sample, report);
     report.notes.extend(notes);
     report.notes.extend(course.not_utf8().map(note_of_utf8));
@@ -401,9 +406,13 @@ pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> R
 }
 
 /// Reads a file to its end into the buffer, which only grows.
-fn read_all<'a>(path: &Path, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Problem> {
+fn read_all<'a>(
+    path: &Path,
+    seen: Option<Stamp>,
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Problem> {
     let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
-    read_unchanged(&file, Stamp::settled(&file)?, buffer)
+    read_unchanged(&file, Stamp::settled(&file)?.is_as_seen(seen)?, buffer)
 }
 
 /// Reads a file that was stamped to its end, if it is still the same then.
@@ -545,7 +554,7 @@ mod tests {
         for round in 0..40_u32 {
             let text = format!("a\n{round:4}\n");
             fs::write(&path, &text).unwrap();
-            assert_eq!(read_all(&path, &mut buffer), Ok(text.as_bytes()));
+            assert_eq!(read_all(&path, None, &mut buffer), Ok(text.as_bytes()));
             let file = File::open(&path).unwrap();
             let stamp = Stamp::settled(&file).unwrap();
             match round % 4 {

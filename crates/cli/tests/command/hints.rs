@@ -1,0 +1,147 @@
+//! Hints are followed: the command is run again with what they say, and must then lose next to nothing.
+
+use crate::kit::{Dir, Outcome};
+
+/// The number of records that were rejected, and how many there were.
+#[track_caller]
+fn rejected(outcome: &Outcome) -> (u64, u64) {
+    let summary = outcome.stderr.lines().find(|line| line.contains(" rejected, ")).unwrap();
+    let number = |word: &str| {
+        let before = summary.split(word).next().unwrap();
+        before.rsplit(' ').next().unwrap().replace(',', "").parse().unwrap()
+    };
+    (
+        number(" rejected, "),
+        number(if summary.contains(" rows in") { " rows in" } else { " row in" }),
+    )
+}
+
+/// The settings that hints name.
+fn flags(outcome: &Outcome) -> Vec<String> {
+    let hints = outcome.stderr.lines().filter_map(|line| line.strip_prefix("hint: "));
+    let flags = hints.filter_map(|hint| hint.find("--").map(|at| hint[at..].to_owned()));
+    flags.map(|flags| flags.split(" fills ").next().unwrap().to_owned()).collect()
+}
+
+/// Runs a job, and again as its only hint says: then at most a tenth of the records is rejected.
+#[track_caller]
+fn mends(content: &str, before: &str, hint: &str) {
+    let dir = Dir::with(content);
+    let outcome = dir.shell(&format!("manyhands clean in.csv -o /dev/null {before}")).run();
+    outcome.done();
+    let flags = flags(&outcome);
+    assert_eq!(flags.len(), 1, "{outcome:?}");
+    assert!(flags[0].starts_with(hint), "{outcome:?}");
+    let words = [" follows it", " drops empty fields at the end"];
+    let flags = words.iter().fold(flags[0].clone(), |flags, words| flags.replace(words, ""));
+    // What is said anew is not said twice.
+    let before = if flags.contains("--delimiter") { "" } else { before };
+    let again = dir.shell(&format!("manyhands clean in.csv -o out.csv {before} {flags}")).run();
+    let (lost, all) = rejected(again.done());
+    assert!(all > 0 && 10 * lost <= all, "{flags}: {again:?}");
+    assert!(!again.stderr.contains("hint:"), "{flags}: {again:?}");
+}
+
+/// Runs a job whose loss no setting mends, and is given none.
+#[track_caller]
+fn gives_none(content: &str, before: &str) -> Outcome {
+    let dir = Dir::with(content);
+    let outcome = dir.shell(&format!("manyhands clean in.csv -o /dev/null {before}")).run();
+    assert_eq!(flags(outcome.done()), [""; 0], "{outcome:?}");
+    outcome
+}
+
+#[test]
+fn a_hint_mends_the_file_that_it_is_given_for() {
+    mends("a;b\n1,5;2\n3,5;4\n5;6,5\n", "", "--delimiter ';'");
+    mends("a;b\n1;2\n", "", "--delimiter ';'");
+    mends("a\tb\n1\t2\n3\t4,5\n", "", "--delimiter tab");
+    mends("a,b\n1,2\n", "--delimiter ';'", "--delimiter ,");
+    mends("Report\nof the year\n\nid,name,city\n1,Ann,Ulm\n2,Bob,Bonn\n", "", "--skip-lines 3");
+    mends("A report\n\na;b;c\n1;2,5;3\n4;5,5;6\n7;8,5;9\n", "", "--delimiter ';' --skip-lines 2");
+    mends("a,b\n1,2,\n3,4,\n", "", "--on-ragged pad");
+    mends("a,b,c\n1,2\n3,4\n5,6,7\n", "", "--on-ragged pad");
+    mends("x,y\n\"1\",1,a\n\"2\",2,b\n", "", "--skip-lines 1 --no-header");
+    mends("sep=;\na;b\n1;2\n", "", "--delimiter auto");
+    mends("\n\nsep=;\na;b\n1;2\n", "", "--delimiter auto");
+    // Spaces, which only rows tell that are lost otherwise.
+    mends("a b c\n1 2 3,5\n4 5 6,5\n", "", "--delimiter ' '");
+}
+
+#[test]
+fn no_hint_is_given_that_would_not_mend() {
+    // The header alone would be divided.
+    gives_none("one;two\nx\ny\nz\n", "");
+    gives_none("a|b,c\nx\ny\nz\nq\n", "--delimiter auto");
+    // What was found is not contradicted.
+    gives_none("a;b\n1;2\n3;4\n", "--delimiter auto");
+    gives_none("sep=,\na;b\n1;2\n3;4\n", "--delimiter auto");
+    gives_none("place\nUlm\nBonn\nUlm, Donau\nBonn\nUlm\nBonn\nUlm\n", "--delimiter auto");
+    // Rows of numbers are no header.
+    let outcome = gives_none("x\n1,2\n3,4\n5,6\n", "");
+    outcome.says("3 records have 2 fields, the header has 1; rows begin at line 2");
+    // No table.
+    gives_none("{\"a\": NaN, \"b\": 2}\n{\"a\": 1}\n{\"a\": 3}\n{\"a\": 3}\n", "");
+}
+
+#[test]
+fn a_cause_covers_most_of_what_is_lost() {
+    let rows: String = (3..15).map(|n| format!("{}\n", vec!["1"; n].join(","))).collect();
+    let outcome = gives_none(&format!("a,b\n{rows}"), "");
+    outcome.says(
+        "all of its 12 records are rejected: 12 records have 3 to 14 fields, the header has 2\n",
+    );
+    // One space before a quote among twelve.
+    let outcome = gives_none(&format!("a,b\n1, \"x, y\"\n{rows}"), "");
+    assert!(!outcome.stderr.contains("space"), "{outcome:?}");
+    let outcome = gives_none("a\n1\nx\ny\nz\n?\n", "--types a=integer --null '?'");
+    outcome.says("4 of its 5 records are rejected; step 1 (types) not an integer: 4 records");
+}
+
+#[test]
+fn cells_of_one_column_that_hold_delimiters_are_told() {
+    let dir = Dir::with("name\na;b\nc;d\ne;f\n");
+    dir.clean("in.csv -o out.csv").done().says(
+        "in.csv: the file has one column; `;` would divide 100 % of its records into 2 fields, but not \
+         the header\nhint: if they are fields, name them all in the header, and use --delimiter ';'",
+    );
+    let dir = Dir::with("name,x\na;b\n1,2\n");
+    let outcome = dir.clean("in.csv -o out.csv --delimiter auto");
+    assert!(!outcome.stderr.contains("one column"), "{outcome:?}");
+}
+
+#[test]
+fn an_error_about_a_column_names_a_delimiter_that_would_have_it() {
+    let dir = Dir::with("a;b\n1;2\n3;4\n");
+    let outcome = dir.clean("in.csv -o out.csv --select b");
+    outcome.status(1).says("no column \"b\"").says("hint: --delimiter ';'");
+    dir.clean("in.csv -o out.csv --select b --delimiter ;").done();
+    let dir = Dir::with("a;b\nx\ny\nz\n");
+    let outcome = dir.clean("in.csv -o out.csv --select b");
+    assert!(!outcome.status(1).stderr.contains("hint:"), "{outcome:?}");
+    let outcome = dir.clean("in.csv -o out.csv --select b --dry-run");
+    assert!(!outcome.status(1).stderr.contains("hint:"), "{outcome:?}");
+}
+
+#[test]
+fn control_characters_in_cells_are_told() {
+    let dir = Dir::with("a,b\n1,\0\n2,x\u{1b}\n");
+    let outcome = dir.clean("in.csv -o out.csv");
+    outcome
+        .done()
+        .says("in.csv: line 2: the control character 0x00; there are 2 in the first 13 bytes");
+    assert_eq!(dir.read("out.csv"), "a,b\n1,\0\n2,x\u{1b}\n");
+}
+
+#[test]
+fn a_derived_column_does_not_hide_behind_names_that_are_alike() {
+    let dir = Dir::with("Unit Price,unit price\n1,2\n");
+    let outcome = dir.clean("in.csv -o out.csv --derive unit_price=5");
+    outcome.status(1).says("\"unit_price\"").says("\"Unit Price\"").says("\"unit price\"");
+    assert_eq!(dir.names(), ["in.csv"]);
+    dir.clean("in.csv -o out.csv --derive unit_cost=5").done();
+    let dir = Dir::with("unit_price,Unit Price,unit price\n1,2,3\n");
+    dir.clean("in.csv -o - --derive unit_price=5")
+        .done()
+        .prints("unit_price,Unit Price,unit price\n5,2,3\n");
+}

@@ -1,0 +1,200 @@
+//! Why records have a wrong number of fields: causes that the beginning of a file proves.
+//!
+//! A cause is told only if it explains most of the records that are wrong there, and a hint only if the
+//! records of the sample fit once it is followed.
+
+use crate::detect::{named, setting};
+use crate::diagnose::{behind_quotes, counted};
+use crate::dialect::Dialect;
+use crate::problem::{Hint, Problem};
+use crate::recipe::OnRagged;
+use crate::record::Field;
+use crate::report::Note;
+use crate::sample::Sample;
+
+/// The beginning of a file, looked at for causes.
+pub(crate) struct Look<'a> {
+    pub(crate) dialect: &'a Dialect,
+    /// The number of fields that records should have.
+    pub(crate) fields: usize,
+    pub(crate) on_ragged: OnRagged,
+    pub(crate) sample: &'a Sample,
+    /// True if line ends within cells divided rows: padding would make two rows of one.
+    pub(crate) is_torn: bool,
+    /// True if the file itself names its delimiter.
+    pub(crate) is_named: bool,
+}
+
+/// Words behind a sentence, and what to do.
+pub(crate) type Cause = (String, Option<Hint>);
+
+impl Look<'_> {
+    /// Quotes that are written as \" instead of "".
+    pub(crate) fn escape(&self) -> Option<Note> {
+        let (sample, quote) = (self.sample, self.dialect.quote?);
+        memchr::memmem::find(sample.bytes(), &[b'\\', quote])?;
+        let mut place = None;
+        sample.any(self.dialect, 0, |start, record| {
+            let is_escape = |raw: &[u8]| {
+                let behind = behind_quotes(raw, quote)?;
+                (raw[..behind - 1].last() == Some(&b'\\')).then_some(())
+            };
+            let mut fields = record.fields().filter(|field| field.is_quoted());
+            if fields.any(|field| is_escape(field.raw).is_some()) {
+                place = Some(start);
+            }
+            place.is_some()
+        });
+        let quote = char::from(quote);
+        let text = format!(
+            "line {}: a quote inside quotes is written \\{quote}, which ends the quoted text here",
+            sample.line(place?)
+        );
+        let hint = Hint::words(format!("write it as {quote}{quote}"));
+        Some(Note::warning(Problem::new(text).hint(hint)))
+    }
+
+    /// Why records do not have as many fields as the header. `found` is the number that most of those have,
+    /// if there is one; `is_usual` says that they are more than those that fit.
+    pub(crate) fn cause(&self, found: Option<usize>, is_usual: bool) -> Cause {
+        let of_shape = |found| self.of_shape(found, is_usual);
+        let other = || self.delimiter().or_else(|| self.spaces());
+        self.late_quotes()
+            .or_else(|| if self.is_named { None } else { other() })
+            .or_else(|| found.and_then(of_shape))
+            .or_else(|| self.padding())
+            .unwrap_or_default()
+    }
+
+    /// Spaces before quotes.
+    fn late_quotes(&self) -> Option<Cause> {
+        let (dialect, sample) = (self.dialect, self.sample);
+        let quote = dialect.quote?;
+        let (mut first, mut late, mut wrong) = (None, 0, 0);
+        sample.any(dialect, 0, |start, record| {
+            let is_late = |raw: &[u8]| {
+                let text = raw.trim_ascii_start();
+                text.len() < raw.len() && text.first() == Some(&quote)
+            };
+            if record.fields().count() != self.fields {
+                wrong += 1;
+                if record.fields().any(|field| is_late(field.raw)) {
+                    late += 1;
+                    first.get_or_insert(start);
+                }
+            }
+            false
+        });
+        let line = sample.line(first.filter(|_| 2 * late >= wrong)?);
+        let cause =
+            format!("; in line {line} a space comes before a quote, which makes the quote text");
+        let mended = sample.without_spaces_before_quotes(dialect).fit(dialect, 0, false);
+        Some((cause, mended.is_good().then(|| Hint::words("remove the spaces before quotes"))))
+    }
+
+    /// Another delimiter, perhaps below lines of a title.
+    fn delimiter(&self) -> Option<Cause> {
+        let (best, records) = self.sample.other_delimiter(self.dialect)?;
+        let other = Dialect { delimiter: best.delimiter, ..self.dialect.clone() };
+        let start = self.first_with(&other, best.fields)?;
+        let fit = self.sample.fit(&other, start, false);
+        if !fit.is_good() {
+            return None;
+        }
+        let percent = (best.share * 100.0).floor();
+        let mut cause = format!(
+            "; {} would divide {percent} % of the first {} into {} fields",
+            named(best.delimiter),
+            counted(records, "record"),
+            best.fields
+        );
+        let mut hint = Hint::is("delimiter", setting(best.delimiter));
+        if self.first_with(&other, self.sample.fit(&other, 0, false).fields) != Some(start) {
+            let line = self.sample.line(start);
+            cause += &format!(", from line {line} on");
+            if !self.sample.is_like_header(&other, start) {
+                return Some((cause, None));
+            }
+            hint = hint.and(" ").and_is("skip_lines", line - 1);
+        }
+        Some((cause, Some(hint)))
+    }
+
+    /// Spaces as delimiters, which are not looked for elsewhere: most texts would be divided by them.
+    fn spaces(&self) -> Option<Cause> {
+        let other = Dialect { delimiter: b' ', ..self.dialect.clone() };
+        if other.check().is_err() || self.dialect.delimiter == b' ' {
+            return None;
+        }
+        let fit = self.sample.fit(&other, 0, false);
+        let is_it = fit.fields > 1 && fit.is_good();
+        let cause = format!("; spaces would divide them into {} fields", fit.fields);
+        is_it.then(|| (cause, Some(Hint::is("delimiter", setting(b' ')))))
+    }
+
+    /// The first record with so many fields.
+    fn first_with(&self, dialect: &Dialect, fields: usize) -> Option<usize> {
+        let mut first = None;
+        self.sample.any(dialect, 0, |start, record| {
+            first = (record.fields().count() == fields).then_some(start);
+            first.is_some()
+        });
+        first
+    }
+
+    /// What the records with `found` fields look like.
+    fn of_shape(&self, found: usize, is_usual: bool) -> Option<Cause> {
+        let (dialect, sample) = (self.dialect, self.sample);
+        // The first record with as many fields as most rows, and what they have at their end.
+        let (mut first, mut before, mut all_empty) = (None, 0, true);
+        sample.any(dialect, 0, |start, record| {
+            if record.fields().count() != found {
+                before += u64::from(first.is_none());
+            } else {
+                first.get_or_insert(start);
+                all_empty &= record.fields().last().is_some_and(Field::is_empty);
+            }
+            false
+        });
+        let first = first?;
+        let line = sample.line(first);
+        if found == self.fields + 1 && all_empty {
+            let (_, hint) = self.padding()?;
+            let hint =
+                hint.map(|_| Hint::is("on_ragged", "pad").and(" drops empty fields at the end"));
+            return Some(("; their last field is empty".to_owned(), hint));
+        }
+        let without = Dialect { has_header: false, ..dialect.clone() };
+        if found == self.fields + 1
+            && self.fields > 1
+            && before == 1
+            && dialect.has_header
+            && sample.fit(&without, first, false).is_good()
+        {
+            let hint = Hint::words("add a name to the header, or read without it: ")
+                .and_is("skip_lines", line - 1)
+                .and(" ")
+                .and_is("has_header", "false");
+            let cause = "; the header lacks a name, as R's write.table leaves one out";
+            return Some((cause.to_owned(), Some(hint)));
+        }
+        if found > self.fields && is_usual {
+            let is_mended = sample.fit(dialect, first, false).is_good()
+                && (!dialect.has_header || sample.is_like_header(dialect, first));
+            let hint = is_mended.then(|| Hint::is("skip_lines", line - 1));
+            return Some((format!("; rows begin at line {line}"), hint));
+        }
+        None
+    }
+
+    /// Fields that are missing, or empty ones too many.
+    fn padding(&self) -> Option<Cause> {
+        // Documents that are no tables begin so.
+        let is_table = !matches!(self.sample.bytes().first(), Some(b'{' | b'[' | b'<'));
+        let may_pad = self.on_ragged != OnRagged::Pad && !self.is_torn && is_table;
+        (may_pad && self.sample.fit(self.dialect, 0, true).is_good()).then(|| {
+            let hint = Hint::is("on_ragged", "pad").and(" fills the fields that are missing");
+            (String::new(), Some(hint))
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! The beginning of a file: what its bytes prove of the dialect that would fit it.
+
+use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
+use crate::dialect::{Dialect, LineEnd};
+use crate::head::{Head, count_lines};
+use crate::number::{self, Reading};
+use crate::problem::{Hint, Problem};
+use crate::record::{Field, Record, Records};
+use crate::scan::{Ends, Scanner, State};
+
+/// The first bytes of a file from its header on, at most [`Sample::LEN`] of them.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    bytes: Vec<u8>,
+    /// Lines before the header.
+    lines: u64,
+    /// What ends the header, or the first record if there is no header.
+    line_end: Option<LineEnd>,
+}
+
+/// How the records of a sample fit the first of them in some dialect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// The number of fields of the first record.
+    pub(crate) fields: usize,
+    records: u64,
+    fitting: u64,
+}
+
+impl Fit {
+    /// Whether nine of ten records fit.
+    pub(crate) fn is_good(self) -> bool {
+        self.records > 0 && 10 * self.fitting >= 9 * self.records
+    }
+}
+
+impl Sample {
+    /// Number of bytes that are kept.
+    pub const LEN: usize = SAMPLE;
+
+    /// Takes the sample from `bytes[..to]` of a file's first bytes, which hold the header's line end.
+    pub fn new(bytes: &[u8], head: &Head, to: usize) -> Sample {
+        let start = head.header.start;
+        let mut sample = Sample {
+            bytes: Vec::new(),
+            lines: count_lines(&bytes[..start], false),
+            line_end: LineEnd::at(bytes, head.header.end),
+        };
+        sample.extend(&bytes[start..to]);
+        sample
+    }
+
+    /// Adds what comes behind, as far as there is room.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let room = Sample::LEN - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn line_end(&self) -> Option<LineEnd> {
+        self.line_end
+    }
+
+    fn is_all(&self) -> bool {
+        self.bytes.len() < Sample::LEN
+    }
+
+    /// The line of a place in the sample, from 1.
+    pub(crate) fn line(&self, at: usize) -> u64 {
+        self.lines + count_lines(&self.bytes[..at], false) + 1
+    }
+
+    /// Calls `each` with every record from a place on but blank lines, and where it begins, until it is
+    /// true.
+    pub(crate) fn any(
+        &self,
+        dialect: &Dialect,
+        from: usize,
+        mut each: impl FnMut(usize, Record<'_>) -> bool,
+    ) -> bool {
+        let mut ends = Ends::default();
+        let scanner = Scanner::best(dialect);
+        let bytes = &self.bytes[from..];
+        let state = scanner.scan(dialect, State::RecordStart, bytes, 0, &mut ends);
+        let is_open = !matches!(state, State::RecordStart | State::AfterCr | State::Comment);
+        if is_open && self.is_all() {
+            ends.fields.push(bytes.len() as u32);
+            ends.rows.push(ends.fields.len() as u32 - 1);
+        }
+        let mut records =
+            Records::new(dialect, bytes, 0, &ends).filter(|record| !record.is_blank());
+        records.any(|record| each(from + record.start(), record))
+    }
+
+    /// How the records from a place on fit the first of them; with `pads`, those also fit that padding
+    /// makes fit.
+    pub(crate) fn fit(&self, dialect: &Dialect, from: usize, pads: bool) -> Fit {
+        let mut fit: Option<Fit> = None;
+        self.any(dialect, from, |_, record| {
+            let fields = record.fields().count();
+            let Some(fit) = &mut fit else {
+                let own = u64::from(!dialect.has_header);
+                fit = Some(Fit { fields, records: own, fitting: own });
+                return false;
+            };
+            let is_surplus_empty = || record.fields().skip(fit.fields).all(Field::is_empty);
+            fit.records += 1;
+            fit.fitting += u64::from(fields == fit.fields || pads && is_surplus_empty());
+            false
+        });
+        fit.unwrap_or_default()
+    }
+
+    /// Whether the record at a place reads like a header: names, no numbers.
+    pub(crate) fn is_like_header(&self, dialect: &Dialect, at: usize) -> bool {
+        let is_name = |field: Field<'_>| matches!(number::read(&field.content()), Reading::Bad);
+        self.any(dialect, at, |start, record| {
+            start == at && record.fields().all(|field| field.is_empty() || is_name(field))
+        })
+    }
+
+    /// The same sample without the spaces that stand between a delimiter and a quote.
+    pub(crate) fn without_spaces_before_quotes(&self, dialect: &Dialect) -> Sample {
+        let mut bytes: Vec<u8> = Vec::with_capacity(self.bytes.len());
+        for byte in &self.bytes {
+            if Some(*byte) == dialect.quote {
+                let spaces = bytes.iter().rev().take_while(|byte| **byte == b' ').count();
+                let kept = bytes.len() - spaces;
+                if bytes[..kept].last().is_none_or(|last| *last == dialect.delimiter) {
+                    bytes.truncate(kept);
+                }
+            }
+            bytes.push(*byte);
+        }
+        Sample { bytes, ..self.clone() }
+    }
+
+    /// The delimiter that divides most records alike, if it is another than the dialect's, and the number of
+    /// records.
+    pub(crate) fn other_delimiter(&self, dialect: &Dialect) -> Option<(Score, u64)> {
+        let (scores, records) = scores_of(dialect, &self.bytes, self.is_all());
+        let best = scores.into_iter().next()?;
+        let is_other = best.delimiter != dialect.delimiter && best.fields > 1 && best.share >= 0.9;
+        is_other.then_some((best, records))
+    }
+
+    /// What to say of a file of one column that has several in another dialect, as its records prove.
+    pub fn one_column(&self, dialect: &Dialect) -> Option<Problem> {
+        let end = memchr::memchr2(b'\n', b'\r', &self.bytes).unwrap_or(self.bytes.len());
+        if let Some(delimiter) = sep_line_of(&self.bytes[..end], dialect) {
+            let (line, name) = (self.line(0), named(delimiter));
+            let problem = Problem::new(format!("line {line} says that {name} divides the others"));
+            return Some(problem.hint(Hint::is("delimiter", "auto").and(" follows it")));
+        }
+        if self.fit(dialect, 0, false).fields != 1 {
+            return None;
+        }
+        let (best, records) = self.other_delimiter(dialect)?;
+        let name = named(best.delimiter);
+        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
+        if fit.fields == best.fields && (fit.is_good() || fit.records == 0) {
+            let first = if dialect.has_header { "header" } else { "first record" };
+            let problem = Problem::new(format!(
+                "the file has one column; {name} would divide its {first} into {}",
+                best.fields
+            ));
+            return Some(problem.hint(Hint::is("delimiter", setting(best.delimiter))));
+        }
+        if fit.fields != 1 || records < 3 {
+            return None;
+        }
+        let percent = (best.share * 100.0).floor();
+        let problem = Problem::new(format!(
+            "the file has one column; {name} would divide {percent} % of its records into {} fields, \
+             but not the header",
+            best.fields
+        ));
+        let hint = Hint::words("if they are fields, name them all in the header, and use ");
+        Some(problem.hint(hint.and_is("delimiter", setting(best.delimiter))))
+    }
+
+    /// Adds to a problem without a hint that the file perhaps has another delimiter.
+    pub fn advise(&self, dialect: &Dialect, mut problem: Problem) -> Problem {
+        if problem.hint.is_none() {
+            problem.hint = self.one_column(dialect).and_then(|other| other.hint);
+        }
+        problem
+    }
+}
