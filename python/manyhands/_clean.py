@@ -365,6 +365,10 @@ class FileReport:
     #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, how many `rows` have how
     #: many `fields`, the most frequent first.
     ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
+    #: What the characters are, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
+    characters: str = "ascii"
+    #: How records end, or None if all end as the header does: how many in `lf`, `crlf` and `cr`, and the `first_odd_line`.
+    line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
     #: How the file was read: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`, `comment`,
     #: `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if it was not read.
     dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)

@@ -329,6 +329,21 @@ def test_how_files_are_read_and_written(tmp_path, text, options, expected):
     assert report.rows_out == 1
 
 
+def test_a_report_tells_line_ends_and_characters(tmp_path):
+    (tmp_path / "in.csv").write_bytes("a\r\nü\n".encode())
+    (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv").files
+    assert file.line_ends == {"lf": 1, "crlf": 0, "cr": 0, "first_odd_line": 2}
+    assert file.characters == "utf8"
+    hash(file)
+
+
+def test_hidden_files_are_inputs_only_if_they_are_named(tmp_path):
+    for name in ["a.csv", ".b.csv"]:
+        (tmp_path / name).write_text("a\n1\n")
+    for source, count in [(tmp_path, 1), (tmp_path / "*.csv", 1), (tmp_path / ".*.csv", 1), (tmp_path / ".b.csv", 1)]:
+        assert len(clean(source, tmp_path / "out", force=True).files) == count
+
+
 def test_a_report_tells_how_a_file_was_read_and_why_it_loses_rows(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"a;b\n1;2;\n3;4;\n")
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter="auto").files

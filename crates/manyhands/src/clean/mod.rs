@@ -44,7 +44,8 @@ pub use device::{open_device, write_device};
 pub use draft::{remove_abandoned, write_file};
 pub use inputs::{MANIFEST, are_several, directory_of, place_of};
 pub use manyhands_csv::report::{
-    Cells, DelimiterFrom, FieldCount, FileDialect, FileReport, Note, Ragged, SetAside,
+    Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,
+    SetAside,
 };
 pub use manyhands_csv::{
     Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
