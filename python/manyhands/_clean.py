@@ -191,15 +191,15 @@ def clean(
             watch(Progress(*state))
 
     try:
-        types = {}
+        types, looked = {}, None
         if infer:
             _workers.prepare()
-            types = _native.propose_types(inputs, output, recipe, keywords, observe)
+            types, looked = _native.propose_types(inputs, output, recipe, keywords, observe)
             recipe = recipe.types(types) if types else recipe
             bar.close()
         if engine is None or engine == "local":
             _workers.prepare()
-            report = _native.clean(inputs, output, recipe, keywords, observe)
+            report = _native.clean(inputs, output, recipe, keywords, observe, looked=looked)
         else:
             report = _clean_over(engine, inputs, output, recipe, keywords, observe)
     except KeyboardInterrupt as interrupt:

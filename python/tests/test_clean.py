@@ -18,7 +18,7 @@ from pathlib import Path
 import manyhands
 import outside
 import pytest
-from manyhands import CleanError, Recipe, Report, clean
+from manyhands import CleanError, Recipe, Report, _native, clean
 
 ARTICLE = (
     Recipe()
@@ -435,7 +435,7 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         ("table.csv", "out.csv", {"max_rejects": -1}, ValueError, "max_rejects is at least 0"),
         ("table.csv", "out.csv", {"skip_lines": -1}, ValueError, "skip_lines is at least 0"),
         ("table.csv", "out.csv", {"workers": 0}, ValueError, "workers is at least 1"),
-        ("table.csv", "out.csv", {"memory": -5}, ValueError, "memory is at least 1"),
+        ("table.csv", "out.csv", {"memory": -5}, ValueError, "memory must be from 1 byte"),
         ("table.csv", "-", {"name": "x"}, ValueError, "a template names outputs in a directory"),
         ("table.csv", "out.csv", {"name": "x", "concat": True}, ValueError, "a template names outputs in a directory"),
         ("table.csv", "out/", {"name": "{no}"}, ValueError, "{no} is none of"),
@@ -629,3 +629,20 @@ def test_places_that_cannot_be_are_refused(table, tmp_path, monkeypatch, output,
     with pytest.raises(ValueError, match=message):
         clean(table, output, **keywords)
     assert sorted(os.listdir()) == before
+
+
+def test_a_file_that_changes_after_its_types_were_looked_for_fails(tmp_path, monkeypatch):
+    source = tmp_path / "in.csv"
+    source.write_text("a\n1\n")
+    look = _native.propose_types
+
+    def then_change(*arguments):
+        looked = look(*arguments)
+        source.write_text("a\nx\n")
+        return looked
+
+    monkeypatch.setattr(_native, "propose_types", then_change)
+    report = clean(source, tmp_path / "out.csv", infer=True)
+    (file,) = report.files
+    assert "changed after its columns' types were looked for" in file.error
+    assert not (tmp_path / "out.csv").exists()

@@ -395,7 +395,7 @@ fn job(
 /// [`watched`]. `remote`, if it is there, is a function that has workers elsewhere do parts of it, and
 /// how many they are.
 #[pyfunction]
-#[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None))]
+#[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None, looked=None))]
 pub(crate) fn clean(
     py: Python<'_>,
     inputs: Vec<OsString>,
@@ -404,8 +404,12 @@ pub(crate) fn clean(
     keywords: Keywords,
     observe: Option<Py<PyAny>>,
     remote: Option<(Py<PyAny>, usize)>,
+    looked: Option<PyRef<'_, Looked>>,
 ) -> PyResult<String> {
-    let job = job(inputs, output, recipe, keywords)?;
+    let mut job = job(inputs, output, recipe, keywords)?;
+    if let Some(looked) = &looked {
+        job = job.as_seen_by(&looked.0);
+    }
     let report = watched(py, observe, |observe| match remote {
         Some((submit, count)) => job.run_on(&mut Remote::new(submit, count), observe),
         None => job.run(observe),
@@ -413,8 +417,12 @@ pub(crate) fn clean(
     Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
 }
 
+/// A job that has looked at its inputs for their types.
+#[pyclass(frozen, module = "manyhands")]
+pub(crate) struct Looked(Clean);
+
 /// The types that the job's columns without could have, after all that can be found wrong before work
-/// is; `observe` is as of [`watched`].
+/// is, and what was looked at; `observe` is as of [`watched`].
 #[pyfunction]
 pub(crate) fn propose_types(
     py: Python<'_>,
@@ -423,9 +431,10 @@ pub(crate) fn propose_types(
     recipe: &Recipe,
     keywords: Keywords,
     observe: Option<Py<PyAny>>,
-) -> PyResult<BTreeMap<String, String>> {
+) -> PyResult<(BTreeMap<String, String>, Looked)> {
     let job = job(inputs, output, recipe, keywords)?;
     job.files().map_err(to_python)?;
     let types = watched(py, observe, |observe| job.propose_types(observe))?;
-    Ok(types.into_iter().map(|(name, kind)| (name, kind.to_string())).collect())
+    let types = types.into_iter().map(|(name, kind)| (name, kind.to_string())).collect();
+    Ok((types, Looked(job)))
 }

@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::clean::{
-        clean, clean_files, propose_types, remove_abandoned, render_report, shown_line, shown_lines,
+        Looked, clean, clean_files, propose_types, remove_abandoned, render_report, shown_line,
+        shown_lines,
     };
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};

@@ -354,6 +354,13 @@ impl Clean {
         self
     }
 
+    /// Has inputs fail that changed since `other` looked for their types by
+    /// [`propose_types`](Self::propose_types). A clone of it knows them anyway.
+    pub fn as_seen_by(mut self, other: &Clean) -> Self {
+        self.seen = Arc::clone(&other.seen);
+        self
+    }
+
     /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job
     /// ends soon. Files fail one by one, in their reports.
     ///
