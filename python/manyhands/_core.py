@@ -9,6 +9,7 @@ delays others, but no deadline and no worker.
 
 import copy
 import functools
+import itertools
 import numbers
 import os
 import pickle
@@ -27,6 +28,8 @@ from manyhands._errors import PoolClosed, WorkerDied
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
 from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, wrap
+from manyhands._streams import check_seed
+from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
 
 ON_WORKER_DEATH = ("fail", "retry", "break")
@@ -66,6 +69,7 @@ class Core:
         cpu_affinity=None,
         worker_exit=None,
         main=None,
+        seed=None,
         on_demand=False,
         executor=False,
     ):
@@ -77,6 +81,10 @@ class Core:
                 raise TypeError(f"{name} must be a callable")
         memory_limit = _memory_limit(memory_limit, method)
         _check_affinity(cpu_affinity)
+        check_seed(seed)
+        self._seed = seed
+        #: Of submits and maps, if there is a seed.
+        self._numbers = itertools.count()
         self.deadline, self.retries = _checked(deadline, retries)
         if on_worker_death == "retry":
             self.retries = max(retries, 1)
@@ -126,7 +134,8 @@ class Core:
             settings.worker_exit = kept(_Packed(worker_exit, namespace).message)
         settings.levels = _logs.levels()
         if method == "forkserver":
-            settings.environment = dict(os.environ)
+            settings.surroundings = Surroundings(affinity=cpu_affinity is None)
+        settings.seed = seed
         self._logs = _logs.Listener()
         weakref.finalize(self, self._logs.stop).atexit = False
         self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with, namespace)
@@ -198,6 +207,8 @@ class Core:
             deadline, retries = _checked(deadline, retries)
         self._begin(told)
         packed = packed or self.packed(function)
+        if self._seed is not None:
+            arguments = (self.number(), 0), arguments
         data, memories = dumps(arguments, self.namespace, copies, having=packed.need.messages)
         return self.native.submit(
             packed.blob,
@@ -221,9 +232,16 @@ class Core:
             told,
         )
 
-    def dump_each(self, packed, units):
-        """Each unit of a map of this function as `Gather.add` takes it."""
+    def number(self):
+        """The number of one more submit or map, if that decides what it draws."""
+        return None if self._seed is None else next(self._numbers)
+
+    def dump_each(self, packed, number, units, first, size):
+        """Each unit, of `size` items from the item `first` on, of the map of this function and number as `Gather.add` takes
+        it."""
         copies = {}
+        if number is not None:
+            units = [((number, first + index * size), unit) for index, unit in enumerate(units)]
         dumped = (dumps(unit, self.namespace, copies, having=packed.need.messages) for unit in units)
         return [data if not memories else (data, list(memories)) for data, memories in dumped]
 

@@ -171,6 +171,7 @@ class ProcessPoolExecutor(Executor):
         cpu_affinity=None,
         worker_exit=None,
         main=None,
+        seed=None,
     ):
         if max_workers is None:
             max_workers = cpu_count()
@@ -207,6 +208,7 @@ class ProcessPoolExecutor(Executor):
             cpu_affinity=cpu_affinity,
             worker_exit=worker_exit,
             main=main,
+            seed=seed,
             # As the standard library: a forked copy of a process with threads is best made early.
             on_demand=method != "fork",
             executor=True,

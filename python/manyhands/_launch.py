@@ -8,10 +8,12 @@ own (which has NumPy and pandas loaded if the parent has, what `set_forkserver_p
 worker's exit status is learnt by its `Ending`, which the pool reads without Python.
 """
 
+import fcntl
 import io
 import os
 import sys
 import threading
+import weakref
 from multiprocessing import (
     context,
     forkserver,
@@ -45,6 +47,7 @@ class Launcher:
         # What the initializer's arguments refer to; or they themselves.
         self._memories = memories
         self._started_with = _Arguments(started_with, namespace)
+        self._output = _output() if method == "forkserver" else None
         self._started = threading.Semaphore(0)
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
@@ -54,7 +57,7 @@ class Launcher:
         stderr, its_stderr = os.pipe()
         try:
             descriptors = map(_Descriptor, (socket, its_stderr, self._logs))
-            arguments = (*descriptors, self._started_with, *map(_Passed, self._memories))
+            arguments = (*descriptors, self._output, self._started_with, *map(_Passed, self._memories))
             worker = self._process(target=_worker.main, args=arguments, name=name)
             worker.start()
         except BaseException:
@@ -80,7 +83,28 @@ class Launcher:
             worker.join()
         self.processes.clear()
         self._memories = ()
-        self._started_with = None
+        self._started_with = self._output = None
+
+
+class _Output:
+    """This process's standard output as it is now."""
+
+    def __init__(self):
+        self._fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
+        weakref.finalize(self, os.close, self._fd).atexit = False
+
+    def __reduce__(self):
+        return _same, (reduction.DupFd(self._fd),)
+
+
+def _output():
+    if sys.__stdout__ is None:
+        return None
+    try:
+        return _Output()
+    except OSError:
+        # It was closed.
+        return None
 
 
 class _Descriptor:

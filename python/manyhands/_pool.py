@@ -69,6 +69,7 @@ class Pool:
         cpu_affinity=None,
         worker_exit=None,
         main=None,
+        seed=None,
         progress=False,
         engine=None,
     ):
@@ -90,6 +91,7 @@ class Pool:
                 cpu_affinity=cpu_affinity,
                 worker_exit=worker_exit,
                 main=main,
+                seed=seed is not None,
             )
         if processes is None:
             processes = cpu_count()
@@ -116,6 +118,7 @@ class Pool:
             cpu_affinity=cpu_affinity,
             worker_exit=worker_exit,
             main=main,
+            seed=seed,
         )
         self._feeders = []
         self._state = RUN
@@ -431,7 +434,7 @@ class MapResult(AsyncResult):
             packed = self._core.packed(func)
             self._task = task = self._core.gather(packed, deadline, retries, ordered=True, told=self._told)
             most = pool._most(chunksize, deadline, retries)
-            dump_each = functools.partial(self._core.dump_each, packed)
+            dump_each = functools.partial(self._core.dump_each, packed, self._core.number())
             self._units = Units(task, dump_each, items, mode, most, pool._processes, self._count, packed.heavy)
             self._several = self._units.several
             if wait or not self._several:
@@ -526,7 +529,7 @@ class IMapIterator:
         self._gather = gather = core.gather(packed, deadline, retries, ordered=ordered)
         most = pool._most(chunksize, deadline, retries)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
-        dump_each = functools.partial(core.dump_each, packed)
+        dump_each = functools.partial(core.dump_each, packed, core.number())
         units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
         self._several = units.several
         self._feeder = feeder = _Feeder(gather, units, total, in_memory(iterable))

@@ -1,5 +1,5 @@
 """What a fork server loads before everything else: one BLAS thread a worker, and the worker itself."""
 
-from manyhands import _worker
+from manyhands import _surroundings, _worker  # noqa: F401
 
-_worker.limit_threads()
+_surroundings.limit_threads()

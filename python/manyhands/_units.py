@@ -67,14 +67,14 @@ class Units:
             units.extend(itertools.islice(self._items, tasks * self._size))
         except BaseException as raised:
             error = raised
-        self.pulled += len(units)
+        first, self.pulled = self.pulled, self.pulled + len(units)
         if self.several:
             if self._left is not None:
                 # A source may have more than it says.
                 self._left = max(self._left - len(units), 0)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         if units:
-            self._gather.add(self._dump_each(units), self._mode, self._size)
+            self._gather.add(self._dump_each(units, first, self._size), self._mode, self._size)
         if error is not None:
             raise error
         return len(units) == tasks

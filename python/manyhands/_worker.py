@@ -17,6 +17,8 @@ from manyhands import _native
 from manyhands._functions import Functions, begin, explain, loads
 from manyhands._logs import ONCE, send_all
 from manyhands._serialize import dump_exception, dumps_result
+from manyhands._streams import Streams
+from manyhands._surroundings import draw_afresh, limit_threads, take_output
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
 # parts; or on each item of a chunk.
@@ -26,33 +28,44 @@ CALL, ONE, STAR, EACH, EACH_STAR = range(5)
 VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 
 
-def limit_threads():
-    """Has a BLAS that is loaded from now on use one thread: all workers' together would fight."""
-    for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-
-
-def take_environment(environment):
-    """Has the parent's environment, where a fork server began with an older one."""
-    for name in os.environ.keys() - environment.keys():
-        del os.environ[name]
-    for name, value in environment.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-    limit_threads()
-
-
-def main(socket, stderr, logs, started_with, *memories):
+def main(socket, stderr, logs, output, started_with, *memories):
     """What a worker process does from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
-    # The pool ends a worker's whole group, and Ctrl-C in a terminal is for the parent alone.
-    os.setpgid(0, 0)
+    if _has_terminal():
+        # It stays in the group of the user's program: it is stopped and continued with that, and tasks may use the
+        # terminal. Ctrl-C is for the program alone.
+        _native.ignore_ctrl_c()
+    else:
+        # What a task started ends with a worker that is killed, since it is in its group.
+        os.setpgid(0, 0)
     stderr = stderr.detach()
     os.dup2(stderr, 2)
     os.close(stderr)
+    if output is not None:
+        take_output(output.detach())
     limit_threads()
     memories = [passed.memory for passed in memories]
-    sys.exit(_native.serve(socket.detach(), Runner(logs.detach(), started_with, memories)))
+    runner = Runner(logs.detach(), started_with, memories)
+    status = _native.serve(socket.detach(), runner)
+    # After what the interpreter does at its end.
+    util.Finalize(None, _native.end_descendants, exitpriority=-1000)
+    if runner.now:
+        _native.end_descendants()
+        # Nobody waits for threads that tasks have left.
+        threading._shutdown = lambda: None
+    else:
+        # Now: they may have use for processes.
+        threading._shutdown()
+    sys.exit(status)
+
+
+def _has_terminal():
+    """Whether this process's session has a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _leaves(error=None):
@@ -80,6 +93,11 @@ class Runner:
 
     #: Whether this process is no worker, but one that a task of a worker forked.
     _forked = False
+    #: Whether the pool was ended, and it is to end without waiting for anything.
+    now = False
+
+    #: What random numbers each call draws, if the pool has a seed.
+    _streams = None
 
     def __init__(self, logs, started_with, memories):
         self._logs = logs
@@ -97,8 +115,14 @@ class Runner:
     def start(self, startup):
         """Prepares the worker; gives the reason if it cannot be used."""
         settings = pickle.loads(startup)
-        if settings.environment is not None:
-            take_environment(settings.environment)
+        if settings.surroundings is not None:
+            try:
+                settings.surroundings.restore()
+            except (OSError, ValueError) as error:
+                return f"a worker cannot be as the pool was made: {error}"
+            draw_afresh()
+        if settings.seed is not None:
+            self._streams = Streams(settings.seed)
         send_all(self._logs, settings.levels)
         if (problem := begin(settings.main)) is not None:
             return problem
@@ -146,6 +170,9 @@ class Runner:
             try:
                 call = self._functions.get(function)
                 argument = loads(data, memories)
+                if self._streams is not None:
+                    place, argument = argument
+                    call = self._streams.each(call, *place)
             except BaseException:
                 if not self._breaks or self._forked:
                     raise
@@ -201,8 +228,9 @@ class Runner:
                 break
             yield result
 
-    def finish(self):
+    def finish(self, now):
         """The pool has no more work for this worker."""
+        self.now = now
         try:
             if self._worker_exit is not None:
                 self._call(self._worker_exit, (), {})
@@ -230,8 +258,9 @@ class Settings:
         #: arguments, which are None if they came with the start.
         self.initializer = self.worker_exit = None
         self.levels = {}
-        #: The parent's environment as the pool was made, if the worker does not inherit it.
-        self.environment = None
+        #: The parent's `Surroundings` as the pool was made, if the worker does not inherit them.
+        self.surroundings = None
+        self.seed = None
         #: The `Main` that the worker is to have.
         self.main = None
         #: What happens elsewhere as with the standard library's, and whose pool it is.

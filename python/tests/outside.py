@@ -269,8 +269,11 @@ class Terminal:
     def type(self, line):
         os.write(self._terminal, line.encode() + b"\n")
 
+    def press(self, key):
+        os.write(self._terminal, key.encode())
+
     def press_interrupt(self):
-        os.write(self._terminal, b"\x03")
+        self.press("\x03")
 
     def wait_for(self, text, seconds=30):
         """Reads on until a text appears, behind the one that was waited for last."""

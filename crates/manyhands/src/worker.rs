@@ -66,6 +66,7 @@ pub fn work() -> ! {
     let status = worker::take_stdin()
         .map_err(|error| error.to_string())
         .and_then(|socket| worker::serve(socket, &mut Functions::default()));
+    worker::end_descendants();
     match status {
         Ok(status) => process::exit(status),
         Err(reason) => {
@@ -143,7 +144,7 @@ impl Runner for Functions {
         function.call(&mut self.contexts, call.context, item, reply)
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, _now: bool) {
         if let Some(name) = self.finalizer.take() {
             // There is nobody left to tell; a panic is printed.
             let _ = self.call_by_name(&name, &[]);

@@ -5,7 +5,7 @@
 //!     DEFINE   header, bytes                     READY
 //!     ITEMS    header, handles, lengths, bytes   DONE    header, bytes      one per item, in order
 //!     FORGET_BLOB id     FORGET_HANDLE number    FORGET_SEGMENT number
-//!     FORGET_SEGMENT number     FINISH           START_FAILED reason
+//!     FORGET_SEGMENT number     FINISH now       START_FAILED reason
 //!   socket, both ways: SEGMENT number + descriptor    of the sender's arena
 //!                      HANDLES count + descriptors    for the next record that has some
 //!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it

@@ -389,10 +389,10 @@ impl Slot {
         }
     }
 
-    /// Tells the worker to exit once it has done what it was sent.
-    pub(crate) fn finish(&mut self) {
+    /// Tells the worker to exit once it has done what it was sent; `now` if it is to wait for nothing else.
+    pub(crate) fn finish(&mut self, now: bool) {
         self.stage = Stage::Finishing;
-        self.owe(kind::FINISH, Vec::new());
+        self.owe(kind::FINISH, vec![u8::from(now)]);
     }
 
     fn owe(&mut self, kind: u32, bytes: Vec<u8>) {

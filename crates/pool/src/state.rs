@@ -719,7 +719,7 @@ impl State {
     fn close_workers(&mut self, shared: &Shared) {
         for slot in self.slots.iter_mut().flatten() {
             if slot.stage == Stage::Retiring && slot.ledger.unreported() == 0 {
-                slot.finish();
+                slot.finish(false);
             }
         }
         let Some(closing) = self.closing else { return };
@@ -733,7 +733,9 @@ impl State {
                 continue;
             };
             match slot.stage {
-                Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => slot.finish(),
+                Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => {
+                    slot.finish(closing == Closing::Now);
+                }
                 // Its initializer is to run, whether there are tasks or not.
                 Stage::Starting if closing == Closing::Drain => {}
                 Stage::Finishing => {}

@@ -67,8 +67,9 @@ pub trait Runner {
     /// Why the item could not be run at all.
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String>;
 
-    /// Called once, when the pool has no more work and the worker is about to exit.
-    fn finish(&mut self);
+    /// Called once, when the pool has no more work and the worker is about to exit; `now` if the pool was ended and
+    /// nobody wants to wait for what tasks have left.
+    fn finish(&mut self, now: bool);
 }
 
 /// Which function, with which context, to call.
@@ -193,6 +194,11 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
     Ok(worker.work(runner))
 }
 
+/// Ends whatever descends from this worker: tasks leave nothing that outlives it. It comes last.
+pub fn end_descendants() {
+    os::end_descendants(std::process::id(), os::Ending::Kill);
+}
+
 fn watch_parent(parent: OwnedFd, socket: &OwnedFd) -> std::io::Result<()> {
     let socket = socket.try_clone()?;
     os::outlive_parent()?;
@@ -294,8 +300,9 @@ impl Worker {
                 self.mail.forget_sent_segment(number).map_err(MailError::into_text)?;
             }
             kind::FINISH => {
+                let now = reader.0 == [1];
                 let _ = guarded(|| {
-                    runner.finish();
+                    runner.finish(now);
                     Ok(())
                 });
                 return Ok(ControlFlow::Break(()));

@@ -9,6 +9,7 @@ mod queue;
 mod recipe;
 mod remote;
 mod sync;
+mod terminal;
 mod worker;
 
 use pyo3::prelude::*;
@@ -38,7 +39,9 @@ mod _native {
     #[pymodule_export]
     use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
     #[pymodule_export]
-    use crate::worker::serve;
+    use crate::terminal::ignore_ctrl_c;
+    #[pymodule_export]
+    use crate::worker::{end_descendants, serve};
 
     /// Whether this is an unoptimised build.
     #[pymodule_export]

@@ -22,6 +22,12 @@ pub(crate) fn serve(py: Python<'_>, socket: i32, runner: Py<PyAny>) -> PyResult<
     py.detach(|| worker::serve(socket, &mut runner)).map_err(PyRuntimeError::new_err)
 }
 
+/// Ends whatever descends from this process.
+#[pyfunction]
+pub(crate) fn end_descendants(py: Python<'_>) {
+    py.detach(worker::end_descendants);
+}
+
 struct Runner {
     runner: Py<PyAny>,
     run: Py<PyAny>,
@@ -101,7 +107,7 @@ impl worker::Runner for Runner {
         })
     }
 
-    fn finish(&mut self) {
-        let _ = self.tell(|_, runner| runner.call_method0("finish").map(Bound::unbind));
+    fn finish(&mut self, now: bool) {
+        let _ = self.tell(|_, runner| runner.call_method1("finish", (now,)).map(Bound::unbind));
     }
 }

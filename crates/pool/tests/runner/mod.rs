@@ -156,7 +156,7 @@ impl Runner for ByName {
         Ok(())
     }
 
-    fn finish(&mut self) {}
+    fn finish(&mut self, _now: bool) {}
 }
 
 /// In a worker, runs it and does not come back.

@@ -1,0 +1,45 @@
+"""Random numbers of a pool with a seed: each call has streams of its own, whichever worker makes it, and when."""
+
+import importlib
+import importlib.util
+import random
+import sys
+
+
+def check_seed(seed):
+    """Raises TypeError or ValueError for what is no seed."""
+    if seed is None:
+        return
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(f"seed must be an integer or None, not {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, not {seed!r}")
+
+
+class Streams:
+    """Of `random`, of `numpy.random`, and of `torch` once that is loaded: their global generators."""
+
+    def __init__(self, seed):
+        self._seed = seed
+        # Now: one that a task loads would not be seeded for that task.
+        self._numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
+
+    def each(self, call, number, first):
+        """The function, which draws at each call from the next streams of the pool's submit or map of this number."""
+
+        def seeded(*args, **kwargs):
+            nonlocal first
+            self._begin(number, first)
+            first += 1
+            return call(*args, **kwargs)
+
+        return seeded
+
+    def _begin(self, *place):
+        # Of texts all digits count.
+        random.seed(f"{self._seed} {place}")
+        if self._numpy is not None:
+            stream = self._numpy.random.SeedSequence(self._seed, spawn_key=place)
+            self._numpy.random.seed(stream.generate_state(8))
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.manual_seed(random.Random(f"torch {self._seed} {place}").getrandbits(63))
