@@ -43,11 +43,10 @@ extern "C" fn interrupted(signal: i32, info: *mut libc::siginfo_t, context: *mut
     }
     let Some(before) = BEFORE.get() else { return };
     if before.sa_sigaction == libc::SIG_DFL {
-        // SAFETY: both may be called in a handler. The signal is blocked until it returns, and then ends the process.
-        unsafe {
-            libc::signal(signal, libc::SIG_DFL);
-            libc::raise(signal);
-        }
+        // SAFETY: may be called in a handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the same. The signal is blocked until this handler returns, and then ends the process.
+        unsafe { libc::raise(signal) };
     } else if before.sa_flags & libc::SA_SIGINFO != 0 {
         // SAFETY: what was set with this flag is such a function.
         let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) =
