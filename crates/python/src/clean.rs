@@ -396,6 +396,7 @@ fn job(
 /// how many they are.
 #[pyfunction]
 #[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None, looked=None))]
+#[allow(clippy::too_many_arguments, reason = "they are Python's")]
 pub(crate) fn clean(
     py: Python<'_>,
     inputs: Vec<OsString>,
