@@ -167,7 +167,10 @@ impl Barrier {
         action: impl FnOnce() -> bool,
         interrupted: impl Fn() -> bool,
     ) -> Result<usize, BarrierError> {
-        let slot = self.crew.slot(|dead| self.words().lock.bury(dead))?;
+        let slot = self.crew.slot(|dead| {
+            self.words().lock.bury(dead);
+            true
+        })?;
         let guard = self.look()?;
         let words = self.words();
         let state = words.state.load(Ordering::Relaxed);

@@ -146,11 +146,17 @@ impl Condition {
     /// # Errors
     /// If 256 threads wait here already, or too many processes use the condition.
     pub fn enlist(&self) -> Result<Waiter<'_>> {
-        let slot = self.crew.slot(|dead| self.bury(dead))?;
+        let slot = self.crew.slot(|dead| {
+            self.bury(dead);
+            true
+        })?;
         let cell = match self.claim(slot) {
             Some(cell) => cell,
             None => {
-                self.crew.bury_dead(|dead| self.bury(dead));
+                self.crew.bury_dead(|dead| {
+                    self.bury(dead);
+                    true
+                });
                 self.claim(slot).ok_or(ErrorKind::TooManyParticipants(WAITERS))?
             }
         };

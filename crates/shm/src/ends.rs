@@ -79,8 +79,17 @@ pub(crate) enum Refusal<E> {
     TimedOut,
     /// Closed, and (for a getter) empty.
     Closed,
+    /// Only if there is no time at all: a lock is held, for a moment or by one that is stopped.
+    Busy,
     /// Writing or reading the item failed; nothing has changed.
     Failed(E),
+}
+
+impl<E> Refusal<E> {
+    /// Of one who did not get a lock in time.
+    pub(crate) fn without_lock(deadline: &Deadline) -> Self {
+        if deadline.is_at_once() { Refusal::Busy } else { Refusal::TimedOut }
+    }
 }
 
 impl Ends {
@@ -134,7 +143,7 @@ impl Ends {
             // What the lock protects needs no repair: see above. A holder that is stopped keeps
             // others waiting, but not beyond their time.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
-                return Err(Refusal::TimedOut);
+                return Err(Refusal::without_lock(deadline));
             }
             if self.is_closed() {
                 lock.let_go();
@@ -197,7 +206,7 @@ impl Ends {
             // What the lock protects needs no repair: see above. A holder that is stopped keeps
             // others waiting, but not beyond their time.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
-                return Err(Refusal::TimedOut);
+                return Err(Refusal::without_lock(deadline));
             }
             let number = self.head.0.load(Ordering::Relaxed);
             if self.is_there(number) {

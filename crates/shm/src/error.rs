@@ -69,6 +69,11 @@ impl Error {
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.kind(), ErrorKind::OutOfMemory { .. })
     }
+
+    /// Whether shared memory does not hold what it should: another process wrote over it.
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Corrupt { .. })
+    }
 }
 
 impl From<ErrorKind> for Error {

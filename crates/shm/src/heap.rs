@@ -22,8 +22,8 @@
 
 use std::collections::HashSet;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockWord;
@@ -239,6 +239,8 @@ fn class_for(bytes: usize) -> usize {
 pub(crate) enum NoBlock {
     /// The file must grow first, by [`Heap::grow`], with no lock held.
     NoRoom,
+    /// The lock was held by another until the time was up.
+    TimedOut,
     /// It cannot be had at all.
     Error(Error),
 }
@@ -249,35 +251,63 @@ impl From<Error> for NoBlock {
     }
 }
 
+/// Blocks that this process has to give back, and could not without waiting for one that holds the lock and may be
+/// stopped. They go back when the lock is next held, or are collected when this process is dead.
+#[derive(Default)]
+pub(crate) struct Owed(Mutex<Vec<u64>>);
+
+impl Owed {
+    // Only tried: in a forked child it may be locked for ever.
+    fn add(&self, offset: u64) {
+        if let Ok(mut owed) = self.0.try_lock() {
+            owed.push(offset);
+        }
+    }
+
+    fn take(&self) -> Vec<u64> {
+        self.0.try_lock().map(|mut owed| std::mem::take(&mut *owed)).unwrap_or_default()
+    }
+}
+
 /// The blocks, seen by one participant.
 #[derive(Clone, Copy)]
 pub(crate) struct Heap<'a, D> {
     pub(crate) memory: &'a Memory,
     pub(crate) words: &'a HeapWords,
     pub(crate) slot: Slot,
+    pub(crate) owed: &'a Owed,
     pub(crate) is_dead: D,
 }
 
 impl<D: Fn(Slot) -> bool> Heap<'_, D> {
-    fn locked<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does the work under the lock; `None` if another, that may be stopped, holds it until the deadline.
+    fn locked<T>(&self, deadline: &Deadline, work: impl FnOnce() -> T) -> Option<T> {
         let lock = LockWord(&self.words.lock);
         // Whoever died holding it left the lists whole: see above.
-        let _ = lock.take(self.slot, &mut Deadline::never(), &self.is_dead);
+        let _ = lock.take(self.slot, &mut deadline.at_least_a_nap(), &self.is_dead)?;
+        for offset in self.owed.take() {
+            // In a forked child they are the parent's.
+            if self.memory.block(offset).is_ok_and(|block| block.belongs_to(self.slot)) {
+                // Memory that makes no sense is left alone.
+                let _ = self.set_free(offset);
+            }
+        }
         let result = work();
         lock.let_go();
-        result
+        Some(result)
     }
 
     /// Takes a block with room for `bytes`, which is this participant's then.
-    pub(crate) fn take(&self, bytes: usize) -> Result<u64, NoBlock> {
+    pub(crate) fn take(&self, bytes: usize, deadline: &Deadline) -> Result<u64, NoBlock> {
         let class = bytes.checked_add(BLOCK_HEAD).map_or(CLASSES, class_for);
         if class >= CLASSES {
             return Err(Error::invalid(format!("a message of {bytes} bytes is too long")).into());
         }
-        self.locked(|| match self.recycle(class)? {
+        let taken = self.locked(deadline, || match self.recycle(class)? {
             Some(block) => Ok(block),
             None => self.cut(class),
-        })
+        });
+        taken.unwrap_or(Err(NoBlock::TimedOut))
     }
 
     /// A free block of this class, or of one that is at most twice as large.
@@ -313,9 +343,13 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         Ok(end)
     }
 
-    /// Gives a block back that is this participant's.
+    /// Gives a block back that is this participant's: now, or when the lock can be had.
     pub(crate) fn give_back(&self, offset: u64) -> Result<()> {
-        self.locked(|| self.set_free(offset))
+        let given = self.locked(&Deadline::at_once(), || self.set_free(offset));
+        given.unwrap_or_else(|| {
+            self.owed.add(offset);
+            Ok(())
+        })
     }
 
     fn set_free(&self, offset: u64) -> Result<()> {
@@ -343,7 +377,9 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         let len = self.memory.segment.file_len()?;
         let size = size_of_class(class_for(bytes + BLOCK_HEAD));
         let end = self.words.end.load(Ordering::Relaxed) as usize;
-        let needed = end.saturating_add(size).next_multiple_of(os::page_size());
+        let needed =
+            end.checked_add(size).and_then(|end| end.checked_next_multiple_of(os::page_size()));
+        let Some(needed) = needed else { return Err(nonsense("an end where none can be")) };
         if needed > self.memory.space {
             let source = std::io::ErrorKind::OutOfMemory.into();
             return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());
@@ -359,8 +395,13 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
     /// Frees what a dead participant left: all blocks that belong to it, to the queue or to
     /// nobody, unless they are `in_use`. The caller holds the locks of both ends, and acts in the
     /// dead one's name.
-    pub(crate) fn collect(&self, first: u64, in_use: &HashSet<u64>) -> Result<()> {
-        self.locked(|| {
+    pub(crate) fn collect(
+        &self,
+        first: u64,
+        in_use: &HashSet<u64>,
+        deadline: &Deadline,
+    ) -> Option<Result<()>> {
+        self.locked(deadline, || {
             // A block is on a list at most once, so all lists are made anew. Should this process
             // die meanwhile, what is on none is collected by the next.
             for list in &self.words.free {

@@ -292,7 +292,10 @@ mod shared {
         }
 
         fn slot(&self) -> Result<Slot> {
-            self.crew.slot(|dead| self.words().bury(dead))
+            self.crew.slot(|dead| {
+                self.words().bury(dead);
+                true
+            })
         }
 
         fn guard(&self, slot: Slot, taken: Taken) -> LockGuard<'_> {

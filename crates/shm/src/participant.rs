@@ -109,7 +109,7 @@ impl Table<'_> {
         self,
         me: Identity,
         gone: impl Fn(Identity) -> bool,
-        mut clean: impl FnMut(Slot),
+        mut clean: impl FnMut(Slot) -> bool,
     ) -> Option<Slot> {
         if let Some(slot) = Slot::all().find(|slot| self.belongs(*slot, me)) {
             return Some(slot);
@@ -149,12 +149,12 @@ impl Table<'_> {
     }
 
     /// Buries all dead participants: calls `clean` for each, alone in the world to do so, then
-    /// frees the slot. Gives how many.
+    /// frees the slot, unless that says that it could not finish. Gives how many.
     pub fn bury_dead(
         self,
         me: Identity,
         gone: impl Fn(Identity) -> bool,
-        mut clean: impl FnMut(Slot),
+        mut clean: impl FnMut(Slot) -> bool,
     ) -> usize {
         Slot::all().filter(|slot| self.bury(*slot, me, &gone, &mut clean)).count()
     }
@@ -168,7 +168,7 @@ impl Table<'_> {
         slot: Slot,
         me: Identity,
         gone: impl Fn(Identity) -> bool,
-        clean: impl FnOnce(Slot),
+        clean: impl FnOnce(Slot) -> bool,
     ) -> bool {
         let word = self.word(slot);
         let seen = word.load(Ordering::Relaxed);
@@ -180,10 +180,10 @@ impl Table<'_> {
         if word.compare_exchange(seen, burier, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return false;
         }
-        clean(slot);
-        // Release: pairs with the Acquire in `join`.
-        word.store(0, Ordering::Release);
-        true
+        let clean = clean(slot);
+        // Release: pairs with the Acquire in `join`, or with that of the next burier.
+        word.store(if clean { 0 } else { seen }, Ordering::Release);
+        clean
     }
 }
 
@@ -341,7 +341,7 @@ mod living {
         }
 
         /// The slot of this process; `clean` as in [`bury_dead`](Self::bury_dead).
-        pub(crate) fn slot(&self, clean: impl FnMut(Slot)) -> Result<Slot> {
+        pub(crate) fn slot(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
             let mine = Slot::new(self.mine.load(Ordering::Relaxed) as u8);
             match mine.filter(|slot| self.table().belongs(*slot, me())) {
                 Some(slot) => Ok(slot),
@@ -350,7 +350,7 @@ mod living {
         }
 
         #[cold]
-        fn join(&self, clean: impl FnMut(Slot)) -> Result<Slot> {
+        fn join(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
             let slot =
                 self.table().join(me(), gone, clean).ok_or(ErrorKind::TooManyParticipants(MOST))?;
             self.mine.store(u32::from(slot.number()), Ordering::Relaxed);
@@ -368,7 +368,7 @@ mod living {
         }
 
         /// Buries all dead participants. Slow, as `is_dead`.
-        pub(crate) fn bury_dead(&self, clean: impl FnMut(Slot)) -> usize {
+        pub(crate) fn bury_dead(&self, clean: impl FnMut(Slot) -> bool) -> usize {
             self.table().bury_dead(me(), gone, clean)
         }
     }
@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn a_process_has_one_slot_and_keeps_it() {
         let words = words();
-        let join = |who| Table(&words).join(who, |_| false, |_| ()).unwrap();
+        let join = |who| Table(&words).join(who, |_| false, |_| true).unwrap();
         assert_eq!(join(ANN), join(ANN));
         assert_ne!(join(ANN), join(BOB));
         assert!(Table(&words).belongs(join(BOB), BOB));
@@ -398,25 +398,38 @@ mod tests {
     fn a_full_table_takes_the_living_in_place_of_the_dead_only() {
         let words = words();
         for pid in 1..=MOST as u32 {
-            assert!(Table(&words).join(Identity::new(pid, 7), |_| false, |_| ()).is_some());
+            assert!(Table(&words).join(Identity::new(pid, 7), |_| false, |_| true).is_some());
         }
         let late = Identity::new(9999, 7);
-        assert_eq!(Table(&words).join(late, |_| false, |_| ()), None);
+        assert_eq!(Table(&words).join(late, |_| false, |_| true), None);
         let mut cleaned = Vec::new();
-        let slot = Table(&words).join(late, |who| who.pid() == 77, |slot| cleaned.push(slot));
+        let slot = Table(&words).join(
+            late,
+            |who| who.pid() == 77,
+            |slot| {
+                cleaned.push(slot);
+                true
+            },
+        );
         assert_eq!((slot, cleaned), (Slot::new(77), vec![Slot(77)]));
     }
 
     #[test]
     fn a_burial_whose_burier_died_is_done_again() {
         let words = words();
-        let slot = Table(&words).join(ANN, |_| false, |_| ()).unwrap();
+        let slot = Table(&words).join(ANN, |_| false, |_| true).unwrap();
         words[usize::from(slot.number())].store(BOB.0 | BEING_BURIED, Ordering::Relaxed);
         let mut cleaned = 0;
         let carl = Identity::new(13, 1);
-        assert_eq!(Table(&words).bury_dead(carl, |_| false, |_| cleaned += 1), 0);
-        assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| cleaned += 1), 1);
-        assert_eq!(cleaned, 1);
+        let mut clean = |finished| {
+            cleaned += 1;
+            finished
+        };
+        assert_eq!(Table(&words).bury_dead(carl, |_| false, |_| clean(true)), 0);
+        // Nor is one that could not be finished.
+        assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(false)), 0);
+        assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(true)), 1);
+        assert_eq!(cleaned, 2);
     }
 
     #[test]
@@ -444,6 +457,7 @@ mod model {
                     assert_eq!(slot.number(), 2);
                     // What the dead one left, cleaned up by exactly one.
                     assert_eq!(shared.1.fetch_sub(1, Ordering::Relaxed), 1);
+                    true
                 };
                 let slot = Table(&shared.0).join(who, |who| who == dead, clean);
                 if slot.is_some() {

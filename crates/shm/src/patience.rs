@@ -16,12 +16,23 @@ pub(crate) const NAP: Duration = Duration::from_millis(50);
 pub(crate) struct Deadline {
     timeout: Option<Duration>,
     end: Option<Instant>,
+    /// Not even a lock is waited for.
+    at_once: bool,
 }
 
 impl Deadline {
     /// `timeout` from the first nap; `None` is never.
     pub(crate) fn after(timeout: Option<Duration>) -> Self {
-        Deadline { timeout, end: None }
+        Deadline { timeout, end: None, at_once: false }
+    }
+
+    /// Now, or not at all: for a caller that others wait for.
+    pub(crate) fn at_once() -> Self {
+        Deadline { at_once: true, ..Self::after(Some(Duration::ZERO)) }
+    }
+
+    pub(crate) fn is_at_once(&self) -> bool {
+        self.at_once
     }
 
     /// As long as it takes.
@@ -32,8 +43,11 @@ impl Deadline {
     /// The same, but not before the length of a nap is over: for locks that are held for so short
     /// a time that only a holder that is stopped or dead makes anybody wait that long.
     pub(crate) fn at_least_a_nap(&self) -> Self {
+        if self.at_once {
+            return self.clone();
+        }
         let end = self.end.map(|end| end.max(Instant::now() + NAP));
-        Deadline { timeout: self.timeout.map(|timeout| timeout.max(NAP)), end }
+        Deadline { timeout: self.timeout.map(|timeout| timeout.max(NAP)), end, at_once: false }
     }
 
     /// How long the next nap may be; `None` if the deadline has passed.

@@ -60,7 +60,7 @@ use std::time::Duration;
 use crate::bell::Bell;
 use crate::ends::{Alone, Ends, Refusal};
 use crate::error::{Error, Result};
-use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, nonsense};
+use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, nonsense};
 use crate::lock::LockWord;
 use crate::participant::{Crew, Kind, OWN, Slot};
 use crate::patience::Deadline;
@@ -157,6 +157,7 @@ pub struct NothingToDo;
 pub struct Queue {
     crew: Crew,
     memory: Memory,
+    owed: Owed,
 }
 
 /// A long message that was taken, and lies in its block until it is let go.
@@ -172,6 +173,11 @@ pub struct Message<'a> {
     long: Option<Taken>,
 }
 
+/// As long as only one that is stopped, or dead, holds a lock.
+fn a_moment() -> Deadline {
+    Deadline::after(Some(Duration::ZERO)).at_least_a_nap()
+}
+
 impl Queue {
     /// Makes a queue of at most `max_items` messages; 0 is no bound but memory.
     ///
@@ -180,16 +186,19 @@ impl Queue {
     pub fn create(max_items: usize) -> Result<Queue> {
         let own = FIRST_BLOCK as usize - OWN + BEGINNING;
         let crew = Crew::create(Kind::Queue, own, true)?;
-        let queue = Queue { memory: Memory::map(Arc::clone(crew.segment()))?, crew };
+        let memory = Memory::map(Arc::clone(crew.segment()))?;
+        let queue = Queue { memory, crew, owed: Owed::default() };
         let limit = if max_items == 0 { u64::MAX } else { max_items as u64 };
         let words = queue.words();
         words.ends.putters.limit.store(limit, Ordering::Relaxed);
         words.heap.begin(FIRST_BLOCK);
         let slot = queue.slot()?;
-        let chunk = match queue.heap(slot).take(CHUNK) {
+        let chunk = match queue.heap(slot).take(CHUNK, &Deadline::never()) {
             Ok(chunk) => chunk,
             Err(NoBlock::Error(source)) => return Err(source),
-            Err(NoBlock::NoRoom) => unreachable!("the beginning has room for a chunk"),
+            Err(NoBlock::NoRoom | NoBlock::TimedOut) => {
+                unreachable!("the beginning has room for a chunk, and nobody else")
+            }
         };
         queue.memory.block(chunk)?.give_to_queue();
         words.put_chunk.0.store(chunk, Ordering::Relaxed);
@@ -203,7 +212,8 @@ impl Queue {
     /// `Corrupt` if the segment holds no queue.
     pub fn attach(segment: Arc<Segment>) -> Result<Queue> {
         let crew = Crew::attach(segment, Kind::Queue, FIRST_BLOCK as usize - OWN + BEGINNING)?;
-        let queue = Queue { memory: Memory::map(Arc::clone(crew.segment()))?, crew };
+        let memory = Memory::map(Arc::clone(crew.segment()))?;
+        let queue = Queue { memory, crew, owed: Owed::default() };
         for chunk in [&queue.words().put_chunk, &queue.words().get_chunk] {
             queue.memory.block(chunk.0.load(Ordering::Relaxed))?;
         }
@@ -225,7 +235,8 @@ impl Queue {
 
     fn heap(&self, slot: Slot) -> Heap<'_, impl Fn(Slot) -> bool> {
         let is_dead = |slot| self.crew.is_dead(slot);
-        Heap { memory: &self.memory, words: &self.words().heap, slot, is_dead }
+        let (memory, words) = (&self.memory, &self.words().heap);
+        Heap { memory, words, slot, owed: &self.owed, is_dead }
     }
 
     /// Puts a message, waiting while the queue is full, at most `timeout` (`None`: as long as it
@@ -250,8 +261,20 @@ impl Queue {
     /// # Errors
     /// The message was not put: see [`PutError`].
     pub fn put_parts(&self, parts: &[&[u8]], timeout: Option<Duration>) -> Result<(), PutError> {
-        let slot = self.slot()?;
-        let deadline = &mut Deadline::after(timeout);
+        Ok(self.put_until(parts, &mut Deadline::after(timeout))?)
+    }
+
+    /// The same, now or not at all, for a caller that others wait for: `None` if another process is at it, for a
+    /// moment, or stopped.
+    pub fn put_parts_at_once(&self, parts: &[&[u8]]) -> Option<Result<(), PutError>> {
+        match self.put_until(parts, &mut Deadline::at_once()) {
+            Err(Refusal::Busy) => None,
+            put => Some(put.map_err(PutError::from)),
+        }
+    }
+
+    fn put_until(&self, parts: &[&[u8]], deadline: &mut Deadline) -> Result<(), Refusal<Error>> {
+        let slot = self.slot().map_err(Refusal::Failed)?;
         let len = parts.iter().map(|part| part.len()).sum();
         if len <= SHORT {
             return self.put_cell(slot, deadline, |cell| {
@@ -261,7 +284,7 @@ impl Queue {
         }
         // Not copied before there is room, so that putters who wait hold no memory.
         self.words().ends.wait_for_room(deadline)?;
-        let block = self.fill_block(slot, len, parts)?;
+        let block = self.fill_block(slot, len, parts, deadline)?;
         let put = self.put_cell(slot, deadline, |cell| {
             self.memory.block(block)?.give_to_queue();
             self.memory.word(cell + 8)?.store(block, Ordering::Relaxed);
@@ -269,7 +292,7 @@ impl Queue {
             Ok(())
         });
         if put.is_err() {
-            self.heap(slot).give_back(block)?;
+            self.heap(slot).give_back(block).map_err(Refusal::Failed)?;
         }
         put
     }
@@ -283,15 +306,22 @@ impl Queue {
     }
 
     /// Copies a long message into a block of this process's own.
-    fn fill_block(&self, slot: Slot, len: usize, parts: &[&[u8]]) -> Result<u64> {
+    fn fill_block(
+        &self,
+        slot: Slot,
+        len: usize,
+        parts: &[&[u8]],
+        deadline: &Deadline,
+    ) -> Result<u64, Refusal<Error>> {
         let block = loop {
-            match self.heap(slot).take(len) {
+            match self.heap(slot).take(len, deadline) {
                 Ok(block) => break block,
-                Err(NoBlock::Error(source)) => return Err(source),
-                Err(NoBlock::NoRoom) => self.make_room(slot, len)?,
+                Err(NoBlock::Error(source)) => return Err(Refusal::Failed(source)),
+                Err(NoBlock::TimedOut) => return Err(Refusal::without_lock(deadline)),
+                Err(NoBlock::NoRoom) => self.make_room(slot, len, deadline)?,
             }
         };
-        self.copy_in(block + BLOCK_HEAD as u64, parts)?;
+        self.copy_in(block + BLOCK_HEAD as u64, parts).map_err(Refusal::Failed)?;
         Ok(block)
     }
 
@@ -301,32 +331,42 @@ impl Queue {
         slot: Slot,
         deadline: &mut Deadline,
         write: impl Fn(u64) -> Result<()>,
-    ) -> Result<(), PutError> {
+    ) -> Result<(), Refusal<Error>> {
         let is_dead = |slot| self.crew.is_dead(slot);
         loop {
+            // Nobody waits under the tail lock for longer than for a lock that is not held by one that is stopped.
+            let patience = if deadline.is_at_once() { Deadline::at_once() } else { a_moment() };
             let put = self.words().ends.put(slot, deadline, is_dead, |number| {
-                write(self.cell_to_put(slot, number)?)?;
+                write(self.cell_to_put(slot, number, &patience)?)?;
                 Ok(())
             });
             match put {
                 Ok(()) => return Ok(()),
-                Err(Refusal::TimedOut) => return Err(PutError::Full),
-                Err(Refusal::Closed) => return Err(PutError::Closed),
-                Err(Refusal::Failed(NoBlock::Error(source))) => return Err(source.into()),
-                Err(Refusal::Failed(NoBlock::NoRoom)) => self.make_room(slot, CHUNK)?,
+                Err(Refusal::TimedOut) => return Err(Refusal::TimedOut),
+                Err(Refusal::Closed) => return Err(Refusal::Closed),
+                Err(Refusal::Busy) => return Err(Refusal::Busy),
+                Err(Refusal::Failed(NoBlock::Error(source))) => {
+                    return Err(Refusal::Failed(source));
+                }
+                Err(Refusal::Failed(NoBlock::NoRoom)) => self.make_room(slot, CHUNK, deadline)?,
+                Err(Refusal::Failed(NoBlock::TimedOut)) => {
+                    if deadline.nap().is_none() {
+                        return Err(Refusal::without_lock(deadline));
+                    }
+                }
             }
         }
     }
 
     /// Where item `number` is to be written; under the tail lock.
-    fn cell_to_put(&self, slot: Slot, number: u64) -> Result<u64, NoBlock> {
+    fn cell_to_put(&self, slot: Slot, number: u64, patience: &Deadline) -> Result<u64, NoBlock> {
         let put_chunk = &self.words().put_chunk.0;
         let mut offset = put_chunk.load(Ordering::Relaxed);
         let chunk = self.memory.block(offset)?;
         let mut index = number.wrapping_sub(chunk.first.load(Ordering::Relaxed));
         if index == CELLS {
             offset = match chunk.link.load(Ordering::Relaxed) {
-                0 => self.new_chunk(slot, number, chunk)?,
+                0 => self.new_chunk(slot, number, chunk, patience)?,
                 // Linked by a putter that died before it could move on.
                 next => next,
             };
@@ -339,8 +379,14 @@ impl Queue {
     }
 
     /// A chunk for items from `number` on, linked behind `last`.
-    fn new_chunk(&self, slot: Slot, number: u64, last: &heap::Block) -> Result<u64, NoBlock> {
-        let offset = self.heap(slot).take(CHUNK)?;
+    fn new_chunk(
+        &self,
+        slot: Slot,
+        number: u64,
+        last: &heap::Block,
+        patience: &Deadline,
+    ) -> Result<u64, NoBlock> {
+        let offset = self.heap(slot).take(CHUNK, patience)?;
         let chunk = self.memory.block(offset)?;
         chunk.first.store(number, Ordering::Relaxed);
         chunk.link.store(0, Ordering::Relaxed);
@@ -364,7 +410,8 @@ impl Queue {
     /// No message was taken (see [`GetError`]); `message` is empty then.
     pub fn get(&self, message: &mut Vec<u8>, timeout: Option<Duration>) -> Result<(), GetError> {
         let slot = self.slot()?;
-        let Some(long) = self.take_item(slot, message, timeout)? else { return Ok(()) };
+        let deadline = &mut Deadline::after(timeout);
+        let Some(long) = self.take_item(slot, message, deadline)? else { return Ok(()) };
         let copied = self.memory.append(long.block + BLOCK_HEAD as u64, long.len, message);
         self.heap(slot).give_back(long.block)?;
         Ok(copied?)
@@ -384,8 +431,21 @@ impl Queue {
     /// # Errors
     /// No message was taken: see [`GetError`].
     pub fn take(&self, timeout: Option<Duration>) -> Result<Message<'_>, GetError> {
+        Ok(self.take_until(&mut Deadline::after(timeout))?)
+    }
+
+    /// The same, now or not at all, for a caller that others wait for: `None` if another process is at it, for a
+    /// moment, or stopped.
+    pub fn take_at_once(&self) -> Option<Result<Message<'_>, GetError>> {
+        match self.take_until(&mut Deadline::at_once()) {
+            Err(Refusal::Busy) => None,
+            taken => Some(taken.map_err(GetError::from)),
+        }
+    }
+
+    fn take_until(&self, deadline: &mut Deadline) -> Result<Message<'_>, Refusal<Error>> {
         let mut short = Vec::new();
-        let long = self.take_item(self.slot()?, &mut short, timeout)?;
+        let long = self.take_item(self.slot().map_err(Refusal::Failed)?, &mut short, deadline)?;
         Ok(Message { queue: self, short, long })
     }
 
@@ -394,12 +454,12 @@ impl Queue {
         &self,
         slot: Slot,
         message: &mut Vec<u8>,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Taken>, GetError> {
+        deadline: &mut Deadline,
+    ) -> Result<Option<Taken>, Refusal<Error>> {
         message.clear();
         let is_dead = |slot| self.crew.is_dead(slot);
         let mut emptied = None;
-        let taken = self.words().ends.get(slot, &mut Deadline::after(timeout), is_dead, |number| {
+        let taken = self.words().ends.get(slot, deadline, is_dead, |number| {
             let cell = self.cell_to_get(slot, number, &mut emptied)?;
             let word = self.memory.word(cell)?.load(Ordering::Relaxed);
             if word & IN_BLOCK == 0 {
@@ -419,13 +479,9 @@ impl Queue {
             Ok(Some(Taken { block, len }))
         });
         if let Some(chunk) = emptied {
-            self.heap(slot).give_back(chunk)?;
+            self.heap(slot).give_back(chunk).map_err(Refusal::Failed)?;
         }
-        taken.map_err(|refusal| match refusal {
-            Refusal::TimedOut => GetError::Empty,
-            Refusal::Closed => GetError::Closed,
-            Refusal::Failed(source) => GetError::Failed(source),
-        })
+        taken
     }
 
     /// Where item `number` is to be read, and the chunk that is done with, if any; under the head
@@ -541,15 +597,25 @@ impl Queue {
 
     /// Makes room for a block: what the dead have left, or else more memory. With no lock held.
     #[cold]
-    fn make_room(&self, slot: Slot, bytes: usize) -> Result<()> {
+    fn make_room(
+        &self,
+        slot: Slot,
+        bytes: usize,
+        deadline: &Deadline,
+    ) -> Result<(), Refusal<Error>> {
+        if deadline.is_at_once() {
+            // It takes a while.
+            return Err(Refusal::Busy);
+        }
         if self.crew.bury_dead(|dead| self.bury(dead)) > 0 {
             return Ok(());
         }
-        self.heap(slot).grow(bytes)
+        self.heap(slot).grow(bytes).map_err(Refusal::Failed)
     }
 
-    /// Cleans up behind a dead participant; alone to do so, with no lock held.
-    fn bury(&self, dead: Slot) {
+    /// Cleans up behind a dead participant; alone to do so, with no lock held. Says whether it could: one that is
+    /// stopped may hold a lock, and nobody waits for that one here.
+    fn bury(&self, dead: Slot) -> bool {
         let words = self.words();
         words.ends.bury(dead);
         words.heap.bury(dead);
@@ -557,14 +623,20 @@ impl Queue {
         let is_dead = |slot| self.crew.is_dead(slot);
         let head = LockWord(&words.ends.getters.lock);
         let tail = LockWord(&words.ends.putters.lock);
-        let _ = head.take(dead, &mut Deadline::never(), is_dead);
-        let _ = tail.take(dead, &mut Deadline::never(), is_dead);
-        // Memory that makes no sense is left alone; whoever meets the nonsense reports it.
-        if let Ok(in_use) = self.reachable() {
-            let _ = self.heap(dead).collect(FIRST_BLOCK, &in_use);
+        if head.take(dead, &mut a_moment(), is_dead).is_none() {
+            return false;
         }
-        tail.let_go();
+        let mut buried = false;
+        if tail.take(dead, &mut a_moment(), is_dead).is_some() {
+            // Memory that makes no sense is left alone; whoever meets the nonsense reports it.
+            buried = match self.reachable() {
+                Ok(in_use) => self.heap(dead).collect(FIRST_BLOCK, &in_use, &a_moment()).is_some(),
+                Err(_) => true,
+            };
+            tail.let_go();
+        }
         head.let_go();
+        buried
     }
 
     /// All blocks that belong to the queue; under both locks.
@@ -621,14 +693,12 @@ impl Message<'_> {
 
     /// Copies as many bytes of the message out as `out` has, from byte `offset` on.
     ///
-    /// # Panics
-    /// If the message has not so many.
-    ///
     /// # Errors
-    /// `Corrupt` if the queue's memory is.
+    /// `Corrupt` if the message has not so many: another process wrote over its length.
     pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
-        let end = offset.checked_add(out.len());
-        assert!(end.is_some_and(|end| end <= self.len()), "bytes beyond the end of a message");
+        if offset.checked_add(out.len()).is_none_or(|end| end > self.len()) {
+            return Err(nonsense("a message shorter than what it begins with says"));
+        }
         match &self.long {
             Some(long) => self.queue.memory.read(long.block + (BLOCK_HEAD + offset) as u64, out),
             None => {
@@ -679,10 +749,20 @@ impl From<Error> for GetError {
     }
 }
 
+impl From<Refusal<Error>> for GetError {
+    fn from(refusal: Refusal<Error>) -> Self {
+        match refusal {
+            Refusal::TimedOut | Refusal::Busy => GetError::Empty,
+            Refusal::Closed => GetError::Closed,
+            Refusal::Failed(source) => GetError::Failed(source),
+        }
+    }
+}
+
 impl From<Refusal<Error>> for PutError {
     fn from(refusal: Refusal<Error>) -> Self {
         match refusal {
-            Refusal::TimedOut => PutError::Full,
+            Refusal::TimedOut | Refusal::Busy => PutError::Full,
             Refusal::Closed => PutError::Closed,
             Refusal::Failed(source) => PutError::Failed(source),
         }
