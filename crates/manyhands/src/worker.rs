@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use manyhands_pool::Payload;
 use manyhands_pool::launch::{Launched, Launcher, ThisProgram, WORKER_ARGUMENT, spawn};
-use manyhands_pool::worker::{self, Call, Item, Runner};
+use manyhands_pool::worker::{self, Call, Clock, Item, Runner};
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
@@ -111,7 +111,8 @@ impl Functions {
     }
 
     fn call_by_name(&mut self, name: &[u8], argument: &[u8]) -> Result<(), String> {
-        let item = Item { bytes: argument, handles: &[] };
+        let clock = Clock::unseen();
+        let item = Item { bytes: argument, handles: &[], clock: &clock };
         function::resolve(name)?.call(&mut self.contexts, None, item, &mut Payload::default())
     }
 }
@@ -141,6 +142,7 @@ impl Runner for Functions {
 
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String> {
         let function = self.function(call.function)?;
+        item.clock.start();
         function.call(&mut self.contexts, call.context, item, reply)
     }
 

@@ -1,5 +1,6 @@
 //! A call: one function over one item or many, its options, and where its results go.
 
+use std::borrow::Cow;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -117,6 +118,17 @@ impl Reply {
     }
 
     /// The bytes; copied once if they are in shared memory, where the worker could still write.
+    ///
+    /// # Errors
+    /// If the worker named a block that is not there.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        match &self.bytes {
+            Bytes::Inline(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Block(block) => Ok(Cow::Owned(self.read(0, block.len())?)),
+        }
+    }
+
+    /// As [`bytes`](Self::bytes), without a copy where there need be none.
     ///
     /// # Errors
     /// If the worker named a block that is not there.

@@ -82,6 +82,16 @@ pub enum ErrorKind {
         /// How the worker ended.
         death: Death,
     },
+    /// The function or the argument of a task that has a deadline did not come to the worker in time (an import that
+    /// takes for ever, say); the worker was killed.
+    NotArrived {
+        /// The task.
+        task: u64,
+        /// How long that may take.
+        limit: Duration,
+        /// How the worker ended.
+        death: Death,
+    },
     /// The worker's private memory passed the limit while it ran the task; it was killed.
     OverMemoryLimit {
         /// The task.
@@ -161,6 +171,7 @@ impl Error {
         match self.kind() {
             ErrorKind::WorkerDied { death, .. }
             | ErrorKind::TimedOut { death, .. }
+            | ErrorKind::NotArrived { death, .. }
             | ErrorKind::OverMemoryLimit { death, .. }
             | ErrorKind::LinkBroken { death, .. } => Some(death),
             _ => None,
@@ -205,6 +216,12 @@ impl fmt::Display for Error {
             ErrorKind::TimedOut { task, deadline, death } => write!(
                 f,
                 "task {task} ran past its deadline of {deadline:?}; {} was killed",
+                death.worker
+            ),
+            ErrorKind::NotArrived { task, limit, death } => write!(
+                f,
+                "task {task} got its function and its arguments not within {limit:?} (an import that \
+                 takes long?); {} was killed",
                 death.worker
             ),
             ErrorKind::OverMemoryLimit { task, limit, used, death } => write!(

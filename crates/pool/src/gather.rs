@@ -343,6 +343,13 @@ impl Gather {
         std::iter::from_fn(|| inner.pop()).collect()
     }
 
+    /// Ends all tasks that have not ended, with their workers where they run; they fail with `Killed`.
+    pub fn kill(&self) {
+        for chunk in self.shared.kill_all(&self.call) {
+            self.fail(&chunk, &ErrorKind::Killed { task: chunk.task() }.into());
+        }
+    }
+
     /// Fails what no worker has begun with `Cancelled`. What runs goes on.
     pub fn cancel(&self) {
         for chunk in self.shared.abandon(&self.call) {

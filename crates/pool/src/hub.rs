@@ -33,7 +33,7 @@ use crate::options::PoolOptions;
 use crate::os::{self, Ending, Poller, Timer};
 use crate::signal::Signal;
 use crate::slot::{Doom, Slot};
-use crate::state::{Closing, FAILED_BY_ITSELF, START_FAILURES, State};
+use crate::state::{Closing, State};
 use crate::stderr::Forwarder;
 use crate::task::{Blobs, Graveyard, lock};
 use crate::worker::SPIN_NANOS;
@@ -56,12 +56,15 @@ pub(crate) struct Shared {
     pub(crate) driver_bell: OwnedFd,
     /// The driver's ends of its cold bell: to hear, to ring.
     pub(crate) cold_bell: (OwnedFd, OwnedFd),
-    pub(crate) stderr: Mutex<Forwarder>,
+    pub(crate) stderr: Forwarder,
     pub(crate) poller: Poller,
     pub(crate) timer: Timer,
     pub(crate) cores: usize,
     /// Given once a closing pool is done.
     pub(crate) over: Signal,
+    /// Given once the launching thread ends.
+    pub(crate) launched_all: Signal,
+    has_launched_all: AtomicBool,
     state: Mutex<State>,
     /// Some caller is the driver.
     driving: AtomicBool,
@@ -91,11 +94,13 @@ impl Shared {
                 bell,
                 driver_bell: os::bell()?,
                 cold_bell: os::cold_bell()?,
-                stderr: Mutex::new(Forwarder::start()?),
+                stderr: Forwarder::start()?,
                 cores: crate::limits::usable_cores(),
                 poller,
                 timer,
                 over: Signal::default(),
+                launched_all: Signal::default(),
+                has_launched_all: AtomicBool::new(false),
                 state: Mutex::new(State::new(orders)),
                 driving: AtomicBool::new(false),
                 driver_sleeps: AtomicBool::new(false),
@@ -119,6 +124,16 @@ impl Shared {
     pub(crate) fn is_over(&self) -> bool {
         let state = self.lock();
         state.closing.is_some() && state.is_empty()
+    }
+
+    pub(crate) fn has_launched_all(&self) -> bool {
+        self.has_launched_all.load(Ordering::Acquire)
+    }
+
+    /// The launching thread ends.
+    pub(crate) fn say_launched_all(&self) {
+        self.has_launched_all.store(true, Ordering::Release);
+        self.launched_all.give();
     }
 
     /// Launches the first workers.
@@ -154,9 +169,10 @@ impl Shared {
         if self.options.on_demand {
             state.order_workers(self);
         }
-        if state.start_failures >= START_FAILURES {
+        if state.cannot_start() {
             // A new try for new tasks.
             state.start_failures = 0;
+            state.start_kills = 0;
             state.hold_off = None;
             state.order_workers(self);
         }
@@ -265,8 +281,11 @@ impl Shared {
     pub(crate) fn run_hub(&self) {
         let mut ready = Vec::new();
         loop {
+            let latest = Instant::now() + SLEEP_LIMIT;
             self.poller.wait(SLEEP_LIMIT, &mut ready);
             let mut state = self.lock();
+            let expected = state.wake_at.map_or(latest, |wake_at| wake_at.min(latest));
+            state.live(Instant::now(), expected);
             for number in ready.drain(..) {
                 match number {
                     BELL => os::hush(&self.bell),
@@ -292,19 +311,20 @@ impl Shared {
     }
 
     /// A worker was launched: the hub takes it over.
-    pub(crate) fn install(&self, slot: Slot) {
+    pub(crate) fn install(&self, mut slot: Slot) {
         let mut state = self.lock();
+        if state.closing.is_some() && state.orders.is_none() {
+            // The pool did not wait for this one.
+            drop(state);
+            return slot.end_unseen();
+        }
         state.launching.retain(|place| *place != slot.place);
         let index = state.slots.iter().position(Option::is_none).unwrap_or(state.slots.len());
         debug!(worker = %slot.name.name, pid = slot.name.pid, "worker launched");
         if self.poller.add(&slot.pidfd, FIRST_SLOT + index as u64).is_err() {
             // Without it its death would not be seen; it goes with its link.
             os::end(&slot.pidfd, Ending::Kill);
-            return state.not_launched(
-                self,
-                "no room for one more descriptor".to_owned(),
-                FAILED_BY_ITSELF,
-            );
+            return state.not_launched(self, "no room for one more descriptor".to_owned(), false);
         }
         if index == state.slots.len() {
             state.slots.push(None);
@@ -318,8 +338,11 @@ impl Shared {
     /// A worker could not be launched.
     pub(crate) fn launch_failed(&self, place: usize, reason: String) {
         let mut state = self.lock();
+        if state.closing.is_some() && state.orders.is_none() {
+            return;
+        }
         state.launching.retain(|other| *other != place);
-        state.not_launched(self, reason, FAILED_BY_ITSELF);
+        state.not_launched(self, reason, false);
         drop(state);
         os::ring(&self.bell);
     }
@@ -367,6 +390,15 @@ impl Shared {
 
     /// Takes back what no worker has begun of a call.
     pub(crate) fn abandon(&self, call: &Arc<Call>) -> Vec<Chunk> {
+        self.take_back(call, false)
+    }
+
+    /// The same, and ends the workers that run its items.
+    pub(crate) fn kill_all(&self, call: &Arc<Call>) -> Vec<Chunk> {
+        self.take_back(call, true)
+    }
+
+    fn take_back(&self, call: &Arc<Call>, kill: bool) -> Vec<Chunk> {
         if self.check_maker().is_err() {
             return Vec::new();
         }
@@ -377,6 +409,15 @@ impl Shared {
                 slot.ledger.chunks().any(|chunk| Arc::ptr_eq(&chunk.call, call))
             }) {
                 state.recall(self, index);
+                if kill {
+                    // What it has reported is done: only what it runs now may be ended.
+                    state.pump(self, index);
+                    let slot = state.slots[index].as_ref();
+                    let runs = slot.and_then(|slot| slot.ledger.current());
+                    if runs.is_some_and(|(running, _)| Arc::ptr_eq(running, call)) {
+                        state.doom(self, index, Doom::Killed);
+                    }
+                }
             }
         }
         let (taken, kept): (Vec<_>, Vec<_>) = mem::take(&mut state.queue)

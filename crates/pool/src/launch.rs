@@ -24,6 +24,19 @@ pub enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// Whether the process ended by its own fault or will, as far as can be seen. Some signals are sent by others:
+    /// users, service managers, the kernel when memory is short.
+    pub(crate) fn is_its_own(self) -> bool {
+        match self {
+            Exit::Code(_) => true,
+            // SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2, SIGTERM
+            Exit::Signal(signal) => !matches!(signal, 1 | 2 | 3 | 9 | 10 | 12 | 15),
+            Exit::Unknown => false,
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,6 +98,11 @@ pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
 pub trait Ending: Send {
     /// How it ended; `None` if it has not yet. Called once the pidfd is readable.
     fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit>;
+
+    /// It has ended, and whoever is to tell how does not: nobody waits for that any more.
+    fn give_up(&mut self) -> Exit {
+        Exit::Unknown
+    }
 }
 
 /// A child of this process, reaped by `waitid`.

@@ -8,7 +8,7 @@
 //!   parent_wait   AWAKE: somebody in the parent watches ring B, ring no bell
 //!                 HUB, DRIVER, DRIVER_COLD: ring that bell
 //!   cursor        what the worker has begun; the hub takes back what it has not
-//!   started       when it began that
+//!   started       since when the function of that runs; ARRIVING before, LEAVING afterwards
 //!   spin          whether the worker may spin before it sleeps
 //! ```
 //! Cold bells are pipes: the kernel lets who is woken by a pipe run where the waker runs, as soon
@@ -41,6 +41,11 @@ pub(crate) const HUB: u32 = 1;
 pub(crate) const DRIVER: u32 = 2;
 /// The same, by its cold bell: it sleeps for this worker, which was woken from a long sleep.
 pub(crate) const DRIVER_COLD: u32 = 3;
+
+/// The function or the argument of the item that was begun is not there yet.
+pub(crate) const ARRIVING: u64 = 0;
+/// The function has returned; its result is on its way.
+pub(crate) const LEAVING: u64 = u64::MAX;
 
 /// The worker sleeps until there is work.
 pub(crate) const WORK: u32 = 1;
@@ -100,7 +105,7 @@ impl Words {
         Cursor(&self.words().cursor)
     }
 
-    /// When the item that is running was begun, by [`os::now_nanos`].
+    /// Since when the item that was begun runs, by [`os::now_nanos`]; or [`ARRIVING`], or [`LEAVING`].
     pub(crate) fn started(&self) -> &AtomicU64 {
         &self.words().started
     }

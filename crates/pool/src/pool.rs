@@ -1,10 +1,11 @@
 //! The pool: a fixed number of worker processes that run tasks until it is closed.
 
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
 
 use manyhands_shm::Segment;
 
@@ -12,6 +13,7 @@ use crate::call::{Call, CallOptions, Sink};
 use crate::error::{Error, Result, WorkerName};
 use crate::future::{Completions, Future, FutureState};
 use crate::gather::Gather;
+use crate::home::Home;
 use crate::hub::{Order, Shared};
 use crate::launch::{Launched, Launcher};
 use crate::ledger::Chunk;
@@ -31,8 +33,15 @@ use crate::worker::Hello;
 /// forked copy of the process that made it, every use is an error and dropping it does nothing.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Of the hub and of the launching thread, until somebody joins them.
+    threads: Home<Mutex<Vec<JoinHandle<()>>>>,
+    ids: Vec<ThreadId>,
 }
+
+/// Which of the threads launches workers.
+const LAUNCH: usize = 0;
+/// How long the end of a pool waits for a worker that is being launched: whoever launches it may be stopped.
+const LAUNCH_GRACE: Duration = Duration::from_secs(5);
 
 impl Pool {
     /// Makes a pool and begins to start its workers, without waiting for them.
@@ -59,7 +68,8 @@ impl Pool {
         )?;
         start("manyhands-hub", Box::new(move || hub.run_hub()))?;
         shared.begin();
-        Ok(Pool { shared, threads: Mutex::new(threads) })
+        let ids = threads.iter().map(|thread| thread.thread().id()).collect();
+        Ok(Pool { shared, threads: Home::new(Mutex::new(threads)), ids })
     }
 
     /// How the pool was made.
@@ -191,6 +201,18 @@ impl Pool {
         self.end(false);
     }
 
+    /// As [`terminate`](Self::terminate), without waiting.
+    pub fn close_now(&self) {
+        if self.shared.check_maker().is_ok() {
+            self.shared.close(false);
+        }
+    }
+
+    /// Whether this process is a forked copy of the one that made the pool.
+    pub fn is_forked(&self) -> bool {
+        self.shared.check_maker().is_err()
+    }
+
     /// Whether the pool was closed, all is done and every worker is gone.
     pub fn is_over(&self) -> bool {
         self.shared.check_maker().is_err() || self.shared.is_over()
@@ -202,15 +224,27 @@ impl Pool {
         self.is_over()
     }
 
+    /// Ends the pool, and waits until it is over. No lock is held meanwhile, so any number of threads may do this; one
+    /// of the pool's own, on which code of the caller's may run, does not wait for itself.
     fn end(&self, drain: bool) {
         if self.shared.check_maker().is_err() {
             return;
         }
         self.shared.close(drain);
-        for thread in lock(&self.threads).drain(..) {
-            let _ = thread.join();
+        if self.ids.contains(&thread::current().id()) {
+            return;
         }
-        lock(&self.shared.stderr).stop();
+        self.wait_over(None);
+        let left = Instant::now() + LAUNCH_GRACE;
+        self.shared.launched_all.wait_until(Some(left), || self.shared.has_launched_all());
+        let threads = mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            // The launching thread may be stuck in a launch. It ends by itself after it.
+            if thread.thread().id() != self.ids[LAUNCH] || self.shared.has_launched_all() {
+                let _ = thread.join();
+            }
+        }
+        self.shared.stderr.stop();
     }
 }
 
@@ -218,8 +252,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         if self.shared.check_maker().is_err() {
             // A forked copy: its memory and descriptors look like ours and are the maker's.
-            std::mem::forget(Arc::clone(&self.shared));
-            std::mem::forget(std::mem::take(&mut *lock(&self.threads)));
+            mem::forget(Arc::clone(&self.shared));
             return;
         }
         self.end(false);
@@ -239,6 +272,7 @@ fn launch_workers(
             Err(error) => shared.launch_failed(order.place, error.to_string()),
         }
     }
+    shared.say_launched_all();
 }
 
 fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order) -> Result<Slot> {
@@ -270,7 +304,7 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         .launch(&order.name, theirs)
         .map_err(|error| Error::system("starting a worker", error))?;
     let name = WorkerName { name: order.name.clone(), pid };
-    let tail = stderr.and_then(|pipe| lock(&shared.stderr).add(pipe).ok());
+    let tail = stderr.and_then(|pipe| shared.stderr.add(pipe).ok());
     let mut slot = Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell, ours)?;
     if shared.options.memory_limit.is_some() {
         slot.inherited = os::private_memory(pid).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,10 @@ use crate::call::{Call, Reply};
 use crate::error::{Error, ErrorKind, WorkerName};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
-use crate::link::{COLD, FULL, Mail, MailError, Words};
+use crate::link::{ARRIVING, COLD, FULL, LEAVING, Mail, MailError, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
+use crate::state::START_LIMIT;
 use crate::stderr::Tail;
 use crate::task::{Blob, Body, Items, to_bytes};
 
@@ -25,6 +27,8 @@ use crate::task::{Blob, Body, Items, to_bytes};
 pub(crate) enum Doom {
     /// A task ran past its deadline.
     Deadline(Duration),
+    /// The function or the argument of a task with a deadline did not come in time.
+    Arriving,
     /// A task used too much memory.
     Memory { limit: u64, used: u64 },
     /// A caller killed the task.
@@ -33,8 +37,20 @@ pub(crate) enum Doom {
     Broken(String),
     /// It did not become ready in time.
     Late,
+    /// It was stopped before it began a task that has a deadline.
+    Stopped,
     /// The pool was shut down.
     Closed,
+}
+
+/// The item that a worker runs, as the hub saw it, on the hub's clock (`State::lived`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) item: u64,
+    /// When it was first seen to be begun.
+    pub(crate) begun: Duration,
+    /// Since when its function runs, as far as it does.
+    pub(crate) called: Option<Duration>,
 }
 
 /// A worker that was told to end.
@@ -102,8 +118,13 @@ pub(crate) struct Slot {
     /// A caller watches ring B.
     pub(crate) driven: bool,
     pub(crate) ledger: Ledger,
-    /// When the running item was first seen to run, with its number.
-    pub(crate) seen: Option<(u64, u64)>,
+    pub(crate) seen: Option<Seen>,
+    /// Since when it has not begun the item of this number that it was sent, by the same clock.
+    pub(crate) unbegun: Option<(u64, Duration)>,
+    /// When it was last looked at, by the same clock.
+    pub(crate) looked: Duration,
+    /// Its pidfd was readable, and how it ended was not told yet.
+    pub(crate) gone: Option<Instant>,
     /// Its private memory when last sampled, without what it inherited.
     pub(crate) memory: Option<u64>,
     /// Its memory when it was made: next to nothing, or of one that was forked, and of no other
@@ -155,6 +176,9 @@ impl Slot {
             driven: false,
             ledger: Ledger::default(),
             seen: None,
+            unbegun: None,
+            looked: Duration::ZERO,
+            gone: None,
             memory: None,
             inherited: 0,
             sample_at: Instant::now(),
@@ -171,6 +195,15 @@ impl Slot {
             owed: Vec::new(),
             record: Vec::new(),
         })
+    }
+
+    /// Ends a worker of a pool that is over, and waits until it is gone.
+    pub(crate) fn end_unseen(&mut self) {
+        while self.ending.reap(self.pidfd.as_fd()).is_none() {
+            os::end_group(self.name.pid, os::Ending::Kill);
+            os::end(&self.pidfd, os::Ending::Kill);
+            os::poll(&[self.pidfd.as_fd()], Duration::from_secs(1));
+        }
     }
 
     /// Whether it can be given tasks.
@@ -195,6 +228,53 @@ impl Slot {
     pub(crate) fn running(&self) -> Option<u64> {
         let begun = self.words.cursor().begun().count;
         (begun > self.ledger.reported()).then(|| begun - 1)
+    }
+
+    /// How long the item that was begun has run, how long it may, and what it is ended for then.
+    pub(crate) fn ran(
+        &mut self,
+        item: u64,
+        deadline: Duration,
+        lived: Duration,
+    ) -> (Duration, Duration, Doom) {
+        self.unbegun = None;
+        let mut seen = match self.seen {
+            Some(seen) if seen.item == item => seen,
+            _ => Seen { item, begun: lived, called: None },
+        };
+        let word = self.words.started().load(Ordering::Relaxed);
+        let outcome = match word {
+            ARRIVING => (lived - seen.begun, START_LIMIT, Doom::Arriving),
+            LEAVING => (Duration::ZERO, START_LIMIT, Doom::Arriving),
+            began => {
+                // The worker's word is taken for since when it runs, but not for a later time than when this was
+                // first seen, and not for more than this process was there for.
+                let called = *seen.called.get_or_insert_with(|| {
+                    let ran = Duration::from_nanos(os::now_nanos().saturating_sub(began));
+                    lived.saturating_sub(ran).max(self.looked)
+                });
+                (lived - called, deadline, Doom::Deadline(deadline))
+            }
+        };
+        self.seen = Some(seen);
+        self.looked = lived;
+        outcome
+    }
+
+    /// Whether it has not begun the item for so long, and is stopped.
+    pub(crate) fn was_stopped_before(
+        &mut self,
+        item: u64,
+        deadline: Duration,
+        lived: Duration,
+    ) -> bool {
+        self.looked = lived;
+        let since = match self.unbegun {
+            Some((number, since)) if number == item => since,
+            _ => lived,
+        };
+        self.unbegun = Some((item, since));
+        lived - since >= deadline && os::is_stopped(self.name.pid)
     }
 
     /// Takes back what the worker has not begun. `None` if its cursor makes no sense.

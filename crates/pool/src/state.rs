@@ -31,13 +31,17 @@ const AHEAD_NANOS: u64 = 2_000_000;
 const LOOK: Duration = Duration::from_millis(2);
 /// How often memory is sampled.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// How long a worker may take to become ready.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How often the hub looks at items that have a deadline, at least: if it comes much later, this process was stopped.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a worker may take to become ready, or to get a function and its argument.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
-/// One that was killed counts a third: that may have nothing to do with its start.
-pub(crate) const START_FAILURES: u32 = 3 * FAILED_BY_ITSELF;
-pub(crate) const FAILED_BY_ITSELF: u32 = 3;
-const KILLED: u32 = 1;
+const START_FAILURES: u32 = 3;
+/// How many may be killed by others before they are ready. That has nothing to do with their start; but a start for
+/// which the memory is short ends like that too, each time, and is not to be tried for ever.
+const START_KILLS: u32 = 60;
+/// How long the pool waits to be told how a worker ended; whoever tells may be stopped.
+const TOLD_GRACE: Duration = Duration::from_secs(1);
 /// How many workers in a row may die before they begin an item until that item is lost.
 const RETURNS: u32 = 3;
 /// A link that a caller drives.
@@ -65,10 +69,15 @@ pub(crate) struct State {
     /// Places whose worker is being launched.
     pub(crate) launching: Vec<usize>,
     pub(crate) launched: u64,
+    /// How many workers in a row failed to start, and how many were killed by others meanwhile.
     pub(crate) start_failures: u32,
+    pub(crate) start_kills: u32,
     /// No launch before this.
     pub(crate) hold_off: Option<Instant>,
     pub(crate) wake_at: Option<Instant>,
+    /// The hub's clock, by which deadlines count: time in which this process was stopped is not in it.
+    pub(crate) lived: Duration,
+    lived_at: Instant,
     pub(crate) closing: Option<Closing>,
     /// When workers that were told to finish are killed.
     pub(crate) finish_by: Option<Instant>,
@@ -86,17 +95,22 @@ impl State {
             launching: Vec::new(),
             launched: 0,
             start_failures: 0,
+            start_kills: 0,
             hold_off: None,
             wake_at: None,
+            lived: Duration::ZERO,
+            lived_at: Instant::now(),
             closing: None,
             finish_by: None,
             completed: false,
         }
     }
 
-    /// Whether a closing pool is done.
+    /// Whether a closing pool is done. One that ends now does not wait for whoever launches a worker, and may be
+    /// stopped: that worker is ended once it is there.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none) && self.launching.is_empty() && self.queue.is_empty()
+        let launching = !self.launching.is_empty() && self.closing != Some(Closing::Now);
+        self.slots.iter().all(Option::is_none) && !launching && self.queue.is_empty()
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -114,6 +128,17 @@ impl State {
             self.wake_at = Some(instant);
             shared.timer.set(instant);
         }
+    }
+
+    /// Moves the hub's clock on; `expected` is when the hub was to look again at the latest.
+    ///
+    /// If it comes much later, the process was stopped, sometime since it last looked. Or the machine has too much to
+    /// do: so that deadlines are kept then, a little of the time counts.
+    pub(crate) fn live(&mut self, now: Instant, expected: Instant) {
+        let since = now.saturating_duration_since(self.lived_at);
+        self.lived_at = now;
+        let was_stopped = now > expected + TICK;
+        self.lived += if was_stopped { since.min(TICK / 4) } else { since };
     }
 
     /// What the hub does whenever it is awake.
@@ -155,6 +180,7 @@ impl State {
                 self.completed = true;
                 if was == Stage::Starting && slot.stage == Stage::Ready {
                     self.start_failures = 0;
+                    self.start_kills = 0;
                     debug!(worker = %slot.name.name, pid = slot.name.pid, "worker ready");
                 }
                 if slot.is_idle() {
@@ -254,6 +280,7 @@ impl State {
             match sending {
                 Sending::NoDescriptor(_) => unreachable!("it was just replaced"),
                 Sending::Sent => {
+                    slot.looked = self.lived;
                     let deadline = chunk.call.options.deadline;
                     slot.ledger.send(chunk, nanos);
                     if !touched.contains(&index) {
@@ -296,6 +323,7 @@ impl State {
 
     fn set_timers(&mut self, shared: &Shared, several: bool, deadline: Option<Duration>) {
         let memory = shared.options.memory_limit.map(|_| SAMPLE);
+        let deadline = deadline.map(|deadline| deadline.min(TICK));
         let look = several.then_some(LOOK);
         if let Some(soonest) = [deadline, memory, look].into_iter().flatten().min()
             && let Some(instant) = Instant::now().checked_add(soonest)
@@ -347,7 +375,9 @@ impl State {
         let now = Instant::now();
         for index in 0..self.slots.len() {
             let Some(slot) = &mut self.slots[index] else { continue };
-            if let Some(doomed) = &mut slot.doomed {
+            if slot.gone.is_some() {
+                self.bury(shared, index);
+            } else if let Some(doomed) = &mut slot.doomed {
                 if doomed.killed {
                     continue;
                 }
@@ -396,25 +426,21 @@ impl State {
         let deadline = slot.ledger.current().and_then(|(call, _)| call.options.deadline);
         // What was not pumped yet is not what the front of the ledger says.
         let running = slot.running().filter(|item| *item == slot.ledger.reported());
-        if let (Some(deadline), Some(item)) = (deadline, running) {
-            let clock = os::now_nanos();
-            // The worker's word is taken for when it began, but not for a later time than when
-            // the item was first seen.
-            let seen = match slot.seen {
-                Some((seen, at)) if seen == item => at,
-                _ => clock,
-            };
-            let began = slot.words.started().load(Ordering::Relaxed).min(seen);
-            slot.seen = Some((item, seen));
-            let ran = Duration::from_nanos(clock.saturating_sub(began));
-            if ran >= deadline {
-                return self.expire(shared, index, item, Doom::Deadline(deadline));
+        if let Some(deadline) = deadline {
+            match running {
+                Some(item) => {
+                    let (ran, limit, why) = slot.ran(item, deadline, self.lived);
+                    if ran >= limit {
+                        return self.expire(shared, index, item, why);
+                    }
+                    self.wake_by(shared, now + TICK.min(limit - ran));
+                }
+                None if slot.was_stopped_before(slot.ledger.reported(), deadline, self.lived) => {
+                    self.recall(shared, index);
+                    return self.doom(shared, index, Doom::Stopped);
+                }
+                None => self.wake_by(shared, now + TICK.min(deadline)),
             }
-            if let Some(instant) = now.checked_add(deadline - ran) {
-                self.wake_by(shared, instant);
-            }
-        } else if let Some(instant) = deadline.and_then(|deadline| now.checked_add(deadline)) {
-            self.wake_by(shared, instant);
         }
         if let Some(limit) = shared.options.memory_limit {
             let slot = self.slots[index].as_mut().expect("looked at above");
@@ -526,7 +552,16 @@ impl State {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return };
         // Its corpse still holds the number of its group, so this can hit nobody else.
         os::end_group(slot.name.pid, Ending::Kill);
-        let Some(exit) = slot.ending.reap(slot.pidfd.as_fd()) else { return };
+        let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
+            (Some(exit), _) => exit,
+            (None, Some(since)) if since.elapsed() >= TOLD_GRACE => slot.ending.give_up(),
+            (None, since) => {
+                // The hub comes here again when it next looks at all workers.
+                slot.gone = since.or_else(|| Some(Instant::now()));
+                shared.poller.remove(&slot.pidfd);
+                return self.wake_by(shared, Instant::now() + LOOK);
+            }
+        };
         // From here on its number may be another process's: it is out of the table, so that nothing
         // that its last bytes lead to can signal it.
         let mut slot = self.slots[index].take().expect("it was just looked at");
@@ -534,6 +569,7 @@ impl State {
         match slot.pump() {
             Ok(_) if was == Stage::Starting && slot.stage == Stage::Ready => {
                 self.start_failures = 0;
+                self.start_kills = 0;
             }
             Err(reason) if slot.doomed.is_none() => {
                 let why = Doom::Broken(reason);
@@ -559,10 +595,15 @@ impl State {
             let reason = match slot.doomed.as_ref().map(|doomed| &doomed.why) {
                 Some(Doom::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
                 Some(Doom::Closed) => return self.order_workers(shared),
-                _ => slot.start_failure.take().unwrap_or_else(|| death.to_string()),
+                _ => death.to_string(),
             };
-            let weight = if exit == Exit::Signal(9) { KILLED } else { FAILED_BY_ITSELF };
-            return self.not_launched(shared, reason, weight);
+            let late = matches!(slot.doomed.as_ref().map(|doomed| &doomed.why), Some(Doom::Late));
+            let failed = slot.start_failure.is_some() || late || exit.is_its_own();
+            let reason = match slot.start_failure.take() {
+                Some(said) => said,
+                None => reason,
+            };
+            return self.not_launched(shared, reason, !failed);
         }
         let expected = slot.stage == Stage::Finishing && exit == Exit::Code(0);
         if expected {
@@ -614,6 +655,7 @@ impl State {
             Some(Doom::Deadline(deadline)) => {
                 ErrorKind::TimedOut { task, deadline: *deadline, death }
             }
+            Some(Doom::Arriving) => ErrorKind::NotArrived { task, limit: START_LIMIT, death },
             Some(Doom::Memory { limit, used }) => {
                 ErrorKind::OverMemoryLimit { task, limit: *limit, used: *used, death }
             }
@@ -622,11 +664,11 @@ impl State {
             Some(Doom::Broken(reason)) => {
                 ErrorKind::LinkBroken { task, reason: reason.clone(), death }
             }
-            Some(Doom::Late) | None if broken => {
+            Some(Doom::Late | Doom::Stopped) | None if broken => {
                 let reason = "its cursor is nonsense".to_owned();
                 ErrorKind::LinkBroken { task, reason, death }
             }
-            Some(Doom::Late) | None => {
+            Some(Doom::Late | Doom::Stopped) | None => {
                 if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now) {
                     chunk.losses += 1;
                     self.queue.push_front(chunk);
@@ -647,19 +689,29 @@ impl State {
     }
 
     /// A worker ended before it was ready, or could not even be launched.
-    pub(crate) fn not_launched(&mut self, shared: &Shared, reason: String, weight: u32) {
-        self.start_failures = self.start_failures.saturating_add(weight);
-        warn!(%reason, failures = self.start_failures, "a worker did not start");
-        if self.start_failures >= START_FAILURES && self.slots().next().is_none() {
+    pub(crate) fn not_launched(&mut self, shared: &Shared, reason: String, killed: bool) {
+        if killed {
+            self.start_kills += 1;
+        } else {
+            self.start_failures += 1;
+        }
+        let (failures, kills) = (self.start_failures, self.start_kills);
+        warn!(%reason, failures, kills, "a worker did not start");
+        if self.cannot_start() && self.slots().next().is_none() {
             let error: Error = ErrorKind::CannotStart { reason }.into();
             for chunk in mem::take(&mut self.queue) {
                 self.fail_chunk(&chunk, &error);
             }
         }
-        let pause = Duration::from_millis(5 << self.start_failures.min(10));
+        let pause = Duration::from_millis(5 << (3 * failures).max(kills.min(7)).min(10));
         let resume = Instant::now() + pause;
         self.hold_off = Some(resume);
         self.wake_by(shared, resume);
+    }
+
+    /// Whether workers do not start, until something new is asked of the pool.
+    pub(crate) fn cannot_start(&self) -> bool {
+        self.start_failures >= START_FAILURES || self.start_kills >= START_KILLS
     }
 
     /// How many workers there should be.
@@ -677,7 +729,7 @@ impl State {
         if let Some(hold_off) = self.hold_off {
             // With nobody left and nothing to do, the next task is what tries again.
             let needed = !self.queue.is_empty() || self.slots().next().is_some();
-            if self.start_failures >= START_FAILURES && !needed {
+            if self.cannot_start() && !needed {
                 return;
             }
             if Instant::now() < hold_off {

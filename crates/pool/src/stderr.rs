@@ -80,7 +80,7 @@ impl Tail {
 /// The thread that passes standard errors on.
 pub(crate) struct Forwarder {
     shared: Arc<Forwarded>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Forwarded {
@@ -108,7 +108,7 @@ impl Forwarder {
         let thread = std::thread::Builder::new()
             .name("manyhands-stderr".to_owned())
             .spawn(move || forward(&theirs))?;
-        Ok(Forwarder { shared, thread: Some(thread) })
+        Ok(Forwarder { shared, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn add(&self, pipe: OwnedFd) -> io::Result<Arc<Tail>> {
@@ -124,10 +124,12 @@ impl Forwarder {
     }
 
     /// Stops once what the workers wrote is passed on. Call when they are gone.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&self) {
         lock(&self.shared.tails).stop = true;
         os::ring(&self.shared.bell);
-        if let Some(thread) = self.thread.take() {
+        // No lock is held while a thread is joined.
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
     }

@@ -26,7 +26,9 @@ use manyhands_shm::arena::{Arena, BlockName};
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
 use manyhands_shm::wait::WaitWord;
 
-use crate::link::{COLD, DRIVER, DRIVER_COLD, FULL, HUB, Mail, MailError, WORK, Words};
+use crate::link::{
+    ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, Mail, MailError, WORK, Words,
+};
 use crate::os;
 use crate::protocol::{
     DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, VERSION, Where, kind, tag,
@@ -61,11 +63,18 @@ pub trait Runner {
     /// The name will not be used again.
     fn forget(&mut self, id: u64);
 
-    /// Runs one item. The result goes into `reply`, which comes empty.
+    /// Runs one item. The result goes into `reply`, which comes empty. An item's deadline counts from when its
+    /// [`Clock`] is started.
     ///
     /// # Errors
     /// Why the item could not be run at all.
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String>;
+
+    /// Called while there is no work, now and then and after a signal has come, and before the first item after that:
+    /// here signal handlers can run that are no item's. The worker ends on a `Break`, and no task is lost.
+    fn idle(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// Called once, when the pool has no more work and the worker is about to exit; `now` if the pool was ended and
     /// nobody wants to wait for what tasks have left.
@@ -88,6 +97,31 @@ pub struct Item<'a> {
     pub bytes: &'a [u8],
     /// What the bytes refer to by position.
     pub handles: &'a [Arc<Segment>],
+    /// To be started as soon as the function is there and is about to be called.
+    pub clock: &'a Clock,
+}
+
+/// Tells the parent since when an item runs. What a worker does before, to get the function and its argument, has a
+/// limit of its own; what it does afterwards has none.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Words>);
+
+impl Clock {
+    /// The clock of what nobody limits.
+    pub fn unseen() -> Self {
+        Self::default()
+    }
+
+    /// The function is called now.
+    pub fn start(&self) {
+        self.set(os::now_nanos());
+    }
+
+    fn set(&self, word: u64) {
+        if let Some(words) = &self.0 {
+            words.started().store(word, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What the parent tells a worker before anything else.
@@ -233,6 +267,9 @@ struct Worker {
     rung: u64,
     /// A result was pushed since.
     unrung: bool,
+    /// It has slept since it last looked for signals.
+    slept: bool,
+    clock: Clock,
 }
 
 impl Worker {
@@ -240,6 +277,7 @@ impl Worker {
         Ok(Worker {
             work: words.work_consumer()?,
             results: words.result_producer()?,
+            clock: Clock(Some(words.clone())),
             words,
             mail: Mail::new(socket, true),
             arena: Arena::new("manyhands-results"),
@@ -249,6 +287,7 @@ impl Worker {
             hush: false,
             rung: 0,
             unrung: false,
+            slept: false,
         })
     }
 
@@ -256,7 +295,13 @@ impl Worker {
         let mut record = Vec::new();
         loop {
             match self.work.pop(&mut record) {
-                Ok(None) => self.idle(),
+                Ok(None) => {
+                    if self.idle(runner).is_break() {
+                        return 0;
+                    }
+                }
+                // A signal that came before this belongs to no item.
+                Ok(Some(_)) if mem::take(&mut self.slept) && runner.idle().is_break() => return 0,
                 Ok(Some(kind)) => match self.handle(kind, &record, runner) {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(())) => return 0,
@@ -350,16 +395,20 @@ impl Worker {
             let length = u64::from_le_bytes(length.try_into().expect("8 bytes")) as usize;
             let (bytes, after) = rest.split_at_checked(length).ok_or(SHORT)?;
             rest = after;
-            self.words.started().store(now, Ordering::Relaxed);
+            self.clock.set(ARRIVING);
             if !self.words.cursor().begin(head.epoch) {
                 return Ok(());
             }
             reply.bytes.clear();
             reply.handles.clear();
             let outcome = match &handles {
-                Ok(handles) => guarded(|| runner.run(call, Item { bytes, handles }, &mut reply)),
+                Ok(handles) => {
+                    let item = Item { bytes, handles, clock: &self.clock };
+                    guarded(|| runner.run(call, item, &mut reply))
+                }
                 Err(reason) => Err((Status::Refused, reason.clone())),
             };
+            self.clock.set(LEAVING);
             let done = os::now_nanos();
             self.send_result(outcome, &mut reply, done.saturating_sub(now));
             now = done;
@@ -491,7 +540,7 @@ impl Worker {
     }
 
     /// Waits for work.
-    fn idle(&mut self) {
+    fn idle(&mut self, runner: &mut dyn Runner) -> ControlFlow<()> {
         // After a long sleep the parent sleeps too, and may be waiting for this very core.
         let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
         if self.unrung {
@@ -502,10 +551,12 @@ impl Worker {
             self.ring();
         }
         if may_spin && self.spin(SPIN_NANOS, |_| false) {
-            return;
+            return ControlFlow::Continue(());
         }
+        self.slept = true;
         let slept = self.sleep(WORK, |wait| wait.sleep(WORK, WARM));
         if slept && self.work.is_empty() {
+            runner.idle()?;
             self.trim();
             if self.unrung {
                 self.ring();
@@ -520,6 +571,7 @@ impl Worker {
             self.cold = self.sleep(COLD, |_| rung = os::poll(&[own_cold.as_fd()], SLEEP_LIMIT)[0]);
             self.hush = rung;
         }
+        ControlFlow::Continue(())
     }
 
     /// Sleeps in some way unless there is work; says whether it did.

@@ -270,6 +270,14 @@ fn children_by_parent(parent: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Whether a process was stopped, by a signal or by a debugger.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    // Bytes: a process may name itself in any.
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let end = stat.iter().rposition(|byte| *byte == b')');
+    end.and_then(|end| stat.get(end + 2)).is_some_and(|state| matches!(state, b'T' | b't'))
+}
+
 /// How a child ended; `None` if it has not. Its corpse goes with this call.
 pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;

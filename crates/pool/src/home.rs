@@ -1,0 +1,41 @@
+//! What a forked copy of the process must leave as it is.
+
+use std::mem;
+use std::ops::Deref;
+
+use manyhands_shm::participant::own_pid;
+
+/// A value that only the process which made it drops. A forked copy has none of the threads that worked on it: what
+/// they had locked stays locked there, and what they were changing stays half changed.
+pub struct Home<T>(Option<T>, u32);
+
+impl<T> Home<T> {
+    /// Keeps a value of this process.
+    pub fn new(value: T) -> Self {
+        Home(Some(value), own_pid())
+    }
+
+    /// Takes the value out, to be dropped in some way; `None` in a forked copy.
+    pub fn take(&mut self) -> Option<T> {
+        let value = self.0.take()?;
+        if own_pid() == self.1 {
+            return Some(value);
+        }
+        mem::forget(value);
+        None
+    }
+}
+
+impl<T> Deref for Home<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is taken out only as it is dropped")
+    }
+}
+
+impl<T> Drop for Home<T> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
