@@ -18,16 +18,17 @@ import threading
 import time
 import weakref
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import util
 
 # What `multiprocessing.get_start_method` and its like are methods of: they may have been replaced by ours.
 from multiprocessing.context import _default_context as _standard_context
 
 from manyhands import _launch, _logs, _native, _script
 from manyhands._arguments import shown_size, size
-from manyhands._errors import PoolClosed, WorkerDied
+from manyhands._errors import PoolClosed, RemoteError, WorkerDied
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
-from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, wrap
+from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, shown, wrap
 from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
@@ -94,8 +95,14 @@ class Core:
         self.terminated = False
         self._thread = None
         self._starting = threading.Lock()
+        #: Of whoever ends the pool. See `_end`.
         self._ending = threading.RLock()
         self._ended = False
+        #: The thread tells of nothing any more.
+        self._told_all = False
+        self.native = self.owner = self.launcher = None
+        #: Whether what was submitted is done first if nobody has the pool any more.
+        self.drains = executor
         #: By the identity of the function: a weak reference to it, and its `_Packed`.
         self._packed = {}
         #: By their bytes, small functions that are made anew for each call.
@@ -137,9 +144,12 @@ class Core:
             settings.surroundings = Surroundings(affinity=cpu_affinity is None)
         settings.seed = seed
         self._logs = _logs.Listener()
-        weakref.finalize(self, self._logs.stop).atexit = False
-        self.launcher = _launch.Launcher(method, self._logs.theirs.fileno(), memories, started_with, namespace)
         try:
+            logs = self._logs.theirs.fileno()
+            self.launcher = _launch.Launcher(method, logs, memories, started_with, namespace)
+            with _registry:
+                _pools.add(self)
+            _see_to_the_exit()
             self.native = _native.Pool(
                 self.launcher,
                 self.breaks,
@@ -151,16 +161,20 @@ class Core:
                 tasks_per_worker,
                 _FINISH_SECONDS,
             )
+            self.owner = self.native.owner(self.drains, _STOP)
+            if self._inherited:
+                # A copy that is made while this thread imports or locks something finds it locked for
+                # ever. So this thread stands still until all are made.
+                self.launcher.wait(workers)
+            if self.breaks:
+                # It must hear of a death even if nobody waits for anything.
+                self._start_thread()
         except BaseException:
+            # A signal handler may raise at any moment.
+            if self.native is not None:
+                self.terminate()
             self._logs.stop()
             raise
-        if self._inherited:
-            # A copy that is made while this thread imports or locks something finds it locked for
-            # ever. So this thread stands still until all are made.
-            self.launcher.wait(workers)
-        if self.breaks:
-            # It must hear of a death even if nobody waits for anything.
-            self._start_thread()
 
     def _check_importing(self):
         if self._starts_by_import:
@@ -259,18 +273,64 @@ class Core:
         return self._thread
 
     def _start_thread(self):
+        broken = None
         with self._starting:
-            if self._thread is None:
-                arguments = self.native, self.launcher, weakref.WeakMethod(self._worker_died)
-                thread = threading.Thread(target=_tell, args=arguments, name="manyhands", daemon=True)
+            if self._thread is None and not self._ended:
+                thread = threading.Thread(target=self._tell, name="manyhands", daemon=True)
                 try:
                     thread.start()
+                    self._thread = thread
                 except RuntimeError as error:
                     # The interpreter ends. Nobody can be told of anything, and nobody is to wait for it.
                     broken = BrokenProcessPool("No thread can be started that tells of results.")
                     broken.__cause__ = error
-                    return self.break_(broken)
-                self._thread = thread
+        if broken is not None:
+            self.break_(broken)
+
+    def _tell(self):
+        """The thread: calls callbacks, and ends futures of which nobody waits for the result."""
+        with _registry:
+            _telling.add(self)
+        try:
+            while self._tell_once(1.0):
+                pass
+            self._tell_once(0.0)
+            # Whoever ended a future says so before it looks at this; so one of both calls the callbacks.
+            self._told_all = True
+            self._tell_once(0.0)
+            self._end()
+        finally:
+            self._told_all = True
+            with _registry:
+                _telling.discard(self)
+
+    def _tell_once(self, timeout):
+        """Tells of what has ended; whether more may come."""
+        native = self.native
+        if native is None or (timeout and native.over()):
+            return False
+        going_on = True
+        for told, outcome in native.completed(timeout):
+            try:
+                # A traceback of a callback may keep this frame.
+                native = None
+                if type(told) is not int:
+                    told._ended(outcome)
+                elif told == _STOP:
+                    going_on = False
+                else:
+                    self._worker_died()
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                told = outcome = None
+        return going_on
+
+    def tell(self, future, task):
+        """Has the thread call the callbacks of a future that has ended; without a thread this one does."""
+        task.tell()
+        if self._told_all or self._thread is None:
+            future._ended(task.outcome())
 
     def _worker_died(self):
         # One that was ended while it started is no loss to a pool that closes.
@@ -283,29 +343,37 @@ class Core:
             )
 
     def load(self, outcome, remote_traceback):
-        """`(True, value)` or `(False, exception)` of a task's outcome; the exception's cause is the
-        worker's traceback, as this class."""
+        """`(True, value)` or `(False, exception)` of a task's outcome; the exception's cause is the worker's traceback,
+        as this class. What goes wrong on the way is the outcome; only what a signal handler raises is raised here."""
         status, data, memories = outcome
-        if status == VALUE:
+        if status not in (VALUE, EXCEPTION):
+            data = self.cause(data)
+            if self.breaks and isinstance(data, WorkerDied):
+                self.break_(data)
+            return False, data
+        try:
+            return _loaded(status, data, memories, remote_traceback, Exception)
+        except Exception as error:
+            failure = error
+        except BaseException as error:
             try:
-                return True, loads(data, memories)
-            except BaseException as error:
-                if self.breaks:
-                    broken = BrokenProcessPool("A result could not be brought back.")
-                    broken.__cause__ = error
-                    error = broken
-                    self.break_(error)
-                return False, error
-        if status == EXCEPTION:
-            error, text = load_exception(data)
-            if text:
-                # Of a frozen dataclass too, whose attributes cannot be set.
-                BaseException.__cause__.__set__(error, remote_traceback(f'\n"""\n{text}"""'))
-            return False, error
-        data = self.cause(data)
-        if self.breaks and isinstance(data, WorkerDied):
-            self.break_(data)
-        return False, data
+                again = _loaded(status, data, memories, remote_traceback, BaseException)
+            except BaseException:
+                again = None
+            if again is not None and threading.current_thread() is threading.main_thread():
+                if status == VALUE or not isinstance(again[1], RemoteError):
+                    # So it was not the data that did this.
+                    raise
+            if again is not None:
+                return again
+            failure = RemoteError(f"a result that cannot be unpickled here: {shown(error)}")
+            failure.__cause__ = error
+        if self.breaks:
+            broken = BrokenProcessPool("A result could not be brought back.")
+            broken.__cause__ = failure
+            self.break_(broken)
+            failure = broken
+        return False, failure
 
     def cause(self, error):
         """What a call fails with for which the pool is closed: what broke it, if something did.
@@ -329,17 +397,13 @@ class Core:
         """The process objects of the workers that there are, by their numbers: of those too that are
         about to be there, not of those that have done all they were to do."""
         native = self.native
+        if native is None:
+            return {}
         while native.launching() and not self.closed:
             time.sleep(0.001)
         workers = {pid for _, pid in native.workers()}
         processes = list(self.launcher.processes.items())
         return {pid: process for pid, process in processes if pid in workers and process.is_alive()}
-
-    def abandon(self):
-        """Nobody has the pool any more: what was submitted is done, and then it ends by itself."""
-        if os.getpid() == self._pid and self.native is not None:
-            self.close()
-            self.thread()
 
     def close(self):
         """Takes no more tasks; does not wait."""
@@ -365,23 +429,83 @@ class Core:
             self._end()
 
     def _end(self):
-        with self._ending:
-            if not self._ended:
-                self._ended = True
-                self._end_once()
+        """Waits for the threads, and lets go of everything. Any number of threads may call this.
 
-    def _end_once(self):
-        thread = self._thread
-        if thread is not None:
-            self.native.complete(_STOP)
-            if thread is not threading.current_thread():
-                thread.join()
-        self.launcher.join()
-        self._logs.stop()
-        # Its descriptors and memory go now, whoever still has the pool.
-        self.native = self.namespace = None
-        self._packed.clear()
-        self._blobs.clear()
+        One caller does it, and the others wait for that one, except those for which it waits itself: a callback,
+        or a handler of a log record, may end the pool too. A signal handler may do so in the midst of it, so it can
+        be done again at any step.
+        """
+        thread, native = self._thread, self.native
+        if thread is threading.current_thread() and not self._told_all:
+            # In a callback: all others are told first.
+            if native is not None:
+                native.complete(_STOP)
+            return
+        awaited = threading.current_thread() in (thread, self._logs.thread)
+        if not self._ending.acquire(blocking=not awaited):
+            return
+        try:
+            if not self._ended:
+                if thread is not None and thread is not threading.current_thread():
+                    if native is not None:
+                        native.complete(_STOP)
+                    thread.join()
+                self.launcher.join()
+                self._logs.stop()
+                # Its descriptors and memory go now, whoever still has the pool.
+                self.native = self.namespace = self.owner = None
+                self._packed.clear()
+                self._blobs.clear()
+                with _registry:
+                    _pools.discard(self)
+                self._ended = True
+        finally:
+            self._ending.release()
+
+
+#: All pools of this process that were not ended, and those among them whose thread runs.
+_pools = weakref.WeakSet()
+_telling = set()
+_registry = threading.RLock()
+
+def living():
+    """The pools of this process that were not ended."""
+    with _registry:
+        return list(_pools.union(_telling))
+
+
+def _see_to_the_exit():
+    """Pools that are still there when this process exits are ended: afterwards nothing of ours may run Python."""
+    global _exits
+    if _exits != os.getpid():
+        # A forked process of `multiprocessing` begins without what was to be done at the exit.
+        _exits = os.getpid()
+        util.Finalize(None, _terminate_all, exitpriority=15)
+
+
+#: The process that does so.
+_exits = None
+
+
+def _terminate_all():
+    for core in living():
+        core.terminate()
+
+
+def _forget_all():
+    global _registry
+    _registry = threading.RLock()
+    _pools.clear()
+    _telling.clear()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def _loaded(status, data, memories, remote_traceback, caught):
+    if status == VALUE:
+        return True, loads(data, memories)
+    return False, load_exception(data, memories, remote_traceback, caught)
 
 
 class _Packed:
@@ -463,27 +587,6 @@ def _check_affinity(cpu_affinity):
                 raise ValueError(lists)
     except TypeError:
         raise TypeError(lists) from None
-
-
-def _tell(native, launcher, worker_died):
-    """The thread's loop. It does not keep the pool's owner, which may be collected meanwhile."""
-    try:
-        while not native.over():
-            for told, outcome in native.completed(1.0):
-                try:
-                    if type(told) is not int:
-                        told._ended(outcome)
-                    elif told == _STOP:
-                        return
-                    elif (call := worker_died()) is not None:
-                        call()
-                except BaseException:
-                    sys.excepthook(*sys.exc_info())
-            told = outcome = call = None
-        launcher.join()
-    finally:
-        # A traceback of a callback may keep this frame.
-        native = told = outcome = call = None
 
 
 def method_of(context):

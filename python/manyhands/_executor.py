@@ -12,12 +12,11 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
 from manyhands._arguments import names_keywords, whole
-from manyhands._core import Core, check_count, method_of
+from manyhands._core import Core, check_count, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
 
-_living = weakref.WeakSet()
 _exiting = False
 
 
@@ -26,6 +25,17 @@ _conditions = threading.Lock()
 
 #: The condition of all futures that ended before anybody waited for them: there is nothing to wait for.
 _ENDED = threading.Condition()
+
+
+
+
+def _after_fork():
+    # Another thread may have held these.
+    global _conditions, _ENDED
+    _conditions, _ENDED = threading.Lock(), threading.Condition()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Nobody:
@@ -74,8 +84,8 @@ class Future(_base.Future):
         """Cancels the call if no worker has begun it; says whether it is cancelled."""
         task = self._task
         if task is not None and self._state == _base.PENDING and task.cancel():
-            if super().cancel():
-                self.set_running_or_notify_cancel()
+            self._be_cancelled()
+            self._call_back()
         return self.cancelled()
 
     def kill(self):
@@ -110,38 +120,78 @@ class Future(_base.Future):
         began = None if timeout is None else time.monotonic()
         # Whoever waits watches the workers itself: no other thread need be woken for the result.
         task = self._task
-        if task is not None and task.wait(timeout):
-            outcome = task.take()
-            if outcome is not None:
-                self._ended(outcome)
+        if task is not None:
+            try:
+                if task.wait(timeout):
+                    if self._settle(task.outcome()):
+                        self._core.tell(self, task)
+                    else:
+                        task.told()
+            except BaseException:
+                # The pool's thread, which no signal interrupts, has it then.
+                task.tell()
+                raise
         return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
 
     def _ended(self, outcome):
-        """The call has this outcome."""
+        """On the pool's thread: the call has this outcome."""
+        if self._settle(outcome):
+            self._call_back()
+
+    def _call_back(self):
+        with self._condition:
+            callbacks, self._done_callbacks = self._done_callbacks, []
+        for callback in callbacks:
+            try:
+                callback(self)
+            except BaseException:
+                _base.LOGGER.exception("exception calling callback for %r", self)
+
+    def _settle(self, outcome):
+        """Ends the future, once; says whether callbacks are to be called.
+
+        Whoever waited for the result may do it, and a callback may need a lock that it holds: so they are called
+        on the pool's thread.
+        """
         if outcome[0] == CANCELLED:
-            # Whoever cancelled it says so.
-            return
-        success, value = self._core.load(outcome, _RemoteTraceback)
-        # The native task would keep what the pool had.
-        self._task = None
-        with _conditions:
-            if "_condition" not in self.__dict__:
-                # Nobody waits, and there are no callbacks.
+            self._be_cancelled()
+        elif self._state == _base.PENDING:
+            success, value = self._core.load(outcome, _RemoteTraceback)
+            with _conditions:
+                if "_condition" not in self.__dict__:
+                    # Nobody waits, and there are no callbacks.
+                    if self._state == _base.PENDING:
+                        if success:
+                            self._result = value
+                        else:
+                            self._exception = value
+                        self._state = _base.FINISHED
+                    # The native task would keep what the pool had.
+                    self._task = None
+                    return False
+            with self._condition:
                 if self._state == _base.PENDING:
                     if success:
                         self._result = value
                     else:
                         self._exception = value
                     self._state = _base.FINISHED
-                return
-        try:
-            if success:
-                self.set_result(value)
-            else:
-                self.set_exception(value)
-        except _base.InvalidStateError:
-            # It was cancelled.
-            pass
+                    for waiter in self._waiters:
+                        if success:
+                            waiter.add_result(self)
+                        else:
+                            waiter.add_exception(self)
+                    self._condition.notify_all()
+        self._task = None
+        return bool(self.__dict__.get("_done_callbacks"))
+
+    def _be_cancelled(self):
+        with self._condition:
+            if self._state == _base.PENDING:
+                self._state = _base.CANCELLED_AND_NOTIFIED
+                for waiter in self._waiters:
+                    waiter.add_cancelled(self)
+                self._condition.notify_all()
 
 
 _DONE = frozenset((_base.FINISHED, _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED))
@@ -195,6 +245,7 @@ class ProcessPoolExecutor(Executor):
                 )
         self._max_workers = max_workers
         self._mp_context = context._default_context.get_context(method)
+        self._call_options = None, None
         self._core = Core(
             max_workers,
             method=method,
@@ -213,11 +264,8 @@ class ProcessPoolExecutor(Executor):
             on_demand=method != "fork",
             executor=True,
         )
-        self._call_options = None, None
-        _living.add(self._core)
         # Collected without a shutdown: what was submitted is done, as the standard library does.
-        self._finalizer = weakref.finalize(self, self._core.abandon)
-        self._finalizer.atexit = False
+        self._owner = self._core.owner
 
     @property
     def _processes(self):
@@ -254,6 +302,8 @@ class ProcessPoolExecutor(Executor):
         deadline, retries = self._call_options
         try:
             future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed, copies)
+            if future._state in _DONE:
+                future._task = None
         except PoolClosed:
             if core.broken is not None:
                 raise BrokenProcessPool(str(core.broken)) from core.broken
@@ -380,9 +430,13 @@ class _Results:
                 result = future.result(left)
             except StopIteration as error:
                 raise for_iterator(error)  # noqa: B904  it has its cause
-            except BaseException:
+            except BaseException as error:
                 if not future.done():
                     # The time is over, or the wait was interrupted.
+                    if isinstance(error, KeyboardInterrupt):
+                        # Whoever pressed Ctrl-C does not want to wait for what runs.
+                        for other in (future, *self._futures):
+                            other.kill()
                     future.cancel()
                     self.close()
                 raise
@@ -414,7 +468,9 @@ def _at_exit():
     global _exiting
     _exiting = True
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
-    for core in list(_living):
+    for core in living():
+        if not core.drains:
+            continue
         core.close()
         if interrupted:
             core.terminate()
@@ -422,9 +478,4 @@ def _at_exit():
             core.join()
 
 
-def _forget_all():
-    _living.clear()
-
-
 threading._register_atexit(_at_exit)
-os.register_at_fork(after_in_child=_forget_all)

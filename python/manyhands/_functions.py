@@ -4,6 +4,7 @@ A global is installed if its number is another than that of the last one of its 
 sets itself stays, a cache lasts, and a global that the parent bound anew replaces the old one.
 """
 
+import contextlib
 import io
 import linecache
 import pickle
@@ -86,45 +87,50 @@ def explain(error):
     """Adds to a NameError why the parent did not send what has this name."""
     reason = _reasons.get(getattr(error, "name", None))
     if reason is not None:
-        error.add_note(reason)
+        # A class may allow no attributes.
+        with contextlib.suppress(Exception):
+            error.add_note(reason)
 
 
 class Functions:
     """The functions that a worker was sent, by number."""
 
     def __init__(self):
-        self._messages = {}
-        self._functions = {}
+        #: Packed functions, and their memories; what is wrong with one is told to who calls it.
+        self.messages = {}
+        #: What those were unpickled to that are the same for all calls.
+        self.functions = {}
         #: The function that was called last, and how much had been installed by then.
-        self._last = None
-
-    def define(self, number, data, memories):
-        """Remembers a packed function; what is wrong with it is told to who calls it."""
-        self._messages[number] = data, memories
-
-    def forget(self, number):
-        """The number will not be used again."""
-        self._messages.pop(number, None)
-        self._functions.pop(number, None)
         self._last = None
 
     def get(self, number):
         """The function. One that is not known by a name is made anew each time, so that no state
         is left in it from task to task."""
         again = self._last == (number, _changes)
-        if again and number in self._functions:
-            return self._functions[number]
-        data, memories = self._messages[number]
+        if again and number in self.functions:
+            return self.functions[number]
+        data, memories, copied = self._installed(*self.messages[number], again)
+        self._last = number, _changes
+        if number in self.functions:
+            return self.functions[number]
+        kept, function = _made(data, memories, copied)
+        if kept:
+            self.functions[number] = function
+        return function
+
+    def make(self, data, memories):
+        """A function that is called once, outside of any task."""
+        return _made(*self._installed(data, memories, False))[1]
+
+    def _installed(self, data, memories, again):
         copied = ()
         if data[0] == b"W"[0]:
             (data, copied), sent, reasons = pickle.loads(memoryview(data)[1:])
             if (sent or reasons) and not again:
                 install(sent, reasons, (memories or ())[len(copied) :])
-        self._last = number, _changes
-        if number in self._functions:
-            return self._functions[number]
-        kept, data = pickle.loads(data)
-        function = _serialize.load(data, memories, copied)
-        if kept:
-            self._functions[number] = function
-        return function
+        return data, memories, copied
+
+
+def _made(data, memories, copied):
+    kept, data = pickle.loads(data)
+    return kept, _serialize.load(data, memories, copied)

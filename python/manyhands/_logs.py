@@ -6,11 +6,13 @@ A datagram is sent whole or not at all, so a worker that dies while it logs spoi
 the worker's own takes, one that an initializer has added say, is not sent: it would be there twice.
 """
 
+import contextlib
 import logging
 import os
 import pickle
 import socket
 import threading
+from multiprocessing.connection import Connection
 
 #: How many bytes a record may have; a longer message is cut.
 LIMIT = 128 << 10
@@ -35,25 +37,25 @@ class Listener:
     """Takes workers' records on a thread and hands each to its logger here."""
 
     def __init__(self):
-        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs")
-        self._thread.daemon = True
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # If this object goes, it is closed without a warning, and the thread ends once the workers are gone.
+        self.theirs = Connection(theirs.detach(), readable=False)
         self._pid = os.getpid()
-        self._thread.start()
+        self.thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs", daemon=True)
+        self.thread.start()
 
     def stop(self):
-        """Handles what has come, and ends. The workers are gone."""
-        if self.theirs.fileno() < 0:
-            return
-        if os.getpid() != self._pid:
-            # A forked copy, which has no such thread.
-            self.theirs.close()
-            return
-        # Not by closing: forked processes may have a copy of it.
-        self.theirs.send(_STOP)
-        self.theirs.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        """Handles what has come, and ends. The workers are gone. May be done again, and by a signal handler in the
+        midst of it."""
+        theirs, here = self.theirs, os.getpid() == self._pid
+        if theirs is not None and here:
+            with contextlib.suppress(OSError):
+                # Not by closing: forked processes may have a copy of it.
+                os.write(theirs.fileno(), _STOP)
+        self.theirs = theirs = None
+        # A forked copy has no such thread.
+        if here and self.thread is not threading.current_thread():
+            self.thread.join()
 
 
 def _listen(ours):
@@ -70,7 +72,8 @@ def _listen(ours):
                 logger = logging.getLogger(record.name)
                 if logger.isEnabledFor(record.levelno):
                     logger.handle(record)
-            except Exception:
+            except BaseException:
+                # One that calls `sys.exit` too: the records to come are others'.
                 logging.lastResort.handleError(logging.makeLogRecord({}))
 
 

@@ -7,7 +7,6 @@ import threading
 import time
 import warnings
 import weakref
-from multiprocessing import util
 from multiprocessing.pool import RemoteTraceback
 
 from manyhands._arguments import names_keywords, whole
@@ -121,9 +120,9 @@ class Pool:
             seed=seed,
         )
         self._feeders = []
+        # When this is collected, the pool is ended.
+        self._owner = core.owner
         self._state = RUN
-        # When it is collected, or at exit, whichever comes first.
-        self._finalize = util.Finalize(self, core.terminate, exitpriority=15)
 
     @staticmethod
     def Process(ctx, *args, **kwds):
@@ -165,7 +164,7 @@ class Pool:
     @names_keywords
     def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None):
         """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""
-        return self.apply_async(func, args, kwds, deadline=deadline, retries=retries).get()
+        return self.apply_async(func, args, kwds, deadline=deadline, retries=retries)._get_or_kill()
 
     def apply_async(
         self,
@@ -191,14 +190,16 @@ class Pool:
 
         `chunksize` items are one task. By default there are four tasks for each worker.
         """
-        return self._map(func, iterable, chunksize, EACH, None, None, deadline, retries, progress, True).get()
+        return self._map(
+            func, iterable, chunksize, EACH, None, None, deadline, retries, progress, True
+        )._get_or_kill()
 
     @names_keywords
     def starmap(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
         """As `map`, with each item's parts as the arguments."""
         return self._map(
             func, iterable, chunksize, EACH_STAR, None, None, deadline, retries, progress, True
-        ).get()
+        )._get_or_kill()
 
     @names_keywords
     def map_async(
@@ -293,7 +294,7 @@ class Pool:
     def terminate(self):
         """Ends everything now: what is not done fails with `PoolClosed`, busy workers are killed."""
         self._state = TERMINATE
-        self._finalize()
+        self._core.terminate()
 
     def join(self):
         """Waits until all is done and every worker has exited. `close` or `terminate` comes first."""
@@ -306,7 +307,6 @@ class Pool:
             for feeder in self._feeders:
                 feeder.join()
             self._core.join()
-            self._finalize.cancel()
 
 
 class AsyncResult:
@@ -320,6 +320,8 @@ class AsyncResult:
             self._task = self._core.submit(
                 func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told
             )
+            if self._outcome is not None:
+                self._task = None
         except Exception as error:
             self._finish(False, self._core.cause(error))
 
@@ -335,6 +337,8 @@ class AsyncResult:
         if callback is not None or error_callback is not None:
             # Callbacks run on the pool's thread only, and before anybody gets the result.
             self._finished = threading.Event()
+            #: Acquired by whoever calls one of them, and never released.
+            self._calls = threading.Lock()
             self._told = self
         elif self._core.breaks:
             self._told = self
@@ -375,6 +379,15 @@ class AsyncResult:
             # The exception's traceback has this frame, which would keep it alive.
             self = value = None
 
+    def _get_or_kill(self):
+        """As `get`. Whoever is interrupted, by Ctrl-C say, has no use for the result any more."""
+        try:
+            self.wait()
+        except BaseException:
+            self.kill()
+            raise
+        return self.get()
+
     def kill(self):
         """Ends the call, with its worker if it runs; it then fails with `TaskKilled`."""
         task = self._task
@@ -382,33 +395,35 @@ class AsyncResult:
             task.kill()
 
     def _ended(self, outcome):
-        """The pool's thread has this outcome."""
-        with self._lock:
-            if self._outcome is None:
-                self._finish(*self._load(outcome))
+        """On the pool's thread: the call has this outcome."""
+        if self._outcome is None:
+            self._finish(*self._load(outcome))
 
     def _settle(self):
-        with self._lock:
-            if self._outcome is None:
-                outcome = self._task.take()
-                if outcome is not None:
-                    self._finish(*self._load(outcome))
-        while self._outcome is None:
-            # The thread has it, and is about to say.
-            time.sleep(0)
+        # A signal handler may raise at any moment; whoever asks next does it again then.
+        task = self._task
+        if self._outcome is None and task is not None:
+            self._finish(*self._load(task.outcome()))
+            task.told()
         return self._outcome
 
     def _load(self, outcome):
         return self._core.load(outcome, RemoteTraceback)
 
     def _finish(self, success, value):
+        """Ends the result, if nobody did; no lock is held while a callback runs."""
         callback = self._callback if success else self._error_callback
+        if callback is not None and not self._calls.acquire(blocking=False):
+            # It is being called.
+            return
         try:
             if callback is not None and not self._core.terminated:
                 callback(value)
         finally:
+            with self._lock:
+                if self._outcome is None:
+                    self._outcome = success, value
             self._callback = self._error_callback = None
-            self._outcome = success, value
             # The native task would keep what the pool had.
             self._task = self._pool = None
             if self._finished is not None:
@@ -462,6 +477,10 @@ class MapResult(AsyncResult):
             # One that cannot be pickled, say: what was not begun is not wanted either.
             self._fail(error)
             task.cancel()
+        except BaseException:
+            # A signal handler's, by Ctrl-C say.
+            task.kill()
+            raise
         finally:
             # Not what the source said there would be.
             self._count = self._units.pulled
@@ -469,9 +488,8 @@ class MapResult(AsyncResult):
             task.close()
 
     def _fail(self, error):
-        with self._lock:
-            if self._outcome is None:
-                self._finish(False, self._core.cause(error))
+        if self._outcome is None:
+            self._finish(False, self._core.cause(error))
 
     def wait(self, timeout=None):
         """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
@@ -499,21 +517,18 @@ class MapResult(AsyncResult):
 
     def _load(self, _):
         core, values, failure = self._core, [], None
-        for _, *outcome in self._task.take_all():
+        task = self._task
+        # Without one, it has ended meanwhile.
+        for _, *outcome in () if task is None else task.take_all():
             success, value = core.load(outcome, RemoteTraceback)
             if not success:
-                failure = failure or value
+                failure = value if failure is None else failure
             elif self._several:
                 values.extend(value)
             else:
                 values.append(value)
         return (True, values) if failure is None else (False, failure)
 
-    def kill(self):
-        """Cancels what no worker has begun; it then fails with `TaskKilled`."""
-        task = self._task
-        if task is not None:
-            task.cancel()
 
 
 class IMapIterator:
@@ -523,6 +538,9 @@ class IMapIterator:
         self._pool = pool
         self._core = core = pool._core
         self._ready = collections.deque()
+        #: Those that came with the last ones and are not in `_ready` yet, the next one last. They are put here
+        #: natively: a signal handler that raises as they come loses none.
+        self._outcomes = []
         self._lock = threading.Lock()
         total = length_of(iterable)
         packed = core.packed(func)
@@ -555,8 +573,8 @@ class IMapIterator:
                 if self._gather is None:
                     raise StopIteration
                 self._feeder.read = True
-                outcomes = self._gather.next(WINDOW, timeout)
-                if not outcomes:
+                outcomes = self._outcomes
+                if not outcomes and not self._next(timeout):
                     if not self._gather.exhausted():
                         raise PoolTimeout
                     self._pool = self._gather = None
@@ -568,18 +586,28 @@ class IMapIterator:
                         self._feeder.error = None
                         raise self._core.cause(error)
                     raise StopIteration
-                for _, *outcome in outcomes:
+                while outcomes:
+                    _, *outcome = outcomes[-1]
                     success, value = self._core.load(outcome, RemoteTraceback)
                     if success and self._several:
-                        ready.extend((True, item) for item in value)
+                        ready.extend([(True, item) for item in value])
                     else:
                         ready.append((success, value))
+                    outcomes.pop()
             success, value = ready.popleft()
             if self._bar is not None:
                 self._bar.update(1)
         if success:
             return value
         raise for_iterator(value)
+
+    def _next(self, timeout):
+        try:
+            return self._gather.next(WINDOW, timeout, self._outcomes)
+        except KeyboardInterrupt:
+            self._feeder.stop()
+            self._gather.kill()
+            raise
 
 
 class _Feeder(threading.Thread):

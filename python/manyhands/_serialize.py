@@ -292,8 +292,8 @@ def pickler_class():
                     return reducers[kind](obj)
             elif issubclass(kind, BaseException):
                 if kind.__reduce__ is BaseException.__reduce__:
-                    kind, arguments, *state = obj.__reduce__()
-                    return _exception, (kind, arguments), *state
+                    kind, arguments, *state = BaseException.__reduce__(obj)
+                    return _exception, (kind, arguments), *(state or [None]), None, None, _set_state
             elif hasattr(kind, "_reduce_by_memory"):
                 return obj._reduce_by_memory()
             elif kind.__module__.startswith("numpy"):
@@ -416,48 +416,79 @@ def _exception(kind, arguments):
     """An exception of these `args`, whatever parameters its class has."""
     try:
         return kind(*arguments)
-    except TypeError:
-        error = kind.__new__(kind, *arguments)
-        error.args = arguments
+    except Exception:
+        try:
+            error = kind.__new__(kind, *arguments)
+        except Exception:
+            error = BaseException.__new__(kind, *arguments)
+        BaseException.args.__set__(error, arguments)
         return error
 
 
-def dump_exception(error):
-    """The bytes of an exception and of its traceback as text. Never fails."""
+def _set_state(error, state):
+    """Sets an exception's attributes, also those of a class that allows none to be set."""
+    try:
+        BaseException.__setstate__(error, state)
+    except Exception:
+        error.__dict__.update(state)
+
+
+def dump_exception(error, apart=True):
+    """The bytes of an exception and of its traceback as text, and the memories that they refer to: none if nothing
+    can travel `apart`. Never fails."""
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception as problem:
-        text = f"{type(error).__qualname__}, whose traceback cannot be shown: {problem!r}"
+    except BaseException as problem:
+        places = "".join(traceback.format_tb(error.__traceback__))
+        text = f"Traceback (most recent call last):\n{places}{type(error).__qualname__} (cannot be shown: {shown(problem)})\n"
     # Frames and what they hold stay here.
-    error = error.with_traceback(None)
+    BaseException.with_traceback(error, None)
     try:
         data, memories, _, _ = dump(error)
-        if memories:
+        if memories and not apart:
             raise TypeError("its arguments are too large to travel")
-        return _dumps((data, text, None), _PROTOCOL)
-    except Exception as problem:
+        data, memories = wrap(data, memories)
+        return _dumps((data, text, None), _PROTOCOL), memories
+    except BaseException as problem:
         try:
-            said = f"{type(error).__qualname__}: {error} (the exception itself cannot be pickled: {problem})"
-        except Exception:
+            said = f"{type(error).__qualname__}: {error} (the exception itself cannot be pickled: {shown(problem)})"
+        except BaseException:
             said = f"{type(error).__qualname__}, which can be neither pickled nor shown"
-        return _dumps((None, text, said), _PROTOCOL)
+        return _dumps((None, text, said), _PROTOCOL), _NO_MEMORIES
 
 
-def load_exception(data):
-    """The exception, and its traceback as text."""
-    data, text, said = _loads(data)
-    if data is not None:
-        try:
-            error = _loads(data)
-            if isinstance(error, BaseException):
-                return error, text
-            said = f"an exception that was unpickled as {error!r}"
-        except Exception as problem:
-            last = text.strip().rpartition("\n")[2]
-            said = f"{last} (the exception itself cannot be unpickled here: {problem!r})"
+def load_exception(data, memories, remote_traceback, caught=BaseException):
+    """The exception; its cause is its traceback there, as this class. If it cannot be unpickled, for one of the
+    exceptions `caught`, a `RemoteError` says so."""
     from manyhands._errors import RemoteError
 
-    return RemoteError(said), text
+    data, text, said = _loads(data)
+    error = None
+    if data is not None:
+        try:
+            error = loads(data, memories)
+            if not isinstance(error, BaseException):
+                said, error = f"an exception that was unpickled as {shown(error)}", None
+        except caught as problem:
+            last = text.strip().rpartition("\n")[2]
+            said = f"{last} (the exception itself cannot be unpickled here: {shown(problem)})"
+    if error is None:
+        error = RemoteError(said)
+    if text:
+        # Not by the exception's own class, which may allow no attributes.
+        _set_cause(error, remote_traceback(f'\n"""\n{text}"""'))
+    return error
+
+
+_set_cause = BaseException.__cause__.__set__
+
+
+def shown(obj):
+    """Its `repr`; of one that has none, what it is."""
+    try:
+        return repr(obj)
+    except BaseException as problem:
+        return f"<a {type(obj).__qualname__} whose repr() raises {type(problem).__name__}>"
 
 
 def explained(obj, error):

@@ -16,7 +16,8 @@ from multiprocessing import util
 from manyhands import _native
 from manyhands._functions import Functions, begin, explain, loads
 from manyhands._logs import ONCE, send_all
-from manyhands._serialize import dump_exception, dumps_result
+from manyhands._native import called
+from manyhands._serialize import dump_exception, dumps_result, shown
 from manyhands._streams import Streams
 from manyhands._surroundings import draw_afresh, limit_threads, take_output
 
@@ -104,8 +105,9 @@ class Runner:
         self._started_with = started_with
         self._memories = memories
         self._functions = Functions()
-        self.define = self._functions.define
-        self.forget = self._functions.forget
+        #: The native worker puts functions here, and takes them out: nothing of Python runs as one arrives, so no
+        #: signal handler can spoil that.
+        self.messages, self.functions = self._functions.messages, self._functions.functions
         self._worker_exit = None
         os.register_at_fork(after_in_child=self._is_forked)
 
@@ -159,9 +161,7 @@ class Runner:
 
     def _call(self, function, args, kwargs):
         """Calls a packed function once, outside of any task."""
-        self.define(0, *function)
-        call = self._functions.get(0)
-        self.forget(0)
+        call = self._functions.make(*function)
         call(*args, **kwargs)
 
     def run(self, function, mode, data, memories):
@@ -180,6 +180,8 @@ class Runner:
                 traceback.print_exc()
                 sys.stderr.flush()
                 os._exit(1)
+            # A deadline counts from here.
+            called()
             if mode == ONE:
                 result = call(argument)
             elif mode == CALL:
@@ -192,22 +194,8 @@ class Runner:
                 result = list(self._alone(starmap(call, argument)))
             if self._forked:
                 _leaves()
-        except SystemExit as exit:
-            if self._forked:
-                _leaves(exit)
-            if self._breaks:
-                return EXCEPTION, dump_exception(exit), []
-            from manyhands._errors import TaskExited
-
-            error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
-            error.code, error.pid = exit.code, os.getpid()
-            return EXCEPTION, dump_exception(error), []
         except BaseException as error:
-            if self._forked:
-                _leaves(error)
-            if isinstance(error, NameError):
-                explain(error)
-            return EXCEPTION, dump_exception(error), []
+            return self.failed(error)
         argument = call = None
         try:
             data, memories = dumps_result(result)
@@ -218,7 +206,7 @@ class Runner:
                 _leaves(error)
             if not self._executor:
                 error = _not_sent(result, error)
-            return EXCEPTION, dump_exception(error), []
+            return EXCEPTION, *dump_exception(error)
         return (VALUE, data, memories) if memories else data
 
     def _alone(self, results):
@@ -227,6 +215,20 @@ class Runner:
             if self._forked:
                 break
             yield result
+
+    def failed(self, error):
+        """What a task gives that ended with this. The native worker calls it too, if `run` itself was interrupted."""
+        if self._forked:
+            _leaves(error)
+        if isinstance(error, SystemExit) and not self._breaks:
+            from manyhands._errors import TaskExited
+
+            exit = error
+            error = TaskExited(f"the task exited with {shown(exit.code)}, in process {os.getpid()}")
+            error.code, error.pid = exit.code, os.getpid()
+        elif isinstance(error, NameError):
+            explain(error)
+        return EXCEPTION, *dump_exception(error)
 
     def finish(self, now):
         """The pool has no more work for this worker."""
@@ -247,7 +249,19 @@ class Runner:
 def _not_sent(result, error):
     from multiprocessing.pool import MaybeEncodingError
 
-    return MaybeEncodingError(error, result)
+    try:
+        return MaybeEncodingError(error, result)
+    except Exception:
+        # Its `repr`, or the error's, fails.
+        return MaybeEncodingError(_Shown(error), _Shown(result))
+
+
+class _Shown:
+    def __init__(self, obj):
+        self._text = shown(obj)
+
+    def __repr__(self):
+        return self._text
 
 
 class Settings:

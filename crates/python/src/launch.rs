@@ -1,6 +1,7 @@
 //! Workers that Python starts: the launcher calls it, how they end is learnt without it.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,14 @@ pub(crate) struct PythonLauncher {
     pub(crate) launch: Py<PyAny>,
     /// Who is told when a worker ends other than by itself.
     pub(crate) deaths: Option<Completions>,
+}
+
+impl Drop for PythonLauncher {
+    fn drop(&mut self) {
+        // Without the GIL, PyO3 would lock a list of what to let go of later: a process that is forked at this moment
+        // would find it locked for ever.
+        Python::try_attach(|py| mem::replace(&mut self.launch, py.None()));
+    }
 }
 
 /// The token by which `_core.py` knows a worker's death.
@@ -107,6 +116,20 @@ impl launch::Ending for Watcher {
             deaths.add(DEATH);
         }
         Some(exit)
+    }
+
+    fn give_up(&mut self) -> Exit {
+        // For `multiprocessing` too.
+        let exit = *self
+            .watch
+            .exit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(Exit::Unknown);
+        if let Some(deaths) = &self.deaths {
+            deaths.add(DEATH);
+        }
+        exit
     }
 }
 

@@ -29,7 +29,7 @@ mod _native {
     #[pymodule_export]
     use crate::memory::{Memory, PrivateMemory};
     #[pymodule_export]
-    use crate::pool::{Blob, Gather, Pool, Task, usable_cores, worker_index};
+    use crate::pool::{Blob, Gather, Owner, Pool, Task, usable_cores, worker_index};
     #[pymodule_export]
     use crate::queue::Queue;
     #[pymodule_export]
@@ -41,7 +41,7 @@ mod _native {
     #[pymodule_export]
     use crate::terminal::ignore_ctrl_c;
     #[pymodule_export]
-    use crate::worker::{end_descendants, serve};
+    use crate::worker::{called, end_descendants, serve};
 
     /// Whether this is an unoptimised build.
     #[pymodule_export]

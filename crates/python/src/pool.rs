@@ -6,14 +6,15 @@
 //! would take it for five milliseconds.
 
 use std::collections::HashMap;
+use std::mem;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use manyhands_pool::{
     Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gain,
-    Gather as PoolGather, Payload, Pool as Workers, PoolOptions, Reply,
+    Gather as PoolGather, Home, Payload, Pool as Workers, PoolOptions, Reply,
 };
 use manyhands_shm::Segment;
 use pyo3::exceptions::PyValueError;
@@ -31,13 +32,87 @@ const LARGE: usize = 1 << 20;
 /// Worker processes and what is needed to give them tasks.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Pool {
-    workers: Arc<Workers>,
+    workers: Held,
     completions: Completions,
-    told: Arc<Told>,
+    told: Home<Arc<Told>>,
 }
 
-/// By token: who is to be told, and of a task also the task and its function's name.
-type Waiting = HashMap<u64, (Py<PyAny>, Option<(Arc<Future>, Arc<str>)>)>;
+/// The workers. Whoever drops them last joins the threads of their pool, and so does it without the GIL, which the
+/// launching thread needs for its end. While the interpreter is finalized, nobody waits for anything.
+struct Held(Home<Arc<Workers>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(last) = self.0.take().and_then(Arc::into_inner) else { return };
+        let mut last = Some(last);
+        Python::try_attach(|py| {
+            let last = last.take();
+            py.detach(|| drop(last));
+        });
+        if let Some(last) = last {
+            last.close_now();
+            mem::forget(last);
+        }
+    }
+}
+
+/// Whoever has a pool has this too: when it goes, the pool ends. No Python runs for that, so an interrupt at this moment
+/// is raised afterwards, and not lost in a finalizer.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Owner {
+    workers: Held,
+    completions: Completions,
+    /// What was submitted is done first.
+    drains: bool,
+    token: u64,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let workers = &self.workers.0;
+        if workers.is_forked() {
+            return;
+        }
+        if self.drains {
+            return workers.close();
+        }
+        let ended = Python::try_attach(|py| py.detach(|| workers.terminate()));
+        if ended.is_none() {
+            workers.close_now();
+        }
+        self.completions.add(self.token);
+    }
+}
+
+/// A task, and what became of it. That stays as long as the task, since whoever takes it to Python may be interrupted
+/// on the way, and somebody takes it once more.
+struct Ended {
+    future: Future,
+    function: Arc<str>,
+    turn: Mutex<()>,
+    outcome: OnceLock<Result<Reply, Error>>,
+}
+
+impl Ended {
+    fn new(future: Future, function: Arc<str>) -> Arc<Home<Self>> {
+        let (turn, outcome) = (Mutex::new(()), OnceLock::new());
+        Arc::new(Home::new(Ended { future, function, turn, outcome }))
+    }
+
+    fn outcome<'py>(&self, py: Python<'py>) -> Option<Outcome<'py>> {
+        if self.outcome.get().is_none() {
+            // Held for no longer than it takes to move it.
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(taken) = self.future.try_take() {
+                let _ = self.outcome.set(taken);
+            }
+        }
+        self.outcome.get().map(|result| outcome(py, result, &self.function))
+    }
+}
+
+/// By token: who is to be told, and of a task also the task.
+type Waiting = HashMap<u64, (Py<PyAny>, Option<Arc<Home<Ended>>>)>;
 
 /// Python objects that are to be told of the end of a task or a gather, by token.
 #[derive(Default)]
@@ -62,7 +137,7 @@ impl Told {
 /// Something that travels to each worker once.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Blob {
-    inner: PoolBlob,
+    inner: Home<PoolBlob>,
     /// What errors call the function.
     name: Arc<str>,
 }
@@ -70,18 +145,19 @@ pub(crate) struct Blob {
 /// One task.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Task {
-    future: Arc<Future>,
-    function: Arc<str>,
-    told: Option<(u64, Arc<Told>)>,
+    ended: Arc<Home<Ended>>,
+    told: Option<(u64, Home<Arc<Told>>, Completions)>,
 }
 
 /// Tasks of one function, added bit by bit.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Gather {
-    inner: PoolGather,
+    inner: Home<PoolGather>,
     function: Arc<str>,
+    /// What `take_all` gave, for who was interrupted and asks once more.
+    all: Mutex<Vec<Arc<Gain>>>,
     /// So that it can be waited for with the pool's links watched.
-    _workers: Arc<Workers>,
+    _workers: Held,
 }
 
 /// A payload's bytes, the memory that travels with it by reference, and how to call.
@@ -107,34 +183,33 @@ pub(crate) fn memories<'py>(
 /// A result's status, its bytes and the memory they refer to; or the error that stands for it.
 type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-fn outcome<'py>(
-    py: Python<'py>,
-    outcome: Result<Reply, Error>,
-    function: &str,
-) -> PyResult<Outcome<'py>> {
+/// What became of a task, as Python takes it; an error on the way there is the outcome too.
+fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str) -> Outcome<'py> {
+    let failed = |status: u8, error: PyErr| -> Outcome<'py> {
+        (status, error.into_value(py).into_bound(py).into_any(), py.None().into_bound(py))
+    };
     let reply = match outcome {
         Ok(reply) => reply,
         Err(error) => {
             let cancelled = matches!(error.kind(), ErrorKind::Cancelled { .. });
             let status = if cancelled { CANCELLED } else { FAILED };
-            let error = to_python_of(py, &error, function).into_value(py).into_bound(py).into_any();
-            return Ok((status, error, py.None().into_bound(py)));
+            return failed(status, to_python_of(py, error, function));
         }
     };
     let attached = match reply.handles() {
-        [] => py.None().into_bound(py),
-        some => memories(py, some)?.into_any(),
+        [] => Ok(py.None().into_bound(py)),
+        some => memories(py, some).map(Bound::into_any),
+    };
+    let attached = match attached {
+        Ok(attached) => attached,
+        Err(error) => return failed(FAILED, error),
     };
     let large = reply.len() > LARGE;
-    let read = move || reply.into_bytes();
-    let bytes = if large { py.detach(read) } else { read() };
+    let bytes = if large { py.detach(|| reply.bytes()) } else { reply.bytes() };
     match bytes.as_deref() {
-        Ok([data @ .., status]) => Ok((*status, PyBytes::new(py, data).into_any(), attached)),
-        Ok([]) => Err(PyValueError::new_err("a result without a status")),
-        Err(error) => {
-            let error = to_python_of(py, error, function).into_value(py).into_bound(py).into_any();
-            Ok((FAILED, error, attached))
-        }
+        Ok([data @ .., status]) => (*status, PyBytes::new(py, data).into_any(), attached),
+        Ok([]) => failed(FAILED, PyValueError::new_err("a result without a status")),
+        Err(error) => failed(FAILED, to_python_of(py, error, function)),
     }
 }
 
@@ -212,7 +287,15 @@ impl Pool {
         let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
-        Ok(Pool { workers: Arc::new(workers), completions, told: Arc::default() })
+        let workers = Held(Home::new(Arc::new(workers)));
+        Ok(Pool { workers, completions, told: Home::new(Arc::default()) })
+    }
+
+    /// What ends the pool when it goes: at once, and the thread that waits for what has ended gets the token; or, if
+    /// it `drains`, once all that was submitted is done.
+    fn owner(&self, drains: bool, token: u64) -> Owner {
+        let workers = Held(Home::new(Arc::clone(&self.workers.0)));
+        Owner { workers, completions: self.completions.clone(), drains, token }
     }
 
     /// Something that travels to each worker once; equal bytes give the same.
@@ -225,12 +308,12 @@ impl Pool {
     ) -> PyResult<Blob> {
         let payload = Payload { bytes: data.to_vec(), handles: handles(memories) };
         let blob = if payload.bytes.len() > LARGE {
-            py.detach(|| self.workers.blob(payload))
+            py.detach(|| self.workers.0.blob(payload))
         } else {
-            self.workers.blob(payload)
+            self.workers.0.blob(payload)
         };
         let inner = blob.map_err(|error| to_python(py, &error))?;
-        Ok(Blob { inner, name: name.into() })
+        Ok(Blob { inner: Home::new(inner), name: name.into() })
     }
 
     /// Submits one task; `completed` gives `told` once it has ended.
@@ -249,18 +332,17 @@ impl Pool {
     ) -> PyResult<Task> {
         let options = options(deadline, retries)?;
         let payload = payload(data, memories, mode);
-        let submit = || self.workers.submit(&blob.inner, None, payload, options).map(Arc::new);
+        let submit = || self.workers.0.submit(&blob.inner, None, payload, options);
         let future = if data.len() > LARGE { py.detach(submit) } else { submit() };
         let future = future.map_err(|error| to_python(py, &error))?;
+        let ended = Ended::new(future, Arc::clone(&blob.name));
         let told = told.map(|object| {
             let token = self.told.token();
-            self.told
-                .waiting()
-                .insert(token, (object, Some((Arc::clone(&future), Arc::clone(&blob.name)))));
-            future.watch(&self.completions, token);
-            (token, Arc::clone(&self.told))
+            self.told.waiting().insert(token, (object, Some(Arc::clone(&ended))));
+            ended.future.watch(&self.completions, token);
+            (token, Home::new(Arc::clone(&self.told)), self.completions.clone())
         });
-        Ok(Task { future, function: Arc::clone(&blob.name), told })
+        Ok(Task { ended, told })
     }
 
     /// Tasks of one function that are added bit by bit; `completed` gives `told` once all have ended.
@@ -279,10 +361,11 @@ impl Pool {
             (self.completions.clone(), token)
         });
         let gather =
-            self.workers.gather(&blob.inner, options(deadline, retries)?, ordered, watcher);
-        let inner = gather.map_err(|error| to_python(py, &error))?;
+            self.workers.0.gather(&blob.inner, options(deadline, retries)?, ordered, watcher);
+        let inner = Home::new(gather.map_err(|error| to_python(py, &error))?);
         let function = Arc::clone(&blob.name);
-        Ok(Gather { inner, function, _workers: Arc::clone(&self.workers) })
+        let workers = Held(Home::new(Arc::clone(&self.workers.0)));
+        Ok(Gather { inner, function, all: Mutex::default(), _workers: workers })
     }
 
     /// Waits for what has ended, at most for `timeout` seconds. Gives who is to be told, with the
@@ -293,7 +376,7 @@ impl Pool {
         timeout: f64,
     ) -> PyResult<Vec<(Py<PyAny>, Option<Outcome<'py>>)>> {
         let until = Instant::now().checked_add(seconds(timeout)?);
-        let tokens = py.detach(|| self.workers.completed(&self.completions, until));
+        let tokens = py.detach(|| self.workers.0.completed(&self.completions, until));
         let tokens = tokens.map_err(|error| to_python(py, &error))?;
         let mut ended = Vec::with_capacity(tokens.len());
         for token in tokens {
@@ -304,12 +387,8 @@ impl Pool {
             let told = self.told.waiting().remove(&token);
             match told {
                 Some((object, None)) => ended.push((object, None)),
-                Some((object, Some((future, function)))) => {
-                    if let Some(result) = future.try_take() {
-                        ended.push((object, Some(outcome(py, result, &function)?)));
-                    }
-                }
-                // Whoever waited for it took it.
+                Some((object, Some(task))) => ended.push((object, task.outcome(py))),
+                // Whoever waited for it knows.
                 None => {}
             }
         }
@@ -332,34 +411,34 @@ impl Pool {
 
     /// The workers that live now and have not done all they were to do: name and process number.
     fn workers(&self, py: Python<'_>) -> Vec<(String, u32)> {
-        let workers = py.detach(|| self.workers.workers());
+        let workers = py.detach(|| self.workers.0.workers());
         workers.into_iter().map(|worker| (worker.name, worker.pid)).collect()
     }
 
     /// How many workers are being launched.
     fn launching(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.workers.launching())
+        py.detach(|| self.workers.0.launching())
     }
 
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.workers.close());
+        py.detach(|| self.workers.0.close());
     }
 
     /// Whether it was closed, all is done, all were told, and every worker is gone.
     fn over(&self, py: Python<'_>) -> bool {
-        self.told.waiting().is_empty() && py.detach(|| self.workers.is_over())
+        self.told.waiting().is_empty() && py.detach(|| self.workers.0.is_over())
     }
 
     /// Waits until all is done and every worker is gone. Signal handlers run meanwhile.
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.workers.close());
-        wait(py, None, |slice| Ok(self.workers.wait_over(Some(slice)).then_some(())))?;
-        py.detach(|| self.workers.shutdown());
+        py.detach(|| self.workers.0.close());
+        wait(py, None, |slice| Ok(self.workers.0.wait_over(Some(slice)).then_some(())))?;
+        py.detach(|| self.workers.0.shutdown());
         Ok(())
     }
 
     fn terminate(&self, py: Python<'_>) {
-        py.detach(|| self.workers.terminate());
+        py.detach(|| self.workers.0.terminate());
     }
 }
 
@@ -367,41 +446,56 @@ impl Pool {
 impl Task {
     /// Waits until the task has ended, or `timeout` (seconds) is over; says which.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        if self.future.is_done() {
+        if self.ended.future.is_done() {
             return Ok(true);
         }
         let ended = wait(py, timeout, |slice| {
             let limit = slice.saturating_duration_since(Instant::now());
-            let done = self.future.wait_done(Some(limit));
+            let done = self.ended.future.wait_done(Some(limit));
             Ok(done.map_err(|error| Python::attach(|py| to_python(py, &error)))?.then_some(()))
         })?;
         Ok(ended.is_some())
     }
 
-    /// `(status, data, memories)`, once; `None` if it has not ended or that was taken.
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Outcome<'py>>> {
-        if let Some((token, told)) = &self.told {
-            told.waiting().remove(token);
+    /// `(status, data, memories)` of a task that has ended, each time the same.
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Outcome<'py>> {
+        let outcome = self.ended.outcome(py);
+        outcome.ok_or_else(|| PyValueError::new_err("the task has not ended"))
+    }
+
+    /// Whoever was to be told knows by now.
+    fn told(&self) {
+        if let Some((token, told, _)) = &self.told {
+            let gone = told.waiting().remove(token);
+            drop(gone);
         }
-        self.future.try_take().map(|result| outcome(py, result, &self.function)).transpose()
+    }
+
+    /// Has whoever is to be told of it told of it, by `completed`.
+    fn tell(&self) {
+        if let Some((token, _, completions)) = &self.told
+            && self.ended.future.is_done()
+        {
+            completions.add(*token);
+        }
     }
 
     fn done(&self) -> bool {
-        self.future.is_done()
+        self.ended.future.is_done()
     }
 
     fn running(&self) -> bool {
-        self.future.is_running()
+        self.ended.future.is_running()
     }
 
     /// Cancels the task if no worker has begun it; says whether it did.
     fn cancel(&self) -> bool {
-        self.future.cancel()
+        self.ended.future.cancel()
     }
 
     /// Ends the task, with its worker if it runs.
     fn kill(&self) {
-        self.future.kill();
+        self.ended.future.kill();
     }
 }
 
@@ -436,6 +530,15 @@ impl Gather {
     fn cancel(&self) {
         self.inner.cancel();
     }
+
+    /// Ends all tasks, with their workers if they run.
+    fn kill(&self) {
+        self.inner.kill();
+    }
+
+    /// Nobody is told of a gather once more.
+    #[allow(clippy::unused_self, reason = "a task has it too")]
+    fn told(&self) {}
 
     fn done(&self) -> bool {
         self.inner.is_done()
@@ -481,41 +584,44 @@ impl Gather {
         Ok(done.is_some())
     }
 
-    /// Waits for results; gives at most `most` as `(position, status, data, memories)`: none when
-    /// `timeout` is over or all were taken.
-    fn next<'py>(
+    /// Waits for results, and puts at most `most` into the empty list `into`, the next one last, as
+    /// `(position, status, data, memories)`. False when `timeout` is over or all were taken.
+    fn next(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         most: usize,
         timeout: Option<f64>,
-    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        into: &Bound<'_, PyList>,
+    ) -> PyResult<bool> {
         let gains = wait(py, timeout, |slice| {
             let mut gains = Vec::new();
             let next = self.inner.next(most, Some(slice), &mut gains);
             next.map_err(|error| Python::attach(|py| to_python(py, &error)))?;
             Ok((!gains.is_empty() || self.inner.is_exhausted()).then_some(gains))
         })?;
-        to_tuples(py, gains.unwrap_or_default(), &self.function)
+        let gains = gains.unwrap_or_default();
+        for gain in gains.iter().rev() {
+            into.append(to_tuple(py, gain, &self.function)?)?;
+        }
+        Ok(!gains.is_empty())
     }
 
-    /// All results that are there, as `next` gives them.
+    /// All results that have come so far, as `next` gives them, in the order of their positions.
     fn take_all<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        to_tuples(py, self.inner.take_all(), &self.function)
+        let gains = {
+            // Held for no longer than it takes to move them.
+            let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(self.inner.take_all().into_iter().map(Arc::new));
+            all.clone()
+        };
+        gains.iter().map(|gain| to_tuple(py, gain, &self.function)).collect()
     }
 }
 
-fn to_tuples<'py>(
-    py: Python<'py>,
-    gains: Vec<Gain>,
-    function: &str,
-) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-    gains
-        .into_iter()
-        .map(|(task, result)| {
-            let (status, data, memories) = outcome(py, result, function)?;
-            (task, status, data, memories).into_pyobject(py)
-        })
-        .collect()
+fn to_tuple<'py>(py: Python<'py>, gain: &Gain, function: &str) -> PyResult<Bound<'py, PyTuple>> {
+    let (task, result) = gain;
+    let (status, data, memories) = outcome(py, result, function);
+    (*task, status, data, memories).into_pyobject(py)
 }
 
 /// The Python exception for an error of the pool: `manyhands._errors.from_native` knows the class.
@@ -535,6 +641,7 @@ fn to_python_of(py: Python<'_>, error: &Error, function: &str) -> PyErr {
                 fields.set_item("deadline", deadline.as_secs_f64())?;
                 "timed out"
             }
+            ErrorKind::NotArrived { .. } => "timed out",
             ErrorKind::OverMemoryLimit { limit, used, .. } => {
                 fields.set_item("limit", limit)?;
                 fields.set_item("used", used)?;

@@ -76,19 +76,45 @@ impl Queue {
         Ok(())
     }
 
+    /// An error of the queue's memory, which names the queue.
+    fn broken(&self, error: &manyhands_shm::Error) -> PyErr {
+        if !error.is_corrupt() {
+            return failed(error);
+        }
+        self.written_over(&error.to_string())
+    }
+
+    fn nonsense(&self) -> PyErr {
+        self.written_over("a message that nobody put")
+    }
+
+    fn written_over(&self, what: &str) -> PyErr {
+        let most = self.inner.max_items().unwrap_or(0);
+        PyOSError::new_err(format!(
+            "the memory of this queue (maxsize {most}, descriptor {}) was written over by a process that has it: {what}; \
+             make a new queue",
+            self.fileno()
+        ))
+    }
+
     fn put_parts(&self, py: Python<'_>, tag: u8, bytes: &[u8], limit: Option<f64>) -> PyResult<()> {
         let parts: &[&[u8]] = &[&[tag], bytes];
-        let put = |timeout| match self.inner.put_parts(parts, timeout) {
+        let done = |put| match put {
             Ok(()) => Ok(true),
             Err(PutError::Full) => Ok(false),
             Err(PutError::Closed) => Err(PyValueError::new_err("the queue is closed")),
             Err(PutError::Failed(error)) if error.is_out_of_memory() => {
                 Err(PyMemoryError::new_err(error.to_string()))
             }
-            Err(PutError::Failed(error)) => Err(failed(&error)),
+            Err(PutError::Failed(error)) => Err(self.broken(&error)),
         };
-        let now = Some(Duration::ZERO);
-        let done = if bytes.len() > LARGE { py.detach(|| put(now))? } else { put(now)? };
+        let put = |timeout| done(self.inner.put_parts(parts, Some(timeout)));
+        // With the GIL nothing is waited for, not even a lock, whose holder may be stopped.
+        let at_once = if bytes.len() > LARGE { None } else { self.inner.put_parts_at_once(parts) };
+        let done = match at_once {
+            Some(put) => done(put)?,
+            None => py.detach(|| put(Duration::ZERO))?,
+        };
         if done {
             return Ok(());
         }
@@ -97,7 +123,7 @@ impl Queue {
         }
         let step = |slice: Instant| {
             let left = slice.saturating_duration_since(Instant::now());
-            Ok(put(Some(left))?.then_some(()))
+            Ok(put(left)?.then_some(()))
         };
         wait(py, limit, step)?.ok_or_else(|| full(py))
     }
@@ -193,25 +219,30 @@ impl Queue {
     ) -> PyResult<Bound<'py, PyAny>> {
         static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         self.check_open()?;
-        let take = |timeout| match self.inner.take(timeout) {
+        let taken = |taken| match taken {
             Ok(message) => Ok(Some(message)),
             Err(GetError::Empty) => Ok(None),
             Err(GetError::Closed) => Err(PyValueError::new_err("the queue is closed")),
-            Err(GetError::Failed(error)) => Err(failed(&error)),
+            Err(GetError::Failed(error)) => Err(self.broken(&error)),
         };
-        let message = match take(Some(Duration::ZERO))? {
+        let take = |timeout| taken(self.inner.take(Some(timeout)));
+        // With the GIL nothing is waited for, not even a lock, whose holder may be stopped.
+        let at_once = match self.inner.take_at_once() {
+            Some(message) => taken(message)?,
+            None => py.detach(|| take(Duration::ZERO))?,
+        };
+        let message = match at_once {
             Some(message) => message,
             None => {
                 let limit = limit(block, timeout);
                 if limit.is_some_and(|limit| limit <= 0.0) {
                     return Err(raise(py, "Empty"));
                 }
-                let step =
-                    |slice: Instant| take(Some(slice.saturating_duration_since(Instant::now())));
+                let step = |slice: Instant| take(slice.saturating_duration_since(Instant::now()));
                 wait(py, limit, step)?.ok_or_else(|| raise(py, "Empty"))?
             }
         };
-        let corrupt = |error: manyhands_shm::Error| failed(&error);
+        let corrupt = |error: manyhands_shm::Error| self.broken(&error);
         let mut tag = [0];
         message.copy_from(0, &mut tag).map_err(corrupt)?;
         let [tag] = tag;
@@ -234,7 +265,8 @@ impl Queue {
             STR => {
                 let mut text = vec![0; len];
                 message.copy_from(1, &mut text).map_err(corrupt)?;
-                PyString::new(py, &String::from_utf8_lossy(&text)).into_any()
+                let text = String::from_utf8(text).map_err(|_| self.nonsense())?;
+                PyString::new(py, &text).into_any()
             }
             BYTES => bytes(py)?.into_any(),
             PICKLE => {
@@ -243,7 +275,7 @@ impl Queue {
                 drop(message);
                 known(py, &LOADS, "pickle", "loads")?.call1((pickle,))?
             }
-            _ => return Err(PyValueError::new_err("a message of an unknown kind")),
+            _ => return Err(self.nonsense()),
         })
     }
 

@@ -1,25 +1,44 @@
 //! The worker's end: hands each task to Python's runner and its result back.
 
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use manyhands_pool::Payload;
-use manyhands_pool::worker::{self, Call, Item};
+use manyhands_pool::worker::{self, Call, Clock, Item};
 use manyhands_shm::Segment;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::memory::{Memory, take_descriptor};
 use crate::pool::{handles, memories};
 
+thread_local! {
+    /// The clock of the task that runs on this thread.
+    static CLOCK: RefCell<Clock> = RefCell::default();
+}
+
+/// The function of the task that runs is called now.
+#[pyfunction]
+pub(crate) fn called() {
+    CLOCK.with_borrow(Clock::start);
+}
+
 /// Runs a worker on its end of the control socket, which it takes over, until its pool is done with it; gives the exit
-/// status. `runner` (see `_worker.py`) does what is asked.
+/// status. `runner` (see `_worker.py`) does what is asked. Raises what a signal handler raises while no task runs.
 #[pyfunction]
 pub(crate) fn serve(py: Python<'_>, socket: i32, runner: Py<PyAny>) -> PyResult<i32> {
     let socket = take_descriptor(socket)?;
     let run = runner.getattr(py, "run")?;
-    let mut runner = Runner { runner, run };
-    py.detach(|| worker::serve(socket, &mut runner)).map_err(PyRuntimeError::new_err)
+    let dict = |name| -> PyResult<Py<PyDict>> { Ok(runner.getattr(py, name)?.extract(py)?) };
+    let (messages, functions) = (dict("messages")?, dict("functions")?);
+    let mut runner = Runner { runner, run, messages, functions, knows_clock: false, raised: None };
+    let served = py.detach(|| worker::serve(socket, &mut runner));
+    match runner.raised {
+        Some(error) => Err(error),
+        None => served.map_err(PyRuntimeError::new_err),
+    }
 }
 
 /// Ends whatever descends from this process.
@@ -31,6 +50,12 @@ pub(crate) fn end_descendants(py: Python<'_>) {
 struct Runner {
     runner: Py<PyAny>,
     run: Py<PyAny>,
+    messages: Py<PyDict>,
+    functions: Py<PyDict>,
+    /// `CLOCK` is this worker's.
+    knows_clock: bool,
+    /// What ends the worker.
+    raised: Option<PyErr>,
 }
 
 /// What an error says, for the pool's error; its traceback was kept by Python's side if it matters.
@@ -65,22 +90,40 @@ impl worker::Runner for Runner {
         problem.map_or(Ok(()), Err)
     }
 
+    // Nothing of Python runs in these two, so no signal handler spoils them.
     fn define(&mut self, id: u64, blob: Payload) {
-        // What is wrong with it is told to the tasks that use it.
-        let _ = self.tell(|py, runner| {
-            let memories = attached(py, &blob.handles)?;
-            runner
-                .call_method1("define", (id, PyBytes::new(py, &blob.bytes), memories))
-                .map(Bound::unbind)
+        Python::attach(|py| {
+            // What is wrong with it is told to the tasks that use it.
+            let Ok(memories) = attached(py, &blob.handles) else { return };
+            let message = (PyBytes::new(py, &blob.bytes), memories);
+            let _ = self.messages.bind(py).set_item(id, message);
         });
     }
 
     fn forget(&mut self, id: u64) {
-        let _ = self.tell(|_, runner| runner.call_method1("forget", (id,)).map(Bound::unbind));
+        Python::attach(|py| {
+            for known in [&self.messages, &self.functions] {
+                let _ = known.bind(py).del_item(id);
+            }
+        });
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        match Python::attach(|py| py.check_signals()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.raised = Some(error);
+                ControlFlow::Break(())
+            }
+        }
     }
 
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String> {
         let [data @ .., mode] = item.bytes else { return Err("an empty payload".to_owned()) };
+        if !self.knows_clock {
+            CLOCK.set(item.clock.clone());
+            self.knows_clock = true;
+        }
         Python::attach(|py| {
             let mut run = || -> PyResult<()> {
                 let memories = attached(py, item.handles)?;
@@ -89,7 +132,12 @@ impl worker::Runner for Runner {
                     *mode,
                     PyBytes::new(py, data),
                     memories,
-                ))?;
+                ));
+                // A signal handler may have raised before it could begin, or as it ended.
+                let failed = |error: PyErr| {
+                    self.runner.bind(py).call_method1("failed", (error.into_value(py),))
+                };
+                let result = result.or_else(failed)?;
                 // Bytes alone are a value; else status, bytes, and what travels by reference.
                 if let Ok(data) = result.cast::<PyBytes>() {
                     reply.bytes.extend_from_slice(data.as_bytes());

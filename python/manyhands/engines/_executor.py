@@ -125,12 +125,10 @@ def _settle(future, outcome):
         elif outcome[0]:
             future.set_result(pickle.loads(outcome[1]))
         else:
-            error, text = load_exception(outcome[1])
-            error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
-            future.set_exception(error)
+            future.set_exception(load_exception(outcome[1], None, _RemoteTraceback))
     except concurrent.futures.InvalidStateError:
         pass
-    except Exception as error:
+    except BaseException as error:
         # The result could not be unpickled.
         if not future.done():
             future.set_exception(error)
@@ -144,9 +142,9 @@ def run(payload):
     except SystemExit as exit:
         error = TaskExited(f"the task exited with {exit.code!r}, in process {os.getpid()}")
         error.code, error.pid = exit.code, os.getpid()
-        return False, dump_exception(error)
+        return False, dump_exception(error, apart=False)[0]
     except BaseException as error:
-        return False, dump_exception(error)
+        return False, dump_exception(error, apart=False)[0]
 
 
 def chunks_of(items, size):
