@@ -148,7 +148,10 @@ class Core:
             logs = self._logs.theirs.fileno()
             self.launcher = _launch.Launcher(method, logs, memories, started_with, namespace)
             with _registry:
-                _pools.add(self)
+                for number, reference in list(_pools.items()):
+                    if reference() is None:
+                        del _pools[number]
+                _pools[id(self)] = weakref.ref(self)
             _see_to_the_exit()
             self.native = _native.Pool(
                 self.launcher,
@@ -457,21 +460,23 @@ class Core:
                 self._packed.clear()
                 self._blobs.clear()
                 with _registry:
-                    _pools.discard(self)
+                    _pools.pop(id(self), None)
                 self._ended = True
         finally:
             self._ending.release()
 
 
-#: All pools of this process that were not ended, and those among them whose thread runs.
-_pools = weakref.WeakSet()
+#: All pools of this process that were not ended, by their identities, and those among them whose thread runs. Not a
+#: `WeakSet`: as a pool goes, nothing of Python is to run in which an interrupt would be lost.
+_pools = {}
 _telling = set()
 _registry = threading.RLock()
 
 def living():
     """The pools of this process that were not ended."""
     with _registry:
-        return list(_pools.union(_telling))
+        found = {core for reference in list(_pools.values()) if (core := reference()) is not None}
+        return list(found | _telling)
 
 
 def _see_to_the_exit():

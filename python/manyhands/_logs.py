@@ -12,7 +12,8 @@ import os
 import pickle
 import socket
 import threading
-from multiprocessing.connection import Connection
+
+from manyhands._native import Descriptor
 
 #: How many bytes a record may have; a longer message is cut.
 LIMIT = 128 << 10
@@ -38,8 +39,8 @@ class Listener:
 
     def __init__(self):
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # If this object goes, it is closed without a warning, and the thread ends once the workers are gone.
-        self.theirs = Connection(theirs.detach(), readable=False)
+        # If this object goes, it is closed, and the thread ends once the workers are gone.
+        self.theirs = Descriptor(theirs.detach())
         self._pid = os.getpid()
         self.thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs", daemon=True)
         self.thread.start()

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use manyhands_pool::Completions;
@@ -49,6 +49,22 @@ impl Launcher for PythonLauncher {
         let started =
             started.ok_or_else(|| io::Error::other("the interpreter is shutting down"))?;
         started.map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// A descriptor that is closed when this goes, without any Python.
+#[pyclass(frozen, module = "manyhands._native")]
+pub(crate) struct Descriptor(OwnedFd);
+
+#[pymethods]
+impl Descriptor {
+    #[new]
+    fn new(fd: i32) -> PyResult<Self> {
+        Ok(Descriptor(take_descriptor(fd)?))
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.as_raw_fd()
     }
 }
 

@@ -25,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
     #[pymodule_export]
-    use crate::launch::Ending;
+    use crate::launch::{Descriptor, Ending};
     #[pymodule_export]
     use crate::memory::{Memory, PrivateMemory};
     #[pymodule_export]

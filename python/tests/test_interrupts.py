@@ -1,0 +1,369 @@
+"""Interrupts at any moment, in all ways to make, use and end a pool: they are raised, nothing hangs, nothing is left."""
+
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+
+import manyhands
+import pytest
+import tasks
+from manyhands import Pool, ProcessPoolExecutor
+from outside import alive, wait_until
+
+# Each round is interrupted at another moment, by a handler that raises, and the next round begins. A watchdog prints stacks.
+HEAD = """
+import faulthandler, os, signal, sys, time
+import manyhands
+
+method = sys.argv[1]
+
+class Interrupt(Exception):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+def rounds(body, seconds, moments=60):
+    interrupted = 0
+    signal.signal(signal.SIGALRM, interrupt)
+    for moment in range(moments):
+        faulthandler.dump_traceback_later(60, exit=True)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds * (moment + 1) / moments)
+            body()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except Interrupt:
+            interrupted += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.cancel_dump_traceback_later()
+    print("interrupted" if interrupted else "never interrupted")
+
+def square(x):
+    return x * x
+"""
+
+BODIES = {
+    "a pool that is made": "manyhands.Pool(3, context=method).terminate()",
+    "a pool that is left": """
+        with manyhands.Pool(2, context=method) as pool:
+            pool.map(square, range(100))
+    """,
+    "a pool that is joined": """
+        pool = manyhands.Pool(2, context=method)
+        pool.imap(square, range(100))
+        pool.close()
+        pool.join()
+    """,
+    "a pool that is forgotten": "manyhands.Pool(2, context=method).apply(square, (3,))",
+    "an executor that is made": "manyhands.ProcessPoolExecutor(3, method).shutdown()",
+    "an executor that is left": """
+        with manyhands.ProcessPoolExecutor(2, method) as executor:
+            list(executor.map(square, range(20)))
+    """,
+    "an executor that is forgotten": "manyhands.ProcessPoolExecutor(2, method).submit(square, 3).result()",
+    "an executor that breaks": """
+        with manyhands.ProcessPoolExecutor(2, method, on_worker_death="break") as executor:
+            executor.submit(square, 3).add_done_callback(len)
+    """,
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_signal_handler_may_raise_at_any_moment(run_script, start_method, name):
+    body = "def body():\n" + textwrap.indent(textwrap.dedent(BODIES[name]).strip(), "    ")
+    seconds = {"spawn": 0.6}.get(start_method, 0.15)
+    main = f"\n\nif __name__ == '__main__':\n    rounds(body, {seconds})\n"
+    script = run_script(HEAD + body + main, start_method, seconds=300, python=["-W", "ignore"])
+    assert script.out in ("interrupted\n", "never interrupted\n")
+
+
+def test_an_interrupt_that_comes_as_an_executor_is_forgotten_is_raised(run_script):
+    """No finalizer in Python swallows it."""
+    script = run_script(
+        """
+        import signal, sys, threading, time
+        import manyhands
+
+        class Interrupt(Exception):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        if __name__ == "__main__":
+            signal.signal(signal.SIGALRM, interrupt)
+            raised = 0
+            for moment in range(200):
+                executor = manyhands.ProcessPoolExecutor(1)
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.00001 * (moment % 20 + 1))
+                    del executor
+                    while True:
+                        time.sleep(0.001)
+                except Interrupt:
+                    raised += 1
+            print(raised)
+        """,
+        seconds=200,
+        python=["-W", "ignore"],
+    )
+    assert script.out == "200\n" and script.err == ""
+
+
+@pytest.mark.parametrize("call", [
+    "pool.apply(hold)",
+    "pool.map(hold, [None] * 2, chunksize=1)",
+    "pool.starmap(hold, [(None,)] * 2, chunksize=1)",
+    "next(pool.imap(hold, [None] * 2))",
+    "next(pool.imap_unordered(hold, iter([None] * 2)))",
+    "next(executor.map(hold, [None] * 2))",
+    "list(executor.map(hold, [None] * 2, chunksize=2))",
+])
+def test_a_call_that_was_interrupted_ends_what_it_runs(run_script, start_method, tmp_path, call):
+    """As in a notebook: the cell is run again, and answers."""
+    script = run_script(
+        f"""
+        import os, signal, sys, threading, time
+        import manyhands
+
+        folder = {str(tmp_path)!r}
+
+        def hold(_=None):
+            open(os.path.join(folder, f"{{os.getpid()}}.held"), "w").close()
+            time.sleep(1000)
+
+        def held():
+            return [int(name[:-5]) for name in os.listdir(folder) if name.endswith(".held")]
+
+        def interrupt():
+            while not held():
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        if __name__ == "__main__":
+            with manyhands.Pool(2, context=sys.argv[1]) as pool, manyhands.ProcessPoolExecutor(2, sys.argv[1]) as executor:
+                threading.Thread(target=interrupt).start()
+                try:
+                    {call}
+                except KeyboardInterrupt:
+                    print("interrupted")
+                print(pool.map(abs, [-1, -2]), executor.submit(abs, -3).result())
+                for pid in held():
+                    while os.path.exists(f"/proc/{{pid}}"):
+                        time.sleep(0.005)
+        """,
+        start_method,
+    )
+    assert script.out == "interrupted\n[1, 2] 3\n"
+
+
+def test_an_interrupted_wait_loses_no_result(executor):
+    """Neither that of a future, nor that of a map; and whoever else waits is told."""
+
+    class Interrupt(Exception):
+        pass
+
+    def interrupt(*_):
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Pool(2) as pool:
+            for moment in range(100):
+                future, told = executor.submit(tasks.square, moment), threading.Event()
+                result = pool.apply_async(tasks.square, (moment,))
+                several = pool.map_async(tasks.square, range(5))
+                future.add_done_callback(lambda _, told=told: told.set())
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.00002 * moment + 0.00001)
+                    for wait in (future.result, result.get, several.get):
+                        wait()
+                    while True:
+                        time.sleep(1)
+                except Interrupt:
+                    pass
+                assert future.result(60) == result.get(60) == moment**2
+                assert several.get(60) == [0, 1, 4, 9, 16]
+                assert told.wait(60)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+# Stops
+
+
+def test_the_time_in_which_everybody_was_stopped_does_not_count_against_a_deadline(start_script, start_method, tmp_path):
+    script = start_script(
+        """
+        import os, sys, time
+        import manyhands
+
+        def work(begun):
+            open(begun, "w").close()
+            end = time.process_time() + 0.3
+            while time.process_time() < end:
+                pass
+            return "done"
+
+        if __name__ == "__main__":
+            with manyhands.ProcessPoolExecutor(1, sys.argv[1], deadline=3) as executor:
+                print(executor.submit(os.getpid).result(), flush=True)
+                print(executor.submit(work, sys.argv[2]).result())
+        """,
+        start_method,
+        tmp_path / "begun",
+    )
+    wait_until(lambda: "\n" in script.out)
+    worker = int(script.out)
+    wait_until((tmp_path / "begun").exists)
+    for pid in (worker, script.pid):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(6)  # twice the deadline: what is tested is that this does not matter
+    for pid in (script.pid, worker):
+        os.kill(pid, signal.SIGCONT)
+    assert script.finish().out.endswith("\ndone\n")
+
+
+def test_tasks_that_ended_while_their_parent_was_stopped_are_no_later_than_they_were(start_script, start_method, tmp_path):
+    script = start_script(
+        """
+        import sys, time
+        import manyhands
+
+        def work(folder, number):
+            open(f"{folder}/begun.{number}", "w").close()
+            time.sleep(0.2)
+            open(f"{folder}/ended.{number}", "w").close()
+            return number
+
+        if __name__ == "__main__":
+            with manyhands.Pool(2, context=sys.argv[1], deadline=1.5) as pool:
+                print(pool.starmap(work, [(sys.argv[2], number) for number in range(6)]))
+        """,
+        start_method,
+        tmp_path,
+    )
+    wait_until((tmp_path / "begun.0").exists)
+    os.kill(script.pid, signal.SIGSTOP)
+    wait_until((tmp_path / "ended.1").exists)
+    time.sleep(3)
+    os.kill(script.pid, signal.SIGCONT)
+    assert script.finish().out == "[0, 1, 2, 3, 4, 5]\n"
+
+
+def test_idle_workers_that_are_stopped_are_replaced_for_a_task_with_a_deadline(context):
+    with ProcessPoolExecutor(2, context) as executor:
+        stopped = {executor.submit(os.getpid).result() for _ in range(8)}
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        future = executor.with_options(deadline=0.5).submit(os.getpid)
+        assert future.result(60) not in stopped
+        for pid in stopped:
+            wait_until(lambda pid=pid: not alive(pid))
+
+
+@pytest.mark.parametrize("end", ["with", "del", "exit"])
+def test_a_pool_can_be_left_while_its_fork_server_is_stopped(run_script, end):
+    ends = {"with": "pool.terminate()", "del": "del pool", "exit": ""}
+    script = run_script(
+        f"""
+        import os, signal, subprocess, sys
+        import manyhands
+        from manyhands import _launch
+
+        if __name__ == "__main__":
+            pool = manyhands.Pool(2)
+            pool.map(abs, [1, 2])
+            [server] = _launch._servers.values()
+            os.kill(server._forkserver_pid, signal.SIGSTOP)
+            # The server runs on when this program is gone, and ends then.
+            subprocess.Popen(
+                ["sh", "-c", f"while kill -0 {{os.getpid()}}; do sleep 0.1; done; kill -CONT {{server._forkserver_pid}}"],
+                stderr=subprocess.DEVNULL,
+            )
+            # Others would be launched in their place.
+            for worker in pool._pool:
+                os.kill(worker.pid, signal.SIGKILL)
+            {ends[end]}
+            print("left", flush=True)
+        """,
+        python=["-W", "ignore"],
+    )
+    assert script.out == "left\n"
+
+
+# Signals to workers
+
+
+def exit_at_sigterm():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def raise_at_sigusr1():
+    def handle(*_):
+        raise ValueError("by a signal")
+
+    signal.signal(signal.SIGUSR1, handle)
+
+
+def test_an_idle_worker_whose_signal_handler_exits_ends_and_is_replaced(context):
+    with Pool(1, exit_at_sigterm, context=context) as pool:
+        for _ in range(5):
+            pid = pool.apply(os.getpid)
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda pid=pid: not alive(pid))
+            assert pool.apply(os.getpid) != pid
+
+
+def test_no_task_is_lost_to_signals_that_idle_workers_get(tmp_path):
+    with Pool(2, exit_at_sigterm) as pool:
+        for number in range(50):
+            # Not before it is idle: a signal within the task would be the task's.
+            pid = pool.apply(os.getpid)
+            wait_until(lambda pid=pid: sleeps(pid))
+            os.kill(pid, signal.SIGTERM)
+            assert pool.map(tasks.square, range(4), chunksize=1) == [0, 1, 4, 9]
+
+
+def sleeps(pid):
+    """Whether a process's main thread waits for a descriptor: an idle worker does after a moment."""
+    with open(f"/proc/{pid}/wchan") as file:
+        return "poll" in file.read()
+
+
+def test_a_signal_handler_that_raises_as_a_function_arrives_harms_that_call_at_most(context):
+    with Pool(1, raise_at_sigusr1, context=context) as pool:
+        pid, going_on = pool.apply(os.getpid), True
+
+        def disturb():
+            while going_on:
+                try:
+                    os.kill(pid, signal.SIGUSR1)
+                except ProcessLookupError:
+                    return
+                time.sleep(0.0005)
+
+        for round in range(20):
+            going_on, thread = True, threading.Thread(target=disturb)
+            thread.start()
+            functions = [eval(f"lambda x: x + {round * 10 + number}") for number in range(10)]
+            for function in functions:
+                pool.apply_async(function, (1,)).wait(60)
+            going_on = False
+            thread.join()
+            pid = pool.apply_async(os.getpid)
+            pid.wait(60)
+            pid = wait_until(lambda: undisturbed(pool))
+            for number, function in enumerate(functions):
+                assert pool.apply(function, (1,)) == round * 10 + number + 1
+
+
+def undisturbed(pool):
+    try:
+        return pool.apply(os.getpid)
+    except (ValueError, manyhands.WorkerDied):
+        return None  # the last signal was this one's
