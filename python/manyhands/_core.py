@@ -59,6 +59,7 @@ class Core:
         self,
         workers,
         *,
+        whose,
         method,
         initializer=None,
         initargs=(),
@@ -100,7 +101,9 @@ class Core:
         self._ended = False
         #: The thread tells of nothing any more.
         self._told_all = False
-        self.native = self.owner = self.launcher = None
+        self.native = self.launcher = None
+        #: Whoever has the pool. With that its `Owner` goes, which ends the pool; so nobody else has that one.
+        self._whose = weakref.ref(whose)
         #: Whether what was submitted is done first if nobody has the pool any more.
         self.drains = executor
         #: By the identity of the function: a weak reference to it, and its `_Packed`.
@@ -164,7 +167,7 @@ class Core:
                 tasks_per_worker,
                 _FINISH_SECONDS,
             )
-            self.owner = self.native.owner(self.drains, _STOP)
+            whose._owner = self.native.owner(self.drains, _STOP)
             if self._inherited:
                 # A copy that is made while this thread imports or locks something finds it locked for
                 # ever. So this thread stands still until all are made.
@@ -456,7 +459,9 @@ class Core:
                 self.launcher.join()
                 self._logs.stop()
                 # Its descriptors and memory go now, whoever still has the pool.
-                self.native = self.namespace = self.owner = None
+                self.native = self.namespace = None
+                if (whose := self._whose()) is not None:
+                    whose._owner = whose = None
                 self._packed.clear()
                 self._blobs.clear()
                 with _registry:

@@ -246,8 +246,10 @@ class ProcessPoolExecutor(Executor):
         self._max_workers = max_workers
         self._mp_context = context._default_context.get_context(method)
         self._call_options = None, None
+        # Collected without a shutdown: what was submitted is done, as the standard library does.
         self._core = Core(
             max_workers,
+            whose=self,
             method=method,
             initializer=initializer,
             initargs=initargs,
@@ -264,8 +266,6 @@ class ProcessPoolExecutor(Executor):
             on_demand=method != "fork",
             executor=True,
         )
-        # Collected without a shutdown: what was submitted is done, as the standard library does.
-        self._owner = self._core.owner
 
     @property
     def _processes(self):
@@ -317,7 +317,7 @@ class ProcessPoolExecutor(Executor):
         """This executor, with a deadline (seconds) and retries of its own for what is submitted
         through it. Shutting either down shuts both down."""
         view = object.__new__(type(self))
-        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries), "_whole": self}
+        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries), "_whole": self, "_owner": None}
         return view
 
     @names_keywords

@@ -104,8 +104,9 @@ class Pool:
             raise TypeError("initializer must be a callable")
         self._processes = processes
         self._progress = progress
-        self._core = core = Core(
+        self._core = Core(
             processes,
+            whose=self,
             method=method_of(context),
             initializer=initializer,
             initargs=initargs,
@@ -120,8 +121,6 @@ class Pool:
             seed=seed,
         )
         self._feeders = []
-        # When this is collected, the pool is ended.
-        self._owner = core.owner
         self._state = RUN
 
     @staticmethod

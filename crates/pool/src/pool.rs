@@ -33,9 +33,14 @@ use crate::worker::Hello;
 /// forked copy of the process that made it, every use is an error and dropping it does nothing.
 pub struct Pool {
     shared: Arc<Shared>,
-    /// Of the hub and of the launching thread, until somebody joins them.
-    threads: Home<Mutex<Vec<JoinHandle<()>>>>,
+    threads: Home<Box<Threads>>,
+}
+
+/// The launching thread and the hub.
+struct Threads {
     ids: Vec<ThreadId>,
+    /// Until somebody joins them.
+    handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Which of the threads launches workers.
@@ -69,7 +74,8 @@ impl Pool {
         start("manyhands-hub", Box::new(move || hub.run_hub()))?;
         shared.begin();
         let ids = threads.iter().map(|thread| thread.thread().id()).collect();
-        Ok(Pool { shared, threads: Home::new(Mutex::new(threads)), ids })
+        let handles = Mutex::new(threads);
+        Ok(Pool { shared, threads: Home::new(Box::new(Threads { ids, handles })) })
     }
 
     /// How the pool was made.
@@ -231,16 +237,16 @@ impl Pool {
             return;
         }
         self.shared.close(drain);
-        if self.ids.contains(&thread::current().id()) {
+        if self.threads.ids.contains(&thread::current().id()) {
             return;
         }
         self.wait_over(None);
         let left = Instant::now() + LAUNCH_GRACE;
         self.shared.launched_all.wait_until(Some(left), || self.shared.has_launched_all());
-        let threads = mem::take(&mut *lock(&self.threads));
+        let threads = mem::take(&mut *lock(&self.threads.handles));
         for thread in threads {
             // The launching thread may be stuck in a launch. It ends by itself after it.
-            if thread.thread().id() != self.ids[LAUNCH] || self.shared.has_launched_all() {
+            if thread.thread().id() != self.threads.ids[LAUNCH] || self.shared.has_launched_all() {
                 let _ = thread.join();
             }
         }

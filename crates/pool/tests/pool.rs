@@ -261,7 +261,7 @@ fn held(pool: &Pool) -> (manyhands_pool::Future, Arc<manyhands_shm::Segment>) {
 }
 
 fn let_go(handle: &manyhands_shm::Segment) {
-    word(&handle, 8).store(1, Ordering::SeqCst);
+    word(handle, 8).store(1, Ordering::SeqCst);
 }
 
 fn killing_a_future_ends_only_its_task() {
