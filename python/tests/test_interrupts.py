@@ -367,3 +367,41 @@ def undisturbed(pool):
         return pool.apply(os.getpid)
     except (ValueError, manyhands.WorkerDied):
         return None  # the last signal was this one's
+
+
+# What does not count
+
+
+def test_the_import_of_a_functions_module_does_not_count_against_the_deadline(run_script, start_method, tmp_path):
+    (tmp_path / "slow_module.py").write_text(
+        "import os, time\nif os.environ.get('PARENT') != str(os.getpid()): time.sleep(1.5)\ndef work(): return 'done'\n"
+    )
+    script = run_script(
+        """
+        import os, sys
+        os.environ["PARENT"] = str(os.getpid())
+        import manyhands, slow_module
+
+        if __name__ == "__main__":
+            with manyhands.ProcessPoolExecutor(1, sys.argv[1], deadline=0.5) as executor:
+                print(executor.submit(slow_module.work).result())
+        """,
+        start_method,
+    )
+    assert script.out == "done\n"
+
+
+def test_workers_that_are_killed_from_outside_as_they_start_do_not_break_the_pool(tmp_path):
+    pids = tmp_path / "pids"
+    with ProcessPoolExecutor(1, initializer=start_slowly, initargs=(pids,)) as executor:
+        future = executor.submit(tasks.square, 3)
+        for number in range(6):
+            wait_until(lambda: tasks.attempts(pids) > number)
+            os.kill(int(pids.read_text().split()[-1]), signal.SIGKILL if number % 2 else signal.SIGTERM)
+        (tmp_path / "go").touch()
+        assert future.result(60) == 9
+
+
+def start_slowly(pids):
+    tasks.attempt(pids)
+    tasks.wait_for(pids.parent / "go")

@@ -66,3 +66,24 @@ def test_a_handler_that_does_nothing_keeps_no_record_from_coming_here(shown):
         pool.close()
         pool.join()
     assert shown() == ["one", "two"]
+
+
+def test_a_log_handler_that_exits_ends_neither_the_records_to_come_nor_the_pool():
+    seen = []
+
+    class Exits(logging.Handler):
+        def emit(self, record):
+            seen.append(record.getMessage())
+            raise SystemExit(3)
+
+    handler = Exits()
+    logging.getLogger("tasks").addHandler(handler)
+    try:
+        with manyhands.Pool(1) as pool:
+            for number in range(3):
+                pool.apply(tasks.log, (f"record {number}",))
+            pool.close()
+            pool.join()
+    finally:
+        logging.getLogger("tasks").removeHandler(handler)
+    assert seen == ["record 0", "record 1", "record 2"]
