@@ -60,6 +60,8 @@ mod in_segments {
     const HEAD: usize = 4096;
     const SMALLEST_BLOCK: usize = 64 << 10;
     const SMALL_SEGMENT: usize = 1 << 20;
+    /// A segment has at most this share of the blocks of its size, if it is not small.
+    const SHARE: usize = 8;
 
     /// What names a block to a receiver that has its arena's segments.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -174,7 +176,11 @@ mod in_segments {
         }
 
         fn add_segment(&mut self, block_bytes: usize) -> Result<u32> {
-            let count = (SMALL_SEGMENT / block_bytes).max(1);
+            // Each segment takes a descriptor at both ends: the more there are, the larger the next one is.
+            let same = self.sheets.values().filter(|sheet| sheet.block_bytes == block_bytes);
+            let blocks: usize = same.map(|sheet| sheet.count).sum();
+            let most = (HEAD - HOLDERS) / 8;
+            let count = (SMALL_SEGMENT / block_bytes).max(blocks / SHARE).clamp(1, most);
             let segment = Segment::create(&self.name, HEAD + count * block_bytes)?;
             for (at, word) in [MAGIC, block_bytes as u64, count as u64].into_iter().enumerate() {
                 segment.write(8 * at, &word.to_le_bytes())?;

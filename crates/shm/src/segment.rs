@@ -11,18 +11,27 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::os;
 
 /// A mapped, sealed memfd. Unmapped and closed on drop; clones by descriptor, not by bytes.
+///
+/// A *copy* is a segment that nobody may write to any more: its maker filled it and sealed it. Whoever gets the only
+/// descriptor of one may [`keep`](Segment::keep) it: its bytes become this process's own, and the descriptor goes.
 pub struct Segment {
-    fd: OwnedFd,
+    /// None of a copy that is kept.
+    fd: Option<OwnedFd>,
     base: NonNull<u8>,
     len: usize,
     writable: bool,
+    /// A copy that has its descriptor, which is counted.
+    copy: bool,
 }
+
+/// How many descriptors of copies this process has.
+static COPIES: AtomicUsize = AtomicUsize::new(0);
 
 /// What may be referred to in memory that other processes change at any time.
 ///
@@ -81,6 +90,27 @@ impl Segment {
         Self::map(fd, len, true)
     }
 
+    /// Makes a copy of `len` bytes, which `fill` writes to the descriptor that it gets.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), or what `fill` gives.
+    pub fn create_copy(
+        name: &str,
+        len: usize,
+        fill: impl FnOnce(BorrowedFd<'_>) -> Result<()>,
+    ) -> Result<Segment> {
+        check_len(len)?;
+        let fd = os::memfd(name, len as u64).map_err(|source| no_room(len, source))?;
+        fill(fd.as_fd())?;
+        os::seal_copy(&fd).map_err(|source| Error::system("F_ADD_SEALS", source))?;
+        Self::map(fd, len, false)
+    }
+
+    /// How many descriptors this process has of copies that it made, or got and does not [`keep`](Self::keep).
+    pub fn copies() -> usize {
+        COPIES.load(Ordering::Relaxed)
+    }
+
     /// Maps the whole of a segment that came from another process. A descriptor opened for reading
     /// only gives a mapping for reading only.
     ///
@@ -88,19 +118,56 @@ impl Segment {
     /// `Corrupt` if it is not a sealed segment: mapping what its owner may shrink would let it
     /// kill this process.
     pub fn from_fd(fd: OwnedFd) -> Result<Segment> {
-        if !os::cannot_shrink(&fd) {
-            return Err(Error::corrupt("a descriptor that is no sealed segment"));
-        }
-        let len = os::file_len(&fd).map_err(|source| Error::system("fstat", source))?;
-        let len = usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))?;
-        check_len(len)?;
-        let writable = os::is_writable(&fd);
+        let len = len_of(&fd)?;
+        let writable = os::is_writable(&fd) && !os::is_copy(&fd);
         Self::map(fd, len, writable)
+    }
+
+    /// As [`from_fd`](Self::from_fd), but of a copy: maps its bytes as this process's own, to be written at will, and
+    /// lets the descriptor go. So there may be any number of them, and none can be passed on.
+    ///
+    /// # Errors
+    /// As [`from_fd`](Self::from_fd).
+    pub fn keep(fd: OwnedFd) -> Result<Segment> {
+        if !os::is_copy(&fd) {
+            return Self::from_fd(fd);
+        }
+        let len = len_of(&fd)?;
+        let base = os::map_private(&fd, len).map_err(|source| no_room(len, source))?;
+        Ok(Segment { fd: None, base, len, writable: true, copy: false })
     }
 
     fn map(fd: OwnedFd, len: usize, writable: bool) -> Result<Segment> {
         let base = os::map_shared(&fd, len, writable).map_err(|source| no_room(len, source))?;
-        Ok(Segment { fd, base, len, writable })
+        let copy = !writable && os::is_copy(&fd);
+        if copy {
+            COPIES.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Segment { fd: Some(fd), base, len, writable, copy })
+    }
+
+    fn fd(&self) -> &OwnedFd {
+        self.fd.as_ref().expect("a copy that is kept is never passed on")
+    }
+
+    /// Whether nobody may write to it any more, or none but this process sees its bytes.
+    pub fn is_copy(&self) -> bool {
+        self.copy || self.is_kept()
+    }
+
+    /// Whether it is this process's own, without a descriptor.
+    pub fn is_kept(&self) -> bool {
+        self.fd.is_none()
+    }
+
+    /// Whether `len` bytes from `bytes` on are the same as all of its own.
+    ///
+    /// # Safety
+    /// They are mapped. What is written to them meanwhile counts as it was or as it is.
+    pub unsafe fn is_same(&self, bytes: *const u8, len: usize) -> bool {
+        // SAFETY: the caller's promise; the mapping is of `self.len` bytes.
+        len == self.len
+            && unsafe { libc::memcmp(self.base.as_ptr().cast(), bytes.cast(), len) } == 0
     }
 
     /// Lengthens the file of a growable segment to `len` bytes, reserved; does nothing if it is
@@ -110,17 +177,17 @@ impl Segment {
     /// # Errors
     /// `OutOfMemory` if there is no room.
     pub fn grow(&self, len: usize) -> Result<()> {
-        let old = os::file_len(&self.fd).map_err(|source| Error::system("fstat", source))?;
+        let old = os::file_len(self.fd()).map_err(|source| Error::system("fstat", source))?;
         if old >= len as u64 {
             return Ok(());
         }
-        os::reserve(&self.fd, old, len as u64 - old).map_err(|source| no_room(len, source))
+        os::reserve(self.fd(), old, len as u64 - old).map_err(|source| no_room(len, source))
     }
 
     /// The length of the file in bytes, which is more than that of this mapping once somebody made
     /// it [`grow`](Self::grow).
     pub(crate) fn file_len(&self) -> Result<usize> {
-        let len = os::file_len(&self.fd).map_err(|source| Error::system("fstat", source))?;
+        let len = os::file_len(self.fd()).map_err(|source| Error::system("fstat", source))?;
         usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))
     }
 
@@ -145,7 +212,7 @@ impl Segment {
     /// # Errors
     /// If this process has no room for one more descriptor.
     pub fn duplicate(&self) -> Result<OwnedFd> {
-        self.fd.try_clone().map_err(|source| Error::system("dup", source))
+        self.fd().try_clone().map_err(|source| Error::system("dup", source))
     }
 
     /// A descriptor of the same memory through which it can only be read.
@@ -153,7 +220,7 @@ impl Segment {
     /// # Errors
     /// If `/proc` is not mounted or there is no room for one more descriptor.
     pub fn duplicate_read_only(&self) -> Result<OwnedFd> {
-        os::reopen_read_only(self.fd.as_fd()).map_err(|source| Error::system("open", source))
+        os::reopen_read_only(self.fd().as_fd()).map_err(|source| Error::system("open", source))
     }
 
     /// Where an offset is mapped; to be used only if it lies inside.
@@ -259,12 +326,15 @@ impl Segment {
 
 impl AsFd for Segment {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.fd().as_fd()
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        if self.copy {
+            COPIES.fetch_sub(1, Ordering::Relaxed);
+        }
         // SAFETY: the mapping is ours and this is its last user.
         unsafe { os::unmap(self.base, self.len) };
     }
@@ -277,6 +347,17 @@ impl fmt::Debug for Segment {
             .field("writable", &self.writable)
             .finish_non_exhaustive()
     }
+}
+
+/// The length of a segment that came from another process.
+fn len_of(fd: &OwnedFd) -> Result<usize> {
+    if !os::cannot_shrink(fd) {
+        return Err(Error::corrupt("a descriptor that is no sealed segment"));
+    }
+    let len = os::file_len(fd).map_err(|source| Error::system("fstat", source))?;
+    let len = usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))?;
+    check_len(len)?;
+    Ok(len)
 }
 
 fn check_len(len: usize) -> Result<()> {

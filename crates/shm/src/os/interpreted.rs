@@ -20,6 +20,10 @@ pub(crate) fn seal(_fd: impl AsFd, _growable: bool) -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn seal_copy(_fd: impl AsFd) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn map_shared(_fd: impl AsFd, len: usize, _writable: bool) -> io::Result<NonNull<u8>> {
     // SAFETY: `len` is not zero (callers check).
     let base = unsafe { alloc_zeroed(layout(len)) };

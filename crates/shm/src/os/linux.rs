@@ -63,6 +63,30 @@ pub(crate) fn seal(fd: impl AsFd, growable: bool) -> io::Result<()> {
     Ok(rustix::fs::fcntl_add_seals(fd, seals)?)
 }
 
+/// Forbids writing and any change of size, for ever; mappings made afterwards are for reading, or private.
+/// Before Linux 5.1 writing cannot be forbidden, and the file is then as [`seal`] leaves it.
+#[cfg(not(miri))]
+pub(crate) fn seal_copy(fd: impl AsFd) -> io::Result<()> {
+    match rustix::fs::fcntl_add_seals(&fd, SealFlags::FUTURE_WRITE) {
+        Ok(()) | Err(Errno::INVAL) => seal(fd, false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `fd` is sealed as [`seal_copy`] does.
+pub(crate) fn is_copy(fd: impl AsFd) -> bool {
+    rustix::fs::fcntl_get_seals(fd)
+        .is_ok_and(|seals| seals.contains(SealFlags::SHRINK | SealFlags::FUTURE_WRITE))
+}
+
+/// Maps `len` bytes of `fd` from its start; what is written there is seen by this process only.
+pub(crate) fn map_private(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
+    let prot = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: as in `map_shared`.
+    let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, prot, MapFlags::PRIVATE, fd, 0)? };
+    Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
+}
+
 /// Whether `fd` is sealed so that no mapped page of it can vanish.
 pub(crate) fn cannot_shrink(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))

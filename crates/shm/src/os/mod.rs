@@ -11,7 +11,7 @@ pub(crate) use linux::*;
 #[cfg(miri)]
 mod interpreted;
 #[cfg(miri)]
-pub(crate) use interpreted::{map_shared, memfd, seal, unmap};
+pub(crate) use interpreted::{map_shared, memfd, seal, seal_copy, unmap};
 
 #[cfg(loom)]
 mod model;
