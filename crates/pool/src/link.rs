@@ -148,6 +148,8 @@ pub(crate) struct Mail {
     handles: VecDeque<Handle>,
     /// Handles that stay until they are forgotten, by number.
     kept: HashMap<u32, Handle>,
+    /// Segments of the other end's arena that could not be taken, and why: what lies in them is lost, nothing else.
+    refused: HashMap<u32, String>,
     /// The parent must never wait for a worker; a worker may wait for its parent.
     wait: bool,
 }
@@ -174,7 +176,13 @@ impl MailError {
 impl Mail {
     pub(crate) fn new(socket: OwnedFd, wait: bool) -> Self {
         let (arena, handles) = (ArenaView::default(), VecDeque::new());
-        Mail { socket, arena, handles, kept: HashMap::new(), wait }
+        let (kept, refused) = (HashMap::new(), HashMap::new());
+        Mail { socket, arena, handles, kept, refused, wait }
+    }
+
+    /// Whether there are segments that could not be taken.
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     pub(crate) fn send_segment(&self, number: u32, descriptor: BorrowedFd<'_>) -> io::Result<()> {
@@ -217,22 +225,29 @@ impl Mail {
 
     /// A block of the other end's arena.
     pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, MailError> {
-        while !self.arena.knows(name.segment) {
-            self.receive()?;
+        self.await_segment(name.segment)?;
+        if let Some(reason) = self.refused.get(&name.segment) {
+            return Err(MailError::Local(reason.clone()));
         }
         self.arena.receive(name, 1).map_err(|error| MailError::Broken(error.to_string()))
     }
 
+    fn await_segment(&mut self, number: u32) -> Result<(), MailError> {
+        while !self.arena.knows(number) && !self.refused.contains_key(&number) {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn forget_segment(&mut self, number: u32) {
         self.arena.forget(number);
+        self.refused.remove(&number);
     }
 
     /// In the worker: forgets a segment that was sent before, received or not.
     pub(crate) fn forget_sent_segment(&mut self, number: u32) -> Result<(), MailError> {
-        while !self.arena.knows(number) {
-            self.receive()?;
-        }
-        self.arena.forget(number);
+        self.await_segment(number)?;
+        self.forget_segment(number);
         Ok(())
     }
 
@@ -246,19 +261,26 @@ impl Mail {
             return Err(MailError::Broken("a message that is too short".to_owned()));
         };
         let mut descriptors = descriptors.into_iter();
+        // The parent may hold any number of results, which are for it alone; a worker may be given one thing twice.
+        let take = if self.wait { Segment::from_fd } else { Segment::keep };
         let mut next = || {
             let descriptor = descriptors.next().ok_or_else(|| {
                 "no room for one more descriptor: raise the limit on open files (ulimit -n)"
                     .to_owned()
             })?;
-            Segment::from_fd(descriptor).map(Arc::new).map_err(|error| error.to_string())
+            take(descriptor).map(Arc::new).map_err(|error| error.to_string())
         };
         match tag {
-            tag::SEGMENT => {
-                let segment = next().map_err(MailError::Local)?;
-                let inserted = self.arena.insert(number, segment);
-                inserted.map_err(|error| MailError::Broken(error.to_string()))
-            }
+            tag::SEGMENT => match next() {
+                Ok(segment) => {
+                    let inserted = self.arena.insert(number, segment);
+                    inserted.map_err(|error| MailError::Broken(error.to_string()))
+                }
+                Err(reason) => {
+                    self.refused.insert(number, reason);
+                    Ok(())
+                }
+            },
             tag::HANDLE => {
                 let handle = next();
                 self.kept.insert(number, handle);

@@ -455,6 +455,11 @@ impl Slot {
         self.mail.send_handles(handles).map_err(|error| unsent(&error))
     }
 
+    /// Whether there was no room for a piece of its memory, in which it may put more results.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.mail.has_refused()
+    }
+
     /// Has the worker forget a blob, if it has it.
     pub(crate) fn forget_blob(&mut self, id: u64) {
         if self.blobs.remove(&id) {

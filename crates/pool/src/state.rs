@@ -44,6 +44,8 @@ const START_KILLS: u32 = 60;
 const TOLD_GRACE: Duration = Duration::from_secs(1);
 /// How many workers in a row may die before they begin an item until that item is lost.
 const RETURNS: u32 = 3;
+/// How many descriptors the launch of a worker takes, and some to spare.
+const LAUNCH_DESCRIPTORS: usize = 24;
 /// A link that a caller drives.
 pub(crate) struct Driven {
     pub(crate) words: Words,
@@ -183,7 +185,16 @@ impl State {
                     self.start_kills = 0;
                     debug!(worker = %slot.name.name, pid = slot.name.pid, "worker ready");
                 }
-                if slot.is_idle() {
+                if slot.stage == Stage::Ready
+                    && slot.has_refused()
+                    && os::has_room(&shared.bell, LAUNCH_DESCRIPTORS)
+                {
+                    // It goes on to put results where this process cannot read them: another takes its place, now that
+                    // there is room for one.
+                    slot.stage = Stage::Retiring;
+                    self.recall(shared, index);
+                    os::ring(&shared.bell);
+                } else if slot.is_idle() {
                     self.idle.push(index);
                 }
             }

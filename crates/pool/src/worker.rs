@@ -383,7 +383,15 @@ impl Worker {
             Where::Inline => (reader.bytes(8 * count).ok_or(SHORT)?, reader.0),
             Where::Block => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
-                fetched = self.fetch(name, &head)?;
+                match self.fetch(name, &head) {
+                    Ok(bytes) => fetched = bytes,
+                    Err(MailError::Broken(reason)) => return Err(reason),
+                    Err(MailError::Local(reason)) => {
+                        // As many, none of which is run.
+                        fetched = vec![0; 8 * count];
+                        handles = Err(reason);
+                    }
+                }
                 fetched.split_at_checked(8 * count).ok_or(SHORT)?
             }
         };
@@ -421,11 +429,12 @@ impl Worker {
     }
 
     /// The lengths and bytes of the items out of their block.
-    fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, String> {
-        let block = self.mail.block(name).map_err(MailError::into_text)?;
+    fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, MailError> {
+        let block = self.mail.block(name)?;
         let mut bytes = Vec::new();
         let read = |at: u64, len: usize, bytes: &mut Vec<u8>| {
-            block.read(at as usize, len, bytes).map_err(|error| error.to_string())
+            let read = block.read(at as usize, len, bytes);
+            read.map_err(|error| MailError::Broken(error.to_string()))
         };
         read(8 * head.first_length, 8 * head.count as usize, &mut bytes)?;
         let len: u64 = bytes

@@ -41,6 +41,11 @@ pub(crate) fn ring(bell: impl AsFd) {
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
+/// Whether this process may have so many more descriptors, by duplicates of a bell.
+pub(crate) fn has_room(bell: &OwnedFd, count: usize) -> bool {
+    (0..count).map(|_| bell.try_clone()).collect::<io::Result<Vec<_>>>().is_ok()
+}
+
 /// A bell that lets who is woken run where the ringer runs: a pipe, its silent and its loud end.
 pub(crate) fn cold_bell() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
