@@ -258,12 +258,16 @@ class Core:
 
     def dump_each(self, packed, number, units, first, size):
         """Each unit, of `size` items from the item `first` on, of the map of this function and number as `Gather.add` takes
-        it."""
+        it, made when it is asked for; and its bytes."""
         copies = {}
-        if number is not None:
-            units = [((number, first + index * size), unit) for index, unit in enumerate(units)]
-        dumped = (dumps(unit, self.namespace, copies, having=packed.need.messages) for unit in units)
-        return [data if not memories else (data, list(memories)) for data, memories in dumped]
+        for index, unit in enumerate(units):
+            if number is not None:
+                unit = (number, first + index * size), unit
+            data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
+            if not memories:
+                yield data, len(data)
+            else:
+                yield (data, list(memories)), len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
 
     def _begin(self, told):
         if told is not None and self._thread is None:

@@ -18,7 +18,7 @@ from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-#: How many tasks of an `imap` may be out: submitted, and their results not taken.
+#: How many items of an `imap` may be out: submitted, and their results not taken. Large ones are fewer.
 WINDOW = 2048
 
 
@@ -262,9 +262,10 @@ class Pool:
     def imap(self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None):
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
 
-        At most a few thousand tasks are ahead of what was taken: an endless iterable is pulled as
-        results are. `join` has the rest of it done, unless some results were taken before: an iterable
-        without a length is then read no further, and the iterator raises `PoolClosed` where it ends.
+        At most a few thousand items (of chunks, a few dozen a worker) are ahead of what was taken, of large ones 64 MiB
+        of inputs and results: an endless iterable is pulled as results are. `join` has the rest of it done, unless some
+        results were taken before: an iterable without a length is then read no further, and the iterator raises
+        `PoolClosed` where it ends.
         """
         return self._imap(func, iterable, chunksize, True, deadline, retries, progress)
 
@@ -451,9 +452,7 @@ class MapResult(AsyncResult):
             dump_each = functools.partial(self._core.dump_each, packed, self._core.number())
             self._units = Units(task, dump_each, items, mode, most, pool._processes, self._count, packed.heavy)
             self._several = self._units.several
-            if wait or not self._several:
-                self._add(task)
-            else:
+            if not ((wait or not self._several) and self._add(task, wait)):
                 feeder = threading.Thread(
                     target=self._add, args=(task,), name="manyhands-feeder", daemon=True
                 )
@@ -469,9 +468,11 @@ class MapResult(AsyncResult):
         done = self._count if task is None else min(task.done_items(), self._count)
         return -(-(self._count - done) // self._chunksize)
 
-    def _add(self, task):
+    def _add(self, task, wait=True):
+        """Adds all; says whether it did, which it may not if it is not to `wait`."""
+        over = True
         try:
-            self._units.add_all()
+            over = self._units.add_all(wait)
         except Exception as error:
             # One that cannot be pickled, say: what was not begun is not wanted either.
             self._fail(error)
@@ -481,10 +482,12 @@ class MapResult(AsyncResult):
             task.kill()
             raise
         finally:
-            # Not what the source said there would be.
-            self._count = self._units.pulled
-            self._units = None
-            task.close()
+            if over:
+                # Not what the source said there would be.
+                self._count = self._units.pulled
+                self._units = None
+                task.close()
+        return over
 
     def _fail(self, error):
         if self._outcome is None:
@@ -631,21 +634,28 @@ class _Feeder(threading.Thread):
         """Gives all, if that is quick; says whether it did."""
         if not self._in_memory or self._total > self.AT_ONCE:
             return False
-        self.run()
-        return True
+        return self._feed(0.0)
 
     def run(self):
+        self._feed(0.1)
+
+    def _feed(self, seconds):
+        """Gives all, waiting for room in slices of so many seconds; says whether it did. With none it stops at the first."""
         # From a source in memory many at once; from one that may block each as it comes.
         tasks = 64 if self._in_memory else 1
         try:
             while not self._stopped:
-                if self._gather.wait_room(self._window, 0.1) and not self._units.add(tasks):
-                    break
+                window = self._window and self._units.window(self._window)
+                if self._gather.wait_room(window, seconds):
+                    if not self._units.add(tasks):
+                        break
+                elif not seconds:
+                    return False
         except BaseException as error:
             self.error = error
-        finally:
-            self._gather.close()
-            self._gather = self._units = None
+        self._gather.close()
+        self._gather = self._units = None
+        return True
 
     def stop(self):
         """What was not pulled is not wanted any more."""
@@ -660,4 +670,5 @@ class _Feeder(threading.Thread):
                 self.error = PoolClosed("the pool was joined before the source was read to its end")
             self.stop()
         else:
-            self._window = 1 << 62
+            # Results wait for whoever takes them, if anybody does.
+            self._window = None

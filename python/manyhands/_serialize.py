@@ -13,6 +13,7 @@ Numbers, strings and flat tuples of them are plain pickles. For everything else 
 """
 
 import contextvars
+import errno
 import functools
 import io
 import linecache
@@ -171,8 +172,7 @@ def _leave_out(memories, copies, most, buffer):
     if bytes.nbytes < BUFFER_MIN or len(memories) >= most:
         return True
     if copies is None:
-        memories.append(Memory.copy_of(bytes))
-        return False
+        return _copy(bytes, memories) is None
     # Its owner is kept along, so that no other object gets its address. An array in Fortran order lends its bytes
     # through a transposed view, which goes at once.
     owner = getattr(bytes.obj, "owner", bytes.obj)
@@ -181,9 +181,26 @@ def _leave_out(memories, copies, most, buffer):
         owner = base
     known = copies.get((id(owner), bytes.nbytes))
     if known is None:
-        known = copies[id(owner), bytes.nbytes] = owner, Memory.copy_of(bytes)
+        copy = _copy(bytes, memories)
+        if copy is not None:
+            copies[id(owner), bytes.nbytes] = owner, copy
+        return copy is None
     memories.append(known[1])
     return False
+
+
+def _copy(bytes, memories):
+    """A copy of the bytes, added to the memories; None if descriptors are short, and they are better in the pickle."""
+    if Memory.short():
+        return None
+    try:
+        copy = Memory.copy_of(bytes)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        return None
+    memories.append(copy)
+    return copy
 
 
 @functools.cache

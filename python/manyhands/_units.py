@@ -20,6 +20,12 @@ GROWTH = 8
 #: How many tasks are under way for each worker while there are more to come.
 AHEAD = 16
 
+#: How many bytes of tasks are made at a time, unless one has more: what is made waits in memory for a worker.
+BYTES = 4 << 20
+
+#: More than there are ever tasks.
+_ANY = 1 << 62
+
 _ALONE = {EACH: ONE, EACH_STAR: STAR}
 
 
@@ -41,8 +47,16 @@ class Units:
         self._workers = workers
         self._left = total
         self._size = 1
+        #: What was pulled for tasks that are not made yet.
+        self._units = collections.deque()
+        #: How many items are in tasks that were made.
+        self._made = 0
         #: How many items the source has given.
         self.pulled = 0
+
+    def window(self, items):
+        """How many tasks may be out that so many items may be out; a few for each worker in any case."""
+        return max(items // self._size, AHEAD * self._workers)
 
     def _next_size(self):
         if self._whole:
@@ -57,8 +71,33 @@ class Units:
         return max(size, 1)
 
     def add(self, tasks):
-        """Adds so many tasks, or what is left; says whether there may be more. Raises what the source
-        raises, once what it gave before is added."""
+        """Adds so many tasks, fewer if they are large, or what is left; says whether there may be more. Raises what the
+        source raises, once what it gave before is added."""
+        over, error = False, None
+        if not self._units:
+            over, error = self._pull(tasks)
+        made, bytes = [], 0
+        for message, length in self._dump_each(tuple(self._units), self._made, self._size):
+            made.append(message)
+            self._units.popleft()
+            self._made += self._size
+            bytes += length
+            if bytes >= BYTES:
+                break
+        if made:
+            self._gather.add(made, self._mode, self._size)
+        if self._units:
+            self._over, self._error = over or self._over, error or self._error
+            return True
+        over, error = over or self._over, error or self._error
+        if error is not None:
+            raise error
+        return not over
+
+    #: What the source told when it gave the last that are not all added yet.
+    _over, _error = False, None
+
+    def _pull(self, tasks):
         if self.several:
             self._size = self._next_size()
         units, error = [], None
@@ -67,25 +106,26 @@ class Units:
             units.extend(itertools.islice(self._items, tasks * self._size))
         except BaseException as raised:
             error = raised
-        first, self.pulled = self.pulled, self.pulled + len(units)
+        self._made, self.pulled = self.pulled, self.pulled + len(units)
+        over = len(units) < tasks * self._size
         if self.several:
             if self._left is not None:
                 # A source may have more than it says.
                 self._left = max(self._left - len(units), 0)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
-        if units:
-            self._gather.add(self._dump_each(units, first, self._size), self._mode, self._size)
-        if error is not None:
-            raise error
-        return len(units) == tasks
+        self._units.extend(units)
+        return over, error
 
-    def add_all(self):
-        """Adds all, and waits meanwhile as far as that is needed to learn what an item takes."""
+    def add_all(self, wait=True):
+        """Adds all; says whether it did. Waits meanwhile as far as that is needed to learn what an item takes, and until few
+        enough bytes are under way; not if it is not to `wait`: then it adds what it can before."""
         tasks = AHEAD * self._workers if self.several else 4096
+        # With half of them workers are busy while the next are made.
+        most = tasks // 2 if self.several else _ANY
         while self.add(tasks):
-            if self.several:
-                # With half of them workers are busy while the next are made.
-                self._gather.wait_under_way(tasks // 2, None)
+            if not self._gather.wait_under_way(most, None if wait else 0.0):
+                return False
+        return True
 
 
 def length_of(items):

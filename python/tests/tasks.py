@@ -292,3 +292,27 @@ def index_in_child():
     index = reader.recv()
     child.join()
     return index
+
+
+def first(array):
+    return int(array[0])
+
+
+def first_after(array, event):
+    event.wait()
+    return int(array[0])
+
+
+def sum_of(array):
+    return int(array.sum())
+
+
+def add_one(array):
+    array += 1
+    return int(array.sum())
+
+
+def large_after_mark(pair):
+    folder, number = pair
+    (folder / str(number)).touch()
+    return bytes(4 << 20)

@@ -8,9 +8,11 @@
 //! Unlike a [`Map`](crate::Map), which pulls its inputs when the next result is asked for, a gather
 //! goes on while nobody looks: one thread may add, another take, and a third be told of the end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+use manyhands_shm::Segment;
 
 use crate::call::{Call, CallOptions, Reply, Sink};
 use crate::error::{Error, ErrorKind, Result};
@@ -25,13 +27,24 @@ const CHUNK_ITEMS: usize = 32;
 /// How many bytes of them.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// How many bytes of inputs and results may be under way, unless they are those of a few tasks for each worker.
+const WINDOW_BYTES: u64 = 64 << 20;
+/// So many.
+const WINDOW_TASKS: u64 = 2;
+/// How many bytes of results are taken at a time, unless one has more.
+const TAKEN_BYTES: u64 = 8 << 20;
+/// How many tasks for each worker may be out until the first has ended, which tells how large results are.
+const FIRST_TASKS: u64 = 16;
+/// Fewer bytes are not counted.
+const COUNTED: u64 = 4 << 10;
+
 /// What the hub and the gather share.
 #[derive(Default)]
 pub(crate) struct Gathered {
     inner: Mutex<Inner>,
     /// Something is ready, or all is.
     signal: Signal,
-    /// Something was taken.
+    /// Something was taken, or a large input is not needed any more.
     room: Signal,
 }
 
@@ -51,6 +64,13 @@ struct Inner {
     pieces_done: u64,
     /// What a piece takes, in nanoseconds, smoothed; zero while unknown.
     piece_nanos: u64,
+    /// The bytes of a task's input until it has ended, then of its result until it is taken; not of those with few.
+    sizes: HashMap<u64, u64>,
+    /// Their sums: of inputs, of results.
+    input_bytes: u64,
+    result_bytes: u64,
+    /// How many a result has, by the largest of the last ones.
+    likely_bytes: u64,
 }
 
 enum Ready {
@@ -87,10 +107,19 @@ impl Inner {
             return None;
         }
         self.taken += 1;
-        match &mut self.ready {
+        let popped = match &mut self.ready {
             Ready::Ordered(ready) => ready.pop_first(),
             Ready::Arrived(ready) => ready.pop_front(),
+        };
+        if let Some((task, _)) = &popped {
+            self.result_bytes -= self.sizes.remove(task).unwrap_or(0);
         }
+        popped
+    }
+
+    /// Whether few enough bytes are under way that one more task may be added, of which so many count now.
+    fn has_room(&self, bytes: u64, tasks: u64, workers: usize) -> bool {
+        bytes < WINDOW_BYTES || tasks < WINDOW_TASKS * workers as u64
     }
 
     fn tell_watcher(&mut self) {
@@ -117,6 +146,16 @@ impl Gathered {
         let mut inner = lock(&self.inner);
         inner.done += 1;
         inner.pieces_done += u64::from(inner.weight(task));
+        let input = inner.sizes.remove(&task).unwrap_or(0);
+        inner.input_bytes -= input;
+        let result =
+            outcome.as_ref().map_or(0, |reply| reply.len() as u64 + copied_bytes(reply.handles()));
+        inner.likely_bytes = result.max(inner.likely_bytes - inner.likely_bytes.div_ceil(8));
+        let makes_room = input > 0 || inner.likely_bytes >= COUNTED || inner.done == 1;
+        if result >= COUNTED {
+            inner.sizes.insert(task, result);
+            inner.result_bytes += result;
+        }
         match &mut inner.ready {
             Ready::Ordered(ready) => {
                 ready.insert(task, outcome);
@@ -128,6 +167,9 @@ impl Gathered {
         drop(inner);
         if tell {
             self.signal.give();
+        }
+        if makes_room {
+            self.room.give();
         }
     }
 }
@@ -170,6 +212,13 @@ impl Gather {
             let mut inner = lock(&self.gathered.inner);
             let first = inner.added;
             inner.added += count as u64;
+            for (task, payload) in (first..).zip(&payloads) {
+                let bytes = payload.bytes.len() as u64 + copied_bytes(&payload.handles);
+                if bytes >= COUNTED {
+                    inner.sizes.insert(task, bytes);
+                    inner.input_bytes += bytes;
+                }
+            }
             if inner.weights.last_key_value().is_none_or(|(_, last)| *last != weight) {
                 inner.weights.insert(first, weight);
             }
@@ -253,17 +302,28 @@ impl Gather {
         self.gathered.signal.give();
     }
 
-    /// Waits until fewer than `limit` tasks are added and not taken, or until `until`; says which.
-    pub fn wait_room(&self, limit: u64, until: Option<Instant>) -> bool {
+    /// Waits until one more task may be added, or until `until`; says which. That is when fewer than `limit` are added and
+    /// not taken, and few enough bytes by the size of results so far; without `limit`, results need not be taken, and inputs alone count.
+    pub fn wait_room(&self, limit: Option<u64>, until: Option<Instant>) -> bool {
+        let workers = self.shared.options.workers;
         let room = || {
             let inner = lock(&self.gathered.inner);
-            inner.added - inner.taken < limit
+            match limit {
+                Some(limit) => {
+                    let tasks = inner.added - inner.taken;
+                    let coming = inner.likely_bytes.saturating_mul(inner.added - inner.done);
+                    let bytes = (inner.input_bytes + inner.result_bytes).saturating_add(coming);
+                    let known = inner.done > 0 || tasks < FIRST_TASKS * workers as u64;
+                    tasks < limit && known && inner.has_room(bytes, tasks, workers)
+                }
+                None => inner.has_room(inner.input_bytes, inner.added - inner.done, workers),
+            }
         };
         self.gathered.room.wait_until(until, room);
         room()
     }
 
-    /// Waits for results, and moves all that can be given to `out`, at most `most`: those next in the
+    /// Waits for results, and moves all that can be given to `out`, at most `most`, and of large ones few: those next in the
     /// order of the positions, or in that of arrival. Moves none after the last one, or when `until`
     /// is over. The caller watches the workers' links itself while it waits.
     ///
@@ -277,7 +337,9 @@ impl Gather {
             inner.has_next() || inner.closed && inner.taken == inner.added
         });
         let mut inner = lock(&self.gathered.inner);
+        let before = inner.result_bytes;
         while out.len() < most
+            && before - inner.result_bytes < TAKEN_BYTES
             && let Some(gain) = inner.pop()
         {
             out.push(gain);
@@ -314,7 +376,8 @@ impl Gather {
         lock(&self.gathered.inner).piece_nanos
     }
 
-    /// Waits until at most `limit` tasks have not ended, or until `until`; says which.
+    /// Waits until at most `limit` tasks have not ended, and their inputs have few enough bytes, or until `until`; says
+    /// which.
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
@@ -323,7 +386,8 @@ impl Gather {
         lock(&self.gathered.inner).eager = true;
         Ok(self.shared.drive(&self.gathered.signal, until, || {
             let inner = lock(&self.gathered.inner);
-            inner.added - inner.done <= limit
+            let tasks = inner.added - inner.done;
+            tasks <= limit && inner.has_room(inner.input_bytes, tasks, self.shared.options.workers)
         }))
     }
 
@@ -358,6 +422,11 @@ impl Gather {
             }
         }
     }
+}
+
+/// How many bytes the copies among these have; what is shared takes no memory of a task's own.
+fn copied_bytes(handles: &[Arc<Segment>]) -> u64 {
+    handles.iter().filter(|handle| handle.is_copy()).map(|handle| handle.len() as u64).sum()
 }
 
 impl Drop for Gather {

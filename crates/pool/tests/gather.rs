@@ -130,14 +130,14 @@ fn room_comes_back_as_results_are_taken() {
     let pool = pool(2);
     let gather = gather(&pool, "double", true);
     gather.add(payloads(0..10), 1).unwrap();
-    assert!(!gather.wait_room(10, Some(Instant::now() + Duration::from_millis(20))));
+    assert!(!gather.wait_room(Some(10), Some(Instant::now() + Duration::from_millis(20))));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut gains = Vec::new();
             gather.next(1, None, &mut gains).unwrap();
             assert_eq!(gains.len(), 1);
         });
-        assert!(gather.wait_room(10, None));
+        assert!(gather.wait_room(Some(10), None));
     });
 }
 

@@ -32,7 +32,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use manyhands_shm::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyUntypedBuffer;
@@ -62,6 +62,8 @@ pub(crate) struct Memory {
 pub(crate) struct PrivateMemory {
     base: NonNull<u8>,
     len: usize,
+    /// A copy that is kept, whose mapping it is.
+    kept: Option<Arc<Segment>>,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread; this file never touches its bytes.
@@ -161,6 +163,9 @@ impl Memory {
     /// What other processes see too. Two segments that are the same memory give the same mapping.
     /// To be called by threads that are attached.
     pub(crate) fn from_segment(segment: Arc<Segment>) -> PyResult<Self> {
+        if segment.is_copy() {
+            return Ok(Memory { segment, shared: false });
+        }
         let file = File::of(&segment)?;
         let known = places().enter(&segment, file);
         Ok(Memory { segment: known, shared: true })
@@ -200,15 +205,48 @@ impl Memory {
         if !buffer.is_c_contiguous() && !buffer.is_fortran_contiguous() {
             return Err(PyBufferError::new_err("a buffer that is not contiguous"));
         }
-        let copy = || -> Result<Segment, Error> {
-            let segment = Segment::create(NAME, buffer.len_bytes())?;
-            fill(&segment, &buffer)?;
-            Ok(segment)
+        let (len, large) = (buffer.len_bytes(), buffer.len_bytes() >= LARGE);
+        if shared {
+            let copy = || -> Result<Segment, Error> {
+                let segment = Segment::create(NAME, len)?;
+                fill(segment.as_fd(), &buffer)?;
+                Ok(segment)
+            };
+            let segment = if large { py.detach(copy) } else { copy() };
+            buffer.release(py);
+            return Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?));
+        }
+        let known = Copies::find(&buffer).filter(|known| {
+            let start = buffer.buf_ptr().cast::<u8>().expose_provenance();
+            // SAFETY: `len` bytes from `start` are the buffer's, which is held.
+            let same = || unsafe { known.is_same(ptr::with_exposed_provenance(start), len) };
+            if large { py.detach(same) } else { same() }
+        });
+        let segment = match known {
+            Some(known) => known,
+            None => {
+                let copy = || Segment::create_copy(NAME, len, |file| fill(file, &buffer));
+                let copy = if large { py.detach(copy) } else { copy() };
+                let copy = Arc::new(copy.map_err(|error| to_python(&error))?);
+                Copies::add(&buffer, &copy);
+                copy
+            }
         };
-        let segment = if buffer.len_bytes() < LARGE { copy() } else { py.detach(copy) };
-        let segment = Arc::new(segment.map_err(|error| to_python(&error))?);
         buffer.release(py);
-        if shared { Memory::from_segment(segment) } else { Ok(Memory { segment, shared }) }
+        Ok(Memory { segment, shared })
+    }
+
+    /// Whether there are so many copies on their way that the next is better in a message than a descriptor more.
+    #[staticmethod]
+    fn short() -> bool {
+        Segment::copies() >= most_copies()
+    }
+
+    /// How many copies may be on their way before they go into messages: a small share of the descriptors that
+    /// this process may have.
+    #[staticmethod]
+    fn most_copies() -> usize {
+        most_copies()
     }
 
     /// Maps the memory that a descriptor leads to, of which it takes a duplicate.
@@ -251,6 +289,11 @@ impl Memory {
     /// The same bytes, copied when they are written to: never seen by others.
     fn private(&self) -> PyResult<PrivateMemory> {
         let len = self.segment.len();
+        if self.segment.is_kept() {
+            // A result's, which is unpickled once.
+            let kept = Some(Arc::clone(&self.segment));
+            return Ok(PrivateMemory { base: self.segment.as_ptr(), len, kept });
+        }
         // SAFETY: the kernel picks the address, so no mapping of this process is replaced; the
         // object that is made owns it.
         let base = unsafe {
@@ -268,6 +311,7 @@ impl Memory {
         Ok(PrivateMemory {
             base: NonNull::new(base.cast()).expect("mmap never maps at address zero"),
             len,
+            kept: None,
         })
     }
 
@@ -323,6 +367,9 @@ impl Memory {
 
 impl Drop for PrivateMemory {
     fn drop(&mut self) {
+        if self.kept.is_some() {
+            return;
+        }
         // SAFETY: the mapping is this object's, and no view of it is left (the object is dropped).
         let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
     }
@@ -390,17 +437,47 @@ unsafe fn export(
     if status == 0 { Ok(()) } else { Err(PyErr::fetch(owner.py())) }
 }
 
-/// Copies a contiguous buffer into a segment of its length. Written as a file, since the kernel then neither
+/// The copies of this process that somebody still uses, by what they were made of: its address and its length.
+/// Another message with the same bytes there gets the same copy. That they are the same is seen by comparing
+/// them, which takes a fraction of what a copy does, so whoever changes them in between sends what they are then.
+///
+/// It is locked only by threads that are attached, as the register of places is.
+struct Copies(BTreeMap<(usize, usize), Weak<Segment>>);
+
+static COPIES: Mutex<Copies> = Mutex::new(Copies(BTreeMap::new()));
+
+impl Copies {
+    fn lock() -> MutexGuard<'static, Copies> {
+        COPIES.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was made of a buffer there, whatever it holds now.
+    fn find(buffer: &PyUntypedBuffer) -> Option<Arc<Segment>> {
+        Self::lock().0.get(&(buffer.buf_ptr().addr(), buffer.len_bytes()))?.upgrade()
+    }
+
+    fn add(buffer: &PyUntypedBuffer, copy: &Arc<Segment>) {
+        let mut known = Self::lock();
+        known.0.retain(|_, copy| copy.strong_count() > 0);
+        known.0.insert((buffer.buf_ptr().addr(), buffer.len_bytes()), Arc::downgrade(copy));
+    }
+}
+
+fn most_copies() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    most.map_or(usize::MAX, |most| (most as usize / 8).max(1))
+}
+
+/// Copies a contiguous buffer into a file of its length. Written as a file, since the kernel then neither
 /// clears the pages first nor has to map them one by one: twice as fast as a copy through the mapping.
-fn fill(segment: &Segment, buffer: &PyUntypedBuffer) -> Result<(), Error> {
+fn fill(file: BorrowedFd<'_>, buffer: &PyUntypedBuffer) -> Result<(), Error> {
     let (start, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
     let mut done = 0;
     while done < len {
         let rest = start.wrapping_add(done).cast();
         // SAFETY: `len` bytes from `start` are the buffer's, which is held; the kernel reads them,
         // and may read either value of what is written meanwhile.
-        let written =
-            unsafe { libc::pwrite(segment.as_fd().as_raw_fd(), rest, len - done, done as i64) };
+        let written = unsafe { libc::pwrite(file.as_raw_fd(), rest, len - done, done as i64) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => done += written,
             Ok(_) => return Err(no_room(len, io::ErrorKind::WriteZero.into())),

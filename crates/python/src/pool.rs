@@ -549,7 +549,7 @@ impl Gather {
         self.inner.piece_nanos() as f64 / 1e9
     }
 
-    /// Waits until at most `limit` tasks have not ended; false when `timeout` is over.
+    /// Waits until at most `limit` tasks have not ended, and few enough bytes of inputs are under way; false when `timeout` is over.
     fn wait_under_way(&self, py: Python<'_>, limit: u64, timeout: Option<f64>) -> PyResult<bool> {
         let reached = wait(py, timeout, |slice| {
             let reached = self.inner.wait_under_way(limit, Some(slice));
@@ -567,8 +567,9 @@ impl Gather {
         self.inner.is_exhausted()
     }
 
-    /// Waits until fewer than `limit` tasks are added and not taken; false when `timeout` is over.
-    fn wait_room(&self, py: Python<'_>, limit: u64, timeout: f64) -> PyResult<bool> {
+    /// Waits until one more task may be added: fewer than `limit` are added and not taken, and few enough bytes;
+    /// without `limit`, results need not be taken. False when `timeout` is over.
+    fn wait_room(&self, py: Python<'_>, limit: Option<u64>, timeout: f64) -> PyResult<bool> {
         let room = wait(py, Some(timeout), |slice| {
             Ok(self.inner.wait_room(limit, Some(slice)).then_some(()))
         })?;
