@@ -9,6 +9,7 @@ delays others, but no deadline and no worker.
 
 import copy
 import functools
+import importlib.util
 import itertools
 import numbers
 import os
@@ -72,6 +73,7 @@ class Core:
         worker_exit=None,
         main=None,
         seed=None,
+        preload=(),
         on_demand=False,
         executor=False,
     ):
@@ -84,6 +86,7 @@ class Core:
         memory_limit = _memory_limit(memory_limit, method)
         _check_affinity(cpu_affinity)
         check_seed(seed)
+        preload = _check_preload(preload, method)
         self._seed = seed
         #: Of submits and maps, if there is a seed.
         self._numbers = itertools.count()
@@ -149,7 +152,7 @@ class Core:
         self._logs = _logs.Listener()
         try:
             logs = self._logs.theirs.fileno()
-            self.launcher = _launch.Launcher(method, logs, memories, started_with, namespace)
+            self.launcher = _launch.Launcher(method, logs, memories, started_with, namespace, preload)
             with _registry:
                 for number, reference in list(_pools.items()):
                     if reference() is None:
@@ -601,6 +604,21 @@ def _check_affinity(cpu_affinity):
                 raise ValueError(lists)
     except TypeError:
         raise TypeError(lists) from None
+
+
+def _check_preload(preload, method):
+    """The modules that a fork server is to load. Raises for those that there are not, and where there is none."""
+    if isinstance(preload, str):
+        raise TypeError(f"preload must be a list of modules' names, such as [{preload!r}], not a text")
+    preload = tuple(preload)
+    for module in preload:
+        if not isinstance(module, str) or not module:
+            raise TypeError(f"preload must be names of modules, not {module!r}")
+        if module not in sys.modules and importlib.util.find_spec(module.partition(".")[0]) is None:
+            raise ModuleNotFoundError(f"preload: no module named {module!r}", name=module)
+    if preload and method != "forkserver":
+        raise ValueError(f"preload is for the start method 'forkserver', not {method!r}")
+    return preload
 
 
 def method_of(context):

@@ -222,6 +222,7 @@ class ProcessPoolExecutor(Executor):
         worker_exit=None,
         main=None,
         seed=None,
+        preload=(),
     ):
         if max_workers is None:
             max_workers = cpu_count()
@@ -262,6 +263,7 @@ class ProcessPoolExecutor(Executor):
             worker_exit=worker_exit,
             main=main,
             seed=seed,
+            preload=preload,
             # As the standard library: a forked copy of a process with threads is best made early.
             on_demand=method != "fork",
             executor=True,

@@ -16,7 +16,6 @@ import threading
 import weakref
 from multiprocessing import (
     context,
-    forkserver,
     popen_fork,
     popen_forkserver,
     popen_spawn_posix,
@@ -27,22 +26,20 @@ from multiprocessing import (
     util,
 )
 
-from manyhands import _functions, _serialize, _worker
+from manyhands import _functions, _serialize, _server, _worker
 from manyhands._array import from_process
 from manyhands._native import Ending
 
 METHODS = ("forkserver", "spawn", "fork")
 DEFAULT_METHOD = "forkserver"
 
-#: What a fork server loads before its first worker, if the parent has loaded it.
-PRELOAD = ("numpy", "pandas")
-
 
 class Launcher:
     """Starts the workers of one pool by one start method."""
 
-    def __init__(self, method, logs, memories, started_with, namespace):
+    def __init__(self, method, logs, memories, started_with, namespace, preload=()):
         self._process = _PROCESSES[method]
+        self._preload = preload
         self._logs = logs
         # What the initializer's arguments refer to; or they themselves.
         self._memories = memories
@@ -59,6 +56,7 @@ class Launcher:
             descriptors = map(_Descriptor, (socket, its_stderr, self._logs))
             arguments = (*descriptors, self._output, self._started_with, *map(_Passed, self._memories))
             worker = self._process(target=_worker.main, args=arguments, name=name)
+            worker.preload = self._preload
             worker.start()
         except BaseException:
             os.close(stderr)
@@ -191,13 +189,7 @@ class _EndingMixin:
 
     def _message(self, process_obj):
         message = io.BytesIO()
-        preparation = spawn.get_preparation_data(process_obj._name)
-        # The worker does this itself (`_script.py`), where a failure can be told.
-        preparation.pop("init_main_from_name", None)
-        preparation.pop("init_main_from_path", None)
-        if preparation.get("start_method") not in METHODS:
-            # A library's own, which this process runs under: joblib's workers do.
-            preparation.pop("start_method", None)
+        preparation = _preparation(process_obj._name)
         context.set_spawning_popen(self)
         try:
             reduction.dump(preparation, message)
@@ -205,6 +197,32 @@ class _EndingMixin:
         finally:
             context.set_spawning_popen(None)
         return message.getbuffer()
+
+
+def _preparation(name):
+    """What `spawn.prepare` is to do, but for the `__main__`: the worker makes that itself (`_script.py`), where a failure can
+    be told."""
+    spawn._check_not_importing_main()
+    preparation = {
+        "name": name,
+        "authkey": process.current_process().authkey,
+        "log_to_stderr": util._log_to_stderr,
+        "sys_path": _server.search_path(),
+        "sys_argv": sys.argv,
+        "orig_dir": process.ORIGINAL_DIR,
+    }
+    if util._logger is not None:
+        preparation["log_level"] = util._logger.getEffectiveLevel()
+    try:
+        preparation["dir"] = os.getcwd()
+    except FileNotFoundError:
+        # It was removed.
+        pass
+    method = context._default_context.get_start_method()
+    if method in METHODS:
+        # Not a library's own, which this process may run under: joblib's workers do.
+        preparation["start_method"] = method
+    return preparation
 
 
 class _ForkPopen(_EndingMixin, popen_fork.Popen):
@@ -216,12 +234,12 @@ class _ForkPopen(_EndingMixin, popen_fork.Popen):
 class _ForkServerPopen(_EndingMixin, popen_forkserver.Popen):
     def _launch(self, process_obj):
         message = self._message(process_obj)
-        self.sentinel, to_child = _fork_server().connect_to_new_process(self._fds)
+        server = _server.server(process_obj.preload)
+        self.pid, self.sentinel, to_child = server.new_process(self._fds)
         # Both ends of this pipe stay open as long as the object, for the child to see this process go.
         self.finalizer = util.Finalize(self, util.close_fds, (os.dup(to_child), self.sentinel))
         with open(to_child, "wb") as pipe:
             pipe.write(message)
-        self.pid = forkserver.read_signed(self.sentinel)
         self.ending = Ending(self.pid, os.dup(self.sentinel))
 
 
@@ -235,7 +253,7 @@ class _SpawnPopen(_EndingMixin, popen_spawn_posix.Popen):
         try:
             command = spawn.get_command_line(tracker_fd=tracker, pipe_handle=from_parent)
             passed = [*self._fds, tracker, from_parent, its_sentinel]
-            self.pid = util.spawnv_passfds(spawn.get_executable(), command, passed)
+            self.pid = util.spawnv_passfds(_server.executable(), command, passed)
         finally:
             util.close_fds(from_parent, its_sentinel)
         self.ending = Ending(self.pid, None)
@@ -277,36 +295,10 @@ class _SpawnProcess(_ProcessMixin, context.SpawnProcess):
 
 _PROCESSES = {"fork": _ForkProcess, "forkserver": _ForkServerProcess, "spawn": _SpawnProcess}
 
-_servers = {}
-_servers_lock = threading.Lock()
-
-
-def _fork_server():
-    """The fork server that has what this process has of NumPy and pandas, and what `set_forkserver_preload` names."""
-    asked = forkserver._forkserver._preload_modules
-    modules = [module for module in PRELOAD if module in sys.modules]
-    # Workers make their `__main__` themselves.
-    modules = tuple(dict.fromkeys([*modules, *(module for module in asked if module != "__main__")]))
-    key = (os.getpid(), modules)
-    with _servers_lock:
-        server = _servers.get(key)
-        if server is None:
-            server = _servers[key] = forkserver.ForkServer()
-            server.set_forkserver_preload(["manyhands._preload", *modules])
-        return server
-
-
-def start_server():
-    """Begins to start the fork server, which takes a while, without waiting for it."""
-    _fork_server().ensure_running()
-
 
 def _after_fork():
-    # A forked copy's pools need a server that is its own child.
-    global _servers_lock
-    _servers_lock = threading.Lock()
-    _servers.clear()
-    # And our workers are no children of its own, which it could wait for.
+    _server.after_fork()
+    # Our workers are no children of its own, which it could wait for.
     ours = tuple(_PROCESSES.values())
     process._children.difference_update(
         [child for child in process._children if isinstance(child, ours)]

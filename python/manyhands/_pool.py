@@ -69,6 +69,7 @@ class Pool:
         worker_exit=None,
         main=None,
         seed=None,
+        preload=(),
         progress=False,
         engine=None,
     ):
@@ -91,6 +92,7 @@ class Pool:
                 worker_exit=worker_exit,
                 main=main,
                 seed=seed is not None,
+                preload=preload,
             )
         if processes is None:
             processes = cpu_count()
@@ -119,6 +121,7 @@ class Pool:
             worker_exit=worker_exit,
             main=main,
             seed=seed,
+            preload=preload,
         )
         self._feeders = []
         self._state = RUN

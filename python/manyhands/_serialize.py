@@ -537,13 +537,13 @@ def _find(obj, place, depth):
 
 def _parts(obj):
     if isinstance(obj, dict):
-        yield from ((f"[{key!r}]", value) for key, value in obj.items())
+        yield from ((f"[{shown(key)}]", value) for key, value in obj.items())
     elif isinstance(obj, (list, tuple, set, frozenset)):
         yield from ((f"[{at}]", value) for at, value in enumerate(obj))
     elif isinstance(obj, functools.partial):
         yield ".func", obj.func
         yield from ((f".args[{at}]", value) for at, value in enumerate(obj.args))
-        yield from ((f".keywords[{key!r}]", value) for key, value in obj.keywords.items())
+        yield from ((f".keywords[{shown(key)}]", value) for key, value in obj.keywords.items())
     elif isinstance(obj, types.MethodType):
         yield ".__self__", obj.__self__
     elif isinstance(obj, types.FunctionType):

@@ -22,7 +22,7 @@ from multiprocessing import forkserver, resource_tracker
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a debug build says so
-    from manyhands import _launch
+    from manyhands import _server
 
 ENVIRONMENT = "MANYHANDS_TESTS"
 TOKEN = f"manyhands-tests-{uuid.uuid4().hex}"
@@ -109,8 +109,7 @@ def children(pid=None):
 
 def servers():
     """The helpers that live as long as this process: fork servers and the resource tracker."""
-    servers = [forkserver._forkserver, *_launch._servers.values()]
-    return {server._forkserver_pid for server in servers} | {resource_tracker._resource_tracker._pid}
+    return {forkserver._forkserver._forkserver_pid, *(server.pid for server in _server.SERVERS.values())} | {resource_tracker._resource_tracker._pid}
 
 
 def processes_left():

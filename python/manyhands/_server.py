@@ -1,0 +1,219 @@
+"""The fork server of pools: it forks workers in an instant, with the modules that it has loaded.
+
+    pool ── connect ──► server ── fork ──► worker          (the loop is the standard library's, `forkserver.main`)
+
+It is reached by an abstract socket, not by one in a folder: no folder has to be writable, no name is too long, and nothing
+is left of it. Whoever is on the machine may connect to such a socket, so the server asks the kernel who it is, and takes
+orders of its own user alone. A worker's pools have the server that the worker itself is of.
+"""
+
+import errno
+import os
+import secrets
+import socket
+import struct
+import sys
+import threading
+import types
+from multiprocessing import forkserver, process, reduction, resource_tracker, spawn, util
+
+from manyhands import _surroundings
+
+#: Packages that take long to load and start no threads by that: what the parent has loaded of them, the server has too.
+#: Not among them: polars, whose threads do not outlive a fork.
+KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sklearn statsmodels sympy".split())
+
+_ADDRESS = b"\0manyhands-"
+
+#: By process, user, known packages, and what was asked for: the servers of this process.
+SERVERS = {}
+_lock = threading.Lock()
+
+#: In a server, and in what it forks: whose it is.
+_user = None
+
+
+class Server:
+    """One server, as a process that has workers started sees it."""
+
+    #: The process, if it is this one's child; and what it lives as long as somebody holds.
+    pid = _alive = None
+    _address = None
+
+    def __init__(self, modules, asked=()):
+        self._modules, self._asked = modules, asked
+        self._lock = threading.Lock()
+
+    def ensure_running(self):
+        """Begins to start it, which takes a while, if it does not run."""
+        with self._lock:
+            resource_tracker.ensure_running()
+            if self._address is None or self._ended() is not None:
+                self._start()
+
+    def _ended(self):
+        """The exit status of a child that has ended."""
+        if self.pid is None:
+            return None
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Somebody else took it.
+            return -1
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def _start(self):
+        self._forget()
+        program = executable()
+        address = _ADDRESS + secrets.token_hex(16).encode()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen()
+            its_alive, alive = os.pipe()
+            # What it begins with is what frozen programs know it by.
+            code = (
+                "from multiprocessing.forkserver import main as loop; import sys; "
+                f"sys.path[:] = {search_path()!r}; from manyhands._server import main; "
+                f"main({listener.fileno()}, {its_alive}, {self._modules!r}, {self._asked!r})"
+            )
+            command = [program, *util._args_from_interpreter_flags(), "-c", code]
+            try:
+                self.pid = util.spawnv_passfds(program, command, [listener.fileno(), its_alive])
+            except BaseException:
+                os.close(alive)
+                raise
+            finally:
+                os.close(its_alive)
+        self._address, self._alive = address, alive
+
+    def _forget(self):
+        if self._alive is not None and self.pid is not None:
+            os.close(self._alive)
+        self.pid = self._alive = self._address = None
+
+    def new_process(self, descriptors):
+        """Has it fork a process that has these descriptors. Gives the process's number, what its exit status will be
+        read from, and what it is to read."""
+        try:
+            return self._new_process(descriptors)
+        except (OSError, EOFError) as error:
+            with self._lock:
+                adopted = self.pid is None
+                status = self._ended()
+                self._forget()
+            if adopted:
+                # It went with the process that had started it.
+                return self.new_process(descriptors)
+            ended = "" if status is None else f" (it ended with status {status})"
+            raise RuntimeError(
+                f"no fork server can be reached that was started by {os.fsdecode(executable())!r}{ended}: if that is no Python, name "
+                'one by multiprocessing.set_executable; the start method "fork" needs none'
+            ) from error
+
+    def _new_process(self, descriptors):
+        self.ensure_running()
+        if len(descriptors) + 4 >= forkserver.MAXFDS_TO_SEND:
+            raise ValueError("too many fds")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self._address)
+            status, its_status = os.pipe()
+            its_orders, orders = os.pipe()
+            try:
+                passed = [its_orders, its_status, self._alive, resource_tracker.getfd(), *descriptors]
+                reduction.sendfds(client, passed)
+                os.close(its_status)
+                its_status = None
+                return forkserver.read_signed(status), status, orders
+            except BaseException:
+                os.close(status)
+                os.close(orders)
+                raise
+            finally:
+                os.close(its_orders)
+                if its_status is not None:
+                    os.close(its_status)
+
+
+def server(asked=()):
+    """The server that has what this process has of known packages, and the modules that are asked for."""
+    theirs = forkserver._forkserver._preload_modules
+    # Workers make their `__main__` themselves.
+    wanted = (*(module for module in theirs if module != "__main__"), *asked)
+    known = tuple(module for module in list(sys.modules) if _is_known(module))
+    # What is loaded later of a package that is there is not worth another server.
+    key = os.getpid(), os.geteuid(), frozenset(module for module in known if module in KNOWN), wanted
+    with _lock:
+        found = SERVERS.get(key)
+        if found is None:
+            found = SERVERS[key] = _adopted(wanted) or Server(tuple(dict.fromkeys((*known, *wanted))), tuple(asked))
+        return found
+
+
+def _is_known(module):
+    package, *rest = module.split(".")
+    # A package's parts bring theirs, and what is private.
+    return package in KNOWN and len(rest) < 2 and not any(part.startswith("_") for part in rest)
+
+
+def _adopted(wanted):
+    """The server that this process is of, if it is of one and has what is wanted."""
+    address, alive = forkserver._forkserver._forkserver_address, forkserver._forkserver._forkserver_alive_fd
+    if _user != os.geteuid() or alive is None or not all(module in sys.modules for module in wanted):
+        return None
+    found = Server(())
+    found._address, found._alive = address, alive
+    return found
+
+
+def executable():
+    """The program that helpers are started by. Raises RuntimeError if there is none."""
+    program = spawn.get_executable()
+    if not program or not os.access(program, os.X_OK) or os.path.isdir(program):
+        raise RuntimeError(
+            f"no worker can be started by {program and os.fsdecode(program)!r}, which is no program that this process may "
+            'run: name a Python by multiprocessing.set_executable; the start method "fork" needs none'
+        )
+    return program
+
+
+def search_path():
+    """`sys.path` for another process, which may have another working directory."""
+    where = process.ORIGINAL_DIR
+    return [where if path == "" else path for path in sys.path if path != "" or where is not None]
+
+
+def main(listener, alive, modules, asked):
+    """What a server does; the first two are descriptors."""
+    global _user
+    _user = os.geteuid()
+    _surroundings.limit_threads()
+    for module in ("manyhands._worker", *modules):
+        try:
+            __import__(module)
+        except Exception as error:
+            if module in asked:
+                sys.stderr.write(f"manyhands: preload={module!r}: {type(error).__name__}: {error}\n")
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    forkserver.socket = types.SimpleNamespace(**{**vars(socket), "socket": _Listener})
+    forkserver.main(listener, alive, [])
+
+
+class _Listener(socket.socket):
+    """Takes connections of this process's own user."""
+
+    def accept(self):
+        connection, address = super().accept()
+        _pid, user, _group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if user != _user:
+            connection.close()
+            raise OSError(errno.ECONNABORTED, "another user's")
+        return connection, address
+
+
+def after_fork():
+    """A forked copy's pools need a server that is its own child."""
+    global _lock
+    _lock = threading.Lock()
+    SERVERS.clear()
