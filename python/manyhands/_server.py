@@ -19,7 +19,7 @@ from multiprocessing import forkserver, process, reduction, resource_tracker, sp
 
 from manyhands import _surroundings
 
-#: Packages that take long to load and start no threads by that: what the parent has loaded of them, the server has too.
+#: Packages that take long to load and start no threads that a fork would lose: what the parent has loaded of them, the server has too.
 #: Not among them: polars, whose threads do not outlive a fork.
 KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sklearn statsmodels sympy".split())
 
