@@ -41,7 +41,7 @@ class Weighty:
 
 
 def all_ways(workers, method, seed):
-    with manyhands.Pool(workers, context=method, seed=seed, maxtasksperchild=5) as pool:
+    with manyhands.Pool(workers, context=method, seed=seed, maxtasksperchild=None if method == "spawn" else 5) as pool:
         drawn = pool.map(draw, range(50))
         drawn += pool.map(draw, range(20), chunksize=1)
         drawn += pool.starmap(heavy, [(0, 1)] * 20, chunksize=7)

@@ -206,5 +206,5 @@ def test_a_task_that_exits_with_what_cannot_be_shown_tells_that(pool):
 
 
 def test_a_result_whose_repr_fails_has_the_reason_in_its_error(pool):
-    with pytest.raises(manyhands.pool.MaybeEncodingError, match="Incomplete object at.*lock"):
+    with pytest.raises(manyhands.pool.MaybeEncodingError, match="Incomplete.*lock"):
         pool.apply(Incomplete)
