@@ -417,6 +417,18 @@ mod in_segments {
         }
 
         #[test]
+        #[cfg_attr(miri, ignore = "thousands of segments")]
+        fn many_blocks_lie_in_few_segments_and_waste_little() {
+            let mut arena = Arena::new("test");
+            let bytes = vec![7; 128 << 10];
+            for _ in 0..1000 {
+                arena.store(&[&bytes], 1).unwrap();
+            }
+            assert!(arena.sheets.len() < 50, "{}", arena.sheets.len());
+            assert!(arena.total < 1200 * bytes.len(), "{}", arena.total);
+        }
+
+        #[test]
         #[cfg_attr(miri, ignore = "maps a segment twice")]
         fn names_that_cannot_be_are_refused() {
             let mut arena = Arena::new("test");

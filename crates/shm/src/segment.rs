@@ -371,3 +371,31 @@ fn check_len(len: usize) -> Result<()> {
 fn no_room(bytes: usize, source: io::Error) -> Error {
     ErrorKind::OutOfMemory { bytes, source }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "seals a file")]
+    fn a_copy_is_written_by_nobody_and_kept_without_a_descriptor() {
+        let fill = |fd: BorrowedFd<'_>| {
+            rustix::io::pwrite(fd, b"bytes", 0).expect("it is not sealed yet");
+            Ok(())
+        };
+        let copy = Segment::create_copy("test", 5, fill).unwrap();
+        assert!(copy.is_copy() && !copy.is_kept() && !copy.is_writable());
+        assert!(rustix::io::pwrite(copy.as_fd(), b"other", 0).is_err());
+        assert!(!Segment::from_fd(copy.duplicate().unwrap()).unwrap().is_writable());
+        // SAFETY: both are slices of that length.
+        let same = |bytes: &[u8]| unsafe { copy.is_same(bytes.as_ptr(), bytes.len()) };
+        assert!(same(b"bytes") && !same(b"byteS") && !same(b"byte"));
+        let kept = Segment::keep(copy.duplicate().unwrap()).unwrap();
+        assert!(kept.is_copy() && kept.is_kept());
+        kept.write(0, b"mine!").unwrap();
+        assert_eq!((kept.to_vec(), copy.to_vec()), (b"mine!".to_vec(), b"bytes".to_vec()));
+        // What is no copy is another's too, and has its descriptor.
+        let shared = Segment::with_bytes("test", b"bytes").unwrap();
+        assert!(!Segment::keep(shared.duplicate().unwrap()).unwrap().is_kept());
+    }
+}
