@@ -66,6 +66,15 @@ def whole(name: str, value: object) -> int:
         raise TypeError(f"{name} must be an integer, not {value!r}") from None
 
 
+def check_buffersize(buffersize: object) -> None:
+    """Raises TypeError or ValueError for a `buffersize` that cannot be, in the standard library's words."""
+    if buffersize is not None:
+        if not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+
+
 def shown_size(bytes):
     """A number of bytes as people write it: `"4 MiB"`."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):

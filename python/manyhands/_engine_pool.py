@@ -11,7 +11,7 @@ import queue
 import threading
 import warnings
 
-from manyhands._arguments import whole
+from manyhands._arguments import check_buffersize, whole
 from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
 from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Pool, cpu_count
 from manyhands._progress import bar
@@ -61,28 +61,58 @@ class EnginePool(Pool):
         return EngineResult(self, [future], lambda results: results[0], callback, error_callback)
 
     def _map(
-        self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
+        self,
+        func,
+        iterable,
+        chunksize,
+        mode,
+        callback,
+        error_callback,
+        deadline,
+        retries,
+        progress,
+        wait,
+        return_exceptions=False,
     ):
+        futures = self._submit_all(func, iterable, chunksize, mode, deadline, retries, return_exceptions)
+        shown = self._bar(progress, len(futures))
+        return EngineResult(self, futures, _joined, callback, error_callback, shown, return_exceptions)
+
+    def _submit_all(self, func, iterable, chunksize, mode, deadline, retries, alone=False):
         self._check_call(deadline, retries)
         items = list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
-        chunksize = whole("chunksize", chunksize)
-        chunks = chunks_of(items if mode == EACH_STAR else zip(items), max(chunksize, 1))
-        futures = [self._submit(call_each, func, chunk) for chunk in chunks]
-        return EngineResult(self, futures, _joined, callback, error_callback, self._bar(progress, len(futures)))
+        chunksize = 1 if alone else max(whole("chunksize", chunksize), 1)
+        chunks = chunks_of(items if mode == EACH_STAR else zip(items), chunksize)
+        return [self._submit(call_each, func, chunk) for chunk in chunks]
 
-    def _imap(self, func, iterable, chunksize, ordered, deadline, retries, progress):
+    def _map_or_stop(self, func, iterable, chunksize, mode, deadline, retries, progress):
+        futures = self._submit_all(func, iterable, chunksize, mode, deadline, retries)
+        result = EngineResult(self, futures, _joined, None, None, self._bar(progress, len(futures)))
+        done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+        failed = [future for future in futures if future in done and not future.cancelled() and future.exception()]
+        if failed:
+            for future in futures:
+                future.cancel()
+            raise failed[0].exception()
+        return result.get()
+
+    def _imap(
+        self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
+    ):
         self._check_call(deadline, retries)
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+        check_buffersize(buffersize)
         total = length_of(iterable)
         submit = functools.partial(self._submit, call_each, func)
         # What is in memory anyway is given at once.
-        window = None if in_memory(iterable) else AHEAD * self._processes
-        chunks = chunks_of(zip(iterable), chunksize)
-        return EngineIterator(self, submit, chunks, window, ordered, self._bar(progress, total))
+        window = buffersize or (None if in_memory(iterable) else AHEAD * self._processes)
+        chunks = chunks_of(zip(iterable), 1 if return_exceptions else chunksize)
+        shown = self._bar(progress, total)
+        return EngineIterator(self, submit, chunks, window, ordered, shown, return_exceptions)
 
     def _check_call(self, deadline, retries):
         self._check_running()
@@ -137,11 +167,12 @@ class EnginePool(Pool):
 class EngineResult(AsyncResult):
     """The result of one call, or of a map's, to come."""
 
-    def __init__(self, pool, futures, join, callback, error_callback, bar=None):
+    def __init__(self, pool, futures, join, callback, error_callback, bar=None, return_exceptions=False):
         # Of the core, a result asks whether it was terminated.
         self._pool = self._core = pool
         self._futures = futures
         self._join = join
+        self._returns = return_exceptions
         self._callback, self._error_callback = callback, error_callback
         self._bar = bar
         self._outcome = None
@@ -171,7 +202,7 @@ class EngineResult(AsyncResult):
     def _all_ended(self):
         pool, futures = self._pool, self._futures
         try:
-            outcome = True, self._join([future.result() for future in futures])
+            outcome = True, self._join([_result_of(future, self._returns) for future in futures])
         except concurrent.futures.CancelledError:
             closed = PoolClosed("the pool was terminated before the call was done")
             outcome = False, closed if pool.terminated else TaskKilled("the call was killed")
@@ -189,10 +220,11 @@ class EngineResult(AsyncResult):
 class EngineIterator:
     """The results of `imap`, one by one."""
 
-    def __init__(self, pool, submit, chunks, window, ordered, bar):
+    def __init__(self, pool, submit, chunks, window, ordered, bar, return_exceptions):
         # So that the pool lives as long as somebody waits for its results.
         self._pool = pool
         self._submit = submit
+        self._returns = return_exceptions
         self._chunks = chunks
         self._bar = bar
         self._lock = threading.Lock()
@@ -235,7 +267,7 @@ class EngineIterator:
                 if self._bar is not None:
                     self._bar.update(1)
                 try:
-                    self._ready.extend(future.result())
+                    self._ready.extend(_result_of(future, self._returns))
                 except concurrent.futures.CancelledError:
                     raise PoolClosed("the pool was terminated before the call was done") from None
                 except StopIteration as error:
@@ -258,6 +290,13 @@ class EngineIterator:
             self._bar = None
         error, self._error = self._error, None
         raise error or StopIteration
+
+
+def _result_of(future, return_exceptions):
+    """The results of a chunk's items. The exception of one that is alone, if exceptions are returned."""
+    if return_exceptions and (error := future.exception()) is not None:
+        return [error]
+    return future.result()
 
 
 def _joined(results):

@@ -92,6 +92,12 @@ class CleanError(ManyhandsError):
     report: "Any" = None
 
 
+def is_a_tasks(error):
+    """Whether an error is of one task, also if its worker was lost, and not of the whole pool."""
+    no_worker_starts = isinstance(error, WorkerDied) and error.pid is None
+    return not (no_worker_starts or isinstance(error, PoolClosed | PoolForked))
+
+
 def for_iterator(error):
     """A task's exception as an iterator of results raises it. A StopIteration would pass for the iterator's end, so it
     is the cause of a RuntimeError, as in generators."""

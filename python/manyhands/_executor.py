@@ -11,7 +11,7 @@ from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
-from manyhands._arguments import names_keywords, whole
+from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
@@ -333,11 +333,7 @@ class ProcessPoolExecutor(Executor):
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None:
-            if not isinstance(buffersize, int):
-                raise TypeError("buffersize must be an integer or None")
-            if buffersize < 1:
-                raise ValueError("buffersize must be None or > 0")
+        check_buffersize(buffersize)
         items = zip(*iterables)
         if chunksize == 1:
             return _Results(self, fn, items, STAR, timeout, buffersize)

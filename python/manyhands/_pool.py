@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import os
 import threading
 import time
@@ -9,11 +10,11 @@ import warnings
 import weakref
 from multiprocessing.pool import RemoteTraceback
 
-from manyhands._arguments import names_keywords, whole
+from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, method_of
-from manyhands._errors import PoolClosed, PoolTimeout, for_iterator
+from manyhands._errors import PoolClosed, PoolTimeout, for_iterator, is_a_tasks
 from manyhands._progress import bar
-from manyhands._units import Units, in_memory, length_of, whole_chunks
+from manyhands._units import AHEAD, Units, in_memory, length_of, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
@@ -187,21 +188,51 @@ class Pool:
         return AsyncResult(self, func, args, kwds, callback, error_callback, deadline, retries)
 
     @names_keywords
-    def map(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
+    def map(
+        self,
+        func,
+        iterable,
+        chunksize=None,
+        *,
+        deadline=None,
+        retries=None,
+        progress=None,
+        return_exceptions=False,
+        stop_on_error=False,
+    ):
         """`list(map(func, iterable))`, in the workers. Waits for all; then raises the first exception.
 
-        `chunksize` items are one task. By default there are four tasks for each worker.
+        `chunksize` items are one task. By default there are four tasks for each worker. With `return_exceptions`, the
+        exception of a task, or that its worker died, is in the list in place of its result, and each item is a task.
+        With `stop_on_error`, the first exception that comes is raised at once, and what has not ended is killed.
         """
-        return self._map(
-            func, iterable, chunksize, EACH, None, None, deadline, retries, progress, True
-        )._get_or_kill()
+        call = deadline, retries, progress
+        return self._map_and_wait(func, iterable, chunksize, EACH, call, return_exceptions, stop_on_error)
 
     @names_keywords
-    def starmap(self, func, iterable, chunksize=None, *, deadline=None, retries=None, progress=None):
+    def starmap(
+        self,
+        func,
+        iterable,
+        chunksize=None,
+        *,
+        deadline=None,
+        retries=None,
+        progress=None,
+        return_exceptions=False,
+        stop_on_error=False,
+    ):
         """As `map`, with each item's parts as the arguments."""
-        return self._map(
-            func, iterable, chunksize, EACH_STAR, None, None, deadline, retries, progress, True
-        )._get_or_kill()
+        call = deadline, retries, progress
+        return self._map_and_wait(func, iterable, chunksize, EACH_STAR, call, return_exceptions, stop_on_error)
+
+    def _map_and_wait(self, func, iterable, chunksize, mode, call, return_exceptions, stop_on_error):
+        if not stop_on_error:
+            result = self._map(func, iterable, chunksize, mode, None, None, *call, True, return_exceptions)
+            return result._get_or_kill()
+        if return_exceptions:
+            raise ValueError("return_exceptions and stop_on_error exclude each other: one goes on, the other stops")
+        return self._map_or_stop(func, iterable, chunksize, mode, *call)
 
     @names_keywords
     def map_async(
@@ -215,10 +246,21 @@ class Pool:
         deadline=None,
         retries=None,
         progress=None,
+        return_exceptions=False,
     ):
         """As `map`, without waiting: gives a `MapResult`."""
         return self._map(
-            func, iterable, chunksize, EACH, callback, error_callback, deadline, retries, progress, False
+            func,
+            iterable,
+            chunksize,
+            EACH,
+            callback,
+            error_callback,
+            deadline,
+            retries,
+            progress,
+            False,
+            return_exceptions,
         )
 
     @names_keywords
@@ -233,59 +275,164 @@ class Pool:
         deadline=None,
         retries=None,
         progress=None,
+        return_exceptions=False,
     ):
         """As `starmap`, without waiting: gives a `MapResult`."""
         return self._map(
-            func, iterable, chunksize, EACH_STAR, callback, error_callback, deadline, retries, progress, False
+            func,
+            iterable,
+            chunksize,
+            EACH_STAR,
+            callback,
+            error_callback,
+            deadline,
+            retries,
+            progress,
+            False,
+            return_exceptions,
         )
 
     def _map(
-        self, func, iterable, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
+        self,
+        func,
+        iterable,
+        chunksize,
+        mode,
+        callback,
+        error_callback,
+        deadline,
+        retries,
+        progress,
+        wait,
+        return_exceptions=False,
     ):
         self._check_running()
+        items, chunksize = self._items_of_map(iterable, chunksize)
+        progress = self._progress if progress is None else progress
+        return MapResult(
+            self,
+            func,
+            items,
+            chunksize,
+            mode,
+            callback,
+            error_callback,
+            deadline,
+            retries,
+            progress,
+            wait,
+            return_exceptions,
+        )
+
+    def _items_of_map(self, iterable, chunksize):
         # What has a length may still be slow to pull from, and is pulled while workers are at work. Who says that there
         # is nothing may be wrong.
         items = iterable if length_of(iterable) else list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
-        chunksize = whole("chunksize", chunksize)
-        progress = self._progress if progress is None else progress
-        return MapResult(
-            self, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
-        )
+        return items, whole("chunksize", chunksize)
 
-    def _most(self, chunksize, deadline, retries):
-        """How many items one task may have."""
+    def _map_or_stop(self, func, iterable, chunksize, mode, deadline, retries, progress):
+        """As `_map` and `get`, but the first exception that comes is raised at once."""
+        self._check_running()
+        items, chunksize = self._items_of_map(iterable, chunksize)
         core = self._core
-        if deadline is not None or retries or core.deadline is not None or core.retries:
+        packed = core.packed(func)
+        # In the order in which they end, which is the order in which exceptions are seen.
+        gather = core.gather(packed, deadline, retries, ordered=False)
+        dump_each = functools.partial(core.dump_each, packed, core.number())
+        most = self._most(chunksize, deadline, retries)
+        units = Units(gather, dump_each, items, mode, most, self._processes, len(items), packed.heavy)
+        shown = bar(len(items)) if (self._progress if progress is None else progress) else None
+        tasks = AHEAD * self._processes if units.several else WINDOW
+        values, outcomes, more = {}, [], True
+        try:
+            while more or not gather.exhausted():
+                # With half of them workers are busy while the next are made.
+                room = more and gather.wait_under_way(tasks // 2, 0.0)
+                if room and not (more := units.add(tasks)):
+                    gather.close()
+                gather.next(WINDOW, 0.0 if room else None, outcomes)
+                while outcomes:
+                    place, *outcome = outcomes.pop()
+                    success, value = core.load(outcome, RemoteTraceback)
+                    if not success:
+                        raise core.cause(value)
+                    values[place] = value
+                    if shown is not None:
+                        shown.update(len(value) if units.several else 1)
+        except BaseException:
+            gather.kill()
+            gather.close()
+            raise
+        finally:
+            if shown is not None:
+                shown.close()
+        results = [values[place] for place in range(len(values))]
+        return list(itertools.chain.from_iterable(results)) if units.several else results
+
+    def _most(self, chunksize, deadline, retries, alone=False):
+        """How many items one task may have: one if it is to be `alone`."""
+        core = self._core
+        if alone or deadline is not None or retries or core.deadline is not None or core.retries:
             return 1
         return max(chunksize, 1)
 
     @names_keywords
-    def imap(self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None):
+    def imap(
+        self,
+        func,
+        iterable,
+        chunksize=1,
+        buffersize=None,
+        *,
+        deadline=None,
+        retries=None,
+        progress=None,
+        return_exceptions=False,
+    ):
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
 
         At most a few thousand items (of chunks, a few dozen a worker) are ahead of what was taken, of large ones 64 MiB
         of inputs and results: an endless iterable is pulled as results are. `join` has the rest of it done, unless some
         results were taken before: an iterable without a length is then read no further, and the iterator raises
-        `PoolClosed` where it ends.
+        `PoolClosed` where it ends. With `buffersize`, no more tasks are ahead than that; a `join` before the source is
+        read to its end ends it.
         """
-        return self._imap(func, iterable, chunksize, True, deadline, retries, progress)
+        return self._imap(
+            func, iterable, chunksize, buffersize, True, deadline, retries, progress, return_exceptions
+        )
 
     @names_keywords
     def imap_unordered(
-        self, func, iterable, chunksize=1, *, deadline=None, retries=None, progress=None
+        self,
+        func,
+        iterable,
+        chunksize=1,
+        buffersize=None,
+        *,
+        deadline=None,
+        retries=None,
+        progress=None,
+        return_exceptions=False,
     ):
         """As `imap`, with results in the order in which they come."""
-        return self._imap(func, iterable, chunksize, False, deadline, retries, progress)
+        return self._imap(
+            func, iterable, chunksize, buffersize, False, deadline, retries, progress, return_exceptions
+        )
 
-    def _imap(self, func, iterable, chunksize, ordered, deadline, retries, progress):
+    def _imap(
+        self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
+    ):
         self._check_running()
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+        check_buffersize(buffersize)
         progress = self._progress if progress is None else progress
-        return IMapIterator(self, func, iterable, chunksize, ordered, deadline, retries, progress)
+        return IMapIterator(
+            self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
+        )
 
     def close(self):
         """Takes no more tasks. What was given is done. Does not wait."""
@@ -439,9 +586,22 @@ class MapResult(AsyncResult):
     _bar = None
 
     def __init__(
-        self, pool, func, items, chunksize, mode, callback, error_callback, deadline, retries, progress, wait
+        self,
+        pool,
+        func,
+        items,
+        chunksize,
+        mode,
+        callback,
+        error_callback,
+        deadline,
+        retries,
+        progress,
+        wait,
+        return_exceptions,
     ):
         self._begin(pool, callback, error_callback)
+        self._returns = return_exceptions
         self._chunksize = max(chunksize, 1)
         self._count, self._shown = len(items), 0
         if len(items) == 0:
@@ -451,7 +611,7 @@ class MapResult(AsyncResult):
         try:
             packed = self._core.packed(func)
             self._task = task = self._core.gather(packed, deadline, retries, ordered=True, told=self._told)
-            most = pool._most(chunksize, deadline, retries)
+            most = pool._most(chunksize, deadline, retries, return_exceptions)
             dump_each = functools.partial(self._core.dump_each, packed, self._core.number())
             self._units = Units(task, dump_each, items, mode, most, pool._processes, self._count, packed.heavy)
             self._several = self._units.several
@@ -526,7 +686,7 @@ class MapResult(AsyncResult):
         # Without one, it has ended meanwhile.
         for _, *outcome in () if task is None else task.take_all():
             success, value = core.load(outcome, RemoteTraceback)
-            if not success:
+            if not success and not (self._returns and is_a_tasks(value)):
                 failure = value if failure is None else failure
             elif self._several:
                 values.extend(value)
@@ -539,7 +699,12 @@ class MapResult(AsyncResult):
 class IMapIterator:
     """The results of `imap`, one by one."""
 
-    def __init__(self, pool, func, iterable, chunksize, ordered, deadline, retries, progress):
+    def __init__(
+        self, pool, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
+    ):
+        self._returns = return_exceptions
+        #: How many tasks' results are taken at a time: those that wait here for their reader make no room.
+        self._at_a_time = WINDOW if buffersize is None else 1
         self._pool = pool
         self._core = core = pool._core
         self._ready = collections.deque()
@@ -550,12 +715,12 @@ class IMapIterator:
         total = length_of(iterable)
         packed = core.packed(func)
         self._gather = gather = core.gather(packed, deadline, retries, ordered=ordered)
-        most = pool._most(chunksize, deadline, retries)
+        most = pool._most(chunksize, deadline, retries, return_exceptions)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
         dump_each = functools.partial(core.dump_each, packed, core.number())
         units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
         self._several = units.several
-        self._feeder = feeder = _Feeder(gather, units, total, in_memory(iterable))
+        self._feeder = feeder = _Feeder(gather, units, total, in_memory(iterable), buffersize)
         self._bar = bar(total) if progress else None
         if not feeder.feed_at_once():
             pool._feeders = [other for other in pool._feeders if other.is_alive()]
@@ -602,13 +767,13 @@ class IMapIterator:
             success, value = ready.popleft()
             if self._bar is not None:
                 self._bar.update(1)
-        if success:
+        if success or (self._returns and is_a_tasks(value)):
             return value
         raise for_iterator(value)
 
     def _next(self, timeout):
         try:
-            return self._gather.next(WINDOW, timeout, self._outcomes)
+            return self._gather.next(self._at_a_time, timeout, self._outcomes)
         except KeyboardInterrupt:
             self._feeder.stop()
             self._gather.kill()
@@ -621,13 +786,14 @@ class _Feeder(threading.Thread):
     #: Sources in memory of so few tasks are given at once, without a thread.
     AT_ONCE = 1024
 
-    def __init__(self, gather, units, total, in_memory):
+    def __init__(self, gather, units, total, in_memory, buffersize):
         super().__init__(name="manyhands-feeder", daemon=True)
         self._gather = gather
         self._units = units
         self._total = total
         self._in_memory = in_memory
-        self._window = WINDOW
+        self._buffersize = buffersize
+        self._window = buffersize or WINDOW
         self._stopped = False
         #: Somebody has taken a result.
         self.read = False
@@ -635,7 +801,7 @@ class _Feeder(threading.Thread):
 
     def feed_at_once(self):
         """Gives all, if that is quick; says whether it did."""
-        if not self._in_memory or self._total > self.AT_ONCE:
+        if not self._in_memory or self._total > min(self.AT_ONCE, self._window):
             return False
         return self._feed(0.0)
 
@@ -645,10 +811,10 @@ class _Feeder(threading.Thread):
     def _feed(self, seconds):
         """Gives all, waiting for room in slices of so many seconds; says whether it did. With none it stops at the first."""
         # From a source in memory many at once; from one that may block each as it comes.
-        tasks = 64 if self._in_memory else 1
+        tasks = 64 if self._in_memory and self._buffersize is None else 1
         try:
             while not self._stopped:
-                window = self._window and self._units.window(self._window)
+                window = self._buffersize or (self._window and self._units.window(self._window))
                 if self._gather.wait_room(window, seconds):
                     if not self._units.add(tasks):
                         break
@@ -668,7 +834,7 @@ class _Feeder(threading.Thread):
         """The pool is joined: what is left is done, taken or not, if nobody has begun to take. Whoever
         has, takes the rest as it is pulled, or not at all: the source may be endless."""
         gather = self._gather
-        if self.read and self._total is None:
+        if (self.read and self._total is None) or self._buffersize is not None:
             if gather is not None:
                 self.error = PoolClosed("the pool was joined before the source was read to its end")
             self.stop()

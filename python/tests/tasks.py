@@ -316,3 +316,9 @@ def large_after_mark(pair):
     folder, number = pair
     (folder / str(number)).touch()
     return bytes(4 << 20)
+
+
+def wait_or_fail(path, fails):
+    if fails:
+        raise ValueError("no such luck")
+    wait_for(path)
