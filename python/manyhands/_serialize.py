@@ -429,9 +429,30 @@ def _cached(function, maxsize, typed):
     return functools.lru_cache(maxsize, typed)(function)
 
 
+#: Exceptions that keep more than their `args` and their attributes, which only their own `__init__` sets.
+_OF_THEIR_OWN_INIT = (
+    AttributeError,
+    BaseExceptionGroup,
+    ImportError,
+    NameError,
+    OSError,
+    StopIteration,
+    SyntaxError,
+    SystemExit,
+    UnicodeError,
+)
+
+
 def _exception(kind, arguments):
-    """An exception of these `args`, whatever parameters its class has."""
+    """An exception of these `args`, whatever parameters its class has. Its attributes are set afterwards."""
+    slots = any("__slots__" in vars(base) for base in kind.__mro__)
+    of_python = isinstance(kind.__init__, types.FunctionType)
     try:
+        if of_python and not slots and not issubclass(kind, _OF_THEIR_OWN_INIT):
+            # Its `args` are what it gave to its base, not what it was made of.
+            error = kind.__new__(kind, *arguments)
+            BaseException.args.__set__(error, arguments)
+            return error
         return kind(*arguments)
     except Exception:
         try:
@@ -461,7 +482,7 @@ def dump_exception(error, apart=True):
     # Frames and what they hold stay here.
     BaseException.with_traceback(error, None)
     try:
-        data, memories, _, _ = dump(error)
+        data, memories = _dump_what_travels(error)
         if memories and not apart:
             raise TypeError("its arguments are too large to travel")
         data, memories = wrap(data, memories)
@@ -472,6 +493,24 @@ def dump_exception(error, apart=True):
         except BaseException:
             said = f"{type(error).__qualname__}, which can be neither pickled nor shown"
         return _dumps((None, text, said), _PROTOCOL), _NO_MEMORIES
+
+
+def _dump_what_travels(error):
+    """An exception's bytes and memories. Attributes that cannot be pickled stay here, and a note of it says so."""
+    try:
+        return dump(error)[:2]
+    except Exception:
+        attributes = dict(vars(error))
+        stay = [name for name, value in attributes.items() if not _can(value)]
+        if not stay or type(error).__reduce__ is not BaseException.__reduce__:
+            raise
+        rest = {name: value for name, value in attributes.items() if name not in stay}
+        names = ", ".join(stay)
+        rest["__notes__"] = [*rest.get("__notes__", ()), f"({names} of this exception could not be pickled and stayed in the worker)"]
+        without = _exception(type(error), error.args)
+        vars(without).clear()
+        vars(without).update(rest)
+        return dump(without)[:2]
 
 
 def load_exception(data, memories, remote_traceback, caught=BaseException):
