@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 import tasks
-from manyhands import Pool, PoolClosed, WorkerDied
+from manyhands import Pool, PoolClosed, TaskKilled, WorkerDied
 from outside import wait_until
 
 BAD = 3
@@ -157,3 +157,20 @@ def test_a_buffer_that_cannot_be_is_refused(pools, wrong, error):
         for name in ("imap", "imap_unordered"):
             with pytest.raises(error, match="buffersize must be"):
                 getattr(pool, name)(abs, [], buffersize=wrong)
+
+
+# Killing
+
+
+def test_killing_a_map_ends_what_runs_of_it_and_nothing_else(tmp_path):
+    never, begun, go = tmp_path / "never", tmp_path / "begun", tmp_path / "go"
+    with Pool(3) as pool:
+        other = pool.apply_async(tasks.begin_and_wait, (begun, go, 7))
+        result = pool.map_async(tasks.wait_for, [never] * 20, 1)
+        wait_until(begun.exists)
+        result.kill()
+        with pytest.raises(TaskKilled):
+            result.get(60)
+        go.touch()
+        assert other.get(60) == 7
+        assert pool.map(abs, range(-10, 0)) == list(range(10, 0, -1))
