@@ -176,7 +176,7 @@ class EngineResult(AsyncResult):
         self._callback, self._error_callback = callback, error_callback
         self._bar = bar
         self._outcome = None
-        self._lock = threading.Lock()
+        self._lock, self._calls = threading.Lock(), threading.Lock()
         self._finished = threading.Event()
         self._left = len(futures)
         pool._opened(self)
