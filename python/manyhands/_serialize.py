@@ -506,7 +506,8 @@ def _dump_what_travels(error):
             raise
         rest = {name: value for name, value in attributes.items() if name not in stay}
         names = ", ".join(stay)
-        rest["__notes__"] = [*rest.get("__notes__", ()), f"({names} of this exception could not be pickled and stayed in the worker)"]
+        note = f"({names} of this exception could not be pickled and stayed in the worker)"
+        rest["__notes__"] = [*rest.get("__notes__", ()), note]
         without = _exception(type(error), error.args)
         vars(without).clear()
         vars(without).update(rest)

@@ -1,4 +1,4 @@
-"""Start methods as contexts, under the names of `multiprocessing.context`: ours, and the standard library's for the rest."""
+"""`multiprocessing.context`: our start methods, and the standard library's for the rest."""
 
 from multiprocessing.context import *  # noqa: F403  for type checkers
 

@@ -1,4 +1,4 @@
-"""Queues between processes, under the names of `multiprocessing.queues`: ours, and the standard library's for the rest."""
+"""`multiprocessing.queues`: our queues, and the standard library's for the rest."""
 
 from multiprocessing.queues import *  # noqa: F403  for type checkers
 

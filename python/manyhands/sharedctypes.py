@@ -1,4 +1,4 @@
-"""Numbers and arrays of ctypes in shared memory, under the names of `multiprocessing.sharedctypes`: ours, and the standard library's for the rest."""
+"""`multiprocessing.sharedctypes`: our `Value` and `Array`, and the standard library's for the rest."""
 
 from multiprocessing.sharedctypes import *  # noqa: F403  for type checkers
 

@@ -1,4 +1,4 @@
-"""Locks and their like, under the names of `multiprocessing.synchronize`: ours, and the standard library's for the rest."""
+"""`multiprocessing.synchronize`: our locks and their like, and the standard library's for the rest."""
 
 from multiprocessing.synchronize import *  # noqa: F403  for type checkers
 
