@@ -417,11 +417,12 @@ class _Results:
         while not self._ready:
             if not self._futures:
                 raise StopIteration
-            try:
-                self._futures.extend(itertools.islice(self._more, 1))
-            except BaseException:
-                self.close()
-                raise
+            if self._more:
+                try:
+                    self._futures.extend(itertools.islice(self._more, 1))
+                except BaseException:
+                    self.close()
+                    raise
             left = None if self._until is None else self._until - time.monotonic()
             future = self._futures.popleft()
             try:
