@@ -459,7 +459,7 @@ class _Results:
 
 
 def _call_each(fn, chunk):
-    return list(itertools.starmap(fn, chunk))
+    return [fn(*arguments) for arguments in chunk]
 
 
 def _at_exit():

@@ -10,7 +10,6 @@ import pickle
 import sys
 import threading
 import traceback
-from itertools import starmap
 from multiprocessing import util
 
 from manyhands import _native
@@ -187,11 +186,11 @@ class Runner:
             elif mode == CALL:
                 result = call(*argument[0], **argument[1])
             elif mode == EACH:
-                result = list(self._alone(map(call, argument)))
+                result = self._each(argument, call)
             elif mode == STAR:
                 result = call(*argument)
             else:
-                result = list(self._alone(starmap(call, argument)))
+                result = self._each(argument, lambda parts: call(*parts))
             if self._forked:
                 _leaves()
         except BaseException as error:
@@ -209,12 +208,15 @@ class Runner:
             return EXCEPTION, *dump_exception(error)
         return (VALUE, data, memories) if memories else data
 
-    def _alone(self, results):
-        """The results, of which a process that one of the calls forked computes no more."""
-        for result in results:
+    def _each(self, items, call):
+        """The results for all items; a process that one of the calls forked computes no more. Not by `map`, which takes
+        the StopIteration of a call for the end of the items."""
+        results = []
+        for item in items:
+            results.append(call(item))
             if self._forked:
                 break
-            yield result
+        return results
 
     def failed(self, error):
         """What a task gives that ended with this. The native worker calls it too, if `run` itself was interrupted."""

@@ -133,6 +133,16 @@ def test_a_task_that_raises_stop_iteration_does_not_end_the_results_silently(nam
     over.terminate()
 
 
+@pytest.mark.parametrize("chunksize", [1, 2])
+def test_a_map_whose_task_raises_stop_iteration_fails(pool, executor, chunksize):
+    with pytest.raises(StopIteration):
+        pool.map(next, [iter([1]), iter(())], chunksize)
+    with pytest.raises(StopIteration):
+        pool.starmap(next, [(iter([1]),), (iter(()),)], chunksize)
+    with pytest.raises(RuntimeError):
+        list(executor.map(next, [iter([1]), iter(())], chunksize=chunksize))
+
+
 def test_a_task_of_an_executors_map_that_raises_stop_iteration_neither(executor):
     results = executor.map(next, [iter([1]), iter(()), iter([3])])
     assert next(results) == 1
