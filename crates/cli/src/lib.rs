@@ -10,6 +10,7 @@ mod interrupt;
 mod meaning;
 mod progress;
 mod steps;
+mod streams;
 mod suggest;
 mod summary;
 mod table;

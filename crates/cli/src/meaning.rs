@@ -13,6 +13,7 @@ use manyhands::clean::{
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
+use crate::streams::{is_stdin, is_stdout};
 use crate::values::{Target, target};
 
 /// A command line, understood.
@@ -22,6 +23,10 @@ pub(crate) struct Job {
     pub(crate) recipe: Recipe,
     /// Whether clean data goes to standard output.
     pub(crate) to_stdout: bool,
+    /// Whether standard input is read.
+    pub(crate) uses_stdin: bool,
+    /// Whether anything goes to standard output.
+    pub(crate) uses_stdout: bool,
     /// Whether an output was named; a dry run needs none.
     pub(crate) has_output: bool,
     pub(crate) dry_run: bool,
@@ -61,6 +66,9 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     let report = typed.report.clone().map(target);
     let save_recipe = typed.save_recipe.clone().map(target);
     check_targets(&typed, to_stdout, report.as_ref(), save_recipe.as_ref())?;
+    let named = [&typed.output, &typed.report, &typed.save_recipe];
+    let uses_stdout = typed.run.dry_run || named.into_iter().flatten().any(|name| is_stdout(name));
+    let uses_stdin = typed.inputs.iter().any(|name| is_stdin(name));
     if let Some(path) = typed.run.temp_dir.as_ref().filter(|path| !path.is_dir()) {
         return usage(format!("there is no directory {} for temporary files", path.display()));
     }
@@ -84,6 +92,8 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         clean,
         recipe,
         to_stdout,
+        uses_stdin,
+        uses_stdout,
         has_output,
         dry_run: typed.run.dry_run,
         rows: typed.run.rows,

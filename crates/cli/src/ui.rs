@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use manyhands::clean::{CleanError, shown, write_device};
 
 use crate::interrupt;
+use crate::streams;
 
 /// How wide what is no terminal is taken to be.
 const WIDTH: usize = 80;
@@ -21,6 +22,7 @@ const YELLOW: &str = "\x1b[1;33m";
 /// # Errors
 /// `Failed` if it cannot be written, such as on a full disk.
 pub(crate) fn print(text: &str) -> Result<(), CleanError> {
+    streams::check_output()?;
     printed(write_device(io::stdout(), text.as_bytes(), interrupt::go_on))
 }
 

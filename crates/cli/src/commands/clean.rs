@@ -20,6 +20,7 @@ use crate::hints::{flag, told};
 use crate::interrupt::Interrupt;
 use crate::meaning::{Job, is_report, is_same_file, understand};
 use crate::progress::Bar;
+use crate::streams;
 use crate::summary;
 use crate::ui::{self, counted, grouped};
 use crate::values::Target;
@@ -29,6 +30,7 @@ pub(super) type GoOn<'a> = &'a dyn Fn() -> ControlFlow<()>;
 
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
     let mut job = understand(typed)?;
+    streams::check(&job)?;
     if job.dry_run && !job.infer {
         // Signals end this as they end any program.
         return dry_run(&job, BTreeMap::new(), &|| ControlFlow::Continue(()));

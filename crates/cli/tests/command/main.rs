@@ -59,6 +59,8 @@ mod signals;
 mod sinks;
 /// Each step, and their order.
 mod steps;
+/// Standard streams that are closed, or are a file that is read.
+mod streams;
 /// Help, summaries, reports, dry runs, the progress bar.
 mod telling;
 /// Rejects and the output that they are of.

@@ -4,9 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::FileType;
 
 use super::draft::is_rejects as has_rejects;
 use super::names::text_of;
@@ -573,7 +576,38 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
+/// Device and inode of the regular file that a stream of this process is, if it is one.
+fn identity_of(stream: impl AsFd) -> Option<(u64, u64)> {
+    let file = rustix::fs::fstat(stream).ok()?;
+    FileType::from_raw_mode(file.st_mode).is_file().then_some((file.st_dev, file.st_ino))
+}
+
+/// Whether what is written to a stream of this process, such as standard output, goes into the file at `path`.
+pub fn goes_into(stream: impl AsFd, path: &Path) -> bool {
+    identity_of(stream).is_some_and(|stream| identity(path) == Some(stream))
+}
+
+/// What is written to standard output must not go into what is read: rows would be read again, or overwrite those
+/// that were not read yet.
+fn check_stdout(routes: &[Route]) -> Result<(), CleanError> {
+    let Some(output) = identity_of(io::stdout()) else { return Ok(()) };
+    let is_output = |route: &&Route| match &route.input {
+        Input::File(path) => identity(path) == Some(output),
+        Input::Stdin => identity_of(io::stdin()) == Some(output),
+    };
+    let Some(route) = routes.iter().find(is_output) else { return Ok(()) };
+    let name = match &route.input {
+        Input::File(path) => path.display().to_string(),
+        Input::Stdin => "standard input".to_owned(),
+    };
+    let problem = Problem::new(format!("the input {name} is also what standard output goes into"));
+    Err(usage(problem.hint(Hint::words("send the output to another file"))))
+}
+
 fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), CleanError> {
+    if matches!(output, Output::Stdout | Output::ConcatenatedStdout) {
+        check_stdout(routes)?;
+    }
     let inputs: HashMap<(u64, u64), &Path> = routes
         .iter()
         .filter_map(|route| match &route.input {

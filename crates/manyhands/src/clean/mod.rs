@@ -42,7 +42,7 @@ pub use crew::{RemoteWorkers, clean_chunks};
 #[doc(hidden)]
 pub use device::{open_device, write_device};
 pub use draft::{remove_abandoned, write_file};
-pub use inputs::{MANIFEST, are_several, directory_of, place_of};
+pub use inputs::{MANIFEST, are_several, directory_of, goes_into, place_of};
 pub use manyhands_csv::report::{
     Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,
     SetAside,

@@ -1,0 +1,105 @@
+//! Standard input, output and error as they were given to the command: which are closed, and which go into a file
+//! that is read.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use manyhands::clean::{CleanError, Hint, Problem, goes_into};
+use rustix::fs::FileType;
+
+use crate::meaning::Job;
+
+const STDIN: i32 = 0;
+const STDOUT: i32 = 1;
+
+/// A bit for each of the three that was closed when the program began. The runtime opens `/dev/null` in their places
+/// before `main`, and then nothing tells them from those that were sent there.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+
+// SAFETY: the linker puts the address of a function of this very type where the loader looks for such.
+#[allow(unsafe_code)]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+/// Runs before the runtime is there: it may only ask the system.
+extern "C" fn look() {
+    for number in [STDIN, STDOUT] {
+        // SAFETY: whether the descriptor is open is what is asked; no other call is made with it.
+        #[allow(unsafe_code)]
+        let stream = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::io::fcntl_getfd(stream).is_err() {
+            CLOSED.fetch_or(1 << number, Ordering::Relaxed);
+        }
+    }
+}
+
+fn is_closed(number: i32) -> bool {
+    CLOSED.load(Ordering::Relaxed) >> number & 1 == 1
+}
+
+/// # Errors
+/// `Failed` if there is no standard output.
+pub(crate) fn check_output() -> Result<(), CleanError> {
+    match is_closed(STDOUT) {
+        true => Err(CleanError::Failed("cannot write to standard output: it is closed".into())),
+        false => Ok(()),
+    }
+}
+
+/// Whether an argument names standard input.
+pub(crate) fn is_stdin(name: &OsStr) -> bool {
+    is_stream(name, STDIN, "stdin")
+}
+
+/// Whether an argument names standard output.
+pub(crate) fn is_stdout(name: &OsStr) -> bool {
+    is_stream(name, STDOUT, "stdout")
+}
+
+fn is_stream(name: &OsStr, number: i32, stream: &str) -> bool {
+    let names = [
+        "-".to_owned(),
+        format!("/dev/{stream}"),
+        format!("/dev/fd/{number}"),
+        format!("/proc/self/fd/{number}"),
+    ];
+    names.iter().any(|known| name == OsStr::new(known))
+}
+
+/// Looks whether the streams that a job uses are there, and whether what is written to them would go into a file that
+/// it reads.
+///
+/// # Errors
+/// `Failed` for a stream that is closed, `Usage` for a file that is read and written.
+pub(crate) fn check(job: &Job) -> Result<(), CleanError> {
+    if job.uses_stdout {
+        check_output()?;
+    }
+    if job.uses_stdin && is_closed(STDIN) {
+        return Err(CleanError::Failed("cannot read standard input: it is closed".into()));
+    }
+    if job.uses_stdout {
+        check_inputs(job, io::stdout(), "standard output")?;
+    }
+    check_inputs(job, io::stderr(), "standard error")
+}
+
+fn check_inputs(job: &Job, stream: impl AsFd, name: &str) -> Result<(), CleanError> {
+    let file = rustix::fs::fstat(&stream);
+    if !file.is_ok_and(|file| FileType::from_raw_mode(file.st_mode).is_file()) {
+        return Ok(());
+    }
+    let inputs = job.clean.files()?.into_iter().map(|(input, _)| input);
+    match inputs.into_iter().find(|input| goes_into(&stream, Path::new(input))) {
+        None => Ok(()),
+        Some(input) => {
+            let problem = format!("the input {} is also what {name} goes into", input.display());
+            let hint = Hint::words("send the output to another file");
+            Err(CleanError::Usage(Problem::new(problem).hint(hint)))
+        }
+    }
+}
