@@ -345,6 +345,7 @@ macro_rules! test_worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use manyhands_pool::worker::Clock;
     use std::sync::Arc;
 
     fn double(x: u64) -> u64 {
@@ -354,7 +355,8 @@ mod tests {
     fn call(name: &[u8], argument: u64) -> std::result::Result<u64, String> {
         let mut payload = Payload::default();
         codec::encode(&argument, &mut payload).unwrap();
-        let item = Item { bytes: &payload.bytes, handles: &[] };
+        let clock = Clock::unseen();
+        let item = Item { bytes: &payload.bytes, handles: &[], clock: &clock };
         let mut reply = Payload::default();
         resolve(name)?.call(&mut Contexts::default(), None, item, &mut reply)?;
         codec::decode(&reply.bytes, &[])

@@ -109,7 +109,7 @@ impl worker::Runner for Runner {
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        match Python::attach(|py| py.check_signals()) {
+        match Python::attach(Python::check_signals) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.raised = Some(error);
