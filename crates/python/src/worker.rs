@@ -109,7 +109,12 @@ impl worker::Runner for Runner {
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        match Python::attach(Python::check_signals) {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is of one lifetime only"
+        )]
+        let checked = Python::attach(|py| py.check_signals());
+        match checked {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.raised = Some(error);
