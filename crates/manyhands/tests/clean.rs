@@ -264,10 +264,10 @@ fn workers_killed_among_small_files_change_nothing() {
 
 fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let place = Place::new();
-    let inputs = [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(100_000))];
+    let inputs = [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(1_000_000))];
     let output = Output::Directory(place.path("out"), "{name}".to_owned());
     let recipe = Recipe::from_toml("steps = [{ filter = 'value <= 500' }]").unwrap();
-    // From when the small file is done, no worker lives long enough to do anything.
+    // From when the small file is done, no worker lives long enough to do the other, which is one chunk.
     let (killing, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let killer = {
         let (killing, stop) = (Arc::clone(&killing), Arc::clone(&stop));
@@ -279,7 +279,7 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
             }
         })
     };
-    let clean = Clean::new(inputs, output).recipe(recipe).options(options(2, 1 << 16));
+    let clean = Clean::new(inputs, output).recipe(recipe).options(options(2, 1 << 28));
     let report = clean.run(|progress| {
         killing.store(progress.files_done == 1, Ordering::Relaxed);
         ControlFlow::Continue(())

@@ -340,11 +340,14 @@ fn nonsense_in_the_memory_is_an_error_not_a_crash() {
                 _ => next() % 300,
             };
             assert!(at + 8 <= len);
-            // SAFETY: inside (asserted), and aligned; no other thread of this process is there.
             #[allow(unsafe_code, reason = "a stranger's scribbling")]
+            // SAFETY: inside (asserted).
+            let place = unsafe { queue.segment().as_ptr().add(at as usize) }.cast::<u64>();
+            #[allow(unsafe_code, reason = "a stranger's scribbling")]
+            // SAFETY: inside, and aligned; no other thread of this process is there.
             unsafe {
-                queue.segment().as_ptr().add(at as usize).cast::<u64>().write_volatile(value)
-            };
+                place.write_volatile(value);
+            }
         }
         let user = child(|| {
             let brief = Some(Duration::from_millis(1));
