@@ -97,6 +97,15 @@ impl fmt::Display for Error {
                 "no descriptor for {bytes} bytes of shared memory ({source}): raise the limit on \
                  open files (ulimit -n), or have fewer large arrays and payloads at a time"
             ),
+            ErrorKind::OutOfMemory { bytes, source }
+                if source.raw_os_error() == Some(libc::EFBIG) =>
+            {
+                write!(
+                    f,
+                    "{bytes} bytes of shared memory are over the limit of file sizes ({source}): raise \
+                     it (ulimit -f)"
+                )
+            }
             ErrorKind::OutOfMemory { bytes, source } => write!(
                 f,
                 "no room for {bytes} bytes of shared memory ({source}): free memory, raise the \

@@ -224,7 +224,10 @@ fn befell(error: &manyhands_pool::Error) -> String {
         ErrorKind::Panicked { message, location, .. } => {
             format!("met a mistake in manyhands, at {location}: {message}")
         }
-        _ => error.to_string(),
+        ErrorKind::Refused { reason, .. } | ErrorKind::CannotStart { reason } => {
+            format!("could not be done: {reason}")
+        }
+        _ => format!("could not be done: {error}"),
     }
 }
 
