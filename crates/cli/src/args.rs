@@ -330,7 +330,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", value_parser = number, requires = "dry_run")]
     pub(crate) rows: Option<usize>,
 
-    /// Say nothing but errors
+    /// Say nothing but errors, and warnings about rows that are lost
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 

@@ -131,7 +131,10 @@ fn run(
     };
     drop(bar);
     // A reader that has seen enough ends the job, and that is no failure.
-    let closed = job.to_stdout && is_stdout_closed();
+    let closed = match &result {
+        Ok(report) if report.reader_closed => true,
+        _ => job.to_stdout && is_stdout_closed(),
+    };
     let mut report = match result {
         Err(CleanError::Failed(_)) if closed => return Ok(0),
         result => result?,

@@ -244,25 +244,40 @@ fn columns_that_differ_from_the_first_files_are_named() {
 }
 
 #[test]
-fn one_output_with_two_encodings_is_told() {
+fn an_input_whose_bytes_have_another_encoding_fails() {
     let dir = || {
+        let big = "ab\n".repeat(2 << 20);
         Dir::new()
             .file("a.csv", "x\nZoë\n")
             .file("b.csv", b"x\nK\xf6ln\n")
             .file("c.csv", "x\nAnn\n")
             .file("d.csv", b"x\nM\xfcller\n")
+            .file("big.csv", [b"x\n", big.as_bytes(), b"K\xf6ln\n"].concat())
     };
-    let told =
-        "its bytes are not UTF-8, and those of a.csv are: the one output for all has two encodings";
-    let outcome = dir().clean("c.csv a.csv b.csv d.csv --concat -o out.csv --quiet");
-    outcome.done().says(&format!("warning: b.csv: {told}\nhint: convert"));
+    let not =
+        "its bytes are not UTF-8, and those of a.csv are: one output for all has one encoding";
+    for other in ["b.csv", "big.csv"] {
+        let line = format!("c.csv a.csv {other} --concat -o out.csv --quiet");
+        let dir = dir();
+        let outcome = dir.clean(&line);
+        outcome.status(1).says(&format!("error: {other}: {not}\nhint: --encoding"));
+        assert!(!dir.path("out.csv").exists());
+        dir.clean(&format!("{line} --skip-failed")).status(1).says(not);
+        assert_eq!(dir.read("out.csv"), "x\nAnn\nZoë\n");
+    }
+    let told = "error: a.csv: its bytes are UTF-8, and those of b.csv are not: one output";
+    let outcome = dir().clean("b.csv d.csv a.csv --concat -o -");
+    outcome.status(1).prints("x\nK\u{fffd}ln\nM\u{fffd}ller\n").says(told);
+    // A file that failed has said nothing of the encoding.
+    let failed = dir().file("e.csv", "x\nZoë\n1,2\n");
+    let line = "e.csv b.csv --concat -o out.csv --skip-failed --on-ragged fail";
+    failed.clean(line).status(1).says("1 row in, 1 out");
     for line in [
         "b.csv c.csv d.csv --concat -o out.csv",
         "a.csv c.csv --concat -o out.csv",
         "a.csv b.csv -o out",
         "b.csv d.csv --concat -o out.csv --encoding latin1",
     ] {
-        let outcome = dir().clean(line);
-        assert!(!outcome.done().stderr.contains("two encodings"), "{outcome:?}");
+        dir().clean(line).done();
     }
 }

@@ -1,5 +1,10 @@
 //! Standard input and output that are closed, or are a file that is read.
 
+use std::fs;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use serde_json::Value;
+
 use crate::kit::Dir;
 
 const TEXT: &str = "a,b\n1,2\n";
@@ -84,4 +89,45 @@ fn a_closed_standard_input_is_an_error() {
     }
     dir.shell("manyhands clean a.csv -o - <&-").run().done().prints(TEXT);
     dir.shell("manyhands clean - -o - <> /dev/null").run().done().prints("");
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error_under_whatever_name_and_the_report_has_what_was_out() {
+    for rows in [100_000, 600_000] {
+        let rows: String = (0..rows).map(|n| format!("{n},{n}\n")).collect();
+        let dir = Dir::with(&format!("a,b\n{rows}"));
+        mkfifoat(CWD, dir.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        let clean = "manyhands clean in.csv --report r.json --force -o";
+        for line in [
+            format!("{{ {clean} -; echo $? > status; }} | head -c 70000 > part"),
+            format!("{{ {clean} /dev/stdout; echo $? > status; }} | head -c 70000 > part"),
+            format!("head -c 70000 pipe > part & {clean} pipe; echo $? > status; wait"),
+        ] {
+            dir.shell(&line).run().status(0).says_nothing();
+            assert_eq!(dir.read("status"), "0\n", "{line}");
+            let report: Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+            let file = &report["files"][0];
+            assert_eq!((&file["partial"], &file["rows_out"]), (&true.into(), &0.into()), "{file}");
+            let out = file["bytes_out"].as_u64().unwrap();
+            assert!((70_000..fs::metadata(dir.path("in.csv")).unwrap().len()).contains(&out));
+        }
+    }
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_named() {
+    let dir = Dir::with(TEXT);
+    let outcome = dir.shell("ulimit -f 100; manyhands clean in.csv -o out.csv").run();
+    outcome.status(1).says("error: in.csv: it could not be done: ").says("(ulimit -f)");
+    assert!(!outcome.stderr.contains("task") && !outcome.stderr.contains("free memory"));
+}
+
+#[test]
+fn an_output_that_is_its_own_rejects_is_told_so() {
+    let dir = Dir::with(TEXT);
+    for line in ["--force", "--concat"] {
+        let outcome = dir.clean(&format!("in.csv -o y.csv --rejects y.csv {line}"));
+        outcome.status(2).says("error: y.csv is named for both the output and the rejects\n");
+        outcome.says("hint: --rejects needs");
+    }
 }

@@ -146,7 +146,7 @@ impl Feeder<'_> {
 
 fn problem_of(fail: Fail) -> Problem {
     match fail {
-        Fail::File(problem) => problem,
+        Fail::File(problem) | Fail::Lost(problem) => problem,
         Fail::Job(_) => "the job ended".into(),
     }
 }

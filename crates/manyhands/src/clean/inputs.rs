@@ -618,8 +618,9 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
     let concatenated = is_concatenated(output);
     let shared = shared_rejects(output, options).is_some();
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
-    // By the identity of a directory that is there, and the rest of the path.
-    let mut made: HashMap<(Option<(u64, u64)>, PathBuf), String> = HashMap::new();
+    /// The identity of a directory that is there, and the rest of the path.
+    type Place = (Option<(u64, u64)>, PathBuf);
+    let mut made: HashMap<Place, (usize, String)> = HashMap::new();
     for (number, route) in routes.iter().enumerate() {
         let target = match &route.target {
             Target::File(path) if !(concatenated && number > 0) => Some(path),
@@ -660,7 +661,16 @@ fn check(routes: &[Route], output: &Output, options: &Options) -> Result<(), Cle
                 Some(_) => place.file_name().unwrap_or_default().into(),
                 None => place,
             };
-            if let Some(other) = made.insert((directory, rest), route.input.name()) {
+            let by = (number, route.input.name());
+            if let Some((other_number, other)) = made.insert((directory, rest), by) {
+                if other_number == number {
+                    let path = path.display();
+                    let problem = Problem::new(format!(
+                        "{path} is named for both the output and the rejects"
+                    ));
+                    let hint = Hint::any("rejects").and(" needs another file, or a directory");
+                    return Err(usage(problem.hint(hint)));
+                }
                 let problem = Problem::new(format!(
                     "{} and {other} would both be written to {}",
                     route.input.name(),

@@ -229,6 +229,9 @@ pub struct Report {
     pub types: BTreeMap<String, recipe::Type>,
     /// How long the job took, in seconds.
     pub seconds: f64,
+    /// Whether the reader of the one output, a pipe, closed it, which ended the job. What was not finished has failed.
+    #[serde(skip)]
+    pub reader_closed: bool,
 }
 
 impl Report {

@@ -269,7 +269,7 @@ impl Sink {
 
     /// How many bytes of the input that was begun were written.
     pub(super) fn written_of_input(&self) -> u64 {
-        self.contents.written - self.before.as_ref().map_or(0, |before| before.written)
+        self.before.as_ref().map_or(0, |before| self.contents.written - before.written)
     }
 
     pub(super) fn is_table(&self) -> bool {

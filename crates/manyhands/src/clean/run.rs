@@ -38,7 +38,7 @@ use super::resume::{self, Before, Wanted};
 use super::sinks::columns;
 use super::sinks::types::Possible;
 use super::stamp::Stamp;
-use super::stop::{Fail, Stop};
+use super::stop::{Fail, Stop, lost};
 use super::stream::Stream;
 use super::sum::Sum;
 use super::unpack::Compression;
@@ -75,16 +75,13 @@ pub(super) fn run(
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
-    let (mut files, resumed) = (worked.files, worked.resumed);
-    if inputs::is_concatenated(&job.output) {
-        tell_encodings(&mut files);
-    }
+    let Worked { files, resumed, reader_closed, .. } = worked;
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
     let seconds = began.elapsed().as_secs_f64();
     let left_out = inputs::left_out(&job.inputs);
-    Ok(Report { files, left_out, resumed, types: BTreeMap::new(), seconds })
+    Ok(Report { files, left_out, resumed, types: BTreeMap::new(), seconds, reader_closed })
 }
 
 /// Looks for the types that columns could have.
@@ -124,20 +121,25 @@ fn seen(job: &Clean, path: &Path) -> Option<Stamp> {
     lock(&job.seen).get(path).copied()
 }
 
-/// One output for all inputs has one encoding only if their bytes that are not ASCII have: where some are
-/// UTF-8 and others are not, that is told.
-fn tell_encodings(files: &mut [FileReport]) {
-    let first = |files: &[FileReport], wanted: Characters| {
-        files.iter().position(|file| file.error.is_none() && file.characters == wanted)
+/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
+/// of UTF-8, nor the other way round. ASCII is either.
+fn check_characters(
+    first: Option<&(Characters, String)>,
+    characters: Characters,
+) -> Result<(), Problem> {
+    let Some((known, first)) = first else { return Ok(()) };
+    let text = match (known, characters) {
+        (Characters::Utf8, Characters::Other) => {
+            format!("its bytes are not UTF-8, and those of {first} are")
+        }
+        (Characters::Other, Characters::Utf8) => {
+            format!("its bytes are UTF-8, and those of {first} are not")
+        }
+        _ => return Ok(()),
     };
-    let Some(other) = first(files, Characters::Other) else { return };
-    let Some(utf8) = first(files, Characters::Utf8) else { return };
-    let text = format!(
-        "its bytes are not UTF-8, and those of {} are: the one output for all has two encodings",
-        files[utf8].input
-    );
-    let hint = Hint::words("convert those that are not UTF-8 first, for example with iconv");
-    files[other].notes.push(Note::warning(Problem::new(text).hint(hint)));
+    let hint = Hint::any("encoding")
+        .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
+    Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
 }
 
 struct Worked {
@@ -146,6 +148,8 @@ struct Worked {
     resumed: Vec<usize>,
     /// Of columns, if types are looked for.
     possible: BTreeMap<String, Possible>,
+    /// Whether the reader of the output closed it.
+    reader_closed: bool,
 }
 
 /// Does all files; `shared` says that they have one output together.
@@ -242,6 +246,8 @@ fn work_through(
         has_refused: false,
         first_failed: None,
         partial: None,
+        characters: None,
+        reader_closed: false,
     };
     let result = runner.run();
     // Whoever still works must end before the drafts go, or would make them anew.
@@ -250,8 +256,8 @@ fn work_through(
     }
     result?;
     runner.withhold();
-    let Runner { crew, reports, mut resumed, sink, all_rejects, first_failed, mut watch, .. } =
-        runner;
+    let Runner { crew, reports, mut resumed, sink, all_rejects, first_failed, .. } = runner;
+    let (mut watch, reader_closed) = (runner.watch, runner.reader_closed);
     resumed.sort_unstable();
     let mut possible = BTreeMap::new();
     // They appear with the one output; without it if they are of an input that failed by them, or if the output
@@ -276,7 +282,7 @@ fn work_through(
         rejects.publish().map_err(CleanError::Failed)?.keep();
     }
     crew.shutdown();
-    Ok(Worked { files: reports, resumed, possible })
+    Ok(Worked { files: reports, resumed, possible, reader_closed })
 }
 
 fn usage(problem: impl Into<Problem>) -> CleanError {
@@ -348,6 +354,10 @@ struct Runner<'a> {
     /// The input of which a part is in the one output for all and cannot be taken back: nothing can
     /// follow it there. It is `first_failed` then.
     partial: Option<usize>,
+    /// What is known of the characters of one output for all, and the first input with such.
+    characters: Option<(Characters, String)>,
+    /// Whether the reader of the output closed it.
+    reader_closed: bool,
 }
 
 /// A file that is being cleaned.
@@ -422,19 +432,56 @@ impl Runner<'_> {
             Ok(()) => Ok(()),
             Err(Stop::ClosedPipe) => {
                 // Whoever reads has read enough; what was not finished is told.
-                let unfinished = self.active.iter().map(active_number);
-                let not_begun = self.routes.iter().map(|(number, _)| *number);
-                for number in unfinished.chain(not_begun) {
-                    let report = &mut self.reports[number];
-                    report.fail("the reader of the output closed it".into());
+                self.reader_closed = true;
+                for number in self.unfinished() {
+                    self.reports[number].fail("the reader of the output closed it".into());
                 }
-                for (number, route) in &self.routes {
-                    let report = &mut self.reports[*number];
-                    (report.input, report.output) = (route.input.name(), route.target_name());
-                }
+                self.note_parts();
+                Ok(())
+            }
+            Err(Stop::Lost) => {
+                self.leave_unfinished();
                 Ok(())
             }
             Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    /// The inputs that are not done, which have their names in their reports.
+    fn unfinished(&mut self) -> Vec<usize> {
+        for (number, route) in &self.routes {
+            self.reports[*number] = blank_report(route);
+        }
+        let not_begun = self.routes.iter().map(|(number, _)| *number);
+        self.active.iter().map(active_number).chain(not_begun).collect()
+    }
+
+    /// Notes which inputs under way have a part where it cannot be taken back.
+    fn note_parts(&mut self) {
+        let mut of_all = self.sink.as_ref();
+        for active in &self.active {
+            let sink = match &active.kind {
+                // The first one writes.
+                _ if self.sink.is_some() => of_all.take(),
+                Kind::Chunks(chunks) => chunks.out.as_ref(),
+                Kind::Whole { .. } => None,
+            };
+            let left = sink.filter(|sink| sink.is_final()).map_or(0, Sink::written_of_input);
+            let report = &mut self.reports[active.number];
+            (report.partial, report.bytes_out) = (left > 0, left);
+        }
+    }
+
+    /// The table is lost: what was not finished is not in it.
+    fn leave_unfinished(&mut self) {
+        let left = self.unfinished();
+        let failed = self.reports.iter().filter(|report| report.error.is_some()).count();
+        let (files, complete) = (self.reports.len(), self.reports.len() - failed - left.len());
+        let text = format!(
+            "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"
+        );
+        for number in left {
+            self.reports[number].withhold(lost(text.clone().into()));
         }
     }
 
@@ -550,7 +597,7 @@ impl Runner<'_> {
         match kind {
             Ok(kind) => self.active.push_back(Active { number, route, kind, waiting: None }),
             Err(Fail::File(message)) => self.end(number, Some(message))?,
-            Err(Fail::Job(stop)) => return Err(stop),
+            Err(fail) => self.fail(number, fail)?,
         }
         Ok(true)
     }
@@ -946,6 +993,9 @@ impl Runner<'_> {
                     (*submitted, *style) = (false, Some(wanted));
                     return Ok(());
                 }
+                if self.whole.one_style {
+                    check_characters(self.characters.as_ref(), known.report.characters)?;
+                }
                 let (target, size) = (active.route.target_name(), *size);
                 let output = output.take();
                 if let Some(problem) = known.refused {
@@ -991,6 +1041,9 @@ impl Runner<'_> {
                 if let Err(problem) = check_rejects(max_rejects, report) {
                     let rejects = chunks.rejects.take();
                     return self.refuse(number, problem, rejects);
+                }
+                if self.whole.one_style {
+                    check_characters(self.characters.as_ref(), report.characters)?;
                 }
                 chunks.write_out(self.sink.as_mut(), target, &mut self.watch)?;
                 if let Some(sink) = &self.sink {
@@ -1145,6 +1198,7 @@ impl Runner<'_> {
     fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
         let mut problem = match fail {
             Fail::File(problem) => problem,
+            Fail::Lost(problem) => return Err(self.lose(number, problem)),
             Fail::Job(stop) => return Err(stop),
         };
         let is_first = self.active.front().map(active_number) == Some(number);
@@ -1160,11 +1214,17 @@ impl Runner<'_> {
         let left = match sink.roll_back(&mut self.watch) {
             Ok(left) => left,
             Err(error) => {
-                problem = problem.at(&self.reports[number].input);
+                let is_lost = matches!(error, WriteError::Lost(_));
                 let why = match error.of_job() {
                     CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
                     error => error.problem(),
                 };
+                if is_lost {
+                    problem.message += &format!("; {}", why.message);
+                    problem.hint = why.hint.or(problem.hint);
+                    return Err(self.lose(number, lost(problem)));
+                }
+                problem = problem.at(&self.reports[number].input);
                 problem.message += &format!("; {}", why.message);
                 problem.hint = why.hint.or(problem.hint);
                 return Err(CleanError::Failed(problem).into());
@@ -1190,6 +1250,18 @@ impl Runner<'_> {
         ended
     }
 
+    /// A file fails since its table is lost.
+    fn lose(&mut self, number: usize, problem: Problem) -> Stop {
+        if let Some((place, _)) = self.active(number) {
+            self.active.remove(place);
+        }
+        let report = &mut self.reports[number];
+        (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+        report.fail(problem);
+        report.notes.extend(self.told_before.remove(&number));
+        Stop::Lost
+    }
+
     /// A file is done, for better or worse: what waited behind it may write.
     fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), Stop> {
         if let Some((place, _)) = self.active(number) {
@@ -1208,6 +1280,8 @@ impl Runner<'_> {
                 }
             }
             report.fail(problem);
+        } else if self.characters.is_none() && report.characters != Characters::Ascii {
+            self.characters = Some((report.characters, report.input.clone()));
         }
         report.notes.extend(self.told_before.remove(&number));
         self.watch.progress.files_done += 1;

@@ -6,6 +6,8 @@ use super::{CleanError, Hint, Problem};
 /// Why the whole job ends.
 pub(super) enum Stop {
     ClosedPipe,
+    /// The table that rows go to cannot be reached any more; the input that met this says so.
+    Lost,
     Error(CleanError),
 }
 
@@ -18,6 +20,8 @@ impl From<CleanError> for Stop {
 /// Why one file ends.
 pub(super) enum Fail {
     File(Problem),
+    /// The file, by what ends the job too: nothing can be put into its table any more.
+    Lost(Problem),
     Job(Stop),
 }
 
@@ -39,10 +43,14 @@ impl From<WriteError> for Fail {
             WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
             WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => Fail::File(message),
-            WriteError::Lost(problem) => {
-                let hint = Hint::on("resume").and(" goes on from here");
-                Fail::Job(CleanError::Failed(problem.hint(hint)).into())
-            }
+            WriteError::Lost(problem) => Fail::Lost(lost(problem)),
         }
     }
+}
+
+/// What is told of a table that is lost: the next run goes on with it.
+pub(super) fn lost(mut problem: Problem) -> Problem {
+    let hint = || Hint::on("resume").and(" goes on from here");
+    problem.hint = problem.hint.or_else(|| Some(hint()));
+    problem
 }

@@ -124,6 +124,10 @@ impl Sent {
                 let line = row.and_then(|row| self.line(row));
                 Wrong::File(refused(table, line, &why.message, constraint))
             }
+            // Such as what a trigger raises, which says neither who speaks nor of what.
+            (Wrong::File(why), _) => {
+                Wrong::File(why.at(format_args!("the server refused rows of the table {table}")))
+            }
             (wrong, _) => wrong,
         }
     }
