@@ -10,6 +10,8 @@
 
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
+use crate::diagnose::is_torn;
+use crate::doubts::Spots;
 use crate::head::Head;
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
@@ -94,6 +96,9 @@ impl Course {
         if plan.dialect.has_header {
             self.not_utf8 = NotUtf8::of_header(head, header);
             self.tally.doubts.is_wide = !header.is_ascii();
+            if is_torn(&plan.dialect, header) {
+                self.tally.doubts.torn = Spots::of_header(head, header);
+            }
         }
     }
 

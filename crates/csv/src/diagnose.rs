@@ -7,8 +7,10 @@ use std::fmt::Write;
 use crate::causes::Look;
 use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::Doubts;
+use crate::plan::fields_of;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
+use crate::record::Field;
 use crate::report::{DelimiterFrom, FieldCount, FileReport, LineEnds, Note, Ragged};
 use crate::sample::Sample;
 
@@ -25,8 +27,19 @@ pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
     }
 }
 
+/// Whether a record of several lines, whose bytes these are, has text behind a closing quote.
+pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
+    let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
+    is_long
+        && dialect.quote.is_some_and(|quote| {
+            let is_torn =
+                |field: &Field<'_>| field.is_quoted() && behind_quotes(field.raw, quote).is_some();
+            fields_of(dialect, record).iter().any(is_torn)
+        })
+}
+
 /// A number with a word: `1 record`, `2,000 records`.
-pub(crate) fn counted(count: u64, word: &str) -> String {
+pub fn counted(count: u64, word: &str) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::head::count_lines;
+use crate::head::{Head, count_lines};
 
 /// What is doubtful in a chunk, or in many.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,12 @@ pub(crate) struct Unclosed {
 }
 
 impl Spots {
+    /// Once, in the header.
+    pub(crate) fn of_header(head: &Head, header: &[u8]) -> Spots {
+        let line = head.lines_before(header);
+        Spots { count: 1, first: Some(Spot { at: head.header.start as u64, line }) }
+    }
+
     pub(crate) fn add(&mut self, at: usize) {
         self.add_many(1, at);
     }

@@ -1,7 +1,10 @@
 //! The beginning of a file: a byte order mark, lines to skip, the header.
 
+use crate::diagnose::counted;
 use crate::dialect::Dialect;
+use crate::problem::{Hint, Problem};
 use crate::record::after_line_end;
+use crate::report::Note;
 use crate::scan::{Event, State, step};
 
 /// Where a file's header and its first record are.
@@ -19,6 +22,14 @@ pub struct Head {
     pub blank_lines: u64,
 }
 
+impl Head {
+    /// How many lines ended before the header, whose bytes these are.
+    pub(crate) fn lines_before(&self, header: &[u8]) -> u64 {
+        let its_own = u64::from(self.header_end > self.header.end);
+        self.lines.saturating_sub(count_lines(header, false) + its_own)
+    }
+}
+
 /// What the first bytes of a file say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadFound {
@@ -28,8 +39,8 @@ pub enum HeadFound {
     Nothing,
     /// The header ends later.
     More,
-    /// The header began inside quotes that the file never closes.
-    Unterminated,
+    /// The file never closes a quote of the header, which is in this line and this field, both from 1.
+    Unterminated(u64, usize),
     /// The header is longer than a record may be; so many lines ended before it.
     TooLong(u64),
 }
@@ -45,11 +56,16 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
         return if at_end { HeadFound::Nothing } else { HeadFound::More };
     };
     let (mut state, mut end) = (State::RecordStart, None);
+    let (mut field, mut quote) = (1, start);
     for (place, byte) in bytes.iter().enumerate().skip(start) {
         let (next, event) = step(dialect, state, *byte);
         if event == Event::Record {
             end = Some(place);
             break;
+        }
+        field += usize::from(event == Event::Field);
+        if next == State::Quoted && !matches!(state, State::Quoted | State::QuoteInQuoted) {
+            quote = place;
         }
         state = next;
     }
@@ -59,7 +75,9 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     let end = match end {
         // What follows a CR belongs to its line end and must be there to be seen.
         Some(end) if at_end || end + 1 < bytes.len() => end,
-        None if at_end && state == State::Quoted => return HeadFound::Unterminated,
+        None if at_end && state == State::Quoted => {
+            return HeadFound::Unterminated(count_lines(&bytes[..quote], false) + 1, field);
+        }
         None if at_end => bytes.len(),
         _ => return HeadFound::More,
     };
@@ -70,6 +88,33 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     };
     let lines = count_lines(&bytes[..data], false);
     HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
+}
+
+/// What to say of a file whose bytes these are, all of them, in which [`find_head`] finds nothing.
+pub fn nothing_left(dialect: &Dialect, bytes: &[u8], skip_lines: u64) -> Note {
+    let plain = Dialect { comment: None, ..dialect.clone() };
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if first_record(&plain, text, 0).is_none() {
+        return Problem::new("the file is empty").into();
+    }
+    let is_ended = matches!(text.last(), Some(b'\n' | b'\r'));
+    let lines = count_lines(text, false) + u64::from(!is_ended);
+    let skips = Hint::any("skip_lines").and(" says how many lines come before the header");
+    let skipped = format!("{skip_lines} {} skipped", if skip_lines == 1 { "is" } else { "are" });
+    let left = || after_skipped(text, skip_lines, true).map_or(&b""[..], |at| &text[at..]);
+    let (cause, hint) = match dialect.comment {
+        Some(comment) if skip_lines < lines && first_record(&plain, left(), 0).is_some() => {
+            let others =
+                if skip_lines == 0 { "all" } else { &format!("{skipped}, and all others") };
+            let comment = char::from(comment);
+            let cause = format!("{others} are blank or comments, which begin with `{comment}`");
+            (cause, Hint::any("comment").and(" is for lines that are no rows"))
+        }
+        _ if skip_lines < lines => (format!("{skipped}, and all others are blank"), skips),
+        _ => (skipped, skips),
+    };
+    let lines = counted(lines, "line");
+    Note::warning(Problem::new(format!("nothing is left of its {lines}: {cause}")).hint(hint))
 }
 
 /// The position behind a byte order mark and the lines to skip.

@@ -583,7 +583,7 @@ impl Plan {
 }
 
 /// The fields of a header, as they are.
-fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
+pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
     let mut ends = Ends::default();
     let scanner = Scanner::Scalar;
     let state = scanner.scan(dialect, State::RecordStart, header, 0, &mut ends);

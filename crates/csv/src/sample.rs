@@ -56,7 +56,8 @@ impl Sample {
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The bytes, from the header on.
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -69,7 +70,7 @@ impl Sample {
     }
 
     /// The line of a place in the sample, from 1.
-    pub(crate) fn line(&self, at: usize) -> u64 {
+    pub fn line(&self, at: usize) -> u64 {
         self.lines + count_lines(&self.bytes[..at], false) + 1
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
-use crate::head::{Head, count_lines};
+use crate::head::Head;
 
 /// The records of a file or a chunk that are not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +64,7 @@ impl NotUtf8 {
 
     pub(crate) fn of_header(head: &Head, header: &[u8]) -> Option<NotUtf8> {
         let at = std::str::from_utf8(header).err()?.valid_up_to();
-        let its_own = u64::from(head.header_end > head.header.end);
-        let line = head.lines.saturating_sub(count_lines(header, false) + its_own);
+        let line = head.lines_before(header);
         Some(NotUtf8 { rows: 0, header: true, line, byte: header[at], column: None })
     }
 

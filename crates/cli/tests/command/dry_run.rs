@@ -15,7 +15,7 @@ fn a_dry_run_checks_the_header_of_every_file() {
     let dry = dir.clean(&format!("{command} --dry-run"));
     let run = dir.clean(command);
     dry.status(1).says("error: d/20.csv: step 1 (filter): no column `v`");
-    dry.says("error: d/30.csv: the header begins with a quote that is never closed");
+    dry.says("error: d/30.csv: line 1, field 1: a quote of the header is never closed");
     dry.says("error: none.csv: cannot read it: No such file");
     let errors = |text: &str| {
         text.lines()

@@ -25,6 +25,8 @@ mod ending;
 mod foreign;
 /// `manyhands functions`.
 mod functions;
+/// Headers that swallow rows, and files of which no line is left.
+mod heads;
 /// Names that begin with a dot.
 mod hidden;
 /// What hints are worth.
@@ -75,3 +77,5 @@ mod values;
 mod waiting;
 /// Wrong use: exit status 2, and nothing is written.
 mod wrong;
+/// Zero bytes in files.
+mod zeros;

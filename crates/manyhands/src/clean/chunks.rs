@@ -21,6 +21,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use encoding_rs::Encoding;
 use manyhands_csv::report::{FileDialect, FileReport};
 use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Sample, Style};
 use manyhands_pool::Reply;
@@ -64,8 +65,8 @@ pub(super) struct Chunks {
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
     pub(super) notes: Vec<Note>,
-    /// Whether records that are not UTF-8 fail the file.
-    pub(super) requires_utf8: bool,
+    /// What the user says the encoding is.
+    pub(super) encoding: Option<&'static Encoding>,
     pub(super) header_line_end: Vec<u8>,
     /// Whether its output was begun.
     pub(super) is_begun: bool,
@@ -213,7 +214,7 @@ impl Chunks {
                         return Err("its chunks do not fit together".to_owned().into());
                     }
                 };
-                check_utf8(&self.course, self.requires_utf8)?;
+                check_utf8(&self.course, self.encoding)?;
                 watch.progress.rows += self.course.rows_seen() - rows;
                 self.tell(self.course.next_chunk() as u64, watch);
                 if !last {
@@ -372,7 +373,7 @@ impl Chunks {
     pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
         report.dialect = Some(self.told_dialect.clone());
         let (head, sample) = (&self.head, &self.sample);
-        finish_report(&self.course, &self.plan, head, sample, self.requires_utf8, report)?;
+        finish_report(&self.course, &self.plan, head, sample, self.encoding, report)?;
         report.notes.append(&mut self.notes);
         report.bytes_in = match &self.source {
             Source::File { read, .. } => *read,

@@ -24,7 +24,7 @@ use super::output::check_names;
 use super::read::Reading;
 use super::sinks::columns;
 use super::stream::Stream;
-use super::work::{check_rejects, finish_report, header_too_long, unterminated_header};
+use super::work::{check_rejects, finish_report, header_too_long, unclosed_header};
 use super::{Clean, CleanError, Output, Preview, Problem};
 
 /// How many bytes of an input are read at first.
@@ -149,7 +149,7 @@ impl Look<'_> {
             let is_decided = chosen.is_some();
             let chosen = chosen.unwrap_or_else(|| self.reading.by_name(&name));
             looked.report.dialect = Some(self.reading.told(&chosen));
-            let mut dialect = chosen.dialect;
+            let mut dialect = chosen.dialect.clone();
             dialect.out_delimiter = route.out_delimiter;
             match find_head(&dialect, &bytes, chosen.skip_lines, stream.at_end) {
                 HeadFound::Head(_) if !is_decided => {}
@@ -163,10 +163,11 @@ impl Look<'_> {
                     }
                 }
                 HeadFound::Nothing => {
-                    looked.report.notes.push("the file is empty".to_owned().into());
+                    let note = chosen.nothing_left(&bytes);
+                    looked.report.notes.push(note);
                     return Ok(());
                 }
-                HeadFound::Unterminated => return Err(unterminated_header()),
+                HeadFound::Unterminated(line, field) => return Err(unclosed_header(line, field)),
                 HeadFound::TooLong(lines) => {
                     return Err(header_too_long(lines, dialect.max_record));
                 }
@@ -196,8 +197,8 @@ impl Look<'_> {
         let (mut out, memory) = (Vec::new(), self.job.options.memory);
         let out = Out::Csv(&mut out);
         let (course, rejects) = clean_whole(&plan, &bytes, &head, memory, (0, 0), None, out)?;
-        let requires_utf8 = self.reading.requires_utf8();
-        finish_report(&course, &plan, &head, &sample, requires_utf8, &mut looked.report)?;
+        let encoding = self.reading.named();
+        finish_report(&course, &plan, &head, &sample, encoding, &mut looked.report)?;
         let mut text = Vec::new();
         for some in rejects.iter().take(REJECTS) {
             some.write(&plan, &name, &mut text);

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::report::{DelimiterFrom, FileDialect};
-use manyhands_csv::{Detected, Dialect, detect};
+use manyhands_csv::{Detected, Dialect, detect, nothing_left};
 use serde::{Deserialize, Serialize};
 
 use super::encodings;
 use super::recognize::{First, recognize};
 use super::unpack::plain_name;
-use super::{Delimiter, Options, Problem};
+use super::{Delimiter, Note, Options, Problem};
 
 /// How inputs are read, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,13 +126,8 @@ impl Reading {
     }
 
     /// The encoding that the user named.
-    fn named(&self) -> Option<&'static Encoding> {
+    pub(super) fn named(&self) -> Option<&'static Encoding> {
         self.encoding.as_ref().and_then(|name| encodings::by_name(name).ok())
-    }
-
-    /// Whether bytes that are not UTF-8 are an error.
-    pub(super) fn requires_utf8(&self) -> bool {
-        self.named() == Some(UTF_8)
     }
 
     /// What a file must be decoded from, by its first bytes, unpacked: a mark wins over a name. `at_end`
@@ -169,4 +164,14 @@ pub(super) struct Chosen {
     pub(super) skip_lines: u64,
     /// What its first bytes say, if they were to decide.
     pub(super) detected: Option<Detected>,
+}
+
+impl Chosen {
+    /// What to say of a file without a header, all of whose bytes these are.
+    pub(super) fn nothing_left(&self, bytes: &[u8]) -> Note {
+        match self.detected.as_ref().is_some_and(|detected| detected.by_sep_line) {
+            true => Problem::new("nothing follows the line that names its delimiter").into(),
+            false => nothing_left(&self.dialect, bytes, self.skip_lines),
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! same whatever follows, or more bytes are asked for. So it does not depend on how the bytes arrive, and
 //! nothing is held back that no question is about.
 
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8};
+use manyhands_csv::{Sample, counted};
 
 use super::encodings::without_decoder;
 use super::{Hint, Problem};
@@ -332,66 +333,123 @@ fn check_json(text: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Problem
     }
 }
 
-/// Looks for zero bytes in the first line, which text has only in encodings with wider units.
+/// How many bytes behind a doubtful first line are looked at.
+const BEHIND: usize = 256;
+
+/// Looks for zero bytes, which text has only in encodings with wider units. A byte that ends a line may be
+/// half a character there, so more than the first line is looked at, unless that is plain text beyond doubt.
 fn zeros(first: &[u8], at_end: bool) -> Result<First, Problem> {
-    let wide = |encoding: &str| {
-        Problem::new(format!("it looks like {encoding}: every other byte of ASCII text is zero"))
-            .hint(Hint::is("encoding", encoding.to_ascii_lowercase()))
-    };
     let Some(end) = memchr::memchr2(b'\n', b'\r', first) else {
-        return match at_end {
-            true => check_line(first),
-            false => Ok(First::More),
-        };
+        return if at_end { check_zeros(first, first) } else { Ok(First::More) };
     };
     // What follows the line end is seen before that of a CSV file's header is sure, too.
     if first.len() <= end + 1 && !at_end {
         return Ok(First::More);
     }
     let (line, next) = (&first[..end], first.get(end + 1));
-    if !line.contains(&0) && (next != Some(&0) || end % 2 == 1) {
+    let is_control = |byte: &u8| *byte < b' ' && *byte != b'\t';
+    let is_plain = !line.is_empty() && !line.iter().any(is_control) && str::from_utf8(line).is_ok();
+    let is_ended = first[end] == b'\n' || next == Some(&b'\n');
+    if is_plain && is_ended && next != Some(&0) {
         return Ok(First::Text);
     }
-    if line.len() >= 4 && line.len() % 4 == 0 && first.get(end + 1) == Some(&0) && is_utf32(line, 2)
-    {
-        return Err(without_decoder("UTF-32LE"));
+    let look = end + 2 + BEHIND;
+    if first.len() < look && !at_end {
+        return Ok(First::More);
     }
-    if line.len() % 4 == 3 && line.len() > 4 && is_utf32(line, 0) {
-        return Err(without_decoder("UTF-32BE"));
-    }
-    if end % 2 == 0 && next == Some(&0) && is_utf16(UTF_16LE, line) {
-        return Err(wide("UTF-16LE"));
-    }
-    if end % 2 == 1 && line[end - 1] == 0 && is_utf16(UTF_16BE, &line[..end - 1]) {
-        return Err(wide("UTF-16BE"));
-    }
-    check_line(line)
+    check_zeros(&first[..first.len().min(look)], line)
 }
 
-/// Whether each four bytes have zeros in the two from `zeros` on.
-fn is_utf32(line: &[u8], zeros: usize) -> bool {
-    line.chunks_exact(4).all(|unit| unit[zeros] == 0 && unit[zeros + 1] == 0)
-}
-
-fn is_utf16(encoding: &'static Encoding, line: &[u8]) -> bool {
-    !encoding.decode_without_bom_handling(line).1
-}
-
-/// A first line with so many zero bytes is no text.
-fn check_line(line: &[u8]) -> Result<First, Problem> {
+/// # Errors
+/// If `bytes` look like text in wider units, or too many bytes of their first `line` are zero.
+fn check_zeros(bytes: &[u8], line: &[u8]) -> Result<First, Problem> {
+    wide(bytes)?;
     let zeros = memchr::memchr_iter(0, line).count();
     if 4 * zeros > line.len() {
-        return Err(Problem::new(format!(
-            "it is no text: {zeros} of the first {} bytes are zero",
-            line.len()
-        ))
-        .hint(Hint::any("encoding").and(" says in which encoding it is, if it is text")));
+        let all = line.len();
+        return Err(no_text(format!("{zeros} of the first {all} bytes are zero")));
     }
     Ok(First::Text)
 }
 
+fn no_text(cause: String) -> Problem {
+    Problem::new(format!("it is no text: {cause}"))
+        .hint(Hint::any("encoding").and(" says in which encoding it is, if it is text"))
+}
+
+/// Looks for zero bytes in the beginning of a file that was read as text.
+///
+/// # Errors
+/// If it looks like text in wider units, or has so many of them that it is no text.
+pub(super) fn check_sample(sample: &Sample) -> Result<(), Problem> {
+    let bytes = sample.bytes();
+    let Some(first) = memchr::memchr(0, bytes) else { return Ok(()) };
+    // A half of a character may have been taken for a blank line before the header.
+    wide(bytes).and_then(|()| wide(bytes.get(1..).unwrap_or_default()))?;
+    let zeros = memchr::memchr_iter(0, bytes).count();
+    if 4 * zeros <= bytes.len() {
+        return Ok(());
+    }
+    let [zeros, bytes] = [zeros, bytes.len()].map(|count| counted(count as u64, "byte"));
+    let line = sample.line(first);
+    Err(no_text(format!("{zeros} of its first {bytes} are zero, from line {line} on")))
+}
+
+/// # Errors
+/// If bytes look like text in UTF-16 or UTF-32.
+fn wide(bytes: &[u8]) -> Result<(), Problem> {
+    if !bytes.contains(&0) {
+        return Ok(());
+    }
+    let quads = |read: fn([u8; 4]) -> u32| {
+        let units = bytes.as_chunks().0.iter();
+        units.map(|unit| char::from_u32(read(*unit))).collect::<Option<Vec<char>>>()
+    };
+    for (name, text) in
+        [("UTF-32LE", quads(u32::from_le_bytes)), ("UTF-32BE", quads(u32::from_be_bytes))]
+    {
+        if text.is_some_and(|text| is_text(&text, bytes)) {
+            return Err(without_decoder(name));
+        }
+    }
+    let pairs = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.as_chunks().0.iter().map(|unit| read(*unit)).collect();
+        // The other half of the last may follow.
+        let whole = units.len() - usize::from(matches!(units.last(), Some(0xD800..0xDC00)));
+        char::decode_utf16(units[..whole].iter().copied()).collect::<Result<Vec<char>, _>>().ok()
+    };
+    for (name, text) in
+        [("UTF-16LE", pairs(u16::from_le_bytes)), ("UTF-16BE", pairs(u16::from_be_bytes))]
+    {
+        let Some(text) = text.filter(|text| is_text(text, bytes)) else { continue };
+        let is_ascii = text.iter().all(char::is_ascii);
+        let cause = match is_ascii {
+            true => "every other byte of ASCII text is zero",
+            false => "each of its line ends has a zero byte",
+        };
+        return Err(Problem::new(format!("it looks like {name}: {cause}"))
+            .hint(Hint::is("encoding", name.to_ascii_lowercase())));
+    }
+    Ok(())
+}
+
+/// Whether characters that wider units of `bytes` make are a text: then nearly all bytes that would end
+/// lines do so with zero bytes beside them, or much is ASCII.
+fn is_text(text: &[char], bytes: &[u8]) -> bool {
+    let is_end = |c: &&char| matches!(c, '\n' | '\r');
+    let ends = text.iter().filter(is_end).count();
+    let bytes_of_ends = memchr::memchr2_iter(b'\n', b'\r', bytes).count();
+    let ascii = text.iter().filter(|c| c.is_ascii()).count();
+    let is_odd = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    !text.is_empty()
+        && !text.iter().any(is_odd)
+        && (ends > 0 && 2 * ends > bytes_of_ends || bytes_of_ends == 0 && 2 * ascii >= text.len())
+}
+
 #[cfg(test)]
 mod tests {
+    use encoding_rs::{UTF_16BE, UTF_16LE};
+
     use super::*;
 
     /// The answer to all bytes, which must be that to each beginning that is enough.
@@ -472,9 +530,16 @@ mod tests {
         let quads = |text: &str| -> Vec<u8> {
             text.chars().flat_map(|c| (c as u32).to_le_bytes()).collect()
         };
-        for text in
-            ["id,name\r\n1,Zoë\r\n", "id,name\n1,x\n", "\"a\",b\n1,2\n", "城市,人口\n", "\n\n"]
-        {
+        for text in [
+            "id,name\r\n1,Zoë\r\n",
+            "id,name\n1,x\n",
+            "\"a\",b\n1,2\n",
+            "城市,人口\n",
+            "\n\n",
+            "氏名\n山田\n鈴木\n",
+            "id,名\n1,a\n",
+            "a",
+        ] {
             for (bytes, name) in [(wide(text), "UTF-16LE"), (swapped(text), "UTF-16BE")] {
                 let message = answer(&bytes).unwrap_err().message;
                 assert!(message.contains(name), "{text:?}: {message}");

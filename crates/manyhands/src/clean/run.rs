@@ -670,6 +670,7 @@ impl Runner<'_> {
         let job = self.job;
         let mut recipe = &job.recipe;
         let nothing = Recipe::default();
+        let mut notes = Vec::new();
         let (chosen, head) = loop {
             self.collect(&mut stream, &mut buffer, wanted)?;
             // Until the dialect is known, only the limits of what comes before a header hold.
@@ -691,6 +692,7 @@ impl Runner<'_> {
                 HeadFound::Nothing => {
                     // Nothing but blank lines: no step finds its column, and none has to.
                     recipe = &nothing;
+                    notes.push(chosen.nothing_left(&buffer));
                     let head = Head {
                         header: 0..0,
                         header_end: 0,
@@ -700,7 +702,9 @@ impl Runner<'_> {
                     };
                     break (chosen, head);
                 }
-                HeadFound::Unterminated => return Err(work::unterminated_header().into()),
+                HeadFound::Unterminated(line, field) => {
+                    return Err(work::unclosed_header(line, field).into());
+                }
                 HeadFound::TooLong(lines) => {
                     return Err(work::header_too_long(lines, dialect.max_record).into());
                 }
@@ -737,10 +741,7 @@ impl Runner<'_> {
             Sample::new(&buffer, &head, buffer.len()).advise(&dialect, error.into())
         })?;
         route.format.check_names(&columns(&plan))?;
-        let mut notes = plan.notes().to_vec();
-        if header.is_empty() && stream.at_end {
-            notes.push("the file is empty".to_owned().into());
-        }
+        notes.extend_from_slice(plan.notes());
         let chunk_bytes = self.job.options.chunk_bytes.max(1) * route.format.chunk_factor();
         let mut sum = Sum::default();
         let evenly = |size: u64| {
@@ -805,7 +806,7 @@ impl Runner<'_> {
             rejects_path: route.rejects.clone(),
             name,
             notes,
-            requires_utf8: self.reading.requires_utf8(),
+            encoding: self.reading.named(),
             header_line_end,
             is_begun: false,
             style,

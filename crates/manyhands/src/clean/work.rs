@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
     Chunk, Dialect, Head, HeadFound, NotUtf8, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach,
@@ -21,6 +22,7 @@ use super::draft::Address;
 use super::names::text_of;
 use super::path_bytes;
 use super::read::{Decode, Reading};
+use super::recognize::check_sample;
 use super::sinks::{Block, Column, Format, columns, is_in_line};
 use super::stamp::{self, Stamp};
 use super::stream::decode;
@@ -225,10 +227,10 @@ fn clean_file(
     let chosen = context.reading.choose(&name, bytes, true)?;
     let chosen = chosen.expect("there are no more bytes");
     known.report.dialect = Some(context.reading.told(&chosen));
-    let (mut dialect, skip_lines) = (chosen.dialect, chosen.skip_lines);
-    let head = match find_head(&dialect, bytes, skip_lines, true) {
+    let mut dialect = chosen.dialect.clone();
+    let head = match find_head(&dialect, bytes, chosen.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
-        HeadFound::Unterminated => return Err(unterminated_header()),
+        HeadFound::Unterminated(line, field) => return Err(unclosed_header(line, field)),
         HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
         HeadFound::Nothing | HeadFound::More => None,
     };
@@ -254,8 +256,8 @@ fn clean_file(
         let ((course, rejects), in_line) = work.format.encode(&plan, reply, clean)?;
         known.block.in_line = in_line.or(is_in_line(&header));
         let report = &mut known.report;
-        let strict = context.reading.requires_utf8();
-        finish_report(&course, &plan, &head, &sample, strict, report)?;
+        let encoding = context.reading.named();
+        finish_report(&course, &plan, &head, &sample, encoding, report)?;
         known.refused = check_rejects(context.max_rejects, report).err();
         report.notes.extend_from_slice(plan.notes());
         known.columns = columns(&plan);
@@ -264,7 +266,7 @@ fn clean_file(
             rejects.iter().for_each(|some| some.write(&plan, &name, &mut known.rejects));
         }
     } else {
-        known.report.notes.push("the file is empty".to_owned().into());
+        known.report.notes.push(chosen.nothing_left(bytes));
     }
     if known.refused.is_some() {
         reply.clear();
@@ -291,8 +293,8 @@ const UNPACKED: usize = 32 << 20;
 /// Number of bytes of a file that are read first, for its header.
 pub(super) const FIRST_BYTES: usize = 64 << 10;
 
-pub(super) fn unterminated_header() -> Problem {
-    Problem::new("the header begins with a quote that is never closed")
+pub(super) fn unclosed_header(line: u64, field: usize) -> Problem {
+    Problem::new(format!("line {line}, field {field}: a quote of the header is never closed"))
         .hint(Hint::is("quote", "none").and(" reads quotes as text"))
 }
 
@@ -305,13 +307,14 @@ pub(super) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
 /// Fills a report from a file's course.
 ///
 /// # Errors
-/// If a count is wrong, or records are not in the encoding that they must be in.
+/// If a count is wrong, or records are not in the encoding that they must be in, which the user named if it
+/// is there; else if they are no text.
 pub(super) fn finish_report(
     course: &manyhands_csv::Course,
     plan: &Plan,
     head: &Head,
     sample: &Sample,
-    requires_utf8: bool,
+    encoding: Option<&'static Encoding>,
     report: &mut FileReport,
 ) -> Result<(), Problem> {
     let balanced = course.report(plan, report);
@@ -319,7 +322,10 @@ pub(super) fn finish_report(
     if !balanced {
         return Err("its rows are not all accounted for; this is a mistake in manyhands".into());
     }
-    check_utf8(course, requires_utf8)?;
+    if encoding.is_none() {
+        check_sample(sample)?;
+    }
+    check_utf8(course, encoding)?;
     report.characters = course.characters();
     report.line_ends = course.line_ends(sample);
     let notes = course.notes(plan, sample, report);
@@ -344,12 +350,12 @@ fn name_the_encoding() -> Hint {
 }
 
 /// # Errors
-/// If records are not UTF-8 that must be.
+/// If records are not UTF-8 that the user said to be.
 pub(super) fn check_utf8(
     course: &manyhands_csv::Course,
-    requires_utf8: bool,
+    encoding: Option<&'static Encoding>,
 ) -> Result<(), Problem> {
-    match course.not_utf8().filter(|_| requires_utf8) {
+    match course.not_utf8().filter(|_| encoding == Some(UTF_8)) {
         Some(found) => {
             let line = found.line + 1;
             let place = place_of_byte(found);
