@@ -3,6 +3,8 @@
 //! A cause is told only if it explains most of the records that are wrong there, and a hint only if the
 //! records of the sample fit once it is followed.
 
+use std::collections::HashSet;
+
 use crate::detect::{named, setting};
 use crate::diagnose::{behind_quotes, counted};
 use crate::dialect::Dialect;
@@ -96,7 +98,7 @@ impl Look<'_> {
     fn delimiter(&self) -> Option<Cause> {
         let (best, records) = self.sample.other_delimiter(self.dialect)?;
         let other = Dialect { delimiter: best.delimiter, ..self.dialect.clone() };
-        let start = self.first_with(&other, best.fields)?;
+        let start = self.sample.first_with(&other, best.fields)?;
         let fit = self.sample.fit(&other, start, false);
         if !fit.is_good() {
             return None;
@@ -109,10 +111,10 @@ impl Look<'_> {
             best.fields
         );
         let mut hint = Hint::is("delimiter", setting(best.delimiter));
-        if self.first_with(&other, self.sample.fit(&other, 0, false).fields) != Some(start) {
+        if self.sample.first_with(&other, self.sample.fit(&other, 0, false).fields) != Some(start) {
             let line = self.sample.line(start);
             cause += &format!(", from line {line} on");
-            if !self.sample.is_like_header(&other, start) {
+            if !self.sample.heads(&other, start) {
                 return Some((cause, None));
             }
             hint = hint.and(" ").and_is("skip_lines", line - 1);
@@ -130,16 +132,6 @@ impl Look<'_> {
         let is_it = fit.fields > 1 && fit.is_good();
         let cause = format!("; spaces would divide them into {} fields", fit.fields);
         is_it.then(|| (cause, Some(Hint::is("delimiter", setting(b' ')))))
-    }
-
-    /// The first record with so many fields.
-    fn first_with(&self, dialect: &Dialect, fields: usize) -> Option<usize> {
-        let mut first = None;
-        self.sample.any(dialect, 0, |start, record| {
-            first = (record.fields().count() == fields).then_some(start);
-            first.is_some()
-        });
-        first
     }
 
     /// What the records with `found` fields look like.
@@ -164,13 +156,7 @@ impl Look<'_> {
                 hint.map(|_| Hint::is("on_ragged", "pad").and(" drops empty fields at the end"));
             return Some(("; their last field is empty".to_owned(), hint));
         }
-        let without = Dialect { has_header: false, ..dialect.clone() };
-        if found == self.fields + 1
-            && self.fields > 1
-            && before == 1
-            && dialect.has_header
-            && sample.fit(&without, first, false).is_good()
-        {
+        if before == 1 && dialect.has_header && self.are_rows_named(found) {
             let hint = Hint::words("add a name to the header, or read without it: ")
                 .and_is("skip_lines", line - 1)
                 .and(" ")
@@ -178,13 +164,36 @@ impl Look<'_> {
             let cause = "; the header lacks a name, as R's write.table leaves one out";
             return Some((cause.to_owned(), Some(hint)));
         }
-        if found > self.fields && is_usual {
-            let is_mended = sample.fit(dialect, first, false).is_good()
-                && (!dialect.has_header || sample.is_like_header(dialect, first));
+        // The only line before may be the header of these rows, whose cells hold delimiters.
+        let is_header = sample.heads(dialect, first);
+        if found > self.fields && is_usual && (before > 1 || is_header) {
+            let is_mended = is_header && sample.fit(dialect, first, false).is_good();
             let hint = is_mended.then(|| Hint::is("skip_lines", line - 1));
             return Some((format!("; rows begin at line {line}"), hint));
         }
         None
+    }
+
+    /// Whether rows begin with names of their own, as R's write.table writes them, above which the header
+    /// has none: all `found` fields, the first of them in quotes, and nowhere twice. Rows with a delimiter in
+    /// a cell without quotes have one field more, too.
+    fn are_rows_named(&self, found: usize) -> bool {
+        let mut names = HashSet::new();
+        let (mut is_first, mut is_header_quoted, mut are_numbers) = (true, false, true);
+        let odd = self.sample.any(self.dialect, 0, |_, record| {
+            let fields: Vec<Field<'_>> = record.fields().collect();
+            if std::mem::take(&mut is_first) {
+                is_header_quoted = fields.iter().all(|field| field.is_quoted());
+                return fields.len() + 1 != found;
+            }
+            let name = fields[0].content().into_owned();
+            are_numbers &= name == (names.len() + 1).to_string().as_bytes();
+            let is_piece = |field: &Field<'_>| matches!(field.raw.first(), Some(b' ' | b'\''));
+            let is_row =
+                fields.len() == found && fields[0].is_quoted() && !fields.iter().any(is_piece);
+            !is_row || !names.insert(name)
+        });
+        !odd && !names.is_empty() && (is_header_quoted || are_numbers)
     }
 
     /// Fields that are missing, or empty ones too many.

@@ -116,9 +116,13 @@ impl Doubts {
         notes.extend(control_characters(dialect, sample));
         let rejected = report.rows_rejected();
         let loss = (2 * rejected > report.rows_in).then(|| self.loss(&look, report, rejected));
-        let is_explained = is_named || loss.as_ref().is_some_and(|loss| loss.hint.is_some());
+        let is_explained = loss.as_ref().is_some_and(|loss| loss.hint.is_some());
         notes.extend(loss.map(Note::warning));
-        notes.extend(sample.one_column(dialect).filter(|_| !is_explained).map(Note::from));
+        let other = match is_named {
+            true => sample.misnamed(dialect),
+            false => sample.one_column(dialect),
+        };
+        notes.extend(other.filter(|_| !is_explained).map(Note::from));
         notes
     }
 

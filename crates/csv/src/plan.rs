@@ -392,9 +392,13 @@ impl Names for Scope {
     }
 }
 
-/// A name trimmed, in lower case, each white space an underscore.
+/// A name trimmed, in lower case, each white space an underscore. At its ends, what has no width is white
+/// space too: nobody sees it, and nobody can type it.
 fn normalize(name: &str) -> String {
-    let lower = name.trim().to_lowercase().replace("\r\n", "\n");
+    let is_space = |c: char| {
+        c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+    };
+    let lower = name.trim_matches(is_space).to_lowercase().replace("\r\n", "\n");
     lower.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
 }
 

@@ -1,6 +1,7 @@
 //! The beginning of a file: what its bytes prove of the dialect that would fit it.
 
 use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
+use crate::diagnose::counted;
 use crate::dialect::{Dialect, LineEnd};
 use crate::head::{Head, count_lines};
 use crate::number::{self, Reading};
@@ -115,12 +116,42 @@ impl Sample {
         fit.unwrap_or_default()
     }
 
-    /// Whether the record at a place reads like a header: names, no numbers.
-    pub(crate) fn is_like_header(&self, dialect: &Dialect, at: usize) -> bool {
-        let is_name = |field: Field<'_>| matches!(number::read(&field.content()), Reading::Bad);
+    /// The first record with so many fields.
+    pub(crate) fn first_with(&self, dialect: &Dialect, fields: usize) -> Option<usize> {
+        let mut first = None;
+        self.any(dialect, 0, |start, record| {
+            first = (record.fields().count() == fields).then_some(start);
+            first.is_some()
+        });
+        first
+    }
+
+    /// Whether a table begins with the record at a place, below a title: names, no numbers, with a blank line
+    /// above or a column of numbers below. Without a header, any record begins one.
+    pub(crate) fn heads(&self, dialect: &Dialect, at: usize) -> bool {
+        if !dialect.has_header {
+            return true;
+        }
+        let is_number = |field: &Field<'_>| !matches!(number::read(&field.content()), Reading::Bad);
+        let is_name = |field: &Field<'_>| field.is_empty() || !is_number(field);
+        let (mut is_header, mut numbers) = (true, None::<Vec<bool>>);
         self.any(dialect, at, |start, record| {
-            start == at && record.fields().all(|field| field.is_empty() || is_name(field))
-        })
+            let fields: Vec<Field<'_>> = record.fields().collect();
+            if start == at {
+                is_header = fields.iter().all(is_name);
+                return !is_header;
+            }
+            let found: Vec<bool> = fields.iter().map(is_number).collect();
+            match &mut numbers {
+                Some(numbers) => numbers.iter_mut().zip(found).for_each(|(all, one)| *all &= one),
+                none => *none = Some(found),
+            }
+            false
+        });
+        let above = &self.bytes[..at];
+        let is_below_blank =
+            [&b"\n\n"[..], b"\n\r\n", b"\r\r"].iter().any(|end| above.ends_with(end));
+        is_header && (is_below_blank || numbers.is_some_and(|all| all.contains(&true)))
     }
 
     /// The same sample without the spaces that stand between a delimiter and a quote.
@@ -146,6 +177,27 @@ impl Sample {
         let best = scores.into_iter().next()?;
         let is_other = best.delimiter != dialect.delimiter && best.fields > 1 && best.share >= 0.9;
         is_other.then_some((best, records))
+    }
+
+    /// What to say of a file that names its delimiter, which divides nothing, while another divides all.
+    pub(crate) fn misnamed(&self, dialect: &Dialect) -> Option<Problem> {
+        if self.fit(dialect, 0, false).fields != 1 {
+            return None;
+        }
+        let (best, records) = self.other_delimiter(dialect)?;
+        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
+        if fit.fields != best.fields || !fit.is_good() {
+            return None;
+        }
+        let (mine, other) = (named(dialect.delimiter), named(best.delimiter));
+        let (percent, records) = ((best.share * 100.0).floor(), counted(records, "record"));
+        let problem = Problem::new(format!(
+            "a line before the header says that {mine} divides the others, and it divides none; {other} would \
+             divide {percent} % of the first {records} into {} fields",
+            best.fields
+        ));
+        let hint = Hint::is("delimiter", setting(best.delimiter)).and(" ");
+        Some(problem.hint(hint.and_is("skip_lines", self.lines)))
     }
 
     /// What to say of a file of one column that has several in another dialect, as its records prove.
@@ -174,11 +226,21 @@ impl Sample {
             return None;
         }
         let percent = (best.share * 100.0).floor();
-        let problem = Problem::new(format!(
-            "the file has one column; {name} would divide {percent} % of its records into {} fields, \
-             but not the header",
+        let text = format!(
+            "the file has one column; {name} would divide {percent} % of its records into {} fields",
             best.fields
-        ));
+        );
+        let other = Dialect { delimiter: best.delimiter, ..dialect.clone() };
+        if let Some(start) = self.first_with(&other, best.fields)
+            && self.heads(&other, start)
+            && self.fit(&other, start, false).is_good()
+        {
+            let line = self.line(start);
+            let hint = Hint::is("delimiter", setting(best.delimiter)).and(" ");
+            let problem = Problem::new(format!("{text}, from line {line} on"));
+            return Some(problem.hint(hint.and_is("skip_lines", line - 1)));
+        }
+        let problem = Problem::new(format!("{text}, but not the header"));
         let hint = Hint::words("if they are fields, name them all in the header, and use ");
         Some(problem.hint(hint.and_is("delimiter", setting(best.delimiter))))
     }

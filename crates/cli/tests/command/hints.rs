@@ -64,6 +64,17 @@ fn a_hint_mends_the_file_that_it_is_given_for() {
     mends("x,y\n\"1\",1,a\n\"2\",2,b\n", "", "--skip-lines 1 --no-header");
     mends("sep=;\na;b\n1;2\n", "", "--delimiter auto");
     mends("\n\nsep=;\na;b\n1;2\n", "", "--delimiter auto");
+    // A line that names another delimiter than the file has.
+    mends("sep=,\na;b\n1;2\n3;4\n", "--delimiter auto", "--delimiter ';' --skip-lines 1");
+    mends("sep=;\na,b\n1,2\n", "--delimiter auto", "--delimiter , --skip-lines 1");
+    // A title in one column.
+    mends("xx\n1;2\n3;4\n", "--no-header", "--delimiter ';' --skip-lines 1");
+    mends("Title;x\n\nid\ta\tb\n1\t2\t3\n4\t5\t6\n", "", "--delimiter tab --skip-lines 2");
+    mends("Report\nid,name,city\n1,Ann,Ulm\n2,Bob,Bonn\n", "", "--skip-lines 1");
+    mends("Report\n\nname,city\nAnn,Ulm\nBob,Bonn\n", "", "--skip-lines 2");
+    // As R writes tables, of one column too.
+    mends("\"x\"\n\"1\",1\n\"2\",2\n", "", "--skip-lines 1 --no-header");
+    mends("\"x\",\"y\"\n\"Ann\",1,a\n\"Bob\",2,b\n", "", "--skip-lines 1 --no-header");
     // Spaces, which only rows tell that are lost otherwise.
     mends("a b c\n1 2 3,5\n4 5 6,5\n", "", "--delimiter ' '");
 }
@@ -75,13 +86,30 @@ fn no_hint_is_given_that_would_not_mend() {
     gives_none("a|b,c\nx\ny\nz\nq\n", "--delimiter auto");
     // What was found is not contradicted.
     gives_none("a;b\n1;2\n3;4\n", "--delimiter auto");
-    gives_none("sep=,\na;b\n1;2\n3;4\n", "--delimiter auto");
     gives_none("place\nUlm\nBonn\nUlm, Donau\nBonn\nUlm\nBonn\nUlm\n", "--delimiter auto");
     // Rows of numbers are no header.
     let outcome = gives_none("x\n1,2\n3,4\n5,6\n", "");
-    outcome.says("3 records have 2 fields, the header has 1; rows begin at line 2");
+    outcome.says("3 records have 2 fields, the header has 1\n");
     // No table.
     gives_none("{\"a\": NaN, \"b\": 2}\n{\"a\": 1}\n{\"a\": 3}\n{\"a\": 3}\n", "");
+}
+
+#[test]
+fn rows_with_delimiters_in_cells_without_quotes_do_not_lose_their_header() {
+    for text in [
+        "name\nSmith, J\nDoe, A\nRoe, R\n",
+        "id:name\n1:a,b\n2:c,d\n",
+        "word\nyes,no\nup,down\n",
+        "name\nBo\nSmith, J\nDoe, A\nRoe, R\n",
+        "id,price\n1,2,50\n2,3,75\n",
+        "id,name\n1,Smith, J\n2,Doe, A\n",
+        "id,name\n1,'Smith, J'\n2,'Doe, A'\n",
+        "\"id\",\"name\"\n\"1\",Smith, J\n\"2\",Doe, A\n",
+    ] {
+        let outcome = gives_none(text, "");
+        assert!(!outcome.stderr.contains("R's"), "{outcome:?}");
+        assert!(!outcome.stderr.contains("hint: add"), "{outcome:?}");
+    }
 }
 
 #[test]
