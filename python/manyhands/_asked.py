@@ -6,6 +6,7 @@ first whether it was asked to be something else: a frozen program is it, any oth
 """
 
 import os
+import stat
 import sys
 
 #: The last argument but one of a worker of `clean` or of the command. Its name follows.
@@ -32,6 +33,9 @@ def answer():
     arguments = _arguments()
     code = next((argument for argument in arguments if argument.startswith(_HELPERS)), None)
     if WORKER in arguments[-2:]:
+        if not _has_socket():
+            # Somebody's own argument of this name.
+            return
         if is_frozen():
             from manyhands import _native
 
@@ -55,6 +59,14 @@ def answer():
     )
     sys.stderr.flush()
     os._exit(2)
+
+
+def _has_socket():
+    """Whether standard input is a socket, as it is for a worker, which is spoken to over it."""
+    try:
+        return stat.S_ISSOCK(os.fstat(0).st_mode)
+    except OSError:
+        return False
 
 
 def is_frozen():
