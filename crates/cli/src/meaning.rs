@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use manyhands::clean::recipe::Read;
+use manyhands::clean::recipe::{Read, text_of};
 use manyhands::clean::{
     Asked, Clean, CleanError, MANIFEST, Options, Output, Problem, Recipe, are_several,
     check_ending, check_text, directory_of, place_of,
@@ -263,8 +263,8 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
     let (mut recipe, file) = match typed.file {
         None => (Recipe::default(), None),
         Some(path) => {
-            let text = fs::read_to_string(&path);
-            let text = text.map_err(|error| wrong(&path, error.to_string().into()))?;
+            let file = fs::read(&path).map_err(|error| wrong(&path, error.to_string().into()))?;
+            let text = text_of(file).map_err(|error| wrong(&path, error.into()))?;
             let recipe = Recipe::from_toml(&text).map_err(|error| wrong(&path, error.into()))?;
             (recipe, Some((path, text)))
         }

@@ -270,7 +270,9 @@ impl Recipe {
             Some(text) => (text, String::new()),
             None => {
                 let path: PathBuf = source.extract()?;
-                (fs::read_to_string(&path)?, format!("{}: ", path.display()))
+                let place = format!("{}: ", path.display());
+                let text = recipe::text_of(fs::read(&path)?);
+                (text.map_err(|error| PyValueError::new_err(format!("{place}{error}")))?, place)
             }
         };
         let wrong = |error: String| PyValueError::new_err(format!("{place}{}", error.trim_end()));

@@ -207,3 +207,46 @@ fn a_mistake_in_a_recipe_is_told_with_file_line_and_what_is_there() {
     let typed = dir.clean(&format!("{line} --force --filter a>"));
     typed.status(2).says("error: step 2 (filter): ");
 }
+
+#[test]
+fn a_value_of_another_kind_is_told_with_an_example_of_its_own_key() {
+    let dir = Dir::with("a\n1\n");
+    for (recipe, told) in [
+        ("steps = [\"trim\"]", "`trim` needs settings, as in { trim = \"all\" }"),
+        ("steps = [\"select\"]", "`select` needs settings, as in { select = [\"a\", \"b\"] }"),
+        ("steps = [{}]", "a step is a word in quotes, or a table with one key"),
+        ("steps = \"trim\"", "a list of steps is expected, as in steps = [\"drop_empty_rows\","),
+        ("on_bad = 3", "it is the number 3, and a text in quotes is expected, as in on_bad ="),
+        ("read = 3", "a table is expected, as in read = { delimiter = \";\" }"),
+        ("read = [\";\"]", "it is a list of one value, and a table is expected"),
+        ("parameters = [1, 2]", "a table is expected, as in parameters = { limit = \"500\" }"),
+        ("steps = [{ types = [\"v\"] }]", "as in { types = { a = \"number\" } }"),
+        ("steps = [{ types = { a = 3 } }]", "the number 3, and a text in quotes is expected"),
+        ("steps = [{ rename = [\"a\"] }]", "as in { rename = { old = \"new\" } }"),
+        ("steps = [{ null = \"NA\" }]", "as in { null = { tokens = [\"NA\"] } }"),
+        ("steps = [{ null = { tokens = \"NA\" } }]", "as in tokens = [\"NA\", \"-\"]"),
+        ("steps = [{ derive = \"x = 3\" }]", "as in { derive = { name = \"a\", expression ="),
+        ("steps = [{ fill = { column = \"a\", method = 3 } }]", "as in method = \"mean\""),
+        // Not the first two of them, in silence.
+        (
+            "steps = [{ outliers = { column = \"a\", range = [1, 2, 3] } }]",
+            "it is a list of 3 values, and a list of two numbers is expected, as in range =",
+        ),
+    ] {
+        std::fs::write(dir.path("r.toml"), recipe).unwrap();
+        let outcome = dir.clean("in.csv -o out.csv --recipe r.toml");
+        outcome.status(2).says(&format!("error: r.toml: line 1: `{recipe}`: ")).says(told);
+        for word in ["variant", "element", "column = \"a\" } is"] {
+            assert!(!outcome.stderr.contains(word), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_recipe_that_is_not_utf8_is_told_with_line_and_byte() {
+    let dir = Dir::with("a\n1\n").file("r.toml", b"on_bad = \"null\"\n# f\xfcr\n");
+    let outcome = dir.clean("in.csv -o out.csv --recipe r.toml");
+    outcome
+        .status(2)
+        .says("error: r.toml: line 2, byte 4: 0xFC is no UTF-8, and recipes are saved");
+}

@@ -16,6 +16,7 @@
 //! ```
 
 mod read;
+mod shape;
 mod text;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
-pub use text::{in_words, place_of_reading, place_of_step};
+pub use text::{in_words, place_of_reading, place_of_step, text_of};
 
 use crate::expr::suggest;
 

@@ -1,24 +1,50 @@
 //! A recipe as text: where in it something is, and what is wrong there in words of recipes.
 
+use std::ops::Range;
+
 use toml::de::{DeTable, DeValue};
 
-use super::{Recipe, suggest};
+use super::{Recipe, shape, suggest};
 
 /// How much of a line is quoted, in characters.
 const LONGEST: usize = 80;
 
 /// Reads a recipe.
 pub(super) fn read(text: &str) -> Result<Recipe, String> {
-    toml::from_str(text).map_err(|error| {
-        let what = in_words(error.message());
-        let Some(span) = error.span() else { return what };
-        let line = line_at(text, span.start);
-        let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
-        let part = text.get(span).map(str::trim).filter(|_| whole.chars().count() > LONGEST);
-        match part.unwrap_or(whole) {
-            "" => format!("line {line}: {what}"),
-            source => format!("line {line}: `{}`: {what}", short(source)),
-        }
+    let wrong = |error: toml::de::Error| match error.span() {
+        Some(span) => told(text, span, &in_words(error.message())),
+        None => in_words(error.message()),
+    };
+    let table = DeTable::parse(text).map_err(wrong)?;
+    shape::check(table.get_ref()).map_err(|(span, what)| told(text, span, &what))?;
+    toml::from_str(text).map_err(wrong)
+}
+
+/// What is wrong, with the line that it is in.
+fn told(text: &str, span: Range<usize>, what: &str) -> String {
+    let line = line_at(text, span.start);
+    let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
+    let part = text.get(span).map(str::trim).filter(|_| whole.chars().count() > LONGEST);
+    match part.unwrap_or(whole) {
+        "" => format!("line {line}: {what}"),
+        source => format!("line {line}: `{}`: {what}", short(source)),
+    }
+}
+
+/// The text of a recipe's file.
+///
+/// # Errors
+/// Where it is not UTF-8.
+pub fn text_of(file: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(file).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..valid];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        format!(
+            "line {line}, byte {column}: 0x{:02X} is no UTF-8, and recipes are saved as UTF-8",
+            error.as_bytes()[valid]
+        )
     })
 }
 
@@ -84,12 +110,8 @@ pub fn in_words(message: &str) -> String {
     }
     match message.trim_end() {
         "duplicate key" => "the key is there a second time".to_owned(),
-        "wanted string or table" => {
-            "a step is a word in quotes, or a table with one key, as in { trim = \"all\" }"
-                .to_owned()
-        }
-        "wanted exactly 1 element, more than 1 element" => {
-            "a step has one key; several are several steps".to_owned()
+        message if message.starts_with("invalid boolean") => {
+            "a text stands in quotes; without them are numbers, dates, true and false".to_owned()
         }
         message if message.starts_with("expected table, found ") => {
             "a step without settings is a word in quotes, as in \"drop_empty_rows\"".to_owned()
@@ -131,7 +153,8 @@ fn found_in_words(found: &str) -> String {
         ("boolean ", ""),
     ] {
         if let Some(value) = found.strip_prefix(serde) {
-            return format!("{words}{}", value.trim_matches('`'));
+            let value = value.trim_start_matches('`');
+            return format!("{words}{}", value.split_once('`').map_or(value, |(value, _)| value));
         }
     }
     match found {
@@ -149,13 +172,10 @@ fn wanted_in_words(wanted: &str) -> String {
         "a boolean" => "true or false".to_owned(),
         "u64" | "usize" => "a whole number that is not negative".to_owned(),
         "f64" => "a number".to_owned(),
-        "a tuple of size 2" => "a list of two numbers".to_owned(),
         wanted if wanted.starts_with("struct ") || matches!(wanted, "a map" | "table") => {
-            "a table, as in { column = \"a\" }".to_owned()
+            "a table".to_owned()
         }
-        wanted if wanted.starts_with("tuple struct") || wanted.starts_with("a tuple") => {
-            "a list of two numbers".to_owned()
-        }
+        "newtype variant" => "a table with one key".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -213,8 +233,17 @@ mod tests {
             ),
             (
                 "steps = [{ outliers = { column = 'a', range = [1] } }]",
-                "and a list of two numbers is expected",
+                "it is a list of one value, and a list of two numbers is expected, as in range = [0, 100]",
             ),
+            (
+                "steps = [\"trim\"]",
+                "line 1: `steps = [\"trim\"]`: `trim` needs settings, as in { trim = \"all\" }",
+            ),
+            ("steps = [{}]", "a step is a word in quotes, or a table with one key, as in"),
+            ("steps = [true]", "a step is a word in quotes, or a table with one key, as in"),
+            ("steps = [trim]", "a text stands in quotes"),
+            ("on_bad = {}", "it is a table, and a text in quotes is expected, as in on_bad"),
+            ("max_rejects = 99999999999999999999", "it is the number 99999999999999999999, and"),
             ("steps = [{ drop_empty_rows = true }]", "a step without settings is a word in quotes"),
             ("steps = [5]", "a step is a word in quotes, or a table with one key"),
             (
@@ -228,7 +257,7 @@ mod tests {
             ("a =", "line 1: `a =`: "),
             (
                 "steps = [{ fill = 'a' }]",
-                "it is the text \"a\", and a table, as in { column = \"a\" } is expected",
+                "it is the text \"a\", and a table is expected, as in { fill = { column = \"a\", value = \"0\" } }",
             ),
         ] {
             let error = read(text).unwrap_err();
