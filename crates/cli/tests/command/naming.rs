@@ -46,14 +46,32 @@ fn a_name_of_parquet_makes_parquet() {
 #[test]
 fn formats_of_other_programs_are_refused_and_what_there_is_is_listed() {
     let dir = Dir::with("a,b\n1,2\n");
-    for name in ["out.xlsx", "out.json", "out.jsonl.gz", "out.db", "out.sqlite", "out.csv.bz2"] {
+    for name in [
+        "out.xlsx",
+        "out.json",
+        "out.jsonl.gz",
+        "out.db",
+        "out.sqlite",
+        "out.csv.bz2",
+        "out.md",
+        "out.sql",
+    ] {
         let outcome = dir.clean(&format!("in.csv -o {name}"));
         outcome.status(2).says(&format!("error: {name}: .")).says("files are not written");
         outcome.says("hint: outputs are .csv, .tsv and .tab files");
     }
     dir.clean("in.csv -o out/ --name {stem}.json").status(2).says("out/in.json: .json files");
     dir.clean("in.csv in.csv -o all.xlsx --concat").status(2).says(".xlsx files are not written");
-    for name in ["s3://b/k.csv", "gs://b/k.csv", "https://h/k.csv", "mysql://h/d", "duckdb:x"] {
+    for name in [
+        "s3://b/k.csv",
+        "gs://b/k.csv",
+        "https://h/k.csv",
+        "mysql://h/d",
+        "duckdb:x",
+        "jdbc:postgresql://h/",
+        "my_scheme://h/",
+        "1x://h/",
+    ] {
         let outcome = dir.clean(&format!("in.csv -o {name}"));
         outcome
             .status(2)
@@ -62,6 +80,9 @@ fn formats_of_other_programs_are_refused_and_what_there_is_is_listed() {
     }
     dir.clean("in.csv -o file:///tmp/x.csv").status(2).says("hint: -o /tmp/x.csv");
     assert_eq!(dir.names(), ["in.csv"]);
+    // A path that begins as one is no address.
+    dir.clean("in.csv -o ./1x://h/").done();
+    assert_eq!(dir.names(), ["1x:/h/cleaned_in.csv", "in.csv"]);
 }
 
 #[test]
@@ -76,8 +97,20 @@ fn what_contradicts_the_name_of_an_output_is_refused() {
     ] {
         dir.clean(line).status(2).says("leave out --");
     }
+    for line in [
+        "in.csv -o x.psv",
+        "in.csv -o x.psv --out-delimiter ;",
+        "in.csv -o x.psv --delimiter | --out-delimiter ,",
+    ] {
+        let outcome = dir.clean(line);
+        outcome.status(2).says("x.psv: the name says that bars divide").says("--out-delimiter '|'");
+    }
     dir.clean("in.csv in.csv -o all.csv").status(2).says("hint: -o DIR/, or --concat");
     assert_eq!(dir.names(), ["in.csv"]);
+    dir.clean("in.csv -o x.psv --out-delimiter |").done();
+    assert_eq!(dir.read("x.psv"), "a|b\n1|2\n");
+    dir.clean("x.psv -o y.psv --delimiter |").done();
+    assert_eq!(dir.read("y.psv"), "a|b\n1|2\n");
 }
 
 #[test]
@@ -88,6 +121,14 @@ fn inputs_are_not_fetched_and_it_is_said_how() {
     outcome.says("curl -L https://example.org/a.csv | manyhands clean -");
     let outcome = dir.clean("https://example.org/a?b=1&c=*.csv -o out/");
     outcome.status(2).says("curl -L 'https://example.org/a?b=1&c=*.csv' | manyhands clean -");
+    for address in ["https://example.org/a?b=1", "https://example.org/[a].csv", "HTTPS://h/a.csv"] {
+        for output in ["out.csv", "out/", "-"] {
+            let outcome = dir.clean(&format!("{address} -o {output}"));
+            outcome.status(2).says(&format!("error: {address} is not fetched: inputs are files"));
+            outcome.says("as in: curl -L ");
+        }
+    }
+    dir.clean("FILE:///x.csv -o -").status(2).says("its path is /x.csv");
     dir.clean("s3://b/k.csv -o -").status(2).says("aws s3 cp s3://b/k.csv - | manyhands clean -");
     dir.clean("file:///x.csv -o -").status(2).says("its path is /x.csv");
     assert_eq!(dir.names(), ["in.csv"]);

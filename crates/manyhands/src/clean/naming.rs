@@ -28,7 +28,8 @@ const FOREIGN: &[&str] = &[
     "html", "htm", "yaml", "yml", "toml", "db", "db3", "sqlite", "sqlite3", "s3db", "duckdb",
     "ddb", "mdb", "accdb", "feather", "arrow", "arrows", "ipc", "avro", "orc", "h5", "hdf5", "nc",
     "pkl", "pickle", "npy", "npz", "sas7bdat", "sav", "dta", "rds", "rdata", "pdf", "docx", "zip",
-    "7z", "rar", "tar", "tgz", "bz2", "xz", "lz4", "lzma", "br", "sz",
+    "7z", "rar", "tar", "tgz", "bz2", "xz", "lz4", "lzma", "br", "sz", "md", "markdown", "rst",
+    "tex", "sql", "dbf",
 ];
 
 /// Schemes that stand before a single colon; elsewhere a colon is a part of a file's name.
@@ -48,12 +49,11 @@ fn all_outputs() -> Hint {
     )
 }
 
-/// The scheme of an address such as `s3://bucket/key`.
-pub(super) fn scheme(text: &str) -> Option<&str> {
+/// The scheme of an address such as `s3://bucket/key` or `jdbc:postgresql://host/`: nobody means to
+/// make directories of these names. `./s3://bucket` is a path.
+fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
-    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
-    (scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(is_scheme))
-        .then_some(scheme)
+    (!scheme.is_empty() && !scheme.contains('/') && !Path::new(text).exists()).then_some(scheme)
 }
 
 impl Output {
@@ -67,6 +67,8 @@ impl Output {
         if name.is_empty() {
             return Err(usage("the output's name is empty"));
         }
+        // An address is one input, even with the signs of a pattern in it.
+        asked.inputs.iter().try_for_each(|input| check_input(input)).map_err(usage)?;
         if let Some(database) = database(name.to_str().unwrap_or_default(), asked)? {
             return Ok(database);
         }
@@ -239,6 +241,7 @@ fn by_name(path: &Path) -> Option<Named> {
     match suffix {
         "csv" => Some(Named::Text(Some(b','))),
         "tsv" | "tab" => Some(Named::Text(Some(b'\t'))),
+        "psv" => Some(Named::Text(Some(b'|'))),
         "parquet" | "pq" => Some(Named::Parquet),
         suffix if FOREIGN.contains(&suffix) => Some(Named::Foreign),
         _ => None,
@@ -298,6 +301,14 @@ pub(super) fn format_of(
             Err(contradicts("tabs", "out_delimiter"))
         }
         (Some(Named::Text(Some(b'\t'))), _) => Ok((format, Some(b'\t'))),
+        // It is read with bars only where that is said, so it is written so only where that is said.
+        (Some(Named::Text(Some(b'|'))), asked)
+            if asked != Some(b'|')
+                && (asked.is_some() || options.delimiter != super::Delimiter::Byte(b'|')) =>
+        {
+            Err(Problem::new(format!("{shown}: the name says that bars divide the fields"))
+                .hint(Hint::is("out_delimiter", "|").and(", or give it another name")))
+        }
         // Files called .csv have many delimiters: what was asked for, else what the input has. But tabs that an
         // input has by its name would not be found in a file of the other name.
         (Some(Named::Text(Some(b','))), None)
@@ -428,13 +439,13 @@ fn check_postgres(_: &str) -> Result<(), Problem> {
 /// If an input is an address and no file.
 pub(super) fn check_input(name: &OsStr) -> Result<(), Problem> {
     let text = name.to_str().unwrap_or_default();
-    let Some(scheme) = scheme(text).filter(|_| !Path::new(name).exists()) else { return Ok(()) };
+    let Some(scheme) = scheme(text).map(str::to_ascii_lowercase) else { return Ok(()) };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./%+=:,@".contains(&byte);
     let quoted = match text.bytes().all(is_plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     };
-    let fetch = match scheme {
+    let fetch = match &*scheme {
         "file" => {
             let path = &text["file://".len()..];
             return Err(Problem::new(format!(
