@@ -320,7 +320,8 @@ pub(crate) struct RunArguments {
     ///
     /// The headers of all inputs are checked, and their first records go through all steps. Their
     /// rejects are shown, and some rows before and after. Nothing is written but what --report and
-    /// --save-recipe name; no output need be named.
+    /// --save-recipe name; no output need be named. A database is not looked at: neither whether
+    /// it can be reached, nor which columns and rows its table has.
     #[arg(long)]
     pub(crate) dry_run: bool,
 

@@ -17,6 +17,9 @@ use crate::ui::{self, counted, grouped};
 /// How many records of each input are looked at, and how many of the first are shown.
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
+/// What a run to a table may find that this does not.
+const NO_TABLE: &str = "not looked at: the database (whether it can be reached, and whether the table \
+                        has other columns, or has rows of these files)\n";
 /// How many inputs are named.
 const FILES: usize = 10;
 
@@ -37,6 +40,9 @@ pub(super) fn dry_run(
         write_report(job, target, &format!("{json:#}\n"), &preview.report.files, go_on)?;
     }
     ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
+    if job.to_table {
+        ui::print(NO_TABLE)?;
+    }
     summary::tell_wrong(&preview.report, job.quiet, job.verbose);
     let failed = preview.report.files.iter().any(|file| file.error.is_some());
     Ok(i32::from(breaks_strict(job, &preview.report) || failed))

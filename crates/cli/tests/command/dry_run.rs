@@ -107,3 +107,14 @@ fn a_dry_run_infers_types_and_writes_its_report() {
     dir.clean("in.csv --dry-run --report -").status(2).says("hint: give it a file");
     assert_eq!(dir.names(), ["in.csv", "r.json"]);
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_dry_run_says_that_it_does_not_look_at_the_database() {
+    let dir = Dir::with("a\n1\n");
+    let outcome = dir.clean("in.csv -o sqlite:a.db --table t --dry-run");
+    assert!(outcome.done().stdout.contains("\nnot looked at: the database ("), "{outcome:?}");
+    assert_eq!(dir.names(), ["in.csv"]);
+    let outcome = dir.clean("in.csv -o out.csv --dry-run");
+    assert!(!outcome.done().stdout.contains("not looked at"), "{outcome:?}");
+}
