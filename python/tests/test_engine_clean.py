@@ -120,7 +120,7 @@ def test_directories_that_were_made_for_nothing_go_again(engine, forty):
     assert sorted(os.listdir()) == ["in", "rejects"] and os.listdir("rejects") == ["cleaned_f00.csv.rejects.csv"]
 
 
-@pytest.mark.parametrize("place", ["all.csv", "bad/ALL.CSV", "in/f00.csv"])
+@pytest.mark.parametrize("place", ["all.csv", "bad/ALL.CSV"])
 def test_one_file_for_the_rejects_of_all_is_refused_before_work(engine, forty, place):
     with pytest.raises(ValueError, match="one file for the rejects of all is not for an engine: give a directory"):
         clean("in", "over/", RECIPE, engine=engine, rejects=place)
