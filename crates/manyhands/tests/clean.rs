@@ -264,7 +264,8 @@ fn workers_killed_among_small_files_change_nothing() {
 
 fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let place = Place::new();
-    let inputs = [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(2_000_000))];
+    let inputs =
+        [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(2_000_000))];
     let output = Output::Directory(place.path("out"), "{name}".to_owned());
     let recipe = Recipe::from_toml("steps = [{ filter = 'value <= 500' }]").unwrap();
     // From when the small file is done, no worker lives long enough to do the other, which is one chunk.

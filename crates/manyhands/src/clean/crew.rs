@@ -224,9 +224,7 @@ fn befell(error: &manyhands_pool::Error) -> String {
         ErrorKind::Panicked { message, location, .. } => {
             format!("met a mistake in manyhands, at {location}: {message}")
         }
-        ErrorKind::Refused { reason, .. } | ErrorKind::CannotStart { reason } => {
-            format!("could not be done: {reason}")
-        }
+        ErrorKind::Refused { reason, .. } => format!("could not be done: {reason}"),
         _ => format!("could not be done: {error}"),
     }
 }
