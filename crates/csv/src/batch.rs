@@ -285,12 +285,16 @@ impl<'a> Batch<'a> {
         match self.plan.on_ragged {
             OnRagged::Reject => {}
             OnRagged::Fail => {
-                let message = match fields {
-                    1 => format!("a record with 1 field; the header has {wanted}"),
-                    _ => format!("a record with {fields} fields; the header has {wanted}"),
+                let first = match self.plan.dialect.has_header {
+                    true => "header",
+                    false => "first record",
                 };
-                let hint = Hint::is("on_ragged", "reject").and(" sets such records aside, ");
-                let hint = hint.and_is("on_ragged", "pad").and(" fills up those that are short");
+                let s = if fields == 1 { "" } else { "s" };
+                let message = format!("a record with {fields} field{s}; the {first} has {wanted}");
+                let mut hint = Hint::is("on_ragged", "reject").and(" sets such records aside");
+                if fields < wanted {
+                    hint = hint.and(", ").and_is("on_ragged", "pad").and(" fills them up");
+                }
                 self.fail_at(self.start(row), Problem::new(message).hint(hint));
                 return false;
             }

@@ -86,13 +86,17 @@ impl Prepared {
         let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
         for (at, step) in recipe.steps.iter().enumerate() {
             let wrong = |message: String| PlanError::new(Some((at + 1, step.name())), message);
+            let wrong_expression = |error: ExpressionError| PlanError {
+                hint: error.advice.clone(),
+                ..wrong(error.to_string())
+            };
             let source = match step {
                 Step::Filter(source) => Some(source),
                 Step::Derive(derive) => Some(&derive.expression),
                 _ => None,
             };
             let expression = source.map(|source| Expression::parse(source, &recipe.parameters));
-            expressions.push(expression.transpose().map_err(|error| wrong(error.to_string()))?);
+            expressions.push(expression.transpose().map_err(wrong_expression)?);
             let pattern = match step {
                 Step::Replace(replace) => Some(Regex::new(&replace.pattern)),
                 _ => None,

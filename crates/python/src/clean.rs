@@ -147,6 +147,7 @@ fn keyword(Setting { name, value }: &Setting) -> String {
     match value {
         SettingValue::On => format!("{name}=True"),
         SettingValue::Any => format!("{name}=..."),
+        SettingValue::Is(value) if name == "param" => format!("with_parameters({value})"),
         SettingValue::Is(value) if value == "false" => format!("{name}=False"),
         SettingValue::Is(value) if value == "none" => format!("{name}=None"),
         SettingValue::Is(value) if value.parse::<u64>().is_ok() => format!("{name}={value}"),

@@ -173,3 +173,38 @@ fn a_derived_column_does_not_hide_behind_names_that_are_alike() {
         .done()
         .prints("unit_price,Unit Price,unit price\n5,2,3\n");
 }
+
+#[test]
+fn a_parameter_without_a_value_is_told_as_it_is_typed() {
+    let dir = Dir::with("v\n1\n").file("r.toml", "steps = [{ filter = 'v < :lim' }]\n");
+    for filter in [&["--filter", "v < :lim"][..], &["--recipe", "r.toml"]] {
+        let command = ["clean", "in.csv", "-o", "-"];
+        let outcome = dir.run(command.iter().chain(filter));
+        outcome.status(2).says("no parameter `:lim`");
+        outcome.says("\nhint: --param lim=VALUE gives it a value\n");
+    }
+}
+
+#[test]
+fn a_text_without_quotes_is_told_with_them() {
+    let dir = Dir::with("city\nUlm\n");
+    let outcome = dir.run(["clean", "in.csv", "-o", "-", "--filter", "city = Ulm"]);
+    outcome.status(1).says("the columns are city; a text is 'Ulm'");
+}
+
+#[test]
+fn iconv_is_told_the_names_that_it_knows() {
+    let dir = Dir::with("a\n1\n");
+    for (python, iconv) in [
+        ("utf-32-le", "UTF-32LE"),
+        ("utf_32_be", "UTF-32BE"),
+        ("utf_7", "UTF-7"),
+        ("iso2022_kr", "ISO-2022-KR"),
+        ("cp850", "cp850"),
+        ("johab", "johab"),
+    ] {
+        let outcome = dir.clean(&format!("in.csv -o - --encoding {python}"));
+        outcome.status(2).says(&format!("hint: iconv -f {iconv} -t UTF-8 FILE makes UTF-8 of it"));
+    }
+    dir.clean("in.csv -o - --encoding hz").status(2).says("decode(\"hz\")");
+}

@@ -112,6 +112,13 @@ fn a_file_that_fails_by_what_does_not_fit_is_told_where_why_and_what_to_try() {
     let outcome = dir.clean("short.csv -o out.csv --on-ragged fail");
     outcome.status(1).says(
         "error: short.csv: line 3: a record with 1 field; the header has 2\n\
-         hint: --on-ragged reject sets such records aside, --on-ragged pad fills up those that are short\n",
+         hint: --on-ragged reject sets such records aside, --on-ragged pad fills them up\n",
+    );
+    // Nothing fills up a long one.
+    let dir = dir.file("long.csv", "a,b\n1,2,3\n");
+    let outcome = dir.clean("long.csv -o out.csv --no-header --on-ragged fail");
+    outcome.status(1).says(
+        "error: long.csv: line 2: a record with 3 fields; the first record has 2\n\
+         hint: --on-ragged reject sets such records aside\n",
     );
 }

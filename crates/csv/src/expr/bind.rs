@@ -226,7 +226,9 @@ impl<'n> Binder<'n> {
             None => {
                 let shown: Vec<&str> = all.iter().take(SHOWN).map(String::as_str).collect();
                 let more = if all.len() > SHOWN { ", .." } else { "" };
-                error.hint(format!("the columns are {}{more}", shown.join(", ")))
+                let columns = shown.join(", ");
+                let text = name.replace('\'', "''");
+                error.hint(format!("the columns are {columns}{more}; a text is '{text}'"))
             }
         }
     }

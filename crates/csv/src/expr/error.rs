@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::problem::Hint;
+
 /// How many characters of a line are shown.
 const SHOWN: usize = 120;
 
@@ -23,17 +25,24 @@ pub(crate) struct ExpressionError {
     pub(crate) span: Range<usize>,
     /// What to do.
     pub(crate) hint: Option<String>,
+    /// What to do in settings of a job, which are told apart from the expression.
+    pub(crate) advice: Option<Hint>,
     missing: Option<String>,
 }
 
 impl ExpressionError {
     pub(super) fn new(message: impl Into<String>, source: &str, span: Range<usize>) -> Self {
         let (message, source) = (message.into(), source.to_owned());
-        ExpressionError { message, source, span, hint: None, missing: None }
+        ExpressionError { message, source, span, hint: None, advice: None, missing: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn advise(mut self, advice: Hint) -> Self {
+        self.advice = Some(advice);
         self
     }
 

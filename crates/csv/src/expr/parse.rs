@@ -24,6 +24,7 @@ use super::suggest::suggest;
 use super::tree::{Form, MAX_DEPTH, Tree, UNKNOWN, union};
 use super::value::{Value, read_date, read_datetime};
 use crate::number::{Reading, read};
+use crate::problem::Hint;
 
 /// Tokens that may make a tree deeper; commas, strings and numbers do not count.
 const MAX_TOKENS: usize = 4_000;
@@ -636,7 +637,9 @@ impl<'s> Reader<'s> {
         let error = self.error(format!("no parameter `:{name}`"), span);
         match suggest(name, self.parameters.keys().map(String::as_str)) {
             Some(meant) => error.hint(format!("did you mean `:{meant}`?")),
-            None => error.hint(format!("give it a value: {name}=..")),
+            None => {
+                error.advise(Hint::is("param", format!("{name}=VALUE")).and(" gives it a value"))
+            }
         }
     }
 

@@ -69,6 +69,34 @@ const WITHOUT_DECODER: [&str; 20] = [
     "ptcp154",
 ];
 
+/// Names of Python for encodings that iconv calls otherwise.
+const ICONV: [(&str, &str); 24] = [
+    ("utf-32", "UTF-32"),
+    ("utf32", "UTF-32"),
+    ("u32", "UTF-32"),
+    ("utf-32-le", "UTF-32LE"),
+    ("utf-32le", "UTF-32LE"),
+    ("utf-32-be", "UTF-32BE"),
+    ("utf-32be", "UTF-32BE"),
+    ("utf-7", "UTF-7"),
+    ("utf7", "UTF-7"),
+    ("u7", "UTF-7"),
+    ("iso2022-kr", "ISO-2022-KR"),
+    ("iso-2022-kr", "ISO-2022-KR"),
+    ("iso2022-jp-2", "ISO-2022-JP-2"),
+    ("iso2022-jp-3", "ISO-2022-JP-3"),
+    ("mac-latin2", "MAC-CENTRALEUROPE"),
+    ("mac-centeuro", "MAC-CENTRALEUROPE"),
+    ("shift-jisx0213", "SHIFT_JISX0213"),
+    ("shift-jis-2004", "SHIFT_JISX0213"),
+    ("shiftjis2004", "SHIFT_JISX0213"),
+    ("euc-jisx0213", "EUC-JISX0213"),
+    ("euc-jis-2004", "EUC-JISX0213"),
+    ("eucjisx0213", "EUC-JISX0213"),
+    ("kz1048", "RK1048"),
+    ("hp-roman8", "HP-ROMAN8"),
+];
+
 /// The encoding of this name.
 ///
 /// # Errors
@@ -91,8 +119,19 @@ pub(super) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
 
 /// An encoding that cannot be read.
 pub(super) fn without_decoder(name: &str) -> Problem {
-    Problem::new(format!("there is no decoder for the encoding {name:?}"))
-        .hint(Hint::words(format!("iconv -f {name} -t UTF-8 FILE makes UTF-8 of it")))
+    let problem = Problem::new(format!("there is no decoder for the encoding {name:?}"));
+    let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+    let known = ICONV.iter().find(|(python, _)| *python == plain).map(|(_, iconv)| *iconv);
+    problem.hint(Hint::words(match (known, &*plain) {
+        // iconv has no decoder for it either.
+        (None, "hz" | "hz-gb" | "hz-gb-2312") => {
+            "python3 -c 'import sys; print(end=sys.stdin.buffer.read().decode(\"hz\"))' < FILE makes \
+             UTF-8 of it"
+                .to_owned()
+        }
+        (None, _) => format!("iconv -f {name} -t UTF-8 FILE makes UTF-8 of it"),
+        (Some(iconv), _) => format!("iconv -f {iconv} -t UTF-8 FILE makes UTF-8 of it"),
+    }))
 }
 
 #[cfg(test)]

@@ -10,7 +10,11 @@ fn errors_show_the_place_and_what_was_meant() {
             "valu <= 500",
             "no column `valu`\n  valu <= 500\n  ^^^^ did you mean `value`?",
         ),
-        ("a,b", "a + price", "no column `price`\n  a + price\n      ^^^^^ the columns are a, b"),
+        (
+            "a,b",
+            "a + price",
+            "no column `price`\n  a + price\n      ^^^^^ the columns are a, b; a text is 'price'",
+        ),
         ("", "lenght(a)", "no function `lenght`\n  lenght(a)\n  ^^^^^^ did you mean `length`?"),
         ("", "a +\n  foo(1)", "no function `foo`\n    foo(1)\n    ^^^"),
         (
@@ -31,7 +35,7 @@ fn errors_show_the_place_and_what_was_meant() {
             "an aggregate inside of an aggregate\n  a / max(sum(a))\n          ^^^",
         ),
         ("a", "a > :limt", "no parameter `:limt`\n  a > :limt\n      ^^^^^ did you mean `:limit`?"),
-        ("a", "a > :x", "no parameter `:x`\n  a > :x\n      ^^ give it a value: x=.."),
+        ("a", "a > :x", "no parameter `:x`\n  a > :x\n      ^^"),
         ("a", "a >", "expected an expression, found the end\n  a >\n     ^"),
         ("a", "a > 1)", "unexpected `)`\n  a > 1)\n       ^"),
         ("a", "(a > 1", "expected ), found the end\n  (a > 1\n        ^"),
