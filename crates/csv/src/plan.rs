@@ -87,7 +87,7 @@ impl Prepared {
         for (at, step) in recipe.steps.iter().enumerate() {
             let wrong = |message: String| PlanError::new(Some((at + 1, step.name())), message);
             let wrong_expression = |error: ExpressionError| PlanError {
-                hint: error.advice.clone(),
+                hint: error.advice.as_deref().cloned(),
                 ..wrong(error.to_string())
             };
             let source = match step {

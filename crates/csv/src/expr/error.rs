@@ -26,7 +26,7 @@ pub(crate) struct ExpressionError {
     /// What to do.
     pub(crate) hint: Option<String>,
     /// What to do in settings of a job, which are told apart from the expression.
-    pub(crate) advice: Option<Hint>,
+    pub(crate) advice: Option<Box<Hint>>,
     missing: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl ExpressionError {
     }
 
     pub(super) fn advise(mut self, advice: Hint) -> Self {
-        self.advice = Some(advice);
+        self.advice = Some(Box::new(advice));
         self
     }
 
