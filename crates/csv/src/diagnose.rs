@@ -196,7 +196,14 @@ impl Doubts {
             };
             let often = if 2 * most.rows >= rejected { "" } else { "most often " };
             let records = counted(most.rows, "record");
-            return format!("{lost}; {often}{step}{}: {records}", most.reason).into();
+            let text = format!("{lost}; {often}{step}{}: {records}", most.reason);
+            let hint = match most.name.as_str() {
+                "types" => Hint::is("on_bad", "null").and(
+                    " keeps such rows without these cells; the rejects have line, column and value",
+                ),
+                _ => Hint::words("the rejects have line, column and value of each"),
+            };
+            return Problem::new(text).hint(hint);
         }
         let most = self.ragged.iter().max_by_key(|(_, records)| **records);
         let (found, records) = most.map_or((0, 0), |(found, records)| (*found as usize, *records));

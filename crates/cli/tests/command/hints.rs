@@ -122,8 +122,39 @@ fn a_cause_covers_most_of_what_is_lost() {
     // One space before a quote among twelve.
     let outcome = gives_none(&format!("a,b\n1, \"x, y\"\n{rows}"), "");
     assert!(!outcome.stderr.contains("space"), "{outcome:?}");
-    let outcome = gives_none("a\n1\nx\ny\nz\n?\n", "--types a=integer --null '?'");
-    outcome.says("4 of its 5 records are rejected; step 1 (types) not an integer: 4 records");
+}
+
+#[test]
+fn what_takes_most_rows_is_told_with_a_way_to_keep_them() {
+    let dir = Dir::with("a\n1\nx\ny\nz\n?\n");
+    let outcome = dir.clean("in.csv -o out.csv --types a=integer -q");
+    outcome
+        .done()
+        .says("4 of its 5 records are rejected; step 1 (types) not an integer: 4 records")
+        .says("hint: --on-bad null keeps such rows without these cells");
+    dir.clean("in.csv -o out.csv --force --types a=integer --on-bad null").done();
+    assert_eq!(dir.read("out.csv").lines().count(), 6);
+    let dir = Dir::with("a,b\n1,2\n3\n");
+    let outcome = dir.clean("in.csv -o - --max-rejects 0");
+    outcome.status(1).says("hint: --max-rejects sets how many, --rejects where they are kept");
+}
+
+#[test]
+fn malformed_text_is_told_with_its_line() {
+    let dir = Dir::with("a\n1\n");
+    std::fs::write(dir.path("in.csv"), b"a\nok\n\x81\n2\n\x81\n").unwrap();
+    let outcome = dir.clean("in.csv -o out.csv --encoding shift_jis -q");
+    outcome
+        .done()
+        .says("line 3: from here on 2 malformed sequences of Shift_JIS became U+FFFD in the output")
+        .says("hint: --encoding may be another");
+}
+
+#[test]
+fn a_name_that_says_compressed_of_plain_text_is_told_what_to_do() {
+    let dir = Dir::with("a\n1\n");
+    std::fs::write(dir.path("in.csv.gz"), b"a\n1\n").unwrap();
+    dir.clean("in.csv.gz -o out.csv").status(1).says("rename it if it is not compressed");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::read::{Decode, Reading};
 use super::stamp::Stamp;
 use super::sum::Sum;
 use super::unpack::{self, Unpacker};
-use super::{Note, Problem};
+use super::{Hint, Note, Problem};
 
 /// Decodes a whole file; gives what is to be said of it, too.
 pub(super) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
@@ -32,11 +32,13 @@ pub(super) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Opt
 struct Decoding {
     decoder: Decoder,
     malformed: u64,
+    /// How many lines end, in LF and in CR, before the first malformed sequence.
+    line_ends: (u64, u64),
 }
 
 impl Decoding {
     fn new(encoding: &'static Encoding) -> Decoding {
-        Decoding { decoder: encoding.new_decoder(), malformed: 0 }
+        Decoding { decoder: encoding.new_decoder(), malformed: 0, line_ends: (0, 0) }
     }
 
     fn note(&self) -> Option<Note> {
@@ -46,7 +48,12 @@ impl Decoding {
             malformed => format!("{malformed} malformed sequences"),
         };
         let name = self.decoder.encoding().name();
-        Some(format!("{sequences} of {name} became U+FFFD in the output").into())
+        let (lf, cr) = self.line_ends;
+        let line = 1 + if lf == 0 { cr } else { lf };
+        let from = if self.malformed == 1 { "" } else { "from here on " };
+        let text = format!("line {line}: {from}{sequences} of {name} became U+FFFD in the output");
+        let hint = Hint::any("encoding").and(" may be another");
+        Some(Note::warning(Problem::new(text).hint(hint)))
     }
 
     /// Decodes on. Room is made, and cleared, only when what there is was used: the time is linear even
@@ -58,6 +65,12 @@ impl Decoding {
         loop {
             let (result, read, written) =
                 self.decoder.decode_to_utf8_without_replacement(bytes, &mut out[end..], last);
+            if self.malformed == 0 {
+                for byte in &out[end..end + written] {
+                    self.line_ends.0 += u64::from(*byte == b'\n');
+                    self.line_ends.1 += u64::from(*byte == b'\r');
+                }
+            }
             end += written;
             bytes = &bytes[read..];
             match result {

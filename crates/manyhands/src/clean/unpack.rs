@@ -97,7 +97,10 @@ impl Unpacker {
         let (named, found) = (Compression::by_name(Path::new(name)), Compression::by_bytes(first));
         let kind = match (named, found) {
             (Some(named), found) if found != Some(named) => {
-                return Err(broken(format!("its name says {}, its bytes do not", named.name())));
+                return Err(broken(format!(
+                    "its name says {}, its bytes do not: rename it if it is not compressed",
+                    named.name()
+                )));
             }
             (_, None) => return Ok(None),
             (_, Some(Compression::Gzip)) => Kind::Gzip(Decompress::new_gzip(15)),

@@ -408,7 +408,12 @@ pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> R
     Err(Problem::new(format!(
         "{rejected} of {rows} records would be rejected, and at most {limit} may be: {why}"
     ))
-    .hint(Hint::any("max_rejects").and(" sets how many")))
+    .hint(
+        Hint::any("max_rejects")
+            .and(" sets how many, ")
+            .and_any("rejects")
+            .and(" where they are kept"),
+    ))
 }
 
 /// Reads a file to its end into the buffer, which only grows.
