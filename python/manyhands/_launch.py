@@ -298,6 +298,8 @@ _PROCESSES = {"fork": _ForkProcess, "forkserver": _ForkServerProcess, "spawn": _
 
 def _after_fork():
     _server.after_fork()
+    # A thread of the parent may have held it, which starts workers.
+    resource_tracker._resource_tracker._lock._at_fork_reinit()
     # Our workers are no children of its own, which it could wait for.
     ours = tuple(_PROCESSES.values())
     process._children.difference_update(

@@ -12,22 +12,27 @@ __all__ = [
     "Barrier",
     "Blob",
     "Condition",
+    "Descriptor",
     "Ending",
     "Event",
     "Gather",
     "Lock",
     "Looked",
     "Memory",
+    "Owner",
     "Pool",
     "PrivateMemory",
     "Queue",
     "Recipe",
     "Semaphore",
     "Task",
+    "called",
     "can_be_cut",
     "clean",
     "clean_chunks",
     "clean_files",
+    "end_descendants",
+    "ignore_ctrl_c",
     "propose_types",
     "remove_abandoned",
     "render_report",
@@ -47,6 +52,7 @@ _Outcome: TypeAlias = tuple[int, Any, list[Memory] | None]
 _Unit: TypeAlias = bytes | tuple[bytes, list[Memory]]
 _Type: TypeAlias = Literal["text", "integer", "int", "number", "float", "double", "boolean", "bool", "date", "datetime", "timestamp"]
 
+def called() -> None: ...
 def can_be_cut(input: str, recipe: Recipe, keywords: dict[str, Any]) -> bool: ...
 def clean(
     inputs: Sequence[str],
@@ -68,6 +74,8 @@ def remove_abandoned(outputs: Sequence[str]) -> None: ...
 def render_report(report: str) -> str: ...
 def shown_line(text: str) -> str: ...
 def shown_lines(text: str) -> str: ...
+def end_descendants() -> None: ...
+def ignore_ctrl_c() -> None: ...
 def propose_types(
     inputs: Sequence[str],
     output: str,
@@ -87,6 +95,14 @@ def work() -> NoReturn: ...
 
 @final
 class Looked: ...
+
+@final
+class Owner: ...
+
+@final
+class Descriptor:
+    def __new__(cls, fd: int) -> Descriptor: ...
+    def fileno(self) -> int: ...
 
 @final
 class Memory:

@@ -81,39 +81,6 @@ def test_a_signal_handler_may_raise_at_any_moment(run_script, start_method, name
     assert script.out in ("interrupted\n", "never interrupted\n")
 
 
-def test_an_interrupt_that_comes_as_an_executor_is_forgotten_is_raised(run_script):
-    """No finalizer in Python swallows it."""
-    script = run_script(
-        """
-        import signal, sys, threading, time
-        import manyhands
-
-        class Interrupt(Exception):
-            pass
-
-        def interrupt(*_):
-            raise Interrupt
-
-        if __name__ == "__main__":
-            signal.signal(signal.SIGALRM, interrupt)
-            raised = 0
-            for moment in range(200):
-                executor = manyhands.ProcessPoolExecutor(1)
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, 0.00001 * (moment % 20 + 1))
-                    del executor
-                    while True:
-                        time.sleep(0.001)
-                except Interrupt:
-                    raised += 1
-            print(raised)
-        """,
-        seconds=200,
-        python=["-W", "ignore"],
-    )
-    assert script.out == "200\n" and script.err == ""
-
-
 @pytest.mark.parametrize("call", [
     "pool.apply(hold)",
     "pool.map(hold, [None] * 2, chunksize=1)",
