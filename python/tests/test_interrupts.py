@@ -214,9 +214,9 @@ def test_tasks_that_ended_while_their_parent_was_stopped_are_no_later_than_they_
         start_method,
         tmp_path,
     )
-    wait_until((tmp_path / "begun.0").exists)
+    wait_until(lambda: all((tmp_path / f"begun.{number}").exists() for number in (0, 1)))
     os.kill(script.pid, signal.SIGSTOP)
-    wait_until((tmp_path / "ended.1").exists)
+    wait_until(lambda: all((tmp_path / f"ended.{number}").exists() for number in (0, 1)))
     time.sleep(3)
     os.kill(script.pid, signal.SIGCONT)
     assert script.finish().out == "[0, 1, 2, 3, 4, 5]\n"
@@ -240,16 +240,16 @@ def test_a_pool_can_be_left_while_its_fork_server_is_stopped(run_script, end):
         f"""
         import os, signal, subprocess, sys
         import manyhands
-        from manyhands import _launch
+        from manyhands import _server
 
         if __name__ == "__main__":
             pool = manyhands.Pool(2)
             pool.map(abs, [1, 2])
-            [server] = _launch._servers.values()
-            os.kill(server._forkserver_pid, signal.SIGSTOP)
+            [server] = _server.SERVERS.values()
+            os.kill(server.pid, signal.SIGSTOP)
             # The server runs on when this program is gone, and ends then.
             subprocess.Popen(
-                ["sh", "-c", f"while kill -0 {{os.getpid()}}; do sleep 0.1; done; kill -CONT {{server._forkserver_pid}}"],
+                ["sh", "-c", f"while kill -0 {{os.getpid()}}; do sleep 0.1; done; kill -CONT {{server.pid}}"],
                 stderr=subprocess.DEVNULL,
             )
             # Others would be launched in their place.
