@@ -365,22 +365,23 @@ class Core:
                 self.break_(data)
             return False, data
         try:
-            return _loaded(status, data, memories, remote_traceback, Exception)
-        except Exception as error:
-            failure = error
+            return _loaded(status, data, memories, remote_traceback)
         except BaseException as error:
             try:
-                again = _loaded(status, data, memories, remote_traceback, BaseException)
+                again = _loaded(status, data, memories, remote_traceback)
             except BaseException:
-                again = None
-            if again is not None and threading.current_thread() is threading.main_thread():
-                if status == VALUE or not isinstance(again[1], RemoteError):
-                    # So it was not the data that did this.
+                failure = error
+            else:
+                # So it was not the data that did this.
+                if threading.current_thread() is threading.main_thread():
                     raise
-            if again is not None:
                 return again
-            failure = RemoteError(f"a result that cannot be unpickled here: {shown(error)}")
-            failure.__cause__ = error
+        if status == EXCEPTION:
+            return False, load_exception(data, memories, remote_traceback)
+        if not isinstance(failure, Exception):
+            ended = failure
+            failure = RemoteError(f"a result that cannot be unpickled here: {shown(ended)}")
+            failure.__cause__ = ended
         if self.breaks:
             broken = BrokenProcessPool("A result could not be brought back.")
             broken.__cause__ = failure
@@ -519,10 +520,11 @@ def _forget_all():
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def _loaded(status, data, memories, remote_traceback, caught):
+def _loaded(status, data, memories, remote_traceback):
+    """The outcome; raises what unpickling it raises."""
     if status == VALUE:
         return True, loads(data, memories)
-    return False, load_exception(data, memories, remote_traceback, caught)
+    return False, load_exception(data, memories, remote_traceback, caught=())
 
 
 class _Packed:

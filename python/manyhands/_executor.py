@@ -404,7 +404,12 @@ class _Results:
                 yield future
 
         more = submitted()
-        self._futures = collections.deque(itertools.islice(more, buffersize))
+        self._futures = collections.deque()
+        try:
+            self._futures.extend(itertools.islice(more, buffersize))
+        except KeyboardInterrupt as error:
+            self._end(error)
+            raise
         self._more = more if buffersize is not None else ()
         #: A map whose results nobody ever asks for is done all the same.
         self._begun = False
@@ -420,8 +425,8 @@ class _Results:
             if self._more:
                 try:
                     self._futures.extend(itertools.islice(self._more, 1))
-                except BaseException:
-                    self.close()
+                except BaseException as error:
+                    self._end(error)
                     raise
             left = None if self._until is None else self._until - time.monotonic()
             future = self._futures.popleft()
@@ -432,18 +437,21 @@ class _Results:
             except BaseException as error:
                 if not future.done():
                     # The time is over, or the wait was interrupted.
-                    if isinstance(error, KeyboardInterrupt):
-                        # Whoever pressed Ctrl-C does not want to wait for what runs.
-                        for other in (future, *self._futures):
-                            other.kill()
-                    future.cancel()
-                    self.close()
+                    self._futures.appendleft(future)
+                    self._end(error)
                 raise
             finally:
                 # A traceback would keep this frame, and so the future.
                 future = None
             self._ready.extend(result if self._several else (result,))
         return self._ready.popleft()
+
+    def _end(self, error):
+        if isinstance(error, KeyboardInterrupt):
+            # Whoever pressed Ctrl-C does not want to wait for what runs.
+            for future in self._futures:
+                future.kill()
+        self.close()
 
     def close(self):
         """Cancels what no worker has begun. There are no more results."""

@@ -13,7 +13,6 @@ import io
 import os
 import sys
 import threading
-import weakref
 from multiprocessing import (
     context,
     popen_fork,
@@ -28,7 +27,7 @@ from multiprocessing import (
 
 from manyhands import _functions, _serialize, _server, _worker
 from manyhands._array import from_process
-from manyhands._native import Ending
+from manyhands._native import Descriptor, Ending
 
 METHODS = ("forkserver", "spawn", "fork")
 DEFAULT_METHOD = "forkserver"
@@ -88,11 +87,10 @@ class _Output:
     """This process's standard output as it is now."""
 
     def __init__(self):
-        self._fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
-        weakref.finalize(self, os.close, self._fd).atexit = False
+        self._descriptor = Descriptor(fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
 
     def __reduce__(self):
-        return _same, (reduction.DupFd(self._fd),)
+        return _same, (reduction.DupFd(self._descriptor.fileno()),)
 
 
 def _output():

@@ -623,6 +623,10 @@ class MapResult(AsyncResult):
                 feeder.start()
         except Exception as error:
             self._fail(error)
+        except BaseException:
+            # A signal handler's, by Ctrl-C say.
+            self.kill()
+            raise
 
     @property
     def _number_left(self):
@@ -640,10 +644,6 @@ class MapResult(AsyncResult):
             # One that cannot be pickled, say: what was not begun is not wanted either.
             self._fail(error)
             task.cancel()
-        except BaseException:
-            # A signal handler's, by Ctrl-C say.
-            task.kill()
-            raise
         finally:
             if over:
                 # Not what the source said there would be.
@@ -720,14 +720,16 @@ class IMapIterator:
         dump_each = functools.partial(core.dump_each, packed, core.number())
         units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
         self._several = units.several
-        self._feeder = feeder = _Feeder(gather, units, total, in_memory(iterable), buffersize)
+        self._feeder = feeder = _Feeder(self, gather, units, total, in_memory(iterable), buffersize)
         self._bar = bar(total) if progress else None
-        if not feeder.feed_at_once():
-            pool._feeders = [other for other in pool._feeders if other.is_alive()]
-            pool._feeders.append(feeder)
-            feeder.start()
-            # A forgotten iterator is not fed any more.
-            weakref.finalize(self, feeder.stop).atexit = False
+        try:
+            if not feeder.feed_at_once():
+                pool._feeders = [other for other in pool._feeders if other.is_alive()]
+                pool._feeders.append(feeder)
+                feeder.start()
+        except KeyboardInterrupt:
+            self._abandon()
+            raise
 
     def __iter__(self):
         return self
@@ -737,6 +739,16 @@ class IMapIterator:
 
     def next(self, timeout=None):
         """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
+        try:
+            success, value = self._next(timeout)
+        except KeyboardInterrupt:
+            self._abandon()
+            raise
+        if success or (self._returns and is_a_tasks(value)):
+            return value
+        raise for_iterator(value)
+
+    def _next(self, timeout):
         with self._lock:
             ready = self._ready
             while not ready:
@@ -744,7 +756,7 @@ class IMapIterator:
                     raise StopIteration
                 self._feeder.read = True
                 outcomes = self._outcomes
-                if not outcomes and not self._next(timeout):
+                if not outcomes and not self._gather.next(self._at_a_time, timeout, outcomes):
                     if not self._gather.exhausted():
                         raise PoolTimeout
                     self._pool = self._gather = None
@@ -764,20 +776,15 @@ class IMapIterator:
                     else:
                         ready.append((success, value))
                     outcomes.pop()
-            success, value = ready.popleft()
             if self._bar is not None:
                 self._bar.update(1)
-        if success or (self._returns and is_a_tasks(value)):
-            return value
-        raise for_iterator(value)
+            return ready.popleft()
 
-    def _next(self, timeout):
-        try:
-            return self._gather.next(self._at_a_time, timeout, self._outcomes)
-        except KeyboardInterrupt:
-            self._feeder.stop()
-            self._gather.kill()
-            raise
+    def _abandon(self):
+        """Ends what runs: who was interrupted does not want to wait for it."""
+        self._feeder.stop()
+        if (gather := self._gather) is not None:
+            gather.kill()
 
 
 class _Feeder(threading.Thread):
@@ -786,8 +793,11 @@ class _Feeder(threading.Thread):
     #: Sources in memory of so few tasks are given at once, without a thread.
     AT_ONCE = 1024
 
-    def __init__(self, gather, units, total, in_memory, buffersize):
+    def __init__(self, results, gather, units, total, in_memory, buffersize):
         super().__init__(name="manyhands-feeder", daemon=True)
+        #: Once it is forgotten, nothing more is wanted. Looked at, and not told by a finalizer, which would lose an
+        #: interrupt.
+        self._results = weakref.ref(results)
         self._gather = gather
         self._units = units
         self._total = total
@@ -813,7 +823,7 @@ class _Feeder(threading.Thread):
         # From a source in memory many at once; from one that may block each as it comes.
         tasks = 64 if self._in_memory and self._buffersize is None else 1
         try:
-            while not self._stopped:
+            while not self._stopped and self._results() is not None:
                 window = self._buffersize or (self._window and self._units.window(self._window))
                 if self._gather.wait_room(window, seconds):
                     if not self._units.add(tasks):

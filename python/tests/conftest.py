@@ -30,7 +30,8 @@ TOLERANCE = 4
 
 @pytest.fixture(autouse=True)
 def nothing_left(request):
-    """After every test: no process, thread, descriptor, mapping or file in /dev/shm is left."""
+    """After every test: no process, thread, descriptor, mapping or file in /dev/shm is left that was not there before."""
+    processes = outside.processes_left()
     descriptors, mappings = outside.descriptors(), outside.mappings()
     shared, threads, ours = set(os.listdir("/dev/shm")), set(threading.enumerate()), len(outside.threads_of_ours())
     yield
@@ -39,7 +40,7 @@ def nothing_left(request):
 
     def left():
         gc.collect()
-        if found := outside.processes_left():
+        if found := [process for process in outside.processes_left() if process not in processes]:
             yield "processes:\n" + outside.describe(found)
         if found := [thread for thread in threading.enumerate() if thread not in threads]:
             yield f"threads: {found}"

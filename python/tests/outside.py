@@ -128,7 +128,11 @@ def describe(pids):
 
 def threads_of_ours(pid="self"):
     """The names of the threads that the extension started."""
-    names = [_read(f"/proc/{pid}/task/{task}/comm") for task in os.listdir(f"/proc/{pid}/task")]
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:  # it ended meanwhile
+        return []
+    names = [_read(f"/proc/{pid}/task/{task}/comm") for task in tasks]
     return sorted(name.decode().strip() for name in names if name.startswith(b"manyhands"))
 
 

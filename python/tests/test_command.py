@@ -124,19 +124,24 @@ def test_in_a_virtual_environment_its_workers_are_started_there(tmp_path, table)
     package = Path(manyhands.__file__).parents[1]
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    writer = os.open(pipe, os.O_RDWR)
-    os.write(writer, b"id,value\n1,5\n")
-    command = subprocess.Popen(
-        [python, "-c", MAIN, "clean", pipe, "-o", tmp_path / "out.csv", "--workers", "1"],
-        env={**os.environ, "PYTHONPATH": str(package)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    outside.wait_until(lambda: workers_of(command.pid) or command.poll() is not None, "a worker")
-    (worker,) = workers_of(command.pid)
-    assert Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")[0] == os.fsencode(python)
-    os.close(writer)
-    _, said = command.communicate(timeout=60)
+    with open(pipe, "r+b", buffering=0) as writer:
+        writer.write(b"id,value\n1,5\n")
+        command = subprocess.Popen(
+            [python, "-c", MAIN, "clean", pipe, "-o", tmp_path / "out.csv", "--workers", "1"],
+            env={**os.environ, "PYTHONPATH": str(package)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            outside.wait_until(lambda: workers_of(command.pid) or command.poll() is not None, "a worker")
+            (worker,) = workers_of(command.pid)
+            assert Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")[0] == os.fsencode(python)
+        except BaseException:
+            command.kill()
+            raise
+        finally:
+            writer.close()
+            _, said = command.communicate(timeout=60)
     assert command.returncode == 0 and "1 row in, 1 out" in said, said
     assert (tmp_path / "out.csv").read_text() == "id,value\n1,5\n"
 

@@ -76,9 +76,50 @@ BODIES = {
 def test_a_signal_handler_may_raise_at_any_moment(run_script, start_method, name):
     body = "def body():\n" + textwrap.indent(textwrap.dedent(BODIES[name]).strip(), "    ")
     seconds = {"spawn": 0.6}.get(start_method, 0.15)
-    main = f"\n\nif __name__ == '__main__':\n    rounds(body, {seconds})\n"
+    # The package is loaded first: an exception between an import's taking of Python's import lock and the `try` behind it
+    # leaves it locked, and each fork of another thread waits for it.
+    main = f"\n\nif __name__ == '__main__':\n    manyhands.Pool, manyhands.ProcessPoolExecutor\n    rounds(body, {seconds})\n"
     script = run_script(HEAD + body + main, start_method, seconds=300, python=["-W", "ignore"])
     assert script.out in ("interrupted\n", "never interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "forgotten", ["manyhands.ProcessPoolExecutor(1)", "pool.imap(abs, iter(int, 1))"], ids=["an executor", "an imap"]
+)
+def test_an_interrupt_that_comes_as_something_is_forgotten_is_raised(run_script, forgotten):
+    """No finalizer in Python swallows it."""
+    script = run_script(
+        f"""
+        import signal, sys, threading, time
+        import manyhands
+
+        class Interrupt(Exception):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        if __name__ == "__main__":
+            signal.signal(signal.SIGALRM, interrupt)
+            pool, raised = manyhands.Pool(1), 0
+            for moment in range(200):
+                forgotten = {forgotten}
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.00001 * (moment % 20 + 1))
+                    del forgotten
+                    until = time.monotonic() + 20
+                    while time.monotonic() < until:
+                        time.sleep(0.001)
+                    print("swallowed at moment", moment)
+                except Interrupt:
+                    raised += 1
+            pool.terminate()
+            print(raised)
+        """,
+        seconds=200,
+        python=["-W", "ignore"],
+    )
+    assert script.out == "200\n" and script.err == ""
 
 
 @pytest.mark.parametrize("call", [
@@ -106,8 +147,13 @@ def test_a_call_that_was_interrupted_ends_what_it_runs(run_script, start_method,
         def held():
             return [int(name[:-5]) for name in os.listdir(folder) if name.endswith(".held")]
 
+        def called():
+            "Whether the call has begun here too: an interrupt that comes earlier is not the call's."
+            frame = sys._current_frames()[threading.main_thread().ident]
+            return frame.f_code.co_filename.startswith(os.path.dirname(manyhands.__file__))
+
         def interrupt():
-            while not held():
+            while not (held() and called()):
                 time.sleep(0.005)
             os.kill(os.getpid(), signal.SIGINT)
 

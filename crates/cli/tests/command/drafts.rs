@@ -239,7 +239,7 @@ fn a_disk_that_is_full_leaves_nothing_and_blocks_nothing() {
     let dir = Dir::with(&format!("v\n{rows}")).file("out/x", "").file("bad.csv", "v\nx\n");
     // A file system of its own, which goes with the command.
     let script = "mount -t tmpfs -o size=128k none out || exit 99
-        \"$0\" clean in.csv bad.csv -o out/ --types v=integer; status=$?
+        \"$0\" clean in.csv bad.csv -o out/ --types v=integer --workers 1; status=$?
         ls -A out; exit $status";
     let mut unshare = Command::new("unshare");
     unshare.args(["-m", "sh", "-c", script]);
