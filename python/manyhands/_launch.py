@@ -11,8 +11,8 @@ worker's exit status is learnt by its `Ending`, which the pool reads without Pyt
 import fcntl
 import io
 import os
+import queue
 import sys
-import threading
 from multiprocessing import (
     context,
     popen_fork,
@@ -44,7 +44,8 @@ class Launcher:
         self._memories = memories
         self._started_with = _Arguments(started_with, namespace)
         self._output = _output() if method == "forkserver" else None
-        self._started = threading.Semaphore(0)
+        #: One item for each worker that was started. Of C: a signal handler that raises leaves nothing locked in it.
+        self._started = queue.SimpleQueue()
         #: The process objects of workers that may live, for `active_children` and their like.
         self.processes = {}
 
@@ -61,7 +62,7 @@ class Launcher:
             os.close(stderr)
             raise
         finally:
-            self._started.release()
+            self._started.put(None)
             os.close(socket)
             os.close(its_stderr)
         for pid in [pid for pid, other in self.processes.items() if not other.is_alive()]:
@@ -72,7 +73,7 @@ class Launcher:
     def wait(self, count):
         """Waits until so many workers were started, or failed to."""
         for _ in range(count):
-            self._started.acquire()
+            self._started.get()
 
     def join(self):
         """Lets the process objects of workers that are gone go."""
