@@ -12,8 +12,8 @@ import manyhands
 from manyhands._core import method_of
 
 
-def _of_ours(name):
-    """A method that gives our object of this name, or the standard library's to itself."""
+def _own(name):
+    """A method that makes the object of this name: this package's, or the standard library's if one of its modules calls."""
     standard = getattr(context.BaseContext, name)
 
     def make(self, *args, **kwargs):
@@ -31,19 +31,6 @@ class _Context:
     """What our contexts have besides what the standard library's have."""
 
     TimeoutError = TimeoutError
-
-    Queue = _of_ours("Queue")
-    JoinableQueue = _of_ours("JoinableQueue")
-    SimpleQueue = _of_ours("SimpleQueue")
-    Lock = _of_ours("Lock")
-    RLock = _of_ours("RLock")
-    Semaphore = _of_ours("Semaphore")
-    BoundedSemaphore = _of_ours("BoundedSemaphore")
-    Event = _of_ours("Event")
-    Condition = _of_ours("Condition")
-    Barrier = _of_ours("Barrier")
-    Value = _of_ours("Value")
-    Array = _of_ours("Array")
 
     def Pool(self, *args, **kwargs):
         """A `Pool` whose workers start by this method."""
@@ -68,6 +55,12 @@ class _Context:
 
     def __repr__(self):
         return f"<manyhands context {self._name!r}>"
+
+
+for _name in (
+    "Queue JoinableQueue SimpleQueue Lock RLock Semaphore BoundedSemaphore Event Condition Barrier Value Array"
+).split():
+    setattr(_Context, _name, _own(_name))
 
 
 class ForkContext(_Context, context.ForkContext):

@@ -13,8 +13,7 @@ import warnings
 
 from manyhands._arguments import check_buffersize, whole
 from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
-from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Pool, cpu_count
-from manyhands._progress import bar
+from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Options, Pool, cpu_count
 from manyhands._units import in_memory, length_of
 from manyhands._worker import EACH_STAR
 from manyhands.engines import executor
@@ -56,40 +55,25 @@ class EnginePool(Pool):
     def apply_async(
         self, func, args=(), kwds={}, callback=None, error_callback=None, *, deadline=None, retries=None
     ):
-        self._check_call(deadline, retries)
+        options = Options(deadline, retries, callback=callback, error_callback=error_callback)
+        self._check_call(options)
         future = self._submit(func, *args, **kwds)
-        return EngineResult(self, [future], lambda results: results[0], callback, error_callback)
+        return EngineResult(self, [future], lambda results: results[0], options)
 
-    def _map(
-        self,
-        func,
-        iterable,
-        chunksize,
-        mode,
-        callback,
-        error_callback,
-        deadline,
-        retries,
-        progress,
-        wait,
-        return_exceptions=False,
-    ):
-        futures = self._submit_all(func, iterable, chunksize, mode, deadline, retries, return_exceptions)
-        shown = self._bar(progress, len(futures))
-        return EngineResult(self, futures, _joined, callback, error_callback, shown, return_exceptions)
+    def _map(self, func, iterable, chunksize, mode, options, wait=False):
+        futures = self._submit_all(func, iterable, chunksize, mode, options)
+        return EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
 
-    def _submit_all(self, func, iterable, chunksize, mode, deadline, retries, alone=False):
-        self._check_call(deadline, retries)
-        items = list(iterable)
-        if chunksize is None:
-            chunksize = -(-len(items) // (4 * self._processes))
-        chunksize = 1 if alone else max(whole("chunksize", chunksize), 1)
+    def _submit_all(self, func, iterable, chunksize, mode, options):
+        self._check_call(options)
+        items, chunksize = self._items_of_map(list(iterable), chunksize)
+        chunksize = 1 if options.return_exceptions else max(chunksize, 1)
         chunks = chunks_of(items if mode == EACH_STAR else zip(items), chunksize)
         return [self._submit(call_each, func, chunk) for chunk in chunks]
 
-    def _map_or_stop(self, func, iterable, chunksize, mode, deadline, retries, progress):
-        futures = self._submit_all(func, iterable, chunksize, mode, deadline, retries)
-        result = EngineResult(self, futures, _joined, None, None, self._bar(progress, len(futures)))
+    def _map_or_stop(self, func, iterable, chunksize, mode, options):
+        futures = self._submit_all(func, iterable, chunksize, mode, options)
+        result = EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
         done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
         failed = [future for future in futures if future in done and not future.cancelled() and future.exception()]
         if failed:
@@ -98,10 +82,8 @@ class EnginePool(Pool):
             raise failed[0].exception()
         return result.get()
 
-    def _imap(
-        self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
-    ):
-        self._check_call(deadline, retries)
+    def _imap(self, func, iterable, chunksize, buffersize, ordered, options):
+        self._check_call(options)
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
@@ -110,17 +92,13 @@ class EnginePool(Pool):
         submit = functools.partial(self._submit, call_each, func)
         # What is in memory anyway is given at once.
         window = buffersize or (None if in_memory(iterable) else AHEAD * self._processes)
-        chunks = chunks_of(zip(iterable), 1 if return_exceptions else chunksize)
-        shown = self._bar(progress, total)
-        return EngineIterator(self, submit, chunks, window, ordered, shown, return_exceptions)
+        chunks = chunks_of(zip(iterable), 1 if options.return_exceptions else chunksize)
+        return EngineIterator(self, submit, chunks, window, ordered, options, self._bar(options, total))
 
-    def _check_call(self, deadline, retries):
+    def _check_call(self, options):
         self._check_running()
-        if deadline is not None or retries:
+        if options.deadline is not None or options.retries:
             raise ValueError("an engine knows no deadline or retries of a call")
-
-    def _bar(self, progress, total):
-        return bar(total) if (self._progress if progress is None else progress) else None
 
     def _submit(self, func, /, *args, **kwds):
         try:
@@ -167,13 +145,13 @@ class EnginePool(Pool):
 class EngineResult(AsyncResult):
     """The result of one call, or of a map's, to come."""
 
-    def __init__(self, pool, futures, join, callback, error_callback, bar=None, return_exceptions=False):
+    def __init__(self, pool, futures, join, options, bar=None):
         # Of the core, a result asks whether it was terminated.
         self._pool = self._core = pool
         self._futures = futures
         self._join = join
-        self._returns = return_exceptions
-        self._callback, self._error_callback = callback, error_callback
+        self._returns = options.return_exceptions
+        self._callback, self._error_callback = options.callback, options.error_callback
         self._bar = bar
         self._outcome = None
         self._lock, self._calls = threading.Lock(), threading.Lock()
@@ -220,11 +198,11 @@ class EngineResult(AsyncResult):
 class EngineIterator:
     """The results of `imap`, one by one."""
 
-    def __init__(self, pool, submit, chunks, window, ordered, bar, return_exceptions):
+    def __init__(self, pool, submit, chunks, window, ordered, options, bar):
         # So that the pool lives as long as somebody waits for its results.
         self._pool = pool
         self._submit = submit
-        self._returns = return_exceptions
+        self._returns = options.return_exceptions
         self._chunks = chunks
         self._bar = bar
         self._lock = threading.Lock()

@@ -160,30 +160,28 @@ class Future(_base.Future):
             with _conditions:
                 if "_condition" not in self.__dict__:
                     # Nobody waits, and there are no callbacks.
-                    if self._state == _base.PENDING:
-                        if success:
-                            self._result = value
-                        else:
-                            self._exception = value
-                        self._state = _base.FINISHED
+                    self._finish(success, value)
                     # The native task would keep what the pool had.
                     self._task = None
                     return False
             with self._condition:
-                if self._state == _base.PENDING:
-                    if success:
-                        self._result = value
-                    else:
-                        self._exception = value
-                    self._state = _base.FINISHED
+                if self._finish(success, value):
                     for waiter in self._waiters:
-                        if success:
-                            waiter.add_result(self)
-                        else:
-                            waiter.add_exception(self)
+                        (waiter.add_result if success else waiter.add_exception)(self)
                     self._condition.notify_all()
         self._task = None
         return bool(self.__dict__.get("_done_callbacks"))
+
+    def _finish(self, success, value):
+        """Sets the outcome if there is none yet, and returns true if it did; the caller holds the lock."""
+        if self._state != _base.PENDING:
+            return False
+        if success:
+            self._result = value
+        else:
+            self._exception = value
+        self._state = _base.FINISHED
+        return True
 
     def _be_cancelled(self):
         with self._condition:

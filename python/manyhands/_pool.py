@@ -22,6 +22,13 @@ RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 #: How many items of an `imap` may be out: submitted, and their results not taken. Large ones are fewer.
 WINDOW = 2048
 
+#: The options of one map. None stands for the pool's own.
+Options = collections.namedtuple(
+    "Options",
+    "deadline retries progress return_exceptions callback error_callback",
+    defaults=(None, None, None, False, None, None),
+)
+
 
 def cpu_count():
     """How many cores this process may use: by its affinity and its container's quota."""
@@ -206,8 +213,8 @@ class Pool:
         exception of a task, or that its worker died, is in the list in place of its result, and each item is a task.
         With `stop_on_error`, the first exception that comes is raised at once, and what has not ended is killed.
         """
-        call = deadline, retries, progress
-        return self._map_and_wait(func, iterable, chunksize, EACH, call, return_exceptions, stop_on_error)
+        options = Options(deadline, retries, progress, return_exceptions)
+        return self._map_and_wait(func, iterable, chunksize, EACH, options, stop_on_error)
 
     @names_keywords
     def starmap(
@@ -223,16 +230,15 @@ class Pool:
         stop_on_error=False,
     ):
         """As `map`, with each item's parts as the arguments."""
-        call = deadline, retries, progress
-        return self._map_and_wait(func, iterable, chunksize, EACH_STAR, call, return_exceptions, stop_on_error)
+        options = Options(deadline, retries, progress, return_exceptions)
+        return self._map_and_wait(func, iterable, chunksize, EACH_STAR, options, stop_on_error)
 
-    def _map_and_wait(self, func, iterable, chunksize, mode, call, return_exceptions, stop_on_error):
+    def _map_and_wait(self, func, iterable, chunksize, mode, options, stop_on_error):
         if not stop_on_error:
-            result = self._map(func, iterable, chunksize, mode, None, None, *call, True, return_exceptions)
-            return result._get_or_kill()
-        if return_exceptions:
+            return self._map(func, iterable, chunksize, mode, options, wait=True)._get_or_kill()
+        if options.return_exceptions:
             raise ValueError("return_exceptions and stop_on_error exclude each other: one goes on, the other stops")
-        return self._map_or_stop(func, iterable, chunksize, mode, *call)
+        return self._map_or_stop(func, iterable, chunksize, mode, options)
 
     @names_keywords
     def map_async(
@@ -249,19 +255,8 @@ class Pool:
         return_exceptions=False,
     ):
         """As `map`, without waiting: gives a `MapResult`."""
-        return self._map(
-            func,
-            iterable,
-            chunksize,
-            EACH,
-            callback,
-            error_callback,
-            deadline,
-            retries,
-            progress,
-            False,
-            return_exceptions,
-        )
+        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback)
+        return self._map(func, iterable, chunksize, EACH, options)
 
     @names_keywords
     def starmap_async(
@@ -278,51 +273,13 @@ class Pool:
         return_exceptions=False,
     ):
         """As `starmap`, without waiting: gives a `MapResult`."""
-        return self._map(
-            func,
-            iterable,
-            chunksize,
-            EACH_STAR,
-            callback,
-            error_callback,
-            deadline,
-            retries,
-            progress,
-            False,
-            return_exceptions,
-        )
+        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback)
+        return self._map(func, iterable, chunksize, EACH_STAR, options)
 
-    def _map(
-        self,
-        func,
-        iterable,
-        chunksize,
-        mode,
-        callback,
-        error_callback,
-        deadline,
-        retries,
-        progress,
-        wait,
-        return_exceptions=False,
-    ):
+    def _map(self, func, iterable, chunksize, mode, options, wait=False):
         self._check_running()
         items, chunksize = self._items_of_map(iterable, chunksize)
-        progress = self._progress if progress is None else progress
-        return MapResult(
-            self,
-            func,
-            items,
-            chunksize,
-            mode,
-            callback,
-            error_callback,
-            deadline,
-            retries,
-            progress,
-            wait,
-            return_exceptions,
-        )
+        return MapResult(self, func, items, chunksize, mode, options, wait)
 
     def _items_of_map(self, iterable, chunksize):
         # What has a length may still be slow to pull from, and is pulled while workers are at work. Who says that there
@@ -332,18 +289,14 @@ class Pool:
             chunksize = -(-len(items) // (4 * self._processes))
         return items, whole("chunksize", chunksize)
 
-    def _map_or_stop(self, func, iterable, chunksize, mode, deadline, retries, progress):
+    def _map_or_stop(self, func, iterable, chunksize, mode, options):
         """As `_map` and `get`, but the first exception that comes is raised at once."""
         self._check_running()
         items, chunksize = self._items_of_map(iterable, chunksize)
-        core = self._core
-        packed = core.packed(func)
+        core, total = self._core, len(items)
         # In the order in which they end, which is the order in which exceptions are seen.
-        gather = core.gather(packed, deadline, retries, ordered=False)
-        dump_each = functools.partial(core.dump_each, packed, core.number())
-        most = self._most(chunksize, deadline, retries)
-        units = Units(gather, dump_each, items, mode, most, self._processes, len(items), packed.heavy)
-        shown = bar(len(items)) if (self._progress if progress is None else progress) else None
+        gather, units = self._tasks_of_map(func, items, total, chunksize, mode, options, ordered=False)
+        shown = self._bar(options, total)
         tasks = AHEAD * self._processes if units.several else WINDOW
         values, outcomes, more = {}, [], True
         try:
@@ -371,12 +324,24 @@ class Pool:
         results = [values[place] for place in range(len(values))]
         return list(itertools.chain.from_iterable(results)) if units.several else results
 
-    def _most(self, chunksize, deadline, retries, alone=False):
-        """How many items one task may have: one if it is to be `alone`."""
+    def _tasks_of_map(self, func, items, total, chunksize, mode, options, *, ordered, told=None):
+        """A map's gather, and the units that fill it."""
         core = self._core
-        if alone or deadline is not None or retries or core.deadline is not None or core.retries:
-            return 1
-        return max(chunksize, 1)
+        packed = core.packed(func)
+        gather = core.gather(packed, options.deadline, options.retries, ordered=ordered, told=told)
+        dump_each = functools.partial(core.dump_each, packed, core.number())
+        most = self._most(chunksize, options)
+        return gather, Units(gather, dump_each, items, mode, most, self._processes, total, packed.heavy)
+
+    def _most(self, chunksize, options):
+        """The most items that one task may have: one if each has its own outcome, deadline or retries."""
+        core = self._core
+        alone = options.return_exceptions or options.deadline is not None or options.retries
+        return 1 if alone or core.deadline is not None or core.retries else max(chunksize, 1)
+
+    def _bar(self, options, total):
+        """The bar of a map of `total` items (None if unknown), if it shows one."""
+        return bar(total) if (self._progress if options.progress is None else options.progress) else None
 
     @names_keywords
     def imap(
@@ -399,9 +364,8 @@ class Pool:
         `PoolClosed` where it ends. With `buffersize`, no more tasks are ahead than that; a `join` before the source is
         read to its end ends it.
         """
-        return self._imap(
-            func, iterable, chunksize, buffersize, True, deadline, retries, progress, return_exceptions
-        )
+        options = Options(deadline, retries, progress, return_exceptions)
+        return self._imap(func, iterable, chunksize, buffersize, True, options)
 
     @names_keywords
     def imap_unordered(
@@ -417,22 +381,16 @@ class Pool:
         return_exceptions=False,
     ):
         """As `imap`, with results in the order in which they come."""
-        return self._imap(
-            func, iterable, chunksize, buffersize, False, deadline, retries, progress, return_exceptions
-        )
+        options = Options(deadline, retries, progress, return_exceptions)
+        return self._imap(func, iterable, chunksize, buffersize, False, options)
 
-    def _imap(
-        self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
-    ):
+    def _imap(self, func, iterable, chunksize, buffersize, ordered, options):
         self._check_running()
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
         check_buffersize(buffersize)
-        progress = self._progress if progress is None else progress
-        return IMapIterator(
-            self, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
-        )
+        return IMapIterator(self, func, iterable, chunksize, buffersize, ordered, options)
 
     def close(self):
         """Takes no more tasks. What was given is done. Does not wait."""
@@ -585,35 +543,19 @@ class MapResult(AsyncResult):
 
     _bar = None
 
-    def __init__(
-        self,
-        pool,
-        func,
-        items,
-        chunksize,
-        mode,
-        callback,
-        error_callback,
-        deadline,
-        retries,
-        progress,
-        wait,
-        return_exceptions,
-    ):
-        self._begin(pool, callback, error_callback)
-        self._returns = return_exceptions
+    def __init__(self, pool, func, items, chunksize, mode, options, wait):
+        self._begin(pool, options.callback, options.error_callback)
+        self._returns = options.return_exceptions
         self._chunksize = max(chunksize, 1)
         self._count, self._shown = len(items), 0
         if len(items) == 0:
             return self._finish(True, [])
-        if progress:
-            self._bar = bar(self._count)
+        self._bar = pool._bar(options, self._count)
         try:
-            packed = self._core.packed(func)
-            self._task = task = self._core.gather(packed, deadline, retries, ordered=True, told=self._told)
-            most = pool._most(chunksize, deadline, retries, return_exceptions)
-            dump_each = functools.partial(self._core.dump_each, packed, self._core.number())
-            self._units = Units(task, dump_each, items, mode, most, pool._processes, self._count, packed.heavy)
+            task, self._units = pool._tasks_of_map(
+                func, items, self._count, chunksize, mode, options, ordered=True, told=self._told
+            )
+            self._task = task
             self._several = self._units.several
             if not ((wait or not self._several) and self._add(task, wait)):
                 feeder = threading.Thread(
@@ -699,29 +641,24 @@ class MapResult(AsyncResult):
 class IMapIterator:
     """The results of `imap`, one by one."""
 
-    def __init__(
-        self, pool, func, iterable, chunksize, buffersize, ordered, deadline, retries, progress, return_exceptions
-    ):
-        self._returns = return_exceptions
+    def __init__(self, pool, func, iterable, chunksize, buffersize, ordered, options):
+        self._returns = options.return_exceptions
         #: How many tasks' results are taken at a time: those that wait here for their reader make no room.
         self._at_a_time = WINDOW if buffersize is None else 1
         self._pool = pool
-        self._core = core = pool._core
+        self._core = pool._core
         self._ready = collections.deque()
         #: Those that came with the last ones and are not in `_ready` yet, the next one last. They are put here
         #: natively: a signal handler that raises as they come loses none.
         self._outcomes = []
         self._lock = threading.Lock()
         total = length_of(iterable)
-        packed = core.packed(func)
-        self._gather = gather = core.gather(packed, deadline, retries, ordered=ordered)
-        most = pool._most(chunksize, deadline, retries, return_exceptions)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
-        dump_each = functools.partial(core.dump_each, packed, core.number())
-        units = Units(gather, dump_each, items, EACH, most, pool._processes, total, packed.heavy)
+        gather, units = pool._tasks_of_map(func, items, total, chunksize, EACH, options, ordered=ordered)
+        self._gather = gather
         self._several = units.several
         self._feeder = feeder = _Feeder(self, gather, units, total, in_memory(iterable), buffersize)
-        self._bar = bar(total) if progress else None
+        self._bar = pool._bar(options, total)
         try:
             if not feeder.feed_at_once():
                 pool._feeders = [other for other in pool._feeders if other.is_alive()]
