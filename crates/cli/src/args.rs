@@ -68,8 +68,8 @@ Examples:
     manyhands bench big.csv --recipe tidy.toml
     manyhands bench big.csv --filter 'value <= 500' --workers 4";
 
-/// The heading over what becomes of what does not fit.
-const UNFIT: &str = "What does not fit";
+/// The heading of the settings for records that do not fit.
+const UNFIT: &str = "Records that do not fit";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -127,9 +127,9 @@ pub(crate) struct CleanArguments {
 
     /// With --concat: leave out inputs that fail
     ///
-    /// Without, one output for all appears only if every input is in it, and standard output ends before
-    /// the first input that failed. With and without, nothing follows an input that fails after a part of it
-    /// was written there, and the exit status is 1 if an input failed.
+    /// Without it, one output for all appears only if every input is in it, and standard output ends before
+    /// the first input that failed. Either way, nothing follows an input that fails after a part of it was
+    /// written there, and the exit status is 1 if an input failed.
     #[arg(long, requires = "concat", help_heading = "Output")]
     pub(crate) skip_failed: bool,
 
@@ -140,7 +140,7 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "TABLE", help_heading = "Output")]
     pub(crate) table: Option<String>,
 
-    /// What output files are: csv or parquet; as their names say if not given
+    /// Format of output files: csv or parquet [default: by their names]
     #[arg(long, value_name = "csv|parquet", value_parser = format())]
     #[arg(hide_possible_values = true, help_heading = "Output")]
     pub(crate) format: Option<FileFormat>,
@@ -156,16 +156,15 @@ pub(crate) struct CleanArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) force: bool,
 
-    /// Leave out what an earlier run has done
+    /// Skip inputs that an earlier run has completed
     ///
-    /// For a directory or a table. Inputs, outputs and the recipe are compared with what that run has
-    /// noted of them.
+    /// For a directory or a table. Inputs, outputs and the recipe are compared with that run's notes.
     #[arg(long, help_heading = "Output")]
     pub(crate) resume: bool,
 
-    /// What separates the output's fields: C or tab
+    /// Delimiter of the output: C or tab
     ///
-    /// Default: as the input's. With another one and --quote none, cells that need quotes get ".
+    /// Default: that of the input. With another one and --quote none, cells that need quotes get ".
     #[arg(long, value_name = "C", value_parser = character, help_heading = "Output")]
     pub(crate) out_delimiter: Option<u8>,
 
@@ -176,15 +175,15 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "DIR|FILE", help_heading = "Output")]
     pub(crate) rejects: Option<PathBuf>,
 
-    /// Write what became of all rows
+    /// Write a report with the outcome of all rows
     ///
-    /// It is JSON, with an account of each file. That of a dry run is of the rows that it looked at.
+    /// It is JSON, with an account of each file. A dry run reports the rows that it read.
     #[arg(long, value_name = "FILE.json", help_heading = "Output")]
     pub(crate) report: Option<OsString>,
 
-    /// Write what was typed as a recipe
+    /// Save this command's steps and settings as a recipe
     ///
-    /// The steps of --recipe are in it too, and how files are read. '-' is standard output, as for
+    /// The recipe includes the steps of --recipe, and how files are read. '-' is standard output, as for
     /// --report.
     #[arg(long, value_name = "FILE.toml", help_heading = "Output")]
     pub(crate) save_recipe: Option<OsString>,
@@ -219,7 +218,7 @@ pub(crate) struct RecipeArguments {
     #[arg(long = "recipe", value_name = "FILE.toml", help_heading = "Recipe")]
     pub(crate) file: Option<PathBuf>,
 
-    /// What :NAME is in expressions
+    /// Value of the parameter :NAME in expressions
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter, help_heading = "Recipe")]
     pub(crate) param: Vec<(String, String)>,
 
@@ -251,7 +250,7 @@ pub(crate) struct RecipeArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct InputArguments {
-    /// What separates fields: C, tab or auto
+    /// Delimiter of the inputs: C, tab or auto
     ///
     /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
     /// and bar that divides the first records best, or the one that a line such as sep=; before the
@@ -259,7 +258,7 @@ pub(crate) struct InputArguments {
     #[arg(long, value_name = "C|auto")]
     pub(crate) delimiter: Option<Delimiter>,
 
-    /// What encloses fields: C or none [default: "]
+    /// Character that encloses fields: C or none [default: "]
     #[arg(long, value_name = "C|none")]
     pub(crate) quote: Option<Quote>,
 
@@ -273,15 +272,15 @@ pub(crate) struct InputArguments {
     #[arg(long)]
     pub(crate) no_header: bool,
 
-    /// Skip so many lines before the header
+    /// Skip this many lines before the header
     #[arg(long, value_name = "N")]
     pub(crate) skip_lines: Option<u64>,
 
     /// The inputs' encoding, such as windows-1252
     ///
-    /// A name of the Encoding Standard or of Python. Without, it is UTF-8, or UTF-16 if a byte
-    /// order mark says so, and bytes that are not UTF-8 pass and are told; with utf-8 they are an
-    /// error. The output is UTF-8.
+    /// A name of the Encoding Standard or of Python. Default: UTF-8, or UTF-16 if a byte
+    /// order mark says so, and bytes that are not UTF-8 pass unchanged, with a warning; with utf-8 they are
+    /// an error. The output is UTF-8.
     #[arg(long, value_name = "NAME")]
     pub(crate) encoding: Option<String>,
 
@@ -298,9 +297,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
 
-    /// For what must be remembered [default: 64M]
+    /// Memory for aggregates and keys [default: 64M]
     ///
-    /// Aggregates and keys that need more take more passes, or temporary files. Sizes are bytes, or
+    /// Those that need more take more passes, or temporary files. Sizes are bytes, or
     /// have a unit: K, M, G and T are powers of 1024, as KiB is; KB is 1000.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<usize>,
@@ -309,33 +308,32 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) temp_dir: Option<PathBuf>,
 
-    /// Have a cluster's workers do it: dask://HOST:PORT
+    /// Run on the workers of a cluster: dask://HOST:PORT
     ///
     /// Also ray, ray://HOST:PORT and spark://HOST:PORT. Inputs and outputs are on storage that all
     /// machines see under the same paths. For the command of the Python package.
     #[arg(long, value_name = "URL", conflicts_with_all = ["workers", "dry_run", "concat"])]
     pub(crate) engine: Option<String>,
 
-    /// Print the plan, and what becomes of the first rows
+    /// Print the plan, and the outcome of the first rows
     ///
     /// The headers of all inputs are checked, and their first records go through all steps. Their
-    /// rejects are shown, and some rows before and after. Nothing is written but what --report and
-    /// --save-recipe name; no output need be named. A database is not looked at: neither whether
-    /// it can be reached, nor which columns and rows its table has.
+    /// rejects are shown, and some rows before and after. Only --report and --save-recipe are written; no
+    /// output need be named. A database is not contacted, so its table's columns and rows are not checked.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Records that a dry run looks at [default: 1000]
+    /// Records that a dry run reads [default: 1000]
     ///
     /// In each input. Of the first input it shows N of them, or 5 if N is not given.
     #[arg(long, value_name = "N", value_parser = number, requires = "dry_run")]
     pub(crate) rows: Option<usize>,
 
-    /// Say nothing but errors, and warnings about rows that are lost
+    /// Print only errors, and warnings about lost rows
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Say what became of each file
+    /// Print the outcome of each file
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
@@ -351,11 +349,11 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", value_parser = workers, help_heading = "Running")]
     pub(crate) workers: Option<usize>,
 
-    /// Runs of each, of which the median counts [default: 3]
+    /// Runs for each number of workers; the median counts [default: 3]
     #[arg(long, value_name = "N", value_parser = number, help_heading = "Running")]
     pub(crate) runs: Option<usize>,
 
-    /// For what must be remembered [default: 64M]
+    /// Memory for aggregates and keys [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Running")]
     pub(crate) memory: Option<usize>,
 
@@ -375,7 +373,7 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, clap::Args)]
 #[command(disable_version_flag = true)]
 pub(crate) struct FunctionsArguments {
-    /// The one to explain; without, all are listed
+    /// The function to explain; all are listed if none is given
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 }

@@ -97,7 +97,8 @@ fn check_inputs(job: &Job, stream: impl AsFd, name: &str) -> Result<(), CleanErr
     match inputs.into_iter().find(|input| goes_into(&stream, Path::new(input))) {
         None => Ok(()),
         Some(input) => {
-            let problem = format!("the input {} is also what {name} goes into", input.display());
+            let problem =
+                format!("the input {} is also the file that {name} is written to", input.display());
             let hint = Hint::words("send the output to another file");
             Err(CleanError::Usage(Problem::new(problem).hint(hint)))
         }

@@ -167,7 +167,7 @@ impl Doubts {
             LineEnd::Cr => "CR",
         };
         let text = format!(
-            "line {line}: a record ends otherwise than the header, which ends in {name}: {}",
+            "line {line}: a record does not end as the header does, in {name}: {}",
             counts.join(", ")
         );
         Some(match self.ragged.is_empty() {

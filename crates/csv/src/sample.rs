@@ -192,7 +192,7 @@ impl Sample {
         let (mine, other) = (named(dialect.delimiter), named(best.delimiter));
         let (percent, records) = ((best.share * 100.0).floor(), counted(records, "record"));
         let problem = Problem::new(format!(
-            "a line before the header says that {mine} divides the others, and it divides none; {other} would \
+            "a line before the header names {mine} as the delimiter, but it divides no line; {other} would \
              divide {percent} % of the first {records} into {} fields",
             best.fields
         ));

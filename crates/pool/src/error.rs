@@ -220,8 +220,8 @@ impl fmt::Display for Error {
             ),
             ErrorKind::NotArrived { task, limit, death } => write!(
                 f,
-                "task {task} got its function and its arguments not within {limit:?} (an import that \
-                 takes long?); {} was killed",
+                "task {task} did not receive its function and its arguments within {limit:?} (a slow \
+                 import?); {} was killed",
                 death.worker
             ),
             ErrorKind::OverMemoryLimit { task, limit, used, death } => write!(

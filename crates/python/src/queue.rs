@@ -85,13 +85,13 @@ impl Queue {
     }
 
     fn nonsense(&self) -> PyErr {
-        self.written_over("a message that nobody put")
+        self.written_over("a message that no process has put")
     }
 
     fn written_over(&self, what: &str) -> PyErr {
         let most = self.inner.max_items().unwrap_or(0);
         PyOSError::new_err(format!(
-            "the memory of this queue (maxsize {most}, descriptor {}) was written over by a process that has it: {what}; \
+            "the memory of this queue (maxsize {most}, descriptor {}) was overwritten by a process that uses it: {what}; \
              make a new queue",
             self.fileno()
         ))

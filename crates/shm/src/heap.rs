@@ -379,7 +379,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         let end = self.words.end.load(Ordering::Relaxed) as usize;
         let needed =
             end.checked_add(size).and_then(|end| end.checked_next_multiple_of(os::page_size()));
-        let Some(needed) = needed else { return Err(nonsense("an end where none can be")) };
+        let Some(needed) = needed else { return Err(nonsense("an impossible end of a message")) };
         if needed > self.memory.space {
             let source = std::io::ErrorKind::OutOfMemory.into();
             return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());

@@ -697,7 +697,7 @@ impl Message<'_> {
     /// `Corrupt` if the message has not so many: another process wrote over its length.
     pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
         if offset.checked_add(out.len()).is_none_or(|end| end > self.len()) {
-            return Err(nonsense("a message shorter than what it begins with says"));
+            return Err(nonsense("a message shorter than its header says"));
         }
         match &self.long {
             Some(long) => self.queue.memory.read(long.block + (BLOCK_HEAD + offset) as u64, out),

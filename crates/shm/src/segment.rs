@@ -188,7 +188,7 @@ impl Segment {
     /// it [`grow`](Self::grow).
     pub(crate) fn file_len(&self) -> Result<usize> {
         let len = os::file_len(self.fd()).map_err(|source| Error::system("fstat", source))?;
-        usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))
+        usize::try_from(len).map_err(|_| Error::corrupt("a segment of impossible size"))
     }
 
     /// The length of this mapping in bytes.
@@ -352,10 +352,10 @@ impl fmt::Debug for Segment {
 /// The length of a segment that came from another process.
 fn len_of(fd: &OwnedFd) -> Result<usize> {
     if !os::cannot_shrink(fd) {
-        return Err(Error::corrupt("a descriptor that is no sealed segment"));
+        return Err(Error::corrupt("a descriptor that is not a sealed segment"));
     }
     let len = os::file_len(fd).map_err(|source| Error::system("fstat", source))?;
-    let len = usize::try_from(len).map_err(|_| Error::corrupt("a segment of absurd size"))?;
+    let len = usize::try_from(len).map_err(|_| Error::corrupt("a segment of impossible size"))?;
     check_len(len)?;
     Ok(len)
 }

@@ -18,8 +18,8 @@ use crate::ui::{self, counted, grouped};
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
 /// What a run to a table may find that this does not.
-const NO_TABLE: &str = "not looked at: the database (whether it can be reached, and whether the table \
-                        has other columns, or has rows of these files)\n";
+const NO_TABLE: &str = "not checked: the database (whether it can be reached, and whether its table \
+                        has other columns or rows of these files)\n";
 /// How many inputs are named.
 const FILES: usize = 10;
 

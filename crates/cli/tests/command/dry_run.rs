@@ -113,8 +113,8 @@ fn a_dry_run_infers_types_and_writes_its_report() {
 fn a_dry_run_says_that_it_does_not_look_at_the_database() {
     let dir = Dir::with("a\n1\n");
     let outcome = dir.clean("in.csv -o sqlite:a.db --table t --dry-run");
-    assert!(outcome.done().stdout.contains("\nnot looked at: the database ("), "{outcome:?}");
+    assert!(outcome.done().stdout.contains("\nnot checked: the database ("), "{outcome:?}");
     assert_eq!(dir.names(), ["in.csv"]);
     let outcome = dir.clean("in.csv -o out.csv --dry-run");
-    assert!(!outcome.done().stdout.contains("not looked at"), "{outcome:?}");
+    assert!(!outcome.done().stdout.contains("not checked"), "{outcome:?}");
 }

@@ -20,7 +20,7 @@ fn foreign() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (wide("id,name\r\n1,Zoe\r\n2,Bob\r\n"), "it looks like UTF-16LE", "--encoding utf-16le"),
         (quads("id,name\n1,x\n"), "no decoder for the encoding \"UTF-32LE\"", "iconv -f UTF-32LE"),
         (quads("\u{feff}id,name\n1,x\n"), "\"UTF-32LE\"", "iconv"),
-        (vec![0; 5_000], "it is no text", "--encoding"),
+        (vec![0; 5_000], "it is not a text file", "--encoding"),
         (b"<!-- x -->\n\t<html>\n<p>a,b\n".to_vec(), "an HTML page", "CSV"),
         (b"{\"a\": 1}\n{\"a\": 2}\n".to_vec(), "a file of JSON lines", "export it as CSV"),
         (b"[\n  {\"a\": 1},\n  {\"a\": 2}\n]\n".to_vec(), "a JSON array", "export it as CSV"),

@@ -44,7 +44,7 @@ fn rejects_cannot_go_to_a_pipe_a_device_or_a_file_of_another_kind() {
         let outcome = dir.clean(&format!("in.csv -o out.csv --rejects {place}"));
         outcome
             .status(2)
-            .says(&format!("error: {place} is no regular file, and rejects are files"));
+            .says(&format!("error: {place} is not a regular file; a file of rejects appears"));
         outcome
             .says("hint: --rejects FILE.csv is one file for all, --rejects DIR/ has one for each");
     }

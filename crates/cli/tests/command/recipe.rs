@@ -215,13 +215,13 @@ fn a_value_of_another_kind_is_told_with_an_example_of_its_own_key() {
         ("steps = [\"trim\"]", "`trim` needs settings, as in { trim = \"all\" }"),
         ("steps = [\"select\"]", "`select` needs settings, as in { select = [\"a\", \"b\"] }"),
         ("steps = [{}]", "a step is a word in quotes, or a table with one key"),
-        ("steps = \"trim\"", "a list of steps is expected, as in steps = [\"drop_empty_rows\","),
-        ("on_bad = 3", "it is the number 3, and a text in quotes is expected, as in on_bad ="),
-        ("read = 3", "a table is expected, as in read = { delimiter = \";\" }"),
-        ("read = [\";\"]", "it is a list of one value, and a table is expected"),
-        ("parameters = [1, 2]", "a table is expected, as in parameters = { limit = \"500\" }"),
+        ("steps = \"trim\"", "expected a list of steps, as in steps = [\"drop_empty_rows\","),
+        ("on_bad = 3", "expected a text in quotes, as in on_bad ="),
+        ("read = 3", "expected a table, as in read = { delimiter = \";\" }"),
+        ("read = [\";\"]", "as in read = { delimiter = \";\" }; found a list of one value"),
+        ("parameters = [1, 2]", "expected a table, as in parameters = { limit = \"500\" }"),
         ("steps = [{ types = [\"v\"] }]", "as in { types = { a = \"number\" } }"),
-        ("steps = [{ types = { a = 3 } }]", "the number 3, and a text in quotes is expected"),
+        ("steps = [{ types = { a = 3 } }]", "expected a text in quotes"),
         ("steps = [{ rename = [\"a\"] }]", "as in { rename = { old = \"new\" } }"),
         ("steps = [{ null = \"NA\" }]", "as in { null = { tokens = [\"NA\"] } }"),
         ("steps = [{ null = { tokens = \"NA\" } }]", "as in tokens = [\"NA\", \"-\"]"),
@@ -230,7 +230,7 @@ fn a_value_of_another_kind_is_told_with_an_example_of_its_own_key() {
         // Not the first two of them, in silence.
         (
             "steps = [{ outliers = { column = \"a\", range = [1, 2, 3] } }]",
-            "it is a list of 3 values, and a list of two numbers is expected, as in range =",
+            "expected a list of two numbers, as in range =",
         ),
     ] {
         std::fs::write(dir.path("r.toml"), recipe).unwrap();
@@ -248,5 +248,5 @@ fn a_recipe_that_is_not_utf8_is_told_with_line_and_byte() {
     let outcome = dir.clean("in.csv -o out.csv --recipe r.toml");
     outcome
         .status(2)
-        .says("error: r.toml: line 2, byte 4: 0xFC is no UTF-8, and recipes are saved");
+        .says("error: r.toml: line 2, byte 4: 0xFC is not valid UTF-8; save the recipe");
 }

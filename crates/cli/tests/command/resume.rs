@@ -252,7 +252,7 @@ fn a_manifest_that_is_no_regular_file_is_an_error() {
     let dir = three().file("out/x", "");
     let place = dir.path(&format!("out/{MANIFEST}"));
     mkfifoat(CWD, &place, Mode::RUSR | Mode::WUSR).unwrap();
-    dir.clean(JOB).status(1).says("cannot read out/.manyhands.jsonl: it is no regular file");
+    dir.clean(JOB).status(1).says("cannot read out/.manyhands.jsonl: it is not a regular file");
     fs::remove_file(&place).unwrap();
     symlink("../c.csv", &place).unwrap();
     dir.clean(JOB).status(1).says("cannot read out/.manyhands.jsonl: ");

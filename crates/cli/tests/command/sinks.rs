@@ -16,12 +16,9 @@ fn what_cannot_go_to_a_table_is_said_before_work() {
         ),
         (
             "in.csv -o sqlite:. --table t",
-            "sqlite:.: it is a directory, and a database is a file\nhint: -o ",
+            "sqlite:.: it is a directory, not a database file\nhint: -o ",
         ),
-        (
-            "in.csv -o sqlite:/dev/null --table t",
-            "it is no regular file, as a database is\nhint: -o ",
-        ),
+        ("in.csv -o sqlite:/dev/null --table t", "it is not a regular file\nhint: -o "),
         ("in.csv -o sqlite:a.db --table t --concat", "one output for all is for files"),
         ("in.csv -o sqlite:a.db --table t --name x", "hint: leave out --name"),
         ("in.csv -o sqlite:a.db --table t --format parquet", "hint: leave out --format"),
@@ -88,7 +85,7 @@ fn rejects_of_a_table_are_beside_its_file() {
         "{names:?}"
     );
     let other = dir.clean("a.csv -o sqlite:a.csv --table t");
-    other.status(1).says("cannot open a.csv: it is no SQLite database; it begins with \"v\"\n");
+    other.status(1).says("cannot open a.csv: it is not an SQLite database: it begins with \"v\"\n");
     other.says("hint: -o sqlite:shop.db names another file");
     // The case of a scheme says nothing.
     dir.clean("b.csv -o SQLite:e.db --table t").done();

@@ -15,7 +15,7 @@ fn dir() -> Dir {
 
 #[test]
 fn an_input_that_standard_output_goes_into_is_refused_and_stays_as_it_is() {
-    let told = "error: the input a.csv is also what standard output goes into\nhint: send the";
+    let told = "error: the input a.csv is also the file that standard output is written to\nhint: send the";
     for line in [
         "a.csv -o - >> a.csv",
         "'*.csv' -o - --concat 1<> a.csv",
@@ -34,7 +34,7 @@ fn an_input_that_standard_output_goes_into_is_refused_and_stays_as_it_is() {
     dir.shell("manyhands clean - -o - < a.csv >> a.csv").run().status(2).says("standard input is");
     assert_eq!(dir.read("a.csv"), TEXT);
     // What the shell has made is refused too: it is not left out in silence.
-    let told = "out.csv is also what standard output goes into";
+    let told = "out.csv is also the file that standard output is written to";
     dir.shell("manyhands clean '*.csv' -o - --concat > out.csv").run().status(2).says(told);
     dir.shell("manyhands clean d -o - --concat > d/out.csv").run().status(2).says(told);
     assert_eq!(dir.read("out.csv") + &dir.read("d/out.csv"), "");
@@ -45,7 +45,7 @@ fn an_input_that_standard_error_goes_into_is_refused() {
     let dir = dir();
     let outcome = dir.shell("manyhands clean '*.csv' -o out/ 2> log.csv").run();
     outcome.status(2);
-    let told = "error: the input log.csv is also what standard error goes into\n";
+    let told = "error: the input log.csv is also the file that standard error is written to\n";
     assert!(dir.read("log.csv").starts_with(told), "{}", dir.read("log.csv"));
 }
 
@@ -118,7 +118,7 @@ fn a_reader_that_closes_the_pipe_is_no_error_under_whatever_name_and_the_report_
 fn a_limit_of_file_sizes_is_named() {
     let dir = Dir::with(TEXT);
     let outcome = dir.shell("ulimit -f 100; manyhands clean in.csv -o out.csv").run();
-    outcome.status(1).says("error: in.csv: it could not be done: ").says("(ulimit -f)");
+    outcome.status(1).says("error: in.csv: it failed: ").says("(ulimit -f)");
     assert!(!outcome.stderr.contains("task") && !outcome.stderr.contains("free memory"));
 }
 

@@ -177,7 +177,7 @@ fn a_manifest_without_facts_of_rejects_is_understood_and_that_is_told() {
     fs::write(dir.path("out/.manyhands.jsonl"), old).unwrap();
     fs::remove_file(dir.path("out/cleaned_a.csv.rejects.csv")).unwrap();
     let outcome = dir.clean("in -o out/ --types n=number --resume");
-    outcome.done().says("2 files (2 done before)").says("its rejects were not looked at");
+    outcome.done().says("2 files (2 done before)").says("its rejects were not checked");
 }
 
 #[test]

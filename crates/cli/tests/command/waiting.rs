@@ -95,7 +95,7 @@ fn an_output_that_somebody_reads_later_gets_all() {
 fn a_manifest_that_is_no_regular_file_is_an_error() {
     let dir = pipe(Dir::with("a\n1\n"), "out/.manyhands.jsonl");
     let outcome = dir.clean("in.csv -o out");
-    outcome.status(1).says(".manyhands.jsonl").says("no regular file");
+    outcome.status(1).says(".manyhands.jsonl").says("not a regular file");
     fs::remove_file(dir.path("out/.manyhands.jsonl")).unwrap();
     fs::create_dir(dir.path("out/.manyhands.jsonl")).unwrap();
     dir.clean("in.csv -o out").status(1).says(".manyhands.jsonl");

@@ -58,7 +58,7 @@ fn a_file_of_zero_bytes_behind_its_header_is_no_text() {
         let dir = Dir::new().file("in.csv", &bytes);
         for (input, more) in [("in.csv", "-q"), ("-", "-q"), ("in.csv", "--dry-run")] {
             let outcome = dir.command(["clean", input, "-o", "out.csv", more]).input(&bytes).run();
-            outcome.status(1).says("it is no text: ").says(words).says("hint: --encoding");
+            outcome.status(1).says("it is not a text file: ").says(words).says("hint: --encoding");
         }
         assert_eq!(dir.names(), ["in.csv"]);
         // What the user says is taken as it is.

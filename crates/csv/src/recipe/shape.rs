@@ -124,7 +124,7 @@ fn keys(table: &DeTable<'_>, known: &[Key]) -> Result<(), Wrong> {
 fn one(value: &Value<'_>, kind: Kind, example: &str) -> Result<(), Wrong> {
     let found = value.get_ref();
     let other = |wanted: &str| {
-        let told = format!("it is {}, and {wanted} is expected, as in {example}", in_words(found));
+        let told = format!("expected {wanted}, as in {example}; found {}", in_words(found));
         Err((value.span(), told))
     };
     match (kind, found) {
@@ -167,7 +167,7 @@ fn step(value: &Value<'_>) -> Result<(), Wrong> {
         },
         DeValue::Table(table) if table.len() == 1 => keys(table, STEPS),
         DeValue::Table(table) if table.len() > 1 => {
-            Err((value.span(), "a step has one key; several are several steps".to_owned()))
+            Err((value.span(), "a step has one key; write one step for each".to_owned()))
         }
         _ => {
             let told =

@@ -42,7 +42,7 @@ pub fn text_of(file: Vec<u8>) -> Result<String, String> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         format!(
-            "line {line}, byte {column}: 0x{:02X} is no UTF-8, and recipes are saved as UTF-8",
+            "line {line}, byte {column}: 0x{:02X} is not valid UTF-8; save the recipe as UTF-8",
             error.as_bytes()[valid]
         )
     })
@@ -97,21 +97,17 @@ pub fn in_words(message: &str) -> String {
     }
     let parts = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
     if let Some((found, wanted)) = parts.and_then(|parts| parts.split_once(", expected ")) {
-        return format!(
-            "it is {}, and {} is expected",
-            found_in_words(found),
-            wanted_in_words(wanted)
-        );
+        return format!("expected {}; found {}", wanted_in_words(wanted), found_in_words(found));
     }
     if let Some((length, wanted)) =
         message.strip_prefix("invalid length ").and_then(|rest| rest.split_once(", expected "))
     {
-        return format!("it has the length {length}, and {} is expected", wanted_in_words(wanted));
+        return format!("expected {}; found the length {length}", wanted_in_words(wanted));
     }
     match message.trim_end() {
-        "duplicate key" => "the key is there a second time".to_owned(),
+        "duplicate key" => "the key appears twice".to_owned(),
         message if message.starts_with("invalid boolean") => {
-            "a text stands in quotes; without them are numbers, dates, true and false".to_owned()
+            "a text needs quotes; only numbers, dates, true and false have none".to_owned()
         }
         message if message.starts_with("expected table, found ") => {
             "a step without settings is a word in quotes, as in \"drop_empty_rows\"".to_owned()
@@ -197,19 +193,16 @@ mod tests {
             ),
             (
                 "[read]\nskip_lines = -1",
-                "line 2: `skip_lines = -1`: it is the number -1, and a whole number that is not negative is expected",
+                "line 2: `skip_lines = -1`: expected a whole number that is not negative, as in skip_lines = 3; found the number -1",
             ),
             (
                 "[read]\nheader = 'no'",
-                "line 2: `header = 'no'`: it is the text \"no\", and true or false is expected",
+                "line 2: `header = 'no'`: expected true or false, as in header = false; found the text \"no\"",
             ),
-            (
-                "[parameters]\nlimit = 5",
-                "line 2: `limit = 5`: it is the number 5, and a text in quotes is expected",
-            ),
+            ("[parameters]\nlimit = 5", "line 2: `limit = 5`: expected a text in quotes"),
             (
                 "steps = [{ trim = 3 }]",
-                "line 1: `steps = [{ trim = 3 }]`: it is the number 3, and \"all\", a column's name or a list of names is expected",
+                "line 1: `steps = [{ trim = 3 }]`: expected \"all\", a column's name or a list of names",
             ),
             (
                 "steps = [{ derive = { name = 'a' } }]",
@@ -217,7 +210,7 @@ mod tests {
             ),
             (
                 "max_rejects = true",
-                "line 1: `max_rejects = true`: it is true, and a number of records, such as 100, or a share of them, such as \"10%\" is expected",
+                "line 1: `max_rejects = true`: expected a number of records, such as 100, or a share of them, such as \"10%\"",
             ),
             (
                 "max_rejects = 'many'",
@@ -233,7 +226,7 @@ mod tests {
             ),
             (
                 "steps = [{ outliers = { column = 'a', range = [1] } }]",
-                "it is a list of one value, and a list of two numbers is expected, as in range = [0, 100]",
+                "expected a list of two numbers, as in range = [0, 100]; found a list of one value",
             ),
             (
                 "steps = [\"trim\"]",
@@ -241,23 +234,23 @@ mod tests {
             ),
             ("steps = [{}]", "a step is a word in quotes, or a table with one key, as in"),
             ("steps = [true]", "a step is a word in quotes, or a table with one key, as in"),
-            ("steps = [trim]", "a text stands in quotes"),
-            ("on_bad = {}", "it is a table, and a text in quotes is expected, as in on_bad"),
-            ("max_rejects = 99999999999999999999", "it is the number 99999999999999999999, and"),
+            ("steps = [trim]", "a text needs quotes"),
+            ("on_bad = {}", "expected a text in quotes, as in on_bad"),
+            ("max_rejects = 99999999999999999999", "found the number 99999999999999999999"),
             ("steps = [{ drop_empty_rows = true }]", "a step without settings is a word in quotes"),
             ("steps = [5]", "a step is a word in quotes, or a table with one key"),
             (
                 "[[steps]]\nfilter = 'a > 1'\ntrim = 'all'",
-                "a step has one key; several are several steps",
+                "a step has one key; write one step for each",
             ),
             (
                 "on_bad = 'null'\non_bad = 'fail'",
-                "line 2: `on_bad = 'fail'`: the key is there a second time",
+                "line 2: `on_bad = 'fail'`: the key appears twice",
             ),
             ("a =", "line 1: `a =`: "),
             (
                 "steps = [{ fill = 'a' }]",
-                "it is the text \"a\", and a table is expected, as in { fill = { column = \"a\", value = \"0\" } }",
+                "expected a table, as in { fill = { column = \"a\", value = \"0\" } }; found the text \"a\"",
             ),
         ] {
             let error = read(text).unwrap_err();

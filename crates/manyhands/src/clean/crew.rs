@@ -224,8 +224,8 @@ fn befell(error: &manyhands_pool::Error) -> String {
         ErrorKind::Panicked { message, location, .. } => {
             format!("met a mistake in manyhands, at {location}: {message}")
         }
-        ErrorKind::Refused { reason, .. } => format!("could not be done: {reason}"),
-        _ => format!("could not be done: {error}"),
+        ErrorKind::Refused { reason, .. } => format!("failed: {reason}"),
+        _ => format!("failed: {error}"),
     }
 }
 

@@ -425,9 +425,8 @@ fn check_rejects(path: &Path) -> Result<(), CleanError> {
             .and(" has one for each output")
     };
     if is_device(path) && !path.is_dir() {
-        let problem = format!(
-            "{shown} is no regular file, and rejects are files that appear when they are complete"
-        );
+        let problem =
+            format!("{shown} is not a regular file; a file of rejects appears when it is complete");
         return Err(usage(Problem::new(problem).hint(hint())));
     }
     if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
@@ -600,7 +599,9 @@ fn check_stdout(routes: &[Route]) -> Result<(), CleanError> {
         Input::File(path) => path.display().to_string(),
         Input::Stdin => "standard input".to_owned(),
     };
-    let problem = Problem::new(format!("the input {name} is also what standard output goes into"));
+    let problem = Problem::new(format!(
+        "the input {name} is also the file that standard output is written to"
+    ));
     Err(usage(problem.hint(Hint::words("send the output to another file"))))
 }
 

@@ -162,7 +162,7 @@ fn file_name(path: &Path) -> String {
 
 /// Opens a manifest, which is a regular file: what a link leads to is not written to, and a pipe is not waited for.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let no_file = || io::Error::other("it is no regular file; move it away");
+    let no_file = || io::Error::other("it is not a regular file; move it away");
     let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path);
     let file = file.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
         // A pipe that nobody reads, a socket.

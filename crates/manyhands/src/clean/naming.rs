@@ -395,10 +395,10 @@ fn check_sqlite(path: &Path) -> Result<(), Problem> {
     }
     let is_other = path.metadata().is_ok_and(|metadata| !metadata.is_file());
     if path.is_dir() || text.ends_with('/') {
-        return wrong("it is a directory, and a database is a file");
+        return wrong("it is a directory, not a database file");
     }
     if is_other {
-        return wrong("it is no regular file, as a database is");
+        return wrong("it is not a regular file");
     }
     let directory = directory_of(path);
     if !directory.is_dir() {

@@ -373,7 +373,7 @@ fn check_zeros(bytes: &[u8], line: &[u8]) -> Result<First, Problem> {
 }
 
 fn no_text(cause: String) -> Problem {
-    Problem::new(format!("it is no text: {cause}"))
+    Problem::new(format!("it is not a text file: {cause}"))
         .hint(Hint::any("encoding").and(" says in which encoding it is, if it is text"))
 }
 

@@ -117,7 +117,7 @@ fn with_rejects(
 ) -> Result<Before, CleanError> {
     let Some(kept) = &entry.rejects else {
         let note = (entry.rows_rejected > 0).then(|| {
-            "its rejects were not looked at: the version that made it noted nothing of them"
+            "its rejects were not checked: the version that made it kept no record of them"
                 .to_owned()
                 .into()
         });

@@ -1309,7 +1309,7 @@ impl Runner<'_> {
         };
         let problem = match self.partial {
             Some(_) => Problem::new(format!(
-                "not written to {name}: a part of {failed} is there, which failed, and nothing can follow it"
+                "not written to {name}: {failed} failed after a part of it was written there, and nothing can follow it"
             ))
             .hint(Hint::words("a file as the output appears only when it is complete")),
             None => Problem::new(format!(

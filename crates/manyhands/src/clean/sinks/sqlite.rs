@@ -128,7 +128,7 @@ fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
         return Wrong::File(problem);
     }
     let problem = Problem::new(format!(
-        "cannot open {}: it is no SQLite database; it begins with {}",
+        "cannot open {}: it is not an SQLite database: it begins with {}",
         path.display(),
         beginning(path)
     ));
