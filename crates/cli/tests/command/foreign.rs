@@ -59,7 +59,7 @@ fn a_file_that_is_no_csv_fails_and_says_what_it_is_and_what_to_do() {
         };
         let dir = Dir::new().file("in.csv", big);
         let outcome = dir.clean("in.csv -o out.csv");
-        if !what.contains("no text") {
+        if !what.contains("not a text") {
             outcome.status(1).says(what).says(hint);
         }
     }
