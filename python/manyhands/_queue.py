@@ -44,7 +44,12 @@ class Queue(_native.Queue):
         """Does nothing: there is no thread that a process would wait for."""
 
     def __reduce__(self):
-        return _of_descriptor, (type(self), reduction.DupFd(self._fileno()), self._maxsize)
+        return _of_descriptor, (type(self), reduction.DupFd(self._descriptor()), self._maxsize)
+
+    @property
+    def _reader(self):
+        # Programs wait for that of the standard library's: `connection.wait([queue._reader])`.
+        return self
 
     def _reduce_by_memory(self):
         return _of_memory, (type(self), pickle.PickleBuffer(self._memory()), self._maxsize)
@@ -99,6 +104,7 @@ class SimpleQueue(_native.Queue):
         return super().empty()
 
     __reduce__ = Queue.__reduce__
+    _reader = Queue._reader
     _reduce_by_memory = Queue._reduce_by_memory
     __class_getitem__ = classmethod(types.GenericAlias)
 

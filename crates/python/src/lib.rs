@@ -10,6 +10,7 @@ mod recipe;
 mod remote;
 mod sync;
 mod terminal;
+mod watched;
 mod worker;
 
 use pyo3::prelude::*;

@@ -4,7 +4,7 @@
 //! side: into the queue's memory, and from there into the bytes object that is unpickled.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use crate::memory::Memory;
 use crate::pool::wait;
 use crate::sync::{failed, segment_of};
+use crate::watched::Watched;
 
 const PICKLE: u8 = 0;
 const NONE: u8 = 1;
@@ -34,7 +35,11 @@ const LARGE: usize = 1 << 16;
 /// A queue of objects, for any number of processes at both ends.
 #[pyclass(frozen, subclass, module = "manyhands._native")]
 pub(crate) struct Queue {
-    inner: ShmQueue,
+    inner: Arc<ShmQueue>,
+    /// What `fileno` gave.
+    watched: Mutex<Option<Watched>>,
+    /// Somebody has asked for `fileno`.
+    is_watched: AtomicBool,
     /// This process closed its handle; the queue goes on.
     closed: AtomicBool,
     /// This process has put something.
@@ -69,6 +74,20 @@ fn known<'py>(
 }
 
 impl Queue {
+    /// With the GIL, and never without it while the lock is held: so no fork finds it locked.
+    fn watched(&self) -> MutexGuard<'_, Option<Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After a look at the queue, for whoever waits for its descriptor.
+    fn looked(&self) {
+        if self.is_watched.load(Ordering::Relaxed)
+            && let Some(watched) = &*self.watched()
+        {
+            watched.looked(&self.inner);
+        }
+    }
+
     fn check_open(&self) -> PyResult<()> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(PyValueError::new_err("Queue is closed"));
@@ -93,7 +112,7 @@ impl Queue {
         PyOSError::new_err(format!(
             "the memory of this queue (maxsize {most}, descriptor {}) was overwritten by a process that uses it: {what}; \
              make a new queue",
-            self.fileno()
+            self.descriptor()
         ))
     }
 
@@ -158,7 +177,13 @@ impl Queue {
             (None, None) => ShmQueue::create(max_items),
         };
         let inner = inner.map_err(|error| failed(&error))?;
-        Ok(Queue { inner, closed: AtomicBool::new(false), used: AtomicBool::new(false) })
+        Ok(Queue {
+            inner: Arc::new(inner),
+            watched: Mutex::new(None),
+            is_watched: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+        })
     }
 
     #[pyo3(name = "_memory")]
@@ -167,9 +192,22 @@ impl Queue {
     }
 
     /// A descriptor of its memory, for as long as this object lives.
-    #[pyo3(name = "_fileno")]
-    fn fileno(&self) -> i32 {
+    #[pyo3(name = "_descriptor")]
+    fn descriptor(&self) -> i32 {
         self.inner.segment().as_fd().as_raw_fd()
+    }
+
+    /// A descriptor of this process that is readable while there are objects, for `multiprocessing.connection.wait`,
+    /// `select` and event loops. What another process takes is noticed when `get` or `empty` find nothing here.
+    fn fileno(&self) -> PyResult<i32> {
+        self.check_open()?;
+        let mut watched = self.watched();
+        if let Some(watched) = watched.as_ref().filter(|watched| watched.is_ours()) {
+            return Ok(watched.fileno());
+        }
+        let new = watched.insert(Watched::new(&self.inner)?);
+        self.is_watched.store(true, Ordering::Relaxed);
+        Ok(new.fileno())
     }
 
     /// Puts an object, which is pickled at once. Waits while the queue is full, unless `block` is false, at
@@ -231,6 +269,7 @@ impl Queue {
             Some(message) => taken(message)?,
             None => py.detach(|| take(Duration::ZERO))?,
         };
+        self.looked();
         let message = match at_once {
             Some(message) => message,
             None => {
@@ -239,7 +278,9 @@ impl Queue {
                     return Err(raise(py, "Empty"));
                 }
                 let step = |slice: Instant| take(slice.saturating_duration_since(Instant::now()));
-                wait(py, limit, step)?.ok_or_else(|| raise(py, "Empty"))?
+                let message = wait(py, limit, step)?.ok_or_else(|| raise(py, "Empty"))?;
+                self.looked();
+                message
             }
         };
         let corrupt = |error: manyhands_shm::Error| self.broken(&error);
@@ -282,6 +323,7 @@ impl Queue {
     /// Says that this process will use it no more. Others go on.
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+        self.watched().take();
     }
 
     #[pyo3(name = "_qsize")]
@@ -295,6 +337,7 @@ impl Queue {
         if self.used.load(Ordering::Relaxed) && self.closed.load(Ordering::Relaxed) {
             return Err(PyOSError::new_err("the queue is closed"));
         }
+        self.looked();
         Ok(self.inner.is_empty())
     }
 

@@ -242,6 +242,20 @@ impl Ends {
         }
     }
 
+    /// Waits while the queue is empty and not closed, at most until the deadline, and takes nothing.
+    pub(crate) fn wait_for_item<E>(&self, deadline: &mut Deadline) -> Result<(), Refusal<E>> {
+        let ready = || self.len() > 0 || self.is_closed();
+        if ready() {
+            return Ok(());
+        }
+        while !ready() {
+            self.wait(&self.items.0, deadline, ready)?;
+        }
+        // The stroke may have been meant for one who takes. Nobody who does not sleep rings, so this ends.
+        self.items.0.ring(1);
+        Ok(())
+    }
+
     /// Whether item `number` was put, asked under the head lock.
     fn is_there(&self, number: u64) -> bool {
         if self.getters.tail_seen.load(Ordering::Relaxed) > number {

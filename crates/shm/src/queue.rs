@@ -443,6 +443,14 @@ impl Queue {
         }
     }
 
+    /// Waits while the queue is empty and not closed, at most `timeout` (`None`: as long as it takes), and takes
+    /// nothing; says whether there was a message, or the end, a moment ago. Another process may take it first.
+    pub fn wait_for_message(&self, timeout: Option<Duration>) -> bool {
+        let waited: Result<(), Refusal<Error>> =
+            self.words().ends.wait_for_item(&mut Deadline::after(timeout));
+        waited.is_ok()
+    }
+
     fn take_until(&self, deadline: &mut Deadline) -> Result<Message<'_>, Refusal<Error>> {
         let mut short = Vec::new();
         let long = self.take_item(self.slot().map_err(Refusal::Failed)?, &mut short, deadline)?;
