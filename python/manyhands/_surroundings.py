@@ -1,5 +1,6 @@
 """What a process has of its surroundings: a worker has what its pool's maker had, whenever its fork server was started."""
 
+import io
 import os
 import resource
 import sys
@@ -56,8 +57,13 @@ def take_output(fd):
     """Makes the descriptor the standard output, where a fork server's was an older one."""
     os.dup2(fd, 1)
     os.close(fd)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=os.isatty(1))
+
+
+def write_whole_lines():
+    """Has standard output written line by line, each at once: lines of several workers do not run into each other, also
+    with `python -u`, which writes each piece. The kernel keeps up to 4,096 bytes together in a pipe."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
 
 
 def draw_afresh():

@@ -18,7 +18,7 @@ from manyhands._logs import ONCE, send_all
 from manyhands._native import called
 from manyhands._serialize import dump_exception, dumps_result, shown
 from manyhands._streams import Streams
-from manyhands._surroundings import draw_afresh, limit_threads, take_output
+from manyhands._surroundings import draw_afresh, limit_threads, take_output, write_whole_lines
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
 # parts; or on each item of a chunk.
@@ -43,6 +43,7 @@ def main(socket, stderr, logs, output, started_with, *memories):
     os.close(stderr)
     if output is not None:
         take_output(output.detach())
+    write_whole_lines()
     limit_threads()
     memories = [passed.memory for passed in memories]
     runner = Runner(logs.detach(), started_with, memories)
