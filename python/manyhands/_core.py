@@ -221,7 +221,7 @@ class Core:
                 self._blobs[data] = packed.blob
         return packed
 
-    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None, copies=None):
+    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None, copies=None, priority=0):
         """Submits one task, of the function or of what `packed` gave for it; `copies` as `dumps` takes them.
 
         The thread calls `told._ended(outcome)` when it has ended.
@@ -240,10 +240,11 @@ class Core:
             mode,
             self.deadline if deadline is None else deadline,
             self.retries if retries is None else retries,
+            priority,
             told,
         )
 
-    def gather(self, packed, deadline, retries, *, ordered, told=None):
+    def gather(self, packed, deadline, retries, *, ordered, told=None, priority=0):
         """Tasks of one function. The thread calls `told._ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
         self._begin(told)
@@ -251,6 +252,7 @@ class Core:
             packed.blob,
             self.deadline if deadline is None else deadline,
             self.retries if retries is None else retries,
+            priority,
             ordered,
             told,
         )
@@ -568,6 +570,14 @@ def _checked(deadline, retries):
         if retries < 0:
             raise ValueError(f"retries must be 0 or more, not {retries!r}")
     return deadline, retries
+
+
+def checked_priority(priority):
+    """A priority that can be. Raises TypeError or ValueError."""
+    check_count("priority", priority)
+    if not -(2**31) <= priority < 2**31:
+        raise ValueError(f"priority must be an integer of 32 bits, not {priority}")
+    return int(priority)
 
 
 def check_count(name, value):

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
 from manyhands._arguments import check_buffersize, names_keywords, whole
-from manyhands._core import Core, check_count, living, method_of
+from manyhands._core import Core, check_count, checked_priority, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
@@ -244,7 +244,7 @@ class ProcessPoolExecutor(Executor):
                 )
         self._max_workers = max_workers
         self._mp_context = context._default_context.get_context(method)
-        self._call_options = None, None
+        self._call_options = None, None, 0
         # Collected without a shutdown: what was submitted is done, as the standard library does.
         self._core = Core(
             max_workers,
@@ -299,9 +299,9 @@ class ProcessPoolExecutor(Executor):
             raise RuntimeError("cannot schedule new futures after shutdown")
         future = Future()
         future._core = core
-        deadline, retries = self._call_options
+        deadline, retries, priority = self._call_options
         try:
-            future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed, copies)
+            future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed, copies, priority)
             if future._state in _DONE:
                 future._task = None
         except PoolClosed:
@@ -313,11 +313,16 @@ class ProcessPoolExecutor(Executor):
         return future
 
     @names_keywords
-    def with_options(self, *, deadline=None, retries=None):
-        """This executor, with a deadline (seconds) and retries of its own for what is submitted
-        through it. Shutting either down shuts both down."""
+    def with_options(self, *, deadline=None, retries=None, priority=0):
+        """This executor, with a deadline (seconds), retries and a priority of its own for what is submitted
+        through it. Shutting either down shuts both down.
+
+        Calls of a higher priority begin before those of a lower one that wait; those that are on their way to a worker
+        (about 2 ms of short calls) stay before both.
+        """
+        priority = checked_priority(priority)
         view = object.__new__(type(self))
-        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries), "_whole": self, "_owner": None}
+        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries, priority), "_whole": self, "_owner": None}
         return view
 
     @names_keywords

@@ -375,6 +375,13 @@ impl Call<'_> {
         self
     }
 
+    /// Tasks of a higher priority begin before those of a lower one that wait; what a worker has been sent already
+    /// (about 2 ms of short tasks) stays before both. Default: 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
     /// How many inputs of a map travel together, at least 1. Default: as many as take about a
     /// millisecond, by the time that earlier ones took.
     pub fn chunk_size(mut self, chunk_size: usize) -> Self {

@@ -27,6 +27,9 @@ pub struct CallOptions {
     /// loss then happen again too. A task that was killed for its deadline, its memory or by its
     /// caller is not run again. Default: 0.
     pub retries: u32,
+    /// Tasks of a higher priority begin before those that wait of a lower one; what a worker has been sent already
+    /// (about 2 ms of short tasks) stays before both. Default: 0.
+    pub priority: i32,
     /// How many items of a map travel together. Default: as many as take about a millisecond, by
     /// the time that earlier ones took.
     pub chunk_size: Option<NonZeroUsize>,

@@ -165,7 +165,7 @@ impl Shared {
         if state.closing.is_some() {
             return Err((ErrorKind::Closed.into(), chunks));
         }
-        state.queue.extend(chunks);
+        chunks.into_iter().for_each(|chunk| state.queue.push_back(chunk));
         if self.options.on_demand {
             state.order_workers(self);
         }
@@ -372,8 +372,7 @@ impl Shared {
             // What it has reported is done: only what it runs now may be ended.
             state.pump(self, index);
         }
-        let queued = state.queue.iter().position(of_call);
-        let stopped = queued.and_then(|place| state.queue.remove(place));
+        let stopped = state.queue.remove(of_call);
         if let Some(chunk) = &stopped {
             call.fail(chunk.task(), error(chunk.task()));
             state.completed = true;
@@ -420,10 +419,7 @@ impl Shared {
                 }
             }
         }
-        let (taken, kept): (Vec<_>, Vec<_>) = mem::take(&mut state.queue)
-            .into_iter()
-            .partition(|chunk| Arc::ptr_eq(&chunk.call, call));
-        state.queue = kept.into();
+        let taken = state.queue.take(|chunk| Arc::ptr_eq(&chunk.call, call));
         state.dispatch(self);
         self.unlock(state);
         taken
@@ -459,7 +455,7 @@ impl Shared {
                     state.recall(self, index);
                 }
             }
-            for chunk in mem::take(&mut state.queue) {
+            for chunk in state.queue.take_all() {
                 state.fail_chunk(&chunk, &ErrorKind::Closed.into());
             }
         }

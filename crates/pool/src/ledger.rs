@@ -27,6 +27,10 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    pub(crate) fn priority(&self) -> i32 {
+        self.call.options.priority
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.range.len()
     }

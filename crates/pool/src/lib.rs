@@ -33,6 +33,7 @@ mod slot;
 mod state;
 mod stderr;
 mod task;
+mod waiting;
 
 pub mod launch;
 pub mod limits;

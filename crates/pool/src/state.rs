@@ -7,7 +7,6 @@
 //!     └── not begun: recalled, or its worker died ◄── tick: deadlines, memory, work behind a long task
 //! ```
 
-use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
@@ -24,6 +23,7 @@ use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
 use crate::os::{self, Ending};
 use crate::slot::{Doom, Doomed, Sending, Slot, Stage, hold_descendants};
 use crate::task::lock;
+use crate::waiting::Waiting;
 
 /// A worker whose tasks are short is sent more, up to this much work by time.
 const AHEAD_NANOS: u64 = 2_000_000;
@@ -63,7 +63,7 @@ pub(crate) enum Closing {
 }
 
 pub(crate) struct State {
-    pub(crate) queue: VecDeque<Chunk>,
+    pub(crate) queue: Waiting,
     pub(crate) slots: Vec<Option<Slot>>,
     /// Slots that were idle when they were put here, the last one last.
     pub(crate) idle: Vec<usize>,
@@ -90,7 +90,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(orders: Sender<Order>) -> Self {
         State {
-            queue: VecDeque::new(),
+            queue: Waiting::default(),
             slots: Vec::new(),
             idle: Vec::new(),
             orders: Some(orders),
@@ -527,10 +527,10 @@ impl State {
                 continue;
             }
             // What one worker was to do, several can.
-            let mut whole: Vec<Chunk> = self.queue.drain(..).collect();
+            let whole = self.queue.take_all();
             let items: usize = whole.iter().map(Chunk::len).sum();
             let share = items.div_ceil(idle).max(1);
-            for mut chunk in whole.drain(..) {
+            for mut chunk in whole {
                 while chunk.call.options.chunk_size.is_none() && chunk.len() > share {
                     let rest = chunk.split_off(share);
                     self.queue.push_back(mem::replace(&mut chunk, rest));
@@ -710,7 +710,7 @@ impl State {
         warn!(%reason, failures, kills, "a worker did not start");
         if self.cannot_start() && self.slots().next().is_none() {
             let error: Error = ErrorKind::CannotStart { reason }.into();
-            for chunk in mem::take(&mut self.queue) {
+            for chunk in self.queue.take_all() {
                 self.fail_chunk(&chunk, &error);
             }
         }

@@ -218,9 +218,9 @@ const FAILED: u8 = 2;
 /// And of one that was cancelled before it began.
 const CANCELLED: u8 = 3;
 
-fn options(deadline: Option<f64>, retries: u32) -> PyResult<CallOptions> {
+fn options(deadline: Option<f64>, retries: u32, priority: i32) -> PyResult<CallOptions> {
     let deadline = deadline.map(seconds).transpose()?;
-    Ok(CallOptions { deadline, retries, chunk_size: None })
+    Ok(CallOptions { deadline, retries, priority, chunk_size: None })
 }
 
 /// Seconds as a duration; negative ones are none at all.
@@ -318,7 +318,7 @@ impl Pool {
 
     /// Submits one task; `completed` gives `told` once it has ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
-    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, told, /))]
+    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, priority, told, /))]
     fn submit(
         &self,
         py: Python<'_>,
@@ -328,9 +328,10 @@ impl Pool {
         mode: u8,
         deadline: Option<f64>,
         retries: u32,
+        priority: i32,
         told: Option<Py<PyAny>>,
     ) -> PyResult<Task> {
-        let options = options(deadline, retries)?;
+        let options = options(deadline, retries, priority)?;
         let payload = payload(data, memories, mode);
         let submit = || self.workers.0.submit(&blob.inner, None, payload, options);
         let future = if data.len() > LARGE { py.detach(submit) } else { submit() };
@@ -352,6 +353,7 @@ impl Pool {
         blob: &Blob,
         deadline: Option<f64>,
         retries: u32,
+        priority: i32,
         ordered: bool,
         told: Option<Py<PyAny>>,
     ) -> PyResult<Gather> {
@@ -361,7 +363,7 @@ impl Pool {
             (self.completions.clone(), token)
         });
         let gather =
-            self.workers.0.gather(&blob.inner, options(deadline, retries)?, ordered, watcher);
+            self.workers.0.gather(&blob.inner, options(deadline, retries, priority)?, ordered, watcher);
         let inner = Home::new(gather.map_err(|error| to_python(py, &error))?);
         let function = Arc::clone(&blob.name);
         let workers = Held(Home::new(Arc::clone(&self.workers.0)));

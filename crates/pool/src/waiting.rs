@@ -1,0 +1,61 @@
+//! The tasks that wait for a worker: those of higher priority first, others in turn.
+
+use std::collections::VecDeque;
+
+use crate::ledger::Chunk;
+
+/// Chunks, by falling priority. With one priority it is a plain queue.
+#[derive(Default)]
+pub(crate) struct Waiting(VecDeque<Chunk>);
+
+impl Waiting {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Chunk> {
+        self.0.iter()
+    }
+
+    pub(crate) fn front(&self) -> Option<&Chunk> {
+        self.0.front()
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<Chunk> {
+        self.0.pop_front()
+    }
+
+    /// Behind all of its priority.
+    pub(crate) fn push_back(&mut self, chunk: Chunk) {
+        let priority = chunk.priority();
+        if self.0.back().is_none_or(|last| last.priority() >= priority) {
+            return self.0.push_back(chunk);
+        }
+        self.0.insert(self.0.partition_point(|other| other.priority() >= priority), chunk);
+    }
+
+    /// Before all of its priority.
+    pub(crate) fn push_front(&mut self, chunk: Chunk) {
+        let priority = chunk.priority();
+        if self.0.front().is_none_or(|first| first.priority() <= priority) {
+            return self.0.push_front(chunk);
+        }
+        self.0.insert(self.0.partition_point(|other| other.priority() > priority), chunk);
+    }
+
+    /// Takes out one chunk of those that `is_it` holds for.
+    pub(crate) fn remove(&mut self, is_it: impl Fn(&Chunk) -> bool) -> Option<Chunk> {
+        self.0.iter().position(is_it).and_then(|place| self.0.remove(place))
+    }
+
+    /// Takes out all that `is_it` holds for, in their order.
+    pub(crate) fn take(&mut self, is_it: impl Fn(&Chunk) -> bool) -> Vec<Chunk> {
+        let (taken, kept) = self.0.drain(..).partition::<Vec<_>, _>(is_it);
+        self.0 = kept.into();
+        taken
+    }
+
+    pub(crate) fn take_all(&mut self) -> VecDeque<Chunk> {
+        std::mem::take(&mut self.0)
+    }
+}
