@@ -228,6 +228,8 @@ class Core:
         """
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
+        if priority:
+            check_priority(priority)
         self._begin(told)
         packed = packed or self.packed(function)
         if self._seed is not None:
@@ -247,6 +249,7 @@ class Core:
     def gather(self, packed, deadline, retries, *, ordered, told=None, priority=0):
         """Tasks of one function. The thread calls `told._ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
+        check_priority(priority)
         self._begin(told)
         return self.native.gather(
             packed.blob,
@@ -572,12 +575,11 @@ def _checked(deadline, retries):
     return deadline, retries
 
 
-def checked_priority(priority):
-    """A priority that can be. Raises TypeError or ValueError."""
+def check_priority(priority):
+    """Raises TypeError or ValueError if this is no priority."""
     check_count("priority", priority)
     if not -(2**31) <= priority < 2**31:
         raise ValueError(f"priority must be an integer of 32 bits, not {priority}")
-    return int(priority)
 
 
 def check_count(name, value):

@@ -53,9 +53,9 @@ class EnginePool(Pool):
         pass
 
     def apply_async(
-        self, func, args=(), kwds={}, callback=None, error_callback=None, *, deadline=None, retries=None
+        self, func, args=(), kwds={}, callback=None, error_callback=None, *, deadline=None, retries=None, priority=0
     ):
-        options = Options(deadline, retries, callback=callback, error_callback=error_callback)
+        options = Options(deadline, retries, callback=callback, error_callback=error_callback, priority=priority)
         self._check_call(options)
         future = self._submit(func, *args, **kwds)
         return EngineResult(self, [future], lambda results: results[0], options)
@@ -97,8 +97,8 @@ class EnginePool(Pool):
 
     def _check_call(self, options):
         self._check_running()
-        if options.deadline is not None or options.retries:
-            raise ValueError("an engine knows no deadline or retries of a call")
+        if options.deadline is not None or options.retries or options.priority:
+            raise ValueError("an engine knows no deadline, retries or priority of a call")
 
     def _submit(self, func, /, *args, **kwds):
         try:

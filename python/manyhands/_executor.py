@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import context
 
 from manyhands._arguments import check_buffersize, names_keywords, whole
-from manyhands._core import Core, check_count, checked_priority, living, method_of
+from manyhands._core import Core, check_count, check_priority, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
@@ -320,7 +320,7 @@ class ProcessPoolExecutor(Executor):
         Calls of a higher priority begin before those of a lower one that wait; those that are on their way to a worker
         (about 2 ms of short calls) stay before both.
         """
-        priority = checked_priority(priority)
+        check_priority(priority)
         view = object.__new__(type(self))
         view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries, priority), "_whole": self, "_owner": None}
         return view

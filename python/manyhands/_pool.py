@@ -25,8 +25,8 @@ WINDOW = 2048
 #: The options of one map. None stands for the pool's own.
 Options = collections.namedtuple(
     "Options",
-    "deadline retries progress return_exceptions callback error_callback",
-    defaults=(None, None, None, False, None, None),
+    "deadline retries progress return_exceptions callback error_callback priority",
+    defaults=(None, None, None, False, None, None, 0),
 )
 
 
@@ -172,9 +172,10 @@ class Pool:
         self._core.processes()
 
     @names_keywords
-    def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None):
+    def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None, priority=0):
         """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""
-        return self.apply_async(func, args, kwds, deadline=deadline, retries=retries)._get_or_kill()
+        result = self.apply_async(func, args, kwds, deadline=deadline, retries=retries, priority=priority)
+        return result._get_or_kill()
 
     def apply_async(
         self,
@@ -186,13 +187,15 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
     ):
         """Has `func(*args, **kwds)` called in a worker; gives an `AsyncResult`.
 
         The callbacks get the result, or the exception, on a thread of the pool's.
         """
         self._check_running()
-        return AsyncResult(self, func, args, kwds, callback, error_callback, deadline, retries)
+        options = Options(deadline, retries, None, False, callback, error_callback, priority)
+        return AsyncResult(self, func, args, kwds, options)
 
     @names_keywords
     def map(
@@ -203,6 +206,7 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
         stop_on_error=False,
@@ -213,7 +217,7 @@ class Pool:
         exception of a task, or that its worker died, is in the list in place of its result, and each item is a task.
         With `stop_on_error`, the first exception that comes is raised at once, and what has not ended is killed.
         """
-        options = Options(deadline, retries, progress, return_exceptions)
+        options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH, options, stop_on_error)
 
     @names_keywords
@@ -225,12 +229,13 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
         stop_on_error=False,
     ):
         """As `map`, with each item's parts as the arguments."""
-        options = Options(deadline, retries, progress, return_exceptions)
+        options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH_STAR, options, stop_on_error)
 
     def _map_and_wait(self, func, iterable, chunksize, mode, options, stop_on_error):
@@ -251,11 +256,12 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
     ):
         """As `map`, without waiting: gives a `MapResult`."""
-        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback)
+        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH, options)
 
     @names_keywords
@@ -269,11 +275,12 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
     ):
         """As `starmap`, without waiting: gives a `MapResult`."""
-        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback)
+        options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH_STAR, options)
 
     def _map(self, func, iterable, chunksize, mode, options, wait=False):
@@ -328,7 +335,7 @@ class Pool:
         """A map's gather, and the units that fill it."""
         core = self._core
         packed = core.packed(func)
-        gather = core.gather(packed, options.deadline, options.retries, ordered=ordered, told=told)
+        gather = core.gather(packed, options.deadline, options.retries, ordered=ordered, told=told, priority=options.priority)
         dump_each = functools.partial(core.dump_each, packed, core.number())
         most = self._most(chunksize, options)
         return gather, Units(gather, dump_each, items, mode, most, self._processes, total, packed.heavy)
@@ -353,6 +360,7 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
     ):
@@ -364,7 +372,7 @@ class Pool:
         `PoolClosed` where it ends. With `buffersize`, no more tasks are ahead than that; a `join` before the source is
         read to its end ends it.
         """
-        options = Options(deadline, retries, progress, return_exceptions)
+        options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, True, options)
 
     @names_keywords
@@ -377,11 +385,12 @@ class Pool:
         *,
         deadline=None,
         retries=None,
+        priority=0,
         progress=None,
         return_exceptions=False,
     ):
         """As `imap`, with results in the order in which they come."""
-        options = Options(deadline, retries, progress, return_exceptions)
+        options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, False, options)
 
     def _imap(self, func, iterable, chunksize, buffersize, ordered, options):
@@ -422,11 +431,12 @@ class AsyncResult:
 
     _task = None
 
-    def __init__(self, pool, func, args, kwds, callback, error_callback, deadline, retries):
-        self._begin(pool, callback, error_callback)
+    def __init__(self, pool, func, args, kwds, options):
+        self._begin(pool, options.callback, options.error_callback)
+        deadline, retries, priority = options.deadline, options.retries, options.priority
         try:
             self._task = self._core.submit(
-                func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told
+                func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told, priority=priority
             )
             if self._outcome is not None:
                 self._task = None

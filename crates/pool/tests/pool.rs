@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         a_deadline_counts_from_when_a_task_begins,
         killing_a_future_ends_only_its_task,
         cancelling_reaches_only_what_was_not_begun,
+        tasks_of_a_higher_priority_begin_first_and_equal_ones_in_turn,
         short_tasks_behind_a_long_one_move_to_idle_workers,
         results_before_a_long_task_do_not_wait_for_it,
         a_worker_over_its_memory_limit_is_killed_with_the_figure,
@@ -464,6 +465,23 @@ fn futures_are_given_as_they_complete() {
     assert!(completed.next().is_none());
     seen.sort_unstable();
     assert_eq!(seen, (1..=10).collect::<Vec<_>>());
+}
+
+fn tasks_of_a_higher_priority_begin_first_and_equal_ones_in_turn() {
+    let pool = pool(1);
+    let (held, handle) = held(&pool);
+    let prioritised = |priority| {
+        let options = CallOptions { priority, ..plain() };
+        submit_with(&pool, "length", vec![0; 8].into(), options)
+    };
+    let futures = [0, i32::MIN, 7, 0, i32::MAX, 7].map(prioritised);
+    // One that is taken out leaves the others in their order.
+    let cancelled = prioritised(3);
+    assert!(cancelled.cancel());
+    let_go(&handle);
+    let completed: Vec<_> = as_completed(futures.into()).map(|(place, _)| place).collect();
+    assert_eq!(completed, [4, 2, 5, 0, 3, 1]);
+    assert_eq!(value(held).unwrap(), 9);
 }
 
 fn futures_of_several_pools_are_given_as_they_complete() {
