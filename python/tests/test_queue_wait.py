@@ -152,7 +152,7 @@ def test_an_event_loop_reads_a_queue():
 def test_a_closed_queue_has_no_descriptor_and_one_that_is_gone_no_thread():
     q = manyhands.Queue()
     q.fileno()
-    assert outside.threads_of_ours().count("manyhands-queue") == 1
+    outside.wait_until(lambda: outside.threads_of_ours().count("manyhands-queue") == 1)
     q.close()
     with pytest.raises(ValueError):
         q.fileno()
