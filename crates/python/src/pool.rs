@@ -347,6 +347,7 @@ impl Pool {
     }
 
     /// Tasks of one function that are added bit by bit; `completed` gives `told` once all have ended.
+    #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
     fn gather(
         &self,
         py: Python<'_>,
@@ -362,8 +363,12 @@ impl Pool {
             self.told.waiting().insert(token, (object, None));
             (self.completions.clone(), token)
         });
-        let gather =
-            self.workers.0.gather(&blob.inner, options(deadline, retries, priority)?, ordered, watcher);
+        let gather = self.workers.0.gather(
+            &blob.inner,
+            options(deadline, retries, priority)?,
+            ordered,
+            watcher,
+        );
         let inner = Home::new(gather.map_err(|error| to_python(py, &error))?);
         let function = Arc::clone(&blob.name);
         let workers = Held(Home::new(Arc::clone(&self.workers.0)));

@@ -4,8 +4,8 @@
 //! side: into the queue's memory, and from there into the bytes object that is unpickled.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use manyhands_shm::{GetError, PutError, Queue as ShmQueue};
