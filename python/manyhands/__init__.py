@@ -15,7 +15,7 @@ from multiprocessing import util as _util  # noqa: F401
 
 from manyhands import _asked, _native
 
-#: What type checkers take for true; importing `typing` would take longer than all else.
+#: True for type checkers; importing `typing` would take longer than all else.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What arguments may be: sizes as texts or integers, and the right name for a wrong keyword."""
+"""Checks of arguments: sizes as texts or integers, counts, and the right name for a wrong keyword."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def size(name: str, value: object) -> int:
 
 
 def whole(name: str, value: object) -> int:
-    """An integer, as which anything counts that Python takes for one. Raises TypeError, which names the argument."""
+    """An integer, or any object that Python converts to one. Raises TypeError, which names the argument."""
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
@@ -67,7 +67,7 @@ def whole(name: str, value: object) -> int:
 
 
 def check_buffersize(buffersize: object) -> None:
-    """Raises TypeError or ValueError for a `buffersize` that cannot be, in the standard library's words."""
+    """Raises TypeError or ValueError for an invalid `buffersize`, in the standard library's words."""
     if buffersize is not None:
         if not isinstance(buffersize, int):
             raise TypeError("buffersize must be an integer or None")
@@ -83,7 +83,7 @@ def shown_size(bytes):
         bytes /= 1024
 
 
-#: By what other libraries call it, what it is called here.
+#: Other libraries' names of arguments, with the names here.
 _SYNONYMS = {
     "chunk_size": "chunksize",
     "context": "mp_context",
@@ -106,7 +106,7 @@ _SYNONYMS = {
     "tqdm": "progress",
 }
 
-#: All of them say how many workers there are.
+#: Names of the number of workers.
 _WORKERS = (
     "workers processes max_workers n_jobs n_workers num_workers n_processes num_processes nprocs nproc jobs cores threads"
 ).split()

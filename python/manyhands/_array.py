@@ -54,7 +54,7 @@ def shared(array):
         frame = type(array).__name__ in ("DataFrame", "Table", "RecordBatch", "LazyFrame")
         way = (
             "share its columns, as {name: shared(frame[name].to_numpy()) for name in columns}, "
-            "or pass it to tasks as it is, which copies it once"
+            "or pass the object itself to tasks, which copies it once"
             if frame
             else "share its values, as shared(series.to_numpy())"
         )

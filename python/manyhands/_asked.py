@@ -1,8 +1,8 @@
-"""What a process is that was started to help another: a worker, a fork server, a resource tracker.
+"""The role of a process that was started to help another: a worker, a fork server, a resource tracker.
 
 They are started by this Python's own program. Where that is no Python but the user's program, frozen or with Python in
-it, the program is started again, and would in turn start its workers, without end. So whoever imports this package looks
-first whether it was asked to be something else: a frozen program is it, any other ends at once.
+it, the program is started again, and would in turn start its workers, without end. So an import of this package first
+checks whether the process was started for such a role: a frozen program takes it, any other program ends at once.
 """
 
 import os
@@ -20,7 +20,7 @@ _HELPERS = tuple(
 
 
 def _arguments():
-    """What this process was started with, whatever became of `sys.argv`."""
+    """The original arguments of this process; `sys.argv` may have changed."""
     try:
         with open("/proc/self/cmdline", "rb") as arguments:
             return [os.fsdecode(argument) for argument in arguments.read().split(b"\0")[1:-1]]
@@ -54,8 +54,8 @@ def answer():
         return
     program = os.readlink("/proc/self/exe") if os.path.exists("/proc/self/exe") else sys.executable
     sys.stderr.write(
-        f"manyhands: {program} was started to be a worker, and is another program: "
-        "name a Python by multiprocessing.set_executable\n"
+        f"manyhands: {program} was started as a worker, but is not a Python interpreter: "
+        "set one with multiprocessing.set_executable()\n"
     )
     sys.stderr.flush()
     os._exit(2)

@@ -14,7 +14,7 @@ from typing import Any
 
 from manyhands._pool import Pool, cpu_count
 
-#: What is simpler is as good if it takes at most so many times the best time.
+#: A simpler choice is preferred if it takes at most this many times the best time.
 AS_GOOD = 1.05
 
 #: Workers are worth it from this speed-up on.
@@ -124,7 +124,7 @@ class Run:
     workers: int
     #: What `Pool.map` was given, or None.
     chunksize: int | None
-    #: What starting the workers took, and the median of the runs after that.
+    #: Seconds to start the workers, and the median of the runs after that.
     start: float
     seconds: float
 
@@ -149,7 +149,7 @@ class Benchmark:
 
     @property
     def advice(self) -> str:
-        """What to do, in a sentence or two."""
+        """The advice, in a sentence or two."""
         serial, best = self.runs[0], self.best
         each = serial.seconds / self.inputs
         if best.how == "serial":

@@ -91,7 +91,7 @@ def clean(
     resume : bool
         Leave out what an earlier run has done, as what is noted beside the outputs or in the database proves.
     out_delimiter : str, optional
-        What separates the output's fields; as the input's if not given. With another one and `quote=None`, cells that need
+        Delimiter of the output, by default that of the input. With another one and `quote=None`, cells that need
         quotes get `"`.
     rejects : str or path, optional
         The directory for rejected records, each as it was read, with its place and the reason, in
@@ -101,7 +101,8 @@ def clean(
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
         What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
-        best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails. If not given a comma, a tab in files named .tsv or .tab.
+        best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails.
+        If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
         What encloses fields; None: nothing.
     comment : str, optional
@@ -112,7 +113,8 @@ def clean(
         Lines before the header that are skipped.
     encoding : str, optional
         A name of the Encoding Standard or of Python, such as `"latin-1"`. If not given UTF-8, or UTF-16 if a byte
-        order mark says so; bytes that are not UTF-8 pass and are noted. `"utf-8"` makes them an error. The output is UTF-8.
+        order mark says so; bytes that are not UTF-8 pass, with a note.
+        `"utf-8"` makes them an error. The output is UTF-8.
     max_record : int or str
         A file with a longer record fails: bytes, or a text such as `"64M"`.
     workers : int, optional
@@ -242,7 +244,7 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
     return [os.fsdecode(path) for path in inputs]
 
 
-#: What keywords may be: in words, their types, their names.
+#: Keywords: their kind in words, their types, their names.
 _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote comment encoding"),
     ("True or False", (bool,), "concat skip_failed resume force has_header"),
@@ -275,7 +277,7 @@ def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
-    """What a job has done so far."""
+    """The progress of a job."""
 
     #: Files that are done, failed or not, and all.
     files_done: int
@@ -335,7 +337,7 @@ class Cells:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one file: `rows_in` is `rows_out` and the rows of all `set_aside`, unless it failed."""
+    """The outcome of one file: `rows_in` is `rows_out` and the rows of all `set_aside`, unless it failed."""
 
     #: The paths, or `-`; inputs may share an output.
     input: str
@@ -355,27 +357,28 @@ class FileReport:
     cells: tuple[Cells, ...]
     #: The path of the rejected records, or None.
     rejects: str | None
-    #: What one should know, such as header names that were made unique.
+    #: Notes and warnings, such as header names that were made unique.
     notes: tuple[str, ...]
     #: Whether the file could be cleaned, and failed only because the one output for all misses another.
     withheld: bool = False
-    #: Whether the file failed after a part of it was written to standard output or a named pipe: `bytes_out` bytes of it are
-    #: there, and nothing follows them.
+    #: Whether the file failed after `bytes_out` bytes of it were written to standard output or a named pipe. Nothing
+    #: follows them.
     partial: bool = False
-    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, how many `rows` have how
-    #: many `fields`, the most frequent first.
+    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, a list of `rows` with
+    #: their `fields`, the most frequent first.
     ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
-    #: What the characters are, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
+    #: The kind of characters, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
     characters: str = "ascii"
-    #: How records end, or None if all end as the header does: how many in `lf`, `crlf` and `cr`, and the `first_odd_line`.
+    #: Numbers of records that end in `lf`, `crlf` and `cr`, and the `first_odd_line`; None if all end as the header does.
     line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
-    #: How the file was read: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`, `comment`,
-    #: `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if it was not read.
+    #: Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`,
+    #: `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if
+    #: the file was not read.
     dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
     def rows_rejected(self) -> int:
-        """How many records are in the rejects."""
+        """The number of records in the rejects."""
         return sum(part.rows for part in self.set_aside if part.rejected)
 
     def __str__(self):
@@ -388,10 +391,10 @@ class FileReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the files of a job, in the order of its inputs."""
+    """The outcomes of a job's files, in the order of its inputs."""
 
     files: tuple[FileReport, ...]
-    #: How long the job took.
+    #: Duration of the job.
     seconds: float
     #: Which of the files an earlier run had done, by their places.
     resumed: tuple[int, ...] = ()
@@ -422,7 +425,7 @@ class Report:
 
     @property
     def rows_rejected(self) -> int:
-        """How many records are in the rejects."""
+        """The number of records in the rejects."""
         return sum(file.rows_rejected for file in self.files)
 
     def raise_for_errors(self) -> Report:

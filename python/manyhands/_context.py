@@ -1,8 +1,8 @@
 """`get_context`: this package's names, bound to one start method.
 
-A context of ours is one of the standard library's too (a `BaseContext`), so whatever takes those takes it. The standard
-library's own pools, queues and managers look into the pipes and semaphores of what a context gives them, so
-they get the standard library's: what counts is the module that asks.
+Each context is also a `BaseContext`, so every library that takes the standard library's contexts takes it. The standard
+library's own pools, queues and managers use private parts of the objects that a context makes, so its modules
+get the standard library's objects: the module of the caller decides.
 """
 
 import sys
@@ -13,7 +13,7 @@ from manyhands._core import method_of
 
 
 def _own(name):
-    """A method that makes the object of this name: this package's, or the standard library's if one of its modules calls."""
+    """A method that makes the object of this name: this package's, or to the standard library's modules their own."""
     standard = getattr(context.BaseContext, name)
 
     def make(self, *args, **kwargs):
@@ -28,7 +28,7 @@ def _own(name):
 
 
 class _Context:
-    """What our contexts have besides what the standard library's have."""
+    """The methods that this package's contexts add to the standard library's."""
 
     TimeoutError = TimeoutError
 

@@ -21,7 +21,7 @@ import weakref
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
 
-# What `multiprocessing.get_start_method` and its like are methods of: they may have been replaced by ours.
+# What `multiprocessing.get_start_method` and its like are methods of: this package's may have replaced them.
 from multiprocessing.context import _default_context as _standard_context
 
 from manyhands import _launch, _logs, _native, _script
@@ -40,7 +40,7 @@ ON_WORKER_DEATH = ("fail", "retry", "break")
 #: Linux: 0.02, 2 and 10 MiB.
 _LEAST_MEMORY = {"fork": 1 << 20, "forkserver": 4 << 20, "spawn": 16 << 20}
 
-# How long workers may take to exit by themselves once there is nothing left to do.
+# Time for workers to exit by themselves once nothing is left to do.
 _FINISH_SECONDS = 5.0
 
 #: Functions of more bytes, if they are made anew for each task, are not made more often than by the standard library.
@@ -49,7 +49,7 @@ HEAVY = 16 << 10
 #: Packed functions of more bytes are not kept for the next call.
 _KEPT_MAX = 64 << 10
 
-# What the thread is told besides.
+# Other messages to the thread.
 _STOP, _DEATH = 0, 1
 
 
@@ -265,8 +265,10 @@ class Core:
         return None if self._seed is None else next(self._numbers)
 
     def dump_each(self, packed, number, units, first, size):
-        """Each unit, of `size` items from the item `first` on, of the map of this function and number as `Gather.add` takes
-        it, made when it is asked for; and its bytes."""
+        """Yields each unit of a map of this function and number as `Gather.add` takes it, and its bytes.
+
+        A unit has `size` items, the first one from the item `first` on.
+        """
         copies = {}
         for index, unit in enumerate(units):
             if number is not None:
@@ -280,7 +282,7 @@ class Core:
     def _begin(self, told):
         if told is not None and self._thread is None:
             self._start_thread()
-        # Whoever broke it may not have come to ending it.
+        # The thread that broke it may not have ended it yet.
         if self.broken is not None:
             raise self.broken
 
@@ -313,7 +315,7 @@ class Core:
             while self._tell_once(1.0):
                 pass
             self._tell_once(0.0)
-            # Whoever ended a future says so before it looks at this; so one of both calls the callbacks.
+            # A thread that ends a future says so before it looks at this; so one of the two calls the callbacks.
             self._told_all = True
             self._tell_once(0.0)
             self._end()
@@ -498,7 +500,7 @@ def living():
 
 
 def _see_to_the_exit():
-    """Pools that are still there when this process exits are ended: afterwards nothing of ours may run Python."""
+    """Ends the pools that are left when this process exits: afterwards nothing of this package may run Python."""
     global _exits
     if _exits != os.getpid():
         # A forked process of `multiprocessing` begins without what was to be done at the exit.
@@ -535,12 +537,12 @@ def _loaded(status, data, memories, remote_traceback):
 class _Packed:
     """A function on its way to the workers."""
 
-    #: What the native pool knows it by.
+    #: The native pool's handle of it.
     blob = None
 
     def __init__(self, function, namespace):
         data, memories, names, by_value = dump(function)
-        #: What it needs of `__main__`.
+        #: Its `Need` of names of `__main__`.
         self.need = need = namespace.need(names)
         plain = isinstance(function, BY_NAME_KINDS)
         #: Whether the worker may call the same object again and again.
@@ -645,7 +647,7 @@ def method_of(context):
     return method
 
 
-#: What `set_start_method` set here.
+#: The method that `set_start_method` set here.
 _method = None
 
 

@@ -22,7 +22,7 @@ from manyhands._errors import WorkerDied
 from manyhands._pool import cpu_count
 from manyhands.engines import executor
 
-#: How many batches there are for each of the engine's workers: so they end together, and starting costs little.
+#: Batches for each of the engine's workers: so they end together, and starting costs little.
 BATCHES = 4
 
 #: A smaller file is not cut: its chunks would cost more than they are worth.
@@ -45,7 +45,7 @@ def clean_over(engine, files, recipe, keywords):
         raise ValueError("an engine's workers write files, not to a database: give a directory")
     rejects = keywords["rejects"]
     if rejects is not None and rejects.lower().endswith(".csv") and not os.path.isdir(rejects):
-        raise ValueError("one file for the rejects of all is not for an engine: give a directory, with a slash at its end")
+        raise ValueError("an engine cannot write all rejects to one file: give a directory, with a slash at its end")
     owned = isinstance(engine, str)
     return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords)
 
@@ -121,7 +121,7 @@ class _Big:
         self._under_way = set()
         self._stopped = False
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "manyhands-big-files")
-        #: What was done so far.
+        #: The work done so far.
         self.files, self.bytes, self.rows = 0, 0, 0
 
     def start(self, files, recipe, keywords):

@@ -19,7 +19,7 @@ from manyhands._worker import EACH_STAR
 from manyhands.engines import executor
 from manyhands.engines._executor import call_each, chunks_of
 
-#: How many tasks for each worker an `imap` over a source of unknown length has under way.
+#: Tasks under way for each worker in an `imap` over a source of unknown length.
 AHEAD = 8
 
 
@@ -90,7 +90,7 @@ class EnginePool(Pool):
         check_buffersize(buffersize)
         total = length_of(iterable)
         submit = functools.partial(self._submit, call_each, func)
-        # What is in memory anyway is given at once.
+        # A source in memory is submitted at once.
         window = buffersize or (None if in_memory(iterable) else AHEAD * self._processes)
         chunks = chunks_of(zip(iterable), 1 if options.return_exceptions else chunksize)
         return EngineIterator(self, submit, chunks, window, ordered, options, self._bar(options, total))
@@ -98,7 +98,7 @@ class EnginePool(Pool):
     def _check_call(self, options):
         self._check_running()
         if options.deadline is not None or options.retries or options.priority:
-            raise ValueError("an engine knows no deadline, retries or priority of a call")
+            raise ValueError("a pool over an engine takes no deadline, retries or priority for a call")
 
     def _submit(self, func, /, *args, **kwds):
         try:
@@ -199,7 +199,7 @@ class EngineIterator:
     """The results of `imap`, one by one."""
 
     def __init__(self, pool, submit, chunks, window, ordered, options, bar):
-        # So that the pool lives as long as somebody waits for its results.
+        # Keeps the pool alive while a caller waits for its results.
         self._pool = pool
         self._submit = submit
         self._returns = options.return_exceptions
@@ -220,7 +220,7 @@ class EngineIterator:
         return self.next()
 
     def _add(self, count):
-        """Submits so many tasks more, or all."""
+        """Submits at most `count` more tasks; all with None."""
         try:
             for chunk in itertools.islice(self._chunks, count):
                 future = self._submit(chunk)

@@ -53,8 +53,8 @@ _NOBODY = _Nobody()
 class Future(_base.Future):
     """A `concurrent.futures.Future` whose call can also be killed while it runs.
 
-    What somebody who waits needs (a condition, lists of waiters and callbacks) is made when the first
-    one comes: most futures of a flood end before that.
+    The condition and the lists of waiters and callbacks are made when the first waiter comes: most futures
+    of a flood end before that.
     """
 
     _state = _base.PENDING
@@ -67,7 +67,7 @@ class Future(_base.Future):
         pass
 
     def __getattr__(self, name):
-        # What `concurrent.futures` looks for in any future, and was not made yet.
+        # Attributes that `concurrent.futures` expects of any future, made on first use.
         if name == "_condition":
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
@@ -118,7 +118,7 @@ class Future(_base.Future):
         if self._state in _DONE:
             return timeout
         began = None if timeout is None else time.monotonic()
-        # Whoever waits watches the workers itself: no other thread need be woken for the result.
+        # The waiting thread watches the workers itself: no other thread has to be woken for the result.
         task = self._task
         if task is not None:
             try:
@@ -150,7 +150,7 @@ class Future(_base.Future):
     def _settle(self, outcome):
         """Ends the future, once; says whether callbacks are to be called.
 
-        Whoever waited for the result may do it, and a callback may need a lock that it holds: so they are called
+        A thread that waits for the result may call it while it holds a lock that a callback needs: so callbacks run
         on the pool's thread.
         """
         if outcome[0] == CANCELLED:
@@ -283,7 +283,7 @@ class ProcessPoolExecutor(Executor):
     def submit(self, fn, /, *args, **kwargs):
         """Has `fn(*args, **kwargs)` called in a worker; gives its `Future`.
 
-        What cannot be pickled is the future's error, at once.
+        An argument that cannot be pickled is the future's error, at once.
         """
         if kwargs:
             return self._submit(fn, (args, kwargs), CALL)
@@ -329,8 +329,8 @@ class ProcessPoolExecutor(Executor):
     def map(self, fn, *iterables, timeout=None, chunksize=1, buffersize=None):
         """As the standard library's: an iterator of `fn(*items)`, in order.
 
-        `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, so many tasks are
-        out at most, and the rest is pulled as results are taken. The iterator goes on after an exception of a task.
+        `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, at most this many tasks are
+        out, and the rest is pulled as results are taken. The iterator goes on after an exception of a task.
         Its `close()` cancels what no worker has begun.
         """
         chunksize = whole("chunksize", chunksize)
@@ -359,7 +359,7 @@ class ProcessPoolExecutor(Executor):
 
     def __exit__(self, kind, error, trace):
         if kind is KeyboardInterrupt:
-            # Only this process was interrupted, and whoever pressed Ctrl-C does not want to wait.
+            # Only this process was interrupted, and the user who pressed Ctrl-C does not want to wait.
             self.kill_workers()
         self.shutdown()
         return False
@@ -451,7 +451,7 @@ class _Results:
 
     def _end(self, error):
         if isinstance(error, KeyboardInterrupt):
-            # Whoever pressed Ctrl-C does not want to wait for what runs.
+            # The user who pressed Ctrl-C does not want to wait for running tasks.
             for future in self._futures:
                 future.kill()
         self.close()
@@ -474,7 +474,7 @@ def _call_each(fn, chunk):
 
 
 def _at_exit():
-    """What was submitted is done before the interpreter goes, as the standard library does."""
+    """Finishes submitted tasks before the interpreter ends, as the standard library does."""
     global _exiting
     _exiting = True
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt

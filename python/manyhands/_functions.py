@@ -74,7 +74,7 @@ def _install(number, wanted, asked, count, data, memories, copied):
 
 
 def loads(data, memories):
-    """What `_serialize.dumps` made these of."""
+    """The value that `_serialize.dumps` packed."""
     if data[0] != b"W"[0]:
         return pickle.loads(data)
     (data, copied), sent, reasons = pickle.loads(memoryview(data)[1:])

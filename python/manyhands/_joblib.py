@@ -1,4 +1,4 @@
-"""joblib's backend: `joblib.parallel_config(backend="manyhands")` runs on a `ProcessPoolExecutor` of ours.
+"""joblib's backend: `joblib.parallel_config(backend="manyhands")` runs on this package's `ProcessPoolExecutor`.
 
     configure ──► an executor that idles, or a new one ──► the call's batches ──► terminate: it idles again
 
@@ -12,13 +12,13 @@ import sys
 import threading
 import weakref
 
-#: What joblib gives every backend: for temporary files, standard library pools and messages of its own.
+#: Options that joblib gives every backend: for temporary files, standard library pools and messages of its own.
 _JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
 
 #: After how many seconds without a call an executor is shut down: loky's.
 IDLE_SECONDS = 300
 
-#: What limits the threads of the libraries that compute in several.
+#: Variables that limit the threads of numeric libraries.
 _THREAD_LIMITS = tuple(
     f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
 )
@@ -44,7 +44,7 @@ class _Idle:
         return None
 
     def put(self, key, executor, seconds):
-        """Keeps it for so many seconds."""
+        """Keeps it for this many seconds."""
         timer = threading.Timer(seconds, self._end, (key, executor))
         timer.daemon = True
         with self._lock:
@@ -187,7 +187,7 @@ def register_joblib():
             return out.result()
 
         def stop_call(self):
-            # What the next call has may be other values in the same arrays.
+            # The next call may have other values in the same arrays.
             self._copies = _Copies()
 
         def abort_everything(self, ensure_ready=True):
@@ -210,7 +210,7 @@ def register_joblib():
 
 
 def _key(workers, threads, options):
-    """What an executor is made of, to find it again; None if that cannot be compared."""
+    """The key under which an executor with these options is kept; None if they cannot be compared."""
     key = workers, threads, os.getcwd(), tuple(sys.path), tuple(sorted(options.items()))
     try:
         hash(key)

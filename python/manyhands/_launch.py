@@ -3,9 +3,8 @@
     native pool ── launch(name, socket) ──► Process.start() ─► fork | fork server | spawn
                 ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
 
-What differs from a plain `Process`: the worker makes its `__main__` itself (`_script.py`), the fork server is one of our
-own (which has NumPy and pandas loaded if the parent has, what `set_forkserver_preload` names, and one BLAS thread), and a
-worker's exit status is learnt by its `Ending`, which the pool reads without Python.
+Differences from a plain `Process`: the worker makes its `__main__` itself (`_script.py`); the fork server is
+this package's (`_server.py`), with one BLAS thread; and the pool reads a worker's exit status from its `Ending`, without Python.
 """
 
 import fcntl
@@ -199,7 +198,7 @@ class _EndingMixin:
 
 
 def _preparation(name):
-    """What `spawn.prepare` is to do, but for the `__main__`: the worker makes that itself (`_script.py`), where a failure can
+    """The arguments of `spawn.prepare`, without `__main__`, which the worker makes itself (`_script.py`): there a failure can
     be told."""
     spawn._check_not_importing_main()
     preparation = {

@@ -2,8 +2,8 @@
 
     worker: logger ─► Sender ──(one datagram a record)──► parent: Listener ─► the logger's handlers
 
-A datagram is sent whole or not at all, so a worker that dies while it logs spoils nobody's records. A record that a handler of
-the worker's own takes, one that an initializer has added say, is not sent: it would be there twice.
+A datagram is sent whole or not at all, so a worker that dies while it logs spoils no records. A record is not sent if a
+handler that the worker added itself, in an initializer for example, takes it: it would be logged twice.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import threading
 
 from manyhands._native import Descriptor
 
-#: How many bytes a record may have; a longer message is cut.
+#: The most bytes of a record; a longer message is cut.
 LIMIT = 128 << 10
 
 #: A record with this attribute is handled once for each pool, from whichever worker it comes first.
@@ -114,7 +114,7 @@ class Sender(logging.Handler):
 
 
 def _is_taken(name):
-    """Whether a record of the logger of this name comes to a handler of the worker's own, in a file or a queue say."""
+    """Whether a handler that the worker itself added, such as a file's, takes records of this logger."""
     logger = logging.root.manager.loggerDict.get(name)
     if not isinstance(logger, logging.Logger):
         logger = logging.root

@@ -1,4 +1,4 @@
-"""In the parent: what the workers of a pool have of `__main__`, and what they are to be sent before a call.
+"""In the parent: the names of `__main__` that a pool's workers have, and those that a call still has to send.
 
     need(names) ─► everything that these names lead to: names in code, in classes, in containers
                    ├─ baseline: the worker has it by itself (imported, or inherited by a fork)
@@ -8,10 +8,10 @@
 A look before a call compares identities and pickles nothing. So a name that is bound anew is sent again; a change
 inside an object is not seen. All of it is the pool's, and goes with it.
 
-What holds at each line, with any number of threads that submit:
+Invariants at each line, with any number of threads that submit:
 * a message is made under the lock, and complete before any name is said to be in it;
 * a `Need` is never changed once it can be seen; one that is out of date is made anew;
-* who holds a `Need` can send its messages even if a name was bound anew meanwhile: they are what it was then.
+* a `Need` stays valid if a name is bound anew meanwhile: its messages have the values of its time.
 """
 
 import functools
@@ -33,13 +33,13 @@ INLINE_MAX = 8 << 10
 #: A message of more bytes is pickled again without the names that were bound anew.
 LARGE = 1 << 20
 
-#: How many memories the messages may have together that go with one function, which has some of its own.
+#: The most memories of all messages that go with one function, which has some of its own.
 MEMORIES_MAX = 50
 
-#: How many objects are searched for functions in what workers have by themselves.
+#: The most objects of a worker's own globals that are searched for functions.
 SEARCHED_MAX = 10_000
 
-#: How often a message is begun again because another thread changed a container meanwhile.
+#: The most attempts to pickle a message while another thread changes its containers.
 TRIES = 100
 
 _REMEMBERED = 256
@@ -73,7 +73,7 @@ def _is_current(mark, value):
 
 
 class Need:
-    """What some names lead to, as of now: the messages to be sent along, and how to see that it is still true."""
+    """The messages that some names need now, and the marks that tell whether they still do."""
 
     def __init__(self, values, marks, missing, messages, reasons):
         self._values = values
@@ -151,7 +151,7 @@ class _Definition(Exception):
 
 
 class Namespace:
-    """What the workers of one pool have of `__main__`."""
+    """The names of `__main__` that the workers of one pool have."""
 
     def __init__(self, mode):
         self.mode = mode
@@ -193,7 +193,7 @@ class Namespace:
         return code is None or not code.co_filename.startswith("<")
 
     def need(self, names):
-        """What these names lead to. Raises what pickling it raises."""
+        """The `Need` of these names. Raises the error of pickling their values."""
         key = frozenset(names)
         values = _script.namespace()
         need = self._needs.get(key)
@@ -245,9 +245,9 @@ class Namespace:
     def _closure(self, names):
         """The names that these lead to, and those of them that are not bound."""
         values, found, missing = self._values, {}, set()
-        todo = list(names)
-        while todo:
-            name = todo.pop()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
             if name in found or name in missing or name in MODULE_ATTRIBUTES:
                 continue
             if name not in values and not name.startswith(SOURCE):
@@ -255,9 +255,9 @@ class Namespace:
                 continue
             found[name] = None
             if name in self._messages:
-                todo.extend(self._messages[name].needs)
+                pending.extend(self._messages[name].needs)
             elif name in self._baseline or self._joins_baseline(name):
-                todo.extend(self._leads_of(name))
+                pending.extend(self._leads_of(name))
         return found, missing
 
     def _joins_baseline(self, name):
@@ -352,7 +352,7 @@ class Namespace:
         )
 
     def has(self, name, obj):
-        """Whether workers have this object, or are told of it by an earlier message."""
+        """Whether workers have this object, by themselves or by an earlier message."""
         mark = self._marks[name] if name in self._marks else self._baseline.get(name, _MISSING)
         return mark is not _MISSING and _is_current(mark, self._values.get(name, _MISSING))
 
@@ -372,7 +372,7 @@ class _Pickling:
         self.own = own
         self.first, self.rest = list(first), list(rest)
         self.refused = refused
-        #: What was pickled.
+        #: The bytes of the pickle.
         self.values = {}
         self.file = io.BytesIO()
         self.name = None
@@ -448,9 +448,9 @@ def _search(value, main):
     from cloudpickle.cloudpickle import _extract_code_globals as code_globals
 
     found, seen, left = {}, set(), SEARCHED_MAX
-    todo = [value]
-    while todo and left:
-        value = todo.pop()
+    pending = [value]
+    while pending and left:
+        value = pending.pop()
         kind = type(value)
         if kind in _ATOMS or id(value) in seen:
             continue
@@ -459,40 +459,40 @@ def _search(value, main):
         if kind is types.FunctionType:
             if value.__globals__ is main:
                 found.update(code_globals(value.__code__))
-            todo.extend(value.__defaults__ or ())
-            todo.extend((value.__kwdefaults__ or {}).values())
-            todo.extend(vars(value).values())
+            pending.extend(value.__defaults__ or ())
+            pending.extend((value.__kwdefaults__ or {}).values())
+            pending.extend(vars(value).values())
             for cell in value.__closure__ or ():
                 try:
-                    todo.append(cell.cell_contents)
+                    pending.append(cell.cell_contents)
                 except ValueError:
                     continue
         elif kind is types.MethodType:
-            todo += value.__func__, value.__self__
+            pending += value.__func__, value.__self__
         elif kind is functools._lru_cache_wrapper:
-            todo.append(value.__wrapped__)
+            pending.append(value.__wrapped__)
         elif issubclass(kind, functools.partial):
-            todo += value.func, *value.args, *value.keywords.values()
+            pending += value.func, *value.args, *value.keywords.values()
         elif kind in _WRAPPERS:
-            todo.append(getattr(value, "__func__", None) or value.func)
+            pending.append(getattr(value, "__func__", None) or value.func)
         elif kind is property:
-            todo += value.fget, value.fset, value.fdel
+            pending += value.fget, value.fset, value.fdel
         elif kind is functools.cached_property:
-            todo.append(value.func)
+            pending.append(value.func)
         elif issubclass(kind, type):
             if _script.is_main(value.__module__):
-                todo.extend(vars(value).copy().values())
-                todo.extend(value.__bases__)
-                todo.append(kind)
+                pending.extend(vars(value).copy().values())
+                pending.extend(value.__bases__)
+                pending.append(kind)
         elif issubclass(kind, dict):
-            todo.extend(itertools.islice(dict.copy(value).values(), left))
+            pending.extend(itertools.islice(dict.copy(value).values(), left))
         elif issubclass(kind, (list, set)):
-            todo.extend(itertools.islice(list.copy(value) if issubclass(kind, list) else set.copy(value), left))
+            pending.extend(itertools.islice(list.copy(value) if issubclass(kind, list) else set.copy(value), left))
         elif issubclass(kind, (tuple, frozenset)):
-            todo.extend(itertools.islice(value, left))
+            pending.extend(itertools.islice(value, left))
         elif _script.is_main(kind.__module__):
-            todo.append(kind)
+            pending.append(kind)
             attributes = getattr(value, "__dict__", None)
             if type(attributes) is dict:
-                todo.extend(itertools.islice(attributes.copy().values(), left))
+                pending.extend(itertools.islice(attributes.copy().values(), left))
     return found

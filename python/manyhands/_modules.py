@@ -125,7 +125,7 @@ def in_memory(name):
 
 
 def in_memory_globals(name):
-    """What its functions have as their globals."""
+    """The dictionary that its functions have as globals."""
     return in_memory(name).__dict__
 
 

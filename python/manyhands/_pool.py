@@ -19,7 +19,7 @@ from manyhands._worker import CALL, EACH, EACH_STAR
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-#: How many items of an `imap` may be out: submitted, and their results not taken. Large ones are fewer.
+#: Most items of an `imap` that are submitted and whose results are not taken; fewer if they are large.
 WINDOW = 2048
 
 #: The options of one map. None stands for the pool's own.
@@ -31,7 +31,7 @@ Options = collections.namedtuple(
 
 
 def cpu_count():
-    """How many cores this process may use: by its affinity and its container's quota."""
+    """The number of cores this process may use, by its affinity and its container's quota."""
     from manyhands import _native
 
     return _native.usable_cores()
@@ -43,18 +43,24 @@ class Pool:
     `processes` is by default the number of cores this process may use. `context` is a start method
     or one of the standard library's contexts; by default the `forkserver`.
 
-    What is ours, for the pool or for one call: `deadline`, after how many seconds of running a task
-    is killed (by default never), and `retries`, how often a task is run again whose worker died.
-    `on_worker_death` says what a dead worker means: `"fail"`, its task fails with `WorkerDied` and
-    no other; `"retry"`, it is run again (`retries` times, once by default); `"break"`, all fail, as with the standard
-    library's executor. `memory_limit`: how much private memory a worker may use beyond what it was forked
-    with, in bytes or as a text such as `"400MB"` or `"2GiB"`. `cpu_affinity`: the cores of each worker, as lists. `worker_exit`: called in each worker before it
-    exits. `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
-    `"value"`: they are sent what tasks refer to. By default the first if the script has an
-    `if __name__ == "__main__":`, else the second. A forked worker has a copy of everything.
-    `progress`: whether maps show a bar. `engine`: the URL of a cluster (see `executor`) or any executor,
-    whose workers are used instead; of the other arguments, such a pool takes `processes` (how many tasks are
-    thought to run at a time) and `progress`.
+    The keyword arguments are additions to the standard library's:
+
+    * `deadline`: seconds that a task may run before it is killed (by default any time). A call may have its own.
+    * `retries`: how often a task is run again if its worker dies. A call may have its own.
+    * `on_worker_death`: `"fail"`, only the task of the dead worker fails, with `WorkerDied`; `"retry"`, it is run again
+      (`retries` times, once by default); `"break"`, all tasks fail, as with the standard library's executor.
+    * `memory_limit`: private memory that a worker may use beyond that it was forked with, in bytes or as a text such as
+      `"400MB"` or `"2GiB"`.
+    * `cpu_affinity`: a list of cores for each worker.
+    * `worker_exit`: called in each worker before it exits.
+    * `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
+      `"value"`: the globals that tasks refer to are sent. By default `"import"` if the script has an
+      `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
+    * `seed`: an integer that fixes the random numbers of each task.
+    * `preload`: names of modules that the fork server imports once for all workers.
+    * `progress`: whether maps show a bar.
+    * `engine`: the URL of a cluster (see `executor`) or any executor, whose workers are used instead; of the other
+      arguments, such a pool takes `processes` (the assumed number of parallel tasks) and `progress`.
     """
 
     # Until it is made.
@@ -136,7 +142,7 @@ class Pool:
 
     @staticmethod
     def Process(ctx, *args, **kwds):
-        """A process of a context. Not what workers are started by."""
+        """A process of a context; workers are started differently."""
         return ctx.Process(*args, **kwds)
 
     def __repr__(self):
@@ -191,7 +197,7 @@ class Pool:
     ):
         """Has `func(*args, **kwds)` called in a worker; gives an `AsyncResult`.
 
-        The callbacks get the result, or the exception, on a thread of the pool's.
+        The callbacks get the result, or the exception, on a thread of the pool.
         """
         self._check_running()
         options = Options(deadline, retries, None, False, callback, error_callback, priority)
@@ -289,8 +295,8 @@ class Pool:
         return MapResult(self, func, items, chunksize, mode, options, wait)
 
     def _items_of_map(self, iterable, chunksize):
-        # What has a length may still be slow to pull from, and is pulled while workers are at work. Who says that there
-        # is nothing may be wrong.
+        # A source with a length may still be slow, so it is pulled while workers are at work. One that claims to be
+        # empty may be wrong.
         items = iterable if length_of(iterable) else list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (4 * self._processes))
@@ -444,7 +450,7 @@ class AsyncResult:
             self._finish(False, self._core.cause(error))
 
     def _begin(self, pool, callback, error_callback):
-        # So that the pool lives as long as somebody waits for its results.
+        # Keeps the pool alive while a caller waits for its results.
         self._pool = pool
         self._core = pool._core
         self._callback = callback
@@ -498,7 +504,7 @@ class AsyncResult:
             self = value = None
 
     def _get_or_kill(self):
-        """As `get`. Whoever is interrupted, by Ctrl-C say, has no use for the result any more."""
+        """As `get`, but an interrupt, such as Ctrl-C, ends the call: nobody waits for the result any more."""
         try:
             self.wait()
         except BaseException:
@@ -588,17 +594,17 @@ class MapResult(AsyncResult):
         return -(-(self._count - done) // self._chunksize)
 
     def _add(self, task, wait=True):
-        """Adds all; says whether it did, which it may not if it is not to `wait`."""
+        """Adds all items, and returns true if it did; without `wait` it stops where it would have to wait."""
         over = True
         try:
             over = self._units.add_all(wait)
         except Exception as error:
-            # One that cannot be pickled, say: what was not begun is not wanted either.
+            # An item that cannot be pickled, for example: tasks that have not begun are cancelled.
             self._fail(error)
             task.cancel()
         finally:
             if over:
-                # Not what the source said there would be.
+                # The source may have given fewer or more items than its length.
                 self._count = self._units.pulled
                 self._units = None
                 task.close()
@@ -653,7 +659,7 @@ class IMapIterator:
 
     def __init__(self, pool, func, iterable, chunksize, buffersize, ordered, options):
         self._returns = options.return_exceptions
-        #: How many tasks' results are taken at a time: those that wait here for their reader make no room.
+        #: Number of tasks whose results are taken at a time: results that wait here make no room.
         self._at_a_time = WINDOW if buffersize is None else 1
         self._pool = pool
         self._core = pool._core
@@ -728,7 +734,7 @@ class IMapIterator:
             return ready.popleft()
 
     def _abandon(self):
-        """Ends what runs: who was interrupted does not want to wait for it."""
+        """Ends the tasks under way: after an interrupt nobody waits for them."""
         self._feeder.stop()
         if (gather := self._gather) is not None:
             gather.kill()
@@ -757,7 +763,7 @@ class _Feeder(threading.Thread):
         self.error = None
 
     def feed_at_once(self):
-        """Gives all, if that is quick; says whether it did."""
+        """Adds all items if that is quick, and returns true if it did."""
         if not self._in_memory or self._total > min(self.AT_ONCE, self._window):
             return False
         return self._feed(0.0)
@@ -766,7 +772,7 @@ class _Feeder(threading.Thread):
         self._feed(0.1)
 
     def _feed(self, seconds):
-        """Gives all, waiting for room in slices of so many seconds; says whether it did. With none it stops at the first."""
+        """Adds all items, and returns true if it did. Waits for room in slices of `seconds`; not with 0."""
         # From a source in memory many at once; from one that may block each as it comes.
         tasks = 64 if self._in_memory and self._buffersize is None else 1
         try:
@@ -784,12 +790,12 @@ class _Feeder(threading.Thread):
         return True
 
     def stop(self):
-        """What was not pulled is not wanted any more."""
+        """Pulls no more items."""
         self._stopped = True
 
     def finish(self):
-        """The pool is joined: what is left is done, taken or not, if nobody has begun to take. Whoever
-        has, takes the rest as it is pulled, or not at all: the source may be endless."""
+        """The pool is joined: the rest is done, unless a reader has begun to take results. Then the source is read as
+        the reader goes on, or no further if it may be endless."""
         gather = self._gather
         if (self.read and self._total is None) or self._buffersize is not None:
             if gather is not None:

@@ -1,4 +1,4 @@
-"""What cloudpickle cannot send by value: classes that do something when they are made, objects with locks inside."""
+"""Reducers for objects that cloudpickle cannot send: classes with side effects when made, objects with locks inside."""
 
 import abc
 import contextvars

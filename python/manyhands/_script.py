@@ -1,4 +1,4 @@
-"""What `__main__` is: how workers get it, and what its source says about the names that it binds.
+"""How workers get `__main__`, and how a script or a module is found for that.
 
 | mode | a worker's `__main__` | when |
 |---|---|---|
@@ -162,7 +162,7 @@ def check_importing():
 
 
 class Main:
-    """What a worker is told about its `__main__`."""
+    """The description of `__main__` that a worker gets."""
 
     def __init__(self, mode):
         self.mode = mode

@@ -30,7 +30,7 @@ from manyhands._native import Memory
 #: Buffers of fewer bytes are copied into the pickle.
 BUFFER_MIN = 256 << 10
 
-#: How many buffers one message leaves out; a payload has room for 253 descriptors.
+#: The most buffers that one message leaves out; a payload has room for 253 descriptors.
 BUFFERS_MAX = 200
 
 _PROTOCOL = 5
@@ -112,7 +112,7 @@ def _lent(obj, kind):
 
 
 def loads(data, memories):
-    """What `dumps_result` made these of."""
+    """The value that `dumps_result` packed."""
     if data[0] != _WRAPPED[0]:
         return _loads(data)
     (data, copied), _, _ = _loads(memoryview(data)[1:])
@@ -127,7 +127,7 @@ def load(data, memories, copied):
 
 
 def buffers_of(memories, copied):
-    """What was left out of a pickle, in its order."""
+    """The buffers that were left out of a pickle, in its order."""
     return [
         memory.private() if own else memory
         for memory, own in zip(memories, copied, strict=False)
@@ -376,12 +376,12 @@ def pickler_class():
     return Pickler
 
 
-#: What the name of a source begins with, among the names of `__main__`.
+#: Prefix of the names of sources, among the names of `__main__`.
 SOURCE = "\0"
 
 _NAMED = {typing.NewType, typing.ParamSpec, getattr(typing, "TypeVarTuple", None)}
 
-#: What is sent as a global of `__main__`, but is an error as an argument.
+#: Types that are sent as globals of `__main__`, but are errors as arguments.
 _REFUSED = {threading.local}
 
 

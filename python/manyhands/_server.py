@@ -2,9 +2,9 @@
 
     pool ── connect ──► server ── fork ──► worker          (the loop is the standard library's, `forkserver.main`)
 
-It is reached by an abstract socket, not by one in a folder: no folder has to be writable, no name is too long, and nothing
-is left of it. Whoever is on the machine may connect to such a socket, so the server asks the kernel who it is, and takes
-orders of its own user alone. A worker's pools have the server that the worker itself is of.
+It listens on an abstract socket: no folder has to be writable, no name is too long, no file is left. Any user of the
+machine may connect to such a socket, so the server asks the kernel for the peer's user, and obeys only its own.
+Pools in a worker use the server that forked the worker.
 """
 
 import errno
@@ -19,7 +19,7 @@ from multiprocessing import forkserver, process, reduction, resource_tracker, sp
 
 from manyhands import _surroundings
 
-#: Packages that take long to load and start no threads that a fork would lose: what the parent has loaded of them, the server has too.
+#: Packages that load slowly and start no threads (a fork would lose them). The server loads those that the parent has.
 #: Not among them: polars, whose threads do not outlive a fork.
 KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sklearn statsmodels sympy".split())
 
@@ -106,8 +106,8 @@ class Server:
                 return self.new_process(descriptors)
             ended = "" if status is None else f" (it ended with status {status})"
             raise RuntimeError(
-                f"no fork server can be reached that was started by {os.fsdecode(executable())!r}{ended}: if that is no Python, name "
-                'one by multiprocessing.set_executable; the start method "fork" needs none'
+                f"cannot reach the fork server started with {os.fsdecode(executable())!r}{ended}: if that is not a "
+                'Python interpreter, set one with multiprocessing.set_executable(), or use the start method "fork"'
             ) from error
 
     def _new_process(self, descriptors):
@@ -140,7 +140,7 @@ def server(asked=()):
     # Workers make their `__main__` themselves.
     wanted = (*(module for module in theirs if module != "__main__"), *asked)
     known = tuple(module for module in list(sys.modules) if _is_known(module))
-    # What is loaded later of a package that is there is not worth another server.
+    # Submodules that are loaded later do not need another server.
     key = os.getpid(), os.geteuid(), frozenset(module for module in known if module in KNOWN), wanted
     with _lock:
         found = SERVERS.get(key)
@@ -170,8 +170,8 @@ def executable():
     program = spawn.get_executable()
     if not program or not os.access(program, os.X_OK) or os.path.isdir(program):
         raise RuntimeError(
-            f"no worker can be started by {program and os.fsdecode(program)!r}, which is no program that this process may "
-            'run: name a Python by multiprocessing.set_executable; the start method "fork" needs none'
+            f"cannot start a worker with {program and os.fsdecode(program)!r}, which this process may not run: set a "
+            'Python interpreter with multiprocessing.set_executable(), or use the start method "fork"'
         )
     return program
 
@@ -183,7 +183,7 @@ def search_path():
 
 
 def main(listener, alive, modules, asked):
-    """What a server does; the first two are descriptors."""
+    """The server's main function; the first two arguments are descriptors."""
     global _user
     _user = os.geteuid()
     _surroundings.limit_threads()

@@ -1,4 +1,4 @@
-"""What the source of `__main__` says: whether it has a guard, and which names its import binds."""
+"""Analysis of the source of `__main__`: whether it has a guard, and which names its import binds."""
 
 import ast
 import dis
@@ -7,7 +7,7 @@ import sys
 
 
 class Source:
-    """What the source of `__main__` says about its names."""
+    """The names that the source of `__main__` binds."""
 
     def __init__(self, text, package):
         tree = ast.parse(text)
@@ -22,9 +22,9 @@ class Source:
         inside = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
         inside = compile(ast.fix_missing_locations(inside), "<guarded>", "exec", dont_inherit=True)
         stores = list(_stores(outside))
-        #: What importing the script binds.
+        #: Names that importing the script binds.
         self.bound = set(stores)
-        #: What the guarded block or a function may have bound since.
+        #: Names that the guarded block or a function may have bound since.
         self.rebound = {*_stores(inside), *declared}
         #: The values that the source spells out, of names that the import binds once.
         self.literals = {

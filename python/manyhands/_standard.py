@@ -4,8 +4,7 @@ import importlib
 
 
 def names_of(module, *standard):
-    """`__getattr__` and `__dir__` for `module`: what it does not have itself is that of the standard modules,
-    of the first that has it."""
+    """`__getattr__` and `__dir__` for `module`: names that it lacks come from the first module that has them."""
     behind = [importlib.import_module(name) for name in standard]
 
     def __getattr__(name):

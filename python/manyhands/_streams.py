@@ -7,7 +7,7 @@ import sys
 
 
 def check_seed(seed):
-    """Raises TypeError or ValueError for what is no seed."""
+    """Raises TypeError or ValueError for an invalid seed."""
     if seed is None:
         return
     if isinstance(seed, bool) or not isinstance(seed, int):

@@ -1,4 +1,4 @@
-"""What a process has of its surroundings: a worker has what its pool's maker had, whenever its fork server was started."""
+"""The environment of a process: workers get that of the process which made the pool, not that of the fork server."""
 
 import io
 import os
@@ -45,7 +45,7 @@ class Surroundings:
 
 
 def _umask():
-    """The mask of new files; None if the kernel does not say it without it being changed, which other threads would see."""
+    """The umask, or None if the kernel only tells it by a change, which other threads would see."""
     with open("/proc/self/status") as status:
         for line in status:
             if line.startswith("Umask:"):

@@ -1,7 +1,7 @@
-"""How many of a map's items are one task: about a millisecond's worth, by the time that earlier ones took.
+"""The size of a map's tasks: about a millisecond's worth, by the time that earlier ones took.
 
 So a death or a long item costs others next to nothing, and where items are tiny, little is paid for
-each. What the caller asks as `chunksize` is the most. With a deadline or retries, which are an
+each. The caller's `chunksize` is the most. With a deadline or retries, which are an
 item's own, each item is a task. A function that carries much data is unpickled once a task; then every task has as
 many items as the standard library's.
 """
@@ -11,16 +11,16 @@ import itertools
 
 from manyhands._worker import EACH, EACH_STAR, ONE, STAR
 
-#: How long the items of one task should take together, in seconds.
+#: Target run time of a task, in seconds.
 WORTH = 0.001
 
 #: A task has at most this many times the items of the one before: times may mislead at first.
 GROWTH = 8
 
-#: How many tasks are under way for each worker while there are more to come.
+#: Tasks under way for each worker while there are more to come.
 AHEAD = 16
 
-#: How many bytes of tasks are made at a time, unless one has more: what is made waits in memory for a worker.
+#: Most bytes of tasks that are made at a time, unless one has more: they wait in memory for a worker.
 BYTES = 4 << 20
 
 #: More than there are ever tasks.
@@ -47,15 +47,15 @@ class Units:
         self._workers = workers
         self._left = total
         self._size = 1
-        #: What was pulled for tasks that are not made yet.
+        #: Items that were pulled for tasks that are not made yet.
         self._units = collections.deque()
-        #: How many items are in tasks that were made.
+        #: Number of items in tasks that were made.
         self._made = 0
-        #: How many items the source has given.
+        #: Number of items that the source has given.
         self.pulled = 0
 
     def window(self, items):
-        """How many tasks may be out that so many items may be out; a few for each worker in any case."""
+        """The most tasks that may be out if at most `items` items may be; at least a few for each worker."""
         return max(items // self._size, AHEAD * self._workers)
 
     def _next_size(self):
@@ -71,8 +71,9 @@ class Units:
         return max(size, 1)
 
     def add(self, tasks):
-        """Adds so many tasks, fewer if they are large, or what is left; says whether there may be more. Raises what the
-        source raises, once what it gave before is added."""
+        """Adds at most `tasks` tasks, fewer if they are large, and returns whether there may be more.
+
+        Raises an error of the source once the items before it are added."""
         over, error = False, None
         if not self._units:
             over, error = self._pull(tasks)
@@ -94,7 +95,7 @@ class Units:
             raise error
         return not over
 
-    #: What the source told when it gave the last that are not all added yet.
+    #: The end of the source, or its error, while items before it are still to be added.
     _over, _error = False, None
 
     def _pull(self, tasks):
@@ -102,7 +103,7 @@ class Units:
             self._size = self._next_size()
         units, error = [], None
         try:
-            # What was pulled stays in the list if the source raises.
+            # Items that were pulled stay in the list if the source raises.
             units.extend(itertools.islice(self._items, tasks * self._size))
         except BaseException as raised:
             error = raised
@@ -117,8 +118,10 @@ class Units:
         return over, error
 
     def add_all(self, wait=True):
-        """Adds all; says whether it did. Waits meanwhile as far as that is needed to learn what an item takes, and until few
-        enough bytes are under way; not if it is not to `wait`: then it adds what it can before."""
+        """Adds all items, and returns true if it did.
+
+        Waits until the run time of items is known and few enough bytes are under way; without `wait`, it stops there.
+        """
         tasks = AHEAD * self._workers if self.several else 4096
         # With half of them workers are busy while the next are made.
         most = tasks // 2 if self.several else _ANY
@@ -129,7 +132,7 @@ class Units:
 
 
 def length_of(items):
-    """How many items there are, by their own account; None if they do not say."""
+    """The length of the items, or None if they have none."""
     try:
         return len(items)
     except TypeError:

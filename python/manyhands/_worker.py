@@ -24,19 +24,19 @@ from manyhands._surroundings import draw_afresh, limit_threads, take_output, wri
 # parts; or on each item of a chunk.
 CALL, ONE, STAR, EACH, EACH_STAR = range(5)
 
-# What a result is: the function's, or an exception of the pool itself.
+# The kinds of result: the function's, or an exception of the pool itself.
 VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 
 
 def main(socket, stderr, logs, output, started_with, *memories):
-    """What a worker process does from its start to its end; the arguments are descriptors, and
+    """Runs a worker process from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
     if _has_terminal():
         # It stays in the group of the user's program: it is stopped and continued with that, and tasks may use the
         # terminal. Ctrl-C is for the program alone.
         _native.ignore_ctrl_c()
     else:
-        # What a task started ends with a worker that is killed, since it is in its group.
+        # Processes that a task started end with a worker that is killed, since they are in its group.
         os.setpgid(0, 0)
     stderr = stderr.detach()
     os.dup2(stderr, 2)
@@ -70,7 +70,7 @@ def _has_terminal():
 
 
 def _leaves(error=None):
-    """Ends a process that a task forked and that leaves the task, as Python ends one: the worker's link is not its own."""
+    """Ends a forked copy of the worker that leaves its task, as Python ends a process; the link stays the worker's."""
     code = 0
     try:
         if isinstance(error, SystemExit):
@@ -90,14 +90,14 @@ def _leaves(error=None):
 
 
 class Runner:
-    """What the native worker calls, on its main thread."""
+    """The methods that the native worker calls, on its main thread."""
 
     #: Whether this process is no worker, but one that a task of a worker forked.
     _forked = False
     #: Whether the pool was ended, and it is to end without waiting for anything.
     now = False
 
-    #: What random numbers each call draws, if the pool has a seed.
+    #: The random streams of each call, if the pool has a seed.
     _streams = None
 
     def __init__(self, logs, started_with, memories):
@@ -121,7 +121,7 @@ class Runner:
             try:
                 settings.surroundings.restore()
             except (OSError, ValueError) as error:
-                return f"a worker cannot be as the pool was made: {error}"
+                return f"a worker cannot take over the settings of the process that made the pool: {error}"
             draw_afresh()
         if settings.seed is not None:
             self._streams = Streams(settings.seed)
@@ -220,7 +220,7 @@ class Runner:
         return results
 
     def failed(self, error):
-        """What a task gives that ended with this. The native worker calls it too, if `run` itself was interrupted."""
+        """The outcome of a task that ended with this exception; called natively if `run` itself was interrupted."""
         if self._forked:
             _leaves(error)
         if isinstance(error, SystemExit) and not self._breaks:
@@ -268,7 +268,7 @@ class _Shown:
 
 
 class Settings:
-    """What a worker is to know before its first task."""
+    """The settings that a worker gets before its first task."""
 
     def __init__(self):
         #: Messages: bytes, and how many memories are theirs. Of the initializer, the packed function and its

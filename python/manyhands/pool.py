@@ -16,7 +16,7 @@ __getattr__, __dir__ = names_of(__name__, "multiprocessing.pool")
 
 
 class ThreadPool(standard.ThreadPool):
-    """A pool of threads, which is the standard library's. What it raises for a `timeout` is caught as the builtin
+    """A pool of threads, which is the standard library's. Its exception for a `timeout` is caught as the builtin
     `TimeoutError` and as that of `multiprocessing`."""
 
     def apply_async(self, *args, **kwargs):
@@ -54,7 +54,7 @@ class _Raising:
 
 
 def _both(error):
-    """A timeout of the pool's own as a `PoolTimeout`; a task's exception as it is."""
+    """A timeout of the pool's own as a `PoolTimeout`; a task's exception unchanged."""
     return PoolTimeout() if type(error) is multiprocessing.TimeoutError and not error.args else error
 
 
@@ -65,7 +65,7 @@ _KINDS = {
 
 
 def _raising_both(result):
-    # What `imap` gives for chunks is a generator, which has no timeout.
+    # For chunks, `imap` returns a generator, which has no timeout.
     if (kind := _KINDS.get(type(result))) is not None:
         result.__class__ = kind
     return result

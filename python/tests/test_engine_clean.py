@@ -122,7 +122,7 @@ def test_directories_that_were_made_for_nothing_go_again(engine, forty):
 
 @pytest.mark.parametrize("place", ["all.csv", "bad/ALL.CSV"])
 def test_one_file_for_the_rejects_of_all_is_refused_before_work(engine, forty, place):
-    with pytest.raises(ValueError, match="one file for the rejects of all is not for an engine: give a directory"):
+    with pytest.raises(ValueError, match="an engine cannot write all rejects to one file: give a directory"):
         clean("in", "over/", RECIPE, engine=engine, rejects=place)
     assert os.listdir() == ["in"]
     # A directory of such a name is one.

@@ -17,7 +17,7 @@ use signal_hook::{SigId, flag, low_level};
 /// Exit status after an interruption: 128 and the number of the signal, by default that of Ctrl-C.
 pub(crate) const STATUS: i32 = 128 + SIGINT;
 
-/// How long the second signal waits for a job that is stuck in the file system.
+/// Longest wait of the second signal for a job that is stuck in the file system.
 const STUCK: Duration = Duration::from_secs(1);
 
 /// Set by the first signal; of the last one who looked out for signals.

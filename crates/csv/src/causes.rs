@@ -134,7 +134,7 @@ impl Look<'_> {
         is_it.then(|| (cause, Some(Hint::is("delimiter", setting(b' ')))))
     }
 
-    /// What the records with `found` fields look like.
+    /// The likely cause of records with `found` fields.
     fn of_shape(&self, found: usize, is_usual: bool) -> Option<Cause> {
         let (dialect, sample) = (self.dialect, self.sample);
         // The first record with as many fields as most rows, and what they have at their end.

@@ -112,7 +112,7 @@ impl Course {
         self.known.len()
     }
 
-    /// How many lines are before the next chunk that is accepted.
+    /// Number of lines before the next chunk that is accepted.
     pub fn lines(&self) -> u64 {
         self.lines
     }
@@ -233,7 +233,7 @@ impl Course {
         doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report)
     }
 
-    /// What the characters of records and header are.
+    /// Kind of the characters of records and header.
     pub fn characters(&self) -> Characters {
         match self.tally.doubts.is_wide {
             _ if self.not_utf8.is_some() => Characters::Other,

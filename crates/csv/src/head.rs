@@ -23,7 +23,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// How many lines ended before the header, whose bytes these are.
+    /// Number of lines that ended in these bytes before the header.
     pub(crate) fn lines_before(&self, header: &[u8]) -> u64 {
         let its_own = u64::from(self.header_end > self.header.end);
         self.lines.saturating_sub(count_lines(header, false) + its_own)
@@ -90,7 +90,7 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
 }
 
-/// What to say of a file whose bytes these are, all of them, in which [`find_head`] finds nothing.
+/// The note for a file of only these bytes, in which [`find_head`] finds nothing.
 pub fn nothing_left(dialect: &Dialect, bytes: &[u8], skip_lines: u64) -> Note {
     let plain = Dialect { comment: None, ..dialect.clone() };
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);

@@ -49,7 +49,7 @@ pub struct FileReport {
     /// The rejected records with a wrong number of fields, if there are any.
     #[serde(default)]
     pub ragged: Option<Ragged>,
-    /// What the characters of records and header are, after any decoding.
+    /// Kind of the characters of records and header, after any decoding.
     #[serde(default)]
     pub characters: Characters,
     /// How the lines of records end, if not all end as the header does.
@@ -71,7 +71,7 @@ pub struct Ragged {
     pub others: u64,
 }
 
-/// What the bytes of a text are.
+/// The kind of a text's bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Characters {

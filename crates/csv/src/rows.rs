@@ -38,14 +38,14 @@ pub struct Rows<'a> {
     begin: Begin,
 }
 
-/// Where the piece of the file begins that a batch is of.
+/// The beginning of a batch's piece of the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begin {
     /// In the batch's bytes.
     pub(crate) from: usize,
     /// Whether a carriage return is before it.
     pub(crate) after_cr: bool,
-    /// How many lines are before it, as far as is known.
+    /// Number of lines before it, if known.
     pub(crate) lines: u64,
 }
 

@@ -15,7 +15,7 @@ pub struct Sample {
     bytes: Vec<u8>,
     /// Lines before the header.
     lines: u64,
-    /// What ends the header, or the first record if there is no header.
+    /// The end of the header's line, or of the first record's if there is no header.
     line_end: Option<LineEnd>,
 }
 
@@ -179,7 +179,7 @@ impl Sample {
         is_other.then_some((best, records))
     }
 
-    /// What to say of a file that names its delimiter, which divides nothing, while another divides all.
+    /// The warning for a file that names a delimiter which divides no line, while another divides all.
     pub(crate) fn misnamed(&self, dialect: &Dialect) -> Option<Problem> {
         if self.fit(dialect, 0, false).fields != 1 {
             return None;
@@ -200,7 +200,7 @@ impl Sample {
         Some(problem.hint(hint.and_is("skip_lines", self.lines)))
     }
 
-    /// What to say of a file of one column that has several in another dialect, as its records prove.
+    /// The warning for a file of one column whose records prove several in another dialect.
     pub fn one_column(&self, dialect: &Dialect) -> Option<Problem> {
         let end = memchr::memchr2(b'\n', b'\r', &self.bytes).unwrap_or(self.bytes.len());
         if let Some(delimiter) = sep_line_of(&self.bytes[..end], dialect) {

@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::codec;
 use crate::context::Contexts;
 
-/// What calls a function of the user's: [`run`], [`run_with`] or [`run_raw_with`] of its types, so
+/// The caller of a user's function: [`run`], [`run_with`] or [`run_raw_with`] of its types, so
 /// that all have one type. The first argument is the function.
 type Caller = fn(
     Address,
@@ -39,7 +39,7 @@ type Caller = fn(
     &mut Payload,
 ) -> std::result::Result<(), String>;
 
-/// Where a function of the user's is; of which type, its caller knows.
+/// The address of a user's function; its caller knows its type.
 #[derive(Clone, Copy)]
 struct Address(*const ());
 

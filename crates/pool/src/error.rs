@@ -87,7 +87,7 @@ pub enum ErrorKind {
     NotArrived {
         /// The task.
         task: u64,
-        /// How long that may take.
+        /// The time limit for that.
         limit: Duration,
         /// How the worker ended.
         death: Death,

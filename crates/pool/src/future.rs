@@ -25,7 +25,7 @@ enum State {
     Taken,
 }
 
-/// Who is told of a completion, each under a number.
+/// Receivers of a completion, each under a number.
 struct Watchers {
     first: (Completions, u64),
     /// Hardly ever any.

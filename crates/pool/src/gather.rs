@@ -27,13 +27,13 @@ const CHUNK_ITEMS: usize = 32;
 /// How many bytes of them.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// How many bytes of inputs and results may be under way, unless they are those of a few tasks for each worker.
+/// Most bytes of inputs and results under way, unless they are those of a few tasks for each worker.
 const WINDOW_BYTES: u64 = 64 << 20;
 /// So many.
 const WINDOW_TASKS: u64 = 2;
-/// How many bytes of results are taken at a time, unless one has more.
+/// Most bytes of results that are taken at a time, unless one has more.
 const TAKEN_BYTES: u64 = 8 << 20;
-/// How many tasks for each worker may be out until the first has ended, which tells how large results are.
+/// Most tasks out for each worker until the first has ended, which shows the size of results.
 const FIRST_TASKS: u64 = 16;
 /// Fewer bytes are not counted.
 const COUNTED: u64 = 4 << 10;
@@ -69,7 +69,7 @@ struct Inner {
     /// Their sums: of inputs, of results.
     input_bytes: u64,
     result_bytes: u64,
-    /// How many a result has, by the largest of the last ones.
+    /// Assumed bytes of a result: the largest of the last ones.
     likely_bytes: u64,
 }
 
@@ -424,7 +424,7 @@ impl Gather {
     }
 }
 
-/// How many bytes the copies among these have; what is shared takes no memory of a task's own.
+/// Number of bytes of the copies among these; shared memory is not a task's own.
 fn copied_bytes(handles: &[Arc<Segment>]) -> u64 {
     handles.iter().filter(|handle| handle.is_copy()).map(|handle| handle.len() as u64).sum()
 }

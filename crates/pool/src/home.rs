@@ -1,4 +1,4 @@
-//! What a forked copy of the process must leave as it is.
+//! State that a forked copy of the process must not touch.
 
 use std::mem;
 use std::ops::Deref;

@@ -45,7 +45,7 @@ struct Threads {
 
 /// Which of the threads launches workers.
 const LAUNCH: usize = 0;
-/// How long the end of a pool waits for a worker that is being launched: whoever launches it may be stopped.
+/// Longest wait of a pool's end for a worker that is being launched: the launching process may be stopped.
 const LAUNCH_GRACE: Duration = Duration::from_secs(5);
 
 impl Pool {

@@ -230,7 +230,7 @@ impl Slot {
         (begun > self.ledger.reported()).then(|| begun - 1)
     }
 
-    /// How long the item that was begun has run, how long it may, and what it is ended for then.
+    /// Run time of the item that was begun, its limit, and the reason for which it ends then.
     pub(crate) fn ran(
         &mut self,
         item: u64,

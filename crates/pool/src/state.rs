@@ -31,20 +31,20 @@ const AHEAD_NANOS: u64 = 2_000_000;
 const LOOK: Duration = Duration::from_millis(2);
 /// How often memory is sampled.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// How often the hub looks at items that have a deadline, at least: if it comes much later, this process was stopped.
+/// Longest interval between two looks at items with a deadline: a much longer one means that this process was stopped.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a worker may take to become ready, or to get a function and its argument.
+/// Time for a worker to become ready, or to get a function and its argument.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
 const START_FAILURES: u32 = 3;
-/// How many may be killed by others before they are ready. That has nothing to do with their start; but a start for
+/// Most workers in a row that may be killed by others before they are ready. That has nothing to do with their start; but a start for
 /// which the memory is short ends like that too, each time, and is not to be tried for ever.
 const START_KILLS: u32 = 60;
-/// How long the pool waits to be told how a worker ended; whoever tells may be stopped.
+/// Longest wait for the report of a worker's end; the reporting process may be stopped.
 const TOLD_GRACE: Duration = Duration::from_secs(1);
 /// How many workers in a row may die before they begin an item until that item is lost.
 const RETURNS: u32 = 3;
-/// How many descriptors the launch of a worker takes, and some to spare.
+/// Number of descriptors for the launch of a worker, with some to spare.
 const LAUNCH_DESCRIPTORS: usize = 24;
 /// A link that a caller drives.
 pub(crate) struct Driven {
@@ -71,7 +71,7 @@ pub(crate) struct State {
     /// Places whose worker is being launched.
     pub(crate) launching: Vec<usize>,
     pub(crate) launched: u64,
-    /// How many workers in a row failed to start, and how many were killed by others meanwhile.
+    /// Numbers of workers in a row that failed to start, and that were killed by others meanwhile.
     pub(crate) start_failures: u32,
     pub(crate) start_kills: u32,
     /// No launch before this.

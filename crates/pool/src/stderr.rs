@@ -27,7 +27,7 @@ pub(crate) struct Tail {
 struct Inner {
     /// Gone at the end of the pipe.
     pipe: Option<OwnedFd>,
-    /// What was read last, each piece with when: at least the last `KEEP` bytes, if there were as many.
+    /// The pieces that were read last, each with its time: at least the last `KEEP` bytes, if there were as many.
     last: VecDeque<(u64, Vec<u8>)>,
     /// Read and not yet passed on.
     pending: Vec<u8>,

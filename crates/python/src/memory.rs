@@ -242,7 +242,7 @@ impl Memory {
         Segment::copies() >= most_copies()
     }
 
-    /// How many copies may be on their way before they go into messages: a small share of the descriptors that
+    /// Most copies on their way before they go into messages: a small share of the descriptors that
     /// this process may have.
     #[staticmethod]
     fn most_copies() -> usize {
@@ -451,7 +451,7 @@ impl Copies {
         COPIES.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was made of a buffer there, whatever it holds now.
+    /// The copy made of a buffer there, whatever it holds now.
     fn find(buffer: &PyUntypedBuffer) -> Option<Arc<Segment>> {
         Self::lock().0.get(&(buffer.buf_ptr().addr(), buffer.len_bytes()))?.upgrade()
     }

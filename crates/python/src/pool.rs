@@ -56,13 +56,13 @@ impl Drop for Held {
     }
 }
 
-/// Whoever has a pool has this too: when it goes, the pool ends. No Python runs for that, so an interrupt at this moment
+/// Held by the Python pool: when it is dropped, the pool ends. No Python runs for that, so an interrupt at this moment
 /// is raised afterwards, and not lost in a finalizer.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Owner {
     workers: Held,
     completions: Completions,
-    /// What was submitted is done first.
+    /// Submitted tasks are done first.
     drains: bool,
     token: u64,
 }
@@ -154,7 +154,7 @@ pub(crate) struct Task {
 pub(crate) struct Gather {
     inner: Home<PoolGather>,
     function: Arc<str>,
-    /// What `take_all` gave, for who was interrupted and asks once more.
+    /// The results of `take_all`, for a caller that was interrupted and asks once more.
     all: Mutex<Vec<Arc<Gain>>>,
     /// So that it can be waited for with the pool's links watched.
     _workers: Held,
@@ -183,7 +183,7 @@ pub(crate) fn memories<'py>(
 /// A result's status, its bytes and the memory they refer to; or the error that stands for it.
 type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// What became of a task, as Python takes it; an error on the way there is the outcome too.
+/// The outcome of a task for Python; an error on the way there becomes the outcome.
 fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str) -> Outcome<'py> {
     let failed = |status: u8, error: PyErr| -> Outcome<'py> {
         (status, error.into_value(py).into_bound(py).into_any(), py.None().into_bound(py))
@@ -470,7 +470,7 @@ impl Task {
         outcome.ok_or_else(|| PyValueError::new_err("the task has not ended"))
     }
 
-    /// Whoever was to be told knows by now.
+    /// Notes that its receiver knows the outcome.
     fn told(&self) {
         if let Some((token, told, _)) = &self.told {
             let gone = told.waiting().remove(token);

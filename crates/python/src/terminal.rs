@@ -8,7 +8,7 @@ use std::{io, ptr};
 
 use pyo3::prelude::*;
 
-/// What was done about SIGINT before.
+/// The previous action for SIGINT.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
 /// Has this process, from now on, not hear a SIGINT that comes from the terminal, which every process of the foreground

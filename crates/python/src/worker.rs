@@ -54,7 +54,7 @@ struct Runner {
     functions: Py<PyDict>,
     /// `CLOCK` is this worker's.
     knows_clock: bool,
-    /// What ends the worker.
+    /// The exception that ends the worker.
     raised: Option<PyErr>,
 }
 

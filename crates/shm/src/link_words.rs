@@ -30,7 +30,7 @@ pub struct LinkWords {
 unsafe impl Words for LinkWords {}
 
 impl LinkWords {
-    /// How many bytes they take.
+    /// Their size in bytes.
     pub const LEN: usize = size_of::<LinkWords>();
 
     /// Those at the start of a segment.

@@ -17,7 +17,7 @@ use crate::ui::{self, counted, grouped};
 /// How many records of each input are looked at, and how many of the first are shown.
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
-/// What a run to a table may find that this does not.
+/// Checks of a run to a table that a dry run leaves out.
 const NO_TABLE: &str = "not checked: the database (whether it can be reached, and whether its table \
                         has other columns or rows of these files)\n";
 /// How many inputs are named.

@@ -25,7 +25,7 @@ pub(crate) struct ExpressionError {
     pub(crate) span: Range<usize>,
     /// What to do.
     pub(crate) hint: Option<String>,
-    /// What to do in settings of a job, which are told apart from the expression.
+    /// Advice about settings of a job, kept apart from the expression's own hint.
     pub(crate) advice: Option<Box<Hint>>,
     missing: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What each key of a recipe holds, each with an example, so that a value of another kind is told
+//! The kind of value of each key of a recipe, with an example, so that an error for a value of another kind comes
 //! in words of that key. Unknown and missing keys are left to whoever reads the recipe.
 
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong, and where in the text that is.
+/// An error message, and its place in the text.
 pub(super) type Wrong = (Range<usize>, String);
 
 type Value<'a> = Spanned<DeValue<'a>>;

@@ -1,4 +1,4 @@
-//! A recipe as text: where in it something is, and what is wrong there in words of recipes.
+//! A recipe as text: places of its parts, and errors in words of recipes.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Recipe, shape, suggest};
 
-/// How much of a line is quoted, in characters.
+/// Most characters of a line that are quoted.
 const LONGEST: usize = 80;
 
 /// Reads a recipe.
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<Recipe, String> {
     toml::from_str(text).map_err(wrong)
 }
 
-/// What is wrong, with the line that it is in.
+/// The message with the line of its place.
 fn told(text: &str, span: Range<usize>, what: &str) -> String {
     let line = line_at(text, span.start);
     let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
@@ -34,7 +34,7 @@ fn told(text: &str, span: Range<usize>, what: &str) -> String {
 /// The text of a recipe's file.
 ///
 /// # Errors
-/// Where it is not UTF-8.
+/// If it is not UTF-8; the message has the line and the byte.
 pub fn text_of(file: Vec<u8>) -> Result<String, String> {
     String::from_utf8(file).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -63,7 +63,7 @@ fn line_at(text: &str, at: usize) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Where a recipe's text has a step, from 1: `line 3`.
+/// The place of a step, counted from 1, in a recipe's text: `line 3`.
 pub fn place_of_step(text: &str, step: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let (_, steps) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "steps")?;
@@ -72,7 +72,7 @@ pub fn place_of_step(text: &str, step: usize) -> Option<String> {
     Some(format!("line {}", line_at(text, step.span().start)))
 }
 
-/// Where a recipe's text has a key of its table `[read]`, or where that begins, with what is in that line.
+/// The place of a key of the table `[read]` in a recipe's text, or of that table, with the text of the line.
 pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let (name, read) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "read")?;
@@ -87,7 +87,7 @@ pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
     Some(format!("line {line}: `{}`", short(source)))
 }
 
-/// What a reader of recipes says, an error of serde, in words of recipes.
+/// Rewrites a message of serde in words of recipes.
 pub fn in_words(message: &str) -> String {
     if let Some(unknown) = unknown(message) {
         return unknown;

@@ -41,7 +41,7 @@ use super::{Note, Problem};
 /// The number of chunks of an input that are cleaned before the first of its rows are written to a
 /// final output.
 pub(super) const HELD_CHUNKS: u64 = 4;
-/// How long its first rows wait for that if the input gives nothing meanwhile.
+/// Longest wait of its first rows for that while the input gives nothing.
 const HELD_TIME: Duration = Duration::from_millis(200);
 
 /// A big file, or a stream.
@@ -65,7 +65,7 @@ pub(super) struct Chunks {
     pub(super) rejects_path: Option<PathBuf>,
     pub(super) name: String,
     pub(super) notes: Vec<Note>,
-    /// What the user says the encoding is.
+    /// The encoding that the user has set.
     pub(super) encoding: Option<&'static Encoding>,
     pub(super) header_line_end: Vec<u8>,
     /// Whether its output was begun.
@@ -111,7 +111,7 @@ pub(super) struct Streaming {
     /// Where in the stream, decoded, the buffer begins.
     pub(super) base: u64,
     pub(super) chunk_bytes: usize,
-    /// Where the chunks end that were handed out and not accepted.
+    /// Ends of the chunks that were handed out and not accepted.
     pub(super) ends: VecDeque<u64>,
     /// How many chunks there are, once that is known.
     pub(super) chunks: Option<usize>,
@@ -301,7 +301,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// How many bytes of the input are cleaned, when a chunk was just accepted.
+    /// Number of input bytes that are cleaned, after a chunk was accepted.
     fn cleaned(&mut self) -> u64 {
         match &mut self.source {
             Source::File { chunk_bytes, size, .. } => {

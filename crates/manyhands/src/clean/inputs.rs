@@ -586,7 +586,7 @@ pub fn goes_into(stream: impl AsFd, path: &Path) -> bool {
     identity_of(stream).is_some_and(|stream| identity(path) == Some(stream))
 }
 
-/// What is written to standard output must not go into what is read: rows would be read again, or overwrite those
+/// Refuses a standard output that is written to an input: rows would be read again, or overwrite those
 /// that were not read yet.
 fn check_stdout(routes: &[Route]) -> Result<(), CleanError> {
     let Some(output) = identity_of(io::stdout()) else { return Ok(()) };

@@ -43,12 +43,12 @@ pub(super) struct Entry {
     pub(super) rejects: Option<Kept>,
 }
 
-/// Where the rejects of an input are, and what they are.
+/// Place, size and hash of an input's rejects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     /// The file, as [`Manifest`] names files beside it; else its absolute path.
     pub(super) path: String,
-    /// Where in the file they begin: it may hold those of other inputs too.
+    /// Their offset in the file, which may hold those of other inputs too.
     pub(super) at: u64,
     pub(super) size: u64,
     pub(super) hash: String,

@@ -252,7 +252,7 @@ impl Sink {
         matches!(self.to, To::Nothing)
     }
 
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -167,7 +167,7 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// What to say of a file without a header, all of whose bytes these are.
+    /// The note for a file of only these bytes, without a header.
     pub(super) fn nothing_left(&self, bytes: &[u8]) -> Note {
         match self.detected.as_ref().is_some_and(|detected| detected.by_sep_line) {
             true => Problem::new("nothing follows the line that names its delimiter").into(),

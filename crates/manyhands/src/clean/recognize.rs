@@ -333,7 +333,7 @@ fn check_json(text: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Problem
     }
 }
 
-/// How many bytes behind a doubtful first line are looked at.
+/// Number of bytes behind a doubtful first line that are searched.
 const BEHIND: usize = 256;
 
 /// Looks for zero bytes, which text has only in encodings with wider units. A byte that ends a line may be

@@ -41,7 +41,7 @@ enum Kind {
 pub(super) struct Added {
     /// The file, and how long it was.
     undo: Option<(File, u64)>,
-    /// Where they are in it, and what they are.
+    /// Their place in the file, size and hash.
     pub(super) at: u64,
     pub(super) sum: Sum,
 }

@@ -10,7 +10,7 @@ use super::sum::Sum;
 use super::watch::Watch;
 use super::{Clean, CleanError, Hint, Note, Output, Problem};
 
-/// What an earlier run has done with an input, and what is to be told of that.
+/// The outcome of an input in an earlier run, and notes about it.
 pub(super) enum Before {
     Nothing(Option<Note>),
     Done(Box<Entry>, Option<Note>),

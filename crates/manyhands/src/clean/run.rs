@@ -116,7 +116,7 @@ fn lock(seen: &Seen) -> MutexGuard<'_, HashMap<PathBuf, Stamp>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What an input was when its types were looked for, if they were.
+/// The state of an input when its types were inferred, if they were.
 fn seen(job: &Clean, path: &Path) -> Option<Stamp> {
     lock(&job.seen).get(path).copied()
 }
@@ -332,7 +332,7 @@ struct Runner<'a> {
     active: VecDeque<Active>,
     reports: Vec<FileReport>,
     resumed: Vec<usize>,
-    /// What is to be told of inputs, found before they were begun.
+    /// Notes about inputs, found before they were begun.
     told_before: HashMap<usize, Note>,
     watch: Watch<'a>,
     existing: Existing,
@@ -354,7 +354,7 @@ struct Runner<'a> {
     /// The input of which a part is in the one output for all and cannot be taken back: nothing can
     /// follow it there. It is `first_failed` then.
     partial: Option<usize>,
-    /// What is known of the characters of one output for all, and the first input with such.
+    /// Kind of the characters in one output for all, if known, and the first input with it.
     characters: Option<(Characters, String)>,
     /// Whether the reader of the output closed it.
     reader_closed: bool,

@@ -48,7 +48,7 @@ impl From<WriteError> for Fail {
     }
 }
 
-/// What is told of a table that is lost: the next run goes on with it.
+/// The hint for a lost table: the next run goes on with it.
 pub(super) fn lost(mut problem: Problem) -> Problem {
     let hint = || Hint::on("resume").and(" goes on from here");
     problem.hint = problem.hint.or_else(|| Some(hint()));

@@ -32,7 +32,7 @@ pub(super) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Opt
 struct Decoding {
     decoder: Decoder,
     malformed: u64,
-    /// How many lines end, in LF and in CR, before the first malformed sequence.
+    /// Numbers of LF and CR before the first malformed sequence.
     line_ends: (u64, u64),
 }
 

@@ -1,4 +1,4 @@
-//! What is undone when the process ends before its jobs do: drafts, files that are not kept yet, directories.
+//! Undoes the drafts, unkept files and directories of jobs when the process ends before they do.
 //!
 //! Whoever makes such a thing notes here how to undo it, under the same lock as it makes it. So whoever holds the lock
 //! knows of everything, and nothing new is made meanwhile. An ordinary end needs none of this: there every owner
@@ -22,13 +22,13 @@ pub(super) enum Undo {
     Remove(PathBuf),
     /// An output goes, if it is still this file.
     TakeBack(PathBuf, Inode),
-    /// What was at a place comes back from where it is now, if this file or none is there.
+    /// Moves a replaced file back to its place, if this file or none is there.
     PutBack { old: PathBuf, place: PathBuf, own: Option<Inode> },
     /// A directory goes, if it is empty.
     RemoveDirectory(PathBuf),
 }
 
-/// What is to be undone, the last first.
+/// Entries to undo, the last first.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     notes: BTreeMap<u64, Undo>,
@@ -37,7 +37,7 @@ pub(super) struct Unfinished {
 
 static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { notes: BTreeMap::new(), next: 0 });
 
-/// What one thing was noted under. The note goes with it.
+/// The key of an entry, which is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Noted(u64);
 
@@ -70,7 +70,7 @@ impl Drop for Noted {
 }
 
 impl Undo {
-    /// What cannot be undone stays, as after a kill.
+    /// An entry that cannot be undone stays, as after a kill.
     fn undo(self) {
         match self {
             Undo::Remove(path) => drop(fs::remove_file(path)),

@@ -78,7 +78,7 @@ pub(super) struct Unpacker {
     is_open: bool,
     /// Whether the last step ended for want of room, so that there may be more.
     is_full: bool,
-    /// Where each step unpacks to: cleared once, however little each step has to do.
+    /// Buffer of each step: cleared once, however little each step has to do.
     room: Vec<u8>,
 }
 

@@ -91,7 +91,7 @@ pub(super) struct WholeWork {
     pub(super) keeps_rejects: bool,
     /// The output's name for messages.
     pub(super) to_name: String,
-    /// What the file was when its types were looked for.
+    /// The state of the file when its types were inferred.
     pub(super) seen: Option<Stamp>,
 }
 

@@ -48,7 +48,7 @@ impl Batch {
         Some(Batch { lines: lines.collect(), rows: block, before })
     }
 
-    /// How many rows it has.
+    /// Its number of rows.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }

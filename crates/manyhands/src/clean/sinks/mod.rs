@@ -282,7 +282,7 @@ fn with_lines<T>(
     Ok(made)
 }
 
-/// What a database says of a row that it refuses.
+/// A database's reason for refusing a row.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Constraint {

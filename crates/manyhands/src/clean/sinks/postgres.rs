@@ -80,11 +80,11 @@ fn wrong(error: postgres::Error) -> Wrong {
     Wrong::lost(format!("{error}{source}"))
 }
 
-/// Where the rows come from that were sent last. The server is behind by what the system keeps on the way, which
+/// Origins of the rows that were sent last. The server is behind by what the system keeps on the way, which
 /// is less than that.
 #[derive(Default)]
 struct Sent {
-    /// How many rows were sent before those of each batch.
+    /// Number of rows sent before those of each batch.
     batches: VecDeque<(u64, Batch)>,
     rows: u64,
 }

@@ -348,7 +348,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// How many characters of a cell, and how many cells, are quoted.
+/// Most characters of a cell, and most cells, that are quoted.
 const LONGEST: usize = 40;
 const MOST: usize = 5;
 
