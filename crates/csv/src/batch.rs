@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diagnose::behind_quotes;
+use crate::diagnose::grouped;
 use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
@@ -712,7 +713,13 @@ impl<'a> Batch<'a> {
             match self.plan.on_bad {
                 OnBad::Reject => {
                     keep[k] = false;
+                    let is_first = !self.set_aside.contains_key(&(step, reason, true));
+                    let shown = column.filter(|_| is_first);
+                    let cell = shown.map(|column| readable(&self.content(k, column)));
                     self.reject_row(self.alive[k] as usize, step, column, reason);
+                    if let Some(reject) = self.rejects.last_mut() {
+                        reject.cell = cell;
+                    }
                 }
                 OnBad::Null => self.count_cells(step, reason, 1),
                 OnBad::Fail => {
@@ -760,14 +767,18 @@ impl<'a> Batch<'a> {
             column,
             reason: reason.into(),
             record,
+            cell: None,
         });
     }
 }
 
 /// What is said of a record that is too long.
 pub(crate) fn too_long(limit: usize) -> Problem {
-    Problem::new(format!("a record of more than {limit} bytes; is a quote missing?"))
-        .hint(Hint::any("max_record").and(" allows longer records"))
+    Problem::new(format!(
+        "a record of more than {} bytes; is a quote missing?",
+        grouped(limit as u64)
+    ))
+    .hint(Hint::any("max_record").and(" allows longer records"))
 }
 
 /// A cell for writing.

@@ -62,8 +62,10 @@ impl Look<'_> {
         let of_shape = |found| self.of_shape(found, is_usual);
         let other = || self.delimiter().or_else(|| self.spaces());
         self.late_quotes()
+            .or_else(|| found.and_then(|found| self.row_names(found)))
             .or_else(|| if self.is_named { None } else { other() })
             .or_else(|| found.and_then(of_shape))
+            .or_else(|| if self.is_named { None } else { self.row_names_by_another_delimiter() })
             .or_else(|| self.padding())
             .unwrap_or_default()
     }
@@ -156,14 +158,6 @@ impl Look<'_> {
                 hint.map(|_| Hint::is("on_ragged", "pad").and(" drops empty fields at the end"));
             return Some(("; their last field is empty".to_owned(), hint));
         }
-        if before == 1 && dialect.has_header && self.are_rows_named(found) {
-            let hint = Hint::words("add a name to the header, or read without it: ")
-                .and_is("skip_lines", line - 1)
-                .and(" ")
-                .and_is("has_header", "false");
-            let cause = "; the header lacks a name, as R's write.table leaves one out";
-            return Some((cause.to_owned(), Some(hint)));
-        }
         // The only line before may be the header of these rows, whose cells hold delimiters.
         let is_header = sample.heads(dialect, first);
         if found > self.fields && is_usual && (before > 1 || is_header) {
@@ -172,6 +166,44 @@ impl Look<'_> {
             return Some((format!("; rows begin at line {line}"), hint));
         }
         None
+    }
+
+    /// Names of rows, of which the header says nothing.
+    fn row_names(&self, found: usize) -> Option<Cause> {
+        if !self.dialect.has_header || !self.are_rows_named(found) {
+            return None;
+        }
+        let line = self.sample.line(self.sample.first_with(self.dialect, found)?);
+        let hint = Hint::words("add a name to the header, or read without it: ")
+            .and_is("skip_lines", line - 1)
+            .and(" ")
+            .and_is("has_header", "false");
+        let cause = "; the header lacks a name, as R's write.table leaves one out";
+        Some((cause.to_owned(), Some(hint)))
+    }
+
+    /// The same with another delimiter, as R's write.csv2 and write.table write numbers with decimal commas.
+    fn row_names_by_another_delimiter(&self) -> Option<Cause> {
+        let mut others = [b';', b'\t'].into_iter().filter(|other| *other != self.dialect.delimiter);
+        others.find_map(|delimiter| {
+            let dialect = Dialect { delimiter, ..self.dialect.clone() };
+            let mut fields = 0;
+            self.sample.any(&dialect, 0, |_, record| {
+                fields = record.fields().count();
+                true
+            });
+            let Look { on_ragged, sample, is_torn, is_named, .. } = *self;
+            let look = Look { dialect: &dialect, fields, on_ragged, sample, is_torn, is_named };
+            if fields < 2 || look.row_names(fields + 1).is_none() {
+                return None;
+            }
+            let cause = format!(
+                "; {} would divide them, and the header lacks a name, as R's write.table leaves one out",
+                named(delimiter)
+            );
+            let hint = Hint::is("delimiter", setting(delimiter));
+            Some((cause, Some(hint.and(", and a name that is added to the header"))))
+        })
     }
 
     /// Whether rows begin with names of their own, as R's write.table writes them, above which the header
@@ -189,8 +221,9 @@ impl Look<'_> {
             let name = fields[0].content().into_owned();
             are_numbers &= name == (names.len() + 1).to_string().as_bytes();
             let is_piece = |field: &Field<'_>| matches!(field.raw.first(), Some(b' ' | b'\''));
-            let is_row =
-                fields.len() == found && fields[0].is_quoted() && !fields.iter().any(is_piece);
+            let quote = self.dialect.quote.unwrap_or(b'"');
+            let is_name = fields[0].is_quoted() && behind_quotes(fields[0].raw, quote).is_none();
+            let is_row = fields.len() == found && is_name && !fields.iter().any(is_piece);
             !is_row || !names.insert(name)
         });
         !odd && !names.is_empty() && (is_header_quoted || are_numbers)

@@ -42,6 +42,8 @@ pub struct Course {
     again: bool,
     tally: Tally,
     not_utf8: Option<NotUtf8>,
+    /// The first record that is rejected by each step for each reason, in the last pass; few of them.
+    examples: Vec<Reject>,
 }
 
 /// What became of an outcome.
@@ -88,6 +90,7 @@ impl Course {
             again: false,
             tally: Tally::default(),
             not_utf8: None,
+            examples: Vec::new(),
         }
     }
 
@@ -197,6 +200,10 @@ impl Course {
         tally.doubts.begin_after(self.lines);
         for reject in &mut rejects {
             reject.line += self.lines;
+            // Only these have what no other of their chunk has.
+            if reject.cell.is_some() && self.example(reject.step, &reject.reason).is_none() {
+                self.examples.push(Reject { record: Vec::new(), ..reject.clone() });
+            }
         }
         let not_utf8 = outcome.not_utf8;
         let not_utf8 = not_utf8.map(|some| NotUtf8 { line: some.line + self.lines, ..some });
@@ -226,11 +233,20 @@ impl Course {
         Next::Pass
     }
 
+    fn example(&self, step: usize, reason: &str) -> Option<&Reject> {
+        self.examples.iter().find(|example| example.step == step && example.reason == reason)
+    }
+
     /// What is to be told of the file, whose counts are in `report`: why rows are missing or wrong, with
     /// causes that its first bytes prove.
     pub fn notes(&self, plan: &Plan, sample: &Sample, report: &FileReport) -> Vec<Note> {
         let doubts = &self.tally.doubts;
-        doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report)
+        let example = |step: usize, reason: &str| {
+            let Reject { line, column, cell, .. } = self.example(step, reason)?;
+            let column = &plan.names[(*column)?];
+            Some(format!("line {}, column {column:?}: {}", line + 1, quoted(cell.as_deref()?)))
+        };
+        doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report, &example)
     }
 
     /// Kind of the characters of records and header.
@@ -251,6 +267,15 @@ impl Course {
     pub fn report(&self, plan: &Plan, report: &mut FileReport) -> bool {
         self.tally.report(plan, report);
         self.tally.is_balanced()
+    }
+}
+
+/// A cell in quotes; of a long one the beginning.
+fn quoted(cell: &str) -> String {
+    const LONGEST: usize = 60;
+    match cell.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", &cell[..end]),
+        None => format!("{cell:?}"),
     }
 }
 

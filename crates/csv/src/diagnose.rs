@@ -40,6 +40,11 @@ pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
 
 /// A number with a word: `1 record`, `2,000 records`.
 pub fn counted(count: u64, word: &str) -> String {
+    format!("{} {word}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number: `2,000`.
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -48,8 +53,11 @@ pub fn counted(count: u64, word: &str) -> String {
         }
         grouped.push(digit);
     }
-    format!("{grouped} {word}{}", if count == 1 { "" } else { "s" })
+    grouped
 }
+
+/// The first record that a step rejects for a reason: its line, the column and the cell there.
+pub(crate) type Example<'a> = dyn Fn(usize, &str) -> Option<String> + 'a;
 
 impl Doubts {
     /// The rejected records with a wrong number of fields, the most frequent numbers first.
@@ -74,6 +82,7 @@ impl Doubts {
         on_ragged: OnRagged,
         sample: &Sample,
         report: &FileReport,
+        example: &Example<'_>,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
         let quote_none = || Hint::is("quote", "none").and(" reads quotes as text");
@@ -115,7 +124,8 @@ impl Doubts {
         notes.extend(double_cr(sample).or_else(|| self.odd_line_ends(sample)));
         notes.extend(control_characters(dialect, sample));
         let rejected = report.rows_rejected();
-        let loss = (2 * rejected > report.rows_in).then(|| self.loss(&look, report, rejected));
+        let loss =
+            (2 * rejected > report.rows_in).then(|| self.loss(&look, report, rejected, example));
         let is_explained = loss.as_ref().is_some_and(|loss| loss.hint.is_some());
         notes.extend(loss.map(Note::warning));
         let other = match is_named {
@@ -179,7 +189,13 @@ impl Doubts {
     }
 
     /// Says that most rows are lost, and why.
-    fn loss(&self, look: &Look, report: &FileReport, rejected: u64) -> Problem {
+    fn loss(
+        &self,
+        look: &Look,
+        report: &FileReport,
+        rejected: u64,
+        example: &Example<'_>,
+    ) -> Problem {
         let all = report.rows_in;
         let lost = match all - rejected {
             0 if all == 1 => "its only record is rejected".to_owned(),
@@ -196,11 +212,19 @@ impl Doubts {
             };
             let often = if 2 * most.rows >= rejected { "" } else { "most often " };
             let records = counted(most.rows, "record");
-            let text = format!("{lost}; {often}{step}{}: {records}", most.reason);
-            let hint = match most.name.as_str() {
-                "types" => Hint::is("on_bad", "null").and(
-                    " keeps such rows without these cells; the rejects have line, column and value",
-                ),
+            let mut text = format!("{lost}; {often}{step}{}: {records}", most.reason);
+            if let Some(example) = example(most.step, &most.reason) {
+                let such = if most.rows == 1 { "" } else { "such as " };
+                let _ = write!(text, ", {such}{example}");
+            }
+            let null = Hint::is("on_bad", "null");
+            let hint = match (most.name.as_str(), most.reason.as_str()) {
+                ("types", _) => null.and(" keeps such rows without these cells"),
+                ("filter", "not a boolean") => {
+                    Hint::words("compare the cell with something in the condition, such as = 'yes'")
+                }
+                ("filter", _) => null.and(" takes such cells for empty when it decides on a row"),
+                _ if most.step > 0 => null.and(" takes such cells for empty"),
                 _ => Hint::words("the rejects have line, column and value of each"),
             };
             return Problem::new(text).hint(hint);
@@ -215,18 +239,18 @@ impl Doubts {
         } else {
             let counts = [self.ragged.keys().next(), self.ragged.keys().next_back()];
             let [least, greatest] = counts.map(|count| count.copied().unwrap_or(0));
-            format!("{} have {least} to {greatest} fields", counted(ragged, "record"))
+            format!(
+                "{} have {} to {} fields",
+                counted(ragged, "record"),
+                grouped(least.into()),
+                grouped(greatest.into())
+            )
         };
-        let mut text = format!("{lost}: {have}, the {header} has {}", look.fields);
+        let mut text = format!("{lost}: {have}, the {header} has {}", grouped(look.fields as u64));
         let (cause, hint) = look.cause(is_most.then_some(found), records > all - ragged);
         let _ = write!(text, "{cause}");
         Problem { message: text, hint }
     }
-}
-
-fn grouped(count: u64) -> String {
-    let text = counted(count, "");
-    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn others(count: u64) -> String {

@@ -65,7 +65,7 @@ pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
 pub use detect::{Detected, Score, detect};
-pub use diagnose::counted;
+pub use diagnose::{counted, grouped};
 pub use dialect::{Dialect, LineEnd, Style};
 pub use expr::{FunctionInfo, functions};
 pub use head::{Head, HeadFound, find_head, nothing_left, uncommented};

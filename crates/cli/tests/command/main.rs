@@ -21,6 +21,7 @@ mod drafts;
 /// Dry runs: what fails in the run fails there.
 mod dry_run;
 mod ending;
+mod examples;
 /// Inputs that are no CSV, or in another encoding than they are taken for.
 mod foreign;
 /// `manyhands functions`.

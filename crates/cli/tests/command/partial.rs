@@ -48,7 +48,7 @@ fn an_input_that_fails_late_fails_alone_and_nothing_follows_it() {
         let left = good_rows().len();
         outcome
             .says("3 files (1 failed, 1 not written), 2 rows in, 1 out, 1 rejected, 0 set aside")
-            .says("error: bad.csv: 2 of 600002 records would be rejected, and at most 1 may be")
+            .says("error: bad.csv: 2 of 600,002 records would be rejected, and at most 1 may be")
             .says(&format!("; {left} bytes of it are already on standard output, {so}\n"))
             .says("error: c.csv: not written to standard output: bad.csv failed after a part of it")
             .says("rejected: 3 records in rej.csv");
@@ -74,7 +74,7 @@ fn inputs_behind_a_part_are_cleaned_to_tell_what_is_wrong_with_them() {
     let outcome = dir.clean("bad.csv missing.csv c.csv d.csv e.csv --concat -o - --max-rejects 0");
     outcome.status(1).says("5 files (4 failed, 1 not written)");
     for (name, why) in [
-        ("bad.csv", "1 of 600001 records"),
+        ("bad.csv", "1 of 600,001 records"),
         ("missing.csv", "cannot read it"),
         ("c.csv", "not written to standard output: bad.csv failed after a part of it"),
         ("d.csv", "1 of 2 records"),

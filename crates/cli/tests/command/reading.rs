@@ -95,10 +95,12 @@ fn max_record_fails_a_stream_and_a_header_with_the_line() {
         (format!("\n\"{long}"), 2, "header"),
     ] {
         let outcome = dir.command(flags).input(&input).run();
-        outcome.status(1).says(&format!("error: -: line {line}: a {what} of more than 1024 bytes"));
+        outcome
+            .status(1)
+            .says(&format!("error: -: line {line}: a {what} of more than 1,024 bytes"));
         let dir = Dir::with(&input);
         let outcome = dir.clean("in.csv -o out.csv --max-record 1K");
-        outcome.status(1).says(&format!("in.csv: line {line}: a {what} of more than 1024 bytes"));
+        outcome.status(1).says(&format!("in.csv: line {line}: a {what} of more than 1,024 bytes"));
     }
     assert_eq!(dir.names(), [] as [&str; 0]);
     // A small file is read as a whole.

@@ -73,6 +73,9 @@ const STEPS: &[Key] = &[
     ("derive", Kind::Table(DERIVE), r#"{ derive = { name = "a", expression = "b + 1" } }"#),
 ];
 
+/// The steps that have no settings.
+const WORDS: &[&str] = &["drop_empty_rows", "normalize_columns"];
+
 const COLUMN: Key = ("column", Kind::Text, r#"column = "a""#);
 
 const NULL: &[Key] = &[
@@ -165,7 +168,18 @@ fn step(value: &Value<'_>) -> Result<(), Wrong> {
             }
             None => Ok(()),
         },
-        DeValue::Table(table) if table.len() == 1 => keys(table, STEPS),
+        DeValue::Table(table) if table.len() == 1 => {
+            match table.keys().find(|key| WORDS.contains(&key.get_ref().as_ref())) {
+                Some(key) => Err((
+                    value.span(),
+                    format!(
+                        "a step without settings is a word in quotes, as in {:?}",
+                        key.get_ref()
+                    ),
+                )),
+                None => keys(table, STEPS),
+            }
+        }
         DeValue::Table(table) if table.len() > 1 => {
             Err((value.span(), "a step has one key; write one step for each".to_owned()))
         }

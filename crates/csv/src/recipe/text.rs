@@ -238,6 +238,11 @@ mod tests {
             ("on_bad = {}", "expected a text in quotes, as in on_bad"),
             ("max_rejects = 99999999999999999999", "found the number 99999999999999999999"),
             ("steps = [{ drop_empty_rows = true }]", "a step without settings is a word in quotes"),
+            (
+                "steps = [{ normalize_columns = {} }]",
+                "a step without settings is a word in quotes, as in \"normalize_columns\"",
+            ),
+            ("[[steps]]\ndrop_empty_rows = {}", "a step without settings is a word in quotes"),
             ("steps = [5]", "a step is a word in quotes, or a table with one key"),
             (
                 "[[steps]]\nfilter = 'a > 1'\ntrim = 'all'",

@@ -13,7 +13,7 @@ use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
     Chunk, Dialect, Head, HeadFound, NotUtf8, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach,
-    Recipe, Sample, Style, Task, clean_whole, find_head,
+    Recipe, Sample, Style, Task, clean_whole, counted, find_head, grouped,
 };
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
@@ -300,8 +300,13 @@ pub(super) fn unclosed_header(line: u64, field: usize) -> Problem {
 
 pub(super) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
     let line = lines_before + 1;
+    let limit = grouped(limit as u64);
     Problem::new(format!("line {line}: a header of more than {limit} bytes; is a quote missing?"))
         .hint(Hint::any("max_record").and(" allows longer ones"))
+}
+
+pub(super) fn no_header(read: usize) -> Problem {
+    format!("there is no header in its first {}", counted(read as u64, "byte")).into()
 }
 
 /// Fills a report from a file's course.
@@ -370,9 +375,9 @@ fn note_of_utf8(found: &NotUtf8) -> Note {
     let rows = match (found.header, found.rows) {
         (true, 0) => "the header is".to_owned(),
         (true, 1) => "the header and 1 row are".to_owned(),
-        (true, rows) => format!("the header and {rows} rows are"),
+        (true, rows) => format!("the header and {} are", counted(rows, "row")),
         (false, 1) => "1 row is".to_owned(),
-        (false, rows) => format!("{rows} rows are"),
+        (false, rows) => format!("{} are", counted(rows, "row")),
     };
     let (line, place) = (found.line + 1, place_of_byte(found));
     Problem::new(format!("{rows} not UTF-8, from line {line} on, where {place}"))
@@ -399,14 +404,19 @@ pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> R
     let named =
         reasons.iter().take(REASONS).map(|SetAside { step, name, reason, rows, .. }| {
             let step = if *step == 0 { String::new() } else { format!("step {step} ") };
-            format!("{rows} {reason} ({step}{name})")
+            format!("{} {reason} ({step}{name})", grouped(*rows))
         });
     let mut why = named.collect::<Vec<_>>().join(", ");
     if reasons.len() > REASONS {
         why += ", and others";
     }
+    let limit = match limit {
+        MaxRejects::Rows(limit) => grouped(limit),
+        share @ MaxRejects::Percent(_) => share.to_string(),
+    };
+    let (rejected, rows) = (grouped(rejected), counted(rows, "record"));
     Err(Problem::new(format!(
-        "{rejected} of {rows} records would be rejected, and at most {limit} may be: {why}"
+        "{rejected} of {rows} would be rejected, and at most {limit} may be: {why}"
     ))
     .hint(
         Hint::any("max_rejects")
