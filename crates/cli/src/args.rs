@@ -319,7 +319,8 @@ pub(crate) struct RunArguments {
     ///
     /// The headers of all inputs are checked, and their first records go through all steps. Their
     /// rejects are shown, and some rows before and after. Only --report and --save-recipe are written; no
-    /// output need be named. A database is not contacted, so its table's columns and rows are not checked.
+    /// output need be named. A database is read and not changed: the dry run checks that it can be
+    /// reached and written to, which columns its table has, and which files are already in it.
     #[arg(long)]
     pub(crate) dry_run: bool,
 

@@ -23,8 +23,6 @@ pub(crate) struct Job {
     pub(crate) recipe: Recipe,
     /// Whether clean data goes to standard output.
     pub(crate) to_stdout: bool,
-    /// Whether they go to a table, which a dry run does not look at.
-    pub(crate) to_table: bool,
     /// Whether standard input is read.
     pub(crate) uses_stdin: bool,
     /// Whether anything goes to standard output.
@@ -96,7 +94,6 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
         to_stdout,
         uses_stdin,
         uses_stdout,
-        to_table: is_table,
         has_output,
         dry_run: typed.run.dry_run,
         rows: typed.run.rows,

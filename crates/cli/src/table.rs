@@ -12,6 +12,11 @@ const GAP: &str = "  ";
 ///
 /// Columns that do not fit are not shown; a last line says how many.
 pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String {
+    table_of(rows, indent, width).0
+}
+
+/// As [`table`], and how many columns are not shown.
+pub(crate) fn table_of(rows: &[Vec<String>], indent: usize, width: usize) -> (String, usize) {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| cut(&shown::line(cell), WIDEST)).collect())
@@ -54,7 +59,27 @@ pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String
         let plural = if hidden == 1 { "" } else { "s" };
         text.push_str(&format!("{:indent$}(and {hidden} more column{plural})\n", ""));
     }
-    text
+    (text, hidden)
+}
+
+/// A text in lines of at most `width` columns, divided at spaces; the first is indented by `indent`, the others by
+/// two more. A word that is longer than a line is not divided.
+pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
+    let (mut lines, mut used) = (" ".repeat(indent), indent);
+    let mut is_first = true;
+    for word in text.split(' ') {
+        if !is_first && used + 1 + word.width() > width {
+            lines += &format!("\n{:1$}", "", indent + 2);
+            used = indent + 2;
+        } else if !is_first {
+            lines.push(' ');
+            used += 1;
+        }
+        lines += word;
+        used += word.width();
+        is_first = false;
+    }
+    lines + "\n"
 }
 
 /// As much of a text as fits.
@@ -83,6 +108,12 @@ mod tests {
 
     fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
         rows.iter().map(|row| row.iter().map(|&cell| cell.to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn a_text_is_divided_at_spaces() {
+        assert_eq!(wrapped("aa bb cc dddddddd e", 1, 7), " aa bb\n   cc\n   dddddddd\n   e\n");
+        assert_eq!(wrapped("aa", 0, 1), "aa\n");
     }
 
     #[test]

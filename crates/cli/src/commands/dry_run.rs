@@ -11,15 +11,12 @@ use super::clean::{GoOn, breaks_strict, write_recipe, write_report};
 use crate::hints::flag;
 use crate::meaning::Job;
 use crate::summary;
-use crate::table::table;
+use crate::table::{table, table_of, wrapped};
 use crate::ui::{self, counted, grouped};
 
 /// How many records of each input are looked at, and how many of the first are shown.
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
-/// Checks of a run to a table that a dry run leaves out.
-const NO_TABLE: &str = "not checked: the database (whether it can be reached, and whether its table \
-                        has other columns or rows of these files)\n";
 /// How many inputs are named.
 const FILES: usize = 10;
 
@@ -29,7 +26,7 @@ pub(super) fn dry_run(
     go_on: GoOn<'_>,
 ) -> Result<i32, CleanError> {
     let (look, show) = job.rows.map_or((LOOK, SHOW), |rows| (rows, rows));
-    let mut preview = job.clean.preview(look, show)?;
+    let mut preview = job.clean.preview(look, show, |_| go_on())?;
     preview.report.types = types;
     if let Some(target) = &job.save_recipe {
         write_recipe(job, target, &[], go_on)?;
@@ -40,9 +37,6 @@ pub(super) fn dry_run(
         write_report(job, target, &format!("{json:#}\n"), &preview.report.files, go_on)?;
     }
     ui::print(&described(&preview, job.has_output, ui::width(io::stdout())))?;
-    if job.to_table {
-        ui::print(NO_TABLE)?;
-    }
     summary::tell_wrong(&preview.report, job.quiet, job.verbose);
     let failed = preview.report.files.iter().any(|file| file.error.is_some());
     Ok(i32::from(breaks_strict(job, &preview.report) || failed))
@@ -50,6 +44,11 @@ pub(super) fn dry_run(
 
 /// What a dry run prints.
 fn described(preview: &Preview, has_output: bool, width: usize) -> String {
+    let files = files(preview, has_output);
+    let resumed = &preview.report.resumed;
+    if !resumed.is_empty() && resumed.len() == preview.files.len() {
+        return files;
+    }
     let mut text = String::new();
     let passes = preview.passes.len();
     // The last pass has all steps; those before it say what they gather.
@@ -63,16 +62,8 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
         }
         steps.iter().for_each(|step| text += &format!("{indent}{}\n", shown::line(step)));
     }
-    text += &format!("files: {}\n", preview.files.len());
-    for (input, output) in preview.files.iter().take(FILES) {
-        let (input, output) = (shown::line(input), shown::line(output));
-        text +=
-            &if has_output { format!("  {input} -> {output}\n") } else { format!("  {input}\n") };
-    }
-    if preview.files.len() > FILES {
-        text += &format!("  (and {} more)\n", preview.files.len() - FILES);
-    }
-    if let Some(dialect) = preview.report.files.first().and_then(|file| file.dialect.as_ref()) {
+    text += &files;
+    if let Some(dialect) = preview.report.files.iter().find_map(|file| file.dialect.as_ref()) {
         text += &format!("delimiter: {}\n", dialect.describe());
     }
     text += "before:\n";
@@ -84,23 +75,64 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     // Also the rows of an input that would fail: they may be why.
     let mut looked = preview.report.clone();
     looked.files.iter_mut().for_each(|file| file.error = None);
+    let is_looked_at = |place: &usize| !resumed.contains(place);
+    let files = looked.files.into_iter().enumerate();
+    looked.files = files.filter(|(place, _)| is_looked_at(place)).map(|(_, file)| file).collect();
     text += &format!("looked at, up to {look} of {of}: {}\n", summary::counts(&looked));
     summary::reasons(&looked).iter().for_each(|line| text += &format!("{line}\n"));
     if !preview.rejects.is_empty() {
         text += "would be rejected, to begin with:\n";
-        text += &table(&rejects(&preview.rejects, preview.files.len()), 2, width);
+        text += &rejects(&preview.rejects, preview.files.len(), width);
     }
     text
 }
 
-/// The rejected records without what a terminal has no room for: byte offsets, the name of the only file.
-fn rejects(rows: &[Vec<String>], files: usize) -> Vec<Vec<String>> {
+/// The inputs and their outputs.
+fn files(preview: &Preview, has_output: bool) -> String {
+    let resumed = &preview.report.resumed;
+    let mut text = format!("files: {}", grouped(preview.files.len() as u64));
+    if !resumed.is_empty() {
+        text += &format!(" ({} done before)", grouped(resumed.len() as u64));
+    }
+    text.push('\n');
+    for (place, (input, output)) in preview.files.iter().take(FILES).enumerate() {
+        text += &format!("  {}", shown::line(input));
+        if has_output {
+            text += &format!(" -> {}", shown::line(output));
+        }
+        text += if resumed.contains(&place) { " (done before)\n" } else { "\n" };
+    }
+    if preview.files.len() > FILES {
+        text += &format!("  (and {} more)\n", grouped((preview.files.len() - FILES) as u64));
+    }
+    text
+}
+
+/// The rejected records without what a terminal has no room for: byte offsets, the name of the only file. Where a table
+/// would not show why, each is a sentence.
+fn rejects(rows: &[Vec<String>], files: usize, width: usize) -> String {
     let is_shown = |column: &usize| *column != 2 && !(files == 1 && *column == 0);
     let shown = |row: &Vec<String>| {
         let cells = row.iter().enumerate().filter(|(column, _)| is_shown(column));
         cells.map(|(_, cell)| cell.clone()).collect()
     };
-    rows.iter().map(shown).collect()
+    let (text, hidden) = table_of(&rows.iter().map(shown).collect::<Vec<_>>(), 2, width);
+    // The last column is the record, which may be long.
+    if hidden <= 1 {
+        return text;
+    }
+    let sentence = |row: &Vec<String>| {
+        let [file, line, _, step, column, reason, ..] = &row[..] else { return String::new() };
+        let mut text = format!("line {line}: {step}: {reason}");
+        if !column.is_empty() {
+            text += &format!(" in {column}");
+        }
+        if files > 1 {
+            text = format!("{file}: {text}");
+        }
+        wrapped(&shown::line(&text), 2, width)
+    };
+    rows.iter().skip(1).map(sentence).collect()
 }
 
 #[cfg(test)]
@@ -140,5 +172,26 @@ mod tests {
         );
         assert!(text.contains("\n  a.csv\n"));
         assert!(text.contains("aggregates over these rows only"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_told_why_records_would_be_rejected() {
+        let row = |line: &str, step: &str, column: &str, reason: &str| {
+            ["in.csv", line, "7", step, column, reason, "record"].map(str::to_owned).to_vec()
+        };
+        let rows = [
+            row("line", "step", "column", "reason"),
+            row("2", "1 types", "quantity", "not an integer"),
+            row("4", "read", "", "ragged: 3 fields, the header has 2"),
+        ];
+        assert_eq!(
+            rejects(&rows, 1, 40),
+            "  line 2: 1 types: not an integer in\n    quantity\n  \
+             line 4: read: ragged: 3 fields, the\n    header has 2\n"
+        );
+        assert!(
+            rejects(&rows, 2, 40).starts_with("  in.csv: line 2: 1 types: not an\n    integer")
+        );
+        assert!(rejects(&rows, 1, 80).starts_with("  line  step     column    reason"));
     }
 }

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::kit::Dir;
+#[cfg(feature = "sqlite")]
+use crate::kit::Outcome;
 
 #[test]
 fn a_dry_run_checks_the_header_of_every_file() {
@@ -17,12 +19,6 @@ fn a_dry_run_checks_the_header_of_every_file() {
     dry.status(1).says("error: d/20.csv: step 1 (filter): no column `v`");
     dry.says("error: d/30.csv: line 1, field 1: a quote of the header is never closed");
     dry.says("error: none.csv: cannot read it: No such file");
-    let errors = |text: &str| {
-        text.lines()
-            .filter(|line| line.starts_with("error: "))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
     assert_eq!(errors(&dry.stderr), errors(&run.status(1).stderr));
     assert!(dry.stdout.contains("  a  v\n  1  2\n"), "{}", dry.stdout);
 }
@@ -108,13 +104,140 @@ fn a_dry_run_infers_types_and_writes_its_report() {
     assert_eq!(dir.names(), ["in.csv", "r.json"]);
 }
 
+#[test]
+fn a_dry_run_of_one_output_compares_the_encodings() {
+    let latin = |text: &str| {
+        text.bytes().map(|byte| if byte == b'~' { 0xFC } else { byte }).collect::<Vec<u8>>()
+    };
+    let dir = Dir::with("a\n\u{fc}\n").file("ascii.csv", "a\nx\n");
+    std::fs::write(dir.path("latin.csv"), latin("a\n~\n")).unwrap();
+    for inputs in ["ascii.csv in.csv latin.csv", "latin.csv ascii.csv in.csv"] {
+        let command = format!("{inputs} -o all.csv --concat --skip-failed --force");
+        let dry = dir.clean(&format!("{command} --dry-run"));
+        let run = dir.clean(&command);
+        assert_eq!(errors(&dry.status(1).stderr), errors(&run.status(1).stderr));
+        run.says("one output for all has one encoding");
+    }
+    dir.clean("in.csv latin.csv -o out/ --dry-run").done();
+    dir.clean("ascii.csv latin.csv -o other.csv --concat --dry-run").done();
+}
+
+#[test]
+fn a_dry_run_that_resumes_leaves_out_what_is_done() {
+    let dir = Dir::with("a\n1\n").file("b.csv", "a\n2\n");
+    dir.clean("in.csv -o out/").done();
+    let dry = dir.clean("in.csv b.csv -o out/ --resume --dry-run");
+    for text in [
+        "files: 2 (1 done before)\n",
+        "  in.csv -> out/cleaned_in.csv (done before)\n  b.csv -> out/cleaned_b.csv\n",
+        "after:\n  a\n  2\nlooked at, up to 1,000 of each file: 1 row in, 1 out",
+    ] {
+        assert!(dry.done().stdout.contains(text), "{text}: {}", dry.stdout);
+    }
+    let dry = dir.clean("in.csv -o out/ --resume --dry-run");
+    dry.done().prints("files: 1 (1 done before)\n  in.csv -> out/cleaned_in.csv (done before)\n");
+    for command in ["in.csv b.csv -o out/", "in.csv -o out/ --trim all --resume"] {
+        let (dry, run) = (dir.clean(&format!("{command} --dry-run")), dir.clean(command));
+        assert_eq!(dry.status, run.status);
+        assert_eq!(errors(&dry.stderr), errors(&run.stderr));
+        assert!(!errors(&run.stderr).is_empty(), "{run:?}");
+    }
+}
+
+/// What is told as an error, each with its hint.
+fn errors(text: &str) -> Vec<String> {
+    let mut is_error = false;
+    let is_told = |line: &&str| {
+        is_error = line.starts_with("error: ") || is_error && line.starts_with("hint: ");
+        is_error
+    };
+    text.lines().filter(is_told).map(str::to_owned).collect()
+}
+
+/// A dry run of the same job ends as the run then does, with the same errors and warnings, and leaves
+/// every file as it was.
+#[cfg(feature = "sqlite")]
+#[track_caller]
+fn is_as_the_run(dir: &Dir, command: &str) -> Outcome {
+    let told = |outcome: &Outcome| {
+        let lines = outcome.stderr.lines();
+        let is_told =
+            |line: &&str| ["error: ", "hint: ", "warning: "].iter().any(|it| line.starts_with(it));
+        (outcome.status, lines.filter(is_told).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let files = || {
+        dir.names()
+            .into_iter()
+            .map(|name| (std::fs::read(dir.path(&name)).ok(), name))
+            .collect::<Vec<_>>()
+    };
+    let before = files();
+    let dry = dir.clean_unprivileged(&format!("{command} --dry-run"));
+    assert_eq!(files(), before, "{command}");
+    let run = dir.clean_unprivileged(command);
+    assert_eq!(told(&dry), told(&run), "{command}");
+    dry
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_dry_run_says_that_it_does_not_look_at_the_database() {
-    let dir = Dir::with("a\n1\n");
-    let outcome = dir.clean("in.csv -o sqlite:a.db --table t --dry-run");
-    assert!(outcome.done().stdout.contains("\nnot checked: the database ("), "{outcome:?}");
-    assert_eq!(dir.names(), ["in.csv"]);
-    let outcome = dir.clean("in.csv -o out.csv --dry-run");
-    assert!(!outcome.done().stdout.contains("not checked"), "{outcome:?}");
+fn a_dry_run_to_sqlite_ends_as_the_run_and_writes_nothing() {
+    let dir = Dir::with("a\n1\n")
+        .file("more.csv", "a\n2\n")
+        .file("b.csv", "b\n1\n")
+        .file("empty.csv", "")
+        .file("twice.csv", "a,A\n1,2\n");
+    dir.clean("in.csv -o sqlite:t.db --table t").done();
+    for command in [
+        "in.csv b.csv empty.csv -o sqlite:new.db --table t",
+        "b.csv more.csv empty.csv -o sqlite:t.db --table t",
+        "in.csv -o sqlite:t.db --table t",
+        "in.csv b.csv -o sqlite:t.db --table t --resume",
+        "in.csv -o sqlite:t.db --table t --resume --trim all",
+        "in.csv -o sqlite:t.db --table t --force",
+        "more.csv -o sqlite:t.db --table T --types a=integer",
+        "in.csv in.csv ./in.csv -o sqlite:u.db --table t",
+        "in.csv twice.csv -o sqlite:t.db --table sqlite_x",
+        "in.csv -o sqlite:b.csv --table t",
+        "in.csv -o sqlite:no/t.db --table t",
+        "in.csv -o sqlite:. --table t",
+        "in.csv none.csv -o sqlite:t.db --table t2",
+    ] {
+        is_as_the_run(&dir, command);
+    }
+    let dry = dir.clean("in.csv more.csv -o sqlite:t.db --table t --dry-run --resume");
+    assert!(
+        dry.done().stdout.contains("  in.csv -> sqlite:t.db table t (done before)\n"),
+        "{dry:?}"
+    );
+    is_as_the_run(&dir, "in.csv -o sqlite:t.db --table t --trim all")
+        .done()
+        .says("made by another recipe");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_dry_run_to_sqlite_tells_missing_rights_as_the_run() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::with("a\n1\n").file("d/x.csv", "a\n2\n").file("b.csv", "b\n1\n");
+    dir.clean("in.csv -o sqlite:d/t.db --table t").done();
+    let mode =
+        |name: &str, mode| set_permissions(dir.path(name), Permissions::from_mode(mode)).unwrap();
+    let commands = [
+        "d/x.csv -o sqlite:d/t.db --table t",
+        "d/x.csv in.csv b.csv -o sqlite:d/t.db --table u",
+        "b.csv in.csv -o sqlite:d/t.db --table t",
+        "in.csv -o sqlite:d/t.db --table t --resume",
+    ];
+    for (name, without, with) in
+        [("d/t.db", 0o444, 0o644), ("d", 0o555, 0o755), ("d/t.db", 0o000, 0o644)]
+    {
+        mode(name, without);
+        commands.iter().for_each(|command| drop(is_as_the_run(&dir, command)));
+        if name == "d" {
+            is_as_the_run(&dir, "in.csv -o sqlite:d/new.db --table t").status(1);
+        }
+        mode(name, with);
+    }
 }

@@ -38,7 +38,7 @@ use tempfile::TempPath;
 use super::inputs::{directory_of, is_device, place_of};
 use super::sum::Sum;
 use super::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use super::{Hint, Problem};
+use super::{Hint, Options, Problem};
 
 /// End of every draft's name.
 const SUFFIX: &str = ".manyhands.tmp";
@@ -79,6 +79,16 @@ pub(super) enum Existing {
     Replaced,
     /// It is taken for the output if it is the same: of a run that was cut off.
     Taken,
+}
+
+impl Existing {
+    pub(super) fn of(options: &Options) -> Existing {
+        match options {
+            options if options.force => Existing::Replaced,
+            options if options.resume => Existing::Taken,
+            _ => Existing::Kept,
+        }
+    }
 }
 
 /// Files under their names that are taken back, the last one first, unless they are kept.

@@ -466,12 +466,19 @@ impl Clean {
     }
 
     /// Says what the job would do, by the first `look` records of each input; the first `show` of the
-    /// first input are shown. Inputs that would fail do so in the preview's report.
+    /// first input that an earlier run has not done are shown. Inputs that would fail do so in the
+    /// preview's report. A database is read, and nothing is written to it. `observe` is called while a file is summed
+    /// or a database is waited for; if it breaks, the look ends.
     ///
     /// # Errors
     /// See [`CleanError`].
-    pub fn preview(&self, look: usize, show: usize) -> Result<Preview, CleanError> {
-        preview::preview(&self.resolved(), look, show)
+    pub fn preview(
+        &self,
+        look: usize,
+        show: usize,
+        mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Preview, CleanError> {
+        preview::preview(&self.resolved(), look, show, &mut observe)
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use manyhands_csv::report::Characters;
 use manyhands_csv::{LineEnd, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
@@ -112,6 +113,27 @@ pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
     Err(Problem::new(problem).hint(hint))
 }
 
+/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
+/// of UTF-8, nor the other way round. ASCII is either.
+pub(super) fn check_characters(
+    first: Option<&(Characters, String)>,
+    characters: Characters,
+) -> Result<(), Problem> {
+    let Some((known, first)) = first else { return Ok(()) };
+    let text = match (known, characters) {
+        (Characters::Utf8, Characters::Other) => {
+            format!("its bytes are not UTF-8, and those of {first} are")
+        }
+        (Characters::Other, Characters::Utf8) => {
+            format!("its bytes are UTF-8, and those of {first} are not")
+        }
+        _ => return Ok(()),
+    };
+    let hint = Hint::any("encoding")
+        .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
+    Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
+}
+
 /// The names that are not in `others`, each as often as it is there more.
 fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -211,20 +233,44 @@ impl Sink {
             }
             Target::Types => (To::Types(Vec::new(), BTreeMap::new()), "-".to_owned()),
         };
-        let is_final = matches!(to, To::Stdout(_) | To::Device(_));
-        let mut sink = Sink {
-            to,
-            name,
-            is_final,
-            format,
-            contents: Contents { sum: summed.then(Sum::default), ..Contents::default() },
-            before: None,
-            waits: false,
-        };
+        let sum = summed.then(Sum::default);
+        let mut sink = Sink::new(to, name, format);
+        sink.contents.sum = sum;
         let kind = sink.descriptor().map(rustix::fs::fstat);
         sink.waits =
             matches!(kind, Some(Ok(stat)) if !FileType::from_raw_mode(stat.st_mode).is_file());
         Ok(sink)
+    }
+
+    /// Opens a table that nothing is written to, for a dry run: what [`begin`](Self::begin) and
+    /// [`commit`](Self::commit) fail by in a run, they fail by there. Nothing if it is no table.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
+    pub(super) fn look(target: &Target, watch: &mut Watch) -> Result<Option<Sink>, WriteError> {
+        match target {
+            #[cfg(feature = "sqlite")]
+            Target::Sqlite(path, table) => {
+                let to = To::Table(Box::new(sinks::sqlite::look(path, table, watch)?));
+                Ok(Some(Sink::new(to, format!("the table {table}"), Format::Sqlite)))
+            }
+            #[cfg(feature = "postgres")]
+            Target::Postgres(url, table) => {
+                let to = To::Table(Box::new(sinks::postgres::look(url, table, watch)?));
+                Ok(Some(Sink::new(to, format!("the table {table}"), Format::Postgres)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn new(to: To, name: String, format: Format) -> Sink {
+        Sink {
+            is_final: matches!(to, To::Stdout(_) | To::Device(_)),
+            to,
+            name,
+            format,
+            contents: Contents::default(),
+            before: None,
+            waits: false,
+        }
     }
 
     /// What text is written to; none if it takes none.

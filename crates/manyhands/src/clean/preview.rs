@@ -2,30 +2,39 @@
 //! reasons, the passes, and some rows before and after.
 //!
 //! Nothing is written. Each input is opened and read as the job reads it, its header is checked against
-//! the recipe, and the records that were read go through all steps. So what fails here fails in the
-//! job, but for aggregates, which are over the records that were looked at.
+//! the recipe, and the records that were read go through all steps. A database is asked for what a load would meet
+//! there. So what fails here fails in the job, but for aggregates, which are over the records that were
+//! looked at.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use manyhands_csv::report::FileReport;
+use manyhands_csv::report::{Characters, FileReport};
 use manyhands_csv::{
-    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, Sample, clean_whole, end_of,
-    find_head, rows_of, uncommented,
+    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, Sample, Style, clean_whole,
+    end_of, find_head, rows_of, uncommented,
 };
 
+use super::draft::Existing;
 use super::inputs::{self, Input, Route};
-use super::output::check_names;
+use super::manifest::{Entry, Manifest};
+use super::output::{Sink, WriteError, check_characters, check_names};
 use super::read::Reading;
-use super::sinks::columns;
+use super::resume::{self, Before, Known};
+use super::run::recipe_hash;
+use super::sinks::{Column, columns};
+use super::stop::{lost, not_reached};
 use super::stream::Stream;
-use super::work::{check_rejects, finish_report, header_too_long, unclosed_header};
-use super::{Clean, CleanError, Output, Preview, Problem};
+use super::sum::Sum;
+use super::watch::{Observer, Watch};
+use super::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
+use super::{Clean, CleanError, Note, Output, Preview, Problem, Progress};
 
 /// How many bytes of an input are read at first.
 const FIRST: usize = 64 << 10;
@@ -39,7 +48,7 @@ const REJECTS: usize = 10;
 struct Looked {
     report: FileReport,
     /// The output's columns; none of an empty or a failed input.
-    columns: Vec<String>,
+    columns: Vec<Column>,
     /// The first rejected records, as a file of rejects has them.
     rejects: Vec<Vec<String>>,
     passes: Vec<Vec<String>>,
@@ -56,22 +65,52 @@ struct Look<'a> {
     look: usize,
 }
 
-pub(super) fn preview(job: &Clean, look: usize, show: usize) -> Result<Preview, CleanError> {
+pub(super) fn preview(
+    job: &Clean,
+    look: usize,
+    show: usize,
+    observe: &mut Observer,
+) -> Result<Preview, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
+    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+        .map_err(|error| resume::count_complete(job, &reading, error))?;
     let prepared = job.prepare(super::now())?;
-    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)?;
+    let manifest = match &job.output {
+        Output::Directory(path, _) => {
+            Some(Manifest::open(path).map_err(|message| CleanError::Failed(message.into()))?)
+        }
+        _ => None,
+    };
+    let mut watch = Watch { observe, progress: Progress::default() };
+    let table = routes.first().map(|route| Sink::look(&route.target, &mut watch)).transpose();
+    let mut table = table.map_err(WriteError::of_job)?.flatten();
+    let recipe_hash = recipe_hash(job, &reading);
+    let known = Known {
+        table: table.as_ref(),
+        manifest: manifest.as_ref(),
+        recipe_hash: &recipe_hash,
+        resume: job.options.resume,
+        existing: Existing::of(&job.options),
+    };
+    let before = routes.iter().map(|route| known.before(route, &mut watch));
+    let before = before.collect::<Result<Vec<_>, _>>()?;
     let look = Look { job, reading, prepared, look: look.max(show) };
-    let mut looked = look.all(&routes, show);
-    if matches!(job.output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout) {
+    let mut looked = look.all(&routes, &before, show);
+    if inputs::is_concatenated(&job.output) {
         compare(&mut looked);
+    }
+    if let Some(table) = &mut table {
+        load(table, &routes, &before, &recipe_hash, &mut looked, &mut watch)?;
     }
     let mut preview = Preview { look: look.look, ..Preview::default() };
     preview.files = routes.iter().map(|route| (route.input.name(), route.target_name())).collect();
-    if let Some(first) = looked.first_mut() {
-        preview.passes = std::mem::take(&mut first.passes);
-        preview.before = std::mem::take(&mut first.before);
-        preview.after = std::mem::take(&mut first.after);
+    let is_done = |number: &usize| matches!(before[*number], Before::Done(..));
+    preview.report.resumed = (0..routes.len()).filter(is_done).collect();
+    if let Some(shown) = first_of(&before).map(|number| &mut looked[number]) {
+        preview.passes = std::mem::take(&mut shown.passes);
+        preview.before = std::mem::take(&mut shown.before);
+        preview.after = std::mem::take(&mut shown.after);
     }
     for input in looked {
         let room = REJECTS - preview.rejects.len();
@@ -87,27 +126,86 @@ pub(super) fn preview(job: &Clean, look: usize, show: usize) -> Result<Preview, 
     Ok(preview)
 }
 
-/// One output for all has the columns of the first input that has some.
+/// The first input that is not done before.
+fn first_of(before: &[Before]) -> Option<usize> {
+    before.iter().position(|before| !matches!(before, Before::Done(..)))
+}
+
+/// One output for all has the columns of the first input that has some, and one encoding.
 fn compare(looked: &mut [Looked]) {
-    let mut with_columns = looked.iter_mut().filter(|input| !input.columns.is_empty());
-    let Some(first) = with_columns.next() else { return };
-    for input in with_columns {
-        if let Err(error) = check_names(&first.columns, &input.columns) {
-            input.report.fail(error);
+    let mut first: Option<Vec<String>> = None;
+    let mut characters: Option<(Characters, String)> = None;
+    for Looked { report, columns, .. } in looked {
+        if report.error.is_some() || columns.is_empty() {
+            continue;
+        }
+        let titles: Vec<String> = columns.iter().map(|column| column.title.clone()).collect();
+        let same = check_characters(characters.as_ref(), report.characters)
+            .and_then(|()| first.as_ref().map_or(Ok(()), |first| check_names(first, &titles)));
+        if let Err(problem) = same {
+            report.fail(problem);
+            continue;
+        }
+        first.get_or_insert(titles);
+        if characters.is_none() && report.characters != Characters::Ascii {
+            characters = Some((report.characters, report.input.clone()));
         }
     }
 }
 
+/// Has a table look at what it would be given, one input after another, as a run gives it.
+fn load(
+    table: &mut Sink,
+    routes: &[Route],
+    before: &[Before],
+    recipe_hash: &str,
+    looked: &mut [Looked],
+    watch: &mut Watch,
+) -> Result<(), CleanError> {
+    for (number, (route, before)) in routes.iter().zip(before).enumerate() {
+        let Looked { report, columns, .. } = &mut looked[number];
+        if report.error.is_some() || !matches!(before, Before::Nothing(_)) {
+            continue;
+        }
+        let path = match &route.input {
+            Input::Stdin => Path::new("-"),
+            Input::File(path) => path,
+        };
+        // An input that comes twice is known by its path alone.
+        let entry = Entry::new(path, recipe_hash, report, Sum::default(), None, None);
+        let columns = std::mem::take(columns);
+        let loaded = table.begin(columns, Style::default(), watch);
+        match loaded.and_then(|_| table.commit(entry, watch)) {
+            Ok(()) => {}
+            Err(WriteError::Failed(problem)) => report.fail(problem),
+            Err(WriteError::Lost(problem)) => {
+                report.fail(lost(problem));
+                let failed = looked.iter().filter(|input| input.report.error.is_some()).count();
+                let left = looked.len() - number - 1;
+                let complete = (looked.len() - left).saturating_sub(failed);
+                for Looked { report, .. } in &mut looked[number + 1..] {
+                    report.withhold(not_reached(complete, routes.len()));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error.of_job()),
+        }
+    }
+    Ok(())
+}
+
 impl Look<'_> {
-    /// Looks at all inputs, several at a time; `show` records of the first are shown.
-    fn all(&self, routes: &[Route], show: usize) -> Vec<Looked> {
+    /// Looks at all inputs that are not done before, several at a time; `show` records of the first are shown.
+    fn all(&self, routes: &[Route], before: &[Before], show: usize) -> Vec<Looked> {
         let next = AtomicUsize::new(0);
+        let shown = first_of(before);
         let looked = Mutex::new(Vec::with_capacity(routes.len()));
         let work = || {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(route) = routes.get(number) else { return };
-                let input = self.one(route, if number == 0 { show } else { 0 });
+                let show = if Some(number) == shown { show } else { 0 };
+                let input = self.one(route, &before[number], show);
                 looked.lock().expect("no look panics").push((number, input));
             }
         };
@@ -123,15 +221,30 @@ impl Look<'_> {
         looked.into_iter().map(|(_, input)| input).collect()
     }
 
-    fn one(&self, route: &Route, show: usize) -> Looked {
+    fn one(&self, route: &Route, before: &Before, show: usize) -> Looked {
         let mut looked = Looked::default();
         looked.report.input = route.input.name();
         looked.report.output = route.target_name();
-        if let Err(problem) = self.look(route, show, &mut looked) {
-            // The counts stay: they are of what was looked at, and nothing is written anyway.
-            looked.report.fail(problem);
-            looked.columns.clear();
-        }
+        let told: Option<Note> = match before {
+            Before::Nothing(note) => {
+                if let Err(problem) = self.look(route, show, &mut looked) {
+                    // The counts stay: they are of what was looked at, and nothing is written anyway.
+                    looked.report.fail(problem);
+                }
+                note.clone()
+            }
+            Before::Done(entry, note) => {
+                entry.report(&mut looked.report);
+                note.clone()
+            }
+            Before::Other(problem) => {
+                // Its rows are shown; it fails by this in any case.
+                let _ = self.look(route, show, &mut looked);
+                looked.report.fail(problem.clone());
+                None
+            }
+        };
+        looked.report.notes.extend(told);
         looked
     }
 
@@ -172,8 +285,7 @@ impl Look<'_> {
                     return Err(header_too_long(lines, dialect.max_record));
                 }
                 HeadFound::More if uncommented(&dialect, &bytes) > dialect.max_record => {
-                    let read = bytes.len();
-                    return Err(format!("there is no header in its first {read} bytes").into());
+                    return Err(no_header(bytes.len()));
                 }
                 HeadFound::More => {}
             }
@@ -187,7 +299,7 @@ impl Look<'_> {
             .and_then(|plan| route.format.fit(plan))
             .map_err(|error| sample.advise(&dialect, error.into()))?;
         route.format.check_names(&columns(&plan))?;
-        looked.columns = plan.titles().to_vec();
+        looked.columns = columns(&plan);
         looked.passes = plan.explain();
         looked.report.notes.extend_from_slice(plan.notes());
         looked.report.bytes_in = bytes.len() as u64;

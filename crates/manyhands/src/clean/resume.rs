@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::draft::Existing;
 use super::inputs::{self, Input, Route, Target};
-use super::manifest::{Entry, Manifest};
+use super::manifest::{self, Entry, Manifest};
+use super::output::Sink;
 use super::read::Reading;
 use super::sum::Sum;
 use super::watch::Watch;
@@ -18,11 +19,47 @@ pub(super) enum Before {
     Other(Problem),
 }
 
-/// An input, and what decides on its output.
-pub(super) struct Wanted<'a> {
-    pub(super) path: &'a Path,
-    pub(super) size: u64,
+/// What earlier runs have left, and what is to be done about it.
+pub(super) struct Known<'a> {
+    /// The table, if the outputs are rows in one.
+    pub(super) table: Option<&'a Sink>,
+    /// Of the directory that the outputs go to, if there is one.
+    pub(super) manifest: Option<&'a Manifest>,
     pub(super) recipe_hash: &'a str,
+    pub(super) resume: bool,
+    pub(super) existing: Existing,
+}
+
+impl Known<'_> {
+    /// Looks whether an input is done, by the entries of earlier runs.
+    pub(super) fn before(&self, route: &Route, watch: &mut Watch) -> Result<Before, CleanError> {
+        let Input::File(path) = &route.input else { return Ok(Before::Nothing(None)) };
+        let Some(metadata) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) else {
+            return Ok(Before::Nothing(None));
+        };
+        let wanted = Wanted { path, size: metadata.len(), recipe_hash: self.recipe_hash };
+        if let Some(table) = self.table {
+            let names = manifest::names_of(path);
+            let known = names.iter().flat_map(|name| table.entries(name)).cloned();
+            return wanted.in_table(&known.collect::<Vec<_>>(), self.resume, watch);
+        }
+        let (Target::File(output), Some(manifest), true) =
+            (&route.target, self.manifest, self.resume)
+        else {
+            return Ok(Before::Nothing(None));
+        };
+        let Some(entry) = manifest.get(output).filter(|_| output.exists()) else {
+            return Ok(Before::Nothing(None));
+        };
+        wanted.in_directory(entry, output, route.rejects.as_deref(), self.existing, watch)
+    }
+}
+
+/// An input, and what decides on its output.
+struct Wanted<'a> {
+    path: &'a Path,
+    size: u64,
+    recipe_hash: &'a str,
 }
 
 impl Wanted<'_> {
@@ -36,7 +73,7 @@ impl Wanted<'_> {
     }
 
     /// Compares it with what is in a table, with the entries of its path.
-    pub(super) fn in_table(
+    fn in_table(
         &self,
         known: &[Entry],
         resume: bool,
@@ -78,7 +115,7 @@ impl Wanted<'_> {
     }
 
     /// Compares it with what is in a directory, with the entry of its output; `rejects` is where they would go now.
-    pub(super) fn in_directory(
+    fn in_directory(
         &self,
         entry: &Entry,
         output: &Path,

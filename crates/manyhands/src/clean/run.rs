@@ -31,14 +31,14 @@ use super::draft::{self, Directories, Draft, Existing, Placed, told};
 use super::inputs::{self, Input, Route, Target};
 use super::manifest::{self, Entry, Kept, Manifest};
 use super::names::text_of;
-use super::output::{Sink, WriteError};
+use super::output::{Sink, WriteError, check_characters};
 use super::read::Reading;
 use super::rejects::SharedRejects;
-use super::resume::{self, Before, Wanted};
+use super::resume::{self, Before, Known};
 use super::sinks::columns;
 use super::sinks::types::Possible;
 use super::stamp::Stamp;
-use super::stop::{Fail, Stop, lost};
+use super::stop::{Fail, Stop, lost, not_reached};
 use super::stream::Stream;
 use super::sum::Sum;
 use super::unpack::Compression;
@@ -121,27 +121,6 @@ fn seen(job: &Clean, path: &Path) -> Option<Stamp> {
     lock(&job.seen).get(path).copied()
 }
 
-/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
-/// of UTF-8, nor the other way round. ASCII is either.
-fn check_characters(
-    first: Option<&(Characters, String)>,
-    characters: Characters,
-) -> Result<(), Problem> {
-    let Some((known, first)) = first else { return Ok(()) };
-    let text = match (known, characters) {
-        (Characters::Utf8, Characters::Other) => {
-            format!("its bytes are not UTF-8, and those of {first} are")
-        }
-        (Characters::Other, Characters::Utf8) => {
-            format!("its bytes are UTF-8, and those of {first} are not")
-        }
-        _ => return Ok(()),
-    };
-    let hint = Hint::any("encoding")
-        .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
-    Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
-}
-
 struct Worked {
     files: Vec<FileReport>,
     /// Those that an earlier run had done.
@@ -197,11 +176,7 @@ fn work_through(
     };
     let is_table = sink.as_ref().is_some_and(Sink::is_table);
     let secret = secret();
-    let existing = match &job.options {
-        options if options.force => Existing::Replaced,
-        options if options.resume => Existing::Taken,
-        _ => Existing::Kept,
-    };
+    let existing = Existing::of(&job.options);
     let shared_rejects = routes.first().and_then(|route| {
         let path = inputs::shared_rejects(&job.output, &job.options)?;
         let existing = if route.replaces_rejects { Existing::Replaced } else { existing };
@@ -477,11 +452,8 @@ impl Runner<'_> {
         let left = self.unfinished();
         let failed = self.reports.iter().filter(|report| report.error.is_some()).count();
         let (files, complete) = (self.reports.len(), self.reports.len() - failed - left.len());
-        let text = format!(
-            "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"
-        );
         for number in left {
-            self.reports[number].withhold(lost(text.clone().into()));
+            self.reports[number].withhold(not_reached(complete, files));
         }
     }
 
@@ -575,7 +547,7 @@ impl Runner<'_> {
         }
         self.routes.pop_front();
         self.reports[number] = blank_report(&route);
-        match self.done_before(&route, size)? {
+        match self.done_before(&route)? {
             Before::Nothing(note) => self.told_before.extend(note.map(|note| (number, note))),
             Before::Done(entry, note) => {
                 self.told_before.extend(note.map(|note| (number, note)));
@@ -603,29 +575,15 @@ impl Runner<'_> {
     }
 
     /// Looks whether an input is done, by the entries of earlier runs.
-    fn done_before(&mut self, route: &Route, size: Option<u64>) -> Result<Before, Stop> {
-        let (Input::File(path), Some(size)) = (&route.input, size) else {
-            return Ok(Before::Nothing(None));
+    fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
+        let known = Known {
+            table: self.sink.as_ref().filter(|_| self.is_table),
+            manifest: self.manifest.as_ref(),
+            recipe_hash: &self.recipe_hash,
+            resume: self.job.options.resume,
+            existing: self.existing,
         };
-        let resume = self.job.options.resume;
-        let wanted = Wanted { path, size, recipe_hash: &self.recipe_hash };
-        if let (Some(sink), true) = (&self.sink, self.is_table) {
-            let known: Vec<Entry> = manifest::names_of(path)
-                .iter()
-                .flat_map(|name| sink.entries(name))
-                .cloned()
-                .collect();
-            return Ok(wanted.in_table(&known, resume, &mut self.watch)?);
-        }
-        let (Target::File(output), Some(manifest), true) = (&route.target, &self.manifest, resume)
-        else {
-            return Ok(Before::Nothing(None));
-        };
-        let Some(entry) = manifest.get(output).filter(|_| output.exists()) else {
-            return Ok(Before::Nothing(None));
-        };
-        let rejects = route.rejects.as_deref();
-        Ok(wanted.in_directory(entry, output, rejects, self.existing, &mut self.watch)?)
+        Ok(known.before(route, &mut self.watch)?)
     }
 
     /// How big a file may be that goes to one worker.
@@ -682,9 +640,7 @@ impl Runner<'_> {
             let dialect = &chosen.dialect;
             match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
                 HeadFound::More if uncommented(dialect, &buffer) > dialect.max_record => {
-                    return Err(
-                        format!("there is no header in its first {} bytes", buffer.len()).into()
-                    );
+                    return Err(work::no_header(buffer.len()).into());
                 }
                 HeadFound::More => wanted = 2 * buffer.len(),
                 _ if !is_decided => wanted = 2 * buffer.len(),

@@ -54,3 +54,11 @@ pub(super) fn lost(mut problem: Problem) -> Problem {
     problem.hint = problem.hint.or_else(|| Some(hint()));
     problem
 }
+
+/// Of an input that was not begun when the table was lost.
+pub(super) fn not_reached(complete: usize, files: usize) -> Problem {
+    let text = format!(
+        "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"
+    );
+    lost(text.into())
+}

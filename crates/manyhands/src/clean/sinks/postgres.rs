@@ -1,16 +1,19 @@
 //! PostgreSQL: one connection streams what workers wrote for `COPY` to the server.
 
+mod look;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
 use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config, NoTls, Transaction};
 
 use super::lines::Batch;
 use super::store::{
-    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+    ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
+    entry,
 };
 use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::clean::manifest::Entry;
@@ -42,6 +45,8 @@ struct Postgres {
     table: String,
 }
 
+pub(in crate::clean) use look::look;
+
 /// Connects to a database, for a table in it.
 pub(in crate::clean) fn open(
     url: &str,
@@ -49,22 +54,7 @@ pub(in crate::clean) fn open(
     watch: &mut Watch,
 ) -> Result<Store, WriteError> {
     let (url, table) = (url.to_owned(), table.to_owned());
-    let open = move |_| {
-        let connect = || {
-            let mut config: Config = url.parse()?;
-            if config.get_connect_timeout().is_none() {
-                config.connect_timeout(CONNECT);
-            }
-            config.connect(NoTls)
-        };
-        let client = connect().map_err(|error| match wrong(error) {
-            Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(&url))))
-            }
-        })?;
-        Ok(Postgres { client, table })
-    };
-    Store::new(open, watch)
+    Store::new(move |_| Postgres::connect(&url, table), watch)
 }
 
 fn wrong(error: postgres::Error) -> Wrong {
@@ -125,12 +115,14 @@ impl Sent {
                 Wrong::File(refused(table, line, &why.message, constraint))
             }
             // Such as what a trigger raises, which says neither who speaks nor of what.
-            (Wrong::File(why), _) => {
-                Wrong::File(why.at(format_args!("the server refused rows of the table {table}")))
-            }
+            (Wrong::File(why), _) => refused_rows(table, why),
             (wrong, _) => wrong,
         }
     }
+}
+
+fn refused_rows(table: &str, why: Problem) -> Wrong {
+    Wrong::File(why.at(format_args!("the server refused rows of the table {table}")))
 }
 
 /// The row in the context of a server's error, such as `COPY t, line 7, column a: "x"`.
@@ -161,8 +153,7 @@ impl Database for Postgres {
 
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
         self.prepare(columns)?;
-        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-        let copy = format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names.join(", "));
+        let copy = self.copy(columns);
         let mut transaction = self.client.transaction().map_err(wrong)?;
         // What is not committed is rolled back where it is dropped.
         let entry = if columns.is_empty() {
@@ -217,6 +208,28 @@ impl Database for Postgres {
 }
 
 impl Postgres {
+    fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
+        let connect = || {
+            let mut config: Config = url.parse()?;
+            if config.get_connect_timeout().is_none() {
+                config.connect_timeout(CONNECT);
+            }
+            config.connect(NoTls)
+        };
+        let client = connect().map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(url))))
+            }
+        })?;
+        Ok(Postgres { client, table })
+    }
+
+    /// The statement that rows follow.
+    fn copy(&self, columns: &[Column]) -> String {
+        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+        format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names.join(", "))
+    }
+
     fn quoted_table(&self) -> String {
         let parts: Vec<String> = self.table.splitn(2, '.').map(quoted).collect();
         parts.join(".")
@@ -229,11 +242,7 @@ impl Postgres {
         let mut transaction = self.client.transaction().map_err(wrong)?;
         transaction.batch_execute(LOCK).map_err(wrong)?;
         transaction.batch_execute(FILES).map_err(wrong)?;
-        let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
-            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
-        let known = transaction.query(query, &[&table]).map_err(wrong)?;
-        let known: Vec<(String, String)> =
-            known.into_iter().map(|row| (row.get(0), row.get(1))).collect();
+        let known = columns_there(&mut transaction, &table).map_err(wrong)?;
         if known.is_empty() && !columns.is_empty() {
             transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
         } else if !columns.is_empty() {
@@ -241,4 +250,15 @@ impl Postgres {
         }
         transaction.commit().map_err(wrong)
     }
+}
+
+/// The columns of a table by its quoted name; none if it is missing.
+fn columns_there(
+    transaction: &mut Transaction<'_>,
+    table: &str,
+) -> Result<Declarations, postgres::Error> {
+    let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let known = transaction.query(query, &[&table])?;
+    Ok(known.into_iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -2,6 +2,8 @@
 //!
 //! A row is its cells one after another, each a byte that says what it is, and what belongs to it.
 
+mod look;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -95,6 +97,8 @@ struct Sqlite {
     hurry: Arc<AtomicBool>,
 }
 
+pub(in crate::clean) use look::look;
+
 /// Opens a database, which is made if it is missing, for a table in it.
 pub(in crate::clean) fn open(
     path: &Path,
@@ -104,9 +108,7 @@ pub(in crate::clean) fn open(
     let (path, table) = (path.to_owned(), table.to_owned());
     let open = move |hurry| {
         let connect = || {
-            // A path is a path: SQLite would take `:memory:` and `file:` for something else.
-            let place = if path.is_relative() { Path::new(".").join(&path) } else { path.clone() };
-            let connection = Connection::open(place)?;
+            let connection = Connection::open(place(&path))?;
             connection.busy_timeout(LOOK)?;
             Ok(connection)
         };
@@ -118,6 +120,11 @@ pub(in crate::clean) fn open(
         Ok(database)
     };
     Store::new(open, watch)
+}
+
+/// A path as SQLite takes it for one: `:memory:` and `file:` would be something else.
+fn place(path: &Path) -> PathBuf {
+    if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() }
 }
 
 /// Why a database cannot be opened, with what its file is if it is another.
@@ -244,10 +251,7 @@ impl Sqlite {
         if !columns.is_empty() {
             self.prepare_table(columns)?;
         }
-        let table = quoted(&self.table);
-        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-        let places = vec!["?"; columns.len()].join(",");
-        let insert = format!("INSERT INTO {table} ({}) VALUES ({places})", names.join(","));
+        let insert = self.insert(columns);
         let mut statement = None;
         loop {
             match next() {
@@ -265,6 +269,13 @@ impl Sqlite {
                 Next::RollBack => return Ok(false),
             }
         }
+    }
+
+    /// The statement that adds a row.
+    fn insert(&self, columns: &[Column]) -> String {
+        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+        let places = vec!["?"; columns.len()].join(",");
+        format!("INSERT INTO {} ({}) VALUES ({places})", quoted(&self.table), names.join(","))
     }
 
     /// Makes the table, or compares it with the columns.

@@ -16,7 +16,7 @@
 //!   database that answers neither a statement nor its cancellation is left alone after [`PATIENCE`] and [`GRACE`];
 //!   the thread then finds that it is to roll back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,7 +24,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::lines::Batch;
-use super::{Column, Hint, Problem, quoted};
+use super::{Column, Hint, Problem, check_columns, quoted, twice};
 use crate::clean::manifest::Entry;
 use crate::clean::output::WriteError;
 use crate::clean::watch::{TICK, Watch};
@@ -64,6 +64,57 @@ pub(super) fn create(table: &str, columns: &[(String, String)]) -> String {
     let columns: Vec<String> =
         columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
     format!("CREATE TABLE {table} ({})", columns.join(", "))
+}
+
+/// Names of columns and what a database calls their types.
+pub(super) type Declarations = Vec<(String, String)>;
+
+/// What the inputs of a dry run would have put into a database by now.
+#[derive(Default)]
+pub(super) struct Pretended {
+    /// The columns of the table, if one of the inputs would have made it.
+    made: Option<Declarations>,
+    /// What is unique of the entries.
+    entries: HashSet<[String; 3]>,
+}
+
+impl Pretended {
+    /// Compares columns with those of the table, as loading them does; true if the table is there.
+    pub(super) fn check(
+        &self,
+        table: &str,
+        known: &[(String, String)],
+        wanted: &[(String, String)],
+    ) -> Result<bool, Wrong> {
+        let known = self.made.as_deref().unwrap_or(known);
+        if !known.is_empty() {
+            check_columns(table, known, wanted).map_err(Wrong::file)?;
+        }
+        Ok(!known.is_empty())
+    }
+
+    /// Goes through a load whose columns were checked; no block is looked at.
+    pub(super) fn load(
+        &mut self,
+        table: &str,
+        columns: Declarations,
+        next: &mut dyn FnMut() -> Next,
+    ) -> Result<(), Wrong> {
+        let Entry { path, hash, recipe_hash, .. } = loop {
+            match next() {
+                Next::Block(_) => {}
+                Next::Commit(entry) => break entry,
+                Next::RollBack => return Ok(()),
+            }
+        };
+        if !self.entries.insert([path, hash, recipe_hash]) {
+            return Err(Wrong::File(twice(table)));
+        }
+        if !columns.is_empty() {
+            self.made.get_or_insert(columns);
+        }
+        Ok(())
+    }
 }
 
 /// What a database is given for the file it loads.
