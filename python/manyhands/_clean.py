@@ -364,12 +364,12 @@ class FileReport:
     #: Whether the file failed after `bytes_out` bytes of it were written to standard output or a named pipe. Nothing
     #: follows them.
     partial: bool = False
-    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, a list of `rows` with
-    #: their `fields`, the most frequent first.
+    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, a list of `rows`
+    #: with their `fields`, the most frequent first.
     ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
     #: The kind of characters, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
     characters: str = "ascii"
-    #: Numbers of records that end in `lf`, `crlf` and `cr`, and the `first_odd_line`; None if all end as the header does.
+    #: Numbers of records that end in `lf`, `crlf` and `cr`, and the `first_odd_line`; None if all end as the header.
     line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
     #: Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`,
     #: `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if

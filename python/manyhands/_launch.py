@@ -198,8 +198,8 @@ class _EndingMixin:
 
 
 def _preparation(name):
-    """The arguments of `spawn.prepare`, without `__main__`, which the worker makes itself (`_script.py`): there a failure can
-    be told."""
+    """The arguments of `spawn.prepare`, without `__main__`, which the worker makes itself (`_script.py`): a failure
+    there can be reported."""
     spawn._check_not_importing_main()
     preparation = {
         "name": name,
