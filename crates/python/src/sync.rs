@@ -2,7 +2,7 @@
 //! names and the standard library's manners.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use manyhands_shm::{Barrier as ShmBarrier, BarrierError, Condition as ShmCondition};
@@ -246,6 +246,32 @@ shared! {
     }
 }
 
+/// What Python raised in the midst of a wait without the GIL.
+#[derive(Default)]
+struct Failure(Mutex<Option<PyErr>>);
+
+impl Failure {
+    fn keep(&self, error: PyErr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// Runs the handlers of signals that came; whether one raised something.
+    fn is_interrupted(&self) -> bool {
+        Python::attach(|py| match py.check_signals() {
+            Ok(()) => false,
+            Err(error) => {
+                self.keep(error);
+                true
+            }
+        })
+    }
+
+    fn raise(self) -> PyResult<()> {
+        let error = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        error.map_or(Ok(()), Err)
+    }
+}
+
 /// A place where processes wait for each other.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Barrier(ShmBarrier);
@@ -267,33 +293,20 @@ shared! {
         action: Option<Py<PyAny>>,
     ) -> PyResult<Option<usize>> {
         let limit = timeout.map(seconds).transpose()?;
-        let failure = std::sync::Mutex::new(None);
-        let keep =
-            |error| *failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+        let failure = Failure::default();
         let act = || {
             let Some(action) = &action else { return true };
             Python::attach(|py| match action.call0(py) {
                 Ok(_) => true,
                 Err(error) => {
-                    keep(Some(error));
+                    failure.keep(error);
                     false
                 }
             })
         };
-        let interrupted = || {
-            Python::attach(|py| match py.check_signals() {
-                Ok(()) => false,
-                Err(error) => {
-                    keep(Some(error));
-                    true
-                }
-            })
-        };
-        let outcome = py.detach(|| self.0.wait_interruptible(limit, act, interrupted));
-        if let Some(error) = failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-        {
-            return Err(error);
-        }
+        let wait = || self.0.wait_interruptible(limit, act, || failure.is_interrupted());
+        let outcome = py.detach(wait);
+        failure.raise()?;
         match outcome {
             Ok(index) => Ok(Some(index)),
             Err(BarrierError::Failed(error)) => Err(failed(&error)),
@@ -303,11 +316,17 @@ shared! {
 
     // Whoever calls the action holds the barrier's lock and needs the GIL.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.abort()).map_err(|error| failed(&error))
+        let failure = Failure::default();
+        let aborted = py.detach(|| self.0.abort_interruptible(|| failure.is_interrupted()));
+        failure.raise()?;
+        aborted.map_err(|error| failed(&error))
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.reset()).map_err(|error| failed(&error))
+        let failure = Failure::default();
+        let reset = py.detach(|| self.0.reset_interruptible(|| failure.is_interrupted()));
+        failure.raise()?;
+        reset.map_err(|error| failed(&error))
     }
 
     fn parties(&self) -> usize {

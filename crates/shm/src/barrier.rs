@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::lock::{Lock, LockGuard, LockWords};
 use crate::os;
 use crate::participant::{Crew, Kind, Slot};
-use crate::patience::Deadline;
+use crate::patience::{Deadline, NAP};
 use crate::segment::{Segment, Words};
 
 /// How many threads a barrier can wait for.
@@ -171,7 +171,7 @@ impl Barrier {
             self.words().lock.bury(dead);
             true
         })?;
-        let guard = self.look()?;
+        let Some(guard) = self.look(&interrupted)? else { return Err(BarrierError::TimedOut) };
         let words = self.words();
         let state = words.state.load(Ordering::Relaxed);
         if state & BROKEN != 0 {
@@ -194,13 +194,20 @@ impl Barrier {
             .map(|()| index)
     }
 
-    /// Takes the lock, and breaks the barrier if somebody died holding it or waits dead.
-    fn look(&self) -> Result<LockGuard<'_>> {
-        let guard = self.lock.lock()?;
-        if guard.owner_died() {
-            self.break_it();
+    /// Takes the lock, and breaks the barrier if somebody died holding it. The holder may be at the action of the
+    /// barrier, or stopped: `None` if the caller was interrupted before it let go.
+    fn look(&self, interrupted: &impl Fn() -> bool) -> Result<Option<LockGuard<'_>>> {
+        loop {
+            if let Some(guard) = self.lock.lock_timeout(Some(NAP))? {
+                if guard.owner_died() {
+                    self.break_it();
+                }
+                return Ok(Some(guard));
+            }
+            if interrupted() {
+                return Ok(None);
+            }
         }
-        Ok(guard)
     }
 
     fn wait_for_generation(
@@ -230,7 +237,12 @@ impl Barrier {
                 continue;
             }
             let stopped = interrupted();
-            let _guard = self.look()?;
+            let Some(_guard) = self.look(&|| stopped || interrupted())? else {
+                // Not under the lock, so the others may come first, and pass.
+                words.state.fetch_or(BROKEN, Ordering::Relaxed);
+                os::futex_wake(&words.state, i32::MAX as u32);
+                return Err(BarrierError::TimedOut);
+            };
             if words.state.load(Ordering::Relaxed) != state {
                 continue;
             }
@@ -281,8 +293,17 @@ impl Barrier {
     /// # Errors
     /// If too many processes use the barrier.
     pub fn abort(&self) -> Result<()> {
-        let _guard = self.look()?;
-        self.break_it();
+        self.abort_interruptible(|| false)
+    }
+
+    /// Breaks the barrier as [`abort`](Self::abort) does, unless `interrupted` gives `true` while another holds its lock.
+    ///
+    /// # Errors
+    /// If too many processes use the barrier.
+    pub fn abort_interruptible(&self, interrupted: impl Fn() -> bool) -> Result<()> {
+        if let Some(_guard) = self.look(&interrupted)? {
+            self.break_it();
+        }
         Ok(())
     }
 
@@ -291,8 +312,18 @@ impl Barrier {
     /// # Errors
     /// If too many processes use the barrier.
     pub fn reset(&self) -> Result<()> {
-        let _guard = self.look()?;
-        self.next_generation(true);
+        self.reset_interruptible(|| false)
+    }
+
+    /// Makes the barrier as new as [`reset`](Self::reset) does, unless `interrupted` gives `true` while another holds its
+    /// lock.
+    ///
+    /// # Errors
+    /// If too many processes use the barrier.
+    pub fn reset_interruptible(&self, interrupted: impl Fn() -> bool) -> Result<()> {
+        if let Some(_guard) = self.look(&interrupted)? {
+            self.next_generation(true);
+        }
         Ok(())
     }
 }
