@@ -107,13 +107,26 @@ impl Queue {
         self.written_over("a message that no process has put")
     }
 
-    fn written_over(&self, what: &str) -> PyErr {
+    /// Which queue it is.
+    fn name(&self) -> String {
         let most = self.inner.max_items().unwrap_or(0);
+        format!("this queue (maxsize {most}, descriptor {})", self.descriptor())
+    }
+
+    fn written_over(&self, what: &str) -> PyErr {
         PyOSError::new_err(format!(
-            "the memory of this queue (maxsize {most}, descriptor {}) was overwritten by a process that uses it: {what}; \
-             make a new queue",
-            self.descriptor()
+            "the memory of {} was overwritten by a process that uses it: {what}; make a new queue",
+            self.name()
         ))
+    }
+
+    /// What unpickling an object raised, saying where the object came from.
+    fn noted(&self, py: Python<'_>, error: PyErr) -> PyErr {
+        let note = format!("(raised as an object was unpickled that came from {})", self.name());
+        let noted = error.value(py).call_method1("add_note", (note,));
+        // An exception that takes no note is raised without.
+        drop(noted);
+        error
     }
 
     fn put_parts(&self, py: Python<'_>, tag: u8, bytes: &[u8], limit: Option<f64>) -> PyResult<()> {
@@ -176,7 +189,13 @@ impl Queue {
             (None, Some(memory)) => ShmQueue::attach(memory.segment()),
             (None, None) => ShmQueue::create(max_items),
         };
-        let inner = inner.map_err(|error| failed(&error))?;
+        let inner = inner.map_err(|error| match error.is_corrupt() {
+            true => PyOSError::new_err(format!(
+                "the memory of a queue that came from another process was overwritten, or holds none: {error}; make a new \
+                 queue"
+            )),
+            false => failed(&error),
+        })?;
         Ok(Queue {
             inner: Arc::new(inner),
             watched: Mutex::new(None),
@@ -312,9 +331,14 @@ impl Queue {
             BYTES => bytes(py)?.into_any(),
             PICKLE => {
                 let pickle = bytes(py)?;
+                // As each begins and ends: anything else would be told of as if it were the program's.
+                if !matches!(pickle.as_bytes(), [0x80, .., b'.']) {
+                    return Err(self.nonsense());
+                }
                 // Its place in the queue is free before anything else happens.
                 drop(message);
-                known(py, &LOADS, "pickle", "loads")?.call1((pickle,))?
+                let loads = known(py, &LOADS, "pickle", "loads")?;
+                loads.call1((pickle,)).map_err(|error| self.noted(py, error))?
             }
             _ => return Err(self.nonsense()),
         })

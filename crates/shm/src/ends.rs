@@ -83,6 +83,8 @@ pub(crate) enum Refusal<E> {
     Busy,
     /// Writing or reading the item failed; nothing has changed.
     Failed(E),
+    /// More was taken than was put: somebody wrote over the words.
+    Nonsense,
 }
 
 impl<E> Refusal<E> {
@@ -161,7 +163,12 @@ impl Ends {
                 self.items.0.ring(1);
                 return Ok(());
             }
+            let nonsense = self.putters.head_seen.load(Ordering::Relaxed) > number;
             lock.let_go();
+            if nonsense {
+                // Neither has room nor would anybody make some.
+                return Err(Refusal::Nonsense);
+            }
             self.wait_for_room(deadline)?;
         }
     }
@@ -234,7 +241,11 @@ impl Ends {
                 }
                 return Ok(item);
             }
+            let nonsense = self.getters.tail_seen.load(Ordering::Relaxed) < number;
             lock.let_go();
+            if nonsense {
+                return Err(Refusal::Nonsense);
+            }
             if closed {
                 return Err(Refusal::Closed);
             }

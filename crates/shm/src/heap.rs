@@ -322,6 +322,9 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
             if block.class.load(Ordering::Relaxed) as usize != class {
                 return Err(nonsense("a free block of the wrong size"));
             }
+            if block.owner.load(Ordering::Relaxed) != FREE {
+                return Err(nonsense("a free block that is in use"));
+            }
             list.store(block.next_free.load(Ordering::Relaxed), Ordering::Release);
             block.give_to(self.slot);
             return Ok(Some(offset));
@@ -376,10 +379,12 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
     pub(crate) fn grow(&self, bytes: usize) -> Result<()> {
         let len = self.memory.segment.file_len()?;
         let size = size_of_class(class_for(bytes + BLOCK_HEAD));
-        let end = self.words.end.load(Ordering::Relaxed) as usize;
-        let needed =
-            end.checked_add(size).and_then(|end| end.checked_next_multiple_of(os::page_size()));
-        let Some(needed) = needed else { return Err(nonsense("an impossible end of a message")) };
+        let end = self.words.end.load(Ordering::Relaxed);
+        // Blocks are cut from what is there. Else as much would be reserved as another process likes.
+        let Some(end) = usize::try_from(end).ok().filter(|end| *end <= len) else {
+            return Err(nonsense("an impossible end of a message"));
+        };
+        let needed = (end + size).next_multiple_of(os::page_size());
         if needed > self.memory.space {
             let source = std::io::ErrorKind::OutOfMemory.into();
             return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());

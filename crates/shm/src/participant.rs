@@ -67,6 +67,9 @@ impl Slot {
     }
 }
 
+/// How often to look, a millisecond apart, whether a burial by another has made room.
+const BURIAL_ROUNDS: usize = 5000;
+
 /// One process, now and for ever: its number and when it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(u64);
@@ -114,7 +117,7 @@ impl Table<'_> {
         if let Some(slot) = Slot::all().find(|slot| self.belongs(*slot, me)) {
             return Some(slot);
         }
-        loop {
+        for _ in 0..BURIAL_ROUNDS {
             for slot in Slot::all() {
                 // Acquire: pairs with the Release in `bury`, so what bore the number is gone.
                 let word = self.word(slot);
@@ -130,9 +133,10 @@ impl Table<'_> {
             if !Slot::all().any(|slot| self.is_being_buried(slot)) {
                 return None;
             }
-            // By somebody else, who is soon done, or dead too.
+            // By somebody else, who is soon done, or dead too; or stopped, whom nobody waits for.
             pause();
         }
+        None
     }
 
     /// Whether whoever bears the number of `slot` is dead.
@@ -340,17 +344,22 @@ mod living {
             Table(&self.head().table)
         }
 
+        /// The slot of this process, if it has one already.
+        pub(crate) fn own_slot(&self) -> Option<Slot> {
+            let mine = Slot::new(self.mine.load(Ordering::Relaxed) as u8);
+            mine.filter(|slot| self.table().belongs(*slot, me()))
+        }
+
         /// The slot of this process; `clean` as in [`bury_dead`](Self::bury_dead).
         pub(crate) fn slot(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
-            let mine = Slot::new(self.mine.load(Ordering::Relaxed) as u8);
-            match mine.filter(|slot| self.table().belongs(*slot, me())) {
-                Some(slot) => Ok(slot),
-                None => self.join(clean),
-            }
+            self.own_slot().map_or_else(|| self.join(clean), Ok)
         }
 
         #[cold]
         fn join(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
+            if self.head().magic.load(Ordering::Relaxed) != MAGIC {
+                return Err(Error::corrupt("what it begins with is gone"));
+            }
             let slot =
                 self.table().join(me(), gone, clean).ok_or(ErrorKind::TooManyParticipants(MOST))?;
             self.mine.store(u32::from(slot.number()), Ordering::Relaxed);

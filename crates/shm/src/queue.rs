@@ -158,6 +158,8 @@ pub struct Queue {
     crew: Crew,
     memory: Memory,
     owed: Owed,
+    /// As it was when this handle was made: another process may write over the shared one.
+    limit: u64,
 }
 
 /// A long message that was taken, and lies in its block until it is let go.
@@ -171,6 +173,11 @@ pub struct Message<'a> {
     queue: &'a Queue,
     short: Vec<u8>,
     long: Option<Taken>,
+}
+
+#[cold]
+fn more_taken_than_put() -> Error {
+    nonsense("more messages were taken than put")
 }
 
 /// As long as only one that is stopped, or dead, holds a lock.
@@ -187,8 +194,8 @@ impl Queue {
         let own = FIRST_BLOCK as usize - OWN + BEGINNING;
         let crew = Crew::create(Kind::Queue, own, true)?;
         let memory = Memory::map(Arc::clone(crew.segment()))?;
-        let queue = Queue { memory, crew, owed: Owed::default() };
         let limit = if max_items == 0 { u64::MAX } else { max_items as u64 };
+        let queue = Queue { memory, crew, owed: Owed::default(), limit };
         let words = queue.words();
         words.ends.putters.limit.store(limit, Ordering::Relaxed);
         words.heap.begin(FIRST_BLOCK);
@@ -213,7 +220,8 @@ impl Queue {
     pub fn attach(segment: Arc<Segment>) -> Result<Queue> {
         let crew = Crew::attach(segment, Kind::Queue, FIRST_BLOCK as usize - OWN + BEGINNING)?;
         let memory = Memory::map(Arc::clone(crew.segment()))?;
-        let queue = Queue { memory, crew, owed: Owed::default() };
+        let limit = crew.own::<QueueWords>().ends.putters.limit.load(Ordering::Relaxed);
+        let queue = Queue { memory, crew, owed: Owed::default(), limit };
         for chunk in [&queue.words().put_chunk, &queue.words().get_chunk] {
             queue.memory.block(chunk.0.load(Ordering::Relaxed))?;
         }
@@ -231,6 +239,15 @@ impl Queue {
 
     fn slot(&self) -> Result<Slot> {
         self.crew.slot(|dead| self.bury(dead))
+    }
+
+    /// The same, for an operation that may have no time to make this process a participant.
+    fn slot_until(&self, deadline: &Deadline) -> Result<Slot, Refusal<Error>> {
+        match self.crew.own_slot() {
+            Some(slot) => Ok(slot),
+            None if deadline.is_at_once() => Err(Refusal::Busy),
+            None => self.slot().map_err(Refusal::Failed),
+        }
     }
 
     fn heap(&self, slot: Slot) -> Heap<'_, impl Fn(Slot) -> bool> {
@@ -274,7 +291,7 @@ impl Queue {
     }
 
     fn put_until(&self, parts: &[&[u8]], deadline: &mut Deadline) -> Result<(), Refusal<Error>> {
-        let slot = self.slot().map_err(Refusal::Failed)?;
+        let slot = self.slot_until(deadline)?;
         let len = parts.iter().map(|part| part.len()).sum();
         if len <= SHORT {
             return self.put_cell(slot, deadline, |cell| {
@@ -345,6 +362,7 @@ impl Queue {
                 Err(Refusal::TimedOut) => return Err(Refusal::TimedOut),
                 Err(Refusal::Closed) => return Err(Refusal::Closed),
                 Err(Refusal::Busy) => return Err(Refusal::Busy),
+                Err(Refusal::Nonsense) => return Err(Refusal::Nonsense),
                 Err(Refusal::Failed(NoBlock::Error(source))) => {
                     return Err(Refusal::Failed(source));
                 }
@@ -453,7 +471,7 @@ impl Queue {
 
     fn take_until(&self, deadline: &mut Deadline) -> Result<Message<'_>, Refusal<Error>> {
         let mut short = Vec::new();
-        let long = self.take_item(self.slot().map_err(Refusal::Failed)?, &mut short, deadline)?;
+        let long = self.take_item(self.slot_until(deadline)?, &mut short, deadline)?;
         Ok(Message { queue: self, short, long })
     }
 
@@ -524,8 +542,7 @@ impl Queue {
 
     /// How many messages the queue takes; `None` if memory is the only bound.
     pub fn max_items(&self) -> Option<usize> {
-        let limit = self.words().ends.putters.limit.load(Ordering::Relaxed);
-        (limit != u64::MAX).then_some(limit as usize)
+        (self.limit != u64::MAX).then_some(self.limit as usize)
     }
 
     /// How much memory the queue has, in bytes.
@@ -763,6 +780,7 @@ impl From<Refusal<Error>> for GetError {
             Refusal::TimedOut | Refusal::Busy => GetError::Empty,
             Refusal::Closed => GetError::Closed,
             Refusal::Failed(source) => GetError::Failed(source),
+            Refusal::Nonsense => GetError::Failed(more_taken_than_put()),
         }
     }
 }
@@ -773,6 +791,7 @@ impl From<Refusal<Error>> for PutError {
             Refusal::TimedOut | Refusal::Busy => PutError::Full,
             Refusal::Closed => PutError::Closed,
             Refusal::Failed(source) => PutError::Failed(source),
+            Refusal::Nonsense => PutError::Failed(more_taken_than_put()),
         }
     }
 }
