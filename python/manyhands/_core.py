@@ -29,7 +29,7 @@ from manyhands._arguments import shown_size, size
 from manyhands._errors import PoolClosed, RemoteError, WorkerDied
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
-from manyhands._serialize import BY_NAME_KINDS, dump, dumps, load_exception, loads, shown, wrap
+from manyhands._serialize import BY_NAME_KINDS, dump, dump_exception, dumps, load_exception, loads, shown, wrap
 from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
@@ -264,8 +264,9 @@ class Core:
         """The number of one more submit or map, if that decides what it draws."""
         return None if self._seed is None else next(self._numbers)
 
-    def dump_each(self, packed, number, units, first, size):
-        """Yields each unit of a map of this function and number as `Gather.add` takes it, and its bytes.
+    def dump_each(self, packed, number, in_place, units, first, size):
+        """Yields each unit of a map of this function and number as `Gather.add` takes it, its bytes, and whether it stands
+        for one that cannot be pickled. Such ones are there only if exceptions are to be `in_place`.
 
         A unit has `size` items, the first one from the item `first` on.
         """
@@ -273,11 +274,19 @@ class Core:
         for index, unit in enumerate(units):
             if number is not None:
                 unit = (number, first + index * size), unit
-            data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
+            try:
+                data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
+            except Exception as error:
+                if not in_place:
+                    raise
+                data, memories = dump_exception(error, apart=False)
+                yield data, len(data), True
+                continue
             if not memories:
-                yield data, len(data)
+                yield data, len(data), False
             else:
-                yield (data, list(memories)), len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
+                bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
+                yield (data, list(memories)), bytes, False
 
     def _begin(self, told):
         if told is not None and self._thread is None:

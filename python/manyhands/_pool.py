@@ -337,12 +337,14 @@ class Pool:
         results = [values[place] for place in range(len(values))]
         return list(itertools.chain.from_iterable(results)) if units.several else results
 
-    def _tasks_of_map(self, func, items, total, chunksize, mode, options, *, ordered, told=None):
-        """A map's gather, and the units that fill it."""
+    def _tasks_of_map(self, func, items, total, chunksize, mode, options, *, ordered, told=None, in_place=None):
+        """A map's gather, and the units that fill it. If exceptions are to be `in_place`, as they are if the map returns
+        them, an input that cannot be pickled is no end of the others."""
         core = self._core
         packed = core.packed(func)
         gather = core.gather(packed, options.deadline, options.retries, ordered=ordered, told=told, priority=options.priority)
-        dump_each = functools.partial(core.dump_each, packed, core.number())
+        in_place = options.return_exceptions if in_place is None else in_place
+        dump_each = functools.partial(core.dump_each, packed, core.number(), in_place)
         most = self._most(chunksize, options)
         return gather, Units(gather, dump_each, items, mode, most, self._processes, total, packed.heavy)
 
@@ -670,7 +672,10 @@ class IMapIterator:
         self._lock = threading.Lock()
         total = length_of(iterable)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
-        gather, units = pool._tasks_of_map(func, items, total, chunksize, EACH, options, ordered=ordered)
+        # As the standard library, whose iterator goes on after each exception.
+        gather, units = pool._tasks_of_map(
+            func, items, total, chunksize, EACH, options, ordered=ordered, in_place=True
+        )
         self._gather = gather
         self._several = units.several
         self._feeder = feeder = _Feeder(self, gather, units, total, in_memory(iterable), buffersize)

@@ -9,7 +9,7 @@ many items as the standard library's.
 import collections
 import itertools
 
-from manyhands._worker import EACH, EACH_STAR, ONE, STAR
+from manyhands._worker import EACH, EACH_STAR, ONE, RAISE, STAR
 
 #: Target run time of a task, in seconds.
 WORTH = 0.001
@@ -78,8 +78,14 @@ class Units:
         if not self._units:
             over, error = self._pull(tasks)
         made, bytes = [], 0
-        for message, length in self._dump_each(tuple(self._units), self._made, self._size):
-            made.append(message)
+        for message, length, raises in self._dump_each(tuple(self._units), self._made, self._size):
+            if raises:
+                if made:
+                    self._gather.add(made, self._mode, self._size)
+                    made = []
+                self._gather.add([message], RAISE, self._size)
+            else:
+                made.append(message)
             self._units.popleft()
             self._made += self._size
             bytes += length

@@ -21,8 +21,8 @@ from manyhands._streams import Streams
 from manyhands._surroundings import draw_afresh, limit_threads, take_output, write_whole_lines
 
 # How the function is called on what was sent: once with arguments, on one item, on one item's
-# parts; or on each item of a chunk.
-CALL, ONE, STAR, EACH, EACH_STAR = range(5)
+# parts; or on each item of a chunk. Or not at all: what was sent is the exception that the task ends with.
+CALL, ONE, STAR, EACH, EACH_STAR, RAISE = range(6)
 
 # The kinds of result: the function's, or an exception of the pool itself.
 VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
@@ -166,6 +166,8 @@ class Runner:
 
     def run(self, function, mode, data, memories):
         """Runs one task."""
+        if mode == RAISE:
+            return EXCEPTION, data, ()
         try:
             try:
                 call = self._functions.get(function)

@@ -2,10 +2,12 @@
 
 import functools
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import tasks
-from manyhands import Pool, PoolClosed, TaskKilled, WorkerDied
+from manyhands import Pool, PoolClosed, ProcessPoolExecutor, TaskKilled, WorkerDied
 from outside import wait_until
 
 BAD = 3
@@ -40,6 +42,67 @@ def test_exceptions_in_place_of_results(pools, chunksize):
         assert described(pool.imap(FAIL_IF_BAD, range(8), chunksize or 1, return_exceptions=True)) == IN_PLACE
         unordered = described(pool.imap_unordered(FAIL_IF_BAD, range(8), chunksize or 1, return_exceptions=True))
         assert sorted(map(str, unordered)) == sorted(map(str, IN_PLACE))
+
+
+UNPICKLABLE = [1, 2, threading.Lock(), 4, threading.Lock()]
+WITHOUT_THEM = [1, 2, TypeError, 4, TypeError]
+
+
+@pytest.fixture
+def picklers(pools):
+    """Those of them that pickle: threads need not."""
+    return [pool for pool in pools if not isinstance(getattr(pool, "_executor", None), ThreadPoolExecutor)]
+
+
+@pytest.mark.parametrize("chunksize", [None, 1, 4])
+def test_an_argument_that_cannot_be_pickled_is_the_exception_of_its_item(picklers, chunksize):
+    pairs = [(item, item) for item in UNPICKLABLE]
+    for pool in picklers:
+        for results in (
+            pool.map(tasks.identity, UNPICKLABLE, chunksize, return_exceptions=True),
+            pool.map_async(tasks.identity, UNPICKLABLE, chunksize, return_exceptions=True).get(),
+            pool.imap(tasks.identity, UNPICKLABLE, chunksize or 1, return_exceptions=True),
+            pool.starmap(max, pairs, chunksize, return_exceptions=True),
+            pool.starmap_async(max, pairs, chunksize, return_exceptions=True).get(),
+        ):
+            results = list(results)
+            assert described(results) == WITHOUT_THEM
+            assert "cannot pickle '_thread.lock' object" in str(results[2])
+        unordered = described(pool.imap_unordered(tasks.identity, UNPICKLABLE, chunksize or 1, return_exceptions=True))
+        assert sorted(map(str, unordered)) == sorted(map(str, WITHOUT_THEM))
+
+
+@pytest.mark.parametrize("how", [{"on_worker_death": "break"}, {"seed": 1}, {"deadline": 60, "retries": 1}])
+def test_an_argument_that_cannot_be_pickled_harms_no_pool(how):
+    with Pool(1, **how) as pool:
+        assert described(pool.map(tasks.identity, UNPICKLABLE, return_exceptions=True)) == WITHOUT_THEM
+        assert pool.map(tasks.identity, [1, 2]) == [1, 2]
+
+
+def test_an_imap_goes_on_after_an_argument_that_cannot_be_pickled(picklers):
+    for pool in picklers:
+        results, found = pool.imap(tasks.identity, UNPICKLABLE), []
+        while len(found) < len(UNPICKLABLE):
+            try:
+                found.append(next(results))
+            except TypeError:
+                found.append(TypeError)
+        assert found == WITHOUT_THEM
+        with pytest.raises(StopIteration):
+            next(results)
+
+
+def test_a_map_whose_argument_cannot_be_pickled_raises_that(picklers):
+    for pool in picklers:
+        with pytest.raises(TypeError, match="cannot pickle '_thread.lock' object"):
+            pool.map(tasks.identity, UNPICKLABLE)
+        assert pool.map(tasks.identity, range(8)) == list(range(8))
+
+
+def test_futures_of_arguments_that_cannot_be_pickled_fail_alone():
+    with ProcessPoolExecutor(1) as executor:
+        futures = [executor.submit(tasks.identity, item) for item in UNPICKLABLE]
+        assert described([future.exception() or future.result() for future in futures]) == WITHOUT_THEM
 
 
 def test_a_death_is_in_the_place_of_its_task_alone(pool):
