@@ -423,6 +423,15 @@ class Core:
             if (native := self.native) is not None:
                 native.terminate()
 
+    def end_workers(self, error, gently):
+        """Ends everything now, and every worker by a signal; what is not done fails with the error."""
+        if self.broken is None:
+            self.broken = error
+        self.terminated = self.closed = True
+        if (native := self.native) is not None:
+            native.end_workers(_FINISH_SECONDS if gently else 0.0)
+        self.terminate()
+
     def processes(self):
         """The process objects of the workers that there are, by their numbers: of those too that are
         about to be there, not of those that have done all they were to do."""

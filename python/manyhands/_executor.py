@@ -365,15 +365,17 @@ class ProcessPoolExecutor(Executor):
         return False
 
     def terminate_workers(self):
-        """Ends the executor and its workers now, by SIGTERM. What is not done fails with
-        `BrokenProcessPool`."""
-        self.kill_workers()
+        """Ends the executor and its workers now, by SIGTERM; after five seconds those that go on by SIGKILL. What is not
+        done fails with `BrokenProcessPool`."""
+        self._end_workers(gently=True)
 
     def kill_workers(self):
-        """Ends the executor and its workers now. What is not done fails with `BrokenProcessPool`."""
-        core = self._core
-        core.break_(BrokenProcessPool("The workers were ended by kill_workers or terminate_workers."))
-        core.terminate()
+        """Ends the executor and its workers now, by SIGKILL. What is not done fails with `BrokenProcessPool`."""
+        self._end_workers(gently=False)
+
+    def _end_workers(self, gently):
+        error = BrokenProcessPool("The workers were ended by kill_workers or terminate_workers.")
+        self._core.end_workers(error, gently)
 
 
 class _Results:

@@ -23,6 +23,19 @@ def identity(x):
     return x
 
 
+def at_sigterm(folder, how):
+    """An initializer: what this worker does when it is told to end."""
+
+    def clean_up(number, frame):
+        (folder / f"told.{os.getpid()}").touch()
+        if how == "exit":
+            time.sleep(0.3)
+            (folder / f"cleaned.{os.getpid()}").touch()
+            sys.exit()
+
+    signal.signal(signal.SIGTERM, clean_up)
+
+
 def pid(_=None):
     return os.getpid()
 

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 from concurrent.futures.process import BrokenProcessPool
 
@@ -188,6 +189,54 @@ def test_workers_are_ended_at_once_if_asked(context, method, tmp_path):
     with pytest.raises(RuntimeError):
         executor.submit(tasks.square, 3)
     executor.shutdown()
+
+
+def ended_by(method, context, begun, **options):
+    """How the worker of an executor ended that had begun a task, and an idle one."""
+    executor = ProcessPoolExecutor(2, context, **options)
+    (meeting := begun.with_name("meeting")).mkdir()
+    wait([executor.submit(tasks.meet, meeting, 2) for _ in range(2)])
+    processes = executor._processes
+    running = executor.submit(tasks.begin_and_wait, begun, begun.with_name("never"))
+    wait_until(begun.exists)
+    getattr(executor, method)()
+    assert running.exception(30) is not None
+    busy = processes.pop(int(begun.read_text()))
+    [idle] = processes.values()
+    for process in (busy, idle):
+        process.join()
+    return busy.exitcode, idle.exitcode
+
+
+def test_workers_are_killed_without_a_word_if_asked(context, tmp_path):
+    (tmp_path / "told").mkdir()
+    ends = ended_by(
+        "kill_workers", context, tmp_path / "begun", initializer=tasks.at_sigterm, initargs=(tmp_path / "told", "exit")
+    )
+    assert ends == (-signal.SIGKILL, -signal.SIGKILL)
+    assert not list((tmp_path / "told").iterdir())
+
+
+def test_workers_are_told_to_end_if_asked(context, tmp_path):
+    assert ended_by("terminate_workers", context, tmp_path / "begun") == (-signal.SIGTERM, -signal.SIGTERM)
+
+
+def test_workers_that_are_told_to_end_may_clean_up(context, tmp_path):
+    (tmp_path / "told").mkdir()
+    ends = ended_by(
+        "terminate_workers", context, tmp_path / "begun", initializer=tasks.at_sigterm, initargs=(tmp_path / "told", "exit")
+    )
+    assert ends == (0, 0)
+    assert len(list((tmp_path / "told").glob("cleaned.*"))) == 2
+
+
+def test_workers_that_go_on_when_they_are_told_to_end_are_killed(tmp_path):
+    (tmp_path / "told").mkdir()
+    busy, _ = ended_by(
+        "terminate_workers", "forkserver", tmp_path / "begun", initializer=tasks.at_sigterm, initargs=(tmp_path / "told", "go on")
+    )
+    assert busy == -signal.SIGKILL
+    assert list((tmp_path / "told").iterdir())
 
 
 def test_the_initializer_runs_in_each_worker(context):

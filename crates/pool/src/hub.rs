@@ -442,6 +442,12 @@ impl Shared {
     }
 
     /// Begins the end of the pool. With `drain` everything submitted is done first.
+    /// As `close` without drain; every worker is ended by a signal, see [`State::signal_all`].
+    pub(crate) fn close_by_signal(&self, grace: Duration) {
+        self.lock().signal_all(self, grace);
+        self.close(false);
+    }
+
     pub(crate) fn close(&self, drain: bool) {
         let mut state = self.lock();
         match (state.closing, drain) {

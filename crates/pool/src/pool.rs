@@ -214,6 +214,14 @@ impl Pool {
         }
     }
 
+    /// As [`close_now`](Self::close_now), but every worker, idle or not, is told to end by `SIGTERM`, and killed
+    /// (`SIGKILL`) if it has not ended after `grace`; without any that at once.
+    pub fn end_workers(&self, grace: Duration) {
+        if self.shared.check_maker().is_ok() {
+            self.shared.close_by_signal(grace);
+        }
+    }
+
     /// Whether this process is a forked copy of the one that made the pool.
     pub fn is_forked(&self) -> bool {
         self.shared.check_maker().is_err()

@@ -477,6 +477,11 @@ impl Slot {
     /// Tells the worker to exit once it has done what it was sent; `now` if it is to wait for nothing else.
     pub(crate) fn finish(&mut self, now: bool) {
         self.stage = Stage::Finishing;
+        self.tell_to_finish(now);
+    }
+
+    /// The same to one of which something else is known.
+    pub(crate) fn tell_to_finish(&mut self, now: bool) {
         self.owe(kind::FINISH, vec![u8::from(now)]);
     }
 

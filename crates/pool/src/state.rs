@@ -83,6 +83,8 @@ pub(crate) struct State {
     pub(crate) closing: Option<Closing>,
     /// When workers that were told to finish are killed.
     pub(crate) finish_by: Option<Instant>,
+    /// Every worker, idle or not, is to be ended by a signal: how long it may take after `SIGTERM`.
+    signalled: Option<Duration>,
     /// Something was completed since the driver was last told.
     pub(crate) completed: bool,
 }
@@ -104,6 +106,7 @@ impl State {
             lived_at: Instant::now(),
             closing: None,
             finish_by: None,
+            signalled: None,
             completed: false,
         }
     }
@@ -544,16 +547,32 @@ impl State {
         }
     }
 
+    /// Has every worker ended by a signal as the pool is closed: `SIGTERM`, and after the grace `SIGKILL`; without any
+    /// grace that at once.
+    pub(crate) fn signal_all(&mut self, shared: &Shared, grace: Duration) {
+        self.signalled = Some(self.signalled.map_or(grace, |before| before.min(grace)));
+        let until = after(grace);
+        for doomed in self.slots.iter_mut().flatten().filter_map(|slot| slot.doomed.as_mut()) {
+            doomed.until = doomed.until.min(until);
+        }
+        self.wake_by(shared, until);
+    }
+
     /// Ends a worker; how it ended is told when it has.
     pub(crate) fn doom(&mut self, shared: &Shared, index: usize, why: Doom) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
             return;
         };
         warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
-        let until = after(shared.options.kill_grace);
+        let grace = self.signalled.unwrap_or(shared.options.kill_grace);
+        let (until, killed) = (after(grace), grace.is_zero());
         let descendants = hold_descendants(slot.name.pid);
-        slot.doomed = Some(Doomed { why, until, killed: false, descendants });
-        end_all(slot, Ending::Terminate);
+        slot.doomed = Some(Doomed { why, until, killed, descendants });
+        end_all(slot, if killed { Ending::Kill } else { Ending::Terminate });
+        if self.signalled.is_some() && !killed {
+            // Whoever handles the signal and goes on ends after the task.
+            slot.tell_to_finish(true);
+        }
         self.wake_by(shared, until);
         self.order_workers(shared);
     }
@@ -796,6 +815,7 @@ impl State {
                 continue;
             };
             match slot.stage {
+                _ if self.signalled.is_some() => self.doom(shared, index, Doom::Closed),
                 Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => {
                     slot.finish(closing == Closing::Now);
                 }

@@ -444,6 +444,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Ends it and every worker by a signal: `SIGTERM`, and after so many seconds `SIGKILL`; with none that at once.
+    /// Waits until all are gone. Signal handlers run meanwhile.
+    fn end_workers(&self, py: Python<'_>, grace: f64) -> PyResult<()> {
+        let grace = seconds(grace)?;
+        py.detach(|| self.workers.0.end_workers(grace));
+        wait(py, None, |slice| Ok(self.workers.0.wait_over(Some(slice)).then_some(())))?;
+        Ok(())
+    }
+
     fn terminate(&self, py: Python<'_>) {
         py.detach(|| self.workers.0.terminate());
     }
