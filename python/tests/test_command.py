@@ -165,3 +165,19 @@ def test_over_an_engine_it_says_what_to_type(table, tmp_path):
     assert result.returncode == 1 and "--force replaces it" in result.stderr, result
     with pytest.raises(manyhands.CleanError, match="force=True replaces it"):
         manyhands.clean(table, tmp_path / "out/", resume=True, engine="local").raise_for_errors()
+
+
+def test_a_benchmark_leaves_nothing_after_a_second_signal(tmp_path):
+    (tmp_path / "in.csv").write_text("a,b\n" + "1,2\n" * 200_000)
+    (tmp := tmp_path / "tmp").mkdir()
+    for _ in range(5):
+        with subprocess.Popen(
+            [COMMAND, "bench", tmp_path / "in.csv", "--temp-dir", tmp, "--runs", "1000"], stderr=subprocess.DEVNULL
+        ) as command:
+            # In its directory, an output is under way.
+            outside.wait_until(lambda: next(tmp.glob("*/*"), None))
+            # Two that are not taken for one.
+            command.send_signal(signal.SIGINT)
+            command.send_signal(signal.SIGTERM)
+        assert command.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+        assert not list(tmp.iterdir())

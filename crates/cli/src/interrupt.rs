@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use manyhands::clean::abandon;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
+use tempfile::TempDir;
 
 /// Exit status after an interruption: 128 and the number of the signal, by default that of Ctrl-C.
 pub(crate) const STATUS: i32 = 128 + SIGINT;
@@ -36,13 +38,16 @@ pub(crate) fn go_on() -> ControlFlow<()> {
 pub(crate) struct Interrupt {
     pressed: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+    /// A directory of this process's own, which goes with it.
+    directory: Arc<Mutex<Option<PathBuf>>>,
     handlers: Vec<SigId>,
 }
 
 impl Interrupt {
     pub(crate) fn watch() -> io::Result<Interrupt> {
         let signal = Arc::new(AtomicUsize::new(SIGINT as usize));
-        let mut watch = Interrupt { pressed: Arc::default(), signal, handlers: Vec::new() };
+        let (pressed, directory, handlers) = (Arc::default(), Arc::default(), Vec::new());
+        let mut watch = Interrupt { pressed, signal, directory, handlers };
         let (twice, (reader, writer)) = (Arc::default(), UnixStream::pair()?);
         watch.await_second(reader, Arc::clone(&twice))?;
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
@@ -65,15 +70,28 @@ impl Interrupt {
     /// Starts a thread that ends the process at the second signal; each is a byte for it. The thread ends
     /// when the handlers are gone.
     fn await_second(&self, mut signals: UnixStream, twice: Arc<AtomicBool>) -> io::Result<()> {
-        let last = Arc::clone(&self.signal);
+        let (last, directory) = (Arc::clone(&self.signal), Arc::clone(&self.directory));
         let wait = move || {
             if signals.read_exact(&mut [0; 2]).is_ok() {
                 twice.store(true, Ordering::SeqCst);
                 abandon(STUCK);
+                // Not let go: none is made from now on.
+                let directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(directory) = &*directory {
+                    let _ = fs::remove_dir_all(directory);
+                }
                 low_level::exit(128 + last.load(Ordering::SeqCst) as i32);
             }
         };
         thread::Builder::new().name("second-signal".to_owned()).spawn(wait).map(drop)
+    }
+
+    /// Makes a temporary directory that a second signal removes too.
+    pub(crate) fn directory(&self, place: Option<&Path>) -> io::Result<TempDir> {
+        let mut known = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = place.map_or_else(TempDir::new, TempDir::new_in)?;
+        *known = Some(made.path().to_owned());
+        Ok(made)
     }
 
     pub(crate) fn pressed(&self) -> bool {

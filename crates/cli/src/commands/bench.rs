@@ -28,11 +28,7 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
         .map_err(|error| CleanError::Usage(format!("{}: {error}", bench.file.display()).into()))?
         .len();
     let interrupt = Interrupt::watch().map_err(|error| failed("cannot handle signals", error))?;
-    let place = tempfile::Builder::new();
-    let place = match &bench.options.temp_dir {
-        Some(directory) => place.tempdir_in(directory),
-        None => place.tempdir(),
-    };
+    let place = interrupt.directory(bench.options.temp_dir.as_deref());
     let place = place.map_err(|error| failed("cannot make a temporary directory", error))?;
     let (first, next) = (place.path().join("first"), place.path().join("next"));
     let mut rows: Vec<Row> = Vec::new();
