@@ -14,8 +14,8 @@ ITEMS = [7, "text", b"bytes", 1.5, None, True, (1, "pickled"), "long" * 1000, b"
 def scribble(shared, seed):
     """In a process that has the queue: words like those that are there, and such as are nowhere."""
     chance = random.Random(seed)
-    size = os.fstat(shared._fileno()).st_size
-    with mmap.mmap(shared._fileno(), size) as memory:
+    size = os.fstat(shared._descriptor()).st_size
+    with mmap.mmap(shared._descriptor(), size) as memory:
         words = memoryview(memory).cast("Q")
         # All of it, what it begins with, or where the ends and the first blocks are.
         first, end = chance.choice([(0, len(words)), (0, 512), (256, 1024)])
@@ -49,7 +49,7 @@ def test_a_queue_that_was_written_over_is_an_error_that_names_it(bound):
                     # What unpickling raises may be the program's own, and has a note.
                     errors += isinstance(error, OSError)
                     said = [str(error), *getattr(error, "__notes__", ())]
-                    assert f"maxsize {bound}, descriptor {shared._fileno()}" in said[-1], (seed, said)
+                    assert f"maxsize {bound}, descriptor {shared._descriptor()}" in said[-1], (seed, said)
             shared.qsize(), shared.empty(), shared.full()
     assert errors
 
@@ -57,7 +57,7 @@ def test_a_queue_that_was_written_over_is_an_error_that_names_it(bound):
 def test_a_process_that_gets_a_queue_that_was_written_over_is_told_so():
     context = manyhands.get_context("fork")
     shared = context.Queue()
-    with mmap.mmap(shared._fileno(), 4096) as memory:
+    with mmap.mmap(shared._descriptor(), 4096) as memory:
         memory[:4096] = b"\xff" * 4096
     with manyhands.ProcessPoolExecutor(1) as executor, pytest.raises(OSError, match="overwritten"):
         executor.submit(shared.put, 1).result()
