@@ -60,6 +60,8 @@ LEFT_OUT = {
     "TestFlags": _PROCESS,
     "TestCloseFds": _PROCESS,
     "TestNoForkBomb": _PROCESS,
+    "TestBaseProcessKwargs": _PROCESS,
+    "WithProcessesTestSpawnedSysPath": _PROCESS,
     "WithProcessesTestConnection": _CONNECTION,
     "WithProcessesTestListener": _CONNECTION,
     "WithProcessesTestListenerClient": _CONNECTION,
@@ -76,6 +78,7 @@ LEFT_OUT = {
     "TestResourceTracker": _TRACKER,
     "WithProcessesTestSharedMemory": _TRACKER,
     "SemLockTests": _TRACKER,
+    "TestSharedMemoryNames": _TRACKER,
     "WithProcessesTestHeap": _INTERNAL,
     "WithProcessesTestFinalize": _INTERNAL,
     "WithProcessesTestLogging": _INTERNAL,
@@ -93,6 +96,7 @@ LEFT_OUT_MODULES = {
     "test_manager": "of `Manager`'s proxies, which stay the standard library's",
 }
 _THREADS = "of `ThreadPoolExecutor`, which stays the standard library's"
+_INTERPRETERS = "of `InterpreterPoolExecutor`, which stays the standard library's"
 
 
 def select():
@@ -119,6 +123,8 @@ def select():
         for name, value, tests in classes(module):
             if name.startswith("ThreadPool"):
                 leave(name, tests, _THREADS)
+            elif name.startswith("InterpreterPool"):
+                leave(name, tests, _INTERPRETERS)
             else:
                 counted.append((module, name, tests, getattr(value, "ctx", "")))
     for method in METHODS:
