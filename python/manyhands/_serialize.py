@@ -283,6 +283,11 @@ def pickler_class():
                 way = _modules.way(obj.__module__)
                 if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
                     return _modules.load, (way, obj.__qualname__)
+            elif kind is types.MethodType:
+                # A class method: decorated, it is found by the name that it has in its class alone.
+                owner, name = obj.__self__, getattr(obj.__func__, "__name__", "")
+                if isinstance(owner, type) and getattr(owner, name, None) == obj:
+                    return getattr, (owner, name)
             elif kind is object:
                 # A sentinel: what counts is which one it is.
                 name = self._global(obj)

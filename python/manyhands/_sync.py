@@ -411,7 +411,11 @@ def _block_of_descriptor(size, descriptor):
 
 
 def _ctype(typecode_or_type):
-    return sharedctypes.typecode_to_type.get(typecode_or_type, typecode_or_type)
+    kind = sharedctypes.typecode_to_type.get(typecode_or_type, typecode_or_type)
+    if isinstance(kind, str):
+        known = ", ".join(sharedctypes.typecode_to_type)
+        raise TypeError(f"bad typecode {kind!r} (must be a ctypes type or one of {known})")
+    return kind
 
 
 def _raw(kind):

@@ -1,5 +1,6 @@
 """Functions that tests run in workers. Imported there by name, so this file imports little."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -335,3 +336,15 @@ def wait_or_fail(path, fails):
     if fails:
         raise ValueError("no such luck")
     wait_for(path)
+
+
+@contextlib.contextmanager
+def nothing_around():
+    yield
+
+
+class Decorated:
+    @classmethod
+    @nothing_around()
+    def named(cls, x):
+        return cls.__name__, x

@@ -3,6 +3,8 @@
 import functools
 import os
 
+import tasks
+
 from manyhands import Pool, ProcessPoolExecutor
 
 
@@ -84,3 +86,8 @@ def test_a_map_pickles_its_function_once():
     with Pool(2) as pool:
         assert pool.map(function, range(20)) == list(range(20))
         assert Counted.times == 2
+
+
+def test_a_decorated_class_method_is_the_one_of_its_class():
+    with Pool(1) as pool:
+        assert pool.apply(tasks.Decorated.named, (1,)) == ("Decorated", 1)
