@@ -18,10 +18,8 @@ _JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
 #: After how many seconds without a call an executor is shut down: loky's.
 IDLE_SECONDS = 300
 
-#: Variables that limit the threads of numeric libraries.
-_THREAD_LIMITS = tuple(
-    f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
-)
+#: The variable that limits the threads of a library, by its name in threadpoolctl.
+_THREAD_LIMITS = {"openmp": "OMP", "openblas": "OPENBLAS", "mkl": "MKL", "blis": "BLIS"}
 
 
 class _Idle:
@@ -112,16 +110,19 @@ def _call(batch):
     return batch()
 
 
-def _begin(threads, initializer, initargs):
+def _begin(environment, initializer, initargs):
     """In a worker: limits the threads of libraries, then runs the caller's own initializer."""
-    os.environ.update(dict.fromkeys(_THREAD_LIMITS, str(threads)))
+    os.environ.update(environment)
     # Those that are loaded already, by whoever forked this worker, have read the environment.
     try:
         import threadpoolctl
     except ImportError:
         pass
     else:
-        threadpoolctl.threadpool_limits(threads)
+        for library in threadpoolctl.ThreadpoolController().lib_controllers:
+            threads = environment.get(f"{_THREAD_LIMITS.get(library.internal_api)}_NUM_THREADS", "")
+            if threads.isdecimal():
+                library.set_num_threads(int(threads))
     if initializer is not None:
         initializer(*initargs)
 
@@ -145,7 +146,8 @@ def register_joblib():
 
         supports_retrieve_callback = True
         supports_inner_max_num_threads = True
-        _executor = None
+        #: The executor, by the name that joblib gives its own.
+        _workers = None
         _copies = None
 
         def effective_n_jobs(self, n_jobs):
@@ -166,19 +168,19 @@ def register_joblib():
             options = {name: value for name, value in options.items() if name not in _JOBLIBS_OWN}
             seconds = options.pop("idle_worker_timeout", None)
             self._seconds = IDLE_SECONDS if seconds is None else seconds
-            threads = self.inner_max_num_threads
-            self._key = _key(workers, threads, options)
-            self._executor = None if self._key is None else _idle.take(self._key)
-            if self._executor is None:
-                if threads is not None:
-                    inner = options.pop("initializer", None), options.pop("initargs", ())
-                    options["initializer"], options["initargs"] = _begin, (threads, *inner)
-                self._executor = ProcessPoolExecutor(workers, **options)
+            # What limits threads of libraries: the caller's own variables first, as loky's.
+            environment = self._prepare_worker_env(workers)
+            self._key = _key(workers, environment, options)
+            self._workers = None if self._key is None else _idle.take(self._key)
+            if self._workers is None:
+                inner = options.pop("initializer", None), options.pop("initargs", ())
+                options["initializer"], options["initargs"] = _begin, (environment, *inner)
+                self._workers = ProcessPoolExecutor(workers, **options)
             self._copies = _Copies()
             return workers
 
         def submit(self, func, callback=None):
-            future = self._executor._submit(_call, (func,), STAR, copies=self._copies)
+            future = self._workers._submit(_call, (func,), STAR, copies=self._copies)
             if callback is not None:
                 future.add_done_callback(callback)
             return future
@@ -191,7 +193,7 @@ def register_joblib():
             self._copies = _Copies()
 
         def abort_everything(self, ensure_ready=True):
-            executor, self._executor, self._copies = self._executor, None, None
+            executor, self._workers, self._copies = self._workers, None, None
             if executor is not None:
                 executor.kill_workers()
             if ensure_ready:
@@ -199,7 +201,7 @@ def register_joblib():
                 self.configure(n_jobs=parallel.n_jobs, parallel=parallel, **parallel._backend_kwargs)
 
         def terminate(self):
-            executor, self._executor, self._copies = self._executor, None, None
+            executor, self._workers, self._copies = self._workers, None, None
             if executor is not None and self._key is not None:
                 _idle.put(self._key, executor, self._seconds)
             elif executor is not None:
@@ -209,9 +211,9 @@ def register_joblib():
     register_parallel_backend("manyhands", ManyhandsBackend)
 
 
-def _key(workers, threads, options):
+def _key(workers, environment, options):
     """The key under which an executor with these options is kept; None if they cannot be compared."""
-    key = workers, threads, os.getcwd(), tuple(sys.path), tuple(sorted(options.items()))
+    key = workers, *(tuple(sorted(named.items())) for named in (environment, options)), os.getcwd(), tuple(sys.path)
     try:
         hash(key)
     except TypeError:

@@ -147,6 +147,16 @@ def test_threads_in_workers_are_as_many_as_joblib_is_told(monkeypatch):
         assert told == [str(threads)] * 4
 
 
+def test_threads_in_workers_are_as_many_as_the_callers_variables_say_at_each_call(monkeypatch):
+    with joblib.parallel_config(backend="manyhands", n_jobs=2):
+        for threads in ("2", "4"):
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+            assert joblib.Parallel()([joblib.delayed(os.getenv)("OMP_NUM_THREADS")] * 4) == [threads] * 4
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        default = str(max(joblib.cpu_count() // 2, 1))
+        assert joblib.Parallel()([joblib.delayed(os.getenv)("OMP_NUM_THREADS")] * 4) == [default] * 4
+
+
 def test_the_backend_is_known_in_its_own_workers():
     def inner(count):
         return joblib.Parallel(2, backend="manyhands")(joblib.delayed(tasks.square)(x) for x in range(count))
