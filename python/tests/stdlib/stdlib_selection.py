@@ -60,6 +60,7 @@ LEFT_OUT = {
     "TestFlags": _PROCESS,
     "TestCloseFds": _PROCESS,
     "TestNoForkBomb": _PROCESS,
+    "ForkInThreads": _PROCESS,
     "TestBaseProcessKwargs": _PROCESS,
     "WithProcessesTestSpawnedSysPath": _PROCESS,
     "WithProcessesTestConnection": _CONNECTION,
