@@ -365,8 +365,9 @@ class ProcessPoolExecutor(Executor):
         return False
 
     def terminate_workers(self):
-        """As `kill_workers`: no worker gets time for a handler of SIGTERM of its own."""
-        self.kill_workers()
+        """Ends the executor and its workers now, by SIGTERM; after five seconds those that go on by SIGKILL. What is not
+        done fails with `BrokenProcessPool`."""
+        self._end_workers(gently=True)
 
     def kill_workers(self):
         """Ends the executor and its workers now, by SIGKILL. What is not done fails with `BrokenProcessPool`."""
