@@ -4,6 +4,7 @@
                  ◄── bytes, or (status, bytes, memories) ──┘
 """
 
+import faulthandler
 import logging
 import os
 import pickle
@@ -44,6 +45,7 @@ def main(socket, stderr, logs, output, started_with, *memories):
     if output is not None:
         take_output(output.detach())
     write_whole_lines()
+    _tell_of_crashes()
     limit_threads()
     memories = [passed.memory for passed in memories]
     runner = Runner(logs.detach(), started_with, memories)
@@ -58,6 +60,14 @@ def main(socket, stderr, logs, output, started_with, *memories):
         # Now: they may have use for processes.
         threading._shutdown()
     sys.exit(status)
+
+
+def _tell_of_crashes():
+    """A crash of this process tells on standard error, and so in the error of its task, where it was; unless the program
+    sees to that itself."""
+    if not faulthandler.is_enabled():
+        # Of the thread that crashed: the report has a limit.
+        faulthandler.enable(2, all_threads=False)
 
 
 def _has_terminal():

@@ -177,14 +177,16 @@ def foreign(names):
 class Script:
     """A program in a fresh interpreter and a session of its own, which may be interrupted."""
 
-    def __init__(self, folder, source, *arguments, python=(), environment=None):
+    def __init__(self, folder, source, *arguments, python=(), environment=None, faulthandler=True):
         name = uuid.uuid4().hex[:8]
         self.token = f"manyhands-script-{name}"
         path = folder / f"script_{name}.py"
         path.write_text(textwrap.dedent(source))
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         environ = {**os.environ, "MANYHANDS_SCRIPT": self.token, **(environment or {})}
-        command = [sys.executable, "-X", "faulthandler", *python, path, *map(str, arguments)]
+        if faulthandler:
+            python = ["-X", "faulthandler", *python]
+        command = [sys.executable, *python, path, *map(str, arguments)]
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder, env=environ, start_new_session=True

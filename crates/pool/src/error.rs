@@ -37,7 +37,8 @@ pub struct Death {
     pub exit: Exit,
     /// Its private memory when last sampled, in bytes; sampled only under a memory limit.
     pub memory: Option<u64>,
-    /// The last lines it wrote to standard error since the task began, at most 2 KiB.
+    /// The last lines it wrote to standard error since the task began, at most 2 KiB; and if those end with the
+    /// report of a crash by Python's `faulthandler`, at most as much of that, from its first line.
     pub stderr: String,
 }
 

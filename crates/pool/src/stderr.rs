@@ -1,5 +1,5 @@
 //! What workers write to standard error: passed on as it comes, the last lines kept for the error
-//! of a task that is lost.
+//! of a task that is lost, and of the report of a crash the first ones.
 //!
 //! A thread of its own does the writing, since standard error may block and the hub may not.
 
@@ -13,8 +13,14 @@ use std::thread::JoinHandle;
 use crate::os::{self, Poller};
 use crate::task::lock;
 
-/// How many bytes of a worker's last words are kept.
-const KEEP: usize = 2 << 10;
+/// How many bytes of a worker's last words are told, and as many of the report of its crash.
+const WORDS: usize = 2 << 10;
+/// How many bytes are kept: a report has up to a hundred frames, and then all extension modules.
+const KEEP: usize = 32 << 10;
+/// How a report begins, which is Python's `faulthandler`'s: the innermost frame comes first.
+const REPORT: &str = "Fatal Python error: ";
+/// What comes in it after the frames, and says nothing of the task.
+const MODULES: &str = "\nExtension modules: ";
 /// How much is read ahead of a standard error that takes nothing.
 const AHEAD: usize = 64 << 10;
 const BELL: u64 = 0;
@@ -29,6 +35,8 @@ struct Inner {
     pipe: Option<OwnedFd>,
     /// The pieces that were read last, each with its time: at least the last `KEEP` bytes, if there were as many.
     last: VecDeque<(u64, Vec<u8>)>,
+    /// How many bytes that is.
+    kept: usize,
     /// Read and not yet passed on.
     pending: Vec<u8>,
 }
@@ -44,12 +52,11 @@ impl Inner {
                 Some(len) => {
                     self.pending.extend_from_slice(&bytes[..len]);
                     self.last.push_back((os::now_nanos(), bytes[..len].to_vec()));
-                    let kept: usize = self.last.iter().map(|(_, bytes)| bytes.len()).sum();
-                    let mut spare = kept.saturating_sub(KEEP + 1);
+                    self.kept += len;
                     while let Some(len) = self.last.front().map(|(_, bytes)| bytes.len())
-                        && len <= spare
+                        && self.kept - len > KEEP
                     {
-                        spare -= len;
+                        self.kept -= len;
                         self.last.pop_front();
                     }
                 }
@@ -59,22 +66,35 @@ impl Inner {
 }
 
 impl Tail {
-    /// The last lines read since a time of the monotonic clock, in nanoseconds; whole ones, unless one is longer than
-    /// what is kept. What was written before that time and read after it is among them; nothing that was
-    /// written after it is missing.
+    /// The last lines read since a time of the monotonic clock, in nanoseconds, as `shortened` gives them. What was
+    /// written before that time and read after it is among them; nothing that was written after it is missing.
     pub(crate) fn last_words(&self, since: u64) -> String {
         let mut inner = lock(&self.inner);
         inner.pump();
         let pieces = inner.last.iter().filter(|(at, _)| *at >= since);
         let all: Vec<u8> = pieces.flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-        let mut last = &all[all.len().saturating_sub(KEEP)..];
-        if last.len() < all.len()
-            && let Some(end) = last.iter().position(|byte| *byte == b'\n')
-        {
-            last = &last[end + 1..];
-        }
-        String::from_utf8_lossy(last).into_owned()
+        shortened(&String::from_utf8_lossy(&all))
     }
+}
+
+/// The last lines of a text, and all of them that fit of the report of a crash with which it ends, from its first;
+/// whole ones, unless one is longer than that.
+fn shortened(text: &str) -> String {
+    let (words, report) = text.split_at(text.rfind(REPORT).unwrap_or(text.len()));
+    let mut last = &words[words.ceil_char_boundary(words.len().saturating_sub(WORDS))..];
+    if last.len() < words.len()
+        && let Some(end) = last.find('\n')
+    {
+        last = &last[end + 1..];
+    }
+    let report = report.split_once(MODULES).map_or(report, |(frames, _)| frames);
+    let mut first = &report[..report.floor_char_boundary(WORDS)];
+    let mut more = "";
+    if first.len() < report.len() {
+        first = first.rfind('\n').map_or(first, |end| &first[..=end]);
+        more = "  ...\n";
+    }
+    [last, first, more].concat()
 }
 
 /// The thread that passes standard errors on.
@@ -117,7 +137,7 @@ impl Forwarder {
         tails.next += 1;
         let number = tails.next;
         self.shared.poller.add(pipe.as_fd(), number)?;
-        let inner = Inner { pipe: Some(pipe), last: VecDeque::new(), pending: Vec::new() };
+        let inner = Inner { pipe: Some(pipe), last: VecDeque::new(), kept: 0, pending: Vec::new() };
         let tail = Arc::new(Tail { inner: Mutex::new(inner) });
         tails.by_number.insert(number, Arc::clone(&tail));
         Ok(tail)
@@ -169,5 +189,35 @@ fn forward(shared: &Forwarded) {
         if stop {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_words_the_last_whole_lines_are_told() {
+        assert_eq!(shortened(""), "");
+        assert_eq!(shortened("one\ntwo"), "one\ntwo");
+        let lines: String = (0..1000).map(|n| format!("line {n} \u{e9}\n")).collect();
+        let told = shortened(&lines);
+        assert!(told.len() <= WORDS && told.len() > WORDS - 20);
+        assert!(told.starts_with("line ") && lines.ends_with(&told));
+    }
+
+    #[test]
+    fn of_the_report_of_a_crash_the_first_lines_are_told() {
+        let words: String = (0..1000).map(|n| format!("word {n}\n")).collect();
+        let head = "Fatal Python error: Aborted\n\nStack (most recent call first):\n";
+        let modules = format!("\nExtension modules: {} (total: 900)\n", "a.module, ".repeat(900));
+        let short = format!("{head}  File \"f.py\", line 1 in f\n");
+        assert_eq!(shortened(&format!("word\n{short}{modules}")), format!("word\n{short}"));
+        let frames: String =
+            (0..100).map(|n| format!("  File \"f.py\", line {n} in f\n")).collect();
+        let told = shortened(&format!("{words}{head}{frames}{modules}"));
+        assert!(told.starts_with("word "));
+        assert!(told.contains(&format!("word 999\n{head}  File \"f.py\", line 0 in f\n")));
+        assert!(told.ends_with(" in f\n  ...\n") && told.len() <= 2 * WORDS + 6);
     }
 }
