@@ -87,9 +87,11 @@ def shown_size(bytes):
 _SYNONYMS = {
     "chunk_size": "chunksize",
     "context": "mp_context",
+    "idle_worker_timeout": "idle_timeout",
     "init": "initializer",
     "initializer_args": "initargs",
     "initializer_kwargs": "initargs",
+    "keep_alive": "idle_timeout",
     "max_tasks": "max_tasks_per_child",
     "maxtasks": "max_tasks_per_child",
     "maxtasksperchild": "max_tasks_per_child",
@@ -97,6 +99,8 @@ _SYNONYMS = {
     "max_memory": "memory_limit",
     "memory": "memory_limit",
     "memory_limit": "memory",
+    "min_processes": "min_workers",
+    "minimum": "min_workers",
     "mp_context": "context",
     "sep": "delimiter",
     "start_method": "context",
@@ -108,7 +112,7 @@ _SYNONYMS = {
 
 #: Names of the number of workers.
 _WORKERS = (
-    "workers processes max_workers n_jobs n_workers num_workers n_processes num_processes nprocs nproc jobs cores threads"
+    "workers processes max_workers n_jobs n_workers num_workers n_processes num_processes nprocs nproc jobs cores threads maximum"
 ).split()
 
 

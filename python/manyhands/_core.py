@@ -74,6 +74,8 @@ class Core:
         main=None,
         seed=None,
         preload=(),
+        idle_timeout=None,
+        min_workers=0,
         on_demand=False,
         executor=False,
     ):
@@ -87,6 +89,8 @@ class Core:
         _check_affinity(cpu_affinity)
         check_seed(seed)
         preload = _check_preload(preload, method)
+        idle_timeout = _seconds("idle_timeout", idle_timeout)
+        _check_least(min_workers, workers)
         self._seed = seed
         #: Of submits and maps, if there is a seed.
         self._numbers = itertools.count()
@@ -164,6 +168,8 @@ class Core:
                 self.breaks,
                 workers,
                 on_demand,
+                idle_timeout,
+                min_workers,
                 pickle.dumps(settings),
                 memory_limit,
                 cpu_affinity or [],
@@ -581,12 +587,7 @@ def _forget(core, number, reference):
 
 def _checked(deadline, retries):
     """A deadline and retries that can be, or None. Raises TypeError or ValueError."""
-    if deadline is not None:
-        if isinstance(deadline, bool) or not isinstance(deadline, numbers.Real):
-            raise TypeError(f"deadline must be a number of seconds or None, not {deadline!r}")
-        if not deadline > 0:
-            raise ValueError(f"deadline must be more than 0 seconds, not {deadline!r}")
-        deadline = float(deadline)
+    deadline = _seconds("deadline", deadline)
     if retries is not None:
         if isinstance(retries, bool) or not isinstance(retries, int):
             raise TypeError(f"retries must be an integer, not {retries!r}")
@@ -600,6 +601,24 @@ def check_priority(priority):
     check_count("priority", priority)
     if not -(2**31) <= priority < 2**31:
         raise ValueError(f"priority must be an integer of 32 bits, not {priority}")
+
+
+def _seconds(name, value):
+    """More than 0 seconds, or None. Raises TypeError or ValueError, which name the argument."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number of seconds or None, not {value!r}")
+    if not value > 0:
+        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
+    return float(value)
+
+
+def _check_least(min_workers, workers):
+    """Raises TypeError or ValueError if there cannot always be so many workers."""
+    check_count("min_workers", min_workers)
+    if not 0 <= min_workers <= workers:
+        raise ValueError(f"min_workers must be from 0 to the {workers} that the pool may have, not {min_workers!r}")
 
 
 def check_count(name, value):

@@ -221,6 +221,8 @@ class ProcessPoolExecutor(Executor):
         main=None,
         seed=None,
         preload=(),
+        idle_timeout=None,
+        min_workers=0,
     ):
         if max_workers is None:
             max_workers = cpu_count()
@@ -262,6 +264,8 @@ class ProcessPoolExecutor(Executor):
             main=main,
             seed=seed,
             preload=preload,
+            idle_timeout=idle_timeout,
+            min_workers=min_workers,
             # As the standard library: a forked copy of a process with threads is best made early.
             on_demand=method != "fork",
             executor=True,

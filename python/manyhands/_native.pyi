@@ -181,6 +181,8 @@ class Pool:
         tell_deaths: bool,
         workers: int,
         on_demand: bool,
+        idle_timeout: float | None,
+        min_workers: int,
         startup: bytes,
         memory_limit: int | None,
         cpu_affinity: Sequence[Sequence[int]],

@@ -53,6 +53,9 @@ class Pool:
       `"400MB"` or `"2GiB"`.
     * `cpu_affinity`: a list of cores for each worker.
     * `worker_exit`: called in each worker before it exits.
+    * `idle_timeout`: seconds without a task after which a worker exits, if there are more than `min_workers`. The next task
+      that finds no worker free starts one again.
+    * `min_workers`: how many workers there are from the start, and stay however long they have no task.
     * `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
       `"value"`: the globals that tasks refer to are sent. By default `"import"` if the script has an
       `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
@@ -84,6 +87,8 @@ class Pool:
         main=None,
         seed=None,
         preload=(),
+        idle_timeout=None,
+        min_workers=0,
         progress=False,
         engine=None,
     ):
@@ -107,6 +112,8 @@ class Pool:
                 main=main,
                 seed=seed is not None,
                 preload=preload,
+                idle_timeout=idle_timeout,
+                min_workers=min_workers,
             )
         if processes is None:
             processes = cpu_count()
@@ -136,6 +143,8 @@ class Pool:
             main=main,
             seed=seed,
             preload=preload,
+            idle_timeout=idle_timeout,
+            min_workers=min_workers,
         )
         self._feeders = []
         self._state = RUN

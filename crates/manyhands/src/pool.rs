@@ -51,6 +51,21 @@ impl PoolBuilder {
         self
     }
 
+    /// How long a worker has no task before it runs its finalizer and exits, if there are more than
+    /// [`min_workers`](Self::min_workers). The next task that finds no worker free starts one again. Default: workers
+    /// stay.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.options.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// How many workers there are from the start, even [`on_demand`](Self::on_demand), and stay however long
+    /// they have no task. Default: 0.
+    pub fn min_workers(mut self, workers: usize) -> Self {
+        self.options.min_workers = workers;
+        self
+    }
+
     /// How long a task may run before its worker is killed and it fails with `TimedOut`. Default:
     /// for ever.
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -113,7 +128,7 @@ impl PoolBuilder {
     }
 
     /// A function that each worker runs when it has no more tasks to do and exits by itself: at a
-    /// shutdown, or when it is replaced after its number of tasks; not when it is killed.
+    /// shutdown, when it is replaced after its number of tasks, or when it was idle for too long; not when it is killed.
     /// Default: none.
     pub fn finalizer(mut self, finalizer: fn(())) -> Self {
         match function::name(finalizer) {

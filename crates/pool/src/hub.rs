@@ -138,7 +138,7 @@ impl Shared {
 
     /// Launches the first workers.
     pub(crate) fn begin(&self) {
-        self.lock().order_workers(self);
+        self.lock().order(self, self.options.first_workers());
     }
 
     /// How many workers were ordered and are not there yet.
@@ -166,7 +166,7 @@ impl Shared {
             return Err((ErrorKind::Closed.into(), chunks));
         }
         chunks.into_iter().for_each(|chunk| state.queue.push_back(chunk));
-        if self.options.on_demand {
+        if self.options.varies() {
             state.order_workers(self);
         }
         if state.cannot_start() {

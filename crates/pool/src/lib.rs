@@ -21,6 +21,7 @@ mod future;
 mod gather;
 mod home;
 mod hub;
+mod idle;
 mod ledger;
 mod link;
 mod map;

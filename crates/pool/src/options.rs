@@ -14,6 +14,11 @@ pub struct PoolOptions {
     /// Whether a worker is started only when there is a task that no idle worker could take.
     /// Default: no, all are started at once.
     pub on_demand: bool,
+    /// How long a worker has no task before it finishes, if there are more than `min_workers`; the next task that
+    /// no worker is free for starts one again. Default: for ever, workers stay.
+    pub idle_timeout: Option<Duration>,
+    /// How many workers there are from the start, even on demand, and stay for however long they have no task. Default: 0.
+    pub min_workers: usize,
     /// How much private memory (bytes, in use and swapped out) a worker may have while it runs a
     /// task, sampled every 20 ms; beyond what it had when it was made, if it was forked. Default: no
     /// limit.
@@ -38,6 +43,8 @@ impl Default for PoolOptions {
         PoolOptions {
             workers: crate::limits::usable_cores(),
             on_demand: false,
+            idle_timeout: None,
+            min_workers: 0,
             memory_limit: None,
             cpu_affinity: Vec::new(),
             tasks_per_worker: None,
@@ -49,9 +56,28 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
+    /// Whether workers are started for tasks, and not only in the place of others.
+    pub(crate) fn varies(&self) -> bool {
+        self.on_demand || self.idle_timeout.is_some()
+    }
+
+    /// How many workers are started with the pool.
+    pub(crate) fn first_workers(&self) -> usize {
+        if self.on_demand { self.min_workers } else { self.workers }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if self.workers == 0 {
             return Err(Error::invalid("a pool needs at least 1 worker, not 0"));
+        }
+        if self.min_workers > self.workers {
+            let Self { workers, min_workers, .. } = self;
+            return Err(Error::invalid(format!(
+                "at least {min_workers} workers, in a pool of at most {workers}"
+            )));
+        }
+        if self.idle_timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid("an idle timeout of 0 lets no worker take a task"));
         }
         if self.memory_limit == Some(0) {
             return Err(Error::invalid("a memory limit of 0 bytes lets no task run"));

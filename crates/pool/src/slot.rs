@@ -114,6 +114,8 @@ pub(crate) struct Slot {
     pub(crate) long: bool,
     pub(crate) stage: Stage,
     pub(crate) launched: Instant,
+    /// When its last task was seen to have ended, or that it is ready; kept if idle workers end.
+    pub(crate) idle_since: Instant,
     pub(crate) doomed: Option<Doomed>,
     /// A caller watches ring B.
     pub(crate) driven: bool,
@@ -172,6 +174,7 @@ impl Slot {
             long: false,
             stage: Stage::Starting,
             launched: Instant::now(),
+            idle_since: Instant::now(),
             doomed: None,
             driven: false,
             ledger: Ledger::default(),

@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Wakes the hub at an instant, unless it wakes before.
-    fn wake_by(&mut self, shared: &Shared, instant: Instant) {
+    pub(crate) fn wake_by(&mut self, shared: &Shared, instant: Instant) {
         if self.wake_at.is_none_or(|wake_at| instant < wake_at) {
             self.wake_at = Some(instant);
             shared.timer.set(instant);
@@ -163,6 +163,7 @@ impl State {
             self.tick(shared);
             self.order_workers(shared);
             self.dispatch(shared);
+            self.end_idle(shared);
             self.close_workers(shared);
             let mut mail = false;
             for slot in self.slots.iter().flatten().filter(|slot| !slot.driven) {
@@ -199,6 +200,7 @@ impl State {
                     os::ring(&shared.bell);
                 } else if slot.is_idle() {
                     self.idle.push(index);
+                    self.begin_idling(shared, index);
                 }
             }
             Err(reason) if slot.doomed.is_none() => {
@@ -744,18 +746,14 @@ impl State {
         self.start_failures >= START_FAILURES || self.start_kills >= START_KILLS
     }
 
-    /// How many workers there should be.
-    fn needed(&self, shared: &Shared) -> usize {
-        if !shared.options.on_demand {
-            return shared.options.workers;
-        }
-        let queued: usize = self.queue.iter().map(Chunk::len).sum();
-        shared.options.workers.min(self.busy() + queued)
+    /// Orders a worker for every place that has none, or one that will take no more tasks, as far as they are needed.
+    pub(crate) fn order_workers(&mut self, shared: &Shared) {
+        let needed = self.needed(&shared.options);
+        self.order(shared, needed);
     }
 
-    /// Orders a worker for every place that has none, or one that will take no more tasks; on demand
-    /// only as many as there is work for.
-    pub(crate) fn order_workers(&mut self, shared: &Shared) {
+    /// Orders workers until so many are there or on their way.
+    pub(crate) fn order(&mut self, shared: &Shared, needed: usize) {
         if let Some(hold_off) = self.hold_off {
             // With nobody left and nothing to do, the next task is what tries again.
             let needed = !self.queue.is_empty() || self.slots().next().is_some();
@@ -779,7 +777,6 @@ impl State {
             slot.doomed.is_none() && matches!(slot.stage, Stage::Starting | Stage::Ready)
         };
         let mut there = self.slots().filter(serving).count() + self.launching.len();
-        let needed = if there < shared.options.workers { self.needed(shared) } else { there };
         for place in 0..shared.options.workers {
             if there >= needed {
                 break;

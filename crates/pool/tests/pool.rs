@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use manyhands_pool::launch::{Exit, ThisProgram};
 use manyhands_pool::{CallOptions, ErrorKind, Payload, Pool, PoolOptions, as_completed};
+use manyhands_shm::Segment;
 use runner::*;
 use support::wait_until;
 
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         results_before_a_long_task_do_not_wait_for_it,
         a_worker_over_its_memory_limit_is_killed_with_the_figure,
         workers_are_replaced_after_their_number_of_tasks,
+        idle_workers_end_down_to_the_minimum_and_come_back,
+        no_task_is_lost_to_a_worker_that_ends_for_being_idle,
         descendants_die_with_their_worker,
         a_worker_that_scribbles_over_its_link_is_killed_and_reported,
         an_endless_source_is_pulled_only_as_results_are_taken,
@@ -367,6 +370,59 @@ fn workers_are_replaced_after_their_number_of_tasks() {
     assert!(tasks.len() >= 20, "{tasks:?}");
 }
 
+fn pids(pool: &Pool) -> Vec<u32> {
+    pool.workers().into_iter().map(|worker| worker.pid).collect()
+}
+
+fn idle_workers_end_down_to_the_minimum_and_come_back() {
+    for on_demand in [false, true] {
+        let pool = pool_with(PoolOptions {
+            workers: 3,
+            on_demand,
+            idle_timeout: Some(Duration::from_millis(30)),
+            min_workers: 1,
+            ..PoolOptions::default()
+        });
+        for _ in 0..2 {
+            let segment = Arc::new(Segment::create("held", 64).unwrap());
+            let hold = || submit_with(&pool, "hold", with_handle(7, &segment), plain());
+            let held: Vec<_> = (0..3).map(|_| hold()).collect();
+            let begun = || word(&segment, 0).load(Ordering::SeqCst) == 3;
+            wait_until("three tasks run", begun, || format!("{:?}", pids(&pool)));
+            word(&segment, 8).store(1, Ordering::SeqCst);
+            held.into_iter().for_each(|future| assert_eq!(value(future).unwrap(), 7));
+            let ended = || pids(&pool).len() == 1 && support::children().len() == 1;
+            wait_until("one worker is left", ended, || format!("{:?}", support::children()));
+        }
+    }
+}
+
+fn no_task_is_lost_to_a_worker_that_ends_for_being_idle() {
+    let mut random = support::Random(11);
+    for tasks_per_worker in [None, std::num::NonZeroU64::new(2)] {
+        let pool = pool_with(PoolOptions {
+            workers: 2,
+            on_demand: true,
+            idle_timeout: Some(Duration::from_millis(1)),
+            tasks_per_worker,
+            ..PoolOptions::default()
+        });
+        let mut ran = std::collections::HashSet::new();
+        for _ in 0..200 {
+            let count = 1 + random.next() % 4;
+            let futures: Vec<_> =
+                (0..count).map(|number| submit(&pool, "double", number)).collect();
+            for (number, future) in futures.into_iter().enumerate() {
+                assert_eq!(value(future).unwrap(), 2 * number as u64);
+            }
+            ran.extend(pids(&pool));
+            // Around the moment at which they end.
+            std::thread::sleep(Duration::from_micros(random.next() % 2500));
+        }
+        assert!(ran.len() > 2, "there was no race: {ran:?}");
+    }
+}
+
 fn descendants_of(pid: u32) -> Vec<u32> {
     let mut all: Vec<u32> = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
         .unwrap_or_default()
@@ -610,6 +666,8 @@ fn settings_that_cannot_be_are_errors() {
         PoolOptions { workers: 0, ..PoolOptions::default() },
         PoolOptions { memory_limit: Some(0), ..PoolOptions::default() },
         PoolOptions { cpu_affinity: vec![vec![]], ..PoolOptions::default() },
+        PoolOptions { idle_timeout: Some(Duration::ZERO), ..PoolOptions::default() },
+        PoolOptions { workers: 2, min_workers: 3, ..PoolOptions::default() },
     ];
     for options in bad {
         let error = Pool::new(options, ThisProgram).err().expect("it cannot be");

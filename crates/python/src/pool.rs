@@ -259,13 +259,15 @@ pub(crate) fn wait<T: Send>(
 impl Pool {
     #[new]
     #[allow(clippy::too_many_arguments, reason = "called by name from one place in Python")]
-    #[pyo3(signature = (launch, tell_deaths, workers, on_demand, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
+    #[pyo3(signature = (launch, tell_deaths, workers, on_demand, idle_timeout, min_workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
     fn new(
         py: Python<'_>,
         launch: Py<PyAny>,
         tell_deaths: bool,
         workers: usize,
         on_demand: bool,
+        idle_timeout: Option<f64>,
+        min_workers: usize,
         startup: Vec<u8>,
         memory_limit: Option<u64>,
         cpu_affinity: Vec<Vec<usize>>,
@@ -275,6 +277,8 @@ impl Pool {
         let options = PoolOptions {
             workers,
             on_demand,
+            idle_timeout: idle_timeout.map(seconds).transpose()?,
+            min_workers,
             startup,
             memory_limit,
             cpu_affinity,
