@@ -203,7 +203,8 @@ def clean(
             _workers.prepare()
             report = _native.clean(inputs, output, recipe, keywords, observe, looked=looked)
         else:
-            report = _clean_over(engine, inputs, output, recipe, keywords, observe)
+            seen = looked.seen if looked else {}
+            report = _clean_over(engine, inputs, output, recipe, keywords, observe, seen)
     except KeyboardInterrupt as interrupt:
         done, files = last[:2]
         if done and (table is not None or (files > 1 and not concat) or output.endswith("/")):
@@ -222,11 +223,12 @@ def _clean_over(
     recipe: _native.Recipe,
     keywords: dict[str, Any],
     observe: Callable[..., object] | None,
+    seen: dict[str, bytes],
 ) -> str:
     from manyhands._engine_clean import clean_over
 
     files, name = _native.clean_files(inputs, output, recipe, keywords)
-    steps = clean_over(engine, files, recipe, {**keywords, "name": name})
+    steps = clean_over(engine, files, recipe, {**keywords, "name": name}, seen)
     try:
         while True:
             state = next(steps)

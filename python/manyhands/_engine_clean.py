@@ -32,9 +32,9 @@ CUT = 64 << 20
 INTERVAL = 0.1
 
 
-def clean_over(engine, files, recipe, keywords):
+def clean_over(engine, files, recipe, keywords, seen):
     """Cleans files, each an input and its output, on an engine: a URL, or an executor. `keywords["name"]` is given if
-    outputs are in a directory.
+    outputs are in a directory. `seen` has what shows of inputs whose types were looked for whether they are the same.
 
     Gives a generator of what is done (files and of how many, bytes and of how many, rows), at least every
     `INTERVAL` seconds, whose return value is the report as JSON.
@@ -47,10 +47,10 @@ def clean_over(engine, files, recipe, keywords):
     if rejects is not None and rejects.lower().endswith(".csv") and not os.path.isdir(rejects):
         raise ValueError("an engine cannot write all rejects to one file: give a directory, with a slash at its end")
     owned = isinstance(engine, str)
-    return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords)
+    return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords, seen)
 
 
-def _clean(executor, owned, files, recipe, keywords):
+def _clean(executor, owned, files, recipe, keywords, seen):
     began = time.monotonic()
     with contextlib.ExitStack() as ended:
         if owned:
@@ -58,6 +58,7 @@ def _clean(executor, owned, files, recipe, keywords):
         sizes = [_size(input) for input, _ in files]
         slots = getattr(executor, "_max_workers", None) or cpu_count()
         files = [tuple(map(_absolute, pair)) for pair in files]
+        seen = {_absolute(path): known for path, known in seen.items()}
         cut = {at for at, size in enumerate(sizes) if size > max(CUT, sum(sizes) / slots)}
         cut = {at for at in cut if _native.can_be_cut(files[at][0], recipe, keywords)}
         whole = [at for at in range(len(files)) if at not in cut]
@@ -78,7 +79,8 @@ def _clean(executor, owned, files, recipe, keywords):
         ended.callback(_remove_drafts, [output for _, output in files], keywords["rejects"])
 
         def submit(batch):
-            return executor.submit(_clean_batch, [files[at] for at in batch], recipe, keywords)
+            pairs = [files[at] for at in batch]
+            return executor.submit(_clean_batch, pairs, recipe, keywords, _of(pairs, seen))
 
         reports, resumed, waiting = {}, [], {}
         ended.callback(lambda: [future.cancel() for future in waiting])
@@ -87,9 +89,10 @@ def _clean(executor, owned, files, recipe, keywords):
         waiting.update((submit(batch), batch) for batch in batches)
         if cut:
             batch = sorted(cut)
+            pairs = [files[at] for at in batch]
             # It is not done again.
             once = {**keywords, "force": user_force}
-            waiting[big.start([files[at] for at in batch], recipe, once)] = batch
+            waiting[big.start(pairs, recipe, once, _of(pairs, seen))] = batch
         while waiting:
             done, _ = concurrent.futures.wait(waiting, INTERVAL, concurrent.futures.FIRST_COMPLETED)
             for future in done:
@@ -124,10 +127,10 @@ class _Big:
         #: The work done so far.
         self.files, self.bytes, self.rows = 0, 0, 0
 
-    def start(self, files, recipe, keywords):
+    def start(self, files, recipe, keywords, seen):
         """Begins; gives the future of the report, as `_clean_batch` gives it."""
         remote = self._submit, self._slots
-        return self._thread.submit(_run, files, recipe, keywords, self._observe, remote)
+        return self._thread.submit(_run, files, recipe, keywords, seen, self._observe, remote)
 
     def stop(self):
         """Ends it, whether or not it is done."""
@@ -169,19 +172,24 @@ def _batches(files, sizes, count):
         yield batch
 
 
-def _clean_batch(files, recipe, keywords):
+def _of(files, seen):
+    """What is known of the inputs of these files."""
+    return {input: seen[input] for input, _ in files if input in seen}
+
+
+def _clean_batch(files, recipe, keywords, seen):
     """In a worker: the report of these files, as JSON. Several have their outputs in one directory."""
     _workers.prepare()
-    return _run(files, recipe, keywords)
+    return _run(files, recipe, keywords, seen)
 
 
-def _run(files, recipe, keywords, observe=None, remote=None):
+def _run(files, recipe, keywords, seen, observe=None, remote=None):
     """The report of the job over these files, as JSON."""
     inputs = [input for input, _ in files]
     output = files[0][1]
     if keywords["name"] is not None:
         output = os.path.join(os.path.dirname(output), "")
-    return _native.clean(inputs, output, recipe, keywords, observe, remote)
+    return _native.clean(inputs, output, recipe, keywords, observe, remote, _native.Looked(seen))
 
 
 def _lost(input, output, error):

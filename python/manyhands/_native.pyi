@@ -1,11 +1,11 @@
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from os import PathLike
 from pickle import PickleBuffer
 from typing import Any, Final, Literal, NoReturn, TypeAlias, final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
 __all__ = [
     "DEBUG",
@@ -91,7 +91,10 @@ def worker_index() -> int | None: ...
 def work() -> NoReturn: ...
 
 @final
-class Looked: ...
+class Looked:
+    def __new__(cls, seen: Mapping[str, bytes]) -> Self: ...
+    @property
+    def seen(self) -> dict[str, bytes]: ...
 
 @final
 class Memory:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tasks
-from manyhands import Recipe, _engine_clean, clean
+from manyhands import Recipe, _engine_clean, _native, clean
 
 RECIPE = (
     Recipe()
@@ -81,6 +81,28 @@ def test_a_file_that_fails_costs_no_other(engine, forty):
     local = clean(forty / "in", "local/", RECIPE)
     assert [file.input for file in over.failed] == [file.input for file in local.failed] != []
     assert files("over") == files("local")
+
+
+@pytest.mark.parametrize("cut", [1, 1 << 20], ids=["cut", "whole"])
+def test_a_file_that_changes_after_its_types_were_looked_for_fails_alone(engine, forty, monkeypatch, cut):
+    monkeypatch.setattr(_engine_clean, "CUT", cut)
+    look = _native.propose_types
+
+    def then_change(*arguments):
+        looked = look(*arguments)
+        changed = Path("in/f03.csv")
+        changed.write_text(changed.read_text() + "7,8\n")
+        # The same bytes in another file, of another time.
+        Path("in/f05.csv").rename("other")
+        Path("in/f05.csv").write_bytes(Path("other").read_bytes())
+        return looked
+
+    monkeypatch.setattr(_native, "propose_types", then_change)
+    over = clean("./in", "out/", engine=Through(engine, plainly, workers=100), infer=True)
+    assert [os.path.basename(file.input) for file in over.failed] == ["f03.csv", "f05.csv"]
+    for file in over.failed:
+        assert "changed after its columns' types were looked for\nhint: run it again" in file.error
+    assert len(list(Path("out").glob("cleaned_f??.csv"))) == 38
 
 
 @pytest.mark.parametrize("cut", [1, 1 << 20], ids=["cut", "whole"])

@@ -1,6 +1,6 @@
 //! The clean job: its options from Python, its report as JSON, its progress told with the GIL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use rustix::io::Errno;
 
 use crate::recipe::Recipe;
@@ -311,7 +311,7 @@ pub(crate) fn clean_over(
         let failed = |error: PyErr| CleanError::Failed(error.value(py).to_string().into());
         let start = || {
             let recipe = Bound::new(py, Recipe(recipe.clone()))?;
-            let arguments = (url, files, recipe, keywords(py, output, options)?);
+            let arguments = (url, files, recipe, keywords(py, output, options)?, seen(py, job)?);
             py.import("manyhands._engine_clean")?.getattr("clean_over")?.call1(arguments)
         };
         // Nothing was written yet.
@@ -422,6 +422,30 @@ pub(crate) fn clean(
 /// A job that has looked at its inputs for their types.
 #[pyclass(frozen, module = "manyhands")]
 pub(crate) struct Looked(Clean);
+
+#[pymethods]
+impl Looked {
+    /// As another job looked, on any machine: see [`seen`](Self::seen).
+    #[new]
+    fn new(seen: HashMap<PathBuf, Vec<u8>>) -> PyResult<Looked> {
+        let job = Clean::new([""; 0], Output::Stdout).as_seen_elsewhere(seen);
+        Ok(Looked(job.map_err(PyValueError::new_err)?))
+    }
+
+    /// What shows on any machine whether the inputs are the same, by their paths.
+    #[getter]
+    fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        seen(py, &self.0)
+    }
+}
+
+fn seen<'py>(py: Python<'py>, job: &Clean) -> PyResult<Bound<'py, PyDict>> {
+    let seen = PyDict::new(py);
+    for (path, bytes) in job.seen_elsewhere() {
+        seen.set_item(path.into_os_string(), PyBytes::new(py, &bytes))?;
+    }
+    Ok(seen)
+}
 
 /// The types that the job's columns without could have, after all that can be found wrong before work
 /// is, and what was looked at; `observe` is as of [`watched`].

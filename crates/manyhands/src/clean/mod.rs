@@ -35,7 +35,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 pub use crew::{RemoteWorkers, clean_chunks};
@@ -362,6 +362,32 @@ impl Clean {
     pub fn as_seen_by(mut self, other: &Clean) -> Self {
         self.seen = Arc::clone(&other.seen);
         self
+    }
+
+    /// The inputs as they were when [`propose_types`](Self::propose_types) looked at them, by their paths, for
+    /// [`as_seen_elsewhere`](Self::as_seen_elsewhere): size and time of the last change, each in bytes of this version.
+    pub fn seen_elsewhere(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |(path, stamp): (&PathBuf, &stamp::Stamp)| {
+            let mut bytes = Vec::new();
+            crate::codec::encode_onto(&stamp.of_any_machine(), &mut bytes);
+            (path.clone(), bytes)
+        };
+        seen.iter().map(of).collect()
+    }
+
+    /// As [`as_seen_by`](Self::as_seen_by), of a job on another machine, which sees the same files.
+    ///
+    /// # Errors
+    /// If the bytes are not from [`seen_elsewhere`](Self::seen_elsewhere).
+    pub fn as_seen_elsewhere(
+        mut self,
+        seen: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+    ) -> Result<Self, String> {
+        let of = |(path, bytes): (PathBuf, Vec<u8>)| Ok((path, crate::codec::decode(&bytes, &[])?));
+        let seen = seen.into_iter().map(of).collect::<Result<_, String>>()?;
+        self.seen = Arc::new(Mutex::new(seen));
+        Ok(self)
     }
 
     /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job

@@ -44,7 +44,7 @@ impl Stamp {
     /// # Errors
     /// If the file is not what it was when its types were looked for.
     pub(super) fn is_as_seen(self, seen: Option<Stamp>) -> Result<Stamp, Problem> {
-        if seen.is_none_or(|seen| seen == self) { Ok(self) } else { Err(changed_since()) }
+        if seen.is_none_or(|seen| seen.is(self)) { Ok(self) } else { Err(changed_since()) }
     }
 
     fn of(metadata: &Metadata) -> Stamp {
@@ -91,7 +91,11 @@ impl Stamp {
     pub(super) fn check(&self, file: &File) -> Result<(), Problem> {
         let metadata = file.metadata().map_err(|error| format!("cannot read it: {error}"))?;
         let now = Stamp::of(&metadata);
-        let is_same = *self == if self.here.is_some() { now } else { now.of_any_machine() };
-        if is_same { Ok(()) } else { Err(changed()) }
+        if self.is(now) { Ok(()) } else { Err(changed()) }
+    }
+
+    /// Whether another stamp is of the same file, by what this one has.
+    fn is(&self, other: Stamp) -> bool {
+        *self == if self.here.is_some() { other } else { other.of_any_machine() }
     }
 }
