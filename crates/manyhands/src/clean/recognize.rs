@@ -548,7 +548,7 @@ mod tests {
         let text = "id,name\n1,x\n";
         assert!(answer(&quads(text)).unwrap_err().message.contains("UTF-32LE"));
         assert!(answer(&[b"\xFF\xFE\0\0", &quads(text)[..]].concat()).is_err());
-        assert!(answer(&[0; 300]).unwrap_err().message.contains("no text"));
+        assert!(answer(&[0; 300]).unwrap_err().message.contains("not a text file"));
         // What the user says is taken as it is.
         assert_eq!(recognize(&wide(text), true, true), Ok(First::Text));
     }
