@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import select
 import signal
 import subprocess
@@ -159,17 +160,18 @@ def resident_bytes(pid="self"):
 
 
 def foreign(names):
-    """Those files in /dev/shm that processes which are none of ours have mapped."""
-    ours = {os.getpid(), *marked(TOKEN)}
+    """Those files in /dev/shm that processes which are none of ours have mapped, or that joblib and loky named after them."""
+    others = set(_pids()) - {os.getpid(), *marked(TOKEN)}
     inodes = set()
-    for pid in set(_pids()) - ours:
+    for pid in others:
         # By inode: a semaphore is mapped under another name than it gets.
         lines = [line.split() for line in _read(f"/proc/{pid}/maps").splitlines() if b" /dev/shm/" in line]
         inodes |= {int(fields[4]) for fields in lines}
     found = set()
     for name in names:
+        maker = re.match(r"(?:joblib_memmapping_folder_|sem\.loky-)(\d+)", name)
         with contextlib.suppress(FileNotFoundError):
-            if os.stat(f"/dev/shm/{name}").st_ino in inodes:
+            if (maker and int(maker[1]) in others) or os.stat(f"/dev/shm/{name}").st_ino in inodes:
                 found.add(name)
     return found
 
