@@ -88,10 +88,12 @@ def pids(**options):
 
 
 def test_workers_stay_between_calls_of_the_same_options():
-    first = pids()
-    assert pids() <= first | set(outside.children())
-    assert not pids(deadline=60) & first
-    assert pids() <= first | set(outside.children()) and all(map(outside.alive, first))
+    # One of the two may have done all of a call.
+    first = pids() | pids()
+    other = pids(deadline=60)
+    assert not other & first
+    seen = first | pids()
+    assert len(seen) <= 2 and not other & seen and all(map(outside.alive, seen))
 
 
 def test_idle_workers_end_after_their_time():
