@@ -86,7 +86,7 @@ pub(crate) struct Reject {
     pub(crate) reason: String,
     #[serde(with = "serde_bytes")]
     pub(crate) record: Vec<u8>,
-    /// What the step found in the column; only of the first record of a chunk that the step rejects for this reason.
+    /// The cell as the step found it; only for the first record of a chunk that the step rejects for this reason.
     pub(crate) cell: Option<String>,
 }
 

@@ -144,7 +144,7 @@ fn a_dry_run_that_resumes_leaves_out_what_is_done() {
     }
 }
 
-/// What is told as an error, each with its hint.
+/// The errors in a text, each with its hint.
 fn errors(text: &str) -> Vec<String> {
     let mut is_error = false;
     let is_told = |line: &&str| {

@@ -1,4 +1,4 @@
-//! What is told of a file that loses most of its rows: an example, and what to try.
+//! Warnings about a file that loses most of its rows: an example, and a hint.
 
 use crate::kit::Dir;
 
@@ -33,7 +33,7 @@ fn a_file_that_loses_its_rows_is_told_with_a_line_a_column_and_a_cell() {
 
 #[test]
 fn the_example_is_the_first_of_the_most_frequent_reason_as_the_step_found_it() {
-    // Of several chunks, in the order of the file.
+    // The first of several chunks counts, in the order of the file.
     let good = "1,7\n".repeat(10);
     let bad = "1,  \u{1b}[31m bad  \n".repeat(700_000);
     let long = "y".repeat(100);

@@ -19,11 +19,11 @@ pub(super) enum Before {
     Other(Problem),
 }
 
-/// What earlier runs have left, and what is to be done about it.
+/// The records of earlier runs, and the settings that decide about them.
 pub(super) struct Known<'a> {
     /// The table, if the outputs are rows in one.
     pub(super) table: Option<&'a Sink>,
-    /// Of the directory that the outputs go to, if there is one.
+    /// The records of the directory that the outputs go to, if there is one.
     pub(super) manifest: Option<&'a Manifest>,
     pub(super) recipe_hash: &'a str,
     pub(super) resume: bool,

@@ -69,12 +69,12 @@ pub(super) fn create(table: &str, columns: &[(String, String)]) -> String {
 /// Names of columns and what a database calls their types.
 pub(super) type Declarations = Vec<(String, String)>;
 
-/// What the inputs of a dry run would have put into a database by now.
+/// The table and the entries that the inputs of a dry run would have made in a database so far.
 #[derive(Default)]
 pub(super) struct Pretended {
     /// The columns of the table, if one of the inputs would have made it.
     made: Option<Declarations>,
-    /// What is unique of the entries.
+    /// The unique parts of the entries.
     entries: HashSet<[String; 3]>,
 }
 

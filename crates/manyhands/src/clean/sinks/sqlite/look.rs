@@ -80,7 +80,7 @@ impl Looked {
         Ok(Looked { database, locked, pretended: Pretended::default() })
     }
 
-    /// Whether another process is writing, or about to.
+    /// True while another process writes, or is about to.
     fn is_written(&self) -> bool {
         let Some((file, start)) = &self.locked else { return false };
         let lock = Flock {
@@ -168,7 +168,7 @@ fn is_writable(path: &Path) -> bool {
     accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
 }
 
-/// Of a database that a killed program left half written.
+/// The error for a database that a killed program left half written.
 fn unrepaired(path: &Path) -> Wrong {
     let path = path.display();
     let problem = Problem::new(format!(
