@@ -176,6 +176,16 @@ def foreign(names):
     return found
 
 
+@contextlib.contextmanager
+def running(command, **options):
+    """A process that lives no longer than the block: a test that fails leaves nothing to those behind it."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 class Script:
     """A program in a fresh interpreter and a session of its own, which may be interrupted."""
 

@@ -86,12 +86,12 @@ def test_exit_statuses(table, tmp_path, arguments, status):
 def test_a_closed_pipe_is_no_failure(tmp_path):
     path = tmp_path / "long.csv"
     path.write_bytes(b"id,value\n" + b"1,5\n" * 5_000_000)
-    command = subprocess.Popen([COMMAND, "clean", path, "-o", "-", "-q"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert command.stdout.readline() == b"id,value\n"
-    command.stdout.close()
-    assert command.stderr.read() == b""
-    command.stderr.close()
-    assert command.wait(60) == 0
+    arguments = [COMMAND, "clean", path, "-o", "-", "-q"]
+    with outside.running(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout.readline() == b"id,value\n"
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait(60) == 0
 
 
 def test_one_interrupt_ends_it(waiting, tmp_path):
@@ -124,24 +124,18 @@ def test_in_a_virtual_environment_its_workers_are_started_there(tmp_path, table)
     package = Path(manyhands.__file__).parents[1]
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    with open(pipe, "r+b", buffering=0) as writer:
+    arguments = [python, "-c", MAIN, "clean", pipe, "-o", tmp_path / "out.csv", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    with (
+        open(pipe, "r+b", buffering=0) as writer,
+        outside.running(arguments, env=environment, stderr=subprocess.PIPE, text=True) as command,
+    ):
         writer.write(b"id,value\n1,5\n")
-        command = subprocess.Popen(
-            [python, "-c", MAIN, "clean", pipe, "-o", tmp_path / "out.csv", "--workers", "1"],
-            env={**os.environ, "PYTHONPATH": str(package)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            outside.wait_until(lambda: workers_of(command.pid) or command.poll() is not None, "a worker")
-            (worker,) = workers_of(command.pid)
-            assert Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")[0] == os.fsencode(python)
-        except BaseException:
-            command.kill()
-            raise
-        finally:
-            writer.close()
-            _, said = command.communicate(timeout=60)
+        outside.wait_until(lambda: workers_of(command.pid) or command.poll() is not None, "a worker")
+        (worker,) = workers_of(command.pid)
+        assert Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")[0] == os.fsencode(python)
+        writer.close()
+        _, said = command.communicate(timeout=60)
     assert command.returncode == 0 and "1 row in, 1 out" in said, said
     assert (tmp_path / "out.csv").read_text() == "id,value\n1,5\n"
 
@@ -171,13 +165,13 @@ def test_a_benchmark_leaves_nothing_after_a_second_signal(tmp_path):
     (tmp_path / "in.csv").write_text("a,b\n" + "1,2\n" * 200_000)
     (tmp := tmp_path / "tmp").mkdir()
     for _ in range(5):
-        with subprocess.Popen(
-            [COMMAND, "bench", tmp_path / "in.csv", "--temp-dir", tmp, "--runs", "1000"], stderr=subprocess.DEVNULL
-        ) as command:
+        arguments = [COMMAND, "bench", tmp_path / "in.csv", "--temp-dir", tmp, "--runs", "1000"]
+        with outside.running(arguments, stderr=subprocess.DEVNULL) as command:
             # In its directory, an output is under way.
             outside.wait_until(lambda: next(tmp.glob("*/*"), None))
             # Two that are not taken for one.
             command.send_signal(signal.SIGINT)
             command.send_signal(signal.SIGTERM)
+            command.wait(60)
         assert command.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
         assert not list(tmp.iterdir())
