@@ -1,14 +1,20 @@
 //! PostgreSQL: one connection streams what workers wrote for `COPY` to the server.
+//!
+//! A `COPY` that the server refuses before it reads a row leaves the connection out of step: the client sends one message
+//! for its end, and the server answers two (it has answered the first when the client hears of the refusal). So a
+//! connection whose `COPY` did not end well is not used again, and if the answers came in such an order that the
+//! refusal was lost, a statement that inserts no row asks for it again.
 
 mod look;
 
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use manyhands_csv::recipe::Type;
 use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls, Transaction};
+use postgres::{CancelToken, Client, Config, NoTls, Transaction};
 
 use super::lines::Batch;
 use super::store::{
@@ -41,6 +47,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 struct Postgres {
     client: Client,
+    url: String,
+    /// Ends what the client runs; another one after each connection.
+    running: Arc<Mutex<CancelToken>>,
+    /// A `COPY` was begun on this connection and did not end well.
+    is_out_of_step: bool,
     /// As it was typed, perhaps with its schema and a dot before it.
     table: String,
 }
@@ -134,9 +145,12 @@ fn row_of(context: &str) -> Option<u64> {
 
 impl Database for Postgres {
     fn cancel(&self) -> Cancel {
-        let running = self.client.cancel_token();
+        let running = Arc::clone(&self.running);
         // A server that cannot be reached rolls back by itself.
-        Box::new(move || drop(running.cancel_query(NoTls)))
+        Box::new(move || {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            drop(running.cancel_query(NoTls));
+        })
     }
 
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
@@ -152,8 +166,62 @@ impl Database for Postgres {
     }
 
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+        if self.is_out_of_step {
+            self.reconnect()?;
+        }
         self.prepare(columns)?;
-        let copy = self.copy(columns);
+        match self.load_rows(columns, next) {
+            Err(Wrong::Lost(why)) if self.is_out_of_step => {
+                Err(self.refusal(columns).unwrap_or(Wrong::Lost(why)))
+            }
+            loaded => loaded,
+        }
+    }
+}
+
+impl Postgres {
+    fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
+        let client = client(url).map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(url))))
+            }
+        })?;
+        let running = Arc::new(Mutex::new(client.cancel_token()));
+        Ok(Postgres { client, url: url.to_owned(), running, is_out_of_step: false, table })
+    }
+
+    /// Puts a new connection in the place of the former one.
+    fn reconnect(&mut self) -> Result<(), Wrong> {
+        self.client = client(&self.url).map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                let server = super::server_name(&self.url);
+                Wrong::lost(why.at(format_args!("cannot connect to {server} again")))
+            }
+        })?;
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = self.client.cancel_token();
+        self.is_out_of_step = false;
+        Ok(())
+    }
+
+    /// Why the server takes no row of the table, if it does not.
+    fn refusal(&mut self, columns: &[Column]) -> Option<Wrong> {
+        self.reconnect().ok()?;
+        let (table, names) = (self.quoted_table(), names(columns));
+        let none = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {table} WHERE false");
+        // It is rolled back.
+        let mut transaction = self.client.transaction().ok()?;
+        let error = transaction.batch_execute(&none).err()?;
+        error.as_db_error()?;
+        Some(Sent::default().wrong(&self.table, error))
+    }
+
+    /// Loads a file into the table that was made for it, or whose columns were compared.
+    fn load_rows(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> Next,
+    ) -> Result<(), Wrong> {
+        let (copy, table) = (self.copy(columns), self.quoted_table());
         let mut transaction = self.client.transaction().map_err(wrong)?;
         // What is not committed is rolled back where it is dropped.
         let entry = if columns.is_empty() {
@@ -162,7 +230,11 @@ impl Database for Postgres {
                 Next::Block(_) | Next::RollBack => return Ok(()),
             }
         } else {
+            if let Some(why) = refused_view(&mut transaction, &table)? {
+                return Err(refused_rows(&self.table, why.into()));
+            }
             let mut sent = Sent::default();
+            self.is_out_of_step = true;
             let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
             loop {
                 match next() {
@@ -176,6 +248,7 @@ impl Database for Postgres {
                     }
                     Next::Commit(entry) => {
                         stream.finish().map_err(|error| sent.wrong(&self.table, error))?;
+                        self.is_out_of_step = false;
                         break entry;
                     }
                     Next::RollBack => return Ok(()),
@@ -205,29 +278,10 @@ impl Database for Postgres {
             }),
         }
     }
-}
-
-impl Postgres {
-    fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
-        let connect = || {
-            let mut config: Config = url.parse()?;
-            if config.get_connect_timeout().is_none() {
-                config.connect_timeout(CONNECT);
-            }
-            config.connect(NoTls)
-        };
-        let client = connect().map_err(|error| match wrong(error) {
-            Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(url))))
-            }
-        })?;
-        Ok(Postgres { client, table })
-    }
 
     /// The statement that rows follow.
     fn copy(&self, columns: &[Column]) -> String {
-        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-        format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names.join(", "))
+        format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names(columns))
     }
 
     fn quoted_table(&self) -> String {
@@ -250,6 +304,30 @@ impl Postgres {
         }
         transaction.commit().map_err(wrong)
     }
+}
+
+fn client(url: &str) -> Result<Client, postgres::Error> {
+    let mut config: Config = url.parse()?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    config.connect(NoTls)
+}
+
+fn names(columns: &[Column]) -> String {
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    names.join(", ")
+}
+
+/// What `COPY` says of a view without triggers.
+fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option<String>, Wrong> {
+    let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
+        FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
+    let row = transaction.query_opt(query, &[&table]).map_err(wrong)?;
+    Ok(row.map(|row| {
+        let (kind, name): (String, String) = (row.get(0), row.get(1));
+        format!("cannot copy to {kind} {name:?}")
+    }))
 }
 
 /// The columns of a table by its quoted name; none if it is missing.

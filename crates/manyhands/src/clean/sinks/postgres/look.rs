@@ -43,22 +43,11 @@ fn check_schema(transaction: &mut Transaction<'_>, schema: Option<&str>) -> Resu
     }
 }
 
-/// What `COPY` says of a view without triggers, after it looked at the rights.
-fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option<String>, Wrong> {
-    let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
-        FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
-    let row = transaction.query_opt(query, &[&table]).map_err(wrong)?;
-    Ok(row.map(|row| {
-        let (kind, name): (String, String) = (row.get(0), row.get(1));
-        format!("cannot copy to {kind} {name:?}")
-    }))
-}
-
 impl Looked {
     /// Goes through the statements of a load, in their order.
     fn check(&mut self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
         let (table, copy) = (self.database.quoted_table(), self.database.copy(columns));
-        let Postgres { client, table: name } = &mut self.database;
+        let Postgres { client, table: name, .. } = &mut self.database;
         let read_only = client.query_one("SHOW transaction_read_only", &[]).map_err(wrong)?;
         if read_only.get::<_, String>(0) == "on" {
             return Err(Wrong::file(
@@ -74,14 +63,15 @@ impl Looked {
         }
         let has_files = "SELECT to_regclass('manyhands_files') IS NOT NULL";
         let has_files = transaction.query_one(has_files, &[]).map_err(wrong)?.get(0);
-        let view = refused_view(&mut transaction, &table)?;
         if !columns.is_empty() && !known.is_empty() {
+            if let Some(why) = refused_view(&mut transaction, &table)? {
+                return Err(refused_rows(name, why.into()));
+            }
             // It fails in any case, and with it the transaction.
-            match transaction.batch_execute(&copy).err() {
-                Some(error) if error.code() != Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
-                    return Err(wrong(error));
-                }
-                _ => view.map_or(Ok(()), |why| Err(refused_rows(name, why.into())))?,
+            if let Some(error) = transaction.batch_execute(&copy).err()
+                && error.code() != Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            {
+                return Err(wrong(error));
             }
         }
         drop(transaction);
