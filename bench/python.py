@@ -3,7 +3,7 @@
     python3 bench/python.py --python PY
 
 PY is an interpreter that has this package (a release build), numpy, and the peers that are to be
-shown besides (loky, mpire, pebble, faster-fifo; those it has not are left out). The workloads are
+shown besides (joblib, loky, mpire, pebble, faster-fifo; those it has not are left out). The workloads are
 `pools.py` and `queues.py` in `--bench`, which compare answers themselves, and those below, which do. Each program runs
 in a fresh interpreter; programs take turns, so that a slow minute of the machine hits all.
 """
@@ -34,6 +34,8 @@ ASKED = [
     ("queue, small messages, 4:4", "queue manyhands", "4p4c_small_per_s", "queue stdlib", 4, True),
     ("queue, 1 MB messages", "queue manyhands", "1p1c_1MB_per_s", "queue stdlib", 5, True),
     ("200 MB array in a partial, 200 inputs", "partial manyhands", "seconds", "partial stdlib", 20, False),
+    ("joblib, 20 small calls, workers warm", "joblib manyhands", "small_ms", "joblib loky", 1, False),
+    ("joblib, 60 calls on a 160 MB array", "joblib manyhands", "large_ms", "joblib loky", 2, False),
 ]
 
 PARTIAL = """
@@ -80,6 +82,36 @@ if __name__ == "__main__":
             out[name] = (time.perf_counter() - began) / 500 * 1e6
             del array
     print(json.dumps(out))
+"""
+
+JOBLIB = """
+import json, statistics, sys, time
+import joblib
+import numpy as np
+import manyhands
+
+def row_sum(array, i):
+    return float(array[i].sum())
+
+def median(rounds, make):
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        got = joblib.Parallel(n_jobs=2)(make())
+        taken.append(time.perf_counter() - began)
+    return got, statistics.median(taken) * 1e3
+
+if __name__ == "__main__":
+    manyhands.register_joblib()
+    array = np.arange(20_000_000, dtype=np.float64).reshape(100, -1)
+    with joblib.parallel_config(backend=sys.argv[1]):
+        small = lambda: (joblib.delayed(abs)(-i) for i in range(20))
+        median(3, small)
+        got, small_ms = median(50, small)
+        assert got == list(range(20))
+        got, large_ms = median(9, lambda: (joblib.delayed(row_sum)(array, i) for i in range(60)))
+        assert got == [float(array[i].sum()) for i in range(60)]
+    print(json.dumps({"small_ms": small_ms, "large_ms": large_ms}))
 """
 
 START = """
@@ -135,6 +167,10 @@ def programs(options):
         yield f"queue {peer}", lambda peer=peer: run(python, [str(shared / "queues.py"), "--one", peer])
     for peer in QUEUES:
         yield f"partial {peer}", lambda peer=peer: run(python, [str(options.script("partial", PARTIAL)), peer])
+    for backend in ("loky", "manyhands"):
+        yield f"joblib {backend}", lambda backend=backend: run(
+            python, [str(options.script("joblib", JOBLIB)), backend]
+        )
     yield "shared", lambda: run(python, [str(options.script("shared", SHARED))])
     for kind in ("plain", "numpy"):
         yield f"start {kind}", lambda kind=kind: run(

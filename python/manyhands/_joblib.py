@@ -6,10 +6,12 @@ Workers stay between calls, as loky's do, since starting them and importing what
 call. An array that many tasks of a call have is copied once, to shared memory that all of them get copy on write.
 """
 
+import contextlib
 import itertools
 import os
 import sys
 import threading
+import time
 import weakref
 
 #: Options that joblib gives every backend: for temporary files, standard library pools and messages of its own.
@@ -23,56 +25,77 @@ _THREAD_LIMITS = {"openmp": "OMP", "openblas": "OPENBLAS", "mkl": "MKL", "blis":
 
 
 class _Idle:
-    """Executors between two calls."""
+    """Executors between two calls. One timer ends those whose time is over: a call starts no thread for it."""
 
     def __init__(self):
         self._lock = threading.Lock()
-        #: By what they were made of: each with the timer that ends it.
+        #: By what they were made of: each with the moment at which it ends.
         self._executors = {}
+        #: When the timer next looks; None if there is none.
+        self._looks = None
+        self._timer = None
 
     def take(self, key):
         """One that was made of this and works; None if there is none."""
         with self._lock:
             executors = self._executors.get(key, ())
             while executors:
-                executor, timer = executors.pop()
-                timer.cancel()
+                executor, _ = executors.pop()
                 if not executor._broken:
                     return executor
         return None
 
     def put(self, key, executor, seconds):
         """Keeps it for this many seconds."""
-        timer = threading.Timer(seconds, self._end, (key, executor))
-        timer.daemon = True
         with self._lock:
-            self._executors.setdefault(key, []).append((executor, timer))
-        try:
-            timer.start()
-        except RuntimeError:
-            # The interpreter ends.
-            self._end(key, executor)
+            self._executors.setdefault(key, []).append((executor, time.monotonic() + seconds))
+            try:
+                self._set_timer()
+                return
+            except RuntimeError:
+                # The interpreter ends.
+                self._executors[key].pop()
+        executor.shutdown(wait=False)
 
     def end(self):
         """Ends them all now."""
         with self._lock:
             executors, self._executors = self._executors, {}
-        for executor, timer in itertools.chain.from_iterable(executors.values()):
-            timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._looks = None
+        for executor, _ in itertools.chain.from_iterable(executors.values()):
             executor.shutdown()
 
-    def _end(self, key, executor):
+    def _set_timer(self):
+        ends = [moment for executors in self._executors.values() for _, moment in executors]
+        if not ends or (self._looks is not None and self._looks <= min(ends)):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        timer = threading.Timer(min(ends) - time.monotonic(), self._look)
+        timer.daemon = True
+        timer.start()
+        self._timer, self._looks = timer, min(ends)
+
+    def _look(self):
+        over = []
         with self._lock:
-            executors = self._executors.get(key, [])
-            left = [(other, timer) for other, timer in executors if other is not executor]
-            if len(left) == len(executors):
-                # Somebody took it.
+            if threading.current_thread() is not self._timer:
+                # Another timer was set, too late to cancel this one.
                 return
-            if left:
-                self._executors[key] = left
-            else:
-                del self._executors[key]
-        executor.shutdown(wait=False)
+            self._timer = self._looks = None
+            now = time.monotonic()
+            for key, executors in list(self._executors.items()):
+                over += [executor for executor, moment in executors if moment <= now]
+                self._executors[key] = [kept for kept in executors if kept[1] > now]
+                if not self._executors[key]:
+                    del self._executors[key]
+            with contextlib.suppress(RuntimeError):
+                # The interpreter may end.
+                self._set_timer()
+        for executor in over:
+            executor.shutdown(wait=False)
 
 
 _idle = _Idle()
