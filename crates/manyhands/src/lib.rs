@@ -48,29 +48,13 @@
 //! * [`clean`] cleans CSV files on such a pool; the command `manyhands clean` is it.
 //! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.
 
-mod array;
 pub mod clean;
-mod codec;
-mod context;
-mod function;
-mod future;
-mod map;
-mod pool;
-mod process;
-mod queue;
-mod worker;
 
-pub use array::{ArraySlice, Element, SharedArray};
-pub use future::{AsCompleted, Future, as_completed};
-pub use manyhands_pool::launch::Exit;
-pub use manyhands_pool::limits::usable_cores;
-pub use manyhands_pool::worker::place as worker_index;
-pub use manyhands_pool::{Death, Error, ErrorKind, Result, WorkerName};
-pub use map::{Imap, ImapUnordered};
-pub use pool::{Call, Pool, PoolBuilder};
-pub use process::Process;
-pub use queue::{GetError, PutError, Queue};
-pub use worker::{init, init_with, work};
+pub use manyhands_tasks::{
+    ArraySlice, AsCompleted, Call, Death, Element, Error, ErrorKind, Exit, Future, GetError, Imap,
+    ImapUnordered, Pool, PoolBuilder, Process, PutError, Queue, Result, SharedArray, WorkerName,
+    as_completed, init, init_with, test_worker, usable_cores, work, worker_index,
+};
 
 /// README's first program runs as a test.
 #[cfg(doctest)]

@@ -16,7 +16,7 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use super::CleanError;
 use super::work::{self, ChunkContext, ChunkWork, WholeContext, WholeWork};
-use crate::Pool;
+use manyhands_tasks::Pool;
 
 /// How often a piece of work may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
@@ -166,7 +166,7 @@ impl<'a> Crew<'a> {
                 }
                 if afar.bundle.is_empty() {
                     afar.context.clear();
-                    crate::codec::encode_onto(context, &mut afar.context);
+                    manyhands_tasks::codec::encode_onto(context, &mut afar.context);
                 }
                 afar.bundle.push(work);
                 afar.tickets.push(ticket);
@@ -201,7 +201,7 @@ impl<'a> Crew<'a> {
 impl Here {
     fn add(
         &mut self,
-        future: crate::Result<manyhands_pool::Future>,
+        future: manyhands_tasks::Result<manyhands_pool::Future>,
         ticket: Ticket,
     ) -> Result<(), CleanError> {
         let future = future.map_err(|error| CleanError::Failed(error.to_string().into()))?;
@@ -237,7 +237,7 @@ impl Afar<'_> {
             return Ok(());
         }
         let mut bytes = Vec::new();
-        crate::codec::encode_onto(
+        manyhands_tasks::codec::encode_onto(
             &Bundle { context: Bytes::new(&self.context), chunks },
             &mut bytes,
         );
@@ -254,7 +254,7 @@ impl Afar<'_> {
             let Some((number, outcome)) = self.workers.next(limit) else { return Ok(None) };
             let tickets = self.under_way.remove(&number).unwrap_or_default();
             let replies = outcome.and_then(|bytes| {
-                let replies: Vec<ByteBuf> = crate::codec::decode(&bytes, &[])?;
+                let replies: Vec<ByteBuf> = manyhands_tasks::codec::decode(&bytes, &[])?;
                 let is_whole = replies.len() == tickets.len();
                 is_whole.then_some(replies).ok_or_else(|| "sent too few replies".to_owned())
             });
@@ -283,7 +283,7 @@ pub fn clean_chunks(work: &[u8]) -> Result<Vec<u8>, String> {
         |error| format!("the work cannot be read, perhaps of another version: {error}");
     let bundle: Bundle<'_> =
         postcard::from_bytes(work).map_err(|error| unreadable(error.to_string()))?;
-    let context: ChunkContext = crate::codec::decode(bundle.context, &[]).map_err(unreadable)?;
+    let context: ChunkContext = manyhands_tasks::codec::decode(bundle.context, &[]).map_err(unreadable)?;
     let replies = bundle.chunks.into_iter().map(|chunk| {
         let mut reply = Vec::new();
         work::chunk(&context, chunk, &mut reply);
@@ -291,7 +291,7 @@ pub fn clean_chunks(work: &[u8]) -> Result<Vec<u8>, String> {
     });
     let replies: Vec<ByteBuf> = replies.collect();
     let mut bytes = Vec::with_capacity(replies.iter().map(|reply| reply.len() + 8).sum());
-    crate::codec::encode_onto(&replies, &mut bytes);
+    manyhands_tasks::codec::encode_onto(&replies, &mut bytes);
     Ok(bytes)
 }
 

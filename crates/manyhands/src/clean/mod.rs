@@ -185,7 +185,7 @@ impl Default for Options {
             skip_failed: false,
             force: false,
             resume: false,
-            workers: crate::usable_cores(),
+            workers: manyhands_tasks::usable_cores(),
             memory: 64 << 20,
             temp_dir: None,
             chunk_bytes: 1 << 20,
@@ -370,7 +370,7 @@ impl Clean {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |(path, stamp): (&PathBuf, &stamp::Stamp)| {
             let mut bytes = Vec::new();
-            crate::codec::encode_onto(&stamp.of_any_machine(), &mut bytes);
+            manyhands_tasks::codec::encode_onto(&stamp.of_any_machine(), &mut bytes);
             (path.clone(), bytes)
         };
         seen.iter().map(of).collect()
@@ -384,7 +384,7 @@ impl Clean {
         mut self,
         seen: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
     ) -> Result<Self, String> {
-        let of = |(path, bytes): (PathBuf, Vec<u8>)| Ok((path, crate::codec::decode(&bytes, &[])?));
+        let of = |(path, bytes): (PathBuf, Vec<u8>)| Ok((path, manyhands_tasks::codec::decode(&bytes, &[])?));
         let seen = seen.into_iter().map(of).collect::<Result<_, String>>()?;
         self.seen = Arc::new(Mutex::new(seen));
         Ok(self)

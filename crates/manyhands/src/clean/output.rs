@@ -510,7 +510,7 @@ impl Sink {
             }
             To::Types(columns, possible) => {
                 let found: Vec<Possible> =
-                    crate::codec::decode(&block, &[]).map_err(WriteError::of)?;
+                    manyhands_tasks::codec::decode(&block, &[]).map_err(WriteError::of)?;
                 for (column, found) in columns.iter().zip(found) {
                     if !column.declared {
                         possible.entry(column.name.clone()).or_default().and(&found);

@@ -267,7 +267,7 @@ fn usage(problem: impl Into<Problem>) -> CleanError {
 /// Hash over everything that decides on an output: recipe, dialect, format.
 pub(super) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
-    crate::codec::encode_onto(&(reading, job.options.format), &mut bytes);
+    manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
     Sum::of(&bytes).to_string()
 }
 

@@ -168,7 +168,7 @@ fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>) {
         reply.clear();
     }
     let len = reply.len() as u64;
-    crate::codec::encode_onto(&result, reply);
+    manyhands_tasks::codec::encode_onto(&result, reply);
     reply.extend(len.to_le_bytes());
 }
 
@@ -180,7 +180,7 @@ pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(u
     let len = u64::from_le_bytes(len.try_into().map_err(|_| broken())?) as usize;
     let rest = known.checked_sub(len).ok_or_else(broken)?;
     let bytes = reply.read(len, rest).map_err(|error| error.to_string())?;
-    let result: Result<T, Problem> = crate::codec::decode(&bytes, &[])?;
+    let result: Result<T, Problem> = manyhands_tasks::codec::decode(&bytes, &[])?;
     result.map(|known| (len, known))
 }
 

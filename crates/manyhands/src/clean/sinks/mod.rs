@@ -258,7 +258,7 @@ impl Format {
                     columns.for_each(|(column, possible)| possible.look(rows, column));
                 };
                 let made = make(Out::Rows(&mut look))?;
-                crate::codec::encode_onto(&possible, reply);
+                manyhands_tasks::codec::encode_onto(&possible, reply);
                 made
             }
         };

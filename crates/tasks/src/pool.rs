@@ -587,8 +587,12 @@ impl Call<'_> {
     }
 
     /// As [`submit_with`](Self::submit_with), for a function that writes its result itself; the
-    /// result is left where it is.
-    pub(crate) fn submit_raw_with<C, A>(
+    /// result is left where it is, in shared memory.
+    ///
+    /// # Errors
+    /// As [`submit_with`](Self::submit_with).
+    #[doc(hidden)]
+    pub fn submit_raw_with<C, A>(
         &self,
         context: &C,
         f: fn(&C, A, &mut Vec<u8>),

@@ -71,13 +71,19 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         .map_err(|error| error.to_string())
 }
 
-/// Appends a value that no handle can go with to some bytes.
-pub(crate) fn encode_onto<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+/// Appends a value without shared memory in it to `bytes`.
+///
+/// # Panics
+/// If the value refuses to be serialised.
+pub fn encode_onto<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
     postcard::serialize_with_flavor(value, Append(bytes)).expect("a vector takes everything");
 }
 
-/// The value in the bytes of a payload.
-pub(crate) fn decode<T: DeserializeOwned>(
+/// The value in the bytes of a payload, whose shared memory is in `handles`.
+///
+/// # Errors
+/// The reason, if the bytes are no such value.
+pub fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     handles: &[Arc<Segment>],
 ) -> Result<T, String> {
