@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::amount::grouped;
 use crate::diagnose::behind_quotes;
-use crate::diagnose::grouped;
 use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;

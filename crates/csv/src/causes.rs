@@ -5,8 +5,9 @@
 
 use std::collections::HashSet;
 
+use crate::amount::counted;
 use crate::detect::{named, setting};
-use crate::diagnose::{behind_quotes, counted};
+use crate::diagnose::behind_quotes;
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::amount::{counted, grouped};
 use crate::causes::Look;
 use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::Doubts;
@@ -36,24 +37,6 @@ pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
                 |field: &Field<'_>| field.is_quoted() && behind_quotes(field.raw, quote).is_some();
             fields_of(dialect, record).iter().any(is_torn)
         })
-}
-
-/// A number with a word: `1 record`, `2,000 records`.
-pub fn counted(count: u64, word: &str) -> String {
-    format!("{} {word}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number: `2,000`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// The first record that a step rejects for a reason: its line, the column and the cell there.

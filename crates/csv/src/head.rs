@@ -1,6 +1,6 @@
 //! The beginning of a file: a byte order mark, lines to skip, the header.
 
-use crate::diagnose::counted;
+use crate::amount::counted;
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::record::after_line_end;

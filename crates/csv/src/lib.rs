@@ -27,6 +27,7 @@
 //! file is cut and whoever does the chunks.
 
 mod aggregate;
+mod amount;
 mod batch;
 mod causes;
 mod chunk;
@@ -61,11 +62,11 @@ pub mod recipe;
 pub mod report;
 pub mod shown;
 
+pub use amount::{counted, grouped};
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
 pub use detect::{Detected, Score, detect};
-pub use diagnose::{counted, grouped};
 pub use dialect::{Dialect, LineEnd, Style};
 pub use expr::{FunctionInfo, functions};
 pub use head::{Head, HeadFound, find_head, nothing_left, uncommented};

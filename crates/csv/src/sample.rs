@@ -1,7 +1,7 @@
 //! The beginning of a file: what its bytes prove of the dialect that would fit it.
 
+use crate::amount::counted;
 use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
-use crate::diagnose::counted;
 use crate::dialect::{Dialect, LineEnd};
 use crate::head::{Head, count_lines};
 use crate::number::{self, Reading};
