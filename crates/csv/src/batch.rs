@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::amount::grouped;
-use crate::diagnose::behind_quotes;
 use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
@@ -24,7 +23,7 @@ use crate::pass::{Failure, Reject};
 use crate::plan::{Plan, readable};
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
-use crate::record::{self, Field};
+use crate::record::{self, Field, behind_quotes};
 use crate::split::Owned;
 
 /// A byte order mark.

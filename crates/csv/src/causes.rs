@@ -7,11 +7,10 @@ use std::collections::HashSet;
 
 use crate::amount::counted;
 use crate::detect::{named, setting};
-use crate::diagnose::behind_quotes;
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
-use crate::record::Field;
+use crate::record::{Field, behind_quotes};
 use crate::report::Note;
 use crate::sample::Sample;
 

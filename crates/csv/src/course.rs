@@ -10,12 +10,12 @@
 
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
-use crate::diagnose::is_torn;
 use crate::doubts::Spots;
 use crate::head::Head;
 use crate::pass::{Assignment, Barrier, Failure, Known, Reject};
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::record::is_torn;
 use crate::report::{Characters, FileReport, LineEnds, Note};
 use crate::sample::Sample;
 use crate::scan::State;

@@ -8,36 +8,10 @@ use crate::amount::{counted, grouped};
 use crate::causes::Look;
 use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::Doubts;
-use crate::plan::fields_of;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
-use crate::record::Field;
 use crate::report::{DelimiterFrom, FieldCount, FileReport, LineEnds, Note, Ragged};
 use crate::sample::Sample;
-
-/// Text behind the closing quote of a field, which begins there.
-pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += memchr::memchr(quote, raw.get(at..)?)? + 1;
-        match raw.get(at) {
-            None => return None,
-            Some(byte) if *byte == quote => at += 1,
-            Some(_) => return Some(at),
-        }
-    }
-}
-
-/// Whether a record of several lines, whose bytes these are, has text behind a closing quote.
-pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
-    let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
-    is_long
-        && dialect.quote.is_some_and(|quote| {
-            let is_torn =
-                |field: &Field<'_>| field.is_quoted() && behind_quotes(field.raw, quote).is_some();
-            fields_of(dialect, record).iter().any(is_torn)
-        })
-}
 
 /// The first record that a step rejects for a reason: its line, the column and the cell there.
 pub(crate) type Example<'a> = dyn Fn(usize, &str) -> Option<String> + 'a;

@@ -22,11 +22,10 @@ use crate::problem::{Hint, Problem};
 use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
-use crate::record::Field;
+use crate::record::{Field, fields_of};
 use crate::replace::check as check_groups;
 use crate::report::Note;
 use crate::rows::Text;
-use crate::scan::{Ends, Scanner, State};
 
 /// A recipe whose expressions were read, before any header is known.
 #[derive(Debug, Clone)]
@@ -588,25 +587,6 @@ impl Plan {
         }
         passes
     }
-}
-
-/// The fields of a header, as they are.
-pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
-    let mut ends = Ends::default();
-    let scanner = Scanner::Scalar;
-    let state = scanner.scan(dialect, State::RecordStart, header, 0, &mut ends);
-    debug_assert!(ends.rows.is_empty(), "a header is one record without its line end");
-    if state != State::RecordStart {
-        ends.fields.push(header.len() as u32);
-        ends.rows.push(ends.fields.len() as u32 - 1);
-    }
-    let mut from = 0;
-    let field = |end: &u32| {
-        let raw = &header[from..*end as usize];
-        from = *end as usize + 1;
-        Field::new(dialect, raw)
-    };
-    ends.fields.iter().map(field).collect()
 }
 
 struct Builder {

@@ -202,3 +202,46 @@ pub fn rows_of(
     });
     (rows.collect(), end)
 }
+
+/// The fields of a header, as they are.
+pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
+    let mut ends = Ends::default();
+    let scanner = Scanner::Scalar;
+    let state = scanner.scan(dialect, State::RecordStart, header, 0, &mut ends);
+    debug_assert!(ends.rows.is_empty(), "a header is one record without its line end");
+    if state != State::RecordStart {
+        ends.fields.push(header.len() as u32);
+        ends.rows.push(ends.fields.len() as u32 - 1);
+    }
+    let mut from = 0;
+    let field = |end: &u32| {
+        let raw = &header[from..*end as usize];
+        from = *end as usize + 1;
+        Field::new(dialect, raw)
+    };
+    ends.fields.iter().map(field).collect()
+}
+
+/// Text behind the closing quote of a field, which begins there.
+pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr(quote, raw.get(at..)?)? + 1;
+        match raw.get(at) {
+            None => return None,
+            Some(byte) if *byte == quote => at += 1,
+            Some(_) => return Some(at),
+        }
+    }
+}
+
+/// Whether a record of several lines, whose bytes these are, has text behind a closing quote.
+pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
+    let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
+    is_long
+        && dialect.quote.is_some_and(|quote| {
+            let is_torn =
+                |field: &Field<'_>| field.is_quoted() && behind_quotes(field.raw, quote).is_some();
+            fields_of(dialect, record).iter().any(is_torn)
+        })
+}
