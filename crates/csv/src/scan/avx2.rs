@@ -9,8 +9,8 @@ use std::arch::x86_64::{
     _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
 };
 
-use super::Ends;
 use super::blocks::{self, Masks};
+use super::ends::Ends;
 use super::scalar::State;
 use crate::dialect::Dialect;
 

@@ -6,7 +6,7 @@
 //! that does not hold is done by the scalar twin, which then says how the next one begins. So is a
 //! block in which a comment begins or goes on.
 
-use super::Ends;
+use super::ends::Ends;
 use super::scalar::{self, State};
 use crate::dialect::Dialect;
 

@@ -1,6 +1,6 @@
 //! The rules, byte by byte: what the fast scanners must equal.
 
-use super::Ends;
+use super::ends::Ends;
 use crate::dialect::Dialect;
 
 /// What the bytes so far mean for the next one.
