@@ -1,9 +1,6 @@
 //! Binding: a parsed expression and a file's columns become something that can be evaluated.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::error::ExpressionError;
-use super::fold::fold;
 use super::functions;
 use super::functions::{Check, Function, Returns};
 use super::like::Pattern;
@@ -11,21 +8,11 @@ use super::node::{
     AggregateCall, AggregateKind, Arithmetic, Call, CastType, Comparison, LikePattern, List, Mode,
     Node,
 };
-use super::parse;
 use super::suggest::suggest;
 use super::tree::{Form, Kind, Tree};
 use super::value::{Value, read_boolean, read_date, read_datetime};
 use crate::number::{Number, Reading, read, trim};
 use crate::recipe::Type;
-
-/// A parsed expression.
-#[derive(Debug, Clone)]
-pub(crate) struct Expression {
-    source: String,
-    tree: Tree,
-    /// The names of its parameters.
-    pub(crate) parameters: BTreeSet<String>,
-}
 
 /// The columns of a file at some step.
 pub(crate) trait Names {
@@ -69,37 +56,11 @@ pub(crate) struct Bound {
     pub(crate) aggregates: Vec<AggregateCall>,
 }
 
-impl Expression {
-    /// Parses an expression.
-    ///
-    /// # Errors
-    /// Everything that is wrong whatever the columns are.
-    pub(crate) fn parse(
-        source: &str,
-        parameters: &BTreeMap<String, String>,
-    ) -> Result<Expression, ExpressionError> {
-        let mut used = BTreeSet::new();
-        let tree = parse::parse(source, parameters, &mut used)?;
-        Ok(Expression { source: source.to_owned(), tree, parameters: used })
-    }
-
-    /// Folds constants and resolves names.
-    ///
-    /// # Errors
-    /// A column that is not there, or one whose declared type does not fit.
-    pub(crate) fn bind(&self, names: &dyn Names) -> Result<Bound, ExpressionError> {
-        let mut binder = Binder::new(names, &self.source);
-        let (root, _) = binder.node(&fold(&self.tree, names, &self.source))?;
-        let aggregates = binder.aggregates.into_iter().map(|(_, call)| call).collect();
-        Ok(Bound { root, aggregates })
-    }
-}
-
 /// Makes nodes of trees.
 pub(super) struct Binder<'n> {
     names: &'n dyn Names,
     source: &'n str,
-    aggregates: Vec<(Tree, AggregateCall)>,
+    pub(super) aggregates: Vec<(Tree, AggregateCall)>,
 }
 
 /// A node, what is known of its value, and the tree it was.

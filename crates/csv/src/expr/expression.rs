@@ -1,0 +1,44 @@
+//! An expression from its text to what can be evaluated: parsed once for a recipe, folded and bound once for a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bind::{Binder, Bound, Names};
+use super::error::ExpressionError;
+use super::fold::fold;
+use super::parse;
+use super::tree::Tree;
+
+/// A parsed expression.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    source: String,
+    tree: Tree,
+    /// The names of its parameters.
+    pub(crate) parameters: BTreeSet<String>,
+}
+
+impl Expression {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    /// Everything that is wrong whatever the columns are.
+    pub(crate) fn parse(
+        source: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Expression, ExpressionError> {
+        let mut used = BTreeSet::new();
+        let tree = parse::parse(source, parameters, &mut used)?;
+        Ok(Expression { source: source.to_owned(), tree, parameters: used })
+    }
+
+    /// Folds constants and resolves names.
+    ///
+    /// # Errors
+    /// A column that is not there, or one whose declared type does not fit.
+    pub(crate) fn bind(&self, names: &dyn Names) -> Result<Bound, ExpressionError> {
+        let mut binder = Binder::new(names, &self.source);
+        let (root, _) = binder.node(&fold(&self.tree, names, &self.source))?;
+        let aggregates = binder.aggregates.into_iter().map(|(_, call)| call).collect();
+        Ok(Bound { root, aggregates })
+    }
+}
