@@ -480,18 +480,3 @@ pub struct Derive {
     /// An SQL expression.
     pub expression: String,
 }
-
-impl Recipe {
-    /// Reads a recipe from TOML.
-    ///
-    /// # Errors
-    /// In which line the text is wrong, and why.
-    pub fn from_toml(text: &str) -> Result<Recipe, String> {
-        text::read(text)
-    }
-
-    /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
-    pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("every recipe can be written as TOML")
-    }
-}

@@ -9,8 +9,23 @@ use super::{Recipe, shape, suggest};
 /// Most characters of a line that are quoted.
 const LONGEST: usize = 80;
 
+impl Recipe {
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// In which line the text is wrong, and why.
+    pub fn from_toml(text: &str) -> Result<Recipe, String> {
+        read(text)
+    }
+
+    /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("every recipe can be written as TOML")
+    }
+}
+
 /// Reads a recipe.
-pub(super) fn read(text: &str) -> Result<Recipe, String> {
+fn read(text: &str) -> Result<Recipe, String> {
     let wrong = |error: toml::de::Error| match error.span() {
         Some(span) => told(text, span, &in_words(error.message())),
         None => in_words(error.message()),
