@@ -14,17 +14,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::amount::grouped;
 use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
 use crate::number::{self, EXACT, Number, Reading};
 use crate::pass::{Failure, Reject};
-use crate::plan::{Plan, readable};
+use crate::plan::Plan;
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
 use crate::record::{self, Field, behind_quotes};
 use crate::split::Owned;
+use crate::wording::{grouped, readable};
 
 /// A byte order mark.
 const MARK: &[u8] = b"\xEF\xBB\xBF";

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use crate::amount::counted;
 use crate::detect::{named, setting};
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
@@ -13,6 +12,7 @@ use crate::recipe::OnRagged;
 use crate::record::{Field, behind_quotes};
 use crate::report::Note;
 use crate::sample::Sample;
+use crate::wording::counted;
 
 /// The beginning of a file, looked at for causes.
 pub(crate) struct Look<'a> {

@@ -4,7 +4,6 @@
 
 use std::fmt::Write;
 
-use crate::amount::{counted, grouped};
 use crate::causes::Look;
 use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::Doubts;
@@ -12,6 +11,7 @@ use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
 use crate::report::{DelimiterFrom, FieldCount, FileReport, LineEnds, Note, Ragged};
 use crate::sample::Sample;
+use crate::wording::{counted, grouped};
 
 /// The first record that a step rejects for a reason: its line, the column and the cell there.
 pub(crate) type Example<'a> = dyn Fn(usize, &str) -> Option<String> + 'a;

@@ -6,8 +6,8 @@
 use crate::batch::{Batch, Column, Written};
 use crate::dialect::{Dialect, LineEnd};
 use crate::number;
-use crate::plan::readable;
 use crate::record;
+use crate::wording::readable;
 
 /// A stretch of the output's columns.
 enum Stretch<'a> {

@@ -1,11 +1,11 @@
 //! The beginning of a file: a byte order mark, lines to skip, the header.
 
-use crate::amount::counted;
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::record::after_line_end;
 use crate::report::Note;
 use crate::scan::{Event, State, step};
+use crate::wording::counted;
 
 /// Where a file's header and its first record are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,6 @@
 //! file is cut and whoever does the chunks.
 
 mod aggregate;
-mod amount;
 mod batch;
 mod causes;
 mod chunk;
@@ -57,12 +56,12 @@ mod testing;
 mod utf8;
 mod vector;
 mod whole;
+mod wording;
 
 pub mod recipe;
 pub mod report;
 pub mod shown;
 
-pub use amount::{counted, grouped};
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
@@ -78,3 +77,4 @@ pub use rows::{Out, Rows, Text};
 pub use sample::Sample;
 pub use utf8::NotUtf8;
 pub use whole::clean_whole;
+pub use wording::{counted, grouped};

@@ -26,6 +26,7 @@ use crate::record::{Field, fields_of};
 use crate::replace::check as check_groups;
 use crate::report::Note;
 use crate::rows::Text;
+use crate::wording::{list, readable};
 
 /// A recipe whose expressions were read, before any header is known.
 #[derive(Debug, Clone)]
@@ -403,16 +404,6 @@ fn normalize(name: &str) -> String {
     };
     let lower = name.trim_matches(is_space).to_lowercase().replace("\r\n", "\n");
     lower.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
-}
-
-/// Bytes as text, those that are not UTF-8 as `\xF6`.
-pub(crate) fn readable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text += chunk.valid();
-        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02X}"));
-    }
-    text
 }
 
 /// A column whose name [`make_unique`] changed.
@@ -1000,15 +991,4 @@ fn list_of(columns: &Columns) -> String {
         Columns::All => "all columns".to_owned(),
         Columns::Named(names) => list(names),
     }
-}
-
-/// Names for a message, not too many of them.
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    let mut text =
-        names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
-    }
-    text
 }

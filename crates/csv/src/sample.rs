@@ -1,6 +1,5 @@
 //! The beginning of a file: what its bytes prove of the dialect that would fit it.
 
-use crate::amount::counted;
 use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
 use crate::dialect::{Dialect, LineEnd};
 use crate::head::{Head, count_lines};
@@ -8,6 +7,7 @@ use crate::number::{self, Reading};
 use crate::problem::{Hint, Problem};
 use crate::record::{Field, Record, Records};
 use crate::scan::{Ends, Scanner, State};
+use crate::wording::counted;
 
 /// The first bytes of a file from its header on, at most [`Sample::LEN`] of them.
 #[derive(Debug, Clone, Default)]
