@@ -18,11 +18,11 @@ use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
 use crate::number::{self, EXACT, Number, Reading};
-use crate::pass::{Failure, Reject};
 use crate::plan::Plan;
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
 use crate::record::{self, Field, behind_quotes};
+use crate::reject::{Failure, Reject};
 use crate::split::Owned;
 use crate::wording::{grouped, readable};
 

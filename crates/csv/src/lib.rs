@@ -44,6 +44,7 @@ mod pass;
 mod plan;
 mod problem;
 mod record;
+mod reject;
 mod replace;
 mod rows;
 mod sample;

@@ -20,7 +20,6 @@ use crate::aggregate::{self, Aggregate, Gather};
 use crate::batch::Batch;
 use crate::number::Number;
 use crate::plan::{Argument, Need, Plan};
-use crate::problem::Problem;
 use crate::steps;
 
 /// What is known for the operation behind a cut, for all chunks.
@@ -72,32 +71,6 @@ pub(crate) struct Assignment {
     pub(crate) verdicts: Vec<Verdict>,
     /// For the next cut; none in the last pass, which writes.
     pub(crate) ask: Option<Ask>,
-}
-
-/// A record that was set aside because something is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reject {
-    /// Where it begins, in bytes.
-    pub(crate) at: u64,
-    /// How many lines ended before it.
-    pub(crate) line: u64,
-    pub(crate) step: usize,
-    pub(crate) column: Option<usize>,
-    pub(crate) reason: String,
-    #[serde(with = "serde_bytes")]
-    pub(crate) record: Vec<u8>,
-    /// The cell as the step found it; only for the first record of a chunk that the step rejects for this reason.
-    pub(crate) cell: Option<String>,
-}
-
-/// Why a file fails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Failure {
-    /// Where, in bytes.
-    pub(crate) at: usize,
-    /// How many lines ended before.
-    pub(crate) line: u64,
-    pub(crate) problem: Problem,
 }
 
 /// Does the operations from `from` up to the next cut that nothing is known for, or to the end.
