@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, too_long};
 use crate::emit::emit;
+use crate::exchange::{Assignment, Partial};
 use crate::head::count_lines;
-use crate::pass::{self, Assignment, Partial};
+use crate::pass;
 use crate::plan::Plan;
 use crate::reject::{Failure, Reject};
 use crate::rows::{Begin, Out, Rows};

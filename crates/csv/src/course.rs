@@ -11,8 +11,9 @@
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::doubts::Spots;
+use crate::exchange::{Assignment, Known};
 use crate::head::Head;
-use crate::pass::{Assignment, Barrier, Known};
+use crate::pass::Barrier;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::record::is_torn;

@@ -37,6 +37,7 @@ mod diagnose;
 mod dialect;
 mod doubts;
 mod emit;
+mod exchange;
 mod expr;
 mod head;
 mod number;

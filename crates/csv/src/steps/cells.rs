@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use regex::bytes::Regex;
 
 use crate::batch::{Batch, Column};
+use crate::exchange::{Known, Verdict};
 use crate::expr::TOO_LONG;
 use crate::number::Number;
-use crate::pass::{Known, Verdict};
 use crate::plan::Gaps;
 use crate::replace::replace_all;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::aggregate;
 use crate::batch::{Batch, Column};
+use crate::exchange::Known;
 use crate::expr::{AggregateCall, AggregateKind, Bad, Bound, Cells, Context, Node, Value};
-use crate::pass::Known;
 use crate::vector;
 
 /// One row of a batch, for the row by row evaluator.

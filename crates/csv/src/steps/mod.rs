@@ -11,8 +11,8 @@ pub(crate) use expressions::Row;
 
 use crate::aggregate;
 use crate::batch::Batch;
+use crate::exchange::{Known, Verdict};
 use crate::number::Number;
-use crate::pass::{Known, Verdict};
 use crate::plan::{Argument, Operation, OperationKind};
 
 /// Applies one operation. `known` and `verdict` are what was found out for it, if it had a need.

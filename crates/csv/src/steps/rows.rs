@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::batch::{Batch, Column};
+use crate::exchange::{Known, Verdict};
 use crate::expr;
 use crate::number::{self, Number, Reading};
-use crate::pass::{Known, Verdict};
 use crate::recipe::{OnBad, OutlierRule, Type};
 use crate::rows::{self, Text, read_integer};
 
