@@ -8,12 +8,12 @@
 //! Nothing of an outcome is used before the state in which its chunk begins is known and agrees
 //! with what the worker assumed.
 
+use crate::barrier::Barrier;
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::doubts::Spots;
 use crate::exchange::{Assignment, Known};
 use crate::head::Head;
-use crate::pass::Barrier;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::record::is_torn;

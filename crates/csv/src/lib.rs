@@ -27,6 +27,7 @@
 //! file is cut and whoever does the chunks.
 
 mod aggregate;
+mod barrier;
 mod batch;
 mod causes;
 mod chunk;

@@ -1,0 +1,175 @@
+//! The barrier at a cut: what the step behind it must know, put together from the answers of all chunks.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::aggregate::Aggregate;
+use crate::exchange::{Ask, Known, Partial, Verdict};
+use crate::plan::{Need, Plan};
+
+/// Gathers what an operation must know, from the partials of all chunks in order.
+#[derive(Debug)]
+pub(crate) struct Barrier {
+    gathering: Gathering,
+    chunk: usize,
+}
+
+#[derive(Debug)]
+enum Gathering {
+    Aggregates(Vec<Aggregate>),
+    Last { above: Option<Vec<u8>>, before: Vec<Option<Vec<u8>>> },
+    Keys(DuplicateKeys),
+}
+
+/// Which rows are duplicates, a range of hashes at a time: as many as memory holds.
+#[derive(Debug)]
+struct DuplicateKeys {
+    secret: (u64, u64),
+    seen: HashSet<u128, BuildHasherDefault<Low>>,
+    limit: usize,
+    from: u128,
+    to: u128,
+    duplicates: Vec<Vec<u8>>,
+}
+
+/// Hashes of hashes: the low half is as good as any.
+#[derive(Default)]
+struct Low(u64);
+
+impl Hasher for Low {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u128 is hashed")
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Barrier {
+    /// For a cut of a plan. `memory` is how many bytes it may hold; `secret` is random.
+    pub(crate) fn new(plan: &Plan, cut: usize, memory: usize, secret: (u64, u64)) -> Barrier {
+        let gathering = match plan.operations[plan.cuts[cut]].need() {
+            Need::Aggregates(wanted) => {
+                let each = memory / wanted.len().max(1);
+                let aggregates = wanted.iter().map(|(kind, _)| Aggregate::new(*kind, each));
+                Gathering::Aggregates(aggregates.collect())
+            }
+            Need::Last(_) => Gathering::Last { above: None, before: Vec::new() },
+            Need::Duplicates(_) | Need::Nothing => Gathering::Keys(DuplicateKeys {
+                secret,
+                seen: HashSet::default(),
+                // A set takes 17 bytes for each of its places, and half of them may be free.
+                limit: (memory / 34).max(1),
+                from: 0,
+                to: u128::MAX,
+                duplicates: Vec::new(),
+            }),
+        };
+        Barrier { gathering, chunk: 0 }
+    }
+
+    pub(crate) fn ask(&self) -> Ask {
+        match &self.gathering {
+            Gathering::Aggregates(aggregates) => {
+                Ask::Aggregates(aggregates.iter().map(Aggregate::ask).collect())
+            }
+            Gathering::Last { .. } => Ask::Last,
+            Gathering::Keys(keys) => {
+                Ask::Keys { secret: keys.secret, from: keys.from, to: keys.to }
+            }
+        }
+    }
+
+    /// Takes the next chunk's answer.
+    pub(crate) fn absorb(&mut self, partial: Partial) {
+        match (&mut self.gathering, partial) {
+            (Gathering::Aggregates(aggregates), Partial::Aggregates(partials)) => {
+                for (aggregate, partial) in aggregates.iter_mut().zip(partials) {
+                    aggregate.merge(partial);
+                }
+            }
+            (Gathering::Last { above, before }, Partial::Last(last)) => {
+                before.push(above.clone());
+                if last.is_some() {
+                    *above = last;
+                }
+            }
+            (Gathering::Keys(keys), Partial::Keys(hashes)) => keys.absorb(self.chunk, &hashes),
+            _ => debug_assert!(false, "a chunk answered something else"),
+        }
+        self.chunk += 1;
+    }
+
+    /// After the last chunk: whether all is known. If not, every chunk is asked again.
+    pub(crate) fn finish_round(&mut self) -> bool {
+        self.chunk = 0;
+        match &mut self.gathering {
+            Gathering::Aggregates(aggregates) => {
+                // All of them, also those after one that is not done.
+                aggregates.iter_mut().fold(true, |done, aggregate| aggregate.finish_round() & done)
+            }
+            Gathering::Last { .. } => true,
+            Gathering::Keys(keys) => keys.finish_round(),
+        }
+    }
+
+    pub(crate) fn known(&self) -> Known {
+        match &self.gathering {
+            Gathering::Aggregates(aggregates) => {
+                Known::Aggregates(aggregates.iter().map(Aggregate::value).collect())
+            }
+            _ => Known::PerChunk,
+        }
+    }
+
+    pub(crate) fn verdict(&self, chunk: usize) -> Verdict {
+        match &self.gathering {
+            Gathering::Aggregates(_) => Verdict::Nothing,
+            Gathering::Last { before, .. } => Verdict::Last(before.get(chunk).cloned().flatten()),
+            Gathering::Keys(keys) => {
+                Verdict::Duplicates(keys.duplicates.get(chunk).cloned().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl DuplicateKeys {
+    fn absorb(&mut self, chunk: usize, hashes: &[u8]) {
+        if self.duplicates.len() <= chunk {
+            self.duplicates.resize_with(chunk + 1, Vec::new);
+        }
+        let (hashes, _) = hashes.as_chunks::<16>();
+        for (k, hash) in hashes.iter().enumerate() {
+            let hash = u128::from_le_bytes(*hash);
+            if hash < self.from || hash > self.to || self.seen.insert(hash) {
+                continue;
+            }
+            let bits = &mut self.duplicates[chunk];
+            if bits.len() <= k / 8 {
+                bits.resize(k / 8 + 1, 0);
+            }
+            bits[k / 8] |= 1 << (k % 8);
+        }
+        while self.seen.len() > self.limit && self.to > self.from {
+            // The upper half of the range is for another round.
+            self.to = self.from + (self.to - self.from) / 2;
+            let to = self.to;
+            self.seen.retain(|hash| *hash <= to);
+        }
+    }
+
+    fn finish_round(&mut self) -> bool {
+        self.seen = HashSet::default();
+        if self.to == u128::MAX {
+            return true;
+        }
+        self.from = self.to + 1;
+        self.to = u128::MAX;
+        false
+    }
+}
