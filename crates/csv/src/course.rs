@@ -16,6 +16,7 @@ use crate::exchange::{Assignment, Known};
 use crate::head::Head;
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::quote::write_cell;
 use crate::record::is_torn;
 use crate::reject::{Failure, Reject};
 use crate::report::{Characters, FileReport, LineEnds, Note};
@@ -300,18 +301,18 @@ impl Rejects {
     pub fn write(&self, plan: &Plan, file: &str, out: &mut Vec<u8>) {
         let dialect = crate::Dialect::default();
         for reject in &self.0 {
-            crate::emit::write_cell(&dialect, file.as_bytes(), false, out);
+            write_cell(&dialect, file.as_bytes(), false, out);
             let step = match reject.step {
                 0 => "read".to_owned(),
                 step => format!("{step} {}", plan.step_name(step)),
             };
             out.extend(format!(",{},{},{step},", reject.line + 1, reject.at).into_bytes());
             let column = reject.column.map_or("", |column| plan.names[column].as_str());
-            crate::emit::write_cell(&dialect, column.as_bytes(), false, out);
+            write_cell(&dialect, column.as_bytes(), false, out);
             out.push(b',');
-            crate::emit::write_cell(&dialect, reject.reason.as_bytes(), false, out);
+            write_cell(&dialect, reject.reason.as_bytes(), false, out);
             out.push(b',');
-            crate::emit::write_cell(&dialect, &reject.record, false, out);
+            write_cell(&dialect, &reject.record, false, out);
             out.push(b'\n');
         }
     }

@@ -45,6 +45,7 @@ mod number;
 mod pass;
 mod plan;
 mod problem;
+mod quote;
 mod record;
 mod reject;
 mod replace;

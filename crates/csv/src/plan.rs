@@ -14,11 +14,11 @@ use regex::bytes::Regex;
 
 use crate::aggregate::Kind;
 use crate::dialect::Dialect;
-use crate::emit::{check_quotes, write_cell};
 use crate::expr::{
     AggregateKind, Ambiguous, Bound, Expression, ExpressionError, LONGEST, Names, suggest,
 };
 use crate::problem::{Hint, Problem};
+use crate::quote::{check_quotes, write_cell};
 use crate::recipe::{
     Columns, FillMethod, FillWith, MissingColumn, OnBad, OnRagged, OutlierRule, Recipe, Step, Type,
 };
