@@ -57,6 +57,7 @@ mod steps;
 mod tally;
 #[cfg(test)]
 mod testing;
+mod typed;
 mod utf8;
 mod vector;
 mod whole;
@@ -77,8 +78,9 @@ pub use plan::{Plan, PlanError, Prepared};
 pub use problem::{Hint, Problem, Setting, SettingValue};
 pub use recipe::Recipe;
 pub use record::{end_of, rows_of};
-pub use rows::{Out, Rows, Text};
+pub use rows::{Out, Rows};
 pub use sample::Sample;
+pub use typed::Text;
 pub use utf8::NotUtf8;
 pub use whole::clean_whole;
 pub use wording::{counted, grouped};

@@ -25,7 +25,7 @@ use crate::recipe::{
 use crate::record::{Field, fields_of};
 use crate::replace::check as check_groups;
 use crate::report::Note;
-use crate::rows::Text;
+use crate::typed::Text;
 use crate::wording::{list, readable};
 
 /// A recipe whose expressions were read, before any header is known.

@@ -7,7 +7,7 @@ use crate::exchange::{Known, Verdict};
 use crate::expr;
 use crate::number::{self, Number, Reading};
 use crate::recipe::{OnBad, OutlierRule, Type};
-use crate::rows::{self, Text, read_integer};
+use crate::typed::{self, Text, read_integer};
 
 use super::aggregate_of;
 
@@ -113,7 +113,7 @@ fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
         _ if content.trim_ascii().is_empty() => None,
         Type::Integer => read_integer(content).is_none().then_some("an integer beyond 64 bits"),
         Type::Number => number::is_null(content).then_some("not a finite number"),
-        Type::Datetime => rows::misfit_of_moment(expr::read_datetime(content)?),
+        Type::Datetime => typed::misfit_of_moment(expr::read_datetime(content)?),
         Type::Text | Type::Boolean | Type::Date => None,
     }
 }
