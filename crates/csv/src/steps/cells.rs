@@ -12,7 +12,7 @@ use crate::plan::Gaps;
 use crate::replace::replace_all;
 
 use super::aggregate_of;
-use super::rows::treat;
+use super::bad_cells::{treat, treat_unreadable};
 
 pub(super) fn trim(batch: &mut Batch, step: usize, columns: &[usize]) {
     for column in columns {
@@ -98,7 +98,7 @@ pub(crate) fn last_value(batch: &mut Batch, gaps: Gaps) -> Option<Vec<u8>> {
 }
 
 pub(super) fn fill_aggregate(batch: &mut Batch, step: usize, column: usize, known: &Known) {
-    super::rows::treat_unreadable(batch, step, column, true);
+    treat_unreadable(batch, step, column, true);
     let Some(value) = aggregate_of(known, 0) else { return };
     let mut text = Vec::new();
     // As whole cells do, a mean that is whole stays a float: it was computed.

@@ -1,6 +1,7 @@
 //! What the operations of a plan do to a batch. To add a step: the recipe's `Step`, the plan's
 //! `OperationKind`, one function here.
 
+mod bad_cells;
 mod cells;
 mod expressions;
 mod rows;

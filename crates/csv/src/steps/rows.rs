@@ -1,15 +1,13 @@
 //! Steps that set rows aside.
 
-use std::collections::HashSet;
-
 use crate::batch::{Batch, Column};
 use crate::exchange::{Known, Verdict};
-use crate::expr;
-use crate::number::{self, Number, Reading};
-use crate::recipe::{OnBad, OutlierRule, Type};
-use crate::typed::{self, Text, read_integer};
+use crate::number::Number;
+use crate::recipe::{OutlierRule, Type};
+use crate::typed::Text;
 
 use super::aggregate_of;
+use super::bad_cells::{misfit, misfit_of_store, treat_first, treat_unreadable};
 
 pub(super) fn drop_empty(batch: &mut Batch, step: usize, columns: &[usize]) {
     let delimiters = batch.plan.fields - 1;
@@ -105,81 +103,6 @@ pub(super) fn check_store(batch: &mut Batch, step: usize, columns: &[(usize, Typ
         }
     }
     treat_first(batch, step, bad);
-}
-
-/// Why a cell that reads as its type is in no store.
-fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
-    match kind {
-        _ if content.trim_ascii().is_empty() => None,
-        Type::Integer => read_integer(content).is_none().then_some("an integer beyond 64 bits"),
-        Type::Number => number::is_null(content).then_some("not a finite number"),
-        Type::Datetime => typed::misfit_of_moment(expr::read_datetime(content)?),
-        Type::Text | Type::Boolean | Type::Date => None,
-    }
-}
-
-/// Treats bad cells, of a row that is set aside only the first.
-fn treat_first(batch: &mut Batch, step: usize, mut bad: Vec<(usize, usize, &'static str)>) {
-    if bad.is_empty() {
-        return;
-    }
-    bad.sort_by_key(|(k, ..)| *k);
-    if batch.plan.on_bad != OnBad::Null {
-        bad.dedup_by_key(|(k, ..)| *k);
-    }
-    treat(batch, step, &bad, true);
-}
-
-/// Why a cell cannot be read as a type, if it cannot.
-fn misfit(content: &[u8], kind: Type) -> Option<&'static str> {
-    if content.trim_ascii().is_empty() {
-        return None;
-    }
-    let (fits, reason) = match kind {
-        Type::Text => (true, ""),
-        Type::Number => (!matches!(number::read(content), Reading::Bad), "not a number"),
-        Type::Integer => (is_integer(content.trim_ascii()), "not an integer"),
-        Type::Boolean => (expr::read_boolean(content).is_some(), "not a boolean"),
-        Type::Date => (expr::read_date(content).is_some(), "not a date"),
-        Type::Datetime => (expr::read_datetime(content).is_some(), "not a datetime"),
-    };
-    (!fits).then_some(reason)
-}
-
-fn is_integer(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
-}
-
-/// Treats bad cells as the recipe says; where they count as empty, and `empty` is set, they are.
-pub(super) fn treat(
-    batch: &mut Batch,
-    step: usize,
-    bad: &[(usize, usize, &'static str)],
-    empty: bool,
-) {
-    let mut keep = vec![true; batch.alive.len()];
-    let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
-    batch.treat_bad(step, listed, &mut keep);
-    if empty && batch.plan.on_bad == OnBad::Null {
-        let mut places: Vec<(usize, usize)> =
-            bad.iter().map(|(k, column, _)| (*column, *k)).collect();
-        places.sort_unstable();
-        for column in places.chunk_by(|a, b| a.0 == b.0) {
-            let rows: HashSet<usize> = column.iter().map(|(_, k)| *k).collect();
-            batch.change(step, "emptied", column[0].0, |_, k, _| rows.contains(&k));
-        }
-    }
-    batch.retain(&keep);
-}
-
-/// Treats the cells of a column that cannot be read as numbers.
-pub(super) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, empty: bool) {
-    let bad = batch.numbers(column).bad.iter();
-    let bad: Vec<_> = bad.map(|k| (*k as usize, column, "not a number")).collect();
-    if !bad.is_empty() {
-        treat(batch, step, &bad, empty);
-    }
 }
 
 pub(super) fn outliers(
