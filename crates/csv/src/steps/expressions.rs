@@ -1,42 +1,15 @@
 //! Steps that evaluate expressions: numbers for all rows at once where that gives the same, else
 //! row by row.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::aggregate;
 use crate::batch::{Batch, Column};
 use crate::exchange::Known;
-use crate::expr::{AggregateCall, AggregateKind, Bad, Bound, Cells, Context, Node, Value};
+use crate::expr::{AggregateCall, AggregateKind, Bad, Bound, Node, Value};
 use crate::vector;
 
-/// One row of a batch, for the row by row evaluator.
-pub(crate) struct Row<'a, 'b> {
-    pub(crate) batch: &'a Batch<'b>,
-    pub(crate) k: usize,
-}
-
-impl Cells for Row<'_, '_> {
-    fn cell(&self, column: usize) -> Option<Cow<'_, [u8]>> {
-        let content = self.batch.content(self.k, column);
-        (!content.is_empty()).then_some(content)
-    }
-}
-
-/// What the expression's aggregates came to.
-fn aggregates(known: &Known) -> Vec<Value<'static>> {
-    match known {
-        Known::Aggregates(values) => {
-            values.iter().map(|value| value.map_or(Value::Null, Value::Number)).collect()
-        }
-        Known::PerChunk => Vec::new(),
-    }
-}
-
-/// What the evaluator needs besides the row.
-fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
-    Context { aggregates, now: batch.plan.now, longest: batch.plan.longest() }
-}
+use super::row::{Row, aggregates, context};
 
 /// The cells that an expression's aggregates could not read: one a row, the first.
 fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad)> {

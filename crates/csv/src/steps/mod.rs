@@ -4,11 +4,12 @@
 mod bad_cells;
 mod cells;
 mod expressions;
+mod row;
 mod rows;
 
 pub(crate) use cells::last_value;
 #[cfg(test)]
-pub(crate) use expressions::Row;
+pub(crate) use row::Row;
 
 use crate::aggregate;
 use crate::batch::Batch;
