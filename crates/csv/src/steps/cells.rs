@@ -11,8 +11,8 @@ use crate::number::Number;
 use crate::plan::Gaps;
 use crate::replace::replace_all;
 
-use super::aggregate_of;
 use super::bad_cells::{treat, treat_unreadable};
+use super::gather::aggregate_of;
 
 pub(super) fn trim(batch: &mut Batch, step: usize, columns: &[usize]) {
     for column in columns {

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::aggregate;
 use crate::batch::{Batch, Column};
 use crate::exchange::Known;
-use crate::expr::{AggregateCall, AggregateKind, Bad, Bound, Node, Value};
+use crate::expr::{AggregateKind, Bad, Bound, Node};
 use crate::vector;
 
 use super::row::{Row, aggregates, context};
@@ -107,36 +106,4 @@ pub(super) fn derive(batch: &mut Batch, step: usize, column: usize, value: &Boun
     let mut keep = vec![true; rows];
     batch.treat_bad(step, bad, &mut keep);
     batch.retain(&keep);
-}
-
-/// Adds the numbers of all rows to one of an expression's aggregates.
-pub(super) fn gather(
-    batch: &mut Batch,
-    call: &AggregateCall,
-    kind: aggregate::Kind,
-    into: &mut aggregate::Gather,
-) {
-    let rows = batch.alive.len();
-    let Some(argument) = &call.argument else {
-        return into.add_count(rows as u64);
-    };
-    let context = context(batch, &[]);
-    if kind == aggregate::Kind::Count {
-        let is_there = |k: &usize| {
-            let row = Row { batch, k: *k };
-            !matches!(argument.evaluate(&row, &context, &mut None), Value::Null)
-        };
-        return into.add_count((0..rows).filter(is_there).count() as u64);
-    }
-    if let Node::Column(column) | Node::NumberColumn(column) = argument {
-        return super::gather_column(batch, *column, into);
-    }
-    if let Some(found) = vector::measures(batch, argument).filter(|found| found.odd.is_empty()) {
-        return into.add_all(&found.values, &found.valid, &vec![false; rows]);
-    }
-    for k in 0..rows {
-        if let Some(number) = argument.evaluate_number(&Row { batch, k }, &context, &mut None) {
-            into.add(number);
-        }
-    }
 }

@@ -4,18 +4,18 @@
 mod bad_cells;
 mod cells;
 mod expressions;
+mod gather;
 mod row;
 mod rows;
 
 pub(crate) use cells::last_value;
+pub(crate) use gather::gather;
 #[cfg(test)]
 pub(crate) use row::Row;
 
-use crate::aggregate;
 use crate::batch::Batch;
 use crate::exchange::{Known, Verdict};
-use crate::number::Number;
-use crate::plan::{Argument, Operation, OperationKind};
+use crate::plan::{Operation, OperationKind};
 
 /// Applies one operation. `known` and `verdict` are what was found out for it, if it had a need.
 pub(crate) fn apply(batch: &mut Batch, operation: &Operation, known: &Known, verdict: &Verdict) {
@@ -42,48 +42,5 @@ pub(crate) fn apply(batch: &mut Batch, operation: &Operation, known: &Known, ver
         OperationKind::Derive { column, value } => {
             expressions::derive(batch, step, *column, value, known);
         }
-    }
-}
-
-/// Adds the numbers of the rows that reached an operation to one of its aggregates.
-pub(crate) fn gather(
-    batch: &mut Batch,
-    operation: &Operation,
-    argument: Argument,
-    kind: aggregate::Kind,
-    into: &mut aggregate::Gather,
-) {
-    match argument {
-        Argument::Column(column) => gather_column(batch, column, into),
-        Argument::Expression(at) => {
-            if let OperationKind::Filter { condition: bound }
-            | OperationKind::Derive { value: bound, .. } = &operation.kind
-            {
-                expressions::gather(batch, &bound.aggregates[at], kind, into);
-            }
-        }
-    }
-}
-
-fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather) {
-    let numbers = batch.numbers(column);
-    if numbers.exact {
-        into.add_all(&numbers.values, &numbers.valid, &numbers.ints);
-        return;
-    }
-    for k in 0..batch.alive.len() {
-        if let crate::number::Reading::Number(number) =
-            crate::number::read(&batch.content(k, column))
-        {
-            into.add(number);
-        }
-    }
-}
-
-/// The number that was found for an aggregate.
-fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
-    match known {
-        Known::Aggregates(values) => values.get(at).copied().flatten(),
-        Known::PerChunk => None,
     }
 }

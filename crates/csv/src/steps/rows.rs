@@ -6,8 +6,8 @@ use crate::number::Number;
 use crate::recipe::{OutlierRule, Type};
 use crate::typed::Text;
 
-use super::aggregate_of;
 use super::bad_cells::{misfit, misfit_of_store, treat_first, treat_unreadable};
+use super::gather::aggregate_of;
 
 pub(super) fn drop_empty(batch: &mut Batch, step: usize, columns: &[usize]) {
     let delimiters = batch.plan.fields - 1;

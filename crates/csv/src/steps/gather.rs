@@ -1,0 +1,84 @@
+//! What a chunk adds to the aggregates of a whole file, and what they came to.
+
+use crate::aggregate;
+use crate::batch::Batch;
+use crate::exchange::Known;
+use crate::expr::{AggregateCall, Node, Value};
+use crate::number::{self, Number, Reading};
+use crate::plan::{Argument, Operation, OperationKind};
+use crate::vector;
+
+use super::row::{Row, context};
+
+/// Adds the numbers of the rows that reached an operation to one of its aggregates.
+pub(crate) fn gather(
+    batch: &mut Batch,
+    operation: &Operation,
+    argument: Argument,
+    kind: aggregate::Kind,
+    into: &mut aggregate::Gather,
+) {
+    match argument {
+        Argument::Column(column) => gather_column(batch, column, into),
+        Argument::Expression(at) => {
+            if let OperationKind::Filter { condition: bound }
+            | OperationKind::Derive { value: bound, .. } = &operation.kind
+            {
+                gather_expression(batch, &bound.aggregates[at], kind, into);
+            }
+        }
+    }
+}
+
+fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather) {
+    let numbers = batch.numbers(column);
+    if numbers.exact {
+        into.add_all(&numbers.values, &numbers.valid, &numbers.ints);
+        return;
+    }
+    for k in 0..batch.alive.len() {
+        if let Reading::Number(number) = number::read(&batch.content(k, column)) {
+            into.add(number);
+        }
+    }
+}
+
+/// The number that was found for an aggregate.
+pub(super) fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
+    match known {
+        Known::Aggregates(values) => values.get(at).copied().flatten(),
+        Known::PerChunk => None,
+    }
+}
+
+/// Adds the numbers of all rows to one of an expression's aggregates.
+fn gather_expression(
+    batch: &mut Batch,
+    call: &AggregateCall,
+    kind: aggregate::Kind,
+    into: &mut aggregate::Gather,
+) {
+    let rows = batch.alive.len();
+    let Some(argument) = &call.argument else {
+        return into.add_count(rows as u64);
+    };
+    let context = context(batch, &[]);
+    if kind == aggregate::Kind::Count {
+        let is_there = |k: &usize| {
+            let row = Row { batch, k: *k };
+            !matches!(argument.evaluate(&row, &context, &mut None), Value::Null)
+        };
+        return into.add_count((0..rows).filter(is_there).count() as u64);
+    }
+    if let Node::Column(column) | Node::NumberColumn(column) = argument {
+        return gather_column(batch, *column, into);
+    }
+    if let Some(found) = vector::measures(batch, argument).filter(|found| found.odd.is_empty()) {
+        return into.add_all(&found.values, &found.valid, &vec![false; rows]);
+    }
+    for k in 0..rows {
+        if let Some(number) = argument.evaluate_number(&Row { batch, k }, &context, &mut None) {
+            into.add(number);
+        }
+    }
+}
