@@ -1,0 +1,152 @@
+//! The plan: a recipe made definite for one header, every name resolved to a column.
+//!
+//! Steps that only name or order columns are done here, once; what is left are operations on the
+//! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
+//! plan: the rows are read once more for it, see [`pass`](crate::pass).
+
+mod builder;
+mod operation;
+mod prepared;
+mod scope;
+
+use jiff::civil::DateTime;
+
+use crate::dialect::Dialect;
+use crate::expr::LONGEST;
+use crate::recipe::{OnBad, OnRagged, Type};
+use crate::report::Note;
+use crate::typed::Text;
+
+pub(crate) use operation::{Argument, Gaps, Need, Operation, OperationKind};
+pub use prepared::{PlanError, Prepared};
+use scope::{OddTitle, Renamed, notes_of};
+
+/// A recipe made definite for one header.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) dialect: Dialect,
+    /// Of what is written.
+    pub(crate) written: Dialect,
+    /// How many fields a record of the file has.
+    pub(crate) fields: usize,
+    /// The names of all columns, for messages.
+    pub(crate) names: Vec<String>,
+    pub(crate) operations: Vec<Operation>,
+    /// The output's columns in order.
+    pub(crate) output: Vec<usize>,
+    pub(crate) on_bad: OnBad,
+    pub(crate) on_ragged: OnRagged,
+    pub(crate) now: DateTime,
+    /// The places of the operations that need to know something.
+    pub(crate) cuts: Vec<usize>,
+    header: Vec<u8>,
+    output_names: Vec<String>,
+    /// The header's cells as they are written.
+    titles: Vec<String>,
+    /// Header cells that are no names of their own: that are not UTF-8, empty, or there twice.
+    odd_titles: Vec<OddTitle>,
+    /// What `types` steps declare the output's columns to be, and whether they do.
+    output_types: Vec<Type>,
+    declared: Vec<bool>,
+    notes: Vec<Note>,
+    /// The steps in words, and by name.
+    steps: Vec<String>,
+    step_names: Vec<&'static str>,
+}
+
+impl Plan {
+    /// What the output begins with: the header without a line end; empty if there is none.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// The dialect of the output.
+    pub fn written(&self) -> &Dialect {
+        &self.written
+    }
+
+    /// Whether fields of the input mean the same in the output as they are.
+    pub(crate) fn keeps_fields(&self) -> bool {
+        (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
+    }
+
+    /// The names of the output's columns.
+    pub fn output_names(&self) -> &[String] {
+        &self.output_names
+    }
+
+    /// The header's cells as they are written: those that no step touched are as in the file, perhaps
+    /// empty or there twice. Bytes that are not UTF-8 are shown as `\xF6`.
+    pub fn titles(&self) -> &[String] {
+        &self.titles
+    }
+
+    /// What each of the output's columns is declared to be; text if no `types` step names it.
+    pub fn output_types(&self) -> &[Type] {
+        &self.output_types
+    }
+
+    /// Of each of the output's columns, whether a `types` step names it.
+    pub fn declared(&self) -> &[bool] {
+        &self.declared
+    }
+
+    /// The plan with one step more, called `store`: rows with a cell that a store would not take,
+    /// or not as what its column is declared to be, are treated as the recipe says for bad cells.
+    /// Integers must fit into 64 bits, numbers into a float's range, datetimes have microseconds.
+    /// Columns have their unique names there; notes tell which header cells that changes.
+    ///
+    /// # Errors
+    /// If a name is not UTF-8.
+    pub fn storing(mut self, text: Text) -> Result<Plan, PlanError> {
+        if let Some(odd) = self.odd_titles.iter().find(|odd| !odd.is_text) {
+            return Err(PlanError::new(None, odd.not_text()));
+        }
+        let renamed: Vec<Renamed> = self.odd_titles.iter().map(OddTitle::renamed).collect();
+        self.notes.extend(notes_of(&renamed));
+        self.titles.clone_from(&self.output_names);
+        let columns = self.output.iter().copied().zip(self.output_types.iter().copied()).collect();
+        let step = self.steps.len() + 1;
+        self.operations.push(Operation { step, kind: OperationKind::Store { columns, text } });
+        self.steps.push("store".to_owned());
+        self.step_names.push("store");
+        Ok(self)
+    }
+
+    /// What the user should know, such as header names that were made unique.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// How often all rows are read at least.
+    pub fn passes(&self) -> usize {
+        self.cuts.len() + 1
+    }
+
+    /// How long a text that a step makes of a cell may be, in bytes: no shorter than a record may
+    /// be, so that what does not make a text longer takes every cell.
+    pub(crate) fn longest(&self) -> usize {
+        LONGEST.max(self.dialect.max_record)
+    }
+
+    /// The name of a step by its place in the recipe, from 1; 0 is the reading of records.
+    pub(crate) fn step_name(&self, step: usize) -> &'static str {
+        step.checked_sub(1).map_or("read", |at| self.step_names[at])
+    }
+
+    /// The steps of each pass, in words.
+    pub fn explain(&self) -> Vec<Vec<String>> {
+        let mut passes = vec![self.steps.clone()];
+        for cut in self.cuts.iter().rev() {
+            let step = self.operations[*cut].step;
+            let mut words: Vec<String> = self.steps[..step - 1].to_vec();
+            words.push(match self.operations[*cut].need() {
+                Need::Last(_) => format!("look for the last values, for step {step}"),
+                Need::Duplicates(_) => format!("look for duplicates, for step {step}"),
+                _ => format!("gather what step {step} must know of all rows"),
+            });
+            passes.insert(0, words);
+        }
+        passes
+    }
+}

@@ -1,0 +1,167 @@
+//! The columns at a step: what they are called there, and how header cells that are no names get some.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::expr::{Ambiguous, Names};
+use crate::problem::{Hint, Problem};
+use crate::recipe::Type;
+use crate::report::Note;
+
+/// A column of the output whose header cell is not the name that it goes by.
+#[derive(Debug)]
+pub(super) struct OddTitle {
+    /// Where it is in the file, from 1.
+    pub(super) column: usize,
+    pub(super) title: String,
+    pub(super) is_text: bool,
+    pub(super) name: String,
+}
+
+impl OddTitle {
+    pub(super) fn renamed(&self) -> Renamed {
+        Renamed { column: self.column, was: self.title.clone(), name: self.name.clone() }
+    }
+
+    /// Why it cannot be a name.
+    pub(super) fn not_text(&self) -> Problem {
+        not_text(self.column, &self.title)
+    }
+}
+
+/// Why a header cell that is not UTF-8 cannot be used as a name.
+fn not_text(column: usize, title: &str) -> Problem {
+    Problem::new(format!("the name of column {column}, \"{title}\", is not UTF-8"))
+        .hint(encoding_hint())
+}
+
+pub(super) fn encoding_hint() -> Hint {
+    Hint::is("encoding", "windows-1252").and(" reads files in Western European encodings")
+}
+
+/// A column while the steps are gone through.
+#[derive(Clone)]
+pub(super) struct Column {
+    /// Its name now.
+    pub(super) name: String,
+    pub(super) number: usize,
+    pub(super) declared: Option<Type>,
+    /// True if its header cell leaves as it came.
+    pub(super) keeps_title: bool,
+}
+
+/// The columns at some step.
+#[derive(Default)]
+pub(super) struct Scope {
+    pub(super) columns: Vec<Column>,
+    /// The names in the file, by column number; bytes that are not UTF-8 are written `\xF6`.
+    pub(super) own: Vec<String>,
+}
+
+impl Scope {
+    /// A column's place: by its name now, else by its name in the file, else by its normalised
+    /// name.
+    ///
+    /// # Errors
+    /// The columns, if the name stands for several alike.
+    pub(super) fn place(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+        let normal = normalize(name);
+        let is_own = |column: &Column| self.own.get(column.number).is_some_and(|own| own == name);
+        let ways: [&dyn Fn(&Column) -> bool; 3] =
+            [&|column| column.name == name, &is_own, &|column| normalize(&column.name) == normal];
+        for matches in ways {
+            let mut places = (0..self.columns.len()).filter(|at| matches(&self.columns[*at]));
+            let Some(first) = places.next() else { continue };
+            return match places.next() {
+                None => Ok(Some(first)),
+                Some(second) => {
+                    let places = [first, second].into_iter().chain(places);
+                    let names = places.map(|place| self.columns[place].name.clone());
+                    Err(Ambiguous { names: names.collect() })
+                }
+            };
+        }
+        Ok(None)
+    }
+}
+
+impl Names for Scope {
+    fn find(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+        Ok(self.place(name)?.map(|place| self.columns[place].number))
+    }
+
+    fn declared(&self, column: usize) -> Option<Type> {
+        self.columns.iter().find(|known| known.number == column)?.declared
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+}
+
+/// A name trimmed, in lower case, each white space an underscore. At its ends, what has no width is white
+/// space too: nobody sees it, and nobody can type it.
+pub(super) fn normalize(name: &str) -> String {
+    let is_space = |c: char| {
+        c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+    };
+    let lower = name.trim_matches(is_space).to_lowercase().replace("\r\n", "\n");
+    lower.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
+}
+
+/// A column whose name [`make_unique`] changed.
+pub(super) struct Renamed {
+    /// Its place, from 1.
+    pub(super) column: usize,
+    /// The name that another column had before it; empty if it had none.
+    pub(super) was: String,
+    pub(super) name: String,
+}
+
+/// Gives each name that was there before a number, and each empty one its place.
+pub(super) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
+    let all: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    // The next number for a name, so that the last of many equal ones does not try all before.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut renamed = Vec::new();
+    for (at, name) in names.iter_mut().enumerate() {
+        let base = if name.is_empty() { format!("column_{}", at + 1) } else { name.clone() };
+        let mut unique = base.clone();
+        while seen.contains(&unique) || unique != *name && all.contains(&unique) {
+            let number = numbers.entry(base.clone()).or_insert(2);
+            unique = format!("{base}_{number}");
+            *number += 1;
+        }
+        if unique != *name {
+            let was = std::mem::replace(name, unique.clone());
+            renamed.push(Renamed { column: at + 1, was, name: unique.clone() });
+        }
+        seen.insert(unique);
+    }
+    renamed
+}
+
+/// How many examples stand for many like facts in one note.
+const EXAMPLES: usize = 3;
+
+/// At most two notes, however many columns were renamed.
+pub(super) fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
+    let (unnamed, repeated): (Vec<_>, Vec<_>) = renamed.iter().partition(|one| one.was.is_empty());
+    let of = |what: &str, group: &[&Renamed]| match group {
+        [] => None,
+        [Renamed { column, was, name }] if was.is_empty() => {
+            Some(format!("column {column} had no name; it is {name:?} now"))
+        }
+        [Renamed { column, was, name }] => {
+            Some(format!("column {column} had the name {was:?} again; it is {name:?} now"))
+        }
+        group => {
+            let example = |one: &&Renamed| format!("column {} is {:?}", one.column, one.name);
+            let examples: Vec<String> = group.iter().take(EXAMPLES).map(example).collect();
+            let more = if group.len() > EXAMPLES { ", and so on" } else { "" };
+            Some(format!("{} columns had {what}; now {}{more}", group.len(), examples.join(", ")))
+        }
+    };
+    let notes = [of("no name", &unnamed), of("the name of another", &repeated)];
+    notes.into_iter().flatten().map(Note::from)
+}
