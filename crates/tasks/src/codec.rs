@@ -83,10 +83,7 @@ pub fn encode_onto<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
 ///
 /// # Errors
 /// The reason, if the bytes are no such value.
-pub fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
-    handles: &[Arc<Segment>],
-) -> Result<T, String> {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], handles: &[Arc<Segment>]) -> Result<T, String> {
     if handles.is_empty() {
         return postcard::from_bytes(bytes).map_err(|error| error.to_string());
     }

@@ -283,7 +283,8 @@ pub fn clean_chunks(work: &[u8]) -> Result<Vec<u8>, String> {
         |error| format!("the work cannot be read, perhaps of another version: {error}");
     let bundle: Bundle<'_> =
         postcard::from_bytes(work).map_err(|error| unreadable(error.to_string()))?;
-    let context: ChunkContext = manyhands_tasks::codec::decode(bundle.context, &[]).map_err(unreadable)?;
+    let context: ChunkContext =
+        manyhands_tasks::codec::decode(bundle.context, &[]).map_err(unreadable)?;
     let replies = bundle.chunks.into_iter().map(|chunk| {
         let mut reply = Vec::new();
         work::chunk(&context, chunk, &mut reply);

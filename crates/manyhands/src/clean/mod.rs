@@ -384,7 +384,9 @@ impl Clean {
         mut self,
         seen: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
     ) -> Result<Self, String> {
-        let of = |(path, bytes): (PathBuf, Vec<u8>)| Ok((path, manyhands_tasks::codec::decode(&bytes, &[])?));
+        let of = |(path, bytes): (PathBuf, Vec<u8>)| {
+            Ok((path, manyhands_tasks::codec::decode(&bytes, &[])?))
+        };
         let seen = seen.into_iter().map(of).collect::<Result<_, String>>()?;
         self.seen = Arc::new(Mutex::new(seen));
         Ok(self)
