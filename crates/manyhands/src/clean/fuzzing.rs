@@ -15,8 +15,7 @@ use super::chunks::Streaming;
 use super::manifest::{Entry, Manifest};
 use super::read::Reading;
 use super::sinks::lines::Batch;
-use super::sinks::parquet::Appender;
-use super::sinks::{Format, columns, pack};
+use super::sinks::{Format, pack};
 use super::stop::Fail;
 use super::stream::Stream;
 use super::unpack::{Compression, Unpacker};
@@ -81,23 +80,6 @@ pub fn copy_text<T>(
     let mut block = Vec::new();
     Format::Postgres.encode(plan, &mut block, make)?;
     Ok(Batch::new(block, 0).map_or_else(Vec::new, |batch| batch.rows))
-}
-
-/// The block that a worker makes of rows for Parquet, which is a file.
-pub fn parquet<T>(
-    plan: &Plan,
-    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
-) -> Result<Vec<u8>, Problem> {
-    let mut block = Vec::new();
-    Format::Parquet.encode(plan, &mut block, make)?;
-    Ok(block)
-}
-
-/// Puts such blocks together.
-pub fn parquet_of(plan: &Plan, blocks: Vec<Vec<u8>>, file: File) -> Result<(), String> {
-    let mut appender = Appender::new(file, &columns(plan))?;
-    blocks.into_iter().try_for_each(|block| appender.append(block))?;
-    appender.finish().map(drop)
 }
 
 /// A job over one stream, done in this process.

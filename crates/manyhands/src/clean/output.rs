@@ -71,7 +71,7 @@ enum To {
     Draft(Draft),
     /// The file is made when its columns are known.
     #[cfg(feature = "parquet")]
-    Parquet(Draft, Option<Box<sinks::parquet::Appender>>),
+    Parquet(Draft, Option<Box<sinks::parquet::Output>>),
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     Table(Box<sinks::store::Store>),
     /// What is written is thrown away: the output cannot become complete any more.
@@ -367,8 +367,9 @@ impl Sink {
                 }
                 let file = draft.file().try_clone();
                 let file = file.map_err(|error| WriteError::of(error.to_string()))?;
-                let made = sinks::parquet::Appender::new(file, &columns);
-                *appender = Some(Box::new(made.map_err(WriteError::of)?));
+                let made = sinks::parquet::Output::begin(file, &columns);
+                let made = made.map_err(|error| WriteError::of(error.to_string()))?;
+                *appender = Some(Box::new(made));
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => store.begin(columns)?,

@@ -233,9 +233,9 @@ impl Format {
             }
             #[cfg(feature = "parquet")]
             Format::Parquet => {
-                let mut encoder = parquet::Encoder::new(plan);
-                let made = make(Out::Rows(&mut |rows| encoder.add(rows)))?;
-                encoder.finish(reply)?;
+                let mut encoder = parquet::encoder(&columns(plan));
+                let made = make(Out::Rows(&mut |rows| encoder.add(&parquet::Cells(rows))))?;
+                encoder.finish(reply).map_err(|error| error.to_string())?;
                 made
             }
             #[cfg(feature = "sqlite")]

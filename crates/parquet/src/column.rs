@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use manyhands_csv::Rows;
-use manyhands_csv::recipe::Type;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -15,6 +13,7 @@ use super::pages::{Packer, Pages};
 use super::texts::{Text, Texts};
 use super::values::{Values, statistics_of_truths};
 use super::words::{Kind, Words};
+use super::{Rows, Type};
 
 /// How many bytes of values a page has, or a bit more.
 const PAGE_BYTES: usize = 1 << 20;
@@ -63,7 +62,7 @@ impl Column {
     }
 
     /// Adds the cells of some rows.
-    pub(super) fn add(&mut self, rows: &Rows, column: usize, range: Range<usize>) {
+    pub(super) fn add<R: Rows>(&mut self, rows: &R, column: usize, range: Range<usize>) {
         let Column { kind, nulls, texts, words, truths, .. } = self;
         let mut row = self.rows as u32;
         self.rows += range.len();
@@ -90,10 +89,9 @@ impl Column {
             Type::Number => rows.each_number(column, range, |number| {
                 put(number.map(|number| number.to_bits() as i64));
             }),
-            Type::Date => range.for_each(|row| put(rows.date(row, column).map(i64::from))),
-            Type::Datetime => range.for_each(|row| put(rows.datetime(row, column))),
-            Type::Boolean => range.for_each(|row| {
-                let truth = rows.boolean(row, column);
+            Type::Date => rows.each_date(column, range, |day| put(day.map(i64::from))),
+            Type::Datetime => rows.each_datetime(column, range, put),
+            Type::Boolean => rows.each_boolean(column, range, |truth| {
                 is_there(truth.is_some());
                 truths.extend(truth);
             }),

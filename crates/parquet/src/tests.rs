@@ -1,6 +1,11 @@
 //! Files are read back by the `parquet` crate, and have the statistics that its own writer gives.
 
-use manyhands_csv::{Dialect, HeadFound, Out, Prepared, Recipe, clean_whole, find_head};
+use std::ops::Range;
+
+use manyhands_csv::{
+    Dialect, HeadFound, Out, Plan, Prepared, Recipe, Rows as CleanRows, Text, clean_whole,
+    find_head,
+};
 use parquet::basic::{Compression, Encoding, PageType};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
@@ -11,6 +16,40 @@ use parquet::record::Field;
 
 use super::*;
 
+impl Rows for CleanRows<'_> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
+        self.each_text(column, rows, each);
+    }
+
+    fn each_integer(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i64>)) {
+        self.each_integer(column, rows, each);
+    }
+
+    fn each_number(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<f64>)) {
+        self.each_number(column, rows, each);
+    }
+
+    fn each_boolean(&self, column: usize, rows: Range<usize>, mut each: impl FnMut(Option<bool>)) {
+        rows.for_each(|row| each(self.boolean(row, column)));
+    }
+
+    fn each_date(&self, column: usize, rows: Range<usize>, mut each: impl FnMut(Option<i32>)) {
+        rows.for_each(|row| each(self.date(row, column)));
+    }
+
+    fn each_datetime(&self, column: usize, rows: Range<usize>, mut each: impl FnMut(Option<i64>)) {
+        rows.for_each(|row| each(self.datetime(row, column)));
+    }
+}
+
+fn name(kind: Type) -> String {
+    format!("{kind:?}").to_lowercase()
+}
+
 /// A file of one column with these cells, and the cells with their type.
 fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
     let mut input = b"row,cell\n".to_vec();
@@ -18,14 +57,16 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
         // The other column keeps a row of one empty cell from being a blank line.
         input.extend(format!("1,\"{}\"\n", cell.replace('"', "\"\"")).bytes());
     }
-    let recipe = format!("steps = [{{ types = {{ cell = '{kind}' }} }}, {{ select = ['cell'] }}]");
+    let recipe =
+        format!("steps = [{{ types = {{ cell = '{}' }} }}, {{ select = ['cell'] }}]", name(kind));
     let dialect = Dialect::default();
     let HeadFound::Head(head) = find_head(&dialect, &input, 0, true) else { panic!("no header") };
     let prepared = Prepared::new(Recipe::from_toml(&recipe).unwrap(), 0).unwrap();
     let plan = Plan::new(&prepared, &dialect, &input[head.header.clone()]).unwrap();
-    let plan = super::super::Format::Parquet.fit(plan).unwrap();
-    let (mut encoder, mut fields) = (Encoder::new(&plan), Vec::new());
-    let mut take = |rows: &Rows<'_>| {
+    let plan = plan.storing(Text::Utf8).unwrap();
+    let column = Column { name: "cell".to_owned(), kind };
+    let (mut encoder, mut fields) = (Encoder::new(vec![column]), Vec::new());
+    let mut take = |rows: &CleanRows<'_>| {
         encoder.add(rows);
         fields.extend((0..rows.len()).map(|row| {
             match kind {
@@ -50,7 +91,7 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
 
 /// What the crate's own writer makes of the same cells.
 fn oracle(kind: Type, fields: &[Field]) -> Bytes {
-    let column = Column { name: "cell".to_owned(), title: "cell".to_owned(), kind, declared: true };
+    let column = Column { name: "cell".to_owned(), kind };
     let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::Chunk);
     let schema = schema(&[column]).unwrap().root_schema_ptr();
     let mut writer =
@@ -91,7 +132,7 @@ fn check(kind: Type, cells: &[String]) -> ColumnChunkMetaData {
         let row = rows.next().unwrap().unwrap();
         let (_, found) = row.get_column_iter().next().unwrap();
         // A zero's sign is shown.
-        assert_eq!(format!("{found:?}"), format!("{field:?}"), "{kind}, row {number}");
+        assert_eq!(format!("{found:?}"), format!("{field:?}"), "{kind:?}, row {number}");
     }
     assert!(rows.next().is_none());
     let group = |file: &Bytes| {
@@ -101,7 +142,7 @@ fn check(kind: Type, cells: &[String]) -> ColumnChunkMetaData {
     };
     let (group, expected) = (group(&file), group(&oracle(kind, &fields)));
     assert_eq!(group.num_rows(), expected.num_rows());
-    assert_eq!(group.column(0).statistics(), expected.column(0).statistics(), "{kind}");
+    assert_eq!(group.column(0).statistics(), expected.column(0).statistics(), "{kind:?}");
     assert_eq!(group.column(0).num_values(), expected.column(0).num_values());
     group.column(0).clone()
 }
@@ -202,14 +243,14 @@ fn a_dictionary_that_no_longer_pays_is_left() {
         let none = (0..140_000).map(|_| String::new());
         let many = (0..60_000).map(|row| cell(kind, (1 << 20) + row * 77_777));
         let chunk = check(kind, &few.chain(none).chain(many).collect::<Vec<_>>());
-        assert_eq!(pages(&chunk, PageType::DICTIONARY_PAGE, Encoding::PLAIN), 1, "{kind}");
-        assert!(data(&chunk, Encoding::RLE_DICTIONARY) > 0, "{kind}");
+        assert_eq!(pages(&chunk, PageType::DICTIONARY_PAGE, Encoding::PLAIN), 1, "{kind:?}");
+        assert!(data(&chunk, Encoding::RLE_DICTIONARY) > 0, "{kind:?}");
         let other = match kind {
             Type::Text => Encoding::DELTA_LENGTH_BYTE_ARRAY,
             Type::Number => Encoding::PLAIN,
             _ => Encoding::DELTA_BINARY_PACKED,
         };
-        assert!(data(&chunk, other) > 0, "{kind}: {:?}", chunk.page_encoding_stats());
+        assert!(data(&chunk, other) > 0, "{kind:?}: {:?}", chunk.page_encoding_stats());
     }
 }
 
