@@ -48,8 +48,9 @@
 //! * [`clean`] cleans CSV files on such a pool; the command `manyhands clean` is it.
 //! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.
 
-pub mod clean;
-
+#[cfg(feature = "clean")]
+#[doc(inline)]
+pub use manyhands_clean as clean;
 pub use manyhands_tasks::{
     ArraySlice, AsCompleted, Call, Death, Element, Error, ErrorKind, Exit, Future, GetError, Imap,
     ImapUnordered, Pool, PoolBuilder, Process, PutError, Queue, Result, SharedArray, WorkerName,

@@ -10,10 +10,10 @@ use parquet::schema::types::ColumnDescPtr;
 use super::dictionary::Coded;
 use super::hybrid::put_bits;
 use super::pages::{Packer, Pages};
+use super::rows::{Rows, Type};
 use super::texts::{Text, Texts};
 use super::values::{Values, statistics_of_truths};
 use super::words::{Kind, Words};
-use super::{Rows, Type};
 
 /// How many bytes of values a page has, or a bit more.
 const PAGE_BYTES: usize = 1 << 20;

@@ -13,8 +13,7 @@
 //! All columns may have NULL. Limits: six types, no nesting, Zstandard, one row group an encoder.
 //!
 //! ```
-//! use std::ops::Range;
-//! use manyhands_parquet::{Appender, Column, Encoder, Rows, Type};
+//! //! use manyhands_parquet::{Appender, Column, Encoder, Rows, Type};
 //!
 //! struct Ages(Vec<Option<i64>>);
 //!
@@ -44,6 +43,7 @@ mod delta;
 mod dictionary;
 mod hybrid;
 mod pages;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -54,7 +54,6 @@ use std::cell::RefCell;
 use std::error;
 use std::fmt;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,6 +66,7 @@ use parquet::file::metadata::{
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type as Node};
 
 use self::pages::{Packer, Pages};
+pub use self::rows::{Column, Rows, Type};
 
 /// What a file begins and ends with.
 const MAGIC: &[u8] = b"PAR1";
@@ -74,81 +74,6 @@ const MAGIC: &[u8] = b"PAR1";
 /// How many rows are gathered column after column: with fewer, a column's dictionary leaves the caches
 /// between two turns, with more, the cells do.
 const ROWS: usize = 1 << 10;
-
-/// Type of a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    /// UTF-8 text.
-    Text,
-    /// Integer of 64 bits.
-    Integer,
-    /// Float of 64 bits.
-    Number,
-    /// True or false.
-    Boolean,
-    /// Day.
-    Date,
-    /// Day and time, without a zone.
-    Datetime,
-}
-
-/// Name and type of a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Name in the schema.
-    pub name: String,
-    /// Type of all its values.
-    pub kind: Type,
-}
-
-/// Rows to encode, read column by column. Rows and columns count from 0. Each method calls `each` once for each row of the
-/// range, in order. Only the methods for the types that occur need a body: the others panic.
-pub trait Rows {
-    /// Number of rows.
-    fn len(&self) -> usize;
-
-    /// True if there are no rows.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Texts: the first `len` bytes of the slice, which is empty for NULL. Bytes behind them have no meaning; if there
-    /// are some, text is read by words.
-    fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no text");
-    }
-
-    /// Integers.
-    fn each_integer(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i64>)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no integers");
-    }
-
-    /// Floats.
-    fn each_number(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<f64>)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no floats");
-    }
-
-    /// Truth values.
-    fn each_boolean(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<bool>)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no truth values");
-    }
-
-    /// Days, counted from 1970-01-01.
-    fn each_date(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i32>)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no days");
-    }
-
-    /// Moments, as microseconds since 1970-01-01.
-    fn each_datetime(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i64>)) {
-        let _ = (column, rows, each);
-        unreachable!("these rows have no moments");
-    }
-}
 
 /// Failure of an encoder or an appender.
 #[derive(Debug)]

@@ -20,10 +20,10 @@ use super::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
 use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
-use crate::clean::manifest::Entry;
-use crate::clean::output::WriteError;
-use crate::clean::watch::Watch;
-use crate::clean::{Hint, Problem};
+use crate::manifest::Entry;
+use crate::output::WriteError;
+use crate::watch::Watch;
+use crate::{Hint, Problem};
 
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
@@ -97,14 +97,10 @@ struct Sqlite {
     hurry: Arc<AtomicBool>,
 }
 
-pub(in crate::clean) use look::look;
+pub(crate) use look::look;
 
 /// Opens a database, which is made if it is missing, for a table in it.
-pub(in crate::clean) fn open(
-    path: &Path,
-    table: &str,
-    watch: &mut Watch,
-) -> Result<Store, WriteError> {
+pub(crate) fn open(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
     let (path, table) = (path.to_owned(), table.to_owned());
     let open = move |hurry| {
         let connect = || {

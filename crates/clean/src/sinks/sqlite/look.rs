@@ -16,19 +16,15 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use super::*;
-use crate::clean::inputs::directory_of;
-use crate::clean::sinks::store::Pretended;
+use crate::inputs::directory_of;
+use crate::sinks::store::Pretended;
 
 /// The byte of a database that a writer locks, and that of a `-shm` file in WAL mode.
 const RESERVED: u64 = 0x4000_0001;
 const RESERVED_IN_WAL: u64 = 120;
 
 /// Opens a database for a dry run.
-pub(in crate::clean) fn look(
-    path: &Path,
-    table: &str,
-    watch: &mut Watch,
-) -> Result<Store, WriteError> {
+pub(crate) fn look(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
     let (path, table) = (path.to_owned(), table.to_owned());
     Store::new(move |hurry| Looked::open(path, table, hurry), watch)
 }

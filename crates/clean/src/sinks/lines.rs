@@ -28,8 +28,8 @@ impl Lines {
 
 /// The rows of a block, in a store's own form, and where they come from.
 #[derive(Debug, Default)]
-pub(in crate::clean) struct Batch {
-    pub(in crate::clean) rows: Vec<u8>,
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<u8>,
     /// The lines before each row in its chunk.
     lines: Vec<u32>,
     /// The lines before the chunk.
@@ -39,7 +39,7 @@ pub(in crate::clean) struct Batch {
 #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
 impl Batch {
     /// Takes a block apart, with the number of lines before it; none if it is no block.
-    pub(in crate::clean) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {
+    pub(crate) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {
         let count = u32::from_le_bytes(*block.last_chunk()?) as usize;
         let at = block.len().checked_sub(4)?.checked_sub(count.checked_mul(4)?)?;
         let lines = block.split_off(at);

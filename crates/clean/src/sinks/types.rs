@@ -9,7 +9,7 @@ const TYPES: [Type; 5] = [Type::Integer, Type::Number, Type::Date, Type::Datetim
 
 /// What the cells of a column that were looked at leave possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::clean) struct Possible {
+pub(crate) struct Possible {
     /// Of [`TYPES`].
     types: [bool; TYPES.len()],
     /// Whether there was a cell that was not empty.
@@ -51,7 +51,7 @@ impl Possible {
     }
 
     /// What these and other cells of the column leave possible.
-    pub(in crate::clean) fn and(&mut self, other: &Possible) {
+    pub(crate) fn and(&mut self, other: &Possible) {
         for (mine, theirs) in self.types.iter_mut().zip(other.types) {
             *mine &= theirs;
         }
@@ -59,7 +59,7 @@ impl Possible {
     }
 
     /// The type to propose, if it is not text.
-    pub(in crate::clean) fn proposed(&self) -> Option<Type> {
+    pub(crate) fn proposed(&self) -> Option<Type> {
         let mut possible = TYPES.into_iter().zip(self.types).filter(|(_, possible)| *possible);
         possible.next().map(|(kind, _)| kind).filter(|_| self.is_seen)
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use manyhands_parquet::{Appender, Encoder, Error, Rows, Type};
 
 use super::Column;
-use crate::clean::sum::Sum;
+use crate::sum::Sum;
 
 /// The rows of a batch, as the encoder reads them.
 pub(super) struct Cells<'a, 'b>(pub(super) &'a manyhands_csv::Rows<'b>);
@@ -89,20 +89,20 @@ impl Write for Summed {
 
 /// A Parquet file to which the blocks of workers are appended.
 #[derive(Debug)]
-pub(in crate::clean) struct Output(Appender<Summed>);
+pub(crate) struct Output(Appender<Summed>);
 
 impl Output {
-    pub(in crate::clean) fn begin(file: File, of: &[Column]) -> Result<Output, Error> {
+    pub(crate) fn begin(file: File, of: &[Column]) -> Result<Output, Error> {
         let file = Summed { file, sum: Sum::default() };
         Appender::new(file, &columns(of)).map(Output)
     }
 
-    pub(in crate::clean) fn append(&mut self, block: Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, block: Vec<u8>) -> Result<(), Error> {
         self.0.append(block)
     }
 
     /// Writes the footer; gives the checksum of the whole file.
-    pub(in crate::clean) fn finish(self) -> Result<Sum, Error> {
+    pub(crate) fn finish(self) -> Result<Sum, Error> {
         self.0.finish().map(|written| written.sum)
     }
 }

@@ -5,14 +5,10 @@
 //! are asked for.
 
 use super::*;
-use crate::clean::sinks::store::Pretended;
+use crate::sinks::store::Pretended;
 
 /// Connects to a database for a dry run.
-pub(in crate::clean) fn look(
-    url: &str,
-    table: &str,
-    watch: &mut Watch,
-) -> Result<Store, WriteError> {
+pub(crate) fn look(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
     let (url, table) = (url.to_owned(), table.to_owned());
     let open = move |_| {
         let database = Postgres::connect(&url, table)?;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
 use super::*;
-use crate::clean::Progress;
+use crate::Progress;
 
 fn plain(rows: Vec<u8>) -> Batch {
     Batch::new([rows, vec![0; 4]].concat(), 0).unwrap()

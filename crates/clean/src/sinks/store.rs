@@ -25,9 +25,9 @@ use std::time::{Duration, Instant};
 
 use super::lines::Batch;
 use super::{Column, Hint, Problem, check_columns, quoted, twice};
-use crate::clean::manifest::Entry;
-use crate::clean::output::WriteError;
-use crate::clean::watch::{TICK, Watch};
+use crate::manifest::Entry;
+use crate::output::WriteError;
+use crate::watch::{TICK, Watch};
 
 /// How many blocks wait for the database at most.
 const WAITING: usize = 2;
@@ -179,7 +179,7 @@ enum Answer {
 type Of<T> = (u64, T);
 
 /// The parent's end of a database.
-pub(in crate::clean) struct Store {
+pub(crate) struct Store {
     /// By the inputs' paths.
     entries: HashMap<String, Vec<Entry>>,
     commands: Sender<Of<Command>>,
@@ -262,12 +262,12 @@ impl Store {
     }
 
     /// What was known when it was opened of an input that is in the table.
-    pub(in crate::clean) fn entries(&self, path: &str) -> &[Entry] {
+    pub(crate) fn entries(&self, path: &str) -> &[Entry] {
         self.entries.get(path).map_or(&[], Vec::as_slice)
     }
 
     /// Begins a file.
-    pub(in crate::clean) fn begin(&mut self, columns: Vec<Column>) -> Result<(), WriteError> {
+    pub(crate) fn begin(&mut self, columns: Vec<Column>) -> Result<(), WriteError> {
         self.check()?;
         self.number += 1;
         (self.is_begun, self.waiting) = (true, 0);
@@ -287,11 +287,7 @@ impl Store {
     }
 
     /// Hands on the rows of the file that was begun; waits while the database has enough of them.
-    pub(in crate::clean) fn append(
-        &mut self,
-        block: Batch,
-        watch: &mut Watch,
-    ) -> Result<(), WriteError> {
+    pub(crate) fn append(&mut self, block: Batch, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
         self.send(Command::Next(Next::Block(block)));
         self.waiting += 1;
@@ -309,11 +305,7 @@ impl Store {
     }
 
     /// Makes the rows of the file that was begun appear, with its entry.
-    pub(in crate::clean) fn commit(
-        &mut self,
-        entry: Entry,
-        watch: &mut Watch,
-    ) -> Result<(), WriteError> {
+    pub(crate) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
         self.send(Command::Next(Next::Commit(entry)));
         self.end(watch)
@@ -356,7 +348,7 @@ impl Store {
     ///
     /// # Errors
     /// If it is not known to be done.
-    pub(in crate::clean) fn roll_back(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
+    pub(crate) fn roll_back(&mut self, watch: &mut Watch) -> Result<(), WriteError> {
         if !self.is_begun {
             return Ok(());
         }

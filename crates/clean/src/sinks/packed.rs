@@ -7,14 +7,14 @@ use flate2::write::GzEncoder;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::clean::unpack::Compression;
+use crate::unpack::Compression;
 
 /// The default of both programs.
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Appends a member or a frame with these bytes.
-pub(in crate::clean) fn pack(
+pub(crate) fn pack(
     compression: Compression,
     bytes: &[u8],
     out: &mut Vec<u8>,

@@ -22,10 +22,10 @@ use super::store::{
     entry,
 };
 use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
-use crate::clean::manifest::Entry;
-use crate::clean::output::WriteError;
-use crate::clean::watch::Watch;
-use crate::clean::{Hint, Problem};
+use crate::manifest::Entry;
+use crate::output::WriteError;
+use crate::watch::Watch;
+use crate::{Hint, Problem};
 
 /// What a column is.
 fn declared(kind: Type) -> &'static str {
@@ -56,14 +56,10 @@ struct Postgres {
     table: String,
 }
 
-pub(in crate::clean) use look::look;
+pub(crate) use look::look;
 
 /// Connects to a database, for a table in it.
-pub(in crate::clean) fn open(
-    url: &str,
-    table: &str,
-    watch: &mut Watch,
-) -> Result<Store, WriteError> {
+pub(crate) fn open(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
     let (url, table) = (url.to_owned(), table.to_owned());
     Store::new(move |_| Postgres::connect(&url, table), watch)
 }
