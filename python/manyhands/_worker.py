@@ -245,6 +245,10 @@ class Runner:
             explain(error)
         return EXCEPTION, *dump_exception(error)
 
+    def leave(self, error):
+        """Ends a process that a signal handler forked while no task ran."""
+        _leaves(error)
+
     def finish(self, now):
         """The pool has no more work for this worker."""
         self.now = now

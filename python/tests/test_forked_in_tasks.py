@@ -2,12 +2,14 @@
 
 import functools
 import os
+import signal
 import sys
 import time
 
 import pytest
 
 import manyhands
+import outside
 from manyhands import Pool
 
 
@@ -111,6 +113,34 @@ def test_a_child_forked_while_a_result_is_pickled_is_no_worker(pool):
 def test_children_forked_by_initializer_and_worker_exit_are_no_workers():
     with Pool(2, initializer=forks, worker_exit=forks) as pool:
         assert pool.map(abs, range(-20, 0), chunksize=1) == list(range(20, 0, -1))
+
+
+def fork_at_a_signal(ends):
+    def handle(*_):
+        if os.fork() == 0 and ends == "exits":
+            sys.exit(3)
+
+    signal.signal(signal.SIGUSR1, handle)
+
+
+@pytest.mark.parametrize("ends", ["returns", "exits"])
+def test_a_child_that_a_signal_handler_forked_between_tasks_is_no_worker(ends):
+    with Pool(1, fork_at_a_signal, (ends,)) as pool:
+        for number in range(10):
+            worker = pool.apply(os.getpid)
+            outside.wait_until(lambda worker=worker: waits(worker))
+            os.kill(worker, signal.SIGUSR1)
+            # In the child, the parent's next task would be begun twice.
+            outside.wait_until(lambda worker=worker, count=number + 1: len(outside.children(worker)) == count)
+            children = outside.children(worker)
+            outside.wait_until(lambda children=children: not any(map(outside.alive, children)), "the child ends")
+            assert pool.apply(os.getpid) == worker
+
+
+def waits(pid):
+    """Whether a process's main thread waits for a descriptor: an idle worker does after a moment."""
+    with open(f"/proc/{pid}/wchan") as file:
+        return "poll" in file.read()
 
 
 def test_threads_of_a_forked_child_are_waited_for(tmp_path, pool):

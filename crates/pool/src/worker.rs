@@ -8,6 +8,10 @@
 //! ```
 //! A result is in the ring as soon as its item is done, so a worker that dies loses the item it
 //! was running and nothing else. Only the wake-ups are saved.
+//!
+//! Code of the user's may fork. The child has this worker's rings, cursor, sockets and bells, and must touch none of them:
+//! each call of such code is followed by [`end_if_forked`], before anything else happens. What such code may call itself
+//! ([`Clock::start`]) does nothing in a child.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,6 +20,7 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -23,6 +28,7 @@ use std::time::Duration;
 
 use manyhands_shm::Segment;
 use manyhands_shm::arena::{Arena, BlockName};
+use manyhands_shm::participant::own_pid;
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
 use manyhands_shm::wait::WaitWord;
 
@@ -118,7 +124,9 @@ impl Clock {
     }
 
     fn set(&self, word: u64) {
-        if let Some(words) = &self.0 {
+        if let Some(words) = &self.0
+            && !is_forked()
+        {
             words.started().store(word, Ordering::Relaxed);
         }
     }
@@ -173,6 +181,29 @@ static PLACE: AtomicU64 = AtomicU64::new(0);
 pub fn place() -> Option<usize> {
     let place = PLACE.load(Ordering::Relaxed);
     (place >> 32 == u64::from(std::process::id())).then_some((place & 0xffff_ffff) as usize)
+}
+
+/// Whether this process is no worker, but one that code of the user's forked in a worker.
+pub fn is_forked() -> bool {
+    let place = PLACE.load(Ordering::Relaxed);
+    place != 0 && place >> 32 != u64::from(own_pid())
+}
+
+/// Ends this process if it is such a child, which comes here as it leaves the user's code. As a program does: with 0, or
+/// with 101 after a panic, which was reported.
+#[allow(clippy::print_stderr, reason = "nobody else is told")]
+fn end_if_forked(outcome: &Result<(), (Status, String)>) {
+    if !is_forked() {
+        return;
+    }
+    process::exit(match outcome {
+        Ok(()) => 0,
+        Err((Status::Panicked, _)) => 101,
+        Err((_, reason)) => {
+            eprintln!("process {} that a task forked: {reason}", process::id());
+            1
+        }
+    })
 }
 
 /// Takes the control socket that [`spawn`](crate::launch::spawn) left as standard input, which is
@@ -301,7 +332,9 @@ impl Worker {
                     }
                 }
                 // A signal that came before this belongs to no item.
-                Ok(Some(_)) if mem::take(&mut self.slept) && runner.idle().is_break() => return 0,
+                Ok(Some(_)) if mem::take(&mut self.slept) && look_up(runner).is_break() => {
+                    return 0;
+                }
                 Ok(Some(kind)) => match self.handle(kind, &record, runner) {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(())) => return 0,
@@ -337,8 +370,12 @@ impl Worker {
                     }
                 };
                 runner.define(head.id, Payload { bytes, handles });
+                end_if_forked(&Ok(()));
             }
-            kind::FORGET_BLOB => runner.forget(reader.u64().ok_or_else(short)?),
+            kind::FORGET_BLOB => {
+                runner.forget(reader.u64().ok_or_else(short)?);
+                end_if_forked(&Ok(()));
+            }
             kind::FORGET_HANDLE => self.mail.forget_handle(reader.u32().ok_or_else(short)?),
             kind::FORGET_SEGMENT => {
                 let number = reader.u32().ok_or_else(short)?;
@@ -565,7 +602,7 @@ impl Worker {
         self.slept = true;
         let slept = self.sleep(WORK, |wait| wait.sleep(WORK, WARM));
         if slept && self.work.is_empty() {
-            runner.idle()?;
+            look_up(runner)?;
             self.trim();
             if self.unrung {
                 self.ring();
@@ -615,6 +652,13 @@ impl Worker {
     }
 }
 
+/// Lets the runner run what is no item's.
+fn look_up(runner: &mut dyn Runner) -> ControlFlow<()> {
+    let flow = runner.idle();
+    end_if_forked(&Ok(()));
+    flow
+}
+
 /// Says on standard error why this worker cannot go on; its pool keeps the last lines.
 #[allow(clippy::print_stderr, reason = "the pool passes a worker's last words on")]
 fn fail(reason: &str) -> i32 {
@@ -633,11 +677,11 @@ thread_local! {
 }
 
 /// Keeps the message and the place of a guarded panic, which then prints nothing unless a
-/// backtrace was asked for.
+/// backtrace was asked for. That of a forked child, which no error will tell of, is printed.
 fn catch_panics() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if GUARDED.get() {
+        if GUARDED.get() && !is_forked() {
             let place = info.location().map_or_else(|| "?".to_owned(), ToString::to_string);
             let message = text_of(info.payload());
             PANIC.set(Some(format!("{place}\n{message}")));
@@ -657,17 +701,19 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
-/// Runs code of the user's; a panic becomes an error.
+/// Runs code of the user's; a panic becomes an error. A process that the code forked does not come back from here.
 fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (Status, String)> {
     GUARDED.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(run));
     GUARDED.set(false);
-    match outcome {
+    let outcome = match outcome {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err((Status::Refused, reason)),
         Err(payload) => {
             let text = PANIC.take().unwrap_or_else(|| format!("?\n{}", text_of(&*payload)));
             Err((Status::Panicked, text))
         }
-    }
+    };
+    end_if_forked(&outcome);
+    outcome
 }

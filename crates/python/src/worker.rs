@@ -109,11 +109,15 @@ impl worker::Runner for Runner {
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        #[allow(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method is of one lifetime only"
-        )]
-        let checked = Python::attach(|py| py.check_signals());
+        let checked = Python::attach(|py| {
+            let checked = py.check_signals();
+            if worker::is_forked() {
+                // A signal handler forked, and the child leaves it.
+                let error = checked.as_ref().err().map(|error| error.value(py));
+                let _ = self.runner.bind(py).call_method1("leave", (error,));
+            }
+            checked
+        });
         match checked {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
