@@ -32,13 +32,6 @@ VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 def main(socket, stderr, logs, output, started_with, *memories):
     """Runs a worker process from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
-    if _has_terminal():
-        # It stays in the group of the user's program: it is stopped and continued with that, and tasks may use the
-        # terminal. Ctrl-C is for the program alone.
-        _native.ignore_ctrl_c()
-    else:
-        # Processes that a task started end with a worker that is killed, since they are in its group.
-        os.setpgid(0, 0)
     stderr = stderr.detach()
     os.dup2(stderr, 2)
     os.close(stderr)
@@ -68,15 +61,6 @@ def _tell_of_crashes():
     if not faulthandler.is_enabled():
         # Of the thread that crashed: the report has a limit.
         faulthandler.enable(2, all_threads=False)
-
-
-def _has_terminal():
-    """Whether this process's session has a terminal."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
 
 
 def _leaves(error=None):

@@ -283,6 +283,10 @@ class Terminal:
         self.seen = ""
         self._from = 0
 
+    def children(self):
+        """The processes that the one at the terminal has started."""
+        return children(self._process.pid)
+
     def type(self, line):
         os.write(self._terminal, line.encode() + b"\n")
 

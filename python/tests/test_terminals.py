@@ -1,6 +1,8 @@
 """Programs in the foreground of a terminal: they are stopped and continued whole, tasks may use the terminal, and Ctrl-C is
 for the program alone."""
 
+import os
+
 import outside
 import pytest
 from outside import Terminal
@@ -137,3 +139,29 @@ def test_a_task_that_interrupts_itself_is_interrupted(start):
 """)
     terminal.wait_for("interrupted")
     terminal.wait_for("ended with 0")
+
+
+def test_ctrl_z_stops_the_command_with_its_workers_and_continuing_continues_them(tmp_path):
+    pipe, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    os.mkfifo(pipe)
+    main = "import sys\nfrom manyhands._command import main\nsys.exit(main())"
+    command = ["-c", main, "clean", str(pipe), "-o", str(output), "--workers", "2", "--quiet"]
+    terminal = Terminal("-c", SHELL, *command, environment={})
+    try:
+        with open(pipe, "w") as file:
+            file.write("a,b\n" + "1,2\n" * 2_000_000)
+
+            def program():
+                "The command and its workers."
+                return [pid for command in terminal.children() for pid in (command, *outside.children(command))]
+
+            outside.wait_until(lambda: len(program()) >= 3, "the workers are there")
+            terminal.press("\x1a")
+            terminal.wait_for("stopped")
+            outside.wait_until(lambda: all(outside.state(pid)[0] == "T" for pid in program()), "all are stopped")
+            terminal.type("")
+            file.write("3,4\n")
+        terminal.wait_for("ended with 0")
+    finally:
+        terminal.finish()
+    assert output.read_text() == "a,b\n" + "1,2\n" * 2_000_000 + "3,4\n"

@@ -45,6 +45,7 @@
 //!   [`SharedArray`] or a [`Queue`] in them travels by reference.
 //! * A task that panics, is killed, or takes its worker with it is an [`Error`] in its own place
 //!   and nowhere else.
+//! * In a terminal, Ctrl-Z stops the workers too, tasks may ask at `/dev/tty`, and Ctrl-C reaches this program alone.
 //! * A process that a task forks exits when it returns from the task, or panics; the task's result is its parent's.
 //! * [`clean`] cleans CSV files on such a pool; the command `manyhands clean` is it.
 //! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.

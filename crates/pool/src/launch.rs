@@ -63,8 +63,8 @@ impl fmt::Display for Exit {
 /// Starts worker processes.
 pub trait Launcher: Send + Sync + 'static {
     /// Starts one worker called `name` whose end of the control socket is `socket`. The process
-    /// must come to call [`serve`](crate::worker::serve) with it, lead a process group of its own,
-    /// and hold no copy of it elsewhere.
+    /// must come to call [`serve`](crate::worker::serve) with it, and hold no copy of it elsewhere. Its
+    /// process group is this process's or its own; `serve` decides which it is.
     ///
     /// Called on a thread that lives as long as the pool; may block.
     ///
@@ -137,8 +137,10 @@ impl Launcher for ThisProgram {
 /// # Errors
 /// If the process could not be started.
 pub fn spawn(mut command: Command, socket: OwnedFd) -> io::Result<Launched> {
-    let mut child =
-        command.stdin(Stdio::from(socket)).stderr(Stdio::piped()).process_group(0).spawn()?;
+    if !os::has_terminal() {
+        command.process_group(0);
+    }
+    let mut child = command.stdin(Stdio::from(socket)).stderr(Stdio::piped()).spawn()?;
     let stderr = child.stderr.take().map(OwnedFd::from);
     let pid = child.id();
     // A child that has not been reaped keeps its number, so this is that very process.

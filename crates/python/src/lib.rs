@@ -9,7 +9,6 @@ mod queue;
 mod recipe;
 mod remote;
 mod sync;
-mod terminal;
 mod watched;
 mod worker;
 
@@ -39,8 +38,6 @@ mod _native {
     use crate::remote::{can_be_cut, clean_chunks};
     #[pymodule_export]
     use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
-    #[pymodule_export]
-    use crate::terminal::ignore_ctrl_c;
     #[pymodule_export]
     use crate::worker::{called, end_descendants, serve};
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -406,6 +407,26 @@ pub(crate) fn outlive_parent() -> io::Result<()> {
     signal_hook::flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
     // Descendants whose own parents died become children of this process.
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether this process's session has a terminal.
+pub(crate) fn has_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
+}
+
+/// Takes a worker's place among the groups of processes.
+///
+/// In a terminal it stays in the group of the user's program: both are stopped and continued together, and tasks may use
+/// the terminal. Ctrl-C is for the program alone. Elsewhere the worker leads a group, by which the processes that a task
+/// started end with a worker that is killed.
+pub(crate) fn take_place() -> io::Result<()> {
+    if has_terminal() {
+        return super::terminal::ignore_keys();
+    }
+    // It fails for the leader of a session, which leads a group already.
+    let _ = rustix::process::setpgid(None, None);
+    Ok(())
 }
 
 /// Ends this process and everything that descends from it or belongs to the group it leads.

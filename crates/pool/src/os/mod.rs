@@ -1,4 +1,6 @@
 //! Every system call of this crate that differs between platforms, one file per platform.
 
 mod linux;
+mod terminal;
+
 pub(crate) use linux::*;

@@ -1,23 +1,26 @@
-//! A worker in the foreground of a terminal: Ctrl-C reaches the user's program alone.
-#![allow(unsafe_code, reason = "sets a signal handler that is told who sent the signal")]
+//! A worker in the foreground of a terminal: Ctrl-C and Ctrl-\ reach the user's program alone.
+#![allow(unsafe_code, reason = "sets signal handlers that are told who sent the signal")]
 
 use std::ffi::c_void;
 use std::mem::{self, MaybeUninit};
 use std::sync::OnceLock;
 use std::{io, ptr};
 
-use pyo3::prelude::*;
+/// The keys' signals, and the action before for each.
+static BEFORE: [(i32, OnceLock<libc::sigaction>); 2] =
+    [(libc::SIGINT, OnceLock::new()), (libc::SIGQUIT, OnceLock::new())];
 
-/// The previous action for SIGINT.
-static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+/// Makes this process ignore, from now on, a SIGINT or SIGQUIT that comes from the terminal, which sends it to every process of
+/// the foreground group. One that a process sends, also this one itself, does what it did before. Programs that
+/// this process starts get both.
+pub(super) fn ignore_keys() -> io::Result<()> {
+    BEFORE.iter().try_for_each(|(signal, kept)| ignore(*signal, kept))
+}
 
-/// Has this process, from now on, not hear a SIGINT that comes from the terminal, which every process of the foreground
-/// gets. One that a process sends, also this one itself, does what it did before. Programs that are started hear both.
-#[pyfunction]
-pub(crate) fn ignore_ctrl_c() -> PyResult<()> {
+fn ignore(signal: i32, kept: &OnceLock<libc::sigaction>) -> io::Result<()> {
     let change = |new: *const libc::sigaction, old: *mut libc::sigaction| -> io::Result<()> {
         // SAFETY: both are null or good; the handler is safe wherever the signal comes.
-        match unsafe { libc::sigaction(libc::SIGINT, new, old) } {
+        match unsafe { libc::sigaction(signal, new, old) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -26,22 +29,26 @@ pub(crate) fn ignore_ctrl_c() -> PyResult<()> {
     change(ptr::null(), before.as_mut_ptr())?;
     // SAFETY: it was written.
     let before = unsafe { before.assume_init() };
-    if before.sa_sigaction == libc::SIG_IGN || BEFORE.set(before).is_err() {
+    if before.sa_sigaction == libc::SIG_IGN || kept.set(before).is_err() {
         return Ok(());
     }
     let mut ours = before;
-    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) = interrupted;
+    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) = arrived;
     ours.sa_sigaction = handler as usize;
-    ours.sa_flags = (before.sa_flags & libc::SA_ONSTACK) | libc::SA_SIGINFO;
-    Ok(change(&raw const ours, ptr::null_mut())?)
+    // Where nothing was to be called, no system call is to be interrupted either.
+    let restart = if before.sa_sigaction == libc::SIG_DFL { libc::SA_RESTART } else { 0 };
+    ours.sa_flags = (before.sa_flags & (libc::SA_ONSTACK | libc::SA_RESTART)) | restart;
+    ours.sa_flags |= libc::SA_SIGINFO;
+    change(&raw const ours, ptr::null_mut())
 }
 
-extern "C" fn interrupted(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
+extern "C" fn arrived(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel gives a good one to a handler with `SA_SIGINFO`.
     if unsafe { (*info).si_code } == libc::SI_KERNEL {
         return;
     }
-    let Some(before) = BEFORE.get() else { return };
+    let kept = BEFORE.iter().find(|(of, _)| *of == signal);
+    let Some(before) = kept.and_then(|(_, before)| before.get()) else { return };
     if before.sa_sigaction == libc::SIG_DFL {
         // SAFETY: may be called in a handler.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
