@@ -21,9 +21,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::events::debug;
 use manyhands_shm::arena::Arena;
 use manyhands_shm::participant::own_pid;
-use tracing::debug;
 
 use crate::call::Call;
 use crate::error::{Error, ErrorKind, Result, WorkerName};

@@ -24,7 +24,7 @@
 
 use std::time::Instant;
 
-use tracing::debug;
+use crate::events::debug;
 
 use crate::hub::Shared;
 use crate::options::PoolOptions;

@@ -17,6 +17,7 @@
 
 mod call;
 mod error;
+mod events;
 mod future;
 mod gather;
 mod home;

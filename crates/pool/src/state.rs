@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use crate::events::{debug, warn};
 
 use crate::error::{Death, Error, ErrorKind};
 use crate::hub::{Order, Shared};

@@ -17,6 +17,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
+use super::handlers::{disposition, handle_with_nothing};
 use crate::launch::Exit;
 
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
@@ -390,9 +391,11 @@ pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_
 /// Makes writing to a closed pipe an error, as Rust's `main` does (a worker may have been started
 /// before that), and so writing beyond a limit of file sizes.
 pub(crate) fn survive_failed_writes() -> io::Result<()> {
-    // A handler, unlike ignoring, is not passed on to programs that tasks start.
-    for signal in [signal_hook::consts::SIGPIPE, signal_hook::consts::SIGXFSZ] {
-        signal_hook::flag::register(signal, std::sync::Arc::default())?;
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // Programs that tasks start would inherit that it is ignored; a handler they do not.
+        if matches!(disposition(signal)?, libc::SIG_DFL | libc::SIG_IGN) {
+            handle_with_nothing(signal)?;
+        }
     }
     Ok(())
 }
@@ -404,7 +407,9 @@ pub(crate) fn outlive_parent() -> io::Result<()> {
     // it, which lives as long as the pool.
     rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?;
     // The kernel hangs up a stopped group whose last outside parent died.
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
+    if disposition(libc::SIGHUP)? == libc::SIG_DFL {
+        handle_with_nothing(libc::SIGHUP)?;
+    }
     // Descendants whose own parents died become children of this process.
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }

@@ -1,5 +1,6 @@
 //! Every system call of this crate that differs between platforms, one file per platform.
 
+mod handlers;
 mod linux;
 mod terminal;
 
