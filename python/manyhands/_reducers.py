@@ -68,7 +68,8 @@ def _is_ctypes(kind):
 
 def _is_ctypes_field(value):
     kind = type(value)
-    return kind.__name__ == "CField" and kind.__module__ == "_ctypes"
+    # In `ctypes` from Python 3.14 on.
+    return kind.__name__ == "CField" and kind.__module__ in ("_ctypes", "ctypes")
 
 
 class _Quiet:

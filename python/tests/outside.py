@@ -268,7 +268,8 @@ class Terminal:
 
     def __init__(self, *arguments, environment):
         self.token = f"manyhands-script-{uuid.uuid4().hex[:8]}"
-        environ = {**os.environ, "MANYHANDS_SCRIPT": self.token, **environment}
+        # Without the name of a terminal no bar is drawn.
+        environ = {**os.environ, "TERM": "xterm", "MANYHANDS_SCRIPT": self.token, **environment}
         self._terminal, other = os.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, b"\x32\0\xa0\0\0\0\0\0")  # 50 rows of 160
         self._process = subprocess.Popen(

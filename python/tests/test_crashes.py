@@ -38,13 +38,14 @@ def line(of):
     return number
 
 
+# Python 3.14 has a hyphen in the name of FPE.
 @pytest.mark.parametrize(
     ("how", "said", "statement"),
     [
         ("read", "Segmentation fault", "ctypes.string_at"),
         ("ABRT", "Aborted", "os.abort"),
         ("BUS", "Bus error", "signal.raise_signal"),
-        ("FPE", "Floating point exception", "signal.raise_signal"),
+        ("FPE", "Floating.point exception", "signal.raise_signal"),
     ],
 )
 def test_the_error_of_a_crashed_task_names_function_and_line(run_script, start_method, how, said, statement):
@@ -73,7 +74,7 @@ def test_the_error_of_a_crashed_task_names_function_and_line(run_script, start_m
     assert len(re.findall(told, script.out)) == 2, script.out
     assert "Extension modules" not in script.out
     assert re.search(r"^3$", script.out, re.MULTILINE)
-    assert script.err.count(f"Fatal Python error: {said}") == 2
+    assert len(re.findall(f"Fatal Python error: {said}", script.err)) == 2
     assert len(re.findall(frames, script.err)) == 2
 
 
