@@ -105,8 +105,15 @@ class Future(_base.Future):
     def result(self, timeout=None):
         """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
         timeout = self._await(timeout)
-        if self._state == _base.FINISHED and self._exception is None:
-            return self._result
+        if self._state == _base.FINISHED:
+            if self._exception is None:
+                return self._result
+            # Not by the base, which before Python 3.13 takes an exception that is false for a result.
+            try:
+                raise self._exception
+            finally:
+                # The traceback would keep this frame, and so the future.
+                self = None
         return super().result(timeout)
 
     def exception(self, timeout=None):

@@ -51,6 +51,11 @@ class Locked(Exception):
         self.lock, self.code = threading.Lock(), 7
 
 
+class Falsy(Exception):
+    def __bool__(self):
+        return False
+
+
 def raise_(make):
     raise make()
 
@@ -62,6 +67,7 @@ CASES = {
     "slots": (lambda: Slotted(4), Slotted, "4", {"code": 4}),
     "of the system": (lambda: OfTheSystem(2, "gone"), OfTheSystem, "[Errno 2] gone", {"errno": 2, "seen": True}),
     "an attribute that stays": (lambda: Locked("has a lock"), Locked, "has a lock", {"code": 7}),
+    "false": (lambda: Falsy("still an error"), Falsy, "still an error", {}),
     "of a program": (
         lambda: subprocess.CalledProcessError(1, ["false"]),
         subprocess.CalledProcessError,
