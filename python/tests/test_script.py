@@ -63,7 +63,9 @@ if __name__ == "__main__":
 """,
         None,
     )
-    assert source.bound == set("a d f g H i j k l m n o q r s t v w".split())
+    # Annotations bind names of their own from Python 3.14 on.
+    ours = {name for name in source.bound if not name.startswith("__")}
+    assert ours == set("a d f g H i j k l m n o q r s t v w".split())
     assert source.rebound == set("x y z".split())
 
 
