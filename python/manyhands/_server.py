@@ -201,7 +201,7 @@ def main(listener, alive, modules, asked):
 
 
 class _Listener(socket.socket):
-    """Takes connections of this process's own user."""
+    """Takes connections of this process's own user, in which something is asked for."""
 
     def accept(self):
         connection, address = super().accept()
@@ -209,6 +209,10 @@ class _Listener(socket.socket):
         if user != _user:
             connection.close()
             raise OSError(errno.ECONNABORTED, "another user's")
+        if not connection.recv(1, socket.MSG_PEEK):
+            # Its process ended, or was interrupted, before it asked for anything.
+            connection.close()
+            raise OSError(errno.ECONNABORTED, "nothing was asked for")
         return connection, address
 
 

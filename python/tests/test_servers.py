@@ -1,12 +1,14 @@
 """Fork servers: what they have loaded, where they listen, who they are of; and where none can be started."""
 
 import os
+import signal
+import socket
 import sys
 
 import manyhands
 import outside
 import pytest
-from manyhands import Pool, ProcessPoolExecutor
+from manyhands import Pool, ProcessPoolExecutor, _server
 
 
 def loaded(names):
@@ -208,3 +210,16 @@ def test_a_task_that_exits_with_what_cannot_be_shown_tells_that(pool):
 def test_a_result_whose_repr_fails_has_the_reason_in_its_error(pool):
     with pytest.raises(manyhands.pool.MaybeEncodingError, match="Incomplete.*lock"):
         pool.apply(Incomplete)
+
+
+def test_a_fork_server_survives_a_process_that_connects_and_asks_for_nothing():
+    with manyhands.Pool(1, context="forkserver") as pool:
+        pool.apply(abs, (1,))
+        servers = dict(_server.SERVERS)
+        for server in servers.values():
+            for _ in range(3):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(server._address)
+        os.kill(pool.apply(os.getpid), signal.SIGKILL)
+        assert pool.apply(abs, (-2,)) == 2
+        assert _server.SERVERS == servers and all(server._ended() is None for server in servers.values())
