@@ -30,6 +30,7 @@ from manyhands._errors import PoolClosed, RemoteError, WorkerDied
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
 from manyhands._serialize import BY_NAME_KINDS, dump, dump_exception, dumps, load_exception, loads, shown, wrap
+from manyhands._signals import of_signal
 from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
@@ -283,7 +284,7 @@ class Core:
             try:
                 data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
             except Exception as error:
-                if not in_place:
+                if not in_place or of_signal(error):
                     raise
                 data, memories = dump_exception(error, apart=False)
                 yield data, len(data), True

@@ -15,6 +15,7 @@ from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, check_priority, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
+from manyhands._signals import of_signal
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
 
 _exiting = False
@@ -320,6 +321,8 @@ class ProcessPoolExecutor(Executor):
                 raise BrokenProcessPool(str(core.broken)) from core.broken
             raise RuntimeError("cannot schedule new futures after shutdown") from None
         except Exception as error:
+            if of_signal(error):
+                raise
             future.set_exception(error)
         return future
 

@@ -14,6 +14,7 @@ from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, PoolTimeout, for_iterator, is_a_tasks
 from manyhands._progress import bar
+from manyhands._signals import of_signal
 from manyhands._units import AHEAD, Units, in_memory, length_of, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
 
@@ -439,7 +440,9 @@ class Pool:
                 if isinstance(feeder, _Feeder):
                     feeder.finish()
             for feeder in self._feeders:
-                feeder.join()
+                # An exception of a signal handler may have come before it was started.
+                if feeder.ident is not None:
+                    feeder.join()
             self._core.join()
 
 
@@ -458,6 +461,8 @@ class AsyncResult:
             if self._outcome is not None:
                 self._task = None
         except Exception as error:
+            if of_signal(error):
+                raise
             self._finish(False, self._core.cause(error))
 
     def _begin(self, pool, callback, error_callback):
@@ -590,10 +595,9 @@ class MapResult(AsyncResult):
                 )
                 pool._feeders.append(feeder)
                 feeder.start()
-        except Exception as error:
-            self._fail(error)
-        except BaseException:
-            # A signal handler's, by Ctrl-C say.
+        except BaseException as error:
+            if isinstance(error, Exception) and not of_signal(error):
+                return self._fail(error)
             self.kill()
             raise
 
@@ -610,6 +614,8 @@ class MapResult(AsyncResult):
         try:
             over = self._units.add_all(wait)
         except Exception as error:
+            if of_signal(error):
+                raise
             # An item that cannot be pickled, for example: tasks that have not begun are cancelled.
             self._fail(error)
             task.cancel()

@@ -26,6 +26,7 @@ import typing
 
 from manyhands import _modules, _script
 from manyhands._native import Memory
+from manyhands._signals import of_signal
 
 #: Buffers of fewer bytes are copied into the pickle.
 BUFFER_MIN = 256 << 10
@@ -155,6 +156,8 @@ def dump(obj, copies=None, lasting=False):
     try:
         pickler.dump(obj)
     except Exception as error:
+        if of_signal(error):
+            raise
         raise explained(obj, error) from error
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 

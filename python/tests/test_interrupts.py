@@ -206,6 +206,35 @@ def test_an_interrupted_wait_loses_no_result(executor):
         signal.signal(signal.SIGALRM, before)
 
 
+class Signalled:
+    """A signal comes while it is pickled."""
+
+    def __reduce__(self):
+        signal.raise_signal(signal.SIGUSR1)
+        return int, ()
+
+
+@pytest.mark.parametrize("call", [
+    lambda pool, executor: executor.submit(abs, Signalled()),
+    lambda pool, executor: pool.apply_async(abs, (Signalled(),)),
+    lambda pool, executor: pool.map_async(abs, [Signalled()]),
+    lambda pool, executor: pool.map_async(abs, [Signalled()], return_exceptions=True),
+])
+def test_an_exception_of_a_signal_handler_is_the_callers_and_not_the_calls(pool, executor, call):
+    """Of any class: an alarm may raise TimeoutError while arguments are pickled."""
+
+    def handle(*_):
+        raise TimeoutError("of the handler")
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with pytest.raises(TimeoutError, match="of the handler"):
+            call(pool, executor)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert pool.apply(abs, (-1,)) == executor.submit(abs, -1).result() == 1
+
+
 # Stops
 
 
