@@ -369,4 +369,4 @@ def test_an_interpreter_that_ends_while_workers_start_ends_well(run_script, star
     head = "import time, manyhands\n" + f"manyhands.set_start_method({start_method!r})\n"
     for _ in range(5):
         script = run_script(head + f"def f():\n    {body}\nf()\n", python=["-W", "ignore::ResourceWarning"])
-        assert "FATAL" not in script.err and "Fatal" not in script.err
+        assert script.err == ""
