@@ -1,5 +1,6 @@
 """Functions of `__main__`: scripts, the interactive interpreter, cells of a notebook; driven as their users do."""
 
+import signal
 import sys
 import textwrap
 
@@ -259,7 +260,8 @@ def test_a_session_at_the_interactive_interpreter(environment, tmp_path):
     terminal.wait_for("KeyboardInterrupt")
     enter("Pool(1).map(f, range(2))", "[5000, 5010]")
     enter("exit()", "")
-    assert terminal.finish() == 0
+    # Python 3.14's plain interpreter ends by the signal of an earlier interrupt, without this package too.
+    assert terminal.finish() in (0, -signal.SIGINT)
     assert "Traceback" not in terminal.rest() and "Exception" not in terminal.rest()
 
 
