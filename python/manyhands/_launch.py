@@ -12,6 +12,7 @@ import io
 import os
 import queue
 import sys
+import weakref
 from multiprocessing import (
     context,
     popen_fork,
@@ -127,7 +128,23 @@ class _Passed:
         self.memory = memory
 
     def __reduce__(self):
-        return _received, (reduction.DupFd(self.memory.fileno()),)
+        # `spawn` passes a descriptor on once. What a process gets may refer to a memory several times, in several pickles.
+        known = vars(context.get_spawning_popen()).setdefault("passed", weakref.WeakValueDictionary())
+        descriptor = self.memory.fileno()
+        passing = known.get(descriptor)
+        if passing is None:
+            passing = known[descriptor] = _Passing(self.memory)
+        return _Passed, (passing,)
+
+
+class _Passing:
+    """Pickled as its memory; the pickler keeps it, and so pickles it once."""
+
+    def __init__(self, memory):
+        self._memory = memory
+
+    def __reduce__(self):
+        return from_process, (reduction.DupFd(self._memory.fileno()),)
 
 
 class _Arguments:
@@ -169,10 +186,6 @@ class _Pickled:
 
     def get(self):
         return _functions.loads(self._data, [passed.memory for passed in self._passed])
-
-
-def _received(duplicate):
-    return _Passed(from_process(duplicate))
 
 
 class _EndingMixin:
