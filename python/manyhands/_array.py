@@ -328,7 +328,6 @@ def _announce():
 
     for kind in (np.ndarray, np.recarray, np.matrix):
         ForkingPickler.register(kind, _to_process)
-    ForkingPickler.register(Memory, _memory_to_process)
 
 
 def _to_process(array):
@@ -339,7 +338,8 @@ def _to_process(array):
     return reduced or array.__reduce_ex__(4)
 
 
-def _memory_to_process(memory):
+def reduce_memory(memory):
+    """How to pickle a memory for a process that is being started."""
     from multiprocessing.reduction import DupFd
 
     if not memory.shared:

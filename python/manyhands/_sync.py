@@ -7,11 +7,10 @@ process had stay taken.
 
 import ctypes
 import os
-import pickle
 import threading
 import time
 import warnings
-from multiprocessing import process, reduction, sharedctypes
+from multiprocessing import process, sharedctypes
 
 from manyhands import _native
 from manyhands._native import Memory
@@ -28,7 +27,7 @@ def _limit(block, timeout):
 
 
 class _Shared:
-    """What all have: they travel by a descriptor of their memory, or by the memory itself."""
+    """What all have: they travel by their place, which is an offset in a memory that others share. A pickle holds each memory once."""
 
     def _state(self):
         """What else is needed to make the object anew."""
@@ -36,21 +35,9 @@ class _Shared:
 
     def __reduce__(self):
         native = self._native
-        return _of_descriptor, (
-            type(self),
-            type(native),
-            reduction.DupFd(native.fileno()),
-            self._state(),
-        )
+        return _at, (type(self), type(native), *native.place(), self._state())
 
-    def _reduce_by_memory(self):
-        native = self._native
-        return _of_memory, (
-            type(self),
-            type(native),
-            pickle.PickleBuffer(native.memory()),
-            self._state(),
-        )
+    _reduce_by_memory = __reduce__
 
     @classmethod
     def _of(cls, native, state):
@@ -63,12 +50,8 @@ class _Shared:
         pass
 
 
-def _of_descriptor(kind, native, descriptor, state):
-    return kind._of(native.from_fd(descriptor.detach()), state)
-
-
-def _of_memory(kind, native, memory, state):
-    return kind._of(native.attach(memory), state)
+def _at(kind, native, memory, offset, state):
+    return kind._of(native.attach(memory, offset), state)
 
 
 class _Owned(_Shared):
@@ -388,26 +371,21 @@ class Barrier(_Shared):
 class _Block:
     """Shared memory in the place of the standard library's heap, for its ctypes objects."""
 
-    def __init__(self, size, memory=None):
+    def __init__(self, size, *place):
         self._size = size
-        self._memory = Memory.allocate(max(size, 1)) if memory is None else memory
+        # Small ones share a memory.
+        self._memory, self._offset = place or Memory.allocate_small(size)
 
     def create_memoryview(self):
-        return memoryview(self._memory)[: self._size]
+        view = memoryview(self._memory)[self._offset : self._offset + self._size]
+        if len(view) < self._size:
+            raise ValueError(f"no {self._size} bytes at {self._offset} of this memory")
+        return view
 
     def __reduce__(self):
-        return _block_of_descriptor, (self._size, reduction.DupFd(self._memory.fileno()))
+        return _Block, (self._size, self._memory, self._offset)
 
-    def _reduce_by_memory(self):
-        return _Block, (self._size, self._memory)
-
-
-def _block_of_descriptor(size, descriptor):
-    fd = descriptor.detach()
-    try:
-        return _Block(size, Memory.from_fd(fd))
-    finally:
-        os.close(fd)
+    _reduce_by_memory = __reduce__
 
 
 def _ctype(typecode_or_type):

@@ -13,9 +13,11 @@
 //! 4. What is taken from Python as a number is checked by use: an address is only compared with those of
 //!    mappings that are registered, a descriptor is duplicated by the kernel and must be a sealed memfd.
 //!
-//! The register of places: an entry is there exactly as long as a shared `Memory` of its segment is, and keeps the
+//! The register of places: an entry by address is there exactly as long as a shared `Memory` of its segment is, and keeps the
 //! segment mapped. So entries never overlap, and none outlives its mapping, whose addresses the next one may get.
-//! It is locked only by threads that are attached to the interpreter, for a few instructions that run no
+//! An entry by file keeps nothing alive: it gives the segment by which a file is mapped already, as long as anything of this
+//! process uses it, a lock that came with an earlier message, say. So a process has one mapping and one descriptor of a
+//! segment, however many of its objects arrive, and however they arrive. The register is locked only by threads that are attached to the interpreter, for a few instructions that run no
 //! Python code. A fork by Python is made by an attached thread, so the child finds it unlocked; and what
 //! it says is right there, since the child has the same mappings at the same addresses.
 //!
@@ -34,7 +36,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use manyhands_shm::{Error, ErrorKind, Segment};
+use manyhands_shm::{Error, ErrorKind, Place, Segment, place};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::ffi;
@@ -73,32 +75,34 @@ unsafe impl Sync for PrivateMemory {}
 
 /// Where the segments lie that Python has as shared memory.
 struct Places {
-    by_address: BTreeMap<usize, Place>,
-    by_file: BTreeMap<File, usize>,
+    by_address: BTreeMap<usize, Mapped>,
+    by_file: BTreeMap<File, Weak<Segment>>,
+    /// With so many entries by file, those of segments that are gone are removed.
+    most_files: usize,
 }
 
-struct Place {
+struct Mapped {
     segment: Arc<Segment>,
-    file: File,
     /// How many shared `Memory` objects there are of it.
     memories: usize,
-    /// The one that `find` gives, if it lives: who sends many arrays of one segment sends it once.
+    /// The one that `Memory::of` gives, if it lives: who sends many objects of one segment sends it once.
     found: Option<Py<PyWeakrefReference>>,
 }
 
-/// What tells whether two segments are the same memory: the file and how it is mapped. The time of the
-/// last change is part of it since the kernel counts files in 32 bits; mapped memory does not change it.
+/// What tells whether two segments are the same memory: the file and how it is mapped. A time is part of it since the
+/// kernel counts files in 32 bits: that of the last change, which mapped memory does not change; or, of a segment that
+/// several objects share and whose pages are reserved one after another, the time at which it was made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct File {
     device: u64,
     inode: u64,
-    changed: (i64, i64),
+    time: (i64, i64),
     len: usize,
     writable: bool,
 }
 
 static PLACES: Mutex<Places> =
-    Mutex::new(Places { by_address: BTreeMap::new(), by_file: BTreeMap::new() });
+    Mutex::new(Places { by_address: BTreeMap::new(), by_file: BTreeMap::new(), most_files: 64 });
 
 fn places() -> MutexGuard<'static, Places> {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,10 +111,11 @@ fn places() -> MutexGuard<'static, Places> {
 impl File {
     fn of(segment: &Segment) -> io::Result<Self> {
         let stat = rustix::fs::fstat(segment)?;
+        let changed = (stat.st_ctime as i64, stat.st_ctime_nsec as i64);
         Ok(File {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            time: place::made(segment).map_or(changed, |made| (made as i64, -1)),
             len: segment.len(),
             writable: segment.is_writable(),
         })
@@ -124,38 +129,44 @@ fn address(segment: &Segment) -> usize {
 impl Places {
     /// Counts one more user of this memory; gives the segment by which it is mapped already, if it is.
     fn enter(&mut self, segment: &Arc<Segment>, file: File) -> Arc<Segment> {
-        let base = self.by_file.get(&file).copied().unwrap_or_else(|| address(segment));
-        let place = self.by_address.entry(base).or_insert_with(|| Place {
-            segment: Arc::clone(segment),
-            file,
+        let segment = self.known(segment, file);
+        let place = self.by_address.entry(address(&segment)).or_insert_with(|| Mapped {
+            segment: Arc::clone(&segment),
             memories: 0,
             found: None,
         });
         place.memories += 1;
-        if place.memories == 1 {
-            self.by_file.insert(file, base);
+        segment
+    }
+
+    fn known(&mut self, segment: &Arc<Segment>, file: File) -> Arc<Segment> {
+        if let Some(known) = self.by_file.get(&file).and_then(Weak::upgrade) {
+            return known;
         }
-        Arc::clone(&place.segment)
+        if self.by_file.len() >= self.most_files {
+            self.by_file.retain(|_, segment| segment.strong_count() > 0);
+            self.most_files = 64.max(2 * self.by_file.len());
+        }
+        self.by_file.insert(file, Arc::downgrade(segment));
+        Arc::clone(segment)
     }
 
     /// Counts one user less; gives what is to be dropped once the lock is let go.
-    fn leave(&mut self, segment: &Segment) -> Option<Place> {
+    fn leave(&mut self, segment: &Segment) -> Option<Mapped> {
         let base = address(segment);
         let place = self.by_address.get_mut(&base)?;
         place.memories -= 1;
         if place.memories > 0 {
             return None;
         }
-        let place = self.by_address.remove(&base)?;
-        self.by_file.remove(&place.file);
-        Some(place)
+        self.by_address.remove(&base)
     }
 
-    /// The place that holds these bytes.
-    fn holding(&mut self, address: usize, nbytes: usize) -> Option<(usize, &mut Place)> {
-        let (base, place) = self.by_address.range_mut(..=address).next_back()?;
+    /// The segment that holds these bytes, and where it begins.
+    fn holding(&self, address: usize, nbytes: usize) -> Option<(usize, Arc<Segment>)> {
+        let (base, place) = self.by_address.range(..=address).next_back()?;
         let end = (address - base).checked_add(nbytes)?;
-        (end <= place.segment.len()).then_some((*base, place))
+        (end <= place.segment.len()).then(|| (*base, Arc::clone(&place.segment)))
     }
 }
 
@@ -169,6 +180,34 @@ impl Memory {
         let file = File::of(&segment)?;
         let known = places().enter(&segment, file);
         Ok(Memory { segment: known, shared: true })
+    }
+
+    /// The one object that stands for this segment as long as it lives: a pickler that meets it again sends it once. To be
+    /// called by threads that are attached.
+    pub(crate) fn of(py: Python<'_>, segment: Arc<Segment>) -> PyResult<Py<Memory>> {
+        if let Some(memory) = Memory::standing_for(py, &segment)? {
+            return Ok(memory);
+        }
+        let made = Memory::from_segment(segment)?;
+        if let Some(memory) = Memory::standing_for(py, &made.segment)? {
+            return Ok(memory);
+        }
+        let base = address(&made.segment);
+        let memory = Bound::new(py, made)?;
+        let reference = PyWeakrefReference::new(memory.as_any())?.unbind();
+        let last =
+            places().by_address.get_mut(&base).and_then(|place| place.found.replace(reference));
+        drop(last);
+        Ok(memory.unbind())
+    }
+
+    fn standing_for(py: Python<'_>, segment: &Segment) -> PyResult<Option<Py<Memory>>> {
+        let found = places()
+            .by_address
+            .get(&address(segment))
+            .and_then(|place| place.found.as_ref().map(|found| found.clone_ref(py)));
+        let memory = found.map(|found| found.bind(py).upgrade_as::<Memory>()).transpose()?;
+        Ok(memory.flatten().map(Bound::unbind))
     }
 
     /// The segment, to send it by reference.
@@ -194,6 +233,16 @@ impl Memory {
         let create = || Segment::create(NAME, nbytes);
         let segment = if nbytes < LARGE { create() } else { py.detach(create) };
         Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?))
+    }
+
+    /// Memory for `nbytes` bytes, all zero, which may share its segment, and where in it they begin.
+    #[staticmethod]
+    fn allocate_small(py: Python<'_>, nbytes: usize) -> PyResult<(Py<Memory>, usize)> {
+        if nbytes > place::LARGEST {
+            return Ok((Py::new(py, Memory::allocate(py, nbytes)?)?, 0));
+        }
+        let place = Place::for_bytes(nbytes).map_err(|error| to_python(&error))?;
+        Ok((Memory::of(py, Arc::clone(place.segment()))?, place.offset()))
     }
 
     /// Copies the bytes of a contiguous buffer into one of their own, which is not `shared` (and
@@ -268,22 +317,8 @@ impl Memory {
         address: usize,
         nbytes: usize,
     ) -> PyResult<Option<(Py<Memory>, usize)>> {
-        let held = places().holding(address, nbytes).map(|(base, place)| {
-            let found = place.found.as_ref().map(|found| found.clone_ref(py));
-            (base, Arc::clone(&place.segment), found)
-        });
-        let Some((base, segment, found)) = held else { return Ok(None) };
-        let offset = address - base;
-        if let Some(found) = found
-            && let Some(memory) = found.bind(py).upgrade_as::<Memory>()?
-        {
-            return Ok(Some((memory.unbind(), offset)));
-        }
-        let memory = Bound::new(py, Memory::from_segment(segment)?)?;
-        let reference = PyWeakrefReference::new(memory.as_any())?.unbind();
-        let last = places().holding(base, 0).and_then(|(_, place)| place.found.replace(reference));
-        drop(last);
-        Ok(Some((memory.unbind(), offset)))
+        let Some((base, segment)) = places().holding(address, nbytes) else { return Ok(None) };
+        Ok(Some((Memory::of(py, segment)?, address - base)))
     }
 
     /// The same bytes, copied when they are written to: never seen by others.
@@ -334,6 +369,11 @@ impl Memory {
     /// The descriptor, which stays this object's.
     fn fileno(&self) -> i32 {
         self.segment.as_fd().as_raw_fd()
+    }
+
+    /// How it is pickled for a process that `multiprocessing` starts: by its descriptor.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("manyhands._array")?.getattr("reduce_memory")?.call1((slf,))
     }
 
     /// How the pool's pickler sends it: as a buffer that is left out of the pickle, once a message.

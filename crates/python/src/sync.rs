@@ -1,13 +1,12 @@
 //! Locks, semaphores, events, conditions and barriers between processes; `_sync.py` gives them their
 //! names and the standard library's manners.
 
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use manyhands_shm::{Barrier as ShmBarrier, BarrierError, Condition as ShmCondition};
 use manyhands_shm::{
-    Error, Event as ShmEvent, Lock as ShmLock, Segment, Semaphore as ShmSemaphore,
+    Error, Event as ShmEvent, Lock as ShmLock, Place, Segment, Semaphore as ShmSemaphore,
 };
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -29,34 +28,24 @@ pub(crate) fn segment_of(fd: i32) -> PyResult<Arc<Segment>> {
     segment.map(Arc::new).map_err(|error| failed(&error))
 }
 
-/// What every object between processes has: a segment, and how to come by it again.
+/// What every object between processes has: a place in a segment, and how to come by it again.
 macro_rules! shared {
     ($name:ident, $inner:ident, $($methods:tt)*) => {
         #[pymethods]
         impl $name {
             $($methods)*
 
-            /// The same object, by a descriptor of its memory, which is taken over.
+            /// The same object, by its place.
             #[staticmethod]
-            fn from_fd(fd: i32) -> PyResult<Self> {
-                let inner = $inner::attach(segment_of(fd)?);
+            fn attach(memory: &Memory, offset: usize) -> PyResult<Self> {
+                let inner = $inner::attach(Place::new(memory.segment(), offset));
                 inner.map($name).map_err(|error| failed(&error))
             }
 
-            /// The same object, by its memory.
-            #[staticmethod]
-            fn attach(memory: &Memory) -> PyResult<Self> {
-                let inner = $inner::attach(memory.segment());
-                inner.map($name).map_err(|error| failed(&error))
-            }
-
-            fn memory(&self) -> PyResult<Memory> {
-                Memory::from_segment(Arc::clone(self.0.segment()))
-            }
-
-            /// A descriptor of its memory, for as long as this object lives.
-            fn fileno(&self) -> i32 {
-                std::os::fd::AsRawFd::as_raw_fd(&self.0.segment().as_fd())
+            /// Where it lies: the memory, which others may share, and the offset.
+            fn place(&self, py: Python<'_>) -> PyResult<(Py<Memory>, usize)> {
+                let place = self.0.place();
+                Ok((Memory::of(py, Arc::clone(place.segment()))?, place.offset()))
             }
         }
     };

@@ -5,7 +5,7 @@
 //!               │
 //!               └─ abort, a timeout, a death ──► the same, broken ── reset ──► generation + 1
 //! ```
-//! Everything but sleeping happens under a lock, which is the first thing in the segment. Who
+//! Everything but sleeping happens under a lock, which is the first of its words. Who
 //! arrives writes its slot behind those who wait; the last one moves the state on. Whoever dies
 //! while waiting is found by the others, who look after each nap, and whoever dies under the lock
 //! by the next who takes it: either breaks the barrier, for what was half-done cannot be waited
@@ -23,7 +23,8 @@ use crate::lock::{Lock, LockGuard, LockWords};
 use crate::os;
 use crate::participant::{Crew, Kind, Slot};
 use crate::patience::{Deadline, NAP};
-use crate::segment::{Segment, Words};
+use crate::place::Place;
+use crate::segment::Words;
 
 /// How many threads a barrier can wait for.
 pub const PARTIES: usize = 1000;
@@ -72,22 +73,22 @@ impl Barrier {
     /// Makes a barrier for `parties` threads.
     ///
     /// # Errors
-    /// `Invalid` if that is 0 or above 1000; or if there is no room for its segment.
+    /// `Invalid` if that is 0 or above 1000; or if there is no room for it.
     pub fn create(parties: usize) -> Result<Barrier> {
         if !(1..=PARTIES).contains(&parties) {
             return Err(Error::invalid(format!("a barrier cannot wait for {parties} parties")));
         }
-        let barrier = Self::of(Crew::create(Kind::Barrier, size_of::<BarrierWords>(), false)?);
+        let barrier = Self::of(Crew::create(Kind::Barrier, size_of::<BarrierWords>())?);
         barrier.words().parties.store(parties as u32, Ordering::Relaxed);
         Ok(barrier)
     }
 
-    /// A handle on a barrier whose segment came from another process.
+    /// A handle on a barrier that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if the segment holds no barrier.
-    pub fn attach(segment: Arc<Segment>) -> Result<Barrier> {
-        let barrier = Self::of(Crew::attach(segment, Kind::Barrier, size_of::<BarrierWords>())?);
+    /// `Corrupt` if no barrier lies there.
+    pub fn attach(place: Place) -> Result<Barrier> {
+        let barrier = Self::of(Crew::attach(place, Kind::Barrier, size_of::<BarrierWords>())?);
         if !(1..=PARTIES).contains(&barrier.parties()) {
             return Err(Error::corrupt("a barrier for nobody or too many"));
         }
@@ -99,9 +100,9 @@ impl Barrier {
         Barrier { lock: Lock::of(Arc::clone(&crew)), crew }
     }
 
-    /// The segment, to be passed on.
-    pub fn segment(&self) -> &Arc<Segment> {
-        self.crew.segment()
+    /// Where it lies, to be passed on.
+    pub fn place(&self) -> &Place {
+        self.crew.place()
     }
 
     fn words(&self) -> &BarrierWords {

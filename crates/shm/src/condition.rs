@@ -16,7 +16,6 @@
 #![allow(unsafe_code, reason = "vouches that the words of a condition are atomics")]
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,7 +24,8 @@ use crate::lock::{LockGuard, LockWords};
 use crate::os;
 use crate::participant::{Crew, Kind, Slot};
 use crate::patience::Deadline;
-use crate::segment::{Segment, Words};
+use crate::place::Place;
+use crate::segment::Words;
 
 /// How many threads can wait at one condition.
 pub const WAITERS: usize = 256;
@@ -98,24 +98,24 @@ impl Condition {
     /// Makes a condition.
     ///
     /// # Errors
-    /// If there is no room for its segment.
+    /// If there is no room for it.
     pub fn create() -> Result<Condition> {
-        let crew = Crew::create(Kind::Condition, size_of::<ConditionWords>(), false)?;
+        let crew = Crew::create(Kind::Condition, size_of::<ConditionWords>())?;
         Ok(Condition { crew })
     }
 
-    /// A handle on a condition whose segment came from another process.
+    /// A handle on a condition that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if the segment holds no condition.
-    pub fn attach(segment: Arc<Segment>) -> Result<Condition> {
-        let crew = Crew::attach(segment, Kind::Condition, size_of::<ConditionWords>())?;
+    /// `Corrupt` if no condition lies there.
+    pub fn attach(place: Place) -> Result<Condition> {
+        let crew = Crew::attach(place, Kind::Condition, size_of::<ConditionWords>())?;
         Ok(Condition { crew })
     }
 
-    /// The segment, to be passed on.
-    pub fn segment(&self) -> &Arc<Segment> {
-        self.crew.segment()
+    /// Where it lies, to be passed on.
+    pub fn place(&self) -> &Place {
+        self.crew.place()
     }
 
     fn words(&self) -> &ConditionWords {

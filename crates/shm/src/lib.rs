@@ -8,6 +8,7 @@
 //! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
 //! | [`queue`] | a bounded queue of byte messages between any number of processes |
 //! | [`ring`], [`cursor`], [`wait`], [`arena`], [`link_words`] | what the links of a pool are made of |
+//! | [`place`] | where a small object lies: several share a segment |
 //! | [`participant`] | who uses an object, and whether it still lives |
 //!
 //! `SAFETY.md` beside this crate states the invariants that its unsafe code rests on.
@@ -20,6 +21,8 @@ mod ends;
 #[cfg(not(loom))]
 mod heap;
 mod os;
+#[cfg(not(loom))]
+mod own;
 mod patience;
 
 #[cfg(not(loom))]
@@ -31,6 +34,8 @@ pub mod cursor;
 pub mod link_words;
 pub mod lock;
 pub mod participant;
+#[cfg(not(loom))]
+pub mod place;
 #[cfg(not(loom))]
 pub mod queue;
 pub mod ring;
@@ -57,6 +62,8 @@ pub use condition::Condition;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
+#[cfg(not(loom))]
+pub use place::Place;
 #[cfg(not(loom))]
 pub use queue::{GetError, PutError, Queue};
 #[cfg(not(loom))]

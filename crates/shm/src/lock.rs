@@ -198,7 +198,8 @@ mod shared {
     use crate::os;
     use crate::participant::{Crew, Kind, Slot};
     use crate::patience::{Deadline, NAP};
-    use crate::segment::{Segment, Words};
+    use crate::place::Place;
+    use crate::segment::Words;
 
     /// The words of a lock that may be taken again by its holder.
     #[repr(C)]
@@ -255,21 +256,21 @@ mod shared {
     }
 
     impl Lock {
-        /// Makes a lock in a segment of its own.
+        /// Makes a lock.
         ///
         /// # Errors
-        /// If there is no room for the segment.
+        /// If there is no room for it.
         pub fn create() -> Result<Lock> {
-            let crew = Crew::create(Kind::Lock, size_of::<LockWords>(), false)?;
+            let crew = Crew::create(Kind::Lock, size_of::<LockWords>())?;
             Ok(Lock::of(Arc::new(crew)))
         }
 
-        /// A handle on a lock whose segment came from another process.
+        /// A handle on a lock that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if the segment holds no lock.
-        pub fn attach(segment: Arc<Segment>) -> Result<Lock> {
-            let crew = Crew::attach(segment, Kind::Lock, size_of::<LockWords>())?;
+        /// `Corrupt` if no lock lies there.
+        pub fn attach(place: Place) -> Result<Lock> {
+            let crew = Crew::attach(place, Kind::Lock, size_of::<LockWords>())?;
             Ok(Lock::of(Arc::new(crew)))
         }
 
@@ -278,9 +279,9 @@ mod shared {
             Lock { crew, refusal: AtomicU64::new(0) }
         }
 
-        /// The segment, to be passed on.
-        pub fn segment(&self) -> &Arc<Segment> {
-            self.crew.segment()
+        /// Where it lies, to be passed on.
+        pub fn place(&self) -> &Place {
+            self.crew.place()
         }
 
         fn words(&self) -> &LockWords {

@@ -25,10 +25,10 @@
 //! process that replaces its program by `exec` stays the participant it was, with what it held.
 //!
 //! What one would get wrong: a forked child has its parent's handles, but it is not the parent.
-//! The identity is kept in a page that the kernel zeroes in every child, and each operation
+//! The identity is kept in a page that the kernel zeroes in every child (`own.rs`), and each operation
 //! compares it with the slot's word, so a child takes a slot of its own at its first operation.
 
-#![allow(unsafe_code, reason = "keeps the identity in a page that fork zeroes")]
+#![allow(unsafe_code, reason = "vouches that the words of a head and a table are atomics")]
 
 use crate::atomic::{AtomicU64, Ordering};
 use crate::patience::pause;
@@ -78,6 +78,12 @@ impl Identity {
     /// Of the process `pid`, started `start` ticks after boot (0 if that is not to be known).
     pub fn new(pid: u32, start: u64) -> Self {
         Identity(((start << PID_BITS) & !BEING_BURIED) | u64::from(pid) & ((1 << PID_BITS) - 1))
+    }
+
+    #[cfg(not(loom))]
+    fn of_this_process() -> Self {
+        let pid = crate::os::own_pid();
+        Identity::new(pid, crate::os::start_time(pid).unwrap_or(0))
     }
 
     /// The number of the process.
@@ -194,68 +200,44 @@ impl Table<'_> {
 #[cfg(not(loom))]
 pub use living::own_pid;
 #[cfg(not(loom))]
-pub(crate) use living::{Crew, Kind, OWN};
+pub(crate) use living::{Crew, Kind, OWN, Plain};
 
 #[cfg(not(loom))]
 mod living {
-    use std::ptr;
+    use std::marker::PhantomData;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     use super::{Identity, MOST, Slot, TABLE, Table};
     use crate::error::{Error, ErrorKind, Result};
     use crate::os;
+    use crate::own;
+    use crate::place::{Object, Place};
     use crate::segment::{Segment, Words};
 
-    /// Holds this process's identity once it is known; zero again after a fork.
-    static IDENTITY: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
-
-    /// Who this process is.
-    fn me() -> Identity {
-        // Acquire: pairs with the Release in `find_out`.
-        let page = IDENTITY.load(Ordering::Acquire);
-        if !page.is_null() {
-            // SAFETY: the page, once published, is never unmapped.
-            let identity = unsafe { &*page }.load(Ordering::Relaxed);
-            if identity != 0 {
-                return Identity(identity);
-            }
+    /// Returns the identity of this process.
+    fn identity() -> Identity {
+        let Some(own) = own::own() else { return Identity::of_this_process() };
+        // Relaxed: every thread stores the same.
+        let known = own.identity.load(Ordering::Relaxed);
+        if known != 0 {
+            return Identity(known);
         }
-        find_out()
+        let identity = Identity::of_this_process();
+        own.identity.store(identity.0, Ordering::Relaxed);
+        identity
     }
 
     /// The number of this process, without a system call; right in a forked copy, too.
     pub fn own_pid() -> u32 {
-        me().pid()
-    }
-
-    #[cold]
-    fn find_out() -> Identity {
-        let pid = os::own_pid();
-        let me = Identity::new(pid, os::start_time(pid).unwrap_or(0));
-        if IDENTITY.load(Ordering::Acquire).is_null() {
-            // Without such a page (an old kernel) this process is found out at each operation.
-            let Ok(page) = os::page_zeroed_by_fork() else { return me };
-            // Release: pairs with the Acquire in `me`. Two threads may both come here: a second
-            // page is left alone, which costs four kilobytes once.
-            let _ = IDENTITY.compare_exchange(
-                ptr::null_mut(),
-                page.as_ptr().cast(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-        }
-        let page = IDENTITY.load(Ordering::Acquire);
-        // SAFETY: as in `me`.
-        unsafe { &*page }.store(me.0, Ordering::Relaxed);
-        me
+        identity().pid()
     }
 
     fn gone(identity: Identity) -> bool {
         os::is_gone(identity.pid(), identity.start())
     }
 
-    /// What a segment holds.
+    /// What lies at a place.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[repr(u64)]
     pub(crate) enum Kind {
@@ -268,86 +250,133 @@ mod living {
         Queue,
     }
 
-    /// The start of every object's segment.
+    /// The start of every object.
     #[repr(C)]
     struct Head {
         magic: AtomicU64,
         kind: AtomicU64,
         unused: [AtomicU64; 6],
-        table: [AtomicU64; TABLE],
     }
 
     // SAFETY: atomics only, `repr(C)`.
     unsafe impl Words for Head {}
 
-    /// "manyhand", and the version of the layouts.
-    const MAGIC: u64 = u64::from_le_bytes(*b"manyhand") ^ 1;
+    /// The participants of an object, behind its head.
+    #[repr(C)]
+    struct Members([AtomicU64; TABLE]);
 
-    /// Where an object's own words begin, on a cache line of their own.
-    pub(crate) const OWN: usize = size_of::<Head>().next_multiple_of(128);
+    // SAFETY: atomics only, `repr(C)`.
+    unsafe impl Words for Members {}
+
+    /// "manyhand", and the version of the layouts.
+    const MAGIC: u64 = u64::from_le_bytes(*b"manyhand") ^ 2;
+
+    /// Where the own words of an object without participants begin, and where the table of others does.
+    const BEHIND_HEAD: usize = size_of::<Head>();
+
+    /// Where the own words of an object with participants begin, on a cache line of their own.
+    pub(crate) const OWN: usize = (BEHIND_HEAD + size_of::<Members>()).next_multiple_of(128);
+
+    fn begin(object: &Object, kind: Kind) {
+        let head: &Head = object.words(0);
+        head.kind.store(kind as u64, Ordering::Relaxed);
+        head.magic.store(MAGIC, Ordering::Relaxed);
+    }
+
+    /// The object of this kind and of `len` bytes at a place that another process named.
+    fn object_at(place: Place, kind: Kind, len: usize) -> Result<Object> {
+        let object = Object::at(place, len)?;
+        let head: &Head = object.words(0);
+        if head.magic.load(Ordering::Relaxed) != MAGIC
+            || head.kind.load(Ordering::Relaxed) != kind as u64
+        {
+            return Err(Error::corrupt(format!("a place that holds no {kind:?}")));
+        }
+        Ok(object)
+    }
+
+    /// An object that nobody holds, so it has no participants: a head, and words of type `T`.
+    pub(crate) struct Plain<T> {
+        object: Object,
+        words: PhantomData<T>,
+    }
+
+    impl<T: Words> Plain<T> {
+        const LEN: usize = BEHIND_HEAD + size_of::<T>();
+
+        /// Makes one, all zero.
+        pub(crate) fn create(kind: Kind) -> Result<Self> {
+            let object = Object::create(Self::LEN)?;
+            begin(&object, kind);
+            Ok(Plain { object, words: PhantomData })
+        }
+
+        /// The one at a place that another process named, which must be of this kind.
+        pub(crate) fn attach(place: Place, kind: Kind) -> Result<Self> {
+            Ok(Plain { object: object_at(place, kind, Self::LEN)?, words: PhantomData })
+        }
+
+        pub(crate) fn place(&self) -> &Place {
+            self.object.place()
+        }
+
+        pub(crate) fn words(&self) -> &T {
+            self.object.words(BEHIND_HEAD)
+        }
+    }
 
     /// One process's handle on the participants of one object.
     pub(crate) struct Crew {
-        segment: Arc<Segment>,
+        object: Object,
         /// The number of the slot that this process, or the parent it was forked from, has.
         mine: AtomicU32,
     }
 
     impl Crew {
-        /// Makes a segment for an object with `own` bytes of its own, all zero.
-        pub(crate) fn create(kind: Kind, own: usize, growable: bool) -> Result<Crew> {
+        /// Makes an object with `own` bytes of its own, all zero.
+        pub(crate) fn create(kind: Kind, own: usize) -> Result<Crew> {
+            Ok(Crew::begin(Object::create(OWN + own)?, kind))
+        }
+
+        /// Makes an object in a growable segment of its own, with `own` bytes to begin with.
+        pub(crate) fn create_growable(kind: Kind, own: usize) -> Result<Crew> {
             let name = format!("manyhands-{kind:?}").to_lowercase();
             let len = (OWN + own).next_multiple_of(os::page_size());
-            let segment = if growable {
-                Segment::create_growable(&name, len)?
-            } else {
-                Segment::create(&name, len)?
-            };
-            let crew = Crew { segment: Arc::new(segment), mine: AtomicU32::new(0) };
-            crew.head().kind.store(kind as u64, Ordering::Relaxed);
-            crew.head().magic.store(MAGIC, Ordering::Relaxed);
-            Ok(crew)
+            let segment = Segment::create_growable(&name, len)?;
+            Ok(Crew::begin(Object::at(Place::new(Arc::new(segment), 0), len)?, kind))
         }
 
-        /// The participants of the object that a segment from elsewhere holds, which must be of
-        /// this kind.
-        pub(crate) fn attach(segment: Arc<Segment>, kind: Kind, own: usize) -> Result<Crew> {
-            if !segment.is_writable() {
-                return Err(Error::invalid("this mapping is for reading only"));
-            }
-            if segment.len() < OWN + own {
-                return Err(Error::corrupt(format!("a segment too short for a {kind:?}")));
-            }
-            let crew = Crew { segment, mine: AtomicU32::new(0) };
-            if crew.head().magic.load(Ordering::Relaxed) != MAGIC
-                || crew.head().kind.load(Ordering::Relaxed) != kind as u64
-            {
-                return Err(Error::corrupt(format!("a segment that holds no {kind:?}")));
-            }
-            Ok(crew)
+        fn begin(object: Object, kind: Kind) -> Crew {
+            begin(&object, kind);
+            Crew { object, mine: AtomicU32::new(0) }
         }
 
-        pub(crate) fn segment(&self) -> &Arc<Segment> {
-            &self.segment
+        /// The participants of the object at a place that another process named, which must be of this kind.
+        pub(crate) fn attach(place: Place, kind: Kind, own: usize) -> Result<Crew> {
+            Ok(Crew { object: object_at(place, kind, OWN + own)?, mine: AtomicU32::new(0) })
+        }
+
+        pub(crate) fn place(&self) -> &Place {
+            self.object.place()
         }
 
         /// The object's own words.
         pub(crate) fn own<T: Words>(&self) -> &T {
-            self.segment.words_at(OWN)
+            self.object.words(OWN)
         }
 
         fn head(&self) -> &Head {
-            self.segment.words_at(0)
+            self.object.words(0)
         }
 
         fn table(&self) -> Table<'_> {
-            Table(&self.head().table)
+            Table(&self.object.words::<Members>(BEHIND_HEAD).0)
         }
 
         /// The slot of this process, if it has one already.
         pub(crate) fn own_slot(&self) -> Option<Slot> {
             let mine = Slot::new(self.mine.load(Ordering::Relaxed) as u8);
-            mine.filter(|slot| self.table().belongs(*slot, me()))
+            mine.filter(|slot| self.table().belongs(*slot, identity()))
         }
 
         /// The slot of this process; `clean` as in [`bury_dead`](Self::bury_dead).
@@ -360,15 +389,17 @@ mod living {
             if self.head().magic.load(Ordering::Relaxed) != MAGIC {
                 return Err(Error::corrupt("what it begins with is gone"));
             }
-            let slot =
-                self.table().join(me(), gone, clean).ok_or(ErrorKind::TooManyParticipants(MOST))?;
+            let slot = self
+                .table()
+                .join(identity(), gone, clean)
+                .ok_or(ErrorKind::TooManyParticipants(MOST))?;
             self.mine.store(u32::from(slot.number()), Ordering::Relaxed);
             Ok(slot)
         }
 
         /// Whether `slot` is that of this process, and not of the parent it was forked from.
         pub(crate) fn is_mine(&self, slot: Slot) -> bool {
-            self.table().belongs(slot, me())
+            self.table().belongs(slot, identity())
         }
 
         /// See [`Table::is_dead`]. Slow (reads `/proc`): ask only after a nap.
@@ -378,7 +409,7 @@ mod living {
 
         /// Buries all dead participants. Slow, as `is_dead`.
         pub(crate) fn bury_dead(&self, clean: impl FnMut(Slot) -> bool) -> usize {
-            self.table().bury_dead(me(), gone, clean)
+            self.table().bury_dead(identity(), gone, clean)
         }
     }
 }

@@ -64,6 +64,7 @@ use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, nons
 use crate::lock::LockWord;
 use crate::participant::{Crew, Kind, OWN, Slot};
 use crate::patience::Deadline;
+use crate::place::Place;
 use crate::segment::{Segment, Words};
 
 /// The bytes of a cell: one word, then a short message or the offset of a long one.
@@ -192,8 +193,8 @@ impl Queue {
     /// If there is no room for its segment.
     pub fn create(max_items: usize) -> Result<Queue> {
         let own = FIRST_BLOCK as usize - OWN + BEGINNING;
-        let crew = Crew::create(Kind::Queue, own, true)?;
-        let memory = Memory::map(Arc::clone(crew.segment()))?;
+        let crew = Crew::create_growable(Kind::Queue, own)?;
+        let memory = Memory::map(Arc::clone(crew.place().segment()))?;
         let limit = if max_items == 0 { u64::MAX } else { max_items as u64 };
         let queue = Queue { memory, crew, owed: Owed::default(), limit };
         let words = queue.words();
@@ -218,8 +219,9 @@ impl Queue {
     /// # Errors
     /// `Corrupt` if the segment holds no queue.
     pub fn attach(segment: Arc<Segment>) -> Result<Queue> {
-        let crew = Crew::attach(segment, Kind::Queue, FIRST_BLOCK as usize - OWN + BEGINNING)?;
-        let memory = Memory::map(Arc::clone(crew.segment()))?;
+        let own = FIRST_BLOCK as usize - OWN + BEGINNING;
+        let crew = Crew::attach(Place::new(segment, 0), Kind::Queue, own)?;
+        let memory = Memory::map(Arc::clone(crew.place().segment()))?;
         let limit = crew.own::<QueueWords>().ends.putters.limit.load(Ordering::Relaxed);
         let queue = Queue { memory, crew, owed: Owed::default(), limit };
         for chunk in [&queue.words().put_chunk, &queue.words().get_chunk] {
@@ -230,7 +232,7 @@ impl Queue {
 
     /// The segment, to be passed on.
     pub fn segment(&self) -> &Arc<Segment> {
-        self.crew.segment()
+        self.crew.place().segment()
     }
 
     fn words(&self) -> &QueueWords {

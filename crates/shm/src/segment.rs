@@ -63,6 +63,21 @@ impl Segment {
         Self::create_sealed(name, len, true)
     }
 
+    /// Makes a segment of `len` bytes, all zero, whose pages are to be reserved by [`reserve`](Self::reserve) before they
+    /// are used.
+    pub(crate) fn create_sparse(name: &str, len: usize) -> Result<Segment> {
+        check_len(len)?;
+        let fd = os::memfd_sparse(name, len as u64).map_err(|source| no_room(len, source))?;
+        os::seal(&fd, false).map_err(|source| Error::system("F_ADD_SEALS", source))?;
+        Self::map(fd, len, true)
+    }
+
+    /// Reserves the pages of `offset..offset + len`, which lie inside.
+    pub(crate) fn reserve(&self, offset: usize, len: usize) -> Result<()> {
+        self.check(offset, len)?;
+        os::reserve(self.fd(), offset as u64, len as u64).map_err(|source| no_room(len, source))
+    }
+
     /// Makes a segment that holds a copy of `bytes`, as [`create`](Self::create) does.
     ///
     /// # Errors

@@ -122,15 +122,15 @@ pub use shared::{Event, Semaphore};
 #[allow(unsafe_code, reason = "vouches that the words of the objects are atomics")]
 mod shared {
     use std::fmt;
-    use std::sync::Arc;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use super::{ALL, EventWords, SemaphoreWords};
     use crate::error::{Error, Result};
-    use crate::participant::{Crew, Kind};
+    use crate::participant::{Kind, Plain};
     use crate::patience::Deadline;
-    use crate::segment::{Segment, Words};
+    use crate::place::Place;
+    use crate::segment::Words;
 
     // SAFETY: atomics only, all parts `repr(C)`.
     unsafe impl Words for SemaphoreWords {}
@@ -150,15 +150,13 @@ mod shared {
     /// assert_eq!(seats.permits(), 1);
     /// # Ok::<(), manyhands_shm::Error>(())
     /// ```
-    pub struct Semaphore {
-        crew: Crew,
-    }
+    pub struct Semaphore(Plain<SemaphoreWords>);
 
     impl Semaphore {
         /// Makes a semaphore with that many permits to begin with, and no bound.
         ///
         /// # Errors
-        /// If there is no room for its segment, or the number is above 2^31 - 1.
+        /// If there is no room for it, or the number is above 2^31 - 1.
         pub fn create(permits: u32) -> Result<Semaphore> {
             Self::create_with(permits, ALL)
         }
@@ -176,29 +174,27 @@ mod shared {
             if permits > ALL {
                 return Err(Error::invalid(format!("a semaphore cannot have {permits} permits")));
             }
-            let crew = Crew::create(Kind::Semaphore, size_of::<SemaphoreWords>(), false)?;
-            let semaphore = Semaphore { crew };
+            let semaphore = Semaphore(Plain::create(Kind::Semaphore)?);
             semaphore.words().permits.store(permits, Ordering::Relaxed);
             semaphore.words().most.store(most, Ordering::Relaxed);
             Ok(semaphore)
         }
 
-        /// A handle on a semaphore whose segment came from another process.
+        /// A handle on a semaphore that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if the segment holds no semaphore.
-        pub fn attach(segment: Arc<Segment>) -> Result<Semaphore> {
-            let crew = Crew::attach(segment, Kind::Semaphore, size_of::<SemaphoreWords>())?;
-            Ok(Semaphore { crew })
+        /// `Corrupt` if no semaphore lies there.
+        pub fn attach(place: Place) -> Result<Semaphore> {
+            Plain::attach(place, Kind::Semaphore).map(Semaphore)
         }
 
-        /// The segment, to be passed on.
-        pub fn segment(&self) -> &Arc<Segment> {
-            self.crew.segment()
+        /// Where it lies, to be passed on.
+        pub fn place(&self) -> &Place {
+            self.0.place()
         }
 
         fn words(&self) -> &SemaphoreWords {
-            self.crew.own()
+            self.0.words()
         }
 
         /// Takes one permit, waiting for it at most `timeout` (`None`: as long as it takes); `false`
@@ -237,34 +233,32 @@ mod shared {
     /// assert!(ready.wait(None));
     /// # Ok::<(), manyhands_shm::Error>(())
     /// ```
-    pub struct Event {
-        crew: Crew,
-    }
+    pub struct Event(Plain<EventWords>);
 
     impl Event {
         /// Makes an event that is not set.
         ///
         /// # Errors
-        /// If there is no room for its segment.
+        /// If there is no room for it.
         pub fn create() -> Result<Event> {
-            Ok(Event { crew: Crew::create(Kind::Event, size_of::<EventWords>(), false)? })
+            Plain::create(Kind::Event).map(Event)
         }
 
-        /// A handle on an event whose segment came from another process.
+        /// A handle on an event that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if the segment holds no event.
-        pub fn attach(segment: Arc<Segment>) -> Result<Event> {
-            Ok(Event { crew: Crew::attach(segment, Kind::Event, size_of::<EventWords>())? })
+        /// `Corrupt` if no event lies there.
+        pub fn attach(place: Place) -> Result<Event> {
+            Plain::attach(place, Kind::Event).map(Event)
         }
 
-        /// The segment, to be passed on.
-        pub fn segment(&self) -> &Arc<Segment> {
-            self.crew.segment()
+        /// Where it lies, to be passed on.
+        pub fn place(&self) -> &Place {
+            self.0.place()
         }
 
         fn words(&self) -> &EventWords {
-            self.crew.own()
+            self.0.words()
         }
 
         /// Sets the event, and wakes all who wait for it.

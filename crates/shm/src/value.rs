@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::lock::{Lock, LockWords};
 use crate::participant::{Crew, Kind};
-use crate::segment::{Segment, Words};
+use crate::place::Place;
+use crate::segment::Words;
 
 #[repr(C)]
 struct ValueWords {
@@ -72,23 +73,23 @@ pub struct Value<T> {
 }
 
 impl<T: Scalar> Value<T> {
-    /// Makes a value in a segment of its own.
+    /// Makes a value.
     ///
     /// # Errors
-    /// If there is no room for the segment.
+    /// If there is no room for it.
     pub fn create(initial: T) -> Result<Self> {
-        let value = Self::of(Crew::create(Kind::Value, size_of::<ValueWords>(), false)?);
+        let value = Self::of(Crew::create(Kind::Value, size_of::<ValueWords>())?);
         value.words().code.store(T::CODE, Ordering::Relaxed);
         value.set(initial);
         Ok(value)
     }
 
-    /// A handle on a value whose segment came from another process.
+    /// A handle on a value that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if the segment holds no value of this type.
-    pub fn attach(segment: Arc<Segment>) -> Result<Self> {
-        let value = Self::of(Crew::attach(segment, Kind::Value, size_of::<ValueWords>())?);
+    /// `Corrupt` if no value of this type lies there.
+    pub fn attach(place: Place) -> Result<Self> {
+        let value = Self::of(Crew::attach(place, Kind::Value, size_of::<ValueWords>())?);
         if value.words().code.load(Ordering::Relaxed) != T::CODE {
             return Err(Error::corrupt("a value of another type"));
         }
@@ -100,9 +101,9 @@ impl<T: Scalar> Value<T> {
         Value { lock: Lock::of(Arc::clone(&crew)), crew, number: PhantomData }
     }
 
-    /// The segment, to be passed on.
-    pub fn segment(&self) -> &Arc<Segment> {
-        self.crew.segment()
+    /// Where it lies, to be passed on.
+    pub fn place(&self) -> &Place {
+        self.crew.place()
     }
 
     /// The lock that goes with the value.

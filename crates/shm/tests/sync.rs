@@ -4,11 +4,15 @@
 
 mod processes;
 
+use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use manyhands_shm::{Barrier, BarrierError, Condition, Event, Lock, Segment, Semaphore, Value};
+use manyhands_shm::{
+    Barrier, BarrierError, Condition, Event, Lock, Place, Segment, Semaphore, Value,
+};
 
 use processes::{Child, Watchdog, child, until};
 
@@ -353,12 +357,14 @@ fn values_keep_their_type_and_change_in_one_step() {
         .collect();
     all_succeed(children);
     assert_eq!(value.get(), 29_999);
-    let segment = || Arc::new(Segment::from_fd(value.segment().duplicate().unwrap()).unwrap());
-    assert_eq!(Value::<i64>::attach(segment()).unwrap().get(), 29_999);
-    assert!(Value::<f64>::attach(segment()).is_err());
-    assert!(Lock::attach(segment()).is_err());
+    let segment =
+        || Arc::new(Segment::from_fd(value.place().segment().duplicate().unwrap()).unwrap());
+    let place = || Place::new(segment(), value.place().offset());
+    assert_eq!(Value::<i64>::attach(place()).unwrap().get(), 29_999);
+    assert!(Value::<f64>::attach(place()).is_err());
+    assert!(Lock::attach(place()).is_err());
     let _guard = value.lock().lock().unwrap();
-    let other = Value::<i64>::attach(segment()).unwrap();
+    let other = Value::<i64>::attach(place()).unwrap();
     assert!(other.lock().try_lock().unwrap().is_none());
 }
 
@@ -448,4 +454,93 @@ fn a_dead_threads_recursive_hold_is_nobodys_after_its_lock_was_taken_over() {
     });
     assert!(lock.acquire_recursive(BRIEFLY).unwrap().is_none());
     assert_eq!(lock.depth(), 0);
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn thousands_of_objects_take_few_descriptors_and_give_them_back() {
+    // A child has one thread, so no other test opens descriptors meanwhile.
+    child(|| {
+        let before = descriptors();
+        let make = || {
+            let value = Value::create(0_u64).unwrap();
+            let some = (Lock::create().unwrap(), Semaphore::create(1).unwrap());
+            (value, some, Event::create().unwrap(), Condition::create().unwrap())
+        };
+        let mut all: Vec<_> = (0..1500).map(|_| make()).collect();
+        let few = descriptors() - before;
+        assert!(few < 100, "{few} descriptors for 7,500 objects");
+        for (number, (value, (lock, semaphore), event, _)) in all.iter().enumerate() {
+            value.set(number as u64);
+            std::mem::forget(lock.lock().unwrap());
+            semaphore.release(number as u32).unwrap();
+            event.set();
+        }
+        for (number, (value, (lock, semaphore), event, condition)) in all.iter().enumerate() {
+            assert_eq!((value.get(), semaphore.permits()), (number as u64, number as u32 + 1));
+            assert!(lock.is_locked() && event.is_set());
+            assert_eq!(condition.waiters(), (0, 0));
+        }
+        all.truncate(1);
+        assert!(descriptors() - before <= 1, "those of the dropped objects are still there");
+        drop(all);
+        assert_eq!(descriptors(), before);
+    })
+    .succeeds();
+}
+
+#[test]
+fn a_child_forked_at_any_instant_makes_objects_and_none_is_its_parents() {
+    let _watchdog = Watchdog::watch("places of a forked child");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Threads that are in the midst of making objects at each fork.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop((Lock::create().unwrap(), Event::create().unwrap()));
+                }
+            });
+        }
+        for round in 0..100 {
+            let alive = Event::create().unwrap();
+            let children = (0..3)
+                .map(|_| {
+                    child(|| {
+                        let events: Vec<_> = (0..5).map(|_| Event::create().unwrap()).collect();
+                        assert!(!alive.is_set() && events.iter().all(|event| !event.is_set()));
+                        events.iter().for_each(Event::set);
+                    })
+                })
+                .collect();
+            all_succeed(children);
+            assert!(!alive.is_set(), "round {round}: a child made an object in its place");
+            assert!(!Event::create().unwrap().is_set(), "round {round}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn nothing_attaches_where_no_such_object_begins() {
+    let (lock, event) = (Lock::create().unwrap(), Event::create().unwrap());
+    let segment = lock.place().segment();
+    let place = |offset| Place::new(Arc::clone(segment), offset);
+    assert!(Lock::attach(place(lock.place().offset())).is_ok());
+    assert!(Event::attach(event.place().clone()).is_ok());
+    assert!(Condition::attach(place(lock.place().offset())).is_err());
+    assert!(Lock::attach(event.place().clone()).is_err());
+    let beginning = lock.place().offset();
+    for offset in [0, beginning + 1, beginning + 8, beginning + 64, beginning + 128] {
+        assert!(Lock::attach(place(offset)).is_err(), "{offset}");
+    }
+    for offset in [segment.len() - 128, segment.len(), usize::MAX - 127, usize::MAX] {
+        assert!(Lock::attach(place(offset)).is_err(), "{offset}");
+        assert!(Event::attach(place(offset)).is_err(), "{offset}");
+    }
+    let read_only = Segment::from_fd(segment.duplicate_read_only().unwrap()).unwrap();
+    assert!(Lock::attach(Place::new(Arc::new(read_only), beginning)).is_err());
 }

@@ -9,9 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-#[cfg(not(miri))]
-use rustix::fs::MemfdFlags;
-use rustix::fs::{FallocateFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use rustix::thread::futex;
@@ -24,6 +22,13 @@ use super::{map_shared, unmap};
 pub(crate) fn memfd(name: &str, len: u64) -> io::Result<OwnedFd> {
     let fd = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     reserve(&fd, 0, len)?;
+    Ok(fd)
+}
+
+/// Makes an anonymous file of `len` bytes whose pages are not reserved.
+pub(crate) fn memfd_sparse(name: &str, len: u64) -> io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(&fd, len)?;
     Ok(fd)
 }
 
@@ -218,6 +223,12 @@ pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
 pub(crate) fn milliseconds() -> u32 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     (now.tv_sec as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec as u32 / 1_000_000)
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn nanoseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
 /// The number of this process.
