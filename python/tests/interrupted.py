@@ -47,7 +47,15 @@ def handle(*_):
             raise Interrupt
 
 
-def rounds(way, is_well, moments):
+#: Ways in which no handler raises: they take conditions of the standard library's futures. An exception in the moment in which one
+#: is taken leaves it locked for ever, with the thread of any executor that ends that future.
+QUIET = {
+    "as_completed", "wait for all", "wait for the first", "wait for a time", "map that is forgotten",
+    "submit, exception", "submit, callback", "submit, cancel", "submit, kill", "executor, shutdown that cancels",
+}
+
+
+def rounds(name, way, is_well, moments):
     """Does a way undisturbed, then with a signal at some moment; the number of rounds that were interrupted."""
     global armed, raises
     interrupted = 0
@@ -55,7 +63,7 @@ def rounds(way, is_well, moments):
     way()
     took = time.perf_counter() - began
     for moment in range(moments):
-        raises = moment % 3 != 2
+        raises = moment % 3 != 2 and name not in QUIET
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
         try:
             armed = True
@@ -146,7 +154,8 @@ def executor_ways(method):
             several = [executor.submit(time.sleep, SHORT) for _ in range(8)]
             for future in several:
                 future.cancel()
-            manyhands.wait(several)
+            for future in several:
+                assert future.cancelled() or future.exception() is None
 
         def told():
             done = threading.Event()
@@ -156,7 +165,7 @@ def executor_ways(method):
         def killed():
             future = executor.submit(hold)
             future.kill()
-            manyhands.wait([future])
+            future.exception()
 
         ways = {
             "submit, result": lambda: expect(executor.submit(square, 3).result(), 9),
@@ -397,7 +406,7 @@ def main(group, method, moments, seed):
     for name, way, is_well in GROUPS[group](method):
         print(f"{time.monotonic() - began:6.1f} s: {name}", file=sys.stderr, flush=True)
         faulthandler.dump_traceback_later(PATIENCE, exit=True)
-        interrupted += rounds(way, is_well, moments)
+        interrupted += rounds(name, way, is_well, moments)
     end = time.monotonic() + PATIENCE / 2
     while gc.collect() is not None and (found := left()):
         assert time.monotonic() < end, f"left behind: {found}"
