@@ -350,8 +350,7 @@ def digest(folder):
         rows = pl.scan_csv(path, infer_schema=False).with_row_index("row number")
         names = rows.collect_schema().names()[1:]
         cells = {
-            name: pl.col(name).cast(pl.Float64) if name in NUMBERS else pl.col(name).fill_null("")
-            for name in names
+            name: pl.col(name).cast(pl.Float64) if name in NUMBERS else pl.col(name).fill_null("") for name in names
         }
         value, derived = cells["value"], cells[DERIVED]
         greatest = rows.select(value.max()).collect(engine="streaming").item()
@@ -596,10 +595,7 @@ def ratios(run):
     yield "\n" + row(["what", "to reach", *(names_of(job) for job in jobs)])
     yield "|---" * (2 + len(jobs)) + "|"
     for what, of, goal, compute in asked:
-        values = [
-            compute(result["timed"], result["watched"]) if job in of else None
-            for job, result in jobs.items()
-        ]
+        values = [compute(result["timed"], result["watched"]) if job in of else None for job, result in jobs.items()]
         if any(value is not None for value in values):
             yield row([what, goal, *(reached(value, goal) for value in values)])
 

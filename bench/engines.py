@@ -77,7 +77,9 @@ def measure(engine, executor, folder, rounds):
             assert result == expected
             times[way].append(taken / count)
         outputs = folder / f"{engine}-local-{at}", folder / f"{engine}-over-{at}"
-        for way, output, options in zip(("local", "clean"), outputs, ({"workers": 2}, {"engine": executor}), strict=True):
+        for way, output, options in zip(
+            ("local", "clean"), outputs, ({"workers": 2}, {"engine": executor}), strict=True
+        ):
             taken, report = seconds(lambda: manyhands.clean(source, f"{output}/", **options))  # noqa: B023
             assert report.raise_for_errors().rows_out == FILES
             times[way].append(taken / FILES)
@@ -103,7 +105,8 @@ def main():
         ratio, file = times["ours"] / times["own"], times["clean"] - times["local"]
         print(
             f"{engine:<12}{times['own'] * 1e3:>11.2f} ms{times['ours'] * 1e3:>11.2f} ms{ratio:>6.2f} ×"
-            f"{file * 1e3:>11.2f} ms{file / times['own']:>15.2f} ×" + ("" if file <= ASKED * times["own"] else "  short")
+            f"{file * 1e3:>11.2f} ms{file / times['own']:>15.2f} ×"
+            + ("" if file <= ASKED * times["own"] else "  short")
         )
     print(f"asked: a file costs at most {ASKED} of the engine's own task")
     if arguments.json:

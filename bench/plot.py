@@ -50,9 +50,7 @@ def main():
 def seconds(result):
     """What is shown of a job: names and median seconds, the fastest first."""
     medians = {
-        name: statistics.median(one["seconds"] for one in runs)
-        for name, runs in result["timed"].items()
-        if runs
+        name: statistics.median(one["seconds"] for one in runs) for name, runs in result["timed"].items() if runs
     }
     if variants := [medians.pop(name) for name in ("polars", "polars2") if name in medians]:
         medians["polars"] = min(variants)
@@ -111,10 +109,7 @@ def draw(run):
 
 def spoken(jobs):
     """The picture in words."""
-    said = (
-        f"{job}: " + ", ".join(f"{name} {time:.2f} s" for name, time in bars)
-        for job, bars in jobs.items()
-    )
+    said = (f"{job}: " + ", ".join(f"{name} {time:.2f} s" for name, time in bars) for job, bars in jobs.items())
     return f"Seconds to clean CSV files. {'; '.join(said)}."
 
 

@@ -168,14 +168,10 @@ def programs(options):
     for peer in QUEUES:
         yield f"partial {peer}", lambda peer=peer: run(python, [str(options.script("partial", PARTIAL)), peer])
     for backend in ("loky", "manyhands"):
-        yield f"joblib {backend}", lambda backend=backend: run(
-            python, [str(options.script("joblib", JOBLIB)), backend]
-        )
+        yield f"joblib {backend}", lambda backend=backend: run(python, [str(options.script("joblib", JOBLIB)), backend])
     yield "shared", lambda: run(python, [str(options.script("shared", SHARED))])
     for kind in ("plain", "numpy"):
-        yield f"start {kind}", lambda kind=kind: run(
-            python, [str(options.script("start", START)), "forkserver", kind]
-        )
+        yield f"start {kind}", lambda kind=kind: run(python, [str(options.script("start", START)), "forkserver", kind])
 
 
 def tables(saved):
@@ -201,7 +197,9 @@ def tables(saved):
         lines.append(f"| start to first result, without preload | ≤ 90 ms | {text if start <= 90 else f'**{text}**'} |")
     if replacement:
         text = f"{replacement:.0f} ms"
-        lines.append(f"| a replacement worker, NumPy preloaded | ≤ 20 ms | {text if replacement <= 20 else f'**{text}**'} |")
+        lines.append(
+            f"| a replacement worker, NumPy preloaded | ≤ 20 ms | {text if replacement <= 20 else f'**{text}**'} |"
+        )
     lines.append("")
     for program, runs in results.items():
         runs = [result for result in runs if result]

@@ -8,7 +8,9 @@ import pathlib
 import re
 
 WORD = r"(?:r#)?[A-Za-z_]\w*"
-TEST_MODULE = re.compile(r"#\[cfg\((?:all\()?\s*(?:test|loom)\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*([;{])")
+TEST_MODULE = re.compile(
+    r"#\[cfg\((?:all\()?\s*(?:test|loom)\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*([;{])"
+)
 TEST_ITEM = re.compile(r"#\[cfg\((?:all\()?\s*test\b[^\]]*\]\s*")
 MODULE = re.compile(r"\bmod\s+(\w+)\s*([;{])")
 MODULE_LINE = re.compile(r"\bmod\s+\w+\s*;")
@@ -218,7 +220,11 @@ class Crate:
             is_room = self.is_in_folder(module) and (module[0] != hall or self.is_in_folder(module, 2))
             if not base:
                 return f"{hall}/mod"
-            return f"{base[0]}/" if is_room and f"{base[0]}/" not in opened else self.file_of(module)[:-3].removeprefix(f"{hall}/")
+            return (
+                f"{base[0]}/"
+                if is_room and f"{base[0]}/" not in opened
+                else self.file_of(module)[:-3].removeprefix(f"{hall}/")
+            )
 
         opened = set()
         while True:

@@ -58,7 +58,9 @@ def shared(array):
             if frame
             else "share its values, as shared(series.to_numpy())"
         )
-        raise TypeError(f"a {type(array).__name__} of {package} would lose its labels and types in shared memory: {way}")
+        raise TypeError(
+            f"a {type(array).__name__} of {package} would lose its labels and types in shared memory: {way}"
+        )
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError("a masked array cannot be shared as one: share its data and its mask")
     array = np.asarray(array)

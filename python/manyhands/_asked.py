@@ -14,8 +14,7 @@ WORKER = "--manyhands-worker"
 
 #: How the code begins that the standard library gives to processes of its own by `-c`.
 _HELPERS = tuple(
-    f"from multiprocessing.{name} import "
-    for name in ("forkserver", "resource_tracker", "semaphore_tracker", "spawn")
+    f"from multiprocessing.{name} import " for name in ("forkserver", "resource_tracker", "semaphore_tracker", "spawn")
 )
 
 

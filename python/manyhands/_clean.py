@@ -387,7 +387,9 @@ class FileReport:
         if self.error is not None:
             return f"{_native.shown_line(self.input)}: {_native.shown_lines(self.error)}"
         parts = [f"{part.rows} {part.reason} ({part.name})" for part in self.set_aside]
-        text = f"{self.input} -> {self.output}: {self.rows_out} of {self.rows_in} rows" + "".join(f", {part}" for part in parts)
+        text = f"{self.input} -> {self.output}: {self.rows_out} of {self.rows_in} rows" + "".join(
+            f", {part}" for part in parts
+        )
         return _native.shown_line(text)
 
 
@@ -444,7 +446,8 @@ class Report:
         report["resumed"] = list(self.resumed)
         report["left_out"] = list(self.left_out)
         report["files"] = [
-            {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()} for file in report["files"]
+            {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()}
+            for file in report["files"]
         ]
         return report
 

@@ -373,8 +373,7 @@ class Core:
         if not self.closed and self.broken is None:
             self.break_(
                 BrokenProcessPool(
-                    "A process in the process pool was terminated abruptly while the future was "
-                    "running or pending."
+                    "A process in the process pool was terminated abruptly while the future was running or pending."
                 )
             )
 
@@ -516,6 +515,7 @@ class Core:
 _pools = {}
 _telling = set()
 _registry = threading.RLock()
+
 
 def living():
     """The pools of this process that were not ended."""

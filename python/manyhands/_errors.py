@@ -1,15 +1,15 @@
 """What can become of a task besides its own exception, and of a clean job.
 
-    ManyhandsError
-    ├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
-    │   ├── DeadlineExceeded     (also TimeoutError)     it ran past its deadline, and was killed
-    │   └── MemoryLimitExceeded  (also MemoryError)      its worker was over its limit, and was killed
-    ├── TaskKilled                                       Future.kill() ended it
-    ├── TaskExited                                       it raised SystemExit; its worker lives
-    ├── RemoteError                                      its exception, or its result, could not be brought here
-    ├── PoolClosed            (also ValueError)          the pool was ended before it was done
-    ├── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
-    └── CleanError                                       files could not be cleaned
+ManyhandsError
+├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
+│   ├── DeadlineExceeded     (also TimeoutError)     it ran past its deadline, and was killed
+│   └── MemoryLimitExceeded  (also MemoryError)      its worker was over its limit, and was killed
+├── TaskKilled                                       Future.kill() ended it
+├── TaskExited                                       it raised SystemExit; its worker lives
+├── RemoteError                                      its exception, or its result, could not be brought here
+├── PoolClosed            (also ValueError)          the pool was ended before it was done
+├── PoolForked            (also RuntimeError)        this process is a forked copy of the pool's maker
+└── CleanError                                       files could not be cleaned
 """
 
 import multiprocessing

@@ -28,8 +28,6 @@ _conditions = threading.Lock()
 _ENDED = threading.Condition()
 
 
-
-
 def _after_fork():
     # Another thread may have held these.
     global _conditions, _ENDED
@@ -336,7 +334,12 @@ class ProcessPoolExecutor(Executor):
         """
         check_priority(priority)
         view = object.__new__(type(self))
-        view.__dict__ = {**self.__dict__, "_call_options": (deadline, retries, priority), "_whole": self, "_owner": None}
+        view.__dict__ = {
+            **self.__dict__,
+            "_call_options": (deadline, retries, priority),
+            "_whole": self,
+            "_owner": None,
+        }
         return view
 
     @names_keywords

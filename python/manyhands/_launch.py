@@ -313,9 +313,7 @@ def _after_fork():
     resource_tracker._resource_tracker._lock._at_fork_reinit()
     # Our workers are no children of its own, which it could wait for.
     ours = tuple(_PROCESSES.values())
-    process._children.difference_update(
-        [child for child in process._children if isinstance(child, ours)]
-    )
+    process._children.difference_update([child for child in process._children if isinstance(child, ours)])
 
 
 os.register_at_fork(after_in_child=_after_fork)

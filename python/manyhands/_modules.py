@@ -164,9 +164,7 @@ class _Finder:
         if file is not None and not os.path.exists(file):
             return None
         if file is not None:
-            return importlib.util.spec_from_file_location(
-                name, file, submodule_search_locations=list(paths) or None
-            )
+            return importlib.util.spec_from_file_location(name, file, submodule_search_locations=list(paths) or None)
         spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = list(paths)
         return spec

@@ -352,7 +352,9 @@ class Pool:
         them, an input that cannot be pickled is no end of the others."""
         core = self._core
         packed = core.packed(func)
-        gather = core.gather(packed, options.deadline, options.retries, ordered=ordered, told=told, priority=options.priority)
+        gather = core.gather(
+            packed, options.deadline, options.retries, ordered=ordered, told=told, priority=options.priority
+        )
         in_place = options.return_exceptions if in_place is None else in_place
         dump_each = functools.partial(core.dump_each, packed, core.number(), in_place)
         most = self._most(chunksize, options)
@@ -590,9 +592,7 @@ class MapResult(AsyncResult):
             self._task = task
             self._several = self._units.several
             if not ((wait or not self._several) and self._add(task, wait)):
-                feeder = threading.Thread(
-                    target=self._add, args=(task,), name="manyhands-feeder", daemon=True
-                )
+                feeder = threading.Thread(target=self._add, args=(task,), name="manyhands-feeder", daemon=True)
                 pool._feeders.append(feeder)
                 feeder.start()
         except BaseException as error:
@@ -670,7 +670,6 @@ class MapResult(AsyncResult):
         return (True, values) if failure is None else (False, failure)
 
 
-
 class IMapIterator:
     """The results of `imap`, one by one."""
 
@@ -688,9 +687,7 @@ class IMapIterator:
         total = length_of(iterable)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
         # As the standard library, whose iterator goes on after each exception.
-        gather, units = pool._tasks_of_map(
-            func, items, total, chunksize, EACH, options, ordered=ordered, in_place=True
-        )
+        gather, units = pool._tasks_of_map(func, items, total, chunksize, EACH, options, ordered=ordered, in_place=True)
         self._gather = gather
         self._several = units.several
         self._feeder = feeder = _Feeder(self, gather, units, total, in_memory(iterable), buffersize)

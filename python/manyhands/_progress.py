@@ -20,7 +20,12 @@ def shared_lock(initializer, initargs):
     """The arguments of an initializer. tqdm's `process_map` and its users give workers the lock of the bars
     (`initializer=tqdm.set_lock`), which may be one for forked processes only: then the bars get this package's."""
     bars = getattr(initializer, "__self__", None)
-    if isinstance(bars, type) and initializer.__name__ == "set_lock" and hasattr(bars, "get_lock") and len(initargs) == 1:
+    if (
+        isinstance(bars, type)
+        and initializer.__name__ == "set_lock"
+        and hasattr(bars, "get_lock")
+        and len(initargs) == 1
+    ):
         from manyhands._sync import RLock
 
         if not hasattr(initargs[0], "_reduce_by_memory"):

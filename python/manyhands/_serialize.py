@@ -42,9 +42,7 @@ _all_atoms = _ATOMS.issuperset
 _NO_MEMORIES = ()
 
 #: Of the kinds that `multiprocessing` pickles in its own way, those that any pickler takes.
-_ORDINARY = frozenset(
-    (types.MethodType, types.MethodDescriptorType, types.WrapperDescriptorType, functools.partial)
-)
+_ORDINARY = frozenset((types.MethodType, types.MethodDescriptorType, types.WrapperDescriptorType, functools.partial))
 
 #: Functions of these kinds have a name, by which they may be sent.
 BY_NAME_KINDS = types.FunctionType, types.BuiltinFunctionType, functools._lru_cache_wrapper, type
@@ -129,10 +127,7 @@ def load(data, memories, copied):
 
 def buffers_of(memories, copied):
     """The buffers that were left out of a pickle, in its order."""
-    return [
-        memory.private() if own else memory
-        for memory, own in zip(memories, copied, strict=False)
-    ]
+    return [memory.private() if own else memory for memory, own in zip(memories, copied, strict=False)]
 
 
 def wrap(data, memories, messages=(), reasons=None):

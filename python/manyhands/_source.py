@@ -27,9 +27,7 @@ class Source:
         #: Names that the guarded block or a function may have bound since.
         self.rebound = {*_stores(inside), *declared}
         #: The values that the source spells out, of names that the import binds once.
-        self.literals = {
-            name: value for name, value in _literals(unguarded) if stores.count(name) == 1
-        }
+        self.literals = {name: value for name, value in _literals(unguarded) if stores.count(name) == 1}
         self._stars = [
             "." * node.level + (node.module or "")
             for node in ast.walk(unguarded)

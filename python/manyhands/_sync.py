@@ -333,9 +333,7 @@ class Barrier(_Shared):
 
     def wait(self, timeout=None):
         """Waits for the others; gives how many came before. Raises BrokenBarrierError."""
-        index = self._native.wait(
-            _limit(True, self._timeout if timeout is None else timeout), self._action
-        )
+        index = self._native.wait(_limit(True, self._timeout if timeout is None else timeout), self._action)
         if index is None:
             raise threading.BrokenBarrierError
         return index

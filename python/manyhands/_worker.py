@@ -1,7 +1,7 @@
 """A worker: calls functions on what the pool sends, and sends back what they give.
 
-    native serve ── run(function, mode, data, memories) ──► loads ─► call ─► dumps
-                 ◄── bytes, or (status, bytes, memories) ──┘
+native serve ── run(function, mode, data, memories) ──► loads ─► call ─► dumps
+             ◄── bytes, or (status, bytes, memories) ──┘
 """
 
 import faulthandler

@@ -1,6 +1,6 @@
 """What a script may define that has to reach workers whole: source of checks, each a function that is true in any process."""
 
-SOURCE = '''
+SOURCE = """
 import abc, collections, contextvars, ctypes, dataclasses, enum, functools, threading, typing
 
 MISSING = object()
@@ -291,7 +291,7 @@ def check(pool):
 
 def same(x):
     return x
-'''
+"""
 
 #: What a program does with them: its arguments are the library and the start method.
 MAIN = """

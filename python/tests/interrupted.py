@@ -50,8 +50,16 @@ def handle(*_):
 #: Ways in which no handler raises: they take conditions of the standard library's futures. An exception in the moment in which one
 #: is taken leaves it locked for ever, with the thread of any executor that ends that future.
 QUIET = {
-    "as_completed", "wait for all", "wait for the first", "wait for a time", "map that is forgotten",
-    "submit, exception", "submit, callback", "submit, cancel", "submit, kill", "executor, shutdown that cancels",
+    "as_completed",
+    "wait for all",
+    "wait for the first",
+    "wait for a time",
+    "map that is forgotten",
+    "submit, exception",
+    "submit, callback",
+    "submit, cancel",
+    "submit, kill",
+    "executor, shutdown that cancels",
 }
 
 
@@ -173,7 +181,9 @@ def executor_ways(method):
             "submit, callback": told,
             "submit, cancel": cancelled,
             "submit, kill": killed,
-            "submit with options": lambda: expect(executor.with_options(deadline=60, retries=1).submit(square, 3).result(), 9),
+            "submit with options": lambda: expect(
+                executor.with_options(deadline=60, retries=1).submit(square, 3).result(), 9
+            ),
             "as_completed": lambda: expect([future.result() for future in manyhands.as_completed(futures())], [9] * 5),
             "wait for all": lambda: expect(len(manyhands.wait(futures()).done), 5),
             "wait for the first": lambda: manyhands.wait(futures(), return_when=manyhands.FIRST_COMPLETED),
@@ -225,10 +235,14 @@ def end_ways(method):
 
     # Elsewhere CPython has the fault: its fork server does not survive a client that is interrupted, and an interrupt within
     # `os.fork` leaves the lock of `logging` locked.
-    processes = {} if method != "spawn" else {
-        "process, join": process(lambda made: made.join()),
-        "process, terminate": process(lambda made: made.terminate()),
-    }
+    processes = (
+        {}
+        if method != "spawn"
+        else {
+            "process, join": process(lambda made: made.join()),
+            "process, terminate": process(lambda made: made.terminate()),
+        }
+    )
     ways = processes | {
         "pool, with": pool(lambda made: None),
         "pool, terminate": pool(lambda made: made.terminate()),

@@ -110,7 +110,9 @@ def children(pid=None):
 
 def servers():
     """The helpers that live as long as this process: fork servers and the resource tracker."""
-    return {forkserver._forkserver._forkserver_pid, *(server.pid for server in _server.SERVERS.values())} | {resource_tracker._resource_tracker._pid}
+    return {forkserver._forkserver._forkserver_pid, *(server.pid for server in _server.SERVERS.values())} | {
+        resource_tracker._resource_tracker._pid
+    }
 
 
 def processes_left():
@@ -201,7 +203,13 @@ class Script:
         command = [sys.executable, *python, path, *map(str, arguments)]
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder, env=environ, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env=environ,
+                start_new_session=True,
             )
         self.pid = self._process.pid
 

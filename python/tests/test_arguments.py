@@ -52,7 +52,13 @@ def test_a_wrong_keyword_of_a_call_names_the_right_one(pool, executor):
 
 
 def test_signatures_are_still_told():
-    assert list(inspect.signature(Pool).parameters)[:5] == ["processes", "initializer", "initargs", "maxtasksperchild", "context"]
+    assert list(inspect.signature(Pool).parameters)[:5] == [
+        "processes",
+        "initializer",
+        "initargs",
+        "maxtasksperchild",
+        "context",
+    ]
     assert "memory" in inspect.signature(manyhands.clean).parameters
     assert inspect.signature(Pool.map).parameters["chunksize"].default is None
 

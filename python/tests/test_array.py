@@ -339,9 +339,7 @@ def write_from_queue(queue, back):
 
 def test_frames_and_series_travel_whole_and_by_reference(pool):
     pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(
-        {"n": np.arange(LARGE), "x": np.linspace(0, 1, LARGE), "t": ["a", "b"] * (LARGE // 2)}
-    )
+    frame = pd.DataFrame({"n": np.arange(LARGE), "x": np.linspace(0, 1, LARGE), "t": ["a", "b"] * (LARGE // 2)})
     pd.testing.assert_frame_equal(pool.apply(tasks.identity, (frame,)), frame)
     pd.testing.assert_series_equal(pool.apply(tasks.identity, (frame["x"],)), frame["x"])
     frame["n"] += 1

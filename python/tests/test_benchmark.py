@@ -52,7 +52,9 @@ def test_the_advice_follows_from_the_times():
     assert of(serial, ("threads", 2, None, 0.0, 0.5)).advice.startswith("ThreadPoolExecutor(2): 2.0 times")
     both = serial, ("threads", 2, None, 0.0, 1.0), ("processes", 2, None, 0.1, 0.5), ("processes", 4, 10, 0.1, 0.49)
     assert of(*both).advice == "Pool(2).map(f, inputs): 2.0 times as fast"
-    assert of(*both, ("processes", 8, 10, 0.1, 0.1)).advice == "Pool(8).map(f, inputs, chunksize=10): 10.0 times as fast"
+    assert (
+        of(*both, ("processes", 8, 10, 0.1, 0.1)).advice == "Pool(8).map(f, inputs, chunksize=10): 10.0 times as fast"
+    )
     slow_to_start = of(serial, ("processes", 2, None, 5.0, 0.5)).advice
     assert slow_to_start.endswith("pays from 1,000 inputs on: keep one pool for many maps")
 

@@ -153,7 +153,7 @@ def test_a_wrong_expression_is_raised_at_once_with_its_place():
     ("make", "error", "message"),
     [
         (lambda: Recipe(on_bad="ignore"), ValueError, "on_bad: .*`reject`, `null`, `fail`"),
-        (lambda: Recipe().types({"a": "nmber"}), ValueError, "a: there is no type \"nmber\"; did you mean \"number\"?"),
+        (lambda: Recipe().types({"a": "nmber"}), ValueError, 'a: there is no type "nmber"; did you mean "number"?'),
         (lambda: Recipe().replace("a", "(", ""), ValueError, r"step 1 \(replace\): .*unclosed group"),
         (lambda: Recipe().outliers("a"), ValueError, "give one of iqr="),
         (lambda: Recipe().outliers("a", iqr=1, mad=3), ValueError, "give one of iqr="),
@@ -252,7 +252,12 @@ def test_inputs_are_files_directories_and_patterns(tmp_path):
     for inputs in (tmp_path, tmp_path / "?.*", [tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "d[1].csv"):
         report = clean(inputs, tmp_path / f"out{len(found)}/")
         found.append([Path(file.input).name for file in report.files])
-    assert found == [["a.csv", "b.csv", "c.tsv", "d[1].csv"], ["a.csv", "b.csv", "c.tsv"], ["b.csv", "a.csv"], ["d[1].csv"]]
+    assert found == [
+        ["a.csv", "b.csv", "c.tsv", "d[1].csv"],
+        ["a.csv", "b.csv", "c.tsv"],
+        ["b.csv", "a.csv"],
+        ["d[1].csv"],
+    ]
 
 
 def test_outputs_are_named_or_one(tmp_path):
@@ -349,7 +354,10 @@ def test_a_report_tells_how_a_file_was_read_and_why_it_loses_rows(tmp_path):
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter="auto").files
     assert (file.dialect["delimiter"], file.dialect["delimiter_from"]) == (";", "content")
     assert file.ragged == {"expected": 2, "found": [{"fields": 3, "rows": 2}], "others": 0}
-    assert any("2 records have 3 fields, the header has 2" in note and "on_ragged='pad'" in note.replace('"', "'") for note in file.notes)
+    assert any(
+        "2 records have 3 fields, the header has 2" in note and "on_ragged='pad'" in note.replace('"', "'")
+        for note in file.notes
+    )
     hash(file)
 
 
@@ -550,7 +558,9 @@ def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
     os.mkfifo(pipe)
     reports = []
     out = tmp_path / "out.csv"
-    thread = threading.Thread(daemon=True, target=lambda: reports.append(clean(pipe, out, LARGE, workers=2, progress=kill_one)))
+    thread = threading.Thread(
+        daemon=True, target=lambda: reports.append(clean(pipe, out, LARGE, workers=2, progress=kill_one))
+    )
     thread.start()
     text = large.read_bytes()
     with pipe.open("wb") as file:

@@ -24,7 +24,9 @@ def expected(listing):
     return re.findall(r"#> (.*)$", listing, re.MULTILINE)
 
 
-@pytest.mark.parametrize("listing", LISTINGS, ids=[f"line{PAGE[: PAGE.index(text)].count(chr(10)) + 1}" for text in LISTINGS])
+@pytest.mark.parametrize(
+    "listing", LISTINGS, ids=[f"line{PAGE[: PAGE.index(text)].count(chr(10)) + 1}" for text in LISTINGS]
+)
 def test_each_listing_prints_what_it_says(run_script, listing):
     for module in OPTIONAL:
         if f"import {module}" in listing:
@@ -37,7 +39,14 @@ def test_each_listing_that_is_code_is_run():
 
 
 def test_each_name_on_the_page_is_there():
-    names = re.findall(r"`(\w+)`", "".join(line for line in PAGE.splitlines(True) if line.startswith(("| `multi", "| `concurrent", "| ours", "| the standard"))))
+    names = re.findall(
+        r"`(\w+)`",
+        "".join(
+            line
+            for line in PAGE.splitlines(True)
+            if line.startswith(("| `multi", "| `concurrent", "| ours", "| the standard"))
+        ),
+    )
     assert len(names) > 20
     assert [name for name in names if not hasattr(manyhands, name) and name != "multiprocessing"] == []
 
@@ -45,9 +54,15 @@ def test_each_name_on_the_page_is_there():
 def test_each_step_and_keyword_of_clean_is_on_the_page():
     section = PAGE[PAGE.index("## Cleaning CSV files") : PAGE.index("## joblib")]
     steps = set(re.findall(r"`(\w+)\(", section)) - {"Recipe"}
-    assert steps - {"raise_for_errors", "to_dict"} == {name for name in dir(manyhands.Recipe) if not name.startswith("_")}
+    assert steps - {"raise_for_errors", "to_dict"} == {
+        name for name in dir(manyhands.Recipe) if not name.startswith("_")
+    }
     rows = "".join(line for line in section.splitlines() if line.startswith("| `") and "=" in line.split("|")[1])
-    keywords = {name for name, parameter in inspect.signature(manyhands.clean).parameters.items() if parameter.default is not parameter.empty}
+    keywords = {
+        name
+        for name, parameter in inspect.signature(manyhands.clean).parameters.items()
+        if parameter.default is not parameter.empty
+    }
     assert keywords <= set(re.findall(r"`(\w+)=", rows))
     fields = {field.name for field in dataclasses.fields(_clean.FileReport)}
     assert fields <= set(re.findall(r"`(\w+)`", section))
@@ -119,7 +134,10 @@ def test_pipeline(large, tmp_path):
 
 def test_a_pipeline_that_cannot_read_or_write_ends_with_the_error(large, tmp_path):
     program, out = ROOT / "examples/python/pipeline.py", tmp_path / "out.csv"
-    for arguments, missing in (((tmp_path / "none.csv", out), "none.csv"), ((large[0], tmp_path / "none" / "out.csv"), "none/out.csv")):
+    for arguments, missing in (
+        ((tmp_path / "none.csv", out), "none.csv"),
+        ((large[0], tmp_path / "none" / "out.csv"), "none/out.csv"),
+    ):
         result = subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True, timeout=100)
         assert result.returncode == 1 and "FileNotFoundError" in result.stderr and missing in result.stderr
         assert result.stdout == "" and "is not complete" in result.stderr

@@ -66,7 +66,9 @@ def test_an_executor_that_was_not_shut_down_ends_its_work_as_the_standard_librar
     assert (tmp_path / "written").read_text().count("done") == 100
 
 
-@pytest.mark.parametrize("end", ["sys.exit(7)", "os._exit(7)", "raise SystemExit(7)", "os.kill(os.getpid(), signal.SIGKILL)"])
+@pytest.mark.parametrize(
+    "end", ["sys.exit(7)", "os._exit(7)", "raise SystemExit(7)", "os.kill(os.getpid(), signal.SIGKILL)"]
+)
 def test_nothing_is_left_however_the_parent_ends(run_script, end, start_method, tmp_path):
     script = run_script(
         HEAD
@@ -116,7 +118,9 @@ def test_a_future_outlives_its_executor_that_nobody_keeps(tmp_path):
 
 
 def test_a_pool_that_is_used_only_through_its_iterator_goes_on(run_script):
-    script = run_script(HEAD + "print(sum(manyhands.Pool(2).imap(work, range(1000))))", python=["-W", "ignore::ResourceWarning"])
+    script = run_script(
+        HEAD + "print(sum(manyhands.Pool(2).imap(work, range(1000))))", python=["-W", "ignore::ResourceWarning"]
+    )
     assert script.out == f"{sum(x * x for x in range(1000))}\n"
 
 

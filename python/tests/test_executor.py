@@ -184,7 +184,10 @@ def test_workers_are_ended_at_once_if_asked(context, method, tmp_path):
     wait_until(begun.exists)
     getattr(executor, method)()
     for future in (running, waiting):
-        assert isinstance(future.exception(30), (BrokenProcessPool, concurrent.futures.CancelledError)) or future.cancelled()
+        assert (
+            isinstance(future.exception(30), (BrokenProcessPool, concurrent.futures.CancelledError))
+            or future.cancelled()
+        )
     wait_until(lambda: not alive(int(begun.read_text())))
     with pytest.raises(RuntimeError):
         executor.submit(tasks.square, 3)
@@ -224,7 +227,11 @@ def test_workers_are_told_to_end_if_asked(context, tmp_path):
 def test_workers_that_are_told_to_end_may_clean_up(context, tmp_path):
     (tmp_path / "told").mkdir()
     ends = ended_by(
-        "terminate_workers", context, tmp_path / "begun", initializer=tasks.at_sigterm, initargs=(tmp_path / "told", "exit")
+        "terminate_workers",
+        context,
+        tmp_path / "begun",
+        initializer=tasks.at_sigterm,
+        initargs=(tmp_path / "told", "exit"),
     )
     assert ends == (0, 0)
     assert len(list((tmp_path / "told").glob("cleaned.*"))) == 2
@@ -233,7 +240,11 @@ def test_workers_that_are_told_to_end_may_clean_up(context, tmp_path):
 def test_workers_that_go_on_when_they_are_told_to_end_are_killed(tmp_path):
     (tmp_path / "told").mkdir()
     busy, _ = ended_by(
-        "terminate_workers", "forkserver", tmp_path / "begun", initializer=tasks.at_sigterm, initargs=(tmp_path / "told", "go on")
+        "terminate_workers",
+        "forkserver",
+        tmp_path / "begun",
+        initializer=tasks.at_sigterm,
+        initargs=(tmp_path / "told", "go on"),
     )
     assert busy == -signal.SIGKILL
     assert list((tmp_path / "told").iterdir())

@@ -65,6 +65,7 @@ def thread_of_child(path):
 
     pid = os.fork()
     if pid == 0:
+
         def write():
             time.sleep(0.05)
             open(path, "w").write("written")
@@ -160,7 +161,11 @@ def fail(_):
 
 
 def test_an_exception_whose_attributes_cannot_be_set_is_raised_with_its_cause(pool, executor):
-    for call in (lambda: pool.apply(fail, (1,)), lambda: pool.map_async(fail, [1]).get(20), lambda: executor.submit(fail, 1).result(20)):
+    for call in (
+        lambda: pool.apply(fail, (1,)),
+        lambda: pool.map_async(fail, [1]).get(20),
+        lambda: executor.submit(fail, 1).result(20),
+    ):
         with pytest.raises(Stuck) as caught:
             call()
         assert "in fail" in str(caught.value.__cause__)

@@ -122,15 +122,18 @@ def test_an_interrupt_that_comes_as_something_is_forgotten_is_raised(run_script,
     assert script.out == "200\n" and script.err == ""
 
 
-@pytest.mark.parametrize("call", [
-    "pool.apply(hold)",
-    "pool.map(hold, [None] * 2, chunksize=1)",
-    "pool.starmap(hold, [(None,)] * 2, chunksize=1)",
-    "next(pool.imap(hold, [None] * 2))",
-    "next(pool.imap_unordered(hold, iter([None] * 2)))",
-    "next(executor.map(hold, [None] * 2))",
-    "list(executor.map(hold, [None] * 2, chunksize=2))",
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "pool.apply(hold)",
+        "pool.map(hold, [None] * 2, chunksize=1)",
+        "pool.starmap(hold, [(None,)] * 2, chunksize=1)",
+        "next(pool.imap(hold, [None] * 2))",
+        "next(pool.imap_unordered(hold, iter([None] * 2)))",
+        "next(executor.map(hold, [None] * 2))",
+        "list(executor.map(hold, [None] * 2, chunksize=2))",
+    ],
+)
 def test_a_call_that_was_interrupted_ends_what_it_runs(run_script, start_method, tmp_path, call):
     """As in a notebook: the cell is run again, and answers."""
     script = run_script(
@@ -214,12 +217,15 @@ class Signalled:
         return int, ()
 
 
-@pytest.mark.parametrize("call", [
-    lambda pool, executor: executor.submit(abs, Signalled()),
-    lambda pool, executor: pool.apply_async(abs, (Signalled(),)),
-    lambda pool, executor: pool.map_async(abs, [Signalled()]),
-    lambda pool, executor: pool.map_async(abs, [Signalled()], return_exceptions=True),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pool, executor: executor.submit(abs, Signalled()),
+        lambda pool, executor: pool.apply_async(abs, (Signalled(),)),
+        lambda pool, executor: pool.map_async(abs, [Signalled()]),
+        lambda pool, executor: pool.map_async(abs, [Signalled()], return_exceptions=True),
+    ],
+)
 def test_an_exception_of_a_signal_handler_is_the_callers_and_not_the_calls(pool, executor, call):
     """Of any class: an alarm may raise TimeoutError while arguments are pickled."""
 
@@ -238,7 +244,9 @@ def test_an_exception_of_a_signal_handler_is_the_callers_and_not_the_calls(pool,
 # Stops
 
 
-def test_the_time_in_which_everybody_was_stopped_does_not_count_against_a_deadline(start_script, start_method, tmp_path):
+def test_the_time_in_which_everybody_was_stopped_does_not_count_against_a_deadline(
+    start_script, start_method, tmp_path
+):
     script = start_script(
         """
         import os, sys, time
@@ -270,7 +278,9 @@ def test_the_time_in_which_everybody_was_stopped_does_not_count_against_a_deadli
     assert script.finish().out.endswith("\ndone\n")
 
 
-def test_tasks_that_ended_while_their_parent_was_stopped_are_no_later_than_they_were(start_script, start_method, tmp_path):
+def test_tasks_that_ended_while_their_parent_was_stopped_are_no_later_than_they_were(
+    start_script, start_method, tmp_path
+):
     script = start_script(
         """
         import sys, time

@@ -127,7 +127,10 @@ EXTRAS = {
 
 def test_our_classes_have_no_public_names_but_the_standard_librarys_and_the_documented():
     ours = {**vars(mp.pool), "Future": manyhands.Future, "ProcessPoolExecutor": manyhands.ProcessPoolExecutor}
-    theirs = {**vars(multiprocessing.pool), **{name: getattr(concurrent.futures, name) for name in ("Future", "ProcessPoolExecutor")}}
+    theirs = {
+        **vars(multiprocessing.pool),
+        **{name: getattr(concurrent.futures, name) for name in ("Future", "ProcessPoolExecutor")},
+    }
     for name, extras in EXTRAS.items():
         public = {one for one in dir(ours[name]) if not one.startswith("_")}
         wanted = {one for one in dir(theirs[name]) if not one.startswith("_")}
@@ -366,7 +369,9 @@ def test_a_pool_of_one_runs_its_tasks_in_order_though_workers_are_replaced(tmp_p
 
 def test_no_more_tasks_run_at_a_time_than_there_are_workers(tmp_path):
     with manyhands.ProcessPoolExecutor(2, max_tasks_per_child=1) as executor:
-        indexes = list(executor.map(tasks.index_while_others_run, [tmp_path / str(pair // 2) for pair in range(8)], [2] * 8))
+        indexes = list(
+            executor.map(tasks.index_while_others_run, [tmp_path / str(pair // 2) for pair in range(8)], [2] * 8)
+        )
     # Two meet at a time; were one more to run, three would have come to a place.
     assert [sorted(indexes[at : at + 2]) for at in range(0, 8, 2)] == [[0, 1]] * 4
 

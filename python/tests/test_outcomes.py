@@ -120,7 +120,9 @@ def test_an_exception_whose_unpickling_exits_is_an_error_that_says_so():
         assert type(error) is RemoteError and "SystemExit(3)" in str(error)
 
 
-@pytest.mark.parametrize("kind, word", [(ResultThatExits, "SystemExit(3)"), (ResultThatInterrupts, "KeyboardInterrupt")])
+@pytest.mark.parametrize(
+    "kind, word", [(ResultThatExits, "SystemExit(3)"), (ResultThatInterrupts, "KeyboardInterrupt")]
+)
 def test_a_result_whose_unpickling_exits_or_interrupts_is_an_error_that_says_so(kind, word):
     for error in errors_of(give, kind):
         assert type(error) is RemoteError and word in str(error)

@@ -379,21 +379,24 @@ def test_a_worker_exit_that_fails_says_so_on_standard_error(run_script, start_me
 # Bad use
 
 
-@pytest.mark.parametrize("option, wrong, error, word", [
-    ("memory_limit", -1, ValueError, "from 1 byte"),
-    ("memory_limit", "1 parsec", ValueError, "number of bytes"),
-    ("memory_limit", 1.5, TypeError, "number of bytes"),
-    ("memory_limit", True, TypeError, "number of bytes"),
-    ("memory_limit", 400, ValueError, "400 bytes, and a worker needs 4 MiB"),
-    ("cpu_affinity", [0, 1], TypeError, "lists of cores"),
-    ("cpu_affinity", ["0"], TypeError, "lists of cores"),
-    ("cpu_affinity", 3, TypeError, "lists of cores"),
-    ("cpu_affinity", [[]], ValueError, "lists of cores"),
-    ("cpu_affinity", [[1 << 20]], ValueError, "core 1048576"),
-    ("processes", True, TypeError, "integer"),
-    ("processes", "2", TypeError, "integer"),
-    ("processes", 1.5, TypeError, "integer"),
-])
+@pytest.mark.parametrize(
+    "option, wrong, error, word",
+    [
+        ("memory_limit", -1, ValueError, "from 1 byte"),
+        ("memory_limit", "1 parsec", ValueError, "number of bytes"),
+        ("memory_limit", 1.5, TypeError, "number of bytes"),
+        ("memory_limit", True, TypeError, "number of bytes"),
+        ("memory_limit", 400, ValueError, "400 bytes, and a worker needs 4 MiB"),
+        ("cpu_affinity", [0, 1], TypeError, "lists of cores"),
+        ("cpu_affinity", ["0"], TypeError, "lists of cores"),
+        ("cpu_affinity", 3, TypeError, "lists of cores"),
+        ("cpu_affinity", [[]], ValueError, "lists of cores"),
+        ("cpu_affinity", [[1 << 20]], ValueError, "core 1048576"),
+        ("processes", True, TypeError, "integer"),
+        ("processes", "2", TypeError, "integer"),
+        ("processes", 1.5, TypeError, "integer"),
+    ],
+)
 def test_a_limit_or_number_that_cannot_be_is_refused_at_once(option, wrong, error, word):
     with pytest.raises(error, match=word):
         Pool(**{"processes": 1, option: wrong})

@@ -372,7 +372,11 @@ def test_an_argument_of_an_initializer_that_fails_to_be_pickled_is_its_own_error
     for others in ((), (multiprocessing.get_context(start_method).Lock(),)):
         with pytest.raises(RuntimeError, match="not today") as caught:
             context.Pool(1, print, (*others, tasks.Unwilling()))
-        names = [entry.name for error in (caught.value, caught.value.__cause__) for entry in traceback.extract_tb(error.__traceback__)]
+        names = [
+            entry.name
+            for error in (caught.value, caught.value.__cause__)
+            for entry in traceback.extract_tb(error.__traceback__)
+        ]
         assert "refuse" in names
 
 

@@ -48,7 +48,11 @@ def test_each_way_to_give_a_call_takes_a_priority(tmp_path):
         # Whoever waits for a call gives it as those that do not wait.
         assert pool.apply(tasks.square, (2,), priority=1) == 4
         assert pool.map(tasks.square, [2], priority=1) == pool.starmap(pow, [(2, 2)], priority=1) == [4]
-        assert list(pool.imap(tasks.square, [2], priority=1)) == list(pool.imap_unordered(tasks.square, [2], priority=1)) == [4]
+        assert (
+            list(pool.imap(tasks.square, [2], priority=1))
+            == list(pool.imap_unordered(tasks.square, [2], priority=1))
+            == [4]
+        )
         for result in results:
             result.get(60)
     assert order(path) == ["9", "5", "3", "3", "1"]
@@ -68,7 +72,8 @@ def test_a_call_that_is_run_again_keeps_its_priority(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "priority, error", [("high", TypeError), (1.5, TypeError), (None, TypeError), (True, TypeError), (2**31, ValueError)]
+    "priority, error",
+    [("high", TypeError), (1.5, TypeError), (None, TypeError), (True, TypeError), (2**31, ValueError)],
 )
 def test_what_is_no_priority_is_refused(pool, executor, priority, error):
     with pytest.raises(error, match="priority"):

@@ -49,7 +49,11 @@ def all_ways(workers, method, seed):
         drawn += pool.map(Weighty(), range(20), chunksize=4)
         drawn += [pool.apply(draw, (0,)), pool.apply_async(draw, (0,)).get()]
     with manyhands.ProcessPoolExecutor(workers, mp_context=manyhands.get_context(method), seed=seed) as executor:
-        drawn += [executor.submit(draw, 0).result(), *executor.map(draw, range(5)), *executor.map(draw, range(9), chunksize=2)]
+        drawn += [
+            executor.submit(draw, 0).result(),
+            *executor.map(draw, range(5)),
+            *executor.map(draw, range(9), chunksize=2),
+        ]
     return drawn
 
 
@@ -80,8 +84,6 @@ def test_a_task_that_is_tried_again_draws_the_same(tmp_path):
     with manyhands.Pool(1, seed=1, retries=1) as pool:
         first, second = pool.apply(fails_once, (tmp_path / "drawn",))
     assert first == second
-
-
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "7"])

@@ -105,7 +105,9 @@ WORKS = """
 @pytest.fixture(params=["forkserver", "spawn", "fork"])
 def works(run_script, request):
     """Says whether a program has a working pool after it has begun in some way."""
-    return lambda begin, **options: run_script(WORKS.format(begin=begin, method=request.param), **options).out == "[1]\n"
+    return lambda begin, **options: (
+        run_script(WORKS.format(begin=begin, method=request.param), **options).out == "[1]\n"
+    )
 
 
 def test_there_are_pools_with_a_folder_for_temporary_files_of_a_long_name(works, tmp_path):

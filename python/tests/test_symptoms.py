@@ -10,7 +10,15 @@ from concurrent.futures.process import BrokenProcessPool
 import manyhands
 import pytest
 import tasks
-from manyhands import DeadlineExceeded, MemoryLimitExceeded, Pool, ProcessPoolExecutor, TaskExited, TaskKilled, WorkerDied
+from manyhands import (
+    DeadlineExceeded,
+    MemoryLimitExceeded,
+    Pool,
+    ProcessPoolExecutor,
+    TaskExited,
+    TaskKilled,
+    WorkerDied,
+)
 from outside import alive, wait_until
 
 SQUARES = [x * x for x in range(100)]
@@ -228,7 +236,9 @@ def test_13_assignment_destination_is_read_only_once_arrays_pass_a_megabyte(pool
 
 # python/cpython#125886, uqfoundation/pathos#114
 @pytest.mark.parametrize("face", ["Pool(2).map", "ProcessPoolExecutor(2).map"])
-def test_14_ctrl_c_gives_a_storm_of_tracebacks_and_zombies_and_needs_two_presses(start_method, face, start_script, tmp_path):
+def test_14_ctrl_c_gives_a_storm_of_tracebacks_and_zombies_and_needs_two_presses(
+    start_method, face, start_script, tmp_path
+):
     script = start_script(
         f"""
         import sys, time

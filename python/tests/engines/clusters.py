@@ -102,12 +102,32 @@ def dask(stack, name, folder):
     port = free_port()
     command = sys.executable, "-m", "dask"
     start(
-        stack, folder / "scheduler.log", *command, "scheduler", "--host", HERE, "--port", port, "--dashboard-address", f"{HERE}:0",
+        stack,
+        folder / "scheduler.log",
+        *command,
+        "scheduler",
+        "--host",
+        HERE,
+        "--port",
+        port,
+        "--dashboard-address",
+        f"{HERE}:0",
         wait=lambda: answers(port),
     )
     start(
-        stack, folder / "worker.log", *command, "worker", f"tcp://{HERE}:{port}", "--host", HERE, "--nworkers", 2,
-        "--nthreads", 1, "--dashboard-address", f"{HERE}:0",
+        stack,
+        folder / "worker.log",
+        *command,
+        "worker",
+        f"tcp://{HERE}:{port}",
+        "--host",
+        HERE,
+        "--nworkers",
+        2,
+        "--nthreads",
+        1,
+        "--dashboard-address",
+        f"{HERE}:0",
     )
     return Cluster(name, f"dask://{HERE}:{port}")
 
@@ -121,9 +141,26 @@ def ray(stack, name, folder):
     port, client = free_port(), free_port()
     log = folder / f"{name}.log"
     start(
-        stack, log, Path(sys.executable).with_name("ray"), "start", "--head", "--block",
-        "--node-ip-address", HERE, "--port", port, "--ray-client-server-port", client, "--num-cpus", 2,
-        "--include-dashboard", "false", "--object-store-memory", 100 << 20, "--temp-dir", folder,
+        stack,
+        log,
+        Path(sys.executable).with_name("ray"),
+        "start",
+        "--head",
+        "--block",
+        "--node-ip-address",
+        HERE,
+        "--port",
+        port,
+        "--ray-client-server-port",
+        client,
+        "--num-cpus",
+        2,
+        "--include-dashboard",
+        "false",
+        "--object-store-memory",
+        100 << 20,
+        "--temp-dir",
+        folder,
         # The clients' server answers before there is a node.
         wait=lambda: answers(client) and b"Ray runtime started" in log.read_bytes(),
     )
@@ -139,13 +176,37 @@ def spark(stack, name, folder):
     port, worker = free_port(), free_port()
     command = Path(pyspark.__file__).parent / "bin/spark-class"
     start(
-        stack, folder / "master.log", command, "org.apache.spark.deploy.master.Master", "--host", HERE,
-        "--port", port, "--webui-port", 0, wait=lambda: answers(port),
+        stack,
+        folder / "master.log",
+        command,
+        "org.apache.spark.deploy.master.Master",
+        "--host",
+        HERE,
+        "--port",
+        port,
+        "--webui-port",
+        0,
+        wait=lambda: answers(port),
     )
     start(
-        stack, folder / "worker.log", command, "org.apache.spark.deploy.worker.Worker", "--host", HERE,
-        "--port", worker, "--webui-port", 0, "--cores", 4, "--memory", "3g", "--work-dir", folder / "work",
-        f"spark://{HERE}:{port}", wait=lambda: answers(worker),
+        stack,
+        folder / "worker.log",
+        command,
+        "org.apache.spark.deploy.worker.Worker",
+        "--host",
+        HERE,
+        "--port",
+        worker,
+        "--webui-port",
+        0,
+        "--cores",
+        4,
+        "--memory",
+        "3g",
+        "--work-dir",
+        folder / "work",
+        f"spark://{HERE}:{port}",
+        wait=lambda: answers(worker),
     )
     # Two cores for the tests' executor, and two for that of a script.
     conf = {

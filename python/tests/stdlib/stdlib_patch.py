@@ -23,9 +23,7 @@ def patch_contexts(module):
     def pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
         import manyhands
 
-        return manyhands.Pool(
-            processes, initializer, initargs, maxtasksperchild, context=self.get_context(), **OPTIONS
-        )
+        return manyhands.Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context(), **OPTIONS)
 
     def shared(name):
         original = getattr(module.BaseContext, name)

@@ -147,8 +147,5 @@ def select():
                 leave(name, tests, reason)
     if unknown:
         raise LookupError(f"say in stdlib_selection.py whether these count: {', '.join(unknown)}")
-    left_out = [
-        (sorted(by_class), sum(map(len, by_class.values())), reason)
-        for reason, by_class in reasons.items()
-    ]
+    left_out = [(sorted(by_class), sum(map(len, by_class.values())), reason) for reason, by_class in reasons.items()]
     return counted, left_out

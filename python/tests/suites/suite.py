@@ -1,8 +1,8 @@
 """Runs another project's own tests with our pools in the place of its own.
 
-    main ──► download: the sources of the version that is installed, by pip
-         ──► run: pytest over the files that apply, with the suite's sitecustomize.py in every Python of the run
-         ──► report: each failure has its reason in the suite's known.toml, or is a failure of the run
+main ──► download: the sources of the version that is installed, by pip
+     ──► run: pytest over the files that apply, with the suite's sitecustomize.py in every Python of the run
+     ──► report: each failure has its reason in the suite's known.toml, or is a failure of the run
 """
 
 import argparse
@@ -60,7 +60,9 @@ def run(sources, arguments, package, files):
         command += ["-k", arguments.only]
     environment = os.environ | {"PYTHONPATH": f"{HERE / package}{os.pathsep}{HERE}", "TMPDIR": str(sources)}
     with open(sources / "log", "w") as log:
-        subprocess.run(command, cwd=sources, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        subprocess.run(
+            command, cwd=sources, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+        )
     if not results.exists():
         sys.exit(f"test-{package}: the tests did not end:\n{(sources / 'log').read_text(errors='replace')[-4000:]}")
     outcomes = {}
