@@ -68,6 +68,25 @@ Examples:
     manyhands bench big.csv --recipe tidy.toml
     manyhands bench big.csv --filter 'value <= 500' --workers 4";
 
+/// What `--version` prints behind the name: the version, and the outputs besides CSV that this build has.
+const LONG_VERSION: &str = {
+    macro_rules! with {
+        ($($feature:literal),*) => {
+            concat!(env!("CARGO_PKG_VERSION"), "\noutputs: csv" $(, ", ", $feature)*)
+        };
+    }
+    match (cfg!(feature = "parquet"), cfg!(feature = "postgres"), cfg!(feature = "sqlite")) {
+        (false, false, false) => with!(),
+        (true, false, false) => with!("parquet"),
+        (false, true, false) => with!("postgres"),
+        (false, false, true) => with!("sqlite"),
+        (true, true, false) => with!("parquet", "postgres"),
+        (true, false, true) => with!("parquet", "sqlite"),
+        (false, true, true) => with!("postgres", "sqlite"),
+        (true, true, true) => with!("parquet", "postgres", "sqlite"),
+    }
+};
+
 /// The heading of the settings for records that do not fit.
 const UNFIT: &str = "Records that do not fit";
 
@@ -76,6 +95,7 @@ const UNFIT: &str = "Records that do not fit";
     name = "manyhands",
     bin_name = "manyhands",
     version,
+    long_version = LONG_VERSION,
     about = ABOUT,
     after_help = ALL_EXAMPLES,
     max_term_width = 80,

@@ -102,8 +102,16 @@ fn help_has_every_flag_and_examples() {
 #[test]
 fn version() {
     let expected = format!("manyhands {}\n", env!("CARGO_PKG_VERSION"));
-    Dir::new().run(["--version"]).done().prints(&expected);
     Dir::new().run(["-V"]).done().prints(&expected);
+    let features = [
+        ("parquet", cfg!(feature = "parquet")),
+        ("postgres", cfg!(feature = "postgres")),
+        ("sqlite", cfg!(feature = "sqlite")),
+    ];
+    let built =
+        features.iter().filter(|(_, is_built)| *is_built).map(|(name, _)| format!(", {name}"));
+    let expected = format!("{expected}outputs: csv{}\n", built.collect::<String>());
+    Dir::new().run(["--version"]).done().prints(&expected);
 }
 
 /// Standard error, with its seconds made 0.0.
