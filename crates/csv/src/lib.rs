@@ -54,6 +54,7 @@ mod sample;
 mod scan;
 mod split;
 mod steps;
+mod suggest;
 mod tally;
 #[cfg(test)]
 mod testing;

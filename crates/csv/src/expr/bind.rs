@@ -8,11 +8,11 @@ use super::node::{
     AggregateCall, AggregateKind, Arithmetic, Call, CastType, Comparison, LikePattern, List, Mode,
     Node,
 };
-use super::suggest::suggest;
 use super::tree::{Form, Kind, Tree};
 use super::value::{Value, read_boolean, read_date, read_datetime};
 use crate::number::{Number, Reading, read, trim};
 use crate::recipe::Type;
+use crate::suggest::suggest;
 
 /// The columns of a file at some step.
 pub(crate) trait Names {

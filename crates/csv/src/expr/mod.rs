@@ -17,7 +17,6 @@ mod functions;
 mod like;
 mod node;
 mod parse;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -29,5 +28,4 @@ pub(crate) use evaluate::{Bad, Cells, Context, LONGEST, TOO_LONG};
 pub(crate) use expression::Expression;
 pub use functions::{FunctionInfo, functions};
 pub(crate) use node::{AggregateCall, AggregateKind, Arithmetic, Comparison, Mode, Node};
-pub(crate) use suggest::suggest;
 pub(crate) use value::{Value, read_boolean, read_date, read_datetime};

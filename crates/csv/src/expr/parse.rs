@@ -20,11 +20,11 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use super::error::ExpressionError;
 use super::functions::{self, Check, Function, Shape, Unit};
 use super::node::{AggregateKind, Arithmetic, CastType, Comparison};
-use super::suggest::suggest;
 use super::tree::{Form, MAX_DEPTH, Tree, UNKNOWN, union};
 use super::value::{Value, read_date, read_datetime};
 use crate::number::{Reading, read};
 use crate::problem::Hint;
+use crate::suggest::suggest;
 
 /// Tokens that may make a tree deeper; commas, strings and numbers do not count.
 const MAX_TOKENS: usize = 4_000;

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::aggregate::Kind;
 use crate::dialect::Dialect;
-use crate::expr::{Bound, Expression, ExpressionError, Names, suggest};
+use crate::expr::{Bound, Expression, ExpressionError, Names};
 use crate::problem::{Hint, Problem};
 use crate::quote::{check_quotes, write_cell};
 use crate::recipe::{Columns, FillMethod, FillWith, MissingColumn, Step, Type};
 use crate::record::{Field, fields_of};
 use crate::report::Note;
+use crate::suggest::suggest;
 use crate::wording::{list, readable};
 
 use super::Plan;

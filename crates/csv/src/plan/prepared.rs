@@ -8,10 +8,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 
-use crate::expr::{Expression, ExpressionError, suggest};
+use crate::expr::{Expression, ExpressionError};
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OutlierRule, Recipe, Step};
 use crate::replace::check as check_groups;
+use crate::suggest::suggest;
 
 /// A recipe whose expressions were read, before any header is known.
 #[derive(Debug, Clone)]

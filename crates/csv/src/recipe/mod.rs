@@ -30,7 +30,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
 pub use text::{in_words, place_of_reading, place_of_step, text_of};
 
-use crate::expr::suggest;
+use crate::suggest::suggest;
 
 /// Steps in order, and what becomes of what does not fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

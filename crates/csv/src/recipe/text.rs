@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Recipe, shape, suggest};
+use crate::suggest::suggest;
+
+use super::{Recipe, shape};
 
 /// Most characters of a line that are quoted.
 const LONGEST: usize = 80;

@@ -14,10 +14,10 @@ use jiff::civil::DateTime;
 
 use super::evaluate::{Frame, TOO_LONG, nearest};
 use super::node::{AggregateKind, Call, Mode};
-use super::suggest::suggest;
 use super::tree::Kind;
 use super::value::Value;
 use crate::number::Number;
+use crate::suggest::suggest;
 
 pub(super) use date::Unit;
 pub(super) use format::{Purpose, check as check_format};
