@@ -48,12 +48,12 @@ mod problem;
 mod quote;
 mod record;
 mod reject;
-mod replace;
 mod rows;
 mod sample;
 mod scan;
 mod split;
 mod steps;
+mod substitute;
 mod suggest;
 mod tally;
 #[cfg(test)]

@@ -583,7 +583,7 @@ impl<'s> Reader<'s> {
         };
         let (Some(pattern), Some(new)) = (text(1), text(2)) else { return Ok(()) };
         let Ok(regex) = regex::bytes::Regex::new(&pattern) else { return Ok(()) };
-        crate::replace::check(&regex, &new)
+        crate::substitute::check(&regex, &new)
             .map_err(|(message, hint)| self.error(message, arguments[2].span.clone()).hint(hint))
     }
 

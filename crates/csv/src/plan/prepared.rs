@@ -11,7 +11,7 @@ use regex::bytes::Regex;
 use crate::expr::{Expression, ExpressionError};
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OutlierRule, Recipe, Step};
-use crate::replace::check as check_groups;
+use crate::substitute::check as check_groups;
 use crate::suggest::suggest;
 
 /// A recipe whose expressions were read, before any header is known.

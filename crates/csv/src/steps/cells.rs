@@ -9,7 +9,7 @@ use crate::exchange::{Known, Verdict};
 use crate::expr::TOO_LONG;
 use crate::number::Number;
 use crate::plan::Gaps;
-use crate::replace::replace_all;
+use crate::substitute::replace_all;
 
 use super::bad_cells::{treat, treat_unreadable};
 use super::gather::aggregate_of;

@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 use super::text::part;
 use super::{Arguments, Check, Function, TOO_LONG, Value};
 use crate::expr::tree::Kind::{Boolean, Number, Text};
-use crate::replace::replace_all;
+use crate::substitute::replace_all;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
