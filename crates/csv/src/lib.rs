@@ -30,6 +30,7 @@ mod aggregate;
 mod barrier;
 mod batch;
 mod causes;
+mod choices;
 mod chunk;
 mod course;
 mod cutter;
