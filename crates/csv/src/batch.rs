@@ -17,8 +17,8 @@ use std::ops::Range;
 use crate::dialect::LineEnd;
 use crate::doubts::{Doubts, Spot, Unclosed};
 use crate::head::count_lines;
+use crate::layout::Layout;
 use crate::number::{self, EXACT, Number, Reading};
-use crate::plan::Plan;
 use crate::problem::{Hint, Problem};
 use crate::recipe::{OnBad, OnRagged};
 use crate::record::{self, Field, behind_quotes};
@@ -87,7 +87,7 @@ pub(crate) type Counts = BTreeMap<(usize, &'static str, bool), u64>;
 
 /// The records of one chunk, between two steps.
 pub(crate) struct Batch<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) layout: &'a Layout,
     pub(crate) bytes: &'a [u8],
     owned: &'a Owned,
     /// Where each row begins, from the first own one on.
@@ -117,11 +117,11 @@ pub(crate) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// The own records of a chunk.
-    pub(crate) fn new(plan: &'a Plan, bytes: &'a [u8], owned: &'a Owned) -> Batch<'a> {
-        let mut columns: Vec<Column> = (0..plan.fields).map(Column::Source).collect();
-        columns.resize_with(plan.names.len(), || Column::Empty);
+    pub(crate) fn new(layout: &'a Layout, bytes: &'a [u8], owned: &'a Owned) -> Batch<'a> {
+        let mut columns: Vec<Column> = (0..layout.fields).map(Column::Source).collect();
+        columns.resize_with(layout.names.len(), || Column::Empty);
         let mut batch = Batch {
-            plan,
+            layout,
             bytes,
             owned,
             starts: Vec::with_capacity(owned.ends.rows.len()),
@@ -149,7 +149,7 @@ impl<'a> Batch<'a> {
     /// Goes through the records once: blank lines, wrong numbers of fields. Gives how many bytes their line
     /// ends have together.
     fn read(&mut self) -> usize {
-        let (plan, ends) = (self.plan, &self.owned.ends);
+        let (layout, ends) = (self.layout, &self.owned.ends);
         let rows = ends.rows.len();
         let mut start = self.owned.start;
         let mut line_ends = 0;
@@ -166,8 +166,8 @@ impl<'a> Batch<'a> {
                 self.blank_lines += 1;
             } else {
                 self.rows_in += 1;
-                if end - start > plan.dialect.max_record {
-                    self.fail_at(start, too_long(plan.dialect.max_record));
+                if end - start > layout.dialect.max_record {
+                    self.fail_at(start, too_long(layout.dialect.max_record));
                     return line_ends;
                 }
                 if self.bytes[start] == MARK[0] && self.bytes[start..].starts_with(MARK) {
@@ -175,7 +175,7 @@ impl<'a> Batch<'a> {
                 }
                 if self.owned.unterminated && row + 1 == rows {
                     self.reject_unterminated(row, first, last);
-                } else if fields == plan.fields || self.takes_ragged(row, first, fields) {
+                } else if fields == layout.fields || self.takes_ragged(row, first, fields) {
                     self.alive.push(row as u32);
                 }
                 if self.failure.is_some() {
@@ -191,8 +191,8 @@ impl<'a> Batch<'a> {
                     self.doubts.lone_crs.add(end);
                 }
             }
-            start = match plan.dialect.comment {
-                Some(_) => record::skip_comments(&plan.dialect, self.bytes, after),
+            start = match layout.dialect.comment {
+                Some(_) => record::skip_comments(&layout.dialect, self.bytes, after),
                 None => after,
             };
         }
@@ -216,7 +216,7 @@ impl<'a> Batch<'a> {
 
     /// Looks at records of several lines for text behind a closing quote.
     fn look_for_torn_quotes(&mut self) {
-        let Some(quote) = self.plan.dialect.quote else { return };
+        let Some(quote) = self.layout.dialect.quote else { return };
         let owned = self.owned;
         let ends = &owned.ends;
         let mut breaks = ends.inner.iter().copied().peekable();
@@ -281,11 +281,11 @@ impl<'a> Batch<'a> {
     /// Whether a record with a wrong number of fields goes on.
     #[cold]
     fn takes_ragged(&mut self, row: usize, first: usize, fields: usize) -> bool {
-        let wanted = self.plan.fields;
-        match self.plan.on_ragged {
+        let wanted = self.layout.fields;
+        match self.layout.on_ragged {
             OnRagged::Reject => {}
             OnRagged::Fail => {
-                let first = match self.plan.dialect.has_header {
+                let first = match self.layout.dialect.has_header {
                     true => "header",
                     false => "first record",
                 };
@@ -307,7 +307,7 @@ impl<'a> Batch<'a> {
                 let ends = &self.owned.ends.fields;
                 let surplus = (first + wanted..first + fields).all(|at| {
                     let raw = &self.bytes[ends[at - 1] as usize + 1..ends[at] as usize];
-                    Field::new(&self.plan.dialect, raw).is_empty()
+                    Field::new(&self.layout.dialect, raw).is_empty()
                 });
                 if surplus {
                     self.count_cells(0, "surplus dropped", (fields - wanted) as u64);
@@ -317,7 +317,7 @@ impl<'a> Batch<'a> {
             }
         }
         *self.doubts.ragged.entry(fields as u32).or_default() += 1;
-        let of = if self.plan.dialect.has_header { "header" } else { "first record" };
+        let of = if self.layout.dialect.has_header { "header" } else { "first record" };
         let s = if fields == 1 { "" } else { "s" };
         self.reject_row(row, 0, None, "ragged");
         if let Some(reject) = self.rejects.last_mut() {
@@ -360,7 +360,7 @@ impl<'a> Batch<'a> {
     #[inline]
     pub(crate) fn is_whole(&self, row: usize) -> bool {
         !self.has_short
-            || self.owned.ends.rows[row] as usize + 1 - self.first_field(row) == self.plan.fields
+            || self.owned.ends.rows[row] as usize + 1 - self.first_field(row) == self.layout.fields
     }
 
     /// A field of a row as it is; one that a short record lacks is empty.
@@ -377,7 +377,7 @@ impl<'a> Batch<'a> {
     /// The bytes of a field of the input, from the place of its first to that of its last.
     #[inline]
     pub(crate) fn field(&self, (from, to): (usize, usize)) -> Field<'a> {
-        Field::new(&self.plan.dialect, &self.bytes[from..to])
+        Field::new(&self.layout.dialect, &self.bytes[from..to])
     }
 
     fn cell_field(&self, cell: Cell) -> Field<'a> {
@@ -423,7 +423,7 @@ impl<'a> Batch<'a> {
                 for row in &self.alive[rows] {
                     let (from, to) = self.source(*row as usize, *field);
                     let bytes = &self.bytes[from..];
-                    if bytes.first().copied() == self.plan.dialect.quote {
+                    if bytes.first().copied() == self.layout.dialect.quote {
                         let content = self.field((from, to)).content();
                         each(&content, content.len());
                     } else {
@@ -524,7 +524,7 @@ impl<'a> Batch<'a> {
         if !has_room {
             let message = format!(
                 "column {:?}: the steps make more than {} bytes of text out of one chunk of the file",
-                self.plan.names[column], self.scratch_limit
+                self.layout.names[column], self.scratch_limit
             );
             let hint = "let them make shorter texts, or drop columns and rows before";
             let problem = Problem::new(message).hint(Hint::words(hint));
@@ -709,7 +709,7 @@ impl<'a> Batch<'a> {
         keep: &mut [bool],
     ) {
         for (k, column, reason) in bad {
-            match self.plan.on_bad {
+            match self.layout.on_bad {
                 OnBad::Reject => {
                     keep[k] = false;
                     let is_first = !self.set_aside.contains_key(&(step, reason, true));
@@ -726,10 +726,10 @@ impl<'a> Batch<'a> {
                     if let Some(column) = column {
                         let cell = readable(&self.content(k, column));
                         problem = Problem::new(format!("{cell:?} is {reason}"))
-                            .at(format_args!("column {:?}", self.plan.names[column]));
+                            .at(format_args!("column {:?}", self.layout.names[column]));
                     }
                     let problem = problem
-                        .at(format_args!("step {step} ({})", self.plan.step_name(step)))
+                        .at(format_args!("step {step} ({})", self.layout.step_name(step)))
                         .hint(
                             Hint::is("on_bad", "reject")
                                 .and(" sets such records aside, ")
@@ -849,7 +849,7 @@ mod tests {
     use super::*;
     use crate::dialect::Dialect;
     use crate::pass;
-    use crate::plan::Prepared;
+    use crate::plan::{Plan, Prepared};
     use crate::recipe::Recipe;
     use crate::scan::Scanner;
     use crate::split::Start;
@@ -880,9 +880,9 @@ mod tests {
             let mut owned =
                 Owned::scan(Scanner::Scalar, &dialect, bytes, 4, bytes.len(), Start::First);
             assert!(owned.finish(Scanner::Scalar, &dialect, bytes, true));
-            let mut batch = Batch::new(&plan, bytes, &owned);
+            let mut batch = Batch::new(&plan.layout, bytes, &owned);
             batch.scratch_limit = limit;
-            pass::advance(&mut batch, 0, &[], &[]);
+            pass::advance(&plan, &mut batch, 0, &[], &[]);
             let Some(failure) = batch.failure else {
                 assert_eq!(at, 0, "{steps}");
                 continue;

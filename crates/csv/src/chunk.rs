@@ -80,7 +80,7 @@ impl<'a> Chunk<'a> {
     /// Finds the records that are the chunk's own. The chunk is `bytes[from..to]`; before it is at
     /// least one byte of the file, unless it begins with the file's first record.
     pub fn new(plan: &'a Plan, task: &'a Task, bytes: &[u8], from: usize, to: usize) -> Chunk<'a> {
-        let dialect = &plan.dialect;
+        let dialect = &plan.layout.dialect;
         let scanner = Scanner::best(dialect);
         let (start, assumed) = match task.start {
             TaskStart::First => (Start::First, State::RecordStart),
@@ -99,7 +99,7 @@ impl<'a> Chunk<'a> {
     /// Looks for the end of the last record, in the same bytes as before and what was added
     /// behind them. `at_end` says that the file has no more.
     pub fn reach(&mut self, bytes: &[u8], at_end: bool) -> Reach {
-        let dialect = &self.plan.dialect;
+        let dialect = &self.plan.layout.dialect;
         loop {
             let pending = self.owned.pending(dialect, bytes);
             if pending > dialect.max_record {
@@ -124,13 +124,13 @@ impl<'a> Chunk<'a> {
     pub fn run(self, bytes: &[u8], base: u64, mut out: Out<'_>) -> Outcome {
         let (plan, assignment) = (self.plan, &self.task.assignment);
         let mut outcome = Outcome::empty(self.transition, self.owned.lines);
-        let mut batch = Batch::new(plan, bytes, &self.owned);
+        let mut batch = Batch::new(&plan.layout, bytes, &self.owned);
         if let Some(at) = self.too_long {
-            batch.fail_at(at, too_long(plan.dialect.max_record));
+            batch.fail_at(at, too_long(plan.layout.dialect.max_record));
         }
-        pass::advance(&mut batch, 0, &assignment.known, &assignment.verdicts);
+        pass::advance(plan, &mut batch, 0, &assignment.known, &assignment.verdicts);
         let begin = Begin { from: self.from, after_cr: self.after_cr, lines: 0 };
-        outcome.complete(&mut batch, assignment, &mut out, begin);
+        outcome.complete(plan, &mut batch, assignment, &mut out, begin);
         outcome.settle(bytes, self.from, self.after_cr, base);
         outcome
     }
@@ -159,6 +159,7 @@ impl Outcome {
     /// the last one its rows, which go to `out`.
     pub(crate) fn complete(
         &mut self,
+        plan: &Plan,
         batch: &mut Batch,
         assignment: &Assignment,
         out: &mut Out<'_>,
@@ -172,7 +173,9 @@ impl Outcome {
         }
         match &assignment.ask {
             Some(_) if batch.failure.is_some() => {}
-            Some(ask) => self.partial = Some(pass::answer(batch, assignment.known.len(), ask)),
+            Some(ask) => {
+                self.partial = Some(pass::answer(plan, batch, assignment.known.len(), ask))
+            }
             None => {
                 match out {
                     Out::Csv(out) => {

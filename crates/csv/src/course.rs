@@ -99,10 +99,10 @@ impl Course {
 
     /// Looks at the header, so that [`not_utf8`](Self::not_utf8) tells of it.
     pub fn see_header(&mut self, plan: &Plan, head: &Head, header: &[u8]) {
-        if plan.dialect.has_header {
+        if plan.layout.dialect.has_header {
             self.not_utf8 = NotUtf8::of_header(head, header);
             self.tally.doubts.is_wide = !header.is_ascii();
-            if is_torn(&plan.dialect, header) {
+            if is_torn(&plan.layout.dialect, header) {
                 self.tally.doubts.torn = Spots::of_header(head, header);
             }
         }
@@ -246,10 +246,17 @@ impl Course {
         let doubts = &self.tally.doubts;
         let example = |step: usize, reason: &str| {
             let Reject { line, column, cell, .. } = self.example(step, reason)?;
-            let column = &plan.names[(*column)?];
+            let column = &plan.layout.names[(*column)?];
             Some(format!("line {}, column {column:?}: {}", line + 1, quoted(cell.as_deref()?)))
         };
-        doubts.notes(&plan.dialect, plan.fields, plan.on_ragged, sample, report, &example)
+        doubts.notes(
+            &plan.layout.dialect,
+            plan.layout.fields,
+            plan.layout.on_ragged,
+            sample,
+            report,
+            &example,
+        )
     }
 
     /// Kind of the characters of records and header.
@@ -304,10 +311,10 @@ impl Rejects {
             write_cell(&dialect, file.as_bytes(), false, out);
             let step = match reject.step {
                 0 => "read".to_owned(),
-                step => format!("{step} {}", plan.step_name(step)),
+                step => format!("{step} {}", plan.layout.step_name(step)),
             };
             out.extend(format!(",{},{},{step},", reject.line + 1, reject.at).into_bytes());
-            let column = reject.column.map_or("", |column| plan.names[column].as_str());
+            let column = reject.column.map_or("", |column| plan.layout.names[column].as_str());
             write_cell(&dialect, column.as_bytes(), false, out);
             out.push(b',');
             write_cell(&dialect, reject.reason.as_bytes(), false, out);

@@ -20,21 +20,21 @@ enum Stretch<'a> {
 
 /// Appends the rows of a batch; gives why a cell cannot be written, with its row.
 pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
-    let (plan, written) = (batch.plan, &batch.plan.written);
+    let (layout, written) = (batch.layout, &batch.layout.written);
     let delimiter = written.delimiter;
     if batch.alive.is_empty() {
         return Ok(());
     }
-    let stretches = stretches(batch, plan.keeps_fields());
+    let stretches = stretches(batch, layout.keeps_fields());
     out.reserve(batch.bytes.len() + 16 * batch.alive.len());
     if let [Stretch::Fields(0, last)] = stretches[..]
-        && last + 1 == plan.fields
+        && last + 1 == layout.fields
         && !batch.has_short
     {
         emit_slices(batch, out);
         return Ok(());
     }
-    let whole_first = matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == plan.fields)
+    let whole_first = matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == layout.fields)
         && !batch.has_short;
     for k in 0..batch.alive.len() {
         let row = batch.alive[k] as usize;
@@ -91,7 +91,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
 /// Appends the line end of a row that ends at `end`, as the output has it.
 #[inline]
 fn push_line_end(batch: &Batch, end: usize, out: &mut Vec<u8>) {
-    match batch.plan.dialect.out_line_end.filter(|_| end < batch.bytes.len()) {
+    match batch.layout.dialect.out_line_end.filter(|_| end < batch.bytes.len()) {
         Some(line_end) => out.extend_from_slice(line_end.bytes()),
         None => {
             out.extend_from_slice(&batch.bytes[end..record::after_line_end(batch.bytes, end)]);
@@ -132,7 +132,7 @@ fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
 fn can_join(batch: &Batch, row: usize) -> bool {
     let end = batch.end(row - 1);
     batch.start(row) == record::after_line_end(batch.bytes, end)
-        && match batch.plan.dialect.out_line_end {
+        && match batch.layout.dialect.out_line_end {
             None => true,
             Some(line_end) => LineEnd::at(batch.bytes, end) == Some(line_end),
         }
@@ -140,12 +140,12 @@ fn can_join(batch: &Batch, row: usize) -> bool {
 
 fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
     let mut stretches = Vec::new();
-    let comment = batch.plan.dialect.comment.is_some();
+    let comment = batch.layout.dialect.comment.is_some();
     // All that the text of a number is made of.
     let plain_numbers = !b"0123456789.-+einfNa"
         .iter()
-        .any(|byte| needs_quotes(&batch.plan.written, &[*byte], true));
-    for column in &batch.plan.output {
+        .any(|byte| needs_quotes(&batch.layout.written, &[*byte], true));
+    for column in &batch.layout.output {
         match (&batch.columns[*column], stretches.last_mut()) {
             // What comes first might look like a comment now.
             (Column::Source(field), None) if comment && *field > 0 => {
@@ -177,7 +177,7 @@ fn write_column(
     is_first: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let (dialect, name) = (&batch.plan.written, &batch.plan.names[column]);
+    let (dialect, name) = (&batch.layout.written, &batch.layout.names[column]);
     match batch.written(k, column) {
         Written::Float(Some(value)) => {
             let begin = out.len();
@@ -197,7 +197,7 @@ fn write_column(
         Written::Field(field) => {
             let looks_commented =
                 is_first && !field.raw.is_empty() && field.raw.first().copied() == dialect.comment;
-            if batch.plan.keeps_fields() && !looks_commented {
+            if batch.layout.keeps_fields() && !looks_commented {
                 out.extend_from_slice(field.raw);
             } else {
                 let content = field.content();

@@ -42,6 +42,7 @@ mod emit;
 mod exchange;
 mod expr;
 mod head;
+mod layout;
 mod number;
 mod pass;
 mod plan;

@@ -17,12 +17,17 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::aggregate::{self, Gather};
 use crate::batch::Batch;
 use crate::exchange::{Ask, Known, Partial, Verdict};
-use crate::plan::{Argument, Need};
+use crate::plan::{Argument, Need, Plan};
 use crate::steps;
 
 /// Does the operations from `from` up to the next cut that nothing is known for, or to the end.
-pub(crate) fn advance(batch: &mut Batch, from: usize, known: &[Known], verdicts: &[Verdict]) {
-    let plan = batch.plan;
+pub(crate) fn advance(
+    plan: &Plan,
+    batch: &mut Batch,
+    from: usize,
+    known: &[Known],
+    verdicts: &[Verdict],
+) {
     let to = plan.cuts.get(known.len()).copied().unwrap_or(plan.operations.len());
     for (at, operation) in plan.operations.iter().enumerate().take(to).skip(from) {
         let cut = plan.cuts.iter().position(|cut| *cut == at);
@@ -35,8 +40,8 @@ pub(crate) fn advance(batch: &mut Batch, from: usize, known: &[Known], verdicts:
 }
 
 /// Answers what is asked at a cut, of the rows that reach it.
-pub(crate) fn answer(batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
-    let operation = &batch.plan.operations[batch.plan.cuts[cut]];
+pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
+    let operation = &plan.operations[plan.cuts[cut]];
     match (ask, operation.need()) {
         (Ask::Aggregates(asks), Need::Aggregates(wanted)) => {
             let answer =

@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
     }
 
     fn content(&self, row: usize, column: usize) -> Cow<'_, [u8]> {
-        self.batch.content(row, self.batch.plan.output[column])
+        self.batch.content(row, self.batch.layout.output[column])
     }
 
     /// What a cell says.
@@ -95,12 +95,12 @@ impl<'a> Rows<'a> {
     /// lets text be read by words.
     #[inline]
     pub fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
-        self.batch.each_content(self.batch.plan.output[column], rows, each);
+        self.batch.each_content(self.batch.layout.output[column], rows, each);
     }
 
     /// An integer.
     pub fn integer(&self, row: usize, column: usize) -> Option<i64> {
-        let known = self.batch.known_numbers(self.batch.plan.output[column]);
+        let known = self.batch.known_numbers(self.batch.layout.output[column]);
         let known = known.and_then(|known| known.integer(row));
         known.or_else(|| read_integer(&self.content(row, column)))
     }
@@ -113,7 +113,7 @@ impl<'a> Rows<'a> {
         rows: Range<usize>,
         mut each: impl FnMut(Option<i64>),
     ) {
-        let known = self.batch.known_numbers(self.batch.plan.output[column]);
+        let known = self.batch.known_numbers(self.batch.layout.output[column]);
         for row in rows {
             let integer = known.and_then(|known| known.integer(row));
             each(integer.or_else(|| read_integer(&self.content(row, column))));
@@ -122,7 +122,7 @@ impl<'a> Rows<'a> {
 
     /// The nearest 64-bit float.
     pub fn number(&self, row: usize, column: usize) -> Option<f64> {
-        let number = self.batch.plan.output[column];
+        let number = self.batch.layout.output[column];
         if let Column::Floats { values, valid } = &self.batch.columns[number] {
             return valid[row].then(|| values[row]);
         }
@@ -143,7 +143,7 @@ impl<'a> Rows<'a> {
         rows: Range<usize>,
         mut each: impl FnMut(Option<f64>),
     ) {
-        let number = self.batch.plan.output[column];
+        let number = self.batch.layout.output[column];
         let (values, valid) = match (&self.batch.columns[number], self.batch.known_numbers(number))
         {
             (Column::Floats { values, valid }, _) => (values, valid),

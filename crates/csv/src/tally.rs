@@ -73,7 +73,7 @@ impl Tally {
         report.blank_lines = self.blank_lines;
         let set_aside = self.set_aside.iter().map(|((step, reason, rejected), rows)| SetAside {
             step: *step,
-            name: plan.step_name(*step).to_owned(),
+            name: plan.layout.step_name(*step).to_owned(),
             reason: reason.clone(),
             rejected: *rejected,
             rows: *rows,
@@ -81,11 +81,11 @@ impl Tally {
         report.set_aside = set_aside.collect();
         let cells = self.cells.iter().map(|((step, what, _), cells)| Cells {
             step: *step,
-            name: plan.step_name(*step).to_owned(),
+            name: plan.layout.step_name(*step).to_owned(),
             what: what.clone(),
             cells: *cells,
         });
         report.cells = cells.collect();
-        report.ragged = self.doubts.ragged(plan.fields);
+        report.ragged = self.doubts.ragged(plan.layout.fields);
     }
 }

@@ -52,7 +52,8 @@ impl NotUtf8 {
             match &mut found {
                 Some((found, _)) => found.rows += 1,
                 None => {
-                    let column = batch.plan.names[..batch.plan.fields].get(batch.field_at(row, at));
+                    let column =
+                        batch.layout.names[..batch.layout.fields].get(batch.field_at(row, at));
                     let (byte, column) = (batch.bytes[at], column.cloned());
                     found =
                         Some((NotUtf8 { rows: 1, header: false, line: 0, byte, column }, start));

@@ -419,7 +419,7 @@ mod tests {
         let mut owned =
             Owned::scan(Scanner::Scalar, &dialect, &bytes, 6, bytes.len(), Start::First);
         assert!(owned.finish(Scanner::Scalar, &dialect, &bytes, true));
-        let mut batch = Batch::new(&plan, &bytes, &owned);
+        let mut batch = Batch::new(&plan.layout, &bytes, &owned);
         match &plan.operations[usize::from(declared)].kind {
             OperationKind::Filter { condition: bound }
             | OperationKind::Derive { value: bound, .. } => {
@@ -437,7 +437,7 @@ mod tests {
             let source = truth(&mut random, 3);
             with_rows(&mut random, Step::Filter(source.clone()), |batch, bound| {
                 let Some(found) = condition(batch, &bound.root, &[]) else { return };
-                let context = Context { aggregates: &[], now: batch.plan.now, longest: 1 << 20 };
+                let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
                 for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
                     let mut bad = None;
                     let row = Row { batch, k };
@@ -453,7 +453,7 @@ mod tests {
             let derive = Derive { name: "d".to_owned(), expression: source.clone() };
             with_rows(&mut random, Step::Derive(derive), |batch, bound| {
                 let Some(found) = floats(batch, &bound.root, &[]) else { return };
-                let context = Context { aggregates: &[], now: batch.plan.now, longest: 1 << 20 };
+                let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
                 for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
                     let (mut bad, mut expected, mut text) = (None, Vec::new(), Vec::new());
                     let row = Row { batch, k };

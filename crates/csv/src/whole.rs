@@ -43,9 +43,9 @@ pub fn clean_whole(
     }
     let mut batches: Vec<Batch> = Vec::with_capacity(pieces.len());
     for piece in &pieces {
-        let mut batch = Batch::new(plan, bytes, &piece.owned);
+        let mut batch = Batch::new(&plan.layout, bytes, &piece.owned);
         if let Some(at) = piece.too_long {
-            batch.fail_at(at, too_long(plan.dialect.max_record));
+            batch.fail_at(at, too_long(plan.layout.dialect.max_record));
         }
         batches.push(batch);
     }
@@ -57,10 +57,10 @@ pub fn clean_whole(
             let piece = &pieces[number];
             let mut outcome = Outcome::certain(piece.begin, piece.end, piece.owned.lines);
             let assignment = course.task(number).assignment;
-            pass::advance(batch, reached, &assignment.known, &assignment.verdicts);
+            pass::advance(plan, batch, reached, &assignment.known, &assignment.verdicts);
             let after_cr = number > 0 && bytes[piece.from - 1] == b'\r';
             let begin = Begin { from: piece.from, after_cr, lines: course.lines() };
-            outcome.complete(batch, &assignment, &mut out, begin);
+            outcome.complete(plan, batch, &assignment, &mut out, begin);
             outcome.settle(bytes, piece.from, after_cr, 0);
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),
@@ -99,7 +99,7 @@ impl Piece {
         start: Start,
         begin: State,
     ) -> Piece {
-        let (dialect, scanner) = (&plan.dialect, Scanner::best(&plan.dialect));
+        let (dialect, scanner) = (&plan.layout.dialect, Scanner::best(&plan.layout.dialect));
         let mut owned = Owned::scan(scanner, dialect, bytes, from, to, start);
         let end = owned.state();
         let (mut seen, mut too_long) = (to, None);

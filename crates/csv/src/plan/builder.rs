@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::aggregate::Kind;
 use crate::dialect::Dialect;
 use crate::expr::{Bound, Expression, ExpressionError, Names};
+use crate::layout::Layout;
 use crate::problem::{Hint, Problem};
 use crate::quote::{check_quotes, write_cell};
 use crate::recipe::{Columns, FillMethod, FillWith, MissingColumn, Step, Type};
@@ -420,7 +421,7 @@ impl Builder {
         }
         let needs = |operation: &Operation| operation.need() != Need::Nothing;
         let cuts = (0..self.operations.len()).filter(|at| needs(&self.operations[*at])).collect();
-        Ok(Plan {
+        let layout = Layout {
             dialect: dialect.clone(),
             written,
             fields: raw.len(),
@@ -429,6 +430,10 @@ impl Builder {
             on_bad: prepared.recipe.on_bad,
             on_ragged: prepared.recipe.on_ragged,
             now: prepared.now,
+            step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
+        };
+        Ok(Plan {
+            layout,
             cuts,
             header,
             output_names: columns.iter().map(|column| column.name.clone()).collect(),
@@ -442,7 +447,6 @@ impl Builder {
             operations: self.operations,
             notes: self.notes,
             steps: self.steps,
-            step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
         })
     }
 }

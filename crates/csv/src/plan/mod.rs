@@ -9,11 +9,9 @@ mod operation;
 mod prepared;
 mod scope;
 
-use jiff::civil::DateTime;
-
+use crate::choices::Type;
 use crate::dialect::Dialect;
-use crate::expr::LONGEST;
-use crate::recipe::{OnBad, OnRagged, Type};
+use crate::layout::Layout;
 use crate::report::Note;
 use crate::typed::Text;
 
@@ -24,19 +22,8 @@ use scope::{OddTitle, Renamed, notes_of};
 /// A recipe made definite for one header.
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) dialect: Dialect,
-    /// Of what is written.
-    pub(crate) written: Dialect,
-    /// How many fields a record of the file has.
-    pub(crate) fields: usize,
-    /// The names of all columns, for messages.
-    pub(crate) names: Vec<String>,
+    pub(crate) layout: Layout,
     pub(crate) operations: Vec<Operation>,
-    /// The output's columns in order.
-    pub(crate) output: Vec<usize>,
-    pub(crate) on_bad: OnBad,
-    pub(crate) on_ragged: OnRagged,
-    pub(crate) now: DateTime,
     /// The places of the operations that need to know something.
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
@@ -49,9 +36,8 @@ pub struct Plan {
     output_types: Vec<Type>,
     declared: Vec<bool>,
     notes: Vec<Note>,
-    /// The steps in words, and by name.
+    /// The steps in words.
     steps: Vec<String>,
-    step_names: Vec<&'static str>,
 }
 
 impl Plan {
@@ -62,12 +48,7 @@ impl Plan {
 
     /// The dialect of the output.
     pub fn written(&self) -> &Dialect {
-        &self.written
-    }
-
-    /// Whether fields of the input mean the same in the output as they are.
-    pub(crate) fn keeps_fields(&self) -> bool {
-        (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
+        &self.layout.written
     }
 
     /// The names of the output's columns.
@@ -105,11 +86,12 @@ impl Plan {
         let renamed: Vec<Renamed> = self.odd_titles.iter().map(OddTitle::renamed).collect();
         self.notes.extend(notes_of(&renamed));
         self.titles.clone_from(&self.output_names);
-        let columns = self.output.iter().copied().zip(self.output_types.iter().copied()).collect();
+        let columns =
+            self.layout.output.iter().copied().zip(self.output_types.iter().copied()).collect();
         let step = self.steps.len() + 1;
         self.operations.push(Operation { step, kind: OperationKind::Store { columns, text } });
         self.steps.push("store".to_owned());
-        self.step_names.push("store");
+        self.layout.step_names.push("store");
         Ok(self)
     }
 
@@ -121,17 +103,6 @@ impl Plan {
     /// How often all rows are read at least.
     pub fn passes(&self) -> usize {
         self.cuts.len() + 1
-    }
-
-    /// How long a text that a step makes of a cell may be, in bytes: no shorter than a record may
-    /// be, so that what does not make a text longer takes every cell.
-    pub(crate) fn longest(&self) -> usize {
-        LONGEST.max(self.dialect.max_record)
-    }
-
-    /// The name of a step by its place in the recipe, from 1; 0 is the reading of records.
-    pub(crate) fn step_name(&self, step: usize) -> &'static str {
-        step.checked_sub(1).map_or("read", |at| self.step_names[at])
     }
 
     /// The steps of each pass, in words.

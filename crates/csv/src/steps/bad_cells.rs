@@ -29,7 +29,7 @@ pub(super) fn treat_first(
         return;
     }
     bad.sort_by_key(|(k, ..)| *k);
-    if batch.plan.on_bad != OnBad::Null {
+    if batch.layout.on_bad != OnBad::Null {
         bad.dedup_by_key(|(k, ..)| *k);
     }
     treat(batch, step, &bad, true);
@@ -66,7 +66,7 @@ pub(super) fn treat(
     let mut keep = vec![true; batch.alive.len()];
     let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
     batch.treat_bad(step, listed, &mut keep);
-    if empty && batch.plan.on_bad == OnBad::Null {
+    if empty && batch.layout.on_bad == OnBad::Null {
         let mut places: Vec<(usize, usize)> =
             bad.iter().map(|(k, column, _)| (*column, *k)).collect();
         places.sort_unstable();

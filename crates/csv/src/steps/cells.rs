@@ -38,7 +38,7 @@ pub(super) fn null(batch: &mut Batch, step: usize, columns: &[usize], tokens: &H
 }
 
 pub(super) fn replace(batch: &mut Batch, step: usize, column: usize, pattern: &Regex, with: &[u8]) {
-    let longest = batch.plan.longest();
+    let longest = batch.layout.longest();
     let mut too_long = Vec::new();
     batch.change(step, "replaced", column, |batch, k, text| {
         let content = batch.content(k, column);

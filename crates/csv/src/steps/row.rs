@@ -31,5 +31,5 @@ pub(super) fn aggregates(known: &Known) -> Vec<Value<'static>> {
 
 /// What the evaluator needs besides the row.
 pub(super) fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
-    Context { aggregates, now: batch.plan.now, longest: batch.plan.longest() }
+    Context { aggregates, now: batch.layout.now, longest: batch.layout.longest() }
 }

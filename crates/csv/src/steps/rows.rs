@@ -10,9 +10,9 @@ use super::bad_cells::{misfit, misfit_of_store, treat_first, treat_unreadable};
 use super::gather::aggregate_of;
 
 pub(super) fn drop_empty(batch: &mut Batch, step: usize, columns: &[usize]) {
-    let delimiters = batch.plan.fields - 1;
+    let delimiters = batch.layout.fields - 1;
     // As long as the columns are the fields, a record's length says nearly all.
-    let untouched = columns.len() == batch.plan.fields
+    let untouched = columns.len() == batch.layout.fields
         && columns.iter().all(|column| matches!(batch.columns[*column], Column::Source(_)));
     let keep: Vec<bool> = (0..batch.alive.len())
         .map(|k| {
