@@ -5,7 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::aggregate::Aggregate;
 use crate::exchange::{Ask, Known, Partial, Verdict};
-use crate::plan::{Need, Plan};
+use crate::operation::Need;
+use crate::plan::Plan;
 
 /// Gathers what an operation must know, from the partials of all chunks in order.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Hasher for Low {
 impl Barrier {
     /// For a cut of a plan. `memory` is how many bytes it may hold; `secret` is random.
     pub(crate) fn new(plan: &Plan, cut: usize, memory: usize, secret: (u64, u64)) -> Barrier {
-        let gathering = match plan.operations[plan.cuts[cut]].need() {
+        let gathering = match plan.need_at(cut) {
             Need::Aggregates(wanted) => {
                 let each = memory / wanted.len().max(1);
                 let aggregates = wanted.iter().map(|(kind, _)| Aggregate::new(*kind, each));

@@ -688,6 +688,13 @@ impl<'a> Batch<'a> {
         self.numbers[column] = None;
     }
 
+    /// Lets the rows go that are not kept, and counts them.
+    pub(crate) fn drop_rows(&mut self, step: usize, reason: &'static str, keep: &[bool]) {
+        let gone = keep.iter().filter(|keep| !**keep).count() as u64;
+        self.count_rows(step, reason, gone);
+        self.retain(keep);
+    }
+
     pub(crate) fn count_rows(&mut self, step: usize, reason: &'static str, rows: u64) {
         if rows > 0 {
             *self.set_aside.entry((step, reason, false)).or_default() += rows;

@@ -174,7 +174,7 @@ impl Outcome {
         match &assignment.ask {
             Some(_) if batch.failure.is_some() => {}
             Some(ask) => {
-                self.partial = Some(pass::answer(plan, batch, assignment.known.len(), ask))
+                self.partial = Some(pass::answer(plan, batch, assignment.known.len(), ask));
             }
             None => {
                 match out {

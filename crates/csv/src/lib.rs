@@ -27,6 +27,7 @@
 //! file is cut and whoever does the chunks.
 
 mod aggregate;
+mod bad_cells;
 mod barrier;
 mod batch;
 mod causes;
@@ -39,17 +40,22 @@ mod diagnose;
 mod dialect;
 mod doubts;
 mod emit;
+mod evaluation;
 mod exchange;
 mod expr;
+mod gaps;
+mod gather;
 mod head;
 mod layout;
 mod number;
+mod operation;
 mod pass;
 mod plan;
 mod problem;
 mod quote;
 mod record;
 mod reject;
+mod resolve;
 mod rows;
 mod sample;
 mod scan;

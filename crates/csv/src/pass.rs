@@ -17,8 +17,9 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::aggregate::{self, Gather};
 use crate::batch::Batch;
 use crate::exchange::{Ask, Known, Partial, Verdict};
-use crate::plan::{Argument, Need, Plan};
-use crate::steps;
+use crate::gather::gather;
+use crate::operation::{Argument, Found, Need};
+use crate::plan::Plan;
 
 /// Does the operations from `from` up to the next cut that nothing is known for, or to the end.
 pub(crate) fn advance(
@@ -29,11 +30,13 @@ pub(crate) fn advance(
     verdicts: &[Verdict],
 ) {
     let to = plan.cuts.get(known.len()).copied().unwrap_or(plan.operations.len());
-    for (at, operation) in plan.operations.iter().enumerate().take(to).skip(from) {
+    for (at, planned) in plan.operations.iter().enumerate().take(to).skip(from) {
         let cut = plan.cuts.iter().position(|cut| *cut == at);
-        let known = cut.map_or(&Known::PerChunk, |cut| &known[cut]);
-        let verdict = cut.map_or(&Verdict::Nothing, |cut| &verdicts[cut]);
-        steps::apply(batch, operation, known, verdict);
+        let found = Found {
+            known: cut.map_or(&Known::PerChunk, |cut| &known[cut]),
+            verdict: cut.map_or(&Verdict::Nothing, |cut| &verdicts[cut]),
+        };
+        planned.operation.apply(batch, planned.step, found);
         // A later step may still find fault with an earlier record, which is then the first.
         batch.forget_behind_failure();
     }
@@ -41,21 +44,19 @@ pub(crate) fn advance(
 
 /// Answers what is asked at a cut, of the rows that reach it.
 pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
-    let operation = &plan.operations[plan.cuts[cut]];
-    match (ask, operation.need()) {
+    match (ask, plan.need_at(cut)) {
         (Ask::Aggregates(asks), Need::Aggregates(wanted)) => {
-            let answer =
-                |(ask, (kind, argument)): (&aggregate::Ask, (aggregate::Kind, Argument))| {
-                    let mut gather = Gather::new(ask);
-                    steps::gather(batch, operation, argument, kind, &mut gather);
-                    gather.into_partial()
-                };
+            let answer = |(ask, (kind, argument)): (&aggregate::Ask, (_, Argument<'_>))| {
+                let mut sum = Gather::new(ask);
+                gather(batch, argument, kind, &mut sum);
+                sum.into_partial()
+            };
             Partial::Aggregates(asks.iter().zip(wanted).map(answer).collect())
         }
         (Ask::Keys { secret, .. }, Need::Duplicates(columns)) => {
-            Partial::Keys(keys(batch, &columns, *secret))
+            Partial::Keys(keys(batch, columns, *secret))
         }
-        (_, Need::Last(gaps)) => Partial::Last(steps::last_value(batch, gaps)),
+        (_, Need::Last(gaps)) => Partial::Last(gaps.last_value(batch)),
         _ => Partial::Last(None),
     }
 }

@@ -330,12 +330,12 @@ fn truths(
 mod tests {
     use super::*;
     use crate::dialect::Dialect;
+    use crate::evaluation::Row;
     use crate::expr::{Bound, Context};
-    use crate::plan::{OperationKind, Plan, Prepared};
+    use crate::plan::{Plan, Prepared};
     use crate::recipe::{Derive, Recipe, Step};
     use crate::scan::Scanner;
     use crate::split::{Owned, Start};
-    use crate::steps::Row;
     use crate::testing::Random;
 
     const CELLS: [&str; 24] = [
@@ -420,13 +420,8 @@ mod tests {
             Owned::scan(Scanner::Scalar, &dialect, &bytes, 6, bytes.len(), Start::First);
         assert!(owned.finish(Scanner::Scalar, &dialect, &bytes, true));
         let mut batch = Batch::new(&plan.layout, &bytes, &owned);
-        match &plan.operations[usize::from(declared)].kind {
-            OperationKind::Filter { condition: bound }
-            | OperationKind::Derive { value: bound, .. } => {
-                check(&mut batch, bound);
-            }
-            other => panic!("{other:?}"),
-        }
+        let operation = &plan.operations[usize::from(declared)].operation;
+        check(&mut batch, operation.expression().unwrap());
     }
 
     #[test]

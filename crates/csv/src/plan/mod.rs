@@ -4,26 +4,25 @@
 //! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
 //! plan: the rows are read once more for it, see [`pass`](crate::pass).
 
-mod builder;
-mod operation;
+mod making;
 mod prepared;
-mod scope;
 
 use crate::choices::Type;
 use crate::dialect::Dialect;
 use crate::layout::Layout;
+use crate::operation::{Need, Planned};
 use crate::report::Note;
+use crate::resolve::{OddTitle, Renamed, notes_of};
+use crate::steps::Store;
 use crate::typed::Text;
 
-pub(crate) use operation::{Argument, Gaps, Need, Operation, OperationKind};
 pub use prepared::{PlanError, Prepared};
-use scope::{OddTitle, Renamed, notes_of};
 
 /// A recipe made definite for one header.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) layout: Layout,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) operations: Vec<Planned>,
     /// The places of the operations that need to know something.
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
@@ -89,9 +88,9 @@ impl Plan {
         let columns =
             self.layout.output.iter().copied().zip(self.output_types.iter().copied()).collect();
         let step = self.steps.len() + 1;
-        self.operations.push(Operation { step, kind: OperationKind::Store { columns, text } });
-        self.steps.push("store".to_owned());
-        self.layout.step_names.push("store");
+        self.operations.push(Planned { step, operation: Box::new(Store { columns, text }) });
+        self.steps.push(Store::NAME.to_owned());
+        self.layout.step_names.push(Store::NAME);
         Ok(self)
     }
 
@@ -105,13 +104,18 @@ impl Plan {
         self.cuts.len() + 1
     }
 
+    /// What must be known at a cut.
+    pub(crate) fn need_at(&self, cut: usize) -> Need<'_> {
+        self.operations[self.cuts[cut]].operation.need()
+    }
+
     /// The steps of each pass, in words.
     pub fn explain(&self) -> Vec<Vec<String>> {
         let mut passes = vec![self.steps.clone()];
         for cut in self.cuts.iter().rev() {
             let step = self.operations[*cut].step;
             let mut words: Vec<String> = self.steps[..step - 1].to_vec();
-            words.push(match self.operations[*cut].need() {
+            words.push(match self.operations[*cut].operation.need() {
                 Need::Last(_) => format!("look for the last values, for step {step}"),
                 Need::Duplicates(_) => format!("look for duplicates, for step {step}"),
                 _ => format!("gather what step {step} must know of all rows"),

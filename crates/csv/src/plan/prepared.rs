@@ -1,17 +1,15 @@
 //! A recipe whose expressions and patterns were read, before any header is known.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use regex::bytes::Regex;
 
-use crate::expr::{Expression, ExpressionError};
 use crate::problem::{Hint, Problem};
-use crate::recipe::{OutlierRule, Recipe, Step};
-use crate::substitute::check as check_groups;
+use crate::recipe::Recipe;
+use crate::steps::Parsed;
 use crate::suggest::suggest;
 
 /// A recipe whose expressions were read, before any header is known.
@@ -19,8 +17,8 @@ use crate::suggest::suggest;
 pub struct Prepared {
     pub(crate) recipe: Recipe,
     pub(super) now: DateTime,
-    pub(super) expressions: Vec<Option<Expression>>,
-    pub(super) patterns: Vec<Option<Regex>>,
+    /// What was read of each step.
+    pub(super) parsed: Vec<Parsed>,
 }
 
 /// Why a recipe cannot be used, or not with a file's header.
@@ -72,40 +70,12 @@ impl Prepared {
     pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, PlanError> {
         let now =
             Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
-        let (mut expressions, mut patterns) = (Vec::new(), Vec::new());
+        let mut parsed = Vec::with_capacity(recipe.steps.len());
         for (at, step) in recipe.steps.iter().enumerate() {
-            let wrong = |message: String| PlanError::new(Some((at + 1, step.name())), message);
-            let wrong_expression = |error: ExpressionError| PlanError {
-                hint: error.advice.as_deref().cloned(),
-                ..wrong(error.to_string())
-            };
-            let source = match step {
-                Step::Filter(source) => Some(source),
-                Step::Derive(derive) => Some(&derive.expression),
-                _ => None,
-            };
-            let expression = source.map(|source| Expression::parse(source, &recipe.parameters));
-            expressions.push(expression.transpose().map_err(wrong_expression)?);
-            let pattern = match step {
-                Step::Replace(replace) => Some(Regex::new(&replace.pattern)),
-                _ => None,
-            };
-            let indented = |error: regex::Error| error.to_string().replace('\n', "\n  ");
-            let pattern = pattern.transpose().map_err(|error| wrong(indented(error)))?;
-            if let (Step::Replace(replace), Some(pattern)) = (step, &pattern) {
-                check_groups(pattern, &replace.text).map_err(|(message, hint)| PlanError {
-                    hint: Some(Hint::words(hint)),
-                    ..wrong(message)
-                })?;
-            }
-            patterns.push(pattern);
-            match step {
-                Step::Outliers(outliers) => check_rule(outliers.rule).map_err(wrong)?,
-                Step::Select(names) => check_once(names).map_err(wrong)?,
-                _ => {}
-            }
+            let wrong = |problem: Problem| PlanError::new(Some((at + 1, step.name())), problem);
+            parsed.push(step.parse(&recipe.parameters).map_err(wrong)?);
         }
-        Ok(Prepared { recipe, now, expressions, patterns })
+        Ok(Prepared { recipe, now, parsed })
     }
 
     /// Checks that some expression uses each parameter: another one is perhaps a misspelt name.
@@ -114,9 +84,9 @@ impl Prepared {
     /// The first that none uses.
     pub fn check_parameters(&self) -> Result<(), Problem> {
         let used: BTreeSet<&str> = self
-            .expressions
+            .parsed
             .iter()
-            .flatten()
+            .filter_map(|parsed| parsed.expression.as_ref())
             .flat_map(|expression| expression.parameters.iter().map(String::as_str))
             .collect();
         let Some(unused) = self.recipe.parameters.keys().find(|name| !used.contains(name.as_str()))
@@ -134,30 +104,5 @@ impl Prepared {
         };
         let message = format!("no expression uses the parameter {}", colon(unused));
         Err(Problem::new(message).hint(Hint::words(hint)))
-    }
-}
-
-fn check_once(names: &[String]) -> Result<(), String> {
-    let mut seen = HashSet::new();
-    match names.iter().find(|name| !seen.insert(*name)) {
-        Some(name) => Err(format!("{name:?} is named twice")),
-        None => Ok(()),
-    }
-}
-
-fn check_rule(rule: OutlierRule) -> Result<(), String> {
-    match rule {
-        OutlierRule::Iqr(factor) | OutlierRule::Zscore(factor) | OutlierRule::Mad(factor)
-            if !(factor >= 0.0 && factor.is_finite()) =>
-        {
-            Err(format!("the factor is a number from 0 on, not {factor}"))
-        }
-        OutlierRule::Quantile(low, high) if !(0.0 <= low && low <= high && high <= 1.0) => {
-            Err(format!("quantiles are from 0 to 1, the lower first, not {low} and {high}"))
-        }
-        OutlierRule::Range(low, high) if low.is_nan() || high.is_nan() || low > high => {
-            Err(format!("a range has its lower end first, not {low} and {high}"))
-        }
-        _ => Ok(()),
     }
 }

@@ -6,33 +6,12 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::steps::{Key, Kind, steps};
+
 /// An error message, and its place in the text.
 pub(super) type Wrong = (Range<usize>, String);
 
 type Value<'a> = Spanned<DeValue<'a>>;
-
-/// A key, what it holds, and how that is written.
-type Key = (&'static str, Kind, &'static str);
-
-#[derive(Clone, Copy)]
-enum Kind {
-    /// Something that its reader tells better.
-    Any,
-    Text,
-    Flag,
-    Count,
-    Number,
-    Pair,
-    /// A list of texts.
-    Texts,
-    /// A text, or a list of texts.
-    Columns,
-    /// A table of texts under keys of any name.
-    Map,
-    /// A table with these keys.
-    Table(&'static [Key]),
-    Steps,
-}
 
 const RECIPE: &[Key] = &[
     ("on_bad", Kind::Text, r#"on_bad = "null""#),
@@ -54,59 +33,19 @@ const READ: &[Key] = &[
     ("max_record", Kind::Count, "max_record = 1000000"),
 ];
 
-const STEPS: &[Key] = &[
-    ("rename", Kind::Map, r#"{ rename = { old = "new" } }"#),
-    ("select", Kind::Texts, r#"{ select = ["a", "b"] }"#),
-    ("drop", Kind::Texts, r#"{ drop = ["a", "b"] }"#),
-    ("trim", Kind::Columns, r#"{ trim = "all" }"#),
-    ("null", Kind::Table(NULL), r#"{ null = { tokens = ["NA"] } }"#),
-    (
-        "replace",
-        Kind::Table(REPLACE),
-        r#"{ replace = { column = "a", pattern = " +", text = "_" } }"#,
-    ),
-    ("types", Kind::Map, r#"{ types = { a = "number" } }"#),
-    ("filter", Kind::Text, r#"{ filter = "a > 1" }"#),
-    ("outliers", Kind::Table(OUTLIERS), r#"{ outliers = { column = "a", iqr = 1.5 } }"#),
-    ("fill", Kind::Table(FILL), r#"{ fill = { column = "a", value = "0" } }"#),
-    ("dedupe", Kind::Columns, r#"{ dedupe = ["a", "b"] }"#),
-    ("derive", Kind::Table(DERIVE), r#"{ derive = { name = "a", expression = "b + 1" } }"#),
-];
-
-/// The steps that have no settings.
-const WORDS: &[&str] = &["drop_empty_rows", "normalize_columns"];
-
-const COLUMN: Key = ("column", Kind::Text, r#"column = "a""#);
-
-const NULL: &[Key] = &[
-    ("tokens", Kind::Texts, r#"tokens = ["NA", "-"]"#),
-    ("except", Kind::Texts, r#"except = ["a", "b"]"#),
-];
-
-const REPLACE: &[Key] =
-    &[COLUMN, ("pattern", Kind::Text, r#"pattern = " +""#), ("text", Kind::Text, r#"text = "_""#)];
-
-const OUTLIERS: &[Key] = &[
-    COLUMN,
-    ("iqr", Kind::Number, "iqr = 1.5"),
-    ("zscore", Kind::Number, "zscore = 3"),
-    ("mad", Kind::Number, "mad = 3.5"),
-    ("quantile", Kind::Pair, "quantile = [0.01, 0.99]"),
-    ("range", Kind::Pair, "range = [0, 100]"),
-];
-
-const FILL: &[Key] = &[
-    COLUMN,
-    ("value", Kind::Text, r#"value = "0""#),
-    ("method", Kind::Text, r#"method = "mean""#),
-];
-
-const DERIVE: &[Key] =
-    &[("name", Kind::Text, r#"name = "a""#), ("expression", Kind::Text, r#"expression = "b + 1""#)];
-
 /// How a step is written that has settings.
 pub(super) fn example_of_step(name: &str) -> Option<&'static str> {
-    STEPS.iter().find(|(step, ..)| *step == name).map(|(.., example)| *example)
+    form_of_step(name).map(|(_, example)| example)
+}
+
+/// The kind of value of a step's settings, with an example; none of a word, or of no step.
+fn form_of_step(name: &str) -> Option<(Kind, &'static str)> {
+    steps().iter().find(|step| step.name == name)?.about.form
+}
+
+/// Whether a step has no settings.
+fn is_word(name: &str) -> bool {
+    steps().iter().any(|step| step.name == name && step.about.form.is_none())
 }
 
 /// # Errors
@@ -169,7 +108,7 @@ fn step(value: &Value<'_>) -> Result<(), Wrong> {
             None => Ok(()),
         },
         DeValue::Table(table) if table.len() == 1 => {
-            match table.keys().find(|key| WORDS.contains(&key.get_ref().as_ref())) {
+            match table.keys().find(|key| is_word(key.get_ref())) {
                 Some(key) => Err((
                     value.span(),
                     format!(
@@ -177,7 +116,10 @@ fn step(value: &Value<'_>) -> Result<(), Wrong> {
                         key.get_ref()
                     ),
                 )),
-                None => keys(table, STEPS),
+                None => table.iter().try_for_each(|(key, value)| {
+                    form_of_step(key.get_ref())
+                        .map_or(Ok(()), |(kind, example)| one(value, kind, example))
+                }),
             }
         }
         DeValue::Table(table) if table.len() > 1 => {

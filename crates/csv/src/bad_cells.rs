@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use crate::batch::Batch;
+use crate::choices::{OnBad, Type};
 use crate::expr;
 use crate::number::{self, Reading};
-use crate::recipe::{OnBad, Type};
+
 use crate::typed::{self, read_integer};
 
 /// Why a cell that reads as its type is in no store.
-pub(super) fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
+pub(crate) fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
     match kind {
         _ if content.trim_ascii().is_empty() => None,
         Type::Integer => read_integer(content).is_none().then_some("an integer beyond 64 bits"),
@@ -20,7 +21,7 @@ pub(super) fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str
 }
 
 /// Treats bad cells, of a row that is set aside only the first.
-pub(super) fn treat_first(
+pub(crate) fn treat_first(
     batch: &mut Batch,
     step: usize,
     mut bad: Vec<(usize, usize, &'static str)>,
@@ -36,7 +37,7 @@ pub(super) fn treat_first(
 }
 
 /// Why a cell cannot be read as a type, if it cannot.
-pub(super) fn misfit(content: &[u8], kind: Type) -> Option<&'static str> {
+pub(crate) fn misfit(content: &[u8], kind: Type) -> Option<&'static str> {
     if content.trim_ascii().is_empty() {
         return None;
     }
@@ -57,7 +58,7 @@ fn is_integer(text: &[u8]) -> bool {
 }
 
 /// Treats bad cells as the recipe says; where they count as empty, and `empty` is set, they are.
-pub(super) fn treat(
+pub(crate) fn treat(
     batch: &mut Batch,
     step: usize,
     bad: &[(usize, usize, &'static str)],
@@ -79,7 +80,7 @@ pub(super) fn treat(
 }
 
 /// Treats the cells of a column that cannot be read as numbers.
-pub(super) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, empty: bool) {
+pub(crate) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, empty: bool) {
     let bad = batch.numbers(column).bad.iter();
     let bad: Vec<_> = bad.map(|k| (*k as usize, column, "not a number")).collect();
     if !bad.is_empty() {

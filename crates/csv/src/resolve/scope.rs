@@ -2,28 +2,29 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::choices::Type;
 use crate::expr::{Ambiguous, Names};
 use crate::problem::{Hint, Problem};
-use crate::recipe::Type;
+
 use crate::report::Note;
 
 /// A column of the output whose header cell is not the name that it goes by.
 #[derive(Debug)]
-pub(super) struct OddTitle {
+pub(crate) struct OddTitle {
     /// Where it is in the file, from 1.
-    pub(super) column: usize,
-    pub(super) title: String,
-    pub(super) is_text: bool,
-    pub(super) name: String,
+    pub(crate) column: usize,
+    pub(crate) title: String,
+    pub(crate) is_text: bool,
+    pub(crate) name: String,
 }
 
 impl OddTitle {
-    pub(super) fn renamed(&self) -> Renamed {
+    pub(crate) fn renamed(&self) -> Renamed {
         Renamed { column: self.column, was: self.title.clone(), name: self.name.clone() }
     }
 
     /// Why it cannot be a name.
-    pub(super) fn not_text(&self) -> Problem {
+    pub(crate) fn not_text(&self) -> Problem {
         not_text(self.column, &self.title)
     }
 }
@@ -34,27 +35,27 @@ fn not_text(column: usize, title: &str) -> Problem {
         .hint(encoding_hint())
 }
 
-pub(super) fn encoding_hint() -> Hint {
+pub(crate) fn encoding_hint() -> Hint {
     Hint::is("encoding", "windows-1252").and(" reads files in Western European encodings")
 }
 
 /// A column while the steps are gone through.
 #[derive(Clone)]
-pub(super) struct Column {
+pub(crate) struct Column {
     /// Its name now.
-    pub(super) name: String,
-    pub(super) number: usize,
-    pub(super) declared: Option<Type>,
+    pub(crate) name: String,
+    pub(crate) number: usize,
+    pub(crate) declared: Option<Type>,
     /// True if its header cell leaves as it came.
-    pub(super) keeps_title: bool,
+    pub(crate) keeps_title: bool,
 }
 
 /// The columns at some step.
 #[derive(Default)]
-pub(super) struct Scope {
-    pub(super) columns: Vec<Column>,
+pub(crate) struct Scope {
+    pub(crate) columns: Vec<Column>,
     /// The names in the file, by column number; bytes that are not UTF-8 are written `\xF6`.
-    pub(super) own: Vec<String>,
+    pub(crate) own: Vec<String>,
 }
 
 impl Scope {
@@ -63,7 +64,7 @@ impl Scope {
     ///
     /// # Errors
     /// The columns, if the name stands for several alike.
-    pub(super) fn place(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
+    pub(crate) fn place(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
         let normal = normalize(name);
         let is_own = |column: &Column| self.own.get(column.number).is_some_and(|own| own == name);
         let ways: [&dyn Fn(&Column) -> bool; 3] =
@@ -100,7 +101,7 @@ impl Names for Scope {
 
 /// A name trimmed, in lower case, each white space an underscore. At its ends, what has no width is white
 /// space too: nobody sees it, and nobody can type it.
-pub(super) fn normalize(name: &str) -> String {
+pub(crate) fn normalize(name: &str) -> String {
     let is_space = |c: char| {
         c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
     };
@@ -109,16 +110,16 @@ pub(super) fn normalize(name: &str) -> String {
 }
 
 /// A column whose name [`make_unique`] changed.
-pub(super) struct Renamed {
+pub(crate) struct Renamed {
     /// Its place, from 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// The name that another column had before it; empty if it had none.
-    pub(super) was: String,
-    pub(super) name: String,
+    pub(crate) was: String,
+    pub(crate) name: String,
 }
 
 /// Gives each name that was there before a number, and each empty one its place.
-pub(super) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
+pub(crate) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
     let all: HashSet<String> = names.iter().cloned().collect();
     let mut seen = HashSet::new();
     // The next number for a name, so that the last of many equal ones does not try all before.
@@ -145,7 +146,7 @@ pub(super) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
 const EXAMPLES: usize = 3;
 
 /// At most two notes, however many columns were renamed.
-pub(super) fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
+pub(crate) fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
     let (unnamed, repeated): (Vec<_>, Vec<_>) = renamed.iter().partition(|one| one.was.is_empty());
     let of = |what: &str, group: &[&Renamed]| match group {
         [] => None,

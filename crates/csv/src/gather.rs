@@ -2,31 +2,23 @@
 
 use crate::aggregate;
 use crate::batch::Batch;
+use crate::evaluation::{Row, context};
 use crate::exchange::Known;
 use crate::expr::{AggregateCall, Node, Value};
 use crate::number::{self, Number, Reading};
-use crate::plan::{Argument, Operation, OperationKind};
+use crate::operation::Argument;
 use crate::vector;
-
-use super::row::{Row, context};
 
 /// Adds the numbers of the rows that reached an operation to one of its aggregates.
 pub(crate) fn gather(
     batch: &mut Batch,
-    operation: &Operation,
-    argument: Argument,
+    argument: Argument<'_>,
     kind: aggregate::Kind,
     into: &mut aggregate::Gather,
 ) {
     match argument {
         Argument::Column(column) => gather_column(batch, column, into),
-        Argument::Expression(at) => {
-            if let OperationKind::Filter { condition: bound }
-            | OperationKind::Derive { value: bound, .. } = &operation.kind
-            {
-                gather_expression(batch, &bound.aggregates[at], kind, into);
-            }
-        }
+        Argument::Expression(call) => gather_expression(batch, call, kind, into),
     }
 }
 
@@ -44,7 +36,7 @@ fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather)
 }
 
 /// The number that was found for an aggregate.
-pub(super) fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
+pub(crate) fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
     match known {
         Known::Aggregates(values) => values.get(at).copied().flatten(),
         Known::PerChunk => None,

@@ -1,0 +1,76 @@
+//! Expressions over the rows of a batch, one by one: where [`vector`](crate::vector) does not do all at once.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::batch::Batch;
+use crate::exchange::Known;
+use crate::expr::{AggregateKind, Bad, Bound, Cells, Context, Node, Value};
+use crate::vector;
+
+/// One row of a batch, for the row by row evaluator.
+pub(crate) struct Row<'a, 'b> {
+    pub(crate) batch: &'a Batch<'b>,
+    pub(crate) k: usize,
+}
+
+impl Cells for Row<'_, '_> {
+    fn cell(&self, column: usize) -> Option<Cow<'_, [u8]>> {
+        let content = self.batch.content(self.k, column);
+        (!content.is_empty()).then_some(content)
+    }
+}
+
+/// What the expression's aggregates came to.
+pub(crate) fn aggregates(known: &Known) -> Vec<Value<'static>> {
+    match known {
+        Known::Aggregates(values) => {
+            values.iter().map(|value| value.map_or(Value::Null, Value::Number)).collect()
+        }
+        Known::PerChunk => Vec::new(),
+    }
+}
+
+/// What the evaluator needs besides the row.
+pub(crate) fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
+    Context { aggregates, now: batch.layout.now, longest: batch.layout.longest() }
+}
+
+/// The cells that an expression's aggregates could not read: one a row, the first.
+pub(crate) fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad)> {
+    let mut found = BTreeMap::new();
+    for call in bound.aggregates.iter().filter(|call| call.kind != AggregateKind::Count) {
+        let Some(argument) = &call.argument else { continue };
+        if let Node::Column(column) | Node::NumberColumn(column) = argument {
+            for k in &batch.numbers(*column).bad {
+                let bad = Bad { column: *column, reason: "not a number" };
+                found.entry(*k as usize).or_insert(bad);
+            }
+            continue;
+        }
+        let odd = match vector::measures(batch, argument) {
+            Some(floats) => floats.odd,
+            None => (0..batch.alive.len()).collect(),
+        };
+        let context = context(batch, &[]);
+        for k in odd {
+            let mut bad = None;
+            argument.evaluate_number(&Row { batch, k }, &context, &mut bad);
+            if let Some(bad) = bad {
+                found.entry(k).or_insert(bad);
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Bad cells for the reports, one a row: those of the expression itself come first.
+pub(crate) fn all_bad(
+    own: Vec<(usize, Bad)>,
+    arguments: Vec<(usize, Bad)>,
+) -> Vec<(usize, Option<usize>, &'static str)> {
+    let mut all: BTreeMap<usize, Bad> = arguments.into_iter().collect();
+    all.extend(own);
+    let column = |bad: &Bad| Some(bad.column).filter(|column| *column != usize::MAX);
+    all.into_iter().map(|(k, bad)| (k, column(&bad), bad.reason)).collect()
+}

@@ -1,0 +1,90 @@
+//! What a step does to the rows, once its names are resolved; and what it must know of all rows first.
+
+use std::fmt::Debug;
+
+use crate::aggregate::Kind;
+use crate::batch::Batch;
+use crate::exchange::{Known, Verdict};
+use crate::expr::{AggregateCall, AggregateKind, Bound};
+use crate::gaps::Gaps;
+
+/// An operation on the rows. Columns are numbers: those of the file first, then those that steps add.
+///
+/// It may look at each row by itself, at what was [`Found`] for it, and at nothing else: the same rows may come
+/// in other batches, and come again in every pass.
+pub(crate) trait Operation: Debug + Send + Sync {
+    /// What it must know of all rows that reach it.
+    fn need(&self) -> Need<'_> {
+        Need::Nothing
+    }
+
+    /// Does it to the rows of a batch. `step` is what its counts and rejects are told under.
+    fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>);
+
+    /// The expression that it evaluates.
+    #[cfg(test)]
+    fn expression(&self) -> Option<&Bound> {
+        None
+    }
+}
+
+/// An operation of a plan.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    /// The place of its step in the recipe, from 1.
+    pub(crate) step: usize,
+    pub(crate) operation: Box<dyn Operation>,
+}
+
+/// What was found out for an operation that has a need.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) known: &'a Known,
+    pub(crate) verdict: &'a Verdict,
+}
+
+/// What an operation must know of all rows that reach it.
+#[derive(Debug)]
+pub(crate) enum Need<'a> {
+    Nothing,
+    Aggregates(Vec<(Kind, Argument<'a>)>),
+    /// For each chunk, the last cell of the column above it that is no gap.
+    Last(Gaps),
+    /// For each chunk, which of its rows are equal to earlier ones in these columns.
+    Duplicates(&'a [usize]),
+}
+
+/// Over what an aggregate is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Argument<'a> {
+    /// The numbers of a column.
+    Column(usize),
+    /// The argument of an aggregate in an expression.
+    Expression(&'a AggregateCall),
+}
+
+impl<'a> Need<'a> {
+    /// Aggregates of the numbers of a column.
+    pub(crate) fn of_column(column: usize, kinds: &[Kind]) -> Need<'a> {
+        Need::Aggregates(kinds.iter().map(|kind| (*kind, Argument::Column(column))).collect())
+    }
+
+    /// The aggregates of an expression.
+    pub(crate) fn of_expression(bound: &'a Bound) -> Need<'a> {
+        if bound.aggregates.is_empty() {
+            return Need::Nothing;
+        }
+        let kind = |kind| match kind {
+            AggregateKind::Min => Kind::Min,
+            AggregateKind::Max => Kind::Max,
+            AggregateKind::Sum => Kind::Sum,
+            AggregateKind::Avg => Kind::Avg,
+            AggregateKind::Count => Kind::Count,
+            AggregateKind::Median => Kind::Median,
+            AggregateKind::Quantile(q) => Kind::Quantile(q),
+            AggregateKind::Stddev => Kind::Stddev,
+        };
+        let calls = bound.aggregates.iter();
+        Need::Aggregates(calls.map(|call| (kind(call.kind), Argument::Expression(call))).collect())
+    }
+}

@@ -1,0 +1,141 @@
+//! Makes a plan of a recipe and a header: the steps one after another, then the output's header.
+
+use crate::choices::Type;
+use crate::dialect::Dialect;
+use crate::layout::Layout;
+use crate::operation::{Need, Planned};
+use crate::problem::Problem;
+use crate::quote::{check_quotes, write_cell};
+use crate::recipe::Step;
+use crate::record::{Field, fields_of};
+use crate::resolve::{Builder, Column};
+use crate::wording::list;
+
+use super::Plan;
+use super::prepared::{PlanError, Prepared};
+
+impl Plan {
+    /// Makes a plan for files with this header, which is the bytes of one record without its line
+    /// end. If the dialect has no header, it is the first record, whose fields are counted.
+    ///
+    /// # Errors
+    /// A step that names a column which the file does not have, or that cannot be for another
+    /// reason.
+    pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
+        let raw = fields_of(dialect, header);
+        let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
+        let steps = prepared.recipe.steps.iter().zip(&prepared.parsed);
+        for (at, (step, parsed)) in steps.enumerate() {
+            let wrong = |problem: Problem| PlanError::new(Some((at + 1, step.name())), problem);
+            builder.step = at + 1;
+            let words = step.resolve(parsed, &mut builder).map_err(wrong)?;
+            if builder.scope.columns.is_empty() {
+                return Err(wrong("no column would be left".into()));
+            }
+            builder.steps.push(words);
+        }
+        finish(builder, prepared, dialect, &raw)
+            .map_err(|message: String| PlanError::new(None, message))
+    }
+}
+
+/// The plan, once all steps are resolved.
+fn finish(
+    mut builder: Builder,
+    prepared: &Prepared,
+    dialect: &Dialect,
+    raw: &[Field],
+) -> Result<Plan, String> {
+    builder.notes.extend(match &builder.added[..] {
+        [] => None,
+        [name] => Some(format!("there was no column {name:?}; it was added without values").into()),
+        names => Some(
+            format!("there were no columns {}; they were added without values", list(names)).into(),
+        ),
+    });
+    let odd_titles = builder.odd_titles().collect();
+    let columns = &builder.scope.columns;
+    let title = |column: &Column| match column.keeps_title {
+        true => builder.scope.own[column.number].clone(),
+        false => column.name.clone(),
+    };
+    let titles = columns.iter().map(title).collect();
+    let written = dialect.written();
+    let header = header(&builder, dialect, &written, raw)?;
+    let needs = |planned: &Planned| !matches!(planned.operation.need(), Need::Nothing);
+    let cuts = (0..builder.operations.len()).filter(|at| needs(&builder.operations[*at])).collect();
+    let layout = Layout {
+        dialect: dialect.clone(),
+        written,
+        fields: raw.len(),
+        names: builder.names,
+        output: columns.iter().map(|column| column.number).collect(),
+        on_bad: prepared.recipe.on_bad,
+        on_ragged: prepared.recipe.on_ragged,
+        now: prepared.now,
+        step_names: prepared.recipe.steps.iter().map(Step::name).collect(),
+    };
+    Ok(Plan {
+        layout,
+        cuts,
+        header,
+        output_names: columns.iter().map(|column| column.name.clone()).collect(),
+        titles,
+        odd_titles,
+        declared: columns.iter().map(|column| column.declared.is_some()).collect(),
+        output_types: columns.iter().map(|column| column.declared.unwrap_or(Type::Text)).collect(),
+        operations: builder.operations,
+        notes: builder.notes,
+        steps: builder.steps,
+    })
+}
+
+/// The header as it is written: without a line end, and empty if there is none.
+fn header(
+    builder: &Builder,
+    dialect: &Dialect,
+    written: &Dialect,
+    raw: &[Field],
+) -> Result<Vec<u8>, String> {
+    let columns = &builder.scope.columns;
+    let mut header = Vec::new();
+    let keeps_fields = (written.delimiter, written.quote) == (dialect.delimiter, dialect.quote);
+    if dialect.has_header {
+        for (place, column) in columns.iter().enumerate() {
+            if place > 0 {
+                header.push(written.delimiter);
+            }
+            // A cell that no step touched keeps its bytes, which are perhaps not UTF-8.
+            let old = raw.get(column.number).filter(|_| column.keeps_title);
+            let looks_commented = place == 0
+                && old.is_some_and(|field| {
+                    !field.raw.is_empty() && field.raw.first().copied() == dialect.comment
+                });
+            match old {
+                Some(field) if keeps_fields && !looks_commented => {
+                    header.extend_from_slice(field.raw);
+                }
+                Some(field) => {
+                    check_quotes(written, &field.content(), &column.name, place == 0)?;
+                    write_cell(written, &field.content(), field.is_quoted(), &mut header);
+                }
+                None => {
+                    check_quotes(written, column.name.as_bytes(), &column.name, place == 0)?;
+                    write_cell(written, column.name.as_bytes(), false, &mut header);
+                }
+            }
+        }
+        if columns.len() == 1 && header.is_empty() {
+            // Nothing would be a blank line.
+            match written.quote {
+                Some(quote) => header.extend([quote, quote]),
+                None => {
+                    return Err(
+                        "a header of one empty name cannot be written without quotes".to_owned()
+                    );
+                }
+            }
+        }
+    }
+    Ok(header)
+}

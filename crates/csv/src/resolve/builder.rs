@@ -1,0 +1,196 @@
+//! What steps say to resolve themselves: which columns, which operations, what becomes of the columns.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::choices::{Columns, MissingColumn};
+use crate::dialect::Dialect;
+use crate::expr::{Bound, Expression, ExpressionError, Names};
+use crate::operation::{Operation, Planned};
+use crate::problem::{Hint, Problem};
+use crate::record::Field;
+use crate::report::Note;
+use crate::suggest::suggest;
+use crate::wording::{list, readable};
+
+use super::scope::{Column, OddTitle, Scope, encoding_hint, make_unique};
+
+/// A plan while the steps are gone through.
+pub(crate) struct Builder {
+    pub(crate) scope: Scope,
+    pub(crate) step: usize,
+    /// Names of all columns ever, by number.
+    pub(crate) names: Vec<String>,
+    pub(crate) operations: Vec<Planned>,
+    pub(crate) missing: MissingColumn,
+    /// Names of columns that were missing and were added.
+    pub(crate) added: Vec<String>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) steps: Vec<String>,
+    /// Of each header cell, whether it is UTF-8.
+    pub(crate) is_text: Vec<bool>,
+}
+
+impl Builder {
+    pub(crate) fn new(missing: MissingColumn, dialect: &Dialect, raw: &[Field]) -> Builder {
+        let own: Vec<String> = match dialect.has_header {
+            true => raw.iter().map(|field| readable(&field.content())).collect(),
+            false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
+        };
+        let is_text = raw
+            .iter()
+            .map(|field| !dialect.has_header || std::str::from_utf8(&field.content()).is_ok());
+        let is_text = is_text.collect();
+        let mut names = own.clone();
+        make_unique(&mut names);
+        let columns = names.iter().enumerate();
+        let columns = columns.map(|(number, name)| Column {
+            name: name.clone(),
+            number,
+            declared: None,
+            keeps_title: true,
+        });
+        let columns = columns.collect();
+        Builder {
+            scope: Scope { columns, own },
+            step: 0,
+            names,
+            operations: Vec::new(),
+            missing,
+            added: Vec::new(),
+            notes: Vec::new(),
+            steps: Vec::new(),
+            is_text,
+        }
+    }
+
+    /// Adds an operation of the step.
+    pub(crate) fn operation(&mut self, operation: impl Operation + 'static) {
+        self.operations.push(Planned { step: self.step, operation: Box::new(operation) });
+    }
+
+    /// A new column, behind the others.
+    pub(crate) fn append(&mut self, name: &str) -> usize {
+        let number = self.names.len();
+        self.names.push(name.to_owned());
+        let name = name.to_owned();
+        self.scope.columns.push(Column { name, number, declared: None, keeps_title: false });
+        number
+    }
+
+    /// A column's place among those there are; one that is missing is added if that was asked for.
+    fn place(&mut self, name: &str) -> Result<usize, Problem> {
+        let found = self.scope.place(name);
+        if let Some(place) = found.map_err(|found| format!("{name:?} {}", found.shown('"')))? {
+            return Ok(place);
+        }
+        if self.missing == MissingColumn::Null {
+            self.added.push(name.to_owned());
+            self.append(name);
+            return Ok(self.scope.columns.len() - 1);
+        }
+        let known = self.scope.all();
+        let hint = match suggest(name, known.iter().map(String::as_str)) {
+            Some(close) => format!("; did you mean {close:?}?"),
+            None => format!("; the columns are {}", list(&known)),
+        };
+        let problem = Problem::new(format!("no column {name:?}{hint}"));
+        Err(Problem { hint: self.hint_of_missing(), ..problem })
+    }
+
+    /// Why a column is perhaps not found: another encoding.
+    pub(crate) fn hint_of_missing(&self) -> Option<Hint> {
+        self.is_text.contains(&false).then(encoding_hint)
+    }
+
+    /// The columns whose header cells are not the names that they go by.
+    pub(crate) fn odd_titles(&self) -> impl Iterator<Item = OddTitle> {
+        self.scope.columns.iter().filter(|column| column.keeps_title).filter_map(|column| {
+            let title = &self.scope.own[column.number];
+            let is_text = self.is_text[column.number];
+            (!is_text || *title != column.name).then(|| OddTitle {
+                column: column.number + 1,
+                title: title.clone(),
+                is_text,
+                name: column.name.clone(),
+            })
+        })
+    }
+
+    pub(crate) fn number(&mut self, name: &str) -> Result<usize, Problem> {
+        let place = self.place(name)?;
+        Ok(self.scope.columns[place].number)
+    }
+
+    /// Columns that are treated alike, each once however often it is named.
+    pub(crate) fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, Problem> {
+        let names = match columns {
+            Columns::All => {
+                return Ok(self.scope.columns.iter().map(|column| column.number).collect());
+            }
+            Columns::Named(names) => names,
+        };
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            let number = self.number(name)?;
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The places of columns of which each is given something of its own.
+    pub(crate) fn places<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Result<Vec<usize>, Problem> {
+        let (mut places, mut known) = (Vec::new(), HashMap::new());
+        for name in names {
+            let place = self.place(name)?;
+            if let Some(other) = known.insert(place, name) {
+                return Err(format!("{other:?} and {name:?} are the same column").into());
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// An expression that was parsed, bound to the columns there are.
+    pub(crate) fn bound(&mut self, expression: Option<&Expression>) -> Result<Bound, Problem> {
+        let expression = expression.ok_or("its expression was not read")?;
+        loop {
+            match expression.bind(&self.scope) {
+                Ok(bound) => return Ok(bound),
+                Err(error) => self.add_missing(&error)?,
+            }
+        }
+    }
+
+    fn add_missing(&mut self, error: &ExpressionError) -> Result<(), Problem> {
+        match error.missing_column() {
+            Some(name) if self.missing == MissingColumn::Null => self.place(name).map(drop),
+            Some(_) => {
+                let hint = self.hint_of_missing();
+                Err(Problem { hint, ..Problem::new(error.to_string()) })
+            }
+            None => Err(error.to_string().into()),
+        }
+    }
+
+    pub(crate) fn check_names(&self) -> Result<(), String> {
+        let mut seen = HashSet::new();
+        match self.scope.columns.iter().find(|column| !seen.insert(&column.name)) {
+            Some(column) => Err(format!("two columns would have the name {:?}", column.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Columns for a message.
+pub(crate) fn list_of(columns: &Columns) -> String {
+    match columns {
+        Columns::All => "all columns".to_owned(),
+        Columns::Named(names) => list(names),
+    }
+}
