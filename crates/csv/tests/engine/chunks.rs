@@ -1,5 +1,6 @@
 //! However a file is cut, what comes of it is the same: every step kind, dirty bytes.
 
+use manyhands_csv::recipe::steps;
 use manyhands_csv::{Dialect, LineEnd, Recipe};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,32 +8,11 @@ use proptest::sample::select;
 
 use crate::drive::{Way, clean};
 
-/// One recipe for each step kind, and some that mix them, over columns `a` and `b`.
-const RECIPES: [&str; 23] = [
-    "steps = []",
-    "steps = ['drop_empty_rows']",
-    "steps = ['normalize_columns']",
-    "steps = [{ rename = { a = 'x,y' } }]",
-    "steps = [{ select = ['b', 'a'] }]",
-    "steps = [{ drop = ['b'] }]",
-    "steps = [{ trim = 'all' }]",
-    "steps = [{ null = { tokens = ['a', '1'] } }]",
-    "steps = [{ replace = { column = 'a', pattern = '[a1]+', text = '<$0>' } }]",
-    "steps = [{ types = { a = 'number' } }]",
-    "on_bad = 'null'\nsteps = [{ types = { a = 'integer' } }]",
-    "on_ragged = 'pad'\nsteps = [{ filter = 'a <= 5' }]",
-    "on_ragged = 'pad'\nsteps = [{ filter = \"b <> ''\" }, { derive = { name = 'c', expression = 'upper(a)' } }]",
-    "on_bad = 'null'\non_ragged = 'pad'\nsteps = [{ outliers = { column = 'a', iqr = 0.5 } }]",
-    "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', zscore = 1 } }, { outliers = { column = 'b', mad = 1 } }]",
-    "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', quantile = [0.1, 0.9] } }]",
-    "on_bad = 'null'\nsteps = [{ outliers = { column = 'a', range = [0, 10] } }, { fill = { column = 'a', method = 'mean' } }]",
-    "steps = [{ fill = { column = 'a', value = 'a,b' } }]",
-    "on_ragged = 'pad'\nsteps = [{ fill = { column = 'b', method = 'ffill' } }, { fill = { column = 'a', method = 'ffill' } }]",
-    "on_bad = 'null'\non_ragged = 'pad'\nsteps = [{ fill = { column = 'a', method = 'mean' } }, { fill = { column = 'b', method = 'median' } }]",
-    "on_ragged = 'pad'\nsteps = [{ dedupe = 'all' }]",
-    "steps = [{ dedupe = ['a'] }, { derive = { name = 'c', expression = 'count(*) / count(b)' } }, { dedupe = ['c'] }]",
-    "on_bad = 'null'\nsteps = ['drop_empty_rows', { filter = 'a <= 500' }, { derive = { name = 'c', expression = 'a / (max(a) + 1e-9)' } }]",
-];
+/// Recipes for each step, and some that mix them, over columns `a` and `b`; and one without steps.
+fn recipes() -> Vec<&'static str> {
+    let samples = steps().iter().flat_map(|step| step.about.samples);
+    std::iter::once("steps = []").chain(samples.copied()).collect()
+}
 
 fn dialects() -> [Dialect; 5] {
     [
@@ -92,7 +72,7 @@ proptest! {
     #[test]
     fn any_bytes_give_the_same_however_they_are_cut(
         body in dirty(),
-        recipe in select(RECIPES.to_vec()),
+        recipe in select(recipes()),
         dialect in select(dialects().to_vec()),
         size in 1_usize..80,
         memory in select(vec![1, 100, 1 << 20]),
@@ -125,7 +105,7 @@ const NASTY: [&str; 16] = [
 fn nasty_files_give_the_same_at_every_chunk_size_and_step_kind() {
     for body in NASTY {
         let sizes: Vec<usize> = (1..=body.len()).collect();
-        for recipe in RECIPES {
+        for recipe in recipes() {
             for dialect in dialects() {
                 same_for_every_cut(body.as_bytes(), recipe, &dialect, &sizes, 1 << 20);
             }

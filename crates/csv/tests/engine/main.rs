@@ -4,3 +4,4 @@ mod chunks;
 mod drive;
 mod golden;
 mod stores;
+mod table;
