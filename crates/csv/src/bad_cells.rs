@@ -6,6 +6,8 @@ use crate::batch::Batch;
 use crate::choices::{OnBad, Type};
 use crate::expr;
 use crate::number::{self, Reading};
+use crate::problem::{Hint, Problem};
+use crate::wording::readable;
 
 use crate::typed::{self, read_integer};
 
@@ -85,5 +87,49 @@ pub(crate) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, em
     let bad: Vec<_> = bad.map(|k| (*k as usize, column, "not a number")).collect();
     if !bad.is_empty() {
         treat(batch, step, &bad, empty);
+    }
+}
+
+impl Batch<'_> {
+    /// Treats rows with a cell that could not be read as the recipe says; `bad` has their places
+    /// with the column and what is wrong, in order. Rows that are rejected are no longer kept.
+    pub(crate) fn treat_bad(
+        &mut self,
+        step: usize,
+        bad: impl IntoIterator<Item = (usize, Option<usize>, &'static str)>,
+        keep: &mut [bool],
+    ) {
+        for (k, column, reason) in bad {
+            match self.layout.on_bad {
+                OnBad::Reject => {
+                    keep[k] = false;
+                    let is_first = !self.set_aside.contains_key(&(step, reason, true));
+                    let shown = column.filter(|_| is_first);
+                    let cell = shown.map(|column| readable(&self.content(k, column)));
+                    self.reject_row(self.alive[k] as usize, step, column, reason);
+                    if let Some(reject) = self.rejects.last_mut() {
+                        reject.cell = cell;
+                    }
+                }
+                OnBad::Null => self.count_cells(step, reason, 1),
+                OnBad::Fail => {
+                    let mut problem = Problem::new(reason);
+                    if let Some(column) = column {
+                        let cell = readable(&self.content(k, column));
+                        problem = Problem::new(format!("{cell:?} is {reason}"))
+                            .at(format_args!("column {:?}", self.layout.names[column]));
+                    }
+                    let problem = problem
+                        .at(format_args!("step {step} ({})", self.layout.step_name(step)))
+                        .hint(
+                            Hint::is("on_bad", "reject")
+                                .and(" sets such records aside, ")
+                                .and_is("on_bad", "null")
+                                .and(" takes such cells for empty"),
+                        );
+                    self.fail_at(self.start(self.alive[k] as usize), problem);
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Its parser recurses where parentheses nest and stops at a depth; along `a + b + c + ..` it
 //! does not, but its tree is as deep as that is long. So the number of tokens is limited first.
+//!
+//! The file is long for that reason: it is one reading of that parser's tree, form by form, and what it says when a
+//! form is none of ours needs the places in the source.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

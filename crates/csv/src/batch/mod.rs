@@ -8,26 +8,26 @@
 //!             Floats         f0      f1      f2        derived numbers, text only when written
 //!   numbers                  n0      n1      n2        what cells read as, kept while it is true
 //! ```
-//! Everything below `alive` is dense: the place *k* belongs to the record `alive[k]`.
+//! Everything below `alive` is dense: the place *k* belongs to the record `alive[k]`. All that keeps it so is in
+//! this file, which is long for that.
+
+mod numbers;
+mod records;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::dialect::LineEnd;
-use crate::doubts::{Doubts, Spot, Unclosed};
-use crate::head::count_lines;
+use crate::doubts::Doubts;
 use crate::layout::Layout;
-use crate::number::{self, EXACT, Number, Reading};
+use crate::number;
 use crate::problem::{Hint, Problem};
-use crate::recipe::{OnBad, OnRagged};
-use crate::record::{self, Field, behind_quotes};
+use crate::record::Field;
 use crate::reject::{Failure, Reject};
 use crate::split::Owned;
-use crate::wording::{grouped, readable};
 
-/// A byte order mark.
-const MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(crate) use numbers::Numbers;
+pub(crate) use records::too_long;
 
 /// Where a cell is.
 #[derive(Debug, Clone, Copy)]
@@ -66,20 +66,6 @@ pub(crate) enum Column {
         values: Vec<f64>,
         valid: Vec<bool>,
     },
-}
-
-/// What the cells of a column read as, for the rows that are alive.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Numbers {
-    /// The nearest `f64`; meaningless where there is no number.
-    pub(crate) values: Vec<f64>,
-    pub(crate) valid: Vec<bool>,
-    /// Whether it is an integer, as it is written.
-    pub(crate) ints: Vec<bool>,
-    /// The places that cannot be read, in order.
-    pub(crate) bad: Vec<u32>,
-    /// Whether every value is exact: no integer beyond 2^53 is among them.
-    pub(crate) exact: bool,
 }
 
 /// How often something happened, by step and what it was.
@@ -144,186 +130,6 @@ impl<'a> Batch<'a> {
         batch.count_line_ends(bytes);
         batch.look_for_torn_quotes();
         batch
-    }
-
-    /// Goes through the records once: blank lines, wrong numbers of fields. Gives how many bytes their line
-    /// ends have together.
-    fn read(&mut self) -> usize {
-        let (layout, ends) = (self.layout, &self.owned.ends);
-        let rows = ends.rows.len();
-        let mut start = self.owned.start;
-        let mut line_ends = 0;
-        if rows <= self.owned.first_row {
-            return line_ends;
-        }
-        let mut first = self.first_field(self.owned.first_row);
-        for row in self.owned.first_row..rows {
-            self.starts.push(start as u32);
-            let last = ends.rows[row] as usize;
-            let end = ends.fields[last] as usize;
-            let fields = last + 1 - first;
-            if fields == 1 && end == start {
-                self.blank_lines += 1;
-            } else {
-                self.rows_in += 1;
-                if end - start > layout.dialect.max_record {
-                    self.fail_at(start, too_long(layout.dialect.max_record));
-                    return line_ends;
-                }
-                if self.bytes[start] == MARK[0] && self.bytes[start..].starts_with(MARK) {
-                    self.doubts.marks.add(start);
-                }
-                if self.owned.unterminated && row + 1 == rows {
-                    self.reject_unterminated(row, first, last);
-                } else if fields == layout.fields || self.takes_ragged(row, first, fields) {
-                    self.alive.push(row as u32);
-                }
-                if self.failure.is_some() {
-                    return line_ends;
-                }
-            }
-            first = last + 1;
-            let after = record::after_line_end(self.bytes, end);
-            line_ends += after - end;
-            if after == end + 1 && self.bytes[end] == b'\r' {
-                self.has_lone_cr = true;
-                if end > start {
-                    self.doubts.lone_crs.add(end);
-                }
-            }
-            start = match layout.dialect.comment {
-                Some(_) => record::skip_comments(&layout.dialect, self.bytes, after),
-                None => after,
-            };
-        }
-        line_ends
-    }
-
-    /// A quote that is never closed takes all that is behind it into the last record.
-    #[cold]
-    fn reject_unterminated(&mut self, row: usize, first: usize, last: usize) {
-        self.reject_row(row, 0, None, "unterminated quote");
-        let at = match last == first {
-            true => self.start(row),
-            false => self.owned.ends.fields[last - 1] as usize + 1,
-        };
-        let taken = &self.bytes[at..self.end(row)];
-        let lines =
-            count_lines(taken, false) - u64::from(matches!(taken.last(), Some(b'\n' | b'\r')));
-        let spot = Spot { at: at as u64, line: 0 };
-        self.doubts.unclosed = Some(Unclosed { spot, field: last + 1 - first, lines });
-    }
-
-    /// Looks at records of several lines for text behind a closing quote.
-    fn look_for_torn_quotes(&mut self) {
-        let Some(quote) = self.layout.dialect.quote else { return };
-        let owned = self.owned;
-        let ends = &owned.ends;
-        let mut breaks = ends.inner.iter().copied().peekable();
-        let rows = self.all_rows();
-        if rows.is_empty() {
-            return;
-        }
-        let mut row = rows.start;
-        while let Some(at) = breaks.next() {
-            // The row that the line break is in, or the next one if it is in none of those that were read.
-            row +=
-                ends.rows[row..rows.end].partition_point(|last| ends.fields[*last as usize] < at);
-            let is_last = row + 1 == ends.rows.len();
-            if row >= rows.end || self.owned.unterminated && is_last {
-                return;
-            }
-            let (start, end) = (self.start(row), self.end(row));
-            if (at as usize) < start {
-                continue;
-            }
-            while breaks.next_if(|next| (*next as usize) < end).is_some() {}
-            let mut from = start;
-            let fields = &ends.fields[self.first_field(row)..=ends.rows[row] as usize];
-            let torn = fields.iter().any(|at| {
-                let raw = &self.bytes[from..*at as usize];
-                from = *at as usize + 1;
-                raw.first() == Some(&quote) && behind_quotes(raw, quote).is_some()
-            });
-            if torn {
-                self.doubts.torn.add(start);
-            }
-        }
-    }
-
-    /// Counts how records end, whose line ends have so many bytes together. Where they all end alike, as
-    /// nearly always, nothing is looked at.
-    fn count_line_ends(&mut self, bytes: usize) {
-        let rows = self.all_rows();
-        let end_of = |row: usize| LineEnd::at(self.bytes, self.end(row));
-        // Only the last may end without a line end.
-        let Some(last) = rows.clone().next_back() else { return };
-        let ended = rows.len() - usize::from(end_of(last).is_none());
-        let Some(first) = rows.clone().next().filter(|_| ended > 0) else { return };
-        let same = match bytes {
-            bytes if bytes == 2 * ended => Some(LineEnd::CrLf),
-            bytes if bytes == ended && !self.has_lone_cr => Some(LineEnd::Lf),
-            _ => None,
-        };
-        if let Some(same) = same {
-            let at = self.end(first);
-            self.doubts.line_ends[same as usize].add_many(ended as u64, at);
-            return;
-        }
-        for row in rows {
-            let at = self.end(row);
-            if let Some(end) = LineEnd::at(self.bytes, at) {
-                self.doubts.line_ends[end as usize].add(at);
-            }
-        }
-    }
-
-    /// Whether a record with a wrong number of fields goes on.
-    #[cold]
-    fn takes_ragged(&mut self, row: usize, first: usize, fields: usize) -> bool {
-        let wanted = self.layout.fields;
-        match self.layout.on_ragged {
-            OnRagged::Reject => {}
-            OnRagged::Fail => {
-                let first = match self.layout.dialect.has_header {
-                    true => "header",
-                    false => "first record",
-                };
-                let s = if fields == 1 { "" } else { "s" };
-                let message = format!("a record with {fields} field{s}; the {first} has {wanted}");
-                let mut hint = Hint::is("on_ragged", "reject").and(" sets such records aside");
-                if fields < wanted {
-                    hint = hint.and(", ").and_is("on_ragged", "pad").and(" fills them up");
-                }
-                self.fail_at(self.start(row), Problem::new(message).hint(hint));
-                return false;
-            }
-            OnRagged::Pad if fields < wanted => {
-                self.count_cells(0, "padded", (wanted - fields) as u64);
-                self.has_short = true;
-                return true;
-            }
-            OnRagged::Pad => {
-                let ends = &self.owned.ends.fields;
-                let surplus = (first + wanted..first + fields).all(|at| {
-                    let raw = &self.bytes[ends[at - 1] as usize + 1..ends[at] as usize];
-                    Field::new(&self.layout.dialect, raw).is_empty()
-                });
-                if surplus {
-                    self.count_cells(0, "surplus dropped", (fields - wanted) as u64);
-                    self.has_short = true;
-                    return true;
-                }
-            }
-        }
-        *self.doubts.ragged.entry(fields as u32).or_default() += 1;
-        let of = if self.layout.dialect.has_header { "header" } else { "first record" };
-        let s = if fields == 1 { "" } else { "s" };
-        self.reject_row(row, 0, None, "ragged");
-        if let Some(reject) = self.rejects.last_mut() {
-            reject.reason = format!("ragged: {fields} field{s}, the {of} has {wanted}");
-        }
-        false
     }
 
     /// The place in `ends.fields` of a row's first field.
@@ -707,48 +513,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Treats rows with a cell that could not be read as the recipe says; `bad` has their places
-    /// with the column and what is wrong, in order. Rows that are rejected are no longer kept.
-    pub(crate) fn treat_bad(
-        &mut self,
-        step: usize,
-        bad: impl IntoIterator<Item = (usize, Option<usize>, &'static str)>,
-        keep: &mut [bool],
-    ) {
-        for (k, column, reason) in bad {
-            match self.layout.on_bad {
-                OnBad::Reject => {
-                    keep[k] = false;
-                    let is_first = !self.set_aside.contains_key(&(step, reason, true));
-                    let shown = column.filter(|_| is_first);
-                    let cell = shown.map(|column| readable(&self.content(k, column)));
-                    self.reject_row(self.alive[k] as usize, step, column, reason);
-                    if let Some(reject) = self.rejects.last_mut() {
-                        reject.cell = cell;
-                    }
-                }
-                OnBad::Null => self.count_cells(step, reason, 1),
-                OnBad::Fail => {
-                    let mut problem = Problem::new(reason);
-                    if let Some(column) = column {
-                        let cell = readable(&self.content(k, column));
-                        problem = Problem::new(format!("{cell:?} is {reason}"))
-                            .at(format_args!("column {:?}", self.layout.names[column]));
-                    }
-                    let problem = problem
-                        .at(format_args!("step {step} ({})", self.layout.step_name(step)))
-                        .hint(
-                            Hint::is("on_bad", "reject")
-                                .and(" sets such records aside, ")
-                                .and_is("on_bad", "null")
-                                .and(" takes such cells for empty"),
-                        );
-                    self.fail_at(self.start(self.alive[k] as usize), problem);
-                }
-            }
-        }
-    }
-
     /// Notes a failure of the file, unless an earlier record failed it.
     pub(crate) fn fail_at(&mut self, at: usize, problem: Problem) {
         if self.failure.as_ref().is_none_or(|known| at < known.at) {
@@ -778,15 +542,6 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What is said of a record that is too long.
-pub(crate) fn too_long(limit: usize) -> Problem {
-    Problem::new(format!(
-        "a record of more than {} bytes; is a quote missing?",
-        grouped(limit as u64)
-    ))
-    .hint(Hint::any("max_record").and(" allows longer records"))
-}
-
 /// A cell for writing.
 pub(crate) enum Written<'a> {
     /// As it was, with its quotes.
@@ -795,50 +550,6 @@ pub(crate) enum Written<'a> {
     Text(&'a [u8], bool),
     /// A number, or nothing.
     Float(Option<f64>),
-}
-
-impl Numbers {
-    /// The integer that a cell reads as, if it is certain that it is one.
-    #[inline]
-    pub(crate) fn integer(&self, k: usize) -> Option<i64> {
-        let is_exact = self.valid[k] && self.ints[k] && self.values[k].abs() < EXACT;
-        is_exact.then(|| self.values[k] as i64)
-    }
-
-    /// Of each cell, whether it is NULL as a number: it reads as none, and is not bad.
-    pub(crate) fn are_null(&self) -> impl Iterator<Item = bool> {
-        let mut bad = self.bad.iter().peekable();
-        self.valid.iter().enumerate().map(move |(k, valid)| {
-            let is_bad = bad.next_if(|bad| **bad as usize == k).is_some();
-            !valid && !is_bad
-        })
-    }
-
-    #[inline]
-    fn push(&mut self, value: f64, is_int: bool) {
-        self.values.push(value);
-        self.valid.push(true);
-        self.ints.push(is_int);
-    }
-
-    fn push_read(&mut self, text: &[u8]) {
-        match number::read(text) {
-            Reading::Number(number) => {
-                let value = number.to_f64();
-                let is_int = matches!(number, Number::Int(_));
-                self.exact &= !is_int || value.abs() < EXACT;
-                self.push(value, is_int);
-            }
-            other => {
-                if matches!(other, Reading::Bad) {
-                    self.bad.push(self.values.len() as u32);
-                }
-                self.values.push(0.0);
-                self.valid.push(false);
-                self.ints.push(false);
-            }
-        }
-    }
 }
 
 /// Keeps the elements of a vector for which `keep` holds, without branches on what it says.
