@@ -4,6 +4,7 @@
 //! does it.
 
 mod args;
+mod collisions;
 mod commands;
 mod hints;
 mod interrupt;

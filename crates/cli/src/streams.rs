@@ -1,16 +1,10 @@
-//! Standard input, output and error as they were given to the command: which are closed, and which go into a file
-//! that is read.
+//! Standard input and output as they were given to the command: which of them are closed, and which arguments name them.
 
 use std::ffi::OsStr;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use manyhands::clean::{CleanError, Hint, Problem, goes_into};
-use rustix::fs::FileType;
-
-use crate::meaning::Job;
+use manyhands::clean::CleanError;
 
 const STDIN: i32 = 0;
 const STDOUT: i32 = 1;
@@ -50,6 +44,15 @@ pub(crate) fn check_output() -> Result<(), CleanError> {
     }
 }
 
+/// # Errors
+/// `Failed` if there is no standard input.
+pub(crate) fn check_input() -> Result<(), CleanError> {
+    match is_closed(STDIN) {
+        true => Err(CleanError::Failed("cannot read standard input: it is closed".into())),
+        false => Ok(()),
+    }
+}
+
 /// Whether an argument names standard input.
 pub(crate) fn is_stdin(name: &OsStr) -> bool {
     is_stream(name, STDIN, "stdin")
@@ -68,39 +71,4 @@ fn is_stream(name: &OsStr, number: i32, stream: &str) -> bool {
         format!("/proc/self/fd/{number}"),
     ];
     names.iter().any(|known| name == OsStr::new(known))
-}
-
-/// Looks whether the streams that a job uses are there, and whether what is written to them would go into a file that
-/// it reads.
-///
-/// # Errors
-/// `Failed` for a stream that is closed, `Usage` for a file that is read and written.
-pub(crate) fn check(job: &Job) -> Result<(), CleanError> {
-    if job.uses_stdout {
-        check_output()?;
-    }
-    if job.uses_stdin && is_closed(STDIN) {
-        return Err(CleanError::Failed("cannot read standard input: it is closed".into()));
-    }
-    if job.uses_stdout {
-        check_inputs(job, io::stdout(), "standard output")?;
-    }
-    check_inputs(job, io::stderr(), "standard error")
-}
-
-fn check_inputs(job: &Job, stream: impl AsFd, name: &str) -> Result<(), CleanError> {
-    let file = rustix::fs::fstat(&stream);
-    if !file.is_ok_and(|file| FileType::from_raw_mode(file.st_mode).is_file()) {
-        return Ok(());
-    }
-    let inputs = job.clean.files()?.into_iter().map(|(input, _)| input);
-    match inputs.into_iter().find(|input| goes_into(&stream, Path::new(input))) {
-        None => Ok(()),
-        Some(input) => {
-            let problem =
-                format!("the input {} is also the file that {name} is written to", input.display());
-            let hint = Hint::words("send the output to another file");
-            Err(CleanError::Usage(Problem::new(problem).hint(hint)))
-        }
-    }
 }

@@ -7,177 +7,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Asked, Clean, CleanError, Delimiter, FileFormat, MaxRejects, Options, Output, Problem,
-    Progress, Report, Setting, SettingValue, shown,
+    Clean, CleanError, Delimiter, FileFormat, MaxRejects, Options, Output, Progress, Report, shown,
 };
-use pyo3::exceptions::{
-    PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyStopIteration, PyValueError,
-};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use rustix::io::Errno;
 
+use crate::errors::to_python;
+use crate::keywords::Keywords;
 use crate::recipe::Recipe;
 use crate::remote::Remote;
 
 /// How often Python is told of progress, and looks for Ctrl-C.
 const INTERVAL: Duration = Duration::from_millis(50);
-
-/// The keywords of `manyhands.clean` that say how files are read and written.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Keywords {
-    name: Option<String>,
-    format: Option<String>,
-    table: Option<String>,
-    concat: bool,
-    skip_failed: bool,
-    resume: bool,
-    delimiter: Option<String>,
-    quote: Option<String>,
-    comment: Option<String>,
-    has_header: bool,
-    skip_lines: i64,
-    encoding: Option<String>,
-    out_delimiter: Option<String>,
-    max_record: i64,
-    rejects: Option<PathBuf>,
-    max_rejects: Option<Limit>,
-    force: bool,
-    workers: Option<i64>,
-    memory: i64,
-    temp_dir: Option<PathBuf>,
-}
-
-/// So many rejects, or a share of the rows, such as `"10%"`.
-#[derive(FromPyObject)]
-pub(crate) enum Limit {
-    Rows(i64),
-    Share(String),
-}
-
-impl Limit {
-    pub(crate) fn read(self) -> PyResult<MaxRejects> {
-        match self {
-            Limit::Rows(rows) => Ok(MaxRejects::Rows(count("max_rejects", rows, 0)? as u64)),
-            Limit::Share(text) => {
-                let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
-                let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
-                percent.map(MaxRejects::Percent).ok_or_else(|| {
-                    wrong(format!(
-                        "max_rejects is a number of rows, or a share such as \"10%\", not {text:?}"
-                    ))
-                })
-            }
-        }
-    }
-}
-
-fn wrong(message: impl Into<String>) -> PyErr {
-    PyValueError::new_err(message.into())
-}
-
-fn character(keyword: &str, text: &str) -> PyResult<u8> {
-    match text.as_bytes() {
-        [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err(wrong(format!("{keyword} is one ASCII character, not {text:?}"))),
-    }
-}
-
-fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
-    let number = usize::try_from(number).ok().filter(|_| number >= least);
-    number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
-}
-
-impl Keywords {
-    fn format(&self) -> PyResult<Option<FileFormat>> {
-        match self.format.as_deref() {
-            None => Ok(None),
-            Some("csv") => Ok(Some(FileFormat::Csv)),
-            Some("parquet") => Ok(Some(FileFormat::Parquet)),
-            Some(other) => Err(wrong(format!("format is \"csv\" or \"parquet\", not {other:?}"))),
-        }
-    }
-
-    fn output(&self, inputs: &[OsString], output: &OsString) -> PyResult<Output> {
-        let asked = Asked {
-            inputs: inputs.to_vec(),
-            concat: self.concat,
-            name: self.name.clone(),
-            table: self.table.clone(),
-            format: self.format()?,
-        };
-        Output::parse(output, &asked).map_err(to_python)
-    }
-
-    pub(crate) fn options(self) -> PyResult<Options> {
-        let byte = |keyword: &str, text: Option<String>| {
-            text.map(|text| character(keyword, &text)).transpose()
-        };
-        let mut options = Options::default();
-        options.format = self.format()?;
-        options.resume = self.resume;
-        options.skip_failed = self.skip_failed;
-        options.delimiter = match self.delimiter.as_deref() {
-            None => Delimiter::ByName,
-            Some("auto") => Delimiter::Auto,
-            Some(text) => Delimiter::Byte(character("delimiter", text)?),
-        };
-        options.quote = byte("quote", self.quote)?;
-        options.comment = byte("comment", self.comment)?;
-        options.has_header = self.has_header;
-        options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
-        options.encoding = self.encoding;
-        options.out_delimiter = byte("out_delimiter", self.out_delimiter)?;
-        options.max_record = count("max_record", self.max_record, 1)?;
-        options.rejects = self.rejects;
-        options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;
-        options.force = self.force;
-        if let Some(workers) = self.workers {
-            options.workers = count("workers", workers, 1)?;
-        }
-        options.memory = count("memory", self.memory, 1)?;
-        options.temp_dir = self.temp_dir;
-        Ok(options)
-    }
-}
-
-/// A setting as a keyword: `force=True`, `delimiter=';'`.
-fn keyword(Setting { name, value }: &Setting) -> String {
-    match value {
-        SettingValue::On => format!("{name}=True"),
-        SettingValue::Any => format!("{name}=..."),
-        SettingValue::Is(value) if name == "param" => format!("with_parameters({value})"),
-        SettingValue::Is(value) if value == "false" => format!("{name}=False"),
-        SettingValue::Is(value) if value == "none" => format!("{name}=None"),
-        SettingValue::Is(value) if value.parse::<u64>().is_ok() => format!("{name}={value}"),
-        SettingValue::Is(value) => format!("{name}={value:?}"),
-    }
-}
-
-/// A report of [`clean`] for Python: errors and notes are texts, with their hints behind them.
-#[pyfunction]
-pub(crate) fn render_report(report: &str) -> PyResult<String> {
-    let wrong = |error: serde_json::Error| PyValueError::new_err(error.to_string());
-    let mut report: Report = serde_json::from_str(report).map_err(wrong)?;
-    for file in &mut report.files {
-        if let Some(message) = file.error.take() {
-            let problem = Problem { message, hint: file.hint.take() };
-            file.error = Some(problem.render(keyword));
-        }
-    }
-    let mut json = report.to_json(keyword);
-    for file in json["files"].as_array_mut().into_iter().flatten() {
-        for note in file["notes"].as_array_mut().into_iter().flatten() {
-            let text = note["text"].as_str().unwrap_or_default();
-            *note = match note["hint"].as_str() {
-                Some(hint) => format!("{text}\nhint: {hint}").into(),
-                None => text.into(),
-            };
-        }
-    }
-    Ok(json.to_string())
-}
 
 /// Text in one line, with what a terminal would obey as escapes.
 #[pyfunction]
@@ -195,29 +37,6 @@ pub(crate) fn shown_lines(text: &str) -> String {
 #[pyfunction]
 pub(crate) fn remove_abandoned(py: Python<'_>, outputs: Vec<OsString>) {
     py.detach(|| manyhands::clean::remove_abandoned(outputs.iter().map(Path::new)));
-}
-
-/// The exception that says the same.
-pub(crate) fn to_python(error: CleanError) -> PyErr {
-    let message = error.problem().render(keyword);
-    match error {
-        CleanError::Usage(_) => wrong(message),
-        CleanError::NotFound(_) => PyFileNotFoundError::new_err(message),
-        CleanError::Exists { path, complete, files } => {
-            let exists = match complete {
-                0 => "it exists, and force=True replaces it".to_owned(),
-                _ => format!(
-                    "it exists; {complete} of {files} files are complete: resume=True goes on with the rest, force=True replaces what exists"
-                ),
-            };
-            PyFileExistsError::new_err((Errno::EXIST.raw_os_error(), exists, path.into_os_string()))
-        }
-        CleanError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        _ => Python::attach(|py| {
-            let make = || py.import("manyhands._errors")?.getattr("CleanError")?.call1((message,));
-            make().map_or_else(|error| error, PyErr::from_value)
-        }),
-    }
 }
 
 /// Inputs and outputs, by name, and the template of outputs in a directory.

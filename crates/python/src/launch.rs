@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::memory::take_descriptor;
-use crate::pool;
+use crate::waiting::wait;
 
 /// Calls `launch(name, socket)` of `_launch.py`, which gives an [`Ending`] and the reading end of the
 /// worker's standard error. Descriptors change hands as numbers.
@@ -161,7 +161,7 @@ impl Ending {
 
     /// The exit status, negative for a signal; `None` when `timeout` (seconds) is over first.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
-        let exit = pool::wait(py, timeout, |slice| {
+        let exit = wait(py, timeout, |slice| {
             if let Some(exit) = self.0.exit() {
                 return Ok(Some(exit));
             }

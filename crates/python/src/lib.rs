@@ -2,6 +2,8 @@
 
 mod clean;
 mod command;
+mod errors;
+mod keywords;
 mod launch;
 mod memory;
 mod pool;
@@ -9,6 +11,7 @@ mod queue;
 mod recipe;
 mod remote;
 mod sync;
+mod waiting;
 mod watched;
 mod worker;
 
@@ -19,11 +22,12 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::clean::{
-        Looked, clean, clean_files, propose_types, remove_abandoned, render_report, shown_line,
-        shown_lines,
+        Looked, clean, clean_files, propose_types, remove_abandoned, shown_line, shown_lines,
     };
     #[pymodule_export]
     use crate::command::{run, start_workers_by, work};
+    #[pymodule_export]
+    use crate::errors::render_report;
     #[pymodule_export]
     use crate::launch::{Descriptor, Ending};
     #[pymodule_export]

@@ -10,7 +10,7 @@ use std::mem;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use manyhands_pool::{
     Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gain,
@@ -23,9 +23,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::launch::PythonLauncher;
 use crate::memory::Memory;
+use crate::waiting::{seconds, wait};
 
-/// Waits are cut so that Ctrl-C is noticed.
-const SLICE: Duration = Duration::from_millis(50);
 /// Payloads of more bytes are copied without the GIL.
 const LARGE: usize = 1 << 20;
 
@@ -221,38 +220,6 @@ const CANCELLED: u8 = 3;
 fn options(deadline: Option<f64>, retries: u32, priority: i32) -> PyResult<CallOptions> {
     let deadline = deadline.map(seconds).transpose()?;
     Ok(CallOptions { deadline, retries, priority, chunk_size: None })
-}
-
-/// Seconds as a duration; negative ones are none at all.
-pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
-    if seconds.is_nan() {
-        return Err(PyValueError::new_err("a time limit that is not a number"));
-    }
-    Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
-}
-
-/// Waits in slices without the GIL until `step`, which gets the end of its slice, is done; `None`
-/// when `timeout` is over first.
-pub(crate) fn wait<T: Send>(
-    py: Python<'_>,
-    timeout: Option<f64>,
-    step: impl Fn(Instant) -> PyResult<Option<T>> + Sync,
-) -> PyResult<Option<T>> {
-    let until = match timeout {
-        Some(limit) => Instant::now().checked_add(seconds(limit)?),
-        None => None,
-    };
-    loop {
-        let now = Instant::now();
-        let slice = until.map_or(now + SLICE, |until| until.min(now + SLICE));
-        if let Some(value) = py.detach(|| step(slice))? {
-            return Ok(Some(value));
-        }
-        py.check_signals()?;
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return Ok(None);
-        }
-    }
 }
 
 #[pymethods]

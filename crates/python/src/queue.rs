@@ -16,8 +16,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 
 use crate::memory::Memory;
-use crate::pool::wait;
 use crate::sync::{failed, segment_of};
+use crate::waiting::wait;
 use crate::watched::Watched;
 
 const PICKLE: u8 = 0;

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
-use crate::clean::{Limit, to_python};
+use crate::errors::to_python;
+use crate::keywords::Limit;
 
 /// What is done to the rows of every file, step by step.
 ///

@@ -9,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::clean::{Keywords, to_python};
+use crate::errors::to_python;
+use crate::keywords::Keywords;
 use crate::recipe::Recipe;
 
 type Outcome = (usize, Result<Vec<u8>, String>);

@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::memory::{Memory, take_descriptor};
-use crate::pool::{seconds, wait};
+use crate::waiting::{seconds, wait};
 
 pub(crate) fn failed(error: &Error) -> PyErr {
     PyOSError::new_err(error.to_string())

@@ -7,7 +7,7 @@ use std::io;
 use manyhands::clean::recipe::Type;
 use manyhands::clean::{CleanError, Preview, shown};
 
-use super::clean::{GoOn, breaks_strict, write_recipe, write_report};
+use super::written::{GoOn, breaks_strict, write_recipe, write_report};
 use crate::hints::flag;
 use crate::meaning::Job;
 use crate::summary;

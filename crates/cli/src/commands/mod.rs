@@ -4,3 +4,4 @@ pub(crate) mod bench;
 pub(crate) mod clean;
 mod dry_run;
 pub(crate) mod functions;
+mod written;

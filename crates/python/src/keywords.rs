@@ -1,0 +1,124 @@
+//! Keywords of `manyhands.clean` that say how files are read and written.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use manyhands::clean::{Asked, Delimiter, FileFormat, MaxRejects, Options, Output};
+use pyo3::prelude::*;
+
+use crate::errors::{to_python, wrong};
+
+/// The keywords of `manyhands.clean` that say how files are read and written.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Keywords {
+    name: Option<String>,
+    format: Option<String>,
+    table: Option<String>,
+    concat: bool,
+    skip_failed: bool,
+    resume: bool,
+    delimiter: Option<String>,
+    quote: Option<String>,
+    comment: Option<String>,
+    has_header: bool,
+    skip_lines: i64,
+    encoding: Option<String>,
+    out_delimiter: Option<String>,
+    max_record: i64,
+    rejects: Option<PathBuf>,
+    max_rejects: Option<Limit>,
+    force: bool,
+    workers: Option<i64>,
+    memory: i64,
+    temp_dir: Option<PathBuf>,
+}
+
+/// So many rejects, or a share of the rows, such as `"10%"`.
+#[derive(FromPyObject)]
+pub(crate) enum Limit {
+    Rows(i64),
+    Share(String),
+}
+
+impl Limit {
+    pub(crate) fn read(self) -> PyResult<MaxRejects> {
+        match self {
+            Limit::Rows(rows) => Ok(MaxRejects::Rows(count("max_rejects", rows, 0)? as u64)),
+            Limit::Share(text) => {
+                let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
+                let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
+                percent.map(MaxRejects::Percent).ok_or_else(|| {
+                    wrong(format!(
+                        "max_rejects is a number of rows, or a share such as \"10%\", not {text:?}"
+                    ))
+                })
+            }
+        }
+    }
+}
+
+fn character(keyword: &str, text: &str) -> PyResult<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(wrong(format!("{keyword} is one ASCII character, not {text:?}"))),
+    }
+}
+
+fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
+    let number = usize::try_from(number).ok().filter(|_| number >= least);
+    number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
+}
+
+impl Keywords {
+    fn format(&self) -> PyResult<Option<FileFormat>> {
+        match self.format.as_deref() {
+            None => Ok(None),
+            Some("csv") => Ok(Some(FileFormat::Csv)),
+            Some("parquet") => Ok(Some(FileFormat::Parquet)),
+            Some(other) => Err(wrong(format!("format is \"csv\" or \"parquet\", not {other:?}"))),
+        }
+    }
+
+    pub(crate) fn output(&self, inputs: &[OsString], output: &OsString) -> PyResult<Output> {
+        let asked = Asked {
+            inputs: inputs.to_vec(),
+            concat: self.concat,
+            name: self.name.clone(),
+            table: self.table.clone(),
+            format: self.format()?,
+        };
+        Output::parse(output, &asked).map_err(to_python)
+    }
+
+    pub(crate) fn options(self) -> PyResult<Options> {
+        let byte = |keyword: &str, text: Option<String>| {
+            text.map(|text| character(keyword, &text)).transpose()
+        };
+        let mut options = Options::default();
+        options.format = self.format()?;
+        options.resume = self.resume;
+        options.skip_failed = self.skip_failed;
+        options.delimiter = match self.delimiter.as_deref() {
+            None => Delimiter::ByName,
+            Some("auto") => Delimiter::Auto,
+            Some(text) => Delimiter::Byte(character("delimiter", text)?),
+        };
+        options.quote = byte("quote", self.quote)?;
+        options.comment = byte("comment", self.comment)?;
+        options.has_header = self.has_header;
+        options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
+        options.encoding = self.encoding;
+        options.out_delimiter = byte("out_delimiter", self.out_delimiter)?;
+        options.max_record = count("max_record", self.max_record, 1)?;
+        options.rejects = self.rejects;
+        options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;
+        options.force = self.force;
+        if let Some(workers) = self.workers {
+            options.workers = count("workers", workers, 1)?;
+        }
+        options.memory = count("memory", self.memory, 1)?;
+        options.temp_dir = self.temp_dir;
+        Ok(options)
+    }
+}
