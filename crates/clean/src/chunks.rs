@@ -40,57 +40,57 @@ use super::{Note, Problem};
 
 /// The number of chunks of an input that are cleaned before the first of its rows are written to a
 /// final output.
-pub(super) const HELD_CHUNKS: u64 = 4;
+pub(crate) const HELD_CHUNKS: u64 = 4;
 /// Longest wait of its first rows for that while the input gives nothing.
 const HELD_TIME: Duration = Duration::from_millis(200);
 
 /// A big file, or a stream.
-pub(super) struct Chunks {
-    pub(super) context: ChunkContext,
-    pub(super) plan: Plan,
-    pub(super) head: Head,
+pub(crate) struct Chunks {
+    pub(crate) context: ChunkContext,
+    pub(crate) plan: Plan,
+    pub(crate) head: Head,
     /// The beginning of the file, to look for causes of what is lost.
-    pub(super) sample: Sample,
-    pub(super) course: Course,
-    pub(super) source: Source,
+    pub(crate) sample: Sample,
+    pub(crate) course: Course,
+    pub(crate) source: Source,
     /// The next chunk to submit in this pass.
-    pub(super) next: usize,
+    pub(crate) next: usize,
     /// Chunks whose workers assumed wrongly.
-    pub(super) again: Vec<usize>,
+    pub(crate) again: Vec<usize>,
     /// Replies of chunks whose turn has not come.
-    pub(super) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
-    pub(super) out: Option<Sink>,
-    pub(super) held_back: HeldBack,
-    pub(super) rejects: Option<Draft>,
-    pub(super) rejects_path: Option<PathBuf>,
-    pub(super) name: String,
-    pub(super) notes: Vec<Note>,
+    pub(crate) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
+    pub(crate) out: Option<Sink>,
+    pub(crate) held_back: HeldBack,
+    pub(crate) rejects: Option<Draft>,
+    pub(crate) rejects_path: Option<PathBuf>,
+    pub(crate) name: String,
+    pub(crate) notes: Vec<Note>,
     /// The encoding that the user has set.
-    pub(super) encoding: Option<&'static Encoding>,
-    pub(super) header_line_end: Vec<u8>,
+    pub(crate) encoding: Option<&'static Encoding>,
+    pub(crate) header_line_end: Vec<u8>,
     /// Whether its output was begun.
-    pub(super) is_begun: bool,
+    pub(crate) is_begun: bool,
     /// How its output is written.
-    pub(super) style: Style,
+    pub(crate) style: Style,
     /// How it is read, for the report.
-    pub(super) told_dialect: FileDialect,
-    pub(super) passes_done: u64,
+    pub(crate) told_dialect: FileDialect,
+    pub(crate) passes_done: u64,
     /// How many of its bytes are in the progress.
-    pub(super) told: u64,
+    pub(crate) told: u64,
     /// Of the input as far as its chunks were accepted, if it is wanted.
-    pub(super) sum: Sum,
+    pub(crate) sum: Sum,
 }
 
 /// Clean rows that are not written yet, since the output is final and the input may still fail.
 #[derive(Default)]
-pub(super) struct HeldBack {
+pub(crate) struct HeldBack {
     bytes: Vec<u8>,
     in_line: Option<bool>,
     since: Option<Instant>,
 }
 
 /// Where its bytes come from.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A file of a known size, cut evenly.
     File {
         chunk_bytes: u64,
@@ -104,28 +104,28 @@ pub(super) enum Source {
 }
 
 /// A stream, cut as it is read.
-pub(super) struct Streaming {
-    pub(super) stream: Stream,
-    pub(super) cutter: Cutter,
-    pub(super) buffer: Vec<u8>,
+pub(crate) struct Streaming {
+    pub(crate) stream: Stream,
+    pub(crate) cutter: Cutter,
+    pub(crate) buffer: Vec<u8>,
     /// Where in the stream, decoded, the buffer begins.
-    pub(super) base: u64,
-    pub(super) chunk_bytes: usize,
+    pub(crate) base: u64,
+    pub(crate) chunk_bytes: usize,
     /// Ends of the chunks that were handed out and not accepted.
-    pub(super) ends: VecDeque<u64>,
+    pub(crate) ends: VecDeque<u64>,
     /// How many chunks there are, once that is known.
-    pub(super) chunks: Option<usize>,
+    pub(crate) chunks: Option<usize>,
 }
 
 /// What a file has to do next.
-pub(super) enum Step {
+pub(crate) enum Step {
     Work(usize, ChunkWork),
     Nothing,
 }
 
 impl Chunks {
     /// The next chunk to hand out, if the window allows one.
-    pub(super) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
+    pub(crate) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
         if let Some(chunk) = self.again.pop() {
             let work = self.work(chunk, Vec::new());
             return Ok(Step::Work(chunk, work));
@@ -170,7 +170,7 @@ impl Chunks {
     }
 
     /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
-    pub(super) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), Problem> {
+    pub(crate) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), Problem> {
         let (len, known) = unseal::<ChunkReply>(&reply)?;
         self.held.insert(chunk, (reply, len, known));
         while let Some((_, _, known)) = self.held.get(&self.course.frontier()) {
@@ -190,13 +190,13 @@ impl Chunks {
         }
     }
 
-    pub(super) fn is_pass_done(&self) -> bool {
+    pub(crate) fn is_pass_done(&self) -> bool {
         self.chunk_count() == Some(self.course.next_chunk())
     }
 
     /// Takes the replies whose turn has come, and writes them unless they are held back; true when
     /// the file is done. Whoever finds nothing wrong with it then calls [`write_out`](Self::write_out).
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         mut shared: Option<&mut Sink>,
         target: &Target,
@@ -313,12 +313,12 @@ impl Chunks {
     }
 
     /// Whether rows are held back that are to wait no longer for an input that gives nothing now.
-    pub(super) fn is_overdue(&self) -> bool {
+    pub(crate) fn is_overdue(&self) -> bool {
         self.held_back.since.is_some_and(|since| since.elapsed() >= HELD_TIME)
     }
 
     /// Writes the header, if it is not there yet, and what is held back.
-    pub(super) fn write_out(
+    pub(crate) fn write_out(
         &mut self,
         shared: Option<&mut Sink>,
         target: &Target,
@@ -370,7 +370,7 @@ impl Chunks {
     }
 
     /// Fills the report; gives the sum of the input, if it was wanted.
-    pub(super) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
+    pub(crate) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
         report.dialect = Some(self.told_dialect.clone());
         let (head, sample) = (&self.head, &self.sample);
         finish_report(&self.course, &self.plan, head, sample, self.encoding, report)?;
@@ -392,7 +392,7 @@ impl Chunks {
 impl Streaming {
     /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
     /// under way, what is there goes out even if it is little.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         chunk: usize,
         course: &Course,

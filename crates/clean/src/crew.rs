@@ -42,18 +42,18 @@ pub trait RemoteWorkers {
 }
 
 /// What a piece of work is of: a file, by its number, and a chunk of it.
-pub(super) type Ticket = (usize, usize);
+pub(crate) type Ticket = (usize, usize);
 
 /// A piece of work that has ended: its reply, or what befell it.
 type Ended = (Ticket, Result<Reply, String>);
 
-pub(super) enum Crew<'a> {
+pub(crate) enum Crew<'a> {
     Here(Here),
     Afar(Afar<'a>),
 }
 
 /// Processes of this machine.
-pub(super) struct Here {
+pub(crate) struct Here {
     pool: Pool,
     completed: AsCompleted,
     under_way: HashMap<usize, Ticket>,
@@ -61,7 +61,7 @@ pub(super) struct Here {
 }
 
 /// Workers elsewhere.
-pub(super) struct Afar<'a> {
+pub(crate) struct Afar<'a> {
     workers: &'a mut dyn RemoteWorkers,
     /// How many chunks travel together.
     together: usize,
@@ -87,7 +87,7 @@ struct Bundle<'a> {
 impl<'a> Crew<'a> {
     /// # Errors
     /// If processes cannot be started.
-    pub(super) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
+    pub(crate) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
         // So there are never more of them than pieces of work.
         let pool = Pool::builder().workers(workers).on_demand(true).build();
         let pool = pool
@@ -96,7 +96,7 @@ impl<'a> Crew<'a> {
         Ok(Crew::Here(Here { pool, completed, under_way: HashMap::new(), workers }))
     }
 
-    pub(super) fn afar(workers: &'a mut dyn RemoteWorkers, chunk_bytes: usize) -> Crew<'a> {
+    pub(crate) fn afar(workers: &'a mut dyn RemoteWorkers, chunk_bytes: usize) -> Crew<'a> {
         Crew::Afar(Afar {
             workers,
             together: (BUNDLE_BYTES / chunk_bytes.max(1)).clamp(1, BUNDLE),
@@ -110,12 +110,12 @@ impl<'a> Crew<'a> {
     }
 
     /// Whether its workers are on other machines, and see nothing of this process.
-    pub(super) fn is_afar(&self) -> bool {
+    pub(crate) fn is_afar(&self) -> bool {
         matches!(self, Crew::Afar(_))
     }
 
     /// How many pieces of work are to be under way, so that all have something to do.
-    pub(super) fn window(&self) -> usize {
+    pub(crate) fn window(&self) -> usize {
         match self {
             Crew::Here(here) => 2 * here.workers,
             Crew::Afar(afar) => 2 * afar.workers.count().max(1) * afar.together,
@@ -123,7 +123,7 @@ impl<'a> Crew<'a> {
     }
 
     /// How many pieces of work were handed out and not taken back.
-    pub(super) fn under_way(&self) -> usize {
+    pub(crate) fn under_way(&self) -> usize {
         match self {
             Crew::Here(here) => here.under_way.len(),
             Crew::Afar(afar) => {
@@ -134,7 +134,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Hands out a small file; only [`Here`].
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &mut self,
         context: &WholeContext,
         work: WholeWork,
@@ -148,7 +148,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Hands out a chunk.
-    pub(super) fn chunk(
+    pub(crate) fn chunk(
         &mut self,
         context: &ChunkContext,
         work: ChunkWork,
@@ -176,7 +176,7 @@ impl<'a> Crew<'a> {
     }
 
     /// The next piece of work that has ended; waits for one for at most `limit`.
-    pub(super) fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {
+    pub(crate) fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {
         match self {
             Crew::Here(here) => Ok(here.next(limit)),
             Crew::Afar(afar) => afar.next(limit),
@@ -184,14 +184,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Ends it, whether or not it has work; nobody works on after that on this machine.
-    pub(super) fn terminate(&mut self) {
+    pub(crate) fn terminate(&mut self) {
         if let Crew::Here(here) = self {
             here.pool.terminate();
         }
     }
 
     /// Ends it after its work.
-    pub(super) fn shutdown(self) {
+    pub(crate) fn shutdown(self) {
         if let Crew::Here(here) = self {
             here.pool.shutdown();
         }

@@ -49,7 +49,7 @@ pub fn open_device(path: &Path, mut go_on: impl FnMut() -> ControlFlow<()>) -> i
 ///
 /// # Errors
 /// `Interrupted` if `go_on` breaks.
-pub(super) fn wait_to_write(
+pub(crate) fn wait_to_write(
     to: impl AsFd,
     len: usize,
     mut go_on: impl FnMut() -> ControlFlow<()>,

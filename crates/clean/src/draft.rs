@@ -49,7 +49,7 @@ const OWN: usize = 200;
 
 /// A file beside its final place, removed if it is not published.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
     /// The final place: where the path leads, as for whoever writes to it.
     place: PathBuf,
@@ -66,7 +66,7 @@ pub(super) struct Draft {
 
 /// Where a worker finds a draft, and how it knows that it is the right file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Address {
+pub(crate) struct Address {
     #[serde(with = "super::path_bytes")]
     path: PathBuf,
     inode: Inode,
@@ -74,7 +74,7 @@ pub(super) struct Address {
 
 /// What is done about a file that has the name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(crate) enum Existing {
     Kept,
     Replaced,
     /// It is taken for the output if it is the same: of a run that was cut off.
@@ -82,7 +82,7 @@ pub(super) enum Existing {
 }
 
 impl Existing {
-    pub(super) fn of(options: &Options) -> Existing {
+    pub(crate) fn of(options: &Options) -> Existing {
         match options {
             options if options.force => Existing::Replaced,
             options if options.resume => Existing::Taken,
@@ -94,7 +94,7 @@ impl Existing {
 /// Files under their names that are taken back, the last one first, unless they are kept.
 #[derive(Debug, Default)]
 #[must_use]
-pub(super) struct Placed(Vec<Step>);
+pub(crate) struct Placed(Vec<Step>);
 
 /// One file, and how it is taken back.
 #[derive(Debug)]
@@ -110,11 +110,11 @@ struct Step {
 
 /// Directories that a run made. Those that are empty go again, unless they are kept.
 #[derive(Debug, Default)]
-pub(super) struct Directories(Vec<(PathBuf, Noted)>);
+pub(crate) struct Directories(Vec<(PathBuf, Noted)>);
 
 impl Directories {
     /// Makes a directory, and those it is in, where they are missing.
-    pub(super) fn make(&mut self, path: &Path) -> io::Result<()> {
+    pub(crate) fn make(&mut self, path: &Path) -> io::Result<()> {
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
         let mut unfinished = unfinished::lock();
@@ -125,7 +125,7 @@ impl Directories {
         fs::create_dir_all(path)
     }
 
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.0.clear();
     }
 }
@@ -140,7 +140,7 @@ impl Drop for Directories {
 }
 
 /// What was done, with what the system said.
-pub(super) fn told(what: &str, path: &Path, error: &io::Error) -> String {
+pub(crate) fn told(what: &str, path: &Path, error: &io::Error) -> String {
     format!("{what} {}: {error}", path.display())
 }
 
@@ -173,7 +173,7 @@ fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath, Noted)> {
 
 impl Draft {
     /// Makes an empty draft for `path`.
-    pub(super) fn create(path: &Path) -> Result<Draft, String> {
+    pub(crate) fn create(path: &Path) -> Result<Draft, String> {
         Draft::try_create(path).map_err(|error| told("cannot write", path, &error))
     }
 
@@ -205,16 +205,16 @@ impl Draft {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// Writes behind what is there.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
         let written = (&self.file).write_all(bytes);
         written.map_err(|error| told("cannot write", &self.path, &error))?;
         self.sum = self.sum.then(Sum::of(bytes));
@@ -222,34 +222,34 @@ impl Draft {
     }
 
     /// Of what [`append`](Self::append) wrote.
-    pub(super) fn sum(&self) -> Sum {
+    pub(crate) fn sum(&self) -> Sum {
         self.sum
     }
 
     /// When it is published it is readable for nobody who cannot read these files, if they are there.
-    pub(super) fn belongs_to(&mut self, owners: impl IntoIterator<Item = PathBuf>) {
+    pub(crate) fn belongs_to(&mut self, owners: impl IntoIterator<Item = PathBuf>) {
         self.owners.extend(owners);
     }
 
     /// Whether the file under its name is the beginning of what is written here: replacing it loses nothing.
-    pub(super) fn continues_what_is_there(&self) -> bool {
+    pub(crate) fn continues_what_is_there(&self) -> bool {
         self.place.metadata().is_ok_and(|there| there.is_file())
             && begins_with(&self.temporary, &self.place).unwrap_or(false)
     }
 
     /// Gives the output another name in the same directory.
-    pub(super) fn rename(&mut self, name: &OsStr) {
+    pub(crate) fn rename(&mut self, name: &OsStr) {
         self.path.set_file_name(name);
         self.place.set_file_name(name);
     }
 
     /// Where a worker finds it.
-    pub(super) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         Address { path: self.temporary.to_path_buf(), inode: self.inode }
     }
 
     /// Gives the file its name.
-    pub(super) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
+    pub(crate) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
         let path = self.path.clone();
         self.try_publish(existing)
             .unwrap_or_else(|error| Err(told("cannot write", &path, &error).into()))
@@ -403,7 +403,7 @@ impl Draft {
 
 impl Address {
     /// Opens the draft to write it from its beginning.
-    pub(super) fn open(&self) -> io::Result<File> {
+    pub(crate) fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let file = options.write(true).custom_flags(flags(OFlags::NOFOLLOW)).open(&self.path)?;
         if inode(&file.metadata()?) != self.inode {
@@ -414,18 +414,18 @@ impl Address {
     }
 }
 
-pub(super) fn flags(flags: OFlags) -> i32 {
+pub(crate) fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
 impl Placed {
     /// Adds others, which are taken back before those.
-    pub(super) fn and(&mut self, mut others: Placed) {
+    pub(crate) fn and(&mut self, mut others: Placed) {
         self.0.append(&mut others.0);
     }
 
     /// Lets them stay; what they replaced goes.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         let mut unfinished = unfinished::lock();
         for step in &self.0 {
             match &step.old {
@@ -441,7 +441,7 @@ impl Placed {
     ///
     /// # Errors
     /// If there are some, and they may not be replaced.
-    pub(super) fn without_rejects(path: &Path, existing: Existing) -> Result<Placed, Problem> {
+    pub(crate) fn without_rejects(path: &Path, existing: Existing) -> Result<Placed, Problem> {
         if existing == Existing::Taken && is_rejects(path) {
             let problem = Problem::new(format!(
                 "{} has the rejected records of another run, and now none is rejected",
@@ -456,7 +456,7 @@ impl Placed {
     }
 
     /// Takes away the rejects at `path`, if there are some.
-    pub(super) fn rejects_taken_away(path: &Path) -> Result<Placed, Problem> {
+    pub(crate) fn rejects_taken_away(path: &Path) -> Result<Placed, Problem> {
         if !is_rejects(path) {
             return Ok(Placed::default());
         }
@@ -506,7 +506,7 @@ fn is_another(path: &Path) -> Problem {
 }
 
 /// Whether a file has rejected records.
-pub(super) fn is_rejects(path: &Path) -> bool {
+pub(crate) fn is_rejects(path: &Path) -> bool {
     let mut head = vec![0; REJECTS_HEADER.len()];
     let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let read =
@@ -519,7 +519,7 @@ pub(super) fn is_rejects(path: &Path) -> bool {
 static MODES: Mutex<Option<HashMap<PathBuf, u32>>> = Mutex::new(None);
 
 /// Forgets what the permissions of new files are: the mask may be another now.
-pub(super) fn forget_modes() {
+pub(crate) fn forget_modes() {
     *MODES.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 

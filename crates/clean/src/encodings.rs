@@ -101,7 +101,7 @@ const ICONV: [(&str, &str); 24] = [
 ///
 /// # Errors
 /// If there is none, or no decoder for it.
-pub(super) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
+pub(crate) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
     let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
     let standard = |name: &str| Encoding::for_label_no_replacement(name.as_bytes());
     let python =
@@ -118,7 +118,7 @@ pub(super) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
 }
 
 /// An encoding that cannot be read.
-pub(super) fn without_decoder(name: &str) -> Problem {
+pub(crate) fn without_decoder(name: &str) -> Problem {
     let problem = Problem::new(format!("there is no decoder for the encoding {name:?}"));
     let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
     let known = ICONV.iter().find(|(python, _)| *python == plain).map(|(_, iconv)| *iconv);

@@ -15,20 +15,20 @@ use super::draft::is_rejects as has_rejects;
 use super::names::text_of;
 use super::sinks::{Format, server_name};
 use super::unpack::plain_name;
-use super::{CleanError, Hint, Options, Output, Problem, naming};
+use super::{CleanError, Hint, Options, Output, Problem, naming, usage};
 
 /// The file with the entries of a directory's outputs; no output has this name.
 pub const MANIFEST: &str = ".manyhands.jsonl";
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Input {
+pub(crate) enum Input {
     Stdin,
     File(PathBuf),
 }
 
 impl Input {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Input::Stdin => "-".to_owned(),
             Input::File(path) => text_of(path),
@@ -38,7 +38,7 @@ impl Input {
 
 /// Where one input's clean rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Stdout,
     File(PathBuf),
     /// A table of the database in this file.
@@ -51,22 +51,22 @@ pub(super) enum Target {
 
 /// One input with all its places.
 #[derive(Debug, Clone)]
-pub(super) struct Route {
-    pub(super) input: Input,
-    pub(super) target: Target,
-    pub(super) format: Format,
+pub(crate) struct Route {
+    pub(crate) input: Input,
+    pub(crate) target: Target,
+    pub(crate) format: Format,
     /// What separates the output's fields, if that is not as in the input.
-    pub(super) out_delimiter: Option<u8>,
+    pub(crate) out_delimiter: Option<u8>,
     /// Where rejected records go, if there is a place.
-    pub(super) rejects: Option<PathBuf>,
+    pub(crate) rejects: Option<PathBuf>,
     /// Rejects of an earlier run beside the output, where those of this run do not go: they go with what they were of.
-    pub(super) old_rejects: Option<PathBuf>,
+    pub(crate) old_rejects: Option<PathBuf>,
     /// Whether rejects of an earlier run are there without their output, which failed: they are replaced.
-    pub(super) replaces_rejects: bool,
+    pub(crate) replaces_rejects: bool,
 }
 
 impl Route {
-    pub(super) fn target_name(&self) -> String {
+    pub(crate) fn target_name(&self) -> String {
         match &self.target {
             Target::Stdout | Target::Types => "-".to_owned(),
             Target::File(path) => text_of(path),
@@ -76,7 +76,7 @@ impl Route {
     }
 
     /// The files that it writes.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         let target = match &self.target {
             Target::File(path) => Some(path),
             _ => None,
@@ -85,7 +85,7 @@ impl Route {
     }
 
     /// The file with its clean rows, if it is one: its rejects are for nobody who cannot read it.
-    pub(super) fn owner(&self) -> Option<PathBuf> {
+    pub(crate) fn owner(&self) -> Option<PathBuf> {
         match &self.target {
             Target::File(path) | Target::Sqlite(path, _) => Some(path.clone()),
             _ => None,
@@ -93,7 +93,7 @@ impl Route {
     }
 
     /// Input and output: paths as they can be opened, other places by their names.
-    pub(super) fn into_names(self) -> (OsString, OsString) {
+    pub(crate) fn into_names(self) -> (OsString, OsString) {
         let name = self.target_name();
         let input = match self.input {
             Input::Stdin => "-".into(),
@@ -107,12 +107,8 @@ impl Route {
     }
 }
 
-fn usage(message: impl Into<Problem>) -> CleanError {
-    CleanError::Usage(message.into())
-}
-
 /// The files that arguments mean, in the order given; those of a directory or a pattern sorted.
-pub(super) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
+pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     let mut inputs = Vec::new();
     for argument in arguments {
         let path = Path::new(argument);
@@ -152,7 +148,7 @@ pub fn are_several(inputs: &[OsString]) -> bool {
 }
 
 /// Whether one input stands for several files.
-pub(super) fn stands_for_several(input: &OsStr) -> bool {
+pub(crate) fn stands_for_several(input: &OsStr) -> bool {
     let path = Path::new(input);
     path.is_dir() || (is_pattern(input) && !path.exists())
 }
@@ -163,7 +159,7 @@ fn is_rejects(path: &Path) -> bool {
 }
 
 /// The files of rejects that [`find`] has left out.
-pub(super) fn left_out(arguments: &[OsString]) -> Vec<String> {
+pub(crate) fn left_out(arguments: &[OsString]) -> Vec<String> {
     let mut left_out: Vec<String> = Vec::new();
     for argument in arguments.iter().filter(|argument| stands_for_several(argument)) {
         let path = Path::new(argument);
@@ -262,7 +258,7 @@ fn all_matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
 }
 
 /// Where each input goes; every conflict is found before any work.
-pub(super) fn route(
+pub(crate) fn route(
     inputs: Vec<Input>,
     output: &Output,
     options: &Options,
@@ -355,7 +351,7 @@ fn find_old_rejects(routes: &mut [Route], options: &Options) {
 }
 
 /// The way of inputs of which the types are looked for.
-pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
+pub(crate) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
     let route = |input| Route {
         input,
         target: Target::Types,
@@ -368,7 +364,7 @@ pub(super) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
     inputs.into_iter().map(route).collect()
 }
 
-pub(super) fn is_concatenated(output: &Output) -> bool {
+pub(crate) fn is_concatenated(output: &Output) -> bool {
     matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout)
 }
 
@@ -485,7 +481,7 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
 }
 
 /// The one file for the rejects of all inputs: the one that was named, or that of the one output.
-pub(super) fn shared_rejects(output: &Output, options: &Options) -> Option<PathBuf> {
+pub(crate) fn shared_rejects(output: &Output, options: &Options) -> Option<PathBuf> {
     let (name, beside) = match output {
         Output::File(_) | Output::Stdout => return None,
         _ if rejects_file(options).is_some() => return rejects_file(options).map(Path::to_owned),
@@ -501,7 +497,7 @@ pub(super) fn shared_rejects(output: &Output, options: &Options) -> Option<PathB
 }
 
 /// The file that was named for rejects; none if a directory was, or nothing.
-pub(super) fn rejects_file(options: &Options) -> Option<&Path> {
+pub(crate) fn rejects_file(options: &Options) -> Option<&Path> {
     options.rejects.as_deref().filter(|path| is_one_file(path))
 }
 
@@ -536,7 +532,7 @@ fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<Pat
 }
 
 /// Whether a path is there and is written directly, since it is no regular file.
-pub(super) fn is_device(path: &Path) -> bool {
+pub(crate) fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 

@@ -74,11 +74,11 @@ pub struct Clean {
     pub(crate) recipe: Recipe,
     pub(crate) options: Options,
     /// The inputs as they were when their types were looked for; clones of the job know them too.
-    seen: Seen,
+    pub(crate) seen: Seen,
 }
 
 /// Stamps of inputs.
-type Seen = Arc<Mutex<HashMap<PathBuf, stamp::Stamp>>>;
+pub(crate) type Seen = Arc<Mutex<HashMap<PathBuf, stamp::Stamp>>>;
 
 /// Where clean data goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,8 +328,13 @@ impl fmt::Display for CleanError {
     }
 }
 
+/// The error of a request that cannot be.
+pub(crate) fn usage(problem: impl Into<Problem>) -> CleanError {
+    CleanError::Usage(problem.into())
+}
+
 /// An output is there already.
-fn exists(path: &Path) -> Problem {
+pub(crate) fn exists(path: &Path) -> Problem {
     Problem::new(format!("{} exists", path.display())).hint(Hint::on("force").and(" replaces it"))
 }
 
@@ -463,7 +468,7 @@ impl Clean {
     }
 
     /// The job with what its recipe says of reading in its options, and no longer in the recipe.
-    fn resolved(&self) -> Clean {
+    pub(crate) fn resolved(&self) -> Clean {
         fn take<T: PartialEq>(option: &mut T, default: &T, said: Option<T>) {
             if let Some(said) = said
                 && option == default
@@ -487,7 +492,7 @@ impl Clean {
         job
     }
 
-    fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
+    pub(crate) fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
         let prepared = prepare(&self.recipe, now)?;
         prepared.check_parameters().map_err(CleanError::Usage)?;
         Ok(prepared)
@@ -546,12 +551,12 @@ pub fn check_text(recipe: &Recipe, text: &str) -> Result<(), CleanError> {
     Err(wrong(place, error.into()))
 }
 
-fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
+pub(crate) fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
     Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.into()))
 }
 
 /// The present, in seconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() as i64)
 }

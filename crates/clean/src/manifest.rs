@@ -21,42 +21,42 @@ use super::watch::Watch;
 
 /// One input that is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The input's absolute path.
-    pub(super) path: String,
-    pub(super) size: u64,
-    pub(super) hash: String,
+    pub(crate) path: String,
+    pub(crate) size: u64,
+    pub(crate) hash: String,
     /// Of the recipe and all else that decides on the output.
-    pub(super) recipe_hash: String,
-    pub(super) rows_in: u64,
-    pub(super) rows_out: u64,
-    pub(super) rows_rejected: u64,
+    pub(crate) recipe_hash: String,
+    pub(crate) rows_in: u64,
+    pub(crate) rows_out: u64,
+    pub(crate) rows_rejected: u64,
     /// The output's name in the directory; none in a table.
     #[serde(default)]
-    pub(super) output: String,
+    pub(crate) output: String,
     #[serde(default)]
-    pub(super) output_size: u64,
+    pub(crate) output_size: u64,
     #[serde(default)]
-    pub(super) output_hash: String,
+    pub(crate) output_hash: String,
     /// None if nothing was rejected, or, in entries of versions before 0.2, not known.
     #[serde(default)]
-    pub(super) rejects: Option<Kept>,
+    pub(crate) rejects: Option<Kept>,
 }
 
 /// Place, size and hash of an input's rejects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// The file, as [`Manifest`] names files beside it; else its absolute path.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Their offset in the file, which may hold those of other inputs too.
-    pub(super) at: u64,
-    pub(super) size: u64,
-    pub(super) hash: String,
+    pub(crate) at: u64,
+    pub(crate) size: u64,
+    pub(crate) hash: String,
 }
 
 impl Kept {
     /// Of what was written to a file beside an output, or elsewhere.
-    pub(super) fn new(path: &Path, output: &Path, at: u64, sum: Sum) -> Kept {
+    pub(crate) fn new(path: &Path, output: &Path, at: u64, sum: Sum) -> Kept {
         Kept { path: Kept::name(path, output), at, size: sum.len, hash: sum.to_string() }
     }
 
@@ -69,7 +69,7 @@ impl Kept {
     }
 
     /// The file, of an output's rejects. Of a name that is not UTF-8 it is known only if rejects go there now.
-    pub(super) fn place(&self, output: &Path, now: Option<&Path>) -> PathBuf {
+    pub(crate) fn place(&self, output: &Path, now: Option<&Path>) -> PathBuf {
         match now.filter(|now| Kept::name(now, output) == self.path) {
             Some(now) => now.to_owned(),
             None => directory_of(output).join(&self.path),
@@ -77,7 +77,7 @@ impl Kept {
     }
 
     /// Whether they are there as they were written.
-    pub(super) fn is_there(&self, place: &Path, watch: &mut Watch) -> io::Result<bool> {
+    pub(crate) fn is_there(&self, place: &Path, watch: &mut Watch) -> io::Result<bool> {
         let metadata = std::fs::metadata(place);
         if !metadata.is_ok_and(|metadata| metadata.is_file()) {
             return Ok(false);
@@ -97,7 +97,7 @@ impl Kept {
 
 impl Entry {
     /// Of an input that is done, with the sums of its bytes and of the output's.
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &Path,
         recipe_hash: &str,
         report: &FileReport,
@@ -122,12 +122,12 @@ impl Entry {
     }
 
     /// Whether it is of this input.
-    pub(super) fn is_of(&self, path: &Path) -> bool {
+    pub(crate) fn is_of(&self, path: &Path) -> bool {
         names_of(path).contains(&self.path)
     }
 
     /// Puts what is known of the rows into a report.
-    pub(super) fn report(&self, report: &mut FileReport) {
+    pub(crate) fn report(&self, report: &mut FileReport) {
         report.bytes_in = self.size;
         report.rows_in = self.rows_in;
         report.rows_out = self.rows_out;
@@ -148,7 +148,7 @@ impl Entry {
 
 /// The names under which entries of an input are found, whatever the working directory is: the one that they are written
 /// with, and, if it differs, the one that versions before 0.2 wrote, which lost bytes that are not UTF-8.
-pub(super) fn names_of(path: &Path) -> Vec<String> {
+pub(crate) fn names_of(path: &Path) -> Vec<String> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     let absolute = absolute.unwrap_or_else(|_| path.to_owned());
     let mut names = vec![text_of(&absolute), absolute.to_string_lossy().into_owned()];
@@ -174,7 +174,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 /// The entries of a directory.
 #[derive(Debug)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     path: PathBuf,
     /// By the output's name; those of earlier runs.
     entries: HashMap<String, Entry>,
@@ -186,7 +186,7 @@ pub(super) struct Manifest {
 
 impl Manifest {
     /// Reads what there is.
-    pub(super) fn open(directory: &Path) -> Result<Manifest, String> {
+    pub(crate) fn open(directory: &Path) -> Result<Manifest, String> {
         let path = directory.join(MANIFEST);
         let mut text = Vec::new();
         match open(&path, OpenOptions::new().read(true)) {
@@ -205,12 +205,12 @@ impl Manifest {
     }
 
     /// What is known of an output.
-    pub(super) fn get(&self, output: &Path) -> Option<&Entry> {
+    pub(crate) fn get(&self, output: &Path) -> Option<&Entry> {
         self.entries.get(&file_name(output))
     }
 
     /// Appends an entry.
-    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), String> {
         let mut line = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
         serde_json::to_writer(&mut line, entry).map_err(|error| error.to_string())?;
         line.push(b'\n');

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// A path as text that no other path has. A path in UTF-8 is its own text. Every other byte is written as the character
 /// U+FFFD and two hexadecimal digits, and so are the bytes of U+FFFD itself: `b"a\xff"` is `a�FF`.
-pub(super) fn text_of(path: &Path) -> String {
+pub(crate) fn text_of(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         for (place, part) in chunk.valid().split('\u{fffd}').enumerate() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::inputs::{are_several, directory_of};
 use super::unpack::{Compression, plain_name};
-use super::{CleanError, DEFAULT_NAME, FileFormat, Hint, Options, Output, PARQUET_NAME, Problem};
+use super::{
+    CleanError, DEFAULT_NAME, FileFormat, Hint, Options, Output, PARQUET_NAME, Problem, usage,
+};
 
 /// What was asked of an output besides its name.
 #[derive(Debug, Clone, Default)]
@@ -35,10 +37,6 @@ const FOREIGN: &[&str] = &[
 /// Schemes that stand before a single colon; elsewhere a colon is a part of a file's name.
 const FOREIGN_SCHEMES: &[&str] =
     &["sqlite3", "duckdb", "mysql", "mariadb", "postgres", "postgresql"];
-
-fn usage(problem: impl Into<Problem>) -> CleanError {
-    CleanError::Usage(problem.into())
-}
 
 /// All that an output can be.
 fn all_outputs() -> Hint {
@@ -258,7 +256,7 @@ fn is_tabbed(path: &Path) -> bool {
 ///
 /// # Errors
 /// If the name is that of a format that is not written, or contradicts what was asked for.
-pub(super) fn format_of(
+pub(crate) fn format_of(
     path: &Path,
     input: Option<&Path>,
     options: &Options,
@@ -340,7 +338,7 @@ pub fn check_ending(path: &Path, what: &str, kind: &str, endings: &[&str]) -> Re
 
 /// # Errors
 /// If no table can be where the output is to be.
-pub(super) fn check_database(output: &Output) -> Result<(), Problem> {
+pub(crate) fn check_database(output: &Output) -> Result<(), Problem> {
     match output {
         Output::Sqlite(path, table) => {
             check_table(table, usize::MAX)?;
@@ -437,7 +435,7 @@ fn check_postgres(_: &str) -> Result<(), Problem> {
 
 /// # Errors
 /// If an input is an address and no file.
-pub(super) fn check_input(name: &OsStr) -> Result<(), Problem> {
+pub(crate) fn check_input(name: &OsStr) -> Result<(), Problem> {
     let text = name.to_str().unwrap_or_default();
     let Some(scheme) = scheme(text).map(str::to_ascii_lowercase) else { return Ok(()) };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./%+=:,@".contains(&byte);

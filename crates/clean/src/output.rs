@@ -28,7 +28,7 @@ use super::{CleanError, Hint, Problem};
 /// The rows of an input come between [`begin`](Self::begin) and either
 /// [`end_input`](Self::end_input) or [`roll_back`](Self::roll_back).
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(crate) struct Sink {
     to: To,
     name: String,
     format: Format,
@@ -59,9 +59,9 @@ struct Contents {
 
 /// The columns of text, and how they are written. All inputs of one output have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) names: Vec<String>,
-    pub(super) style: Style,
+pub(crate) struct Header {
+    pub(crate) names: Vec<String>,
+    pub(crate) style: Style,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ enum To {
 
 /// # Errors
 /// If a file's columns are not those of the first in the same output; an empty file has none.
-pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
+pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
     if first == names || names.is_empty() {
         return Ok(());
     }
@@ -115,7 +115,7 @@ pub(super) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
 
 /// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
 /// of UTF-8, nor the other way round. ASCII is either.
-pub(super) fn check_characters(
+pub(crate) fn check_characters(
     first: Option<&(Characters, String)>,
     characters: Characters,
 ) -> Result<(), Problem> {
@@ -163,7 +163,7 @@ fn listed(names: &[impl AsRef<str>]) -> String {
 
 /// Why something could not be written.
 #[derive(Debug)]
-pub(super) enum WriteError {
+pub(crate) enum WriteError {
     /// Nobody reads any more.
     ClosedPipe,
     /// The observer stopped the job while the reader was waited for.
@@ -175,12 +175,12 @@ pub(super) enum WriteError {
 }
 
 impl WriteError {
-    pub(super) fn of(problem: impl Into<Problem>) -> WriteError {
+    pub(crate) fn of(problem: impl Into<Problem>) -> WriteError {
         WriteError::Failed(problem.into())
     }
 
     /// What it is for a job that it ends.
-    pub(super) fn of_job(self) -> CleanError {
+    pub(crate) fn of_job(self) -> CleanError {
         match self {
             WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".into()),
             WriteError::Interrupted => CleanError::Interrupted,
@@ -192,7 +192,7 @@ impl WriteError {
 impl Sink {
     /// Opens it; `summed` asks for the sum of what is written.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn open(
+    pub(crate) fn open(
         target: &Target,
         format: Format,
         summed: bool,
@@ -245,7 +245,7 @@ impl Sink {
     /// Opens a table that nothing is written to, for a dry run: what [`begin`](Self::begin) and
     /// [`commit`](Self::commit) fail by in a run, they fail by there. Nothing if it is no table.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn look(target: &Target, watch: &mut Watch) -> Result<Option<Sink>, WriteError> {
+    pub(crate) fn look(target: &Target, watch: &mut Watch) -> Result<Option<Sink>, WriteError> {
         match target {
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
@@ -284,47 +284,47 @@ impl Sink {
     }
 
     /// Whether headers and line ends are written to it.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self.format, Format::Csv(_))
     }
 
     /// Whether what is written cannot be taken back.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         self.is_final
     }
 
     /// Whether what is written is thrown away.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         matches!(self.to, To::Nothing)
     }
 
     /// Its name in messages.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// How the text in it is written, if there is a header in it.
-    pub(super) fn style(&self) -> Option<Style> {
+    pub(crate) fn style(&self) -> Option<Style> {
         self.contents.header.as_ref().map(|header| header.style)
     }
 
     /// How many inputs are in it.
-    pub(super) fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.contents.inputs
     }
 
     /// How many bytes of the input that was begun were written.
-    pub(super) fn written_of_input(&self) -> u64 {
+    pub(crate) fn written_of_input(&self) -> u64 {
         self.before.as_ref().map_or(0, |before| self.contents.written - before.written)
     }
 
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.format, Format::Sqlite | Format::Postgres)
     }
 
     /// What is known of an input that is in the table; nothing for what is no table.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn entries(&self, path: &str) -> &[Entry] {
+    pub(crate) fn entries(&self, path: &str) -> &[Entry] {
         match &self.to {
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => store.entries(path),
@@ -348,7 +348,7 @@ impl Sink {
 
     /// Begins the rows of an input, before any other call for it; gives whether its header is to be
     /// written. If another's is there, the columns must be the same.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         columns: Vec<Column>,
         style: Style,
@@ -399,19 +399,19 @@ impl Sink {
     }
 
     /// All rows of the input that was begun are in.
-    pub(super) fn end_input(&mut self) {
+    pub(crate) fn end_input(&mut self) {
         self.before = None;
         self.contents.inputs += 1;
     }
 
     /// Throws away what is written from now on, and what was unless it is final.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.to = To::Nothing;
         self.waits = false;
     }
 
     /// Writes text that is no row, such as a header.
-    pub(super) fn write_text(&mut self, text: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
+    pub(crate) fn write_text(&mut self, text: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
         let mut bytes = Vec::new();
         self.format.write_text(text, &mut bytes).map_err(WriteError::of)?;
         if let Some(in_line) = is_in_line(text) {
@@ -441,7 +441,7 @@ impl Sink {
     }
 
     /// Writes blocks whose bytes were read before.
-    pub(super) fn write_bytes(
+    pub(crate) fn write_bytes(
         &mut self,
         bytes: &[u8],
         in_line: Option<bool>,
@@ -454,7 +454,7 @@ impl Sink {
 
     /// Writes a block, which is this part of a reply; to a file straight from where it is. `lines` is how many lines of
     /// the input are before the chunk that it was made of.
-    pub(super) fn write_block(
+    pub(crate) fn write_block(
         &mut self,
         reply: &Reply,
         part: Range<usize>,
@@ -531,7 +531,7 @@ impl Sink {
 
     /// Makes the rows of the input that was begun appear in a table, with its entry.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
+    pub(crate) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
         match &mut self.to {
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => store.commit(entry, watch),
@@ -546,7 +546,7 @@ impl Sink {
     /// # Errors
     /// If the output cannot be used for another input.
     #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(unused_variables))]
-    pub(super) fn roll_back(&mut self, watch: &mut Watch) -> Result<u64, WriteError> {
+    pub(crate) fn roll_back(&mut self, watch: &mut Watch) -> Result<u64, WriteError> {
         use std::io::Seek;
         let Some(before) = self.before.take() else { return Ok(0) };
         let mut left = 0;
@@ -572,7 +572,7 @@ impl Sink {
     }
 
     /// Gives the output its name.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         mut self,
         existing: Existing,
         watch: &mut Watch,
@@ -610,12 +610,12 @@ impl Sink {
 
 /// What became of an output.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(crate) struct Published {
     /// The file, if it is one.
-    pub(super) placed: Placed,
-    pub(super) bytes: u64,
+    pub(crate) placed: Placed,
+    pub(crate) bytes: u64,
     /// Of its bytes, if it was wanted.
-    pub(super) sum: Sum,
+    pub(crate) sum: Sum,
     /// What the inputs leave possible, if types were looked for.
-    pub(super) possible: BTreeMap<String, Possible>,
+    pub(crate) possible: BTreeMap<String, Possible>,
 }

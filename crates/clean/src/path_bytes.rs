@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserializer, Serializer};
 
-pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     serde_bytes::serialize(path.as_os_str().as_bytes(), to)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     let bytes: Vec<u8> = serde_bytes::deserialize(from)?;
     Ok(OsString::from_vec(bytes).into())
 }

@@ -26,8 +26,7 @@ use super::inputs::{self, Input, Route};
 use super::manifest::{Entry, Manifest};
 use super::output::{Sink, WriteError, check_characters, check_names};
 use super::read::Reading;
-use super::resume::{self, Before, Known};
-use super::run::recipe_hash;
+use super::resume::{self, Before, Known, recipe_hash};
 use super::sinks::{Column, columns};
 use super::stop::{lost, not_reached};
 use super::stream::Stream;
@@ -65,7 +64,7 @@ struct Look<'a> {
     look: usize,
 }
 
-pub(super) fn preview(
+pub(crate) fn preview(
     job: &Clean,
     look: usize,
     show: usize,

@@ -15,7 +15,7 @@ use super::{Delimiter, Note, Options, Problem};
 
 /// How inputs are read, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     delimiter: Option<u8>,
     sniff: bool,
     quote: Option<u8>,
@@ -30,7 +30,7 @@ pub(super) struct Reading {
 impl Reading {
     /// # Errors
     /// What of the options cannot be.
-    pub(super) fn new(options: &Options) -> Result<Reading, Problem> {
+    pub(crate) fn new(options: &Options) -> Result<Reading, Problem> {
         let (delimiter, sniff) = match options.delimiter {
             Delimiter::ByName => (None, false),
             Delimiter::Auto => (None, true),
@@ -60,7 +60,7 @@ impl Reading {
     ///
     /// # Errors
     /// If the delimiter is to be found and the bytes do not decide.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         &self,
         name: &str,
         first: &[u8],
@@ -84,7 +84,7 @@ impl Reading {
     }
 
     /// What is told of how a file was read.
-    pub(super) fn told(&self, chosen: &Chosen) -> FileDialect {
+    pub(crate) fn told(&self, chosen: &Chosen) -> FileDialect {
         let text = |byte: u8| char::from(byte).to_string();
         let Chosen { dialect, skip_lines, detected } = chosen;
         let best = detected.as_ref().and_then(Detected::best);
@@ -106,7 +106,7 @@ impl Reading {
     }
 
     /// How a file is read as far as its name tells.
-    pub(super) fn by_name(&self, name: &str) -> Chosen {
+    pub(crate) fn by_name(&self, name: &str) -> Chosen {
         let mut dialect = Dialect {
             quote: self.quote,
             comment: self.comment,
@@ -126,7 +126,7 @@ impl Reading {
     }
 
     /// The encoding that the user named.
-    pub(super) fn named(&self) -> Option<&'static Encoding> {
+    pub(crate) fn named(&self) -> Option<&'static Encoding> {
         self.encoding.as_ref().and_then(|name| encodings::by_name(name).ok())
     }
 
@@ -135,7 +135,7 @@ impl Reading {
     ///
     /// # Errors
     /// If the file is no CSV file; see [`recognize`].
-    pub(super) fn encoding(&self, first: &[u8], at_end: bool) -> Result<Decode, Problem> {
+    pub(crate) fn encoding(&self, first: &[u8], at_end: bool) -> Result<Decode, Problem> {
         let named = self.named();
         let encoding = match recognize(first, at_end, named.is_some())? {
             First::More => return Ok(Decode::Undecided),
@@ -148,7 +148,7 @@ impl Reading {
 
 /// What is done to bytes before they are CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decode {
+pub(crate) enum Decode {
     /// More bytes will tell.
     Undecided,
     /// They are taken as they are.
@@ -158,17 +158,17 @@ pub(super) enum Decode {
 
 /// How one file is read.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
-    pub(super) dialect: Dialect,
+pub(crate) struct Chosen {
+    pub(crate) dialect: Dialect,
     /// The number of lines before the header, a line `sep=;` too.
-    pub(super) skip_lines: u64,
+    pub(crate) skip_lines: u64,
     /// What its first bytes say, if they were to decide.
-    pub(super) detected: Option<Detected>,
+    pub(crate) detected: Option<Detected>,
 }
 
 impl Chosen {
     /// The note for a file of only these bytes, without a header.
-    pub(super) fn nothing_left(&self, bytes: &[u8]) -> Note {
+    pub(crate) fn nothing_left(&self, bytes: &[u8]) -> Note {
         match self.detected.as_ref().is_some_and(|detected| detected.by_sep_line) {
             true => Problem::new("nothing follows the line that names its delimiter").into(),
             false => nothing_left(&self.dialect, bytes, self.skip_lines),

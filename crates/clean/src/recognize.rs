@@ -12,7 +12,7 @@ use super::{Hint, Problem};
 
 /// What is known of a file by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
+pub(crate) enum First {
     /// More bytes are needed.
     More,
     /// It begins with the mark of this encoding.
@@ -154,7 +154,7 @@ fn is_confirmed(what: &str, first: &[u8], at_end: bool) -> Option<bool> {
 ///
 /// # Errors
 /// If the file is no CSV file, or in an encoding that cannot be read, or cannot be told.
-pub(super) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First, Problem> {
+pub(crate) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First, Problem> {
     let is_whole = at_end && first.len() <= LOOK;
     let at_end = at_end || first.len() >= LOOK;
     let first = &first[..first.len().min(LOOK)];
@@ -381,7 +381,7 @@ fn no_text(cause: String) -> Problem {
 ///
 /// # Errors
 /// If it looks like text in wider units, or has so many of them that it is no text.
-pub(super) fn check_sample(sample: &Sample) -> Result<(), Problem> {
+pub(crate) fn check_sample(sample: &Sample) -> Result<(), Problem> {
     let bytes = sample.bytes();
     let Some(first) = memchr::memchr(0, bytes) else { return Ok(()) };
     // A half of a character may have been taken for a blank line before the header.

@@ -21,7 +21,7 @@ use super::draft::{Draft, Existing, Placed, is_rejects, told};
 use super::sum::Sum;
 
 /// The rejects of all inputs.
-pub(super) struct SharedRejects {
+pub(crate) struct SharedRejects {
     path: PathBuf,
     existing: Existing,
     /// The outputs that they are of.
@@ -38,16 +38,16 @@ enum Kind {
 
 /// What was added for one input; it is taken back if this is dropped and not kept.
 #[must_use]
-pub(super) struct Added {
+pub(crate) struct Added {
     /// The file, and how long it was.
     undo: Option<(File, u64)>,
     /// Their place in the file, size and hash.
-    pub(super) at: u64,
-    pub(super) sum: Sum,
+    pub(crate) at: u64,
+    pub(crate) sum: Sum,
 }
 
 impl Added {
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.undo = None;
     }
 }
@@ -64,7 +64,7 @@ impl Drop for Added {
 impl SharedRejects {
     /// With one output they appear together; else one by one, and where `keeps` is set behind those of
     /// earlier runs.
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &Path,
         outputs: Vec<PathBuf>,
         existing: Existing,
@@ -78,12 +78,12 @@ impl SharedRejects {
         SharedRejects { path: path.to_owned(), existing, outputs, kind }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Adds the rejects of an input.
-    pub(super) fn add(&mut self, part: &Draft) -> Result<Added, Problem> {
+    pub(crate) fn add(&mut self, part: &Draft) -> Result<Added, Problem> {
         let path = self.path.clone();
         self.open()?;
         self.append(part).map_err(|error| told("cannot write", &path, &error).into())
@@ -156,7 +156,7 @@ impl SharedRejects {
 
     /// Makes those of one output appear; takes away those of an earlier run if there are none now and
     /// they may be replaced.
-    pub(super) fn publish(self) -> Result<Placed, Problem> {
+    pub(crate) fn publish(self) -> Result<Placed, Problem> {
         match self.kind {
             Kind::Together(Some(draft)) => draft.publish(self.existing),
             Kind::OneByOne { file: Some(_), .. } | Kind::OneByOne { keeps: true, .. } => {

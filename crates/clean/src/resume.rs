@@ -12,7 +12,7 @@ use super::watch::Watch;
 use super::{Clean, CleanError, Hint, Note, Output, Problem};
 
 /// The outcome of an input in an earlier run, and notes about it.
-pub(super) enum Before {
+pub(crate) enum Before {
     Nothing(Option<Note>),
     Done(Box<Entry>, Option<Note>),
     /// Something else than is wanted now.
@@ -20,19 +20,19 @@ pub(super) enum Before {
 }
 
 /// The records of earlier runs, and the settings that decide about them.
-pub(super) struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The table, if the outputs are rows in one.
-    pub(super) table: Option<&'a Sink>,
+    pub(crate) table: Option<&'a Sink>,
     /// The records of the directory that the outputs go to, if there is one.
-    pub(super) manifest: Option<&'a Manifest>,
-    pub(super) recipe_hash: &'a str,
-    pub(super) resume: bool,
-    pub(super) existing: Existing,
+    pub(crate) manifest: Option<&'a Manifest>,
+    pub(crate) recipe_hash: &'a str,
+    pub(crate) resume: bool,
+    pub(crate) existing: Existing,
 }
 
 impl Known<'_> {
     /// Looks whether an input is done, by the entries of earlier runs.
-    pub(super) fn before(&self, route: &Route, watch: &mut Watch) -> Result<Before, CleanError> {
+    pub(crate) fn before(&self, route: &Route, watch: &mut Watch) -> Result<Before, CleanError> {
         let Input::File(path) = &route.input else { return Ok(Before::Nothing(None)) };
         let Some(metadata) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) else {
             return Ok(Before::Nothing(None));
@@ -173,6 +173,13 @@ fn with_rejects(
     Ok(Before::Nothing(Some(note.into())))
 }
 
+/// Hash over everything that decides on an output: recipe, dialect, format.
+pub(crate) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
+    let mut bytes = job.recipe.to_toml().into_bytes();
+    manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
+    Sum::of(&bytes).to_string()
+}
+
 /// Checksum of a file, or the empty checksum if it cannot be read: opening it tells why.
 fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
     match Sum::of_file(path, watch) {
@@ -185,7 +192,7 @@ fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
 
 /// An error about an output that exists, with the number of outputs that an earlier run of this very
 /// job has completed.
-pub(super) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) -> CleanError {
+pub(crate) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) -> CleanError {
     let CleanError::Exists { path, .. } = error else { return error };
     let count = || {
         let Output::Directory(directory, _) = &job.output else { return None };
@@ -193,7 +200,7 @@ pub(super) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) 
         options.resume = true; // whatever exists
         let routes = inputs::route(inputs::find(&job.inputs).ok()?, &job.output, &options).ok()?;
         let manifest = Manifest::open(directory).ok()?;
-        let recipe_hash = super::run::recipe_hash(job, reading);
+        let recipe_hash = recipe_hash(job, reading);
         let is_complete = |route: &&Route| {
             let (Input::File(path), Target::File(output)) = (&route.input, &route.target) else {
                 return false;

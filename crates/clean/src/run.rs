@@ -34,7 +34,7 @@ use super::names::text_of;
 use super::output::{Sink, WriteError, check_characters};
 use super::read::Reading;
 use super::rejects::SharedRejects;
-use super::resume::{self, Before, Known};
+use super::resume::{self, Before, Known, recipe_hash};
 use super::sinks::columns;
 use super::sinks::types::Possible;
 use super::stamp::Stamp;
@@ -47,7 +47,7 @@ use super::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
-use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report, Seen};
+use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report, Seen, usage};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
@@ -55,7 +55,7 @@ const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
 const PACKED: u64 = 8;
 
 /// Does a job, with processes of this machine or with remote workers.
-pub(super) fn run(
+pub(crate) fn run(
     job: &Clean,
     remote: Option<&mut dyn RemoteWorkers>,
     observe: &mut Observer,
@@ -85,7 +85,7 @@ pub(super) fn run(
 }
 
 /// Looks for the types that columns could have.
-pub(super) fn look(
+pub(crate) fn look(
     job: &Clean,
     observe: &mut Observer,
 ) -> Result<BTreeMap<String, Type>, CleanError> {
@@ -258,17 +258,6 @@ fn work_through(
     }
     crew.shutdown();
     Ok(Worked { files: reports, resumed, possible, reader_closed })
-}
-
-fn usage(problem: impl Into<Problem>) -> CleanError {
-    CleanError::Usage(problem.into())
-}
-
-/// Hash over everything that decides on an output: recipe, dialect, format.
-pub(super) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
-    let mut bytes = job.recipe.to_toml().into_bytes();
-    manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
-    Sum::of(&bytes).to_string()
 }
 
 fn make_directories(job: &Clean) -> Result<Directories, CleanError> {

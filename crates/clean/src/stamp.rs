@@ -15,8 +15,8 @@ use super::{Hint, Problem};
 
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    pub(super) size: u64,
+pub(crate) struct Stamp {
+    pub(crate) size: u64,
     modified: (i64, i64),
     here: Option<Here>,
 }
@@ -30,7 +30,7 @@ struct Here {
 }
 
 /// The error of a file that is not what it was.
-pub(super) fn changed() -> Problem {
+pub(crate) fn changed() -> Problem {
     Problem::new("it was changed while it was read")
 }
 
@@ -43,7 +43,7 @@ fn changed_since() -> Problem {
 impl Stamp {
     /// # Errors
     /// If the file is not what it was when its types were looked for.
-    pub(super) fn is_as_seen(self, seen: Option<Stamp>) -> Result<Stamp, Problem> {
+    pub(crate) fn is_as_seen(self, seen: Option<Stamp>) -> Result<Stamp, Problem> {
         if seen.is_none_or(|seen| seen.is(self)) { Ok(self) } else { Err(changed_since()) }
     }
 
@@ -63,7 +63,7 @@ impl Stamp {
     ///
     /// # Errors
     /// If it is changed again and again meanwhile.
-    pub(super) fn settled(file: &File) -> Result<Stamp, Problem> {
+    pub(crate) fn settled(file: &File) -> Result<Stamp, Problem> {
         const TICK: Duration = Duration::from_millis(10);
         const TRIES: usize = 20;
         for _ in 0..TRIES {
@@ -82,13 +82,13 @@ impl Stamp {
     }
 
     /// The same file as it is seen from all machines.
-    pub(super) fn of_any_machine(self) -> Stamp {
+    pub(crate) fn of_any_machine(self) -> Stamp {
         Stamp { here: None, ..self }
     }
 
     /// # Errors
     /// If the file is not what it was.
-    pub(super) fn check(&self, file: &File) -> Result<(), Problem> {
+    pub(crate) fn check(&self, file: &File) -> Result<(), Problem> {
         let metadata = file.metadata().map_err(|error| format!("cannot read it: {error}"))?;
         let now = Stamp::of(&metadata);
         if self.is(now) { Ok(()) } else { Err(changed()) }

@@ -4,7 +4,7 @@ use super::output::WriteError;
 use super::{CleanError, Hint, Problem};
 
 /// Why the whole job ends.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     ClosedPipe,
     /// The table that rows go to cannot be reached any more; the input that met this says so.
     Lost,
@@ -18,7 +18,7 @@ impl From<CleanError> for Stop {
 }
 
 /// Why one file ends.
-pub(super) enum Fail {
+pub(crate) enum Fail {
     File(Problem),
     /// The file, by what ends the job too: nothing can be put into its table any more.
     Lost(Problem),
@@ -49,14 +49,14 @@ impl From<WriteError> for Fail {
 }
 
 /// The hint for a lost table: the next run goes on with it.
-pub(super) fn lost(mut problem: Problem) -> Problem {
+pub(crate) fn lost(mut problem: Problem) -> Problem {
     let hint = || Hint::on("resume").and(" goes on from here");
     problem.hint = problem.hint.or_else(|| Some(hint()));
     problem
 }
 
 /// Of an input that was not begun when the table was lost.
-pub(super) fn not_reached(complete: usize, files: usize) -> Problem {
+pub(crate) fn not_reached(complete: usize, files: usize) -> Problem {
     let text = format!(
         "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"
     );

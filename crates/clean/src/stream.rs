@@ -21,7 +21,7 @@ use super::unpack::{self, Unpacker};
 use super::{Hint, Note, Problem};
 
 /// Decodes a whole file; gives what is to be said of it, too.
-pub(super) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
+pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
     let mut decoding = Decoding::new(encoding);
     let mut text = Vec::new();
     decoding.push(bytes, true, &mut text);
@@ -91,7 +91,7 @@ impl Decoding {
 }
 
 /// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
-pub(super) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Problem> {
+pub(crate) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Problem> {
     let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
     // What is no regular file may block, or give its bytes once only.
     if !std::fs::metadata(path).map_err(cannot)?.is_file() {
@@ -106,10 +106,10 @@ pub(super) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Proble
 }
 
 /// An input that is read in sequence, unpacked and decoded if it must be.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     file: File,
     /// Of a regular file, before anything of it was read.
-    pub(super) stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Stamp>,
     /// By which it may be known to be compressed.
     name: String,
     raw: Vec<u8>,
@@ -125,14 +125,14 @@ pub(super) struct Stream {
     is_decoding_decided: bool,
     decoding: Option<Decoding>,
     /// Of the bytes read, if it is wanted.
-    pub(super) sum: Option<Sum>,
+    pub(crate) sum: Option<Sum>,
     /// Bytes read, before anything was done to them.
-    pub(super) read: u64,
-    pub(super) at_end: bool,
+    pub(crate) read: u64,
+    pub(crate) at_end: bool,
 }
 
 impl Stream {
-    pub(super) fn new(file: File, name: &str) -> Result<Stream, Problem> {
+    pub(crate) fn new(file: File, name: &str) -> Result<Stream, Problem> {
         let metadata = file.metadata().map_err(|error| format!("cannot read it: {error}"))?;
         Ok(Stream {
             stamp: metadata.is_file().then(|| Stamp::settled(&file)).transpose()?,
@@ -153,12 +153,12 @@ impl Stream {
     }
 
     /// What is to be said of its decoding.
-    pub(super) fn note(&self) -> Option<Note> {
+    pub(crate) fn note(&self) -> Option<Note> {
         self.decoding.as_ref().and_then(Decoding::note)
     }
 
     /// Whether what it gives are the bytes of the file, as far as it was read.
-    pub(super) fn is_as_it_is(&self) -> bool {
+    pub(crate) fn is_as_it_is(&self) -> bool {
         self.unpacker.is_none() && self.decoding.is_none()
     }
 
@@ -169,7 +169,7 @@ impl Stream {
     }
 
     /// Whether reading would not block, waiting for that for at most this many milliseconds.
-    pub(super) fn is_ready(&self, millis: i64) -> bool {
+    pub(crate) fn is_ready(&self, millis: i64) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         if self.has_more() {
             return true;
@@ -190,7 +190,7 @@ impl Stream {
     ///
     /// # Errors
     /// If it cannot be read, is broken, is no CSV file, or was changed: that explains all else.
-    pub(super) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
+    pub(crate) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
         let result = self.read_on(reading, out);
         match self.stamp.filter(|_| self.is_file_at_end || result.is_err()) {
             Some(stamp) => stamp.check(&self.file).and(result),

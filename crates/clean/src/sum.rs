@@ -13,18 +13,18 @@ use super::watch::Watch;
 
 /// The checksum and the length of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Sum {
+pub(crate) struct Sum {
     crc: u64,
-    pub(super) len: u64,
+    pub(crate) len: u64,
 }
 
 impl Sum {
-    pub(super) fn of(bytes: &[u8]) -> Sum {
+    pub(crate) fn of(bytes: &[u8]) -> Sum {
         Sum { crc: checksum(CrcAlgorithm::Crc64Nvme, bytes), len: bytes.len() as u64 }
     }
 
     /// Of these bytes and those behind them.
-    pub(super) fn then(self, behind: Sum) -> Sum {
+    pub(crate) fn then(self, behind: Sum) -> Sum {
         match (self.len, behind.len) {
             (0, _) => behind,
             (_, 0) => self,
@@ -33,12 +33,12 @@ impl Sum {
     }
 
     /// Of a whole file; the observer is asked on the way, and may end it as `Interrupted`.
-    pub(super) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
+    pub(crate) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
         Sum::of_rest(&mut File::open(path)?, watch)
     }
 
     /// Of all that is read; the observer is asked as for a file.
-    pub(super) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Sum> {
+    pub(crate) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Sum> {
         let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 20]);
         loop {
             match from.read(&mut buffer) {

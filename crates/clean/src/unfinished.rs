@@ -13,11 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Device and number of a file.
-pub(super) type Inode = (u64, u64);
+pub(crate) type Inode = (u64, u64);
 
 /// How one thing is undone.
 #[derive(Debug)]
-pub(super) enum Undo {
+pub(crate) enum Undo {
     /// A hidden file goes.
     Remove(PathBuf),
     /// An output goes, if it is still this file.
@@ -30,7 +30,7 @@ pub(super) enum Undo {
 
 /// Entries to undo, the last first.
 #[derive(Debug, Default)]
-pub(super) struct Unfinished {
+pub(crate) struct Unfinished {
     notes: BTreeMap<u64, Undo>,
     next: u64,
 }
@@ -39,26 +39,26 @@ static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { notes: BTreeMap::
 
 /// The key of an entry, which is removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Noted(u64);
+pub(crate) struct Noted(u64);
 
 /// To be held from before something is made, renamed or removed until that is noted.
-pub(super) fn lock() -> MutexGuard<'static, Unfinished> {
+pub(crate) fn lock() -> MutexGuard<'static, Unfinished> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Unfinished {
-    pub(super) fn note(&mut self, undo: Undo) -> Noted {
+    pub(crate) fn note(&mut self, undo: Undo) -> Noted {
         self.next += 1;
         self.notes.insert(self.next, undo);
         Noted(self.next)
     }
 
     /// Notes something else instead.
-    pub(super) fn change(&mut self, noted: &Noted, undo: Undo) {
+    pub(crate) fn change(&mut self, noted: &Noted, undo: Undo) {
         self.notes.insert(noted.0, undo);
     }
 
-    pub(super) fn forget(&mut self, noted: &Noted) {
+    pub(crate) fn forget(&mut self, noted: &Noted) {
         self.notes.remove(&noted.0);
     }
 }

@@ -13,14 +13,14 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     Gzip,
     Zstd,
 }
 
 impl Compression {
     /// What a file's name says: `.gz` or `.zst`.
-    pub(super) fn by_name(path: &Path) -> Option<Compression> {
+    pub(crate) fn by_name(path: &Path) -> Option<Compression> {
         let suffix = path.extension()?.to_ascii_lowercase();
         match suffix.as_encoded_bytes() {
             b"gz" => Some(Compression::Gzip),
@@ -57,12 +57,12 @@ fn is_begun(magic: &[[u8; 2]], first: &[u8]) -> Option<bool> {
 }
 
 /// Whether bytes may be the beginning of an archive, and are too few to tell.
-pub(super) fn needs_more(first: &[u8]) -> bool {
+pub(crate) fn needs_more(first: &[u8]) -> bool {
     MAGIC.iter().any(|(magic, _)| is_begun(magic, first).is_none())
 }
 
 /// A file's name without what says that it is compressed.
-pub(super) fn plain_name(path: &Path) -> &OsStr {
+pub(crate) fn plain_name(path: &Path) -> &OsStr {
     let name =
         if Compression::by_name(path).is_some() { path.file_stem() } else { path.file_name() };
     name.unwrap_or_default()
@@ -72,7 +72,7 @@ pub(super) fn plain_name(path: &Path) -> &OsStr {
 const ROOM: usize = 256 << 10;
 
 /// Unpacks a sequence of members or frames.
-pub(super) struct Unpacker {
+pub(crate) struct Unpacker {
     kind: Kind,
     /// Whether a member or frame was begun and has not ended; true before the first.
     is_open: bool,
@@ -93,7 +93,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// If it is not what its name says.
-    pub(super) fn of(name: &str, first: &[u8]) -> io::Result<Option<Unpacker>> {
+    pub(crate) fn of(name: &str, first: &[u8]) -> io::Result<Option<Unpacker>> {
         let (named, found) = (Compression::by_name(Path::new(name)), Compression::by_bytes(first));
         let kind = match (named, found) {
             (Some(named), found) if found != Some(named) => {
@@ -110,13 +110,13 @@ impl Unpacker {
     }
 
     /// Whether there may be more without more input.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Appends what comes of some input, not more than so much at once; gives how much of the
     /// input was used.
-    pub(super) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
         let (is_open, room) = (&mut self.is_open, &mut self.room[..]);
         let (used, made) = match &mut self.kind {
             Kind::Gzip(inflate) => gunzip(inflate, is_open, input, room),
@@ -131,7 +131,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// If it is not the archive's.
-    pub(super) fn finish(&self) -> io::Result<()> {
+    pub(crate) fn finish(&self) -> io::Result<()> {
         if self.is_open {
             return Err(broken("the archive ends in the middle; was it copied whole?".to_owned()));
         }
@@ -139,7 +139,7 @@ impl Unpacker {
     }
 
     /// Unpacks all at once; `None` if it would be more than `limit` bytes.
-    pub(super) fn unpack(mut self, input: &[u8], limit: usize) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn unpack(mut self, input: &[u8], limit: usize) -> io::Result<Option<Vec<u8>>> {
         let out = self.unpack_up_to(input, limit)?;
         if out.len() > limit {
             return Ok(None);
@@ -150,7 +150,7 @@ impl Unpacker {
 
     /// Unpacks what comes first, some more than `limit` bytes if there are so many. The input may
     /// end anywhere.
-    pub(super) fn unpack_up_to(&mut self, mut input: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn unpack_up_to(&mut self, mut input: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         while out.len() <= limit && (!input.is_empty() || self.is_full) {
             input = &input[self.step(input, &mut out)?..];

@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::{CleanError, Progress};
 
 /// How long nothing may happen before the observer is asked.
-pub(super) const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 
-pub(super) type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
+pub(crate) type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
-pub(super) struct Watch<'a> {
-    pub(super) observe: &'a mut Observer<'a>,
-    pub(super) progress: Progress,
+pub(crate) struct Watch<'a> {
+    pub(crate) observe: &'a mut Observer<'a>,
+    pub(crate) progress: Progress,
 }
 
 impl Watch<'_> {
@@ -21,7 +21,7 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// `Interrupted` if it wants the job to end.
-    pub(super) fn tick(&mut self) -> Result<(), CleanError> {
+    pub(crate) fn tick(&mut self) -> Result<(), CleanError> {
         match self.go_on() {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(CleanError::Interrupted),
@@ -29,7 +29,7 @@ impl Watch<'_> {
     }
 
     /// As [`tick`](Self::tick), for what does not end with the job's errors.
-    pub(super) fn go_on(&mut self) -> ControlFlow<()> {
+    pub(crate) fn go_on(&mut self) -> ControlFlow<()> {
         (self.observe)(&self.progress)
     }
 }

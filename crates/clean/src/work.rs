@@ -37,7 +37,7 @@ thread_local! {
 
 /// A recipe on its way to a worker, which reads it once.
 #[derive(Serialize, Deserialize)]
-pub(super) struct TravellingRecipe {
+pub(crate) struct TravellingRecipe {
     /// TOML, since not every format can carry a recipe.
     toml: String,
     now: i64,
@@ -47,7 +47,7 @@ pub(super) struct TravellingRecipe {
 
 impl TravellingRecipe {
     /// `now` is the run's instant, in seconds since 1970.
-    pub(super) fn new(recipe: &Recipe, now: i64) -> Self {
+    pub(crate) fn new(recipe: &Recipe, now: i64) -> Self {
         TravellingRecipe { toml: recipe.to_toml(), now, prepared: OnceCell::new() }
     }
 
@@ -62,104 +62,104 @@ impl TravellingRecipe {
 
 /// What all small files of a job have in common.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WholeContext {
-    pub(super) recipe: TravellingRecipe,
-    pub(super) reading: Reading,
-    pub(super) memory: usize,
-    pub(super) secret: (u64, u64),
-    pub(super) piece: Option<usize>,
-    pub(super) max_rejects: Option<MaxRejects>,
+pub(crate) struct WholeContext {
+    pub(crate) recipe: TravellingRecipe,
+    pub(crate) reading: Reading,
+    pub(crate) memory: usize,
+    pub(crate) secret: (u64, u64),
+    pub(crate) piece: Option<usize>,
+    pub(crate) max_rejects: Option<MaxRejects>,
     /// Whether sums of inputs and outputs are wanted.
-    pub(super) summed: bool,
+    pub(crate) summed: bool,
     /// Whether several inputs have one text as their output, with one style.
-    pub(super) one_style: bool,
+    pub(crate) one_style: bool,
 }
 
 /// One small file.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WholeWork {
+pub(crate) struct WholeWork {
     #[serde(with = "path_bytes")]
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The draft that clean bytes are written to; `None`: they are the reply's.
-    pub(super) to: Option<Address>,
-    pub(super) format: Format,
+    pub(crate) to: Option<Address>,
+    pub(crate) format: Format,
     /// What separates the output's fields, if that is not as in the input.
-    pub(super) out_delimiter: Option<u8>,
+    pub(crate) out_delimiter: Option<u8>,
     /// The style of the output that it goes to with others, as far as that is known.
-    pub(super) style: Option<Style>,
+    pub(crate) style: Option<Style>,
     /// Whether there is a place for rejects.
-    pub(super) keeps_rejects: bool,
+    pub(crate) keeps_rejects: bool,
     /// The output's name for messages.
-    pub(super) to_name: String,
+    pub(crate) to_name: String,
     /// The state of the file when its types were inferred.
-    pub(super) seen: Option<Stamp>,
+    pub(crate) seen: Option<Stamp>,
 }
 
 /// What became of one small file.
 #[derive(Default, Serialize, Deserialize)]
-pub(super) struct WholeReply {
-    pub(super) report: FileReport,
-    pub(super) columns: Vec<Column>,
+pub(crate) struct WholeReply {
+    pub(crate) report: FileReport,
+    pub(crate) columns: Vec<Column>,
     /// The style in which its rows are written, and its own, in which they would be as the first of
     /// an output.
-    pub(super) style: Style,
-    pub(super) own_style: Style,
-    pub(super) block: Block,
+    pub(crate) style: Style,
+    pub(crate) own_style: Style,
+    pub(crate) block: Block,
     /// How many of the clean bytes are the header.
-    pub(super) header_bytes: usize,
+    pub(crate) header_bytes: usize,
     /// The text of the rejects file; empty if nothing was rejected. The parent writes it.
     #[serde(with = "serde_bytes")]
-    pub(super) rejects: Vec<u8>,
+    pub(crate) rejects: Vec<u8>,
     /// Why the file fails although all was done: too much was rejected.
-    pub(super) refused: Option<Problem>,
+    pub(crate) refused: Option<Problem>,
     /// Nothing was done: unpacked, it is to be cut into chunks.
-    pub(super) is_too_big: bool,
+    pub(crate) is_too_big: bool,
 }
 
 /// What all chunks of a file have in common.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ChunkContext {
-    pub(super) recipe: TravellingRecipe,
-    pub(super) dialect: Dialect,
+pub(crate) struct ChunkContext {
+    pub(crate) recipe: TravellingRecipe,
+    pub(crate) dialect: Dialect,
     #[serde(with = "serde_bytes")]
-    pub(super) header: Vec<u8>,
+    pub(crate) header: Vec<u8>,
     /// None for chunks that bring their bytes.
-    pub(super) file: Option<ChunkFile>,
-    pub(super) format: Format,
+    pub(crate) file: Option<ChunkFile>,
+    pub(crate) format: Format,
     /// Whether sums of the chunks and of what they become are wanted.
-    pub(super) summed: bool,
+    pub(crate) summed: bool,
     #[serde(skip)]
-    pub(super) plan: OnceCell<Result<Plan, Problem>>,
+    pub(crate) plan: OnceCell<Result<Plan, Problem>>,
 }
 
 /// The file that chunks are read from, and what shows that it is still the same.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ChunkFile {
+pub(crate) struct ChunkFile {
     #[serde(with = "path_bytes")]
-    pub(super) path: PathBuf,
-    pub(super) stamp: Stamp,
+    pub(crate) path: PathBuf,
+    pub(crate) stamp: Stamp,
 }
 
 /// One chunk.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ChunkWork {
-    pub(super) from: u64,
-    pub(super) to: u64,
+pub(crate) struct ChunkWork {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
     /// Where in the file its first record begins: nothing before it is read.
-    pub(super) data: u64,
-    pub(super) task: Task,
+    pub(crate) data: u64,
+    pub(crate) task: Task,
     /// Whether it is the pass that writes.
-    pub(super) is_last_pass: bool,
+    pub(crate) is_last_pass: bool,
     /// The chunk itself, if it is not read from a file.
     #[serde(with = "serde_bytes")]
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What became of one chunk.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ChunkReply {
-    pub(super) outcome: Outcome,
-    pub(super) block: Block,
+pub(crate) struct ChunkReply {
+    pub(crate) outcome: Outcome,
+    pub(crate) block: Block,
 }
 
 /// Appends what is to be known about the clean bytes in a reply.
@@ -173,7 +173,7 @@ fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>) {
 }
 
 /// Reads what [`seal`] appended: the length of the clean bytes, and what is known about them.
-pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), Problem> {
+pub(crate) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), Problem> {
     let broken = || Problem::new("a worker's reply cannot be read");
     let known = reply.len().checked_sub(8).ok_or_else(broken)?;
     let len = reply.read(known, 8).map_err(|error| error.to_string())?;
@@ -185,7 +185,7 @@ pub(super) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(u
 }
 
 /// Cleans a small file.
-pub(super) fn whole(context: &WholeContext, work: WholeWork, reply: &mut Vec<u8>) {
+pub(crate) fn whole(context: &WholeContext, work: WholeWork, reply: &mut Vec<u8>) {
     let result = BUFFER.with_borrow_mut(|buffer| clean_file(context, &work, buffer, reply));
     seal(result, reply);
 }
@@ -291,21 +291,21 @@ fn clean_file(
 const UNPACKED: usize = 32 << 20;
 
 /// Number of bytes of a file that are read first, for its header.
-pub(super) const FIRST_BYTES: usize = 64 << 10;
+pub(crate) const FIRST_BYTES: usize = 64 << 10;
 
-pub(super) fn unclosed_header(line: u64, field: usize) -> Problem {
+pub(crate) fn unclosed_header(line: u64, field: usize) -> Problem {
     Problem::new(format!("line {line}, field {field}: a quote of the header is never closed"))
         .hint(Hint::is("quote", "none").and(" reads quotes as text"))
 }
 
-pub(super) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
+pub(crate) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
     let line = lines_before + 1;
     let limit = grouped(limit as u64);
     Problem::new(format!("line {line}: a header of more than {limit} bytes; is a quote missing?"))
         .hint(Hint::any("max_record").and(" allows longer ones"))
 }
 
-pub(super) fn no_header(read: usize) -> Problem {
+pub(crate) fn no_header(read: usize) -> Problem {
     format!("there is no header in its first {}", counted(read as u64, "byte")).into()
 }
 
@@ -314,7 +314,7 @@ pub(super) fn no_header(read: usize) -> Problem {
 /// # Errors
 /// If a count is wrong, or records are not in the encoding that they must be in, which the user named if it
 /// is there; else if they are no text.
-pub(super) fn finish_report(
+pub(crate) fn finish_report(
     course: &manyhands_csv::Course,
     plan: &Plan,
     head: &Head,
@@ -356,7 +356,7 @@ fn name_the_encoding() -> Hint {
 
 /// # Errors
 /// If records are not UTF-8 that the user said to be.
-pub(super) fn check_utf8(
+pub(crate) fn check_utf8(
     course: &manyhands_csv::Course,
     encoding: Option<&'static Encoding>,
 ) -> Result<(), Problem> {
@@ -387,7 +387,7 @@ fn note_of_utf8(found: &NotUtf8) -> Note {
 
 /// # Errors
 /// If more records of a file were rejected than may be: with the most frequent reasons.
-pub(super) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> Result<(), Problem> {
+pub(crate) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> Result<(), Problem> {
     const REASONS: usize = 3;
     let (rejected, rows) = (report.rows_rejected(), report.rows_in);
     let Some(limit) = limit else { return Ok(()) };
@@ -460,7 +460,7 @@ fn read_unchanged<'a>(
 }
 
 /// Does one pass over one chunk.
-pub(super) fn chunk(context: &ChunkContext, work: ChunkWork, reply: &mut Vec<u8>) {
+pub(crate) fn chunk(context: &ChunkContext, work: ChunkWork, reply: &mut Vec<u8>) {
     let result = BUFFER.with_borrow_mut(|buffer| clean_chunk(context, &work, buffer, reply));
     seal(result, reply);
 }

@@ -7,7 +7,7 @@ use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 
 /// Appends rows, as they are written for `COPY ... FROM STDIN`.
-pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+pub(crate) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
         for (column, kind) in types.iter().enumerate() {
             if column > 0 {

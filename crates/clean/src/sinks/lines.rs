@@ -9,16 +9,16 @@ use manyhands_csv::Rows;
 
 /// The lines before rows, as they are found in a chunk.
 #[derive(Debug, Default)]
-pub(super) struct Lines(Vec<u32>);
+pub(crate) struct Lines(Vec<u32>);
 
 impl Lines {
-    pub(super) fn add(&mut self, rows: &Rows) {
+    pub(crate) fn add(&mut self, rows: &Rows) {
         // A chunk of four billion lines does not fit into a reply.
         rows.each_lines_before(|lines| self.0.push(u32::try_from(lines).unwrap_or(u32::MAX)));
     }
 
     /// Appends them to the block.
-    pub(super) fn finish(self, block: &mut Vec<u8>) {
+    pub(crate) fn finish(self, block: &mut Vec<u8>) {
         if !self.0.is_empty() {
             let count = self.0.len() as u32;
             block.extend(self.0.into_iter().chain([count]).flat_map(u32::to_le_bytes));
@@ -49,17 +49,17 @@ impl Batch {
     }
 
     /// Its number of rows.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// The line at which a row begins, from 1.
-    pub(super) fn line(&self, row: usize) -> Option<u64> {
+    pub(crate) fn line(&self, row: usize) -> Option<u64> {
         self.lines.get(row).map(|line| self.before + u64::from(*line) + 1)
     }
 
     /// Without the rows.
-    pub(super) fn into_lines(self) -> Batch {
+    pub(crate) fn into_lines(self) -> Batch {
         Batch { rows: Vec::new(), ..self }
     }
 }

@@ -22,17 +22,17 @@
 #[cfg(any(feature = "postgres", feature = "fuzzing"))]
 mod copy_text;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
-pub(super) mod lines;
+pub(crate) mod lines;
 mod packed;
 #[cfg(feature = "parquet")]
-pub(super) mod parquet;
+pub(crate) mod parquet;
 #[cfg(feature = "postgres")]
-pub(super) mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
-pub(super) mod sqlite;
+pub(crate) mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(super) mod store;
-pub(super) mod types;
+pub(crate) mod store;
+pub(crate) mod types;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ use super::unpack::Compression;
 use super::{FileFormat, Hint, Problem};
 use types::Possible;
 
-pub(super) use packed::pack;
+pub(crate) use packed::pack;
 
 thread_local! {
     /// What is to be compressed goes here, again and again.
@@ -56,7 +56,7 @@ thread_local! {
 
 /// What workers make of clean rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Csv(Option<Compression>),
     Parquet,
     Sqlite,
@@ -67,27 +67,27 @@ pub(super) enum Format {
 
 /// What is to be known of a block.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Whether its text, if it has any, ends within a line.
-    pub(super) in_line: Option<bool>,
+    pub(crate) in_line: Option<bool>,
     /// Of the input that it was made from, and of its own bytes, if they are wanted.
-    pub(super) input: Sum,
-    pub(super) output: Sum,
+    pub(crate) input: Sum,
+    pub(crate) output: Sum,
 }
 
 /// A column of a table or of a Parquet file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Column {
-    pub(super) name: String,
+pub(crate) struct Column {
+    pub(crate) name: String,
     /// What a header of text has for it.
-    pub(super) title: String,
-    pub(super) kind: Type,
+    pub(crate) title: String,
+    pub(crate) kind: Type,
     /// Whether the recipe says so; a column of which it says nothing is text.
-    pub(super) declared: bool,
+    pub(crate) declared: bool,
 }
 
 /// What an output's columns are.
-pub(super) fn columns(plan: &Plan) -> Vec<Column> {
+pub(crate) fn columns(plan: &Plan) -> Vec<Column> {
     let names = plan.output_names().iter().zip(plan.titles());
     let columns = names.zip(plan.output_types()).zip(plan.declared());
     let column = |(((name, title), kind), declared): (((&String, &String), &Type), &bool)| Column {
@@ -101,7 +101,7 @@ pub(super) fn columns(plan: &Plan) -> Vec<Column> {
 
 impl Format {
     /// The format of a target; a file may be compressed, by its name.
-    pub(super) fn of(target: &Target, format: FileFormat) -> Format {
+    pub(crate) fn of(target: &Target, format: FileFormat) -> Format {
         match (target, format) {
             (Target::Sqlite(..), _) => Format::Sqlite,
             (Target::Postgres(..), _) => Format::Postgres,
@@ -115,7 +115,7 @@ impl Format {
     }
 
     /// Whether this build has it; if not, what to build.
-    pub(super) fn check(self) -> Result<(), Problem> {
+    pub(crate) fn check(self) -> Result<(), Problem> {
         let (name, is_built) = match self {
             Format::Csv(_) | Format::Types => return Ok(()),
             Format::Parquet => ("parquet", cfg!(feature = "parquet")),
@@ -130,7 +130,7 @@ impl Format {
     }
 
     /// How big chunks should be, compared with those of CSV: a row group is to be long.
-    pub(super) fn chunk_factor(self) -> usize {
+    pub(crate) fn chunk_factor(self) -> usize {
         if self == Format::Parquet { 8 } else { 1 }
     }
 
@@ -138,7 +138,7 @@ impl Format {
     ///
     /// # Errors
     /// If its columns cannot have the names that they would have there.
-    pub(super) fn fit(self, plan: Plan) -> Result<Plan, PlanError> {
+    pub(crate) fn fit(self, plan: Plan) -> Result<Plan, PlanError> {
         match self {
             Format::Csv(_) | Format::Types => Ok(plan),
             Format::Parquet | Format::Sqlite => plan.storing(Text::Utf8),
@@ -149,7 +149,7 @@ impl Format {
     /// # Errors
     /// If what stores rows of this format cannot have these columns: it would cut their names off, take
     /// them for equal, or refuse them.
-    pub(super) fn check_names(self, columns: &[Column]) -> Result<(), Problem> {
+    pub(crate) fn check_names(self, columns: &[Column]) -> Result<(), Problem> {
         let (name, most, longest) = match self {
             Format::Csv(_) | Format::Types | Format::Parquet => return Ok(()),
             Format::Sqlite => ("SQLite", 2000, usize::MAX),
@@ -189,7 +189,7 @@ impl Format {
     }
 
     /// Appends text outside of rows, such as a header, if the format has such.
-    pub(super) fn write_text(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn write_text(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         match self {
             Format::Csv(Some(compression)) if !text.is_empty() => pack(compression, text, out)?,
             Format::Csv(_) => out.extend_from_slice(text),
@@ -199,7 +199,7 @@ impl Format {
     }
 
     /// Appends what is to be there even if there is no row and no header: no archive is empty.
-    pub(super) fn write_nothing(self, out: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn write_nothing(self, out: &mut Vec<u8>) -> Result<(), String> {
         match self {
             Format::Csv(Some(compression)) => pack(compression, b"", out),
             Format::Parquet => Err("it is empty, and a Parquet file has columns".to_owned()),
@@ -209,7 +209,7 @@ impl Format {
 
     /// Appends the block of the rows that `make` gives; also says whether its text ends within a
     /// line, if it is text and not empty.
-    pub(super) fn encode<T>(
+    pub(crate) fn encode<T>(
         self,
         plan: &Plan,
         reply: &mut Vec<u8>,
@@ -313,7 +313,7 @@ fn refused(table: &str, line: Option<u64>, why: &str, constraint: Option<Constra
 }
 
 /// Whether text ends within a line, if there is any.
-pub(super) fn is_in_line(text: &[u8]) -> Option<bool> {
+pub(crate) fn is_in_line(text: &[u8]) -> Option<bool> {
     text.last().map(|last| !matches!(last, b'\n' | b'\r'))
 }
 
@@ -363,7 +363,7 @@ fn twice(table: &str) -> Problem {
 }
 
 /// The address of a server without what is secret in it.
-pub(super) fn server_name(url: &str) -> String {
+pub(crate) fn server_name(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();
     match (url.split_once("://"), url.rfind('@')) {
         (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &url[at + 1..]),

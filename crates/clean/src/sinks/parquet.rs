@@ -10,7 +10,7 @@ use super::Column;
 use crate::sum::Sum;
 
 /// The rows of a batch, as the encoder reads them.
-pub(super) struct Cells<'a, 'b>(pub(super) &'a manyhands_csv::Rows<'b>);
+pub(crate) struct Cells<'a, 'b>(pub(crate) &'a manyhands_csv::Rows<'b>);
 
 impl Rows for Cells<'_, '_> {
     #[inline]
@@ -64,7 +64,7 @@ fn columns(columns: &[Column]) -> Vec<manyhands_parquet::Column> {
 }
 
 /// An encoder for rows with these columns.
-pub(super) fn encoder(of: &[Column]) -> Encoder {
+pub(crate) fn encoder(of: &[Column]) -> Encoder {
     Encoder::new(columns(of))
 }
 

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Appends rows.
-pub(super) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+pub(crate) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
         for (column, kind) in types.iter().enumerate() {
             let text = || rows.text(row, column);

@@ -37,41 +37,41 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(8);
 
 /// The table of the inputs that are done. All databases understand these statements.
-pub(super) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
+pub(crate) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
     table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
     recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
     rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
 /// What [`entry`] takes, of the inputs in one table.
-pub(super) const ENTRIES: &str =
+pub(crate) const ENTRIES: &str =
     "SELECT path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected
     FROM manyhands_files WHERE table_name = $1";
-pub(super) const ADD_ENTRY: &str =
+pub(crate) const ADD_ENTRY: &str =
     "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// An entry of what [`ENTRIES`] selects; databases have signed numbers only.
-pub(super) fn entry([path, hash, recipe_hash]: [String; 3], counts: [i64; 4]) -> Entry {
+pub(crate) fn entry([path, hash, recipe_hash]: [String; 3], counts: [i64; 4]) -> Entry {
     let [size, rows_in, rows_out, rows_rejected] = counts.map(i64::cast_unsigned);
     Entry { path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected, ..Entry::default() }
 }
 
 /// The counts of an entry, in that order.
-pub(super) fn counts(entry: &Entry) -> [i64; 4] {
+pub(crate) fn counts(entry: &Entry) -> [i64; 4] {
     [entry.size, entry.rows_in, entry.rows_out, entry.rows_rejected].map(u64::cast_signed)
 }
 
 /// The statement that makes a table, by its quoted name and its columns' names and types.
-pub(super) fn create(table: &str, columns: &[(String, String)]) -> String {
+pub(crate) fn create(table: &str, columns: &[(String, String)]) -> String {
     let columns: Vec<String> =
         columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
     format!("CREATE TABLE {table} ({})", columns.join(", "))
 }
 
 /// Names of columns and what a database calls their types.
-pub(super) type Declarations = Vec<(String, String)>;
+pub(crate) type Declarations = Vec<(String, String)>;
 
 /// The table and the entries that the inputs of a dry run would have made in a database so far.
 #[derive(Default)]
-pub(super) struct Pretended {
+pub(crate) struct Pretended {
     /// The columns of the table, if one of the inputs would have made it.
     made: Option<Declarations>,
     /// The unique parts of the entries.
@@ -80,7 +80,7 @@ pub(super) struct Pretended {
 
 impl Pretended {
     /// Compares columns with those of the table, as loading them does; true if the table is there.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         table: &str,
         known: &[(String, String)],
@@ -94,7 +94,7 @@ impl Pretended {
     }
 
     /// Goes through a load whose columns were checked; no block is looked at.
-    pub(super) fn load(
+    pub(crate) fn load(
         &mut self,
         table: &str,
         columns: Declarations,
@@ -118,7 +118,7 @@ impl Pretended {
 }
 
 /// What a database is given for the file it loads.
-pub(super) enum Next {
+pub(crate) enum Next {
     Block(Batch),
     Commit(Entry),
     RollBack,
@@ -126,7 +126,7 @@ pub(super) enum Next {
 
 /// Why a file was not loaded.
 #[derive(Debug)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     /// The file's own mistake, or one that the next file may not meet. Nothing of the file is in the
     /// database.
     File(Problem),
@@ -135,20 +135,20 @@ pub(super) enum Wrong {
 }
 
 impl Wrong {
-    pub(super) fn file(problem: impl Into<Problem>) -> Wrong {
+    pub(crate) fn file(problem: impl Into<Problem>) -> Wrong {
         Wrong::File(problem.into())
     }
 
-    pub(super) fn lost(problem: impl Into<Problem>) -> Wrong {
+    pub(crate) fn lost(problem: impl Into<Problem>) -> Wrong {
         Wrong::Lost(problem.into())
     }
 }
 
 /// Cancels the statement that a database works on, if there is one; called by another thread.
-pub(super) type Cancel = Box<dyn Fn() + Send>;
+pub(crate) type Cancel = Box<dyn Fn() + Send>;
 
 /// A database with a table in it.
-pub(super) trait Database {
+pub(crate) trait Database {
     /// A way to end a statement that takes too long.
     fn cancel(&self) -> Cancel;
 
@@ -206,7 +206,7 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens a database in the thread, so that it can be waited for. `open` is given a flag that is
     /// set when others' locks are not to be waited for.
-    pub(super) fn new<D: Database>(
+    pub(crate) fn new<D: Database>(
         open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong> + Send + 'static,
         watch: &mut Watch,
     ) -> Result<Store, WriteError> {

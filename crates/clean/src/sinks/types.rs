@@ -24,7 +24,7 @@ impl Default for Possible {
 
 impl Possible {
     /// Looks at the cells of a column.
-    pub(super) fn look(&mut self, rows: &Rows, column: usize) {
+    pub(crate) fn look(&mut self, rows: &Rows, column: usize) {
         for row in 0..rows.len() {
             let Some(text) = rows.text(row, column) else { continue };
             let text = text.trim_ascii();
