@@ -22,25 +22,27 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use encoding_rs::Encoding;
-use manyhands_csv::report::{FileDialect, FileReport};
-use manyhands_csv::{Accepted, Course, Cutter, Head, Next, Plan, REJECTS_HEADER, Sample, Style};
+use manyhands_csv::report::{FileDialect, FileReport, Note};
+use manyhands_csv::{
+    Accepted, Course, Cutter, Head, Next, Plan, Problem, REJECTS_HEADER, Sample, Style,
+};
 use manyhands_pool::Reply;
 
-use super::draft::Draft;
-use super::inputs::Target;
-use super::output::Sink;
-use super::read::Reading;
-use super::sinks::{Block, columns};
-use super::stop::Fail;
-use super::stream::Stream;
-use super::sum::Sum;
-use super::watch::Watch;
-use super::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
-use super::{Note, Problem};
+use crate::draft::Draft;
+use crate::inputs::Target;
+use crate::output::Sink;
+use crate::read::Reading;
+use crate::sinks::{Block, columns};
+use crate::stop::Fail;
+use crate::stream::Stream;
+use crate::sum::Sum;
+use crate::watch::Watch;
+use crate::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
 
 /// The number of chunks of an input that are cleaned before the first of its rows are written to a
 /// final output.
 pub(crate) const HELD_CHUNKS: u64 = 4;
+
 /// Longest wait of its first rows for that while the input gives nothing.
 const HELD_TIME: Duration = Duration::from_millis(200);
 

@@ -11,17 +11,19 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use manyhands_pool::{AsCompleted, ErrorKind, Reply};
+use manyhands_tasks::Pool;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
-use super::CleanError;
-use super::work::{self, ChunkContext, ChunkWork, WholeContext, WholeWork};
-use manyhands_tasks::Pool;
+use crate::CleanError;
+use crate::work::{self, ChunkContext, ChunkWork, WholeContext, WholeWork};
 
 /// How often a piece of work may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
+
 /// How many chunks travel together, at most, and how many bytes of the input they are.
 const BUNDLE: usize = 16;
+
 const BUNDLE_BYTES: usize = 16 << 20;
 
 /// Workers that are not of this job: those of a cluster, which see its inputs under the same paths.

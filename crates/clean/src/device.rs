@@ -4,18 +4,17 @@
 //! to go on, so that a signal ends every wait.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
-use std::thread;
+use std::{io, thread};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::watch::TICK;
+use crate::watch::TICK;
 
 /// Opens a file that is no regular one for writing. A named pipe is waited for until somebody reads it.
 ///

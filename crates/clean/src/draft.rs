@@ -29,21 +29,23 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use manyhands_csv::REJECTS_HEADER;
+use manyhands_csv::{Hint, Problem, REJECTS_HEADER};
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
-use super::inputs::{directory_of, is_device, place_of};
-use super::sum::Sum;
-use super::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use super::{Hint, Options, Problem};
+use crate::inputs::{directory_of, is_device, place_of};
+use crate::sum::Sum;
+use crate::unfinished::{self, Inode, Noted, Undo, Unfinished};
+use crate::{Options, exists};
 
 /// End of every draft's name.
 const SUFFIX: &str = ".manyhands.tmp";
+
 /// Number of random letters and digits in a draft's name.
 const RANDOM: usize = 12;
+
 /// Longest part of the output's name in a draft's name, in bytes: the whole has to fit into 255.
 const OWN: usize = 200;
 
@@ -67,7 +69,7 @@ pub(crate) struct Draft {
 /// Where a worker finds a draft, and how it knows that it is the right file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Address {
-    #[serde(with = "super::path_bytes")]
+    #[serde(with = "crate::path_bytes")]
     path: PathBuf,
     inode: Inode,
 }
@@ -293,7 +295,7 @@ impl Draft {
                 Ok(match existing {
                     Existing::Taken if is_same => Ok(Placed::default()),
                     Existing::Taken => Err(is_another(&self.path)),
-                    _ => Err(super::exists(&self.path)),
+                    _ => Err(exists(&self.path)),
                 })
             }
             Err(error) => Err(error),

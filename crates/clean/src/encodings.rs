@@ -1,8 +1,7 @@
 //! Encodings by their names: those of the Encoding Standard and those of Python.
 
 use encoding_rs::Encoding;
-
-use super::{Hint, Problem};
+use manyhands_csv::{Hint, Problem};
 
 /// Names of Python for encodings that the Encoding Standard calls otherwise; lower case, with hyphens.
 const PYTHON: [(&str, &str); 37] = [

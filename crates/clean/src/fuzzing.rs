@@ -7,19 +7,22 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use manyhands_csv::report::FileReport;
 use manyhands_csv::{
-    Accepted, Chunk, Course, Cutter, HeadFound, Next, Out, Plan, REJECTS_HEADER, find_head,
+    Accepted, Chunk, Course, Cutter, Dialect, HeadFound, Next, Out, Plan, Problem, REJECTS_HEADER,
+    find_head,
 };
 
-use super::chunks::Streaming;
-use super::manifest::{Entry, Manifest};
-use super::read::Reading;
-use super::sinks::lines::Batch;
-use super::sinks::{Format, pack};
-use super::stop::Fail;
-use super::stream::Stream;
-use super::unpack::{Compression, Unpacker};
-use super::{Dialect, FileReport, Options, Problem};
+use crate::Options;
+use crate::chunks::Streaming;
+use crate::manifest::{Entry, Manifest};
+use crate::read::Reading;
+use crate::sinks::Format;
+use crate::sinks::lines::Batch;
+use crate::sinks::packed::pack;
+use crate::stop::Fail;
+use crate::stream::Stream;
+use crate::unpack::{Compression, Unpacker};
 
 /// Appends an archive of these bytes, of the kind that the name says; false if it says none.
 pub fn packed(name: &str, bytes: &[u8], out: &mut Vec<u8>) -> bool {

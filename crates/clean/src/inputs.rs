@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
+use manyhands_csv::{Hint, Problem};
 use rustix::fs::FileType;
 
-use super::draft::is_rejects as has_rejects;
-use super::names::text_of;
-use super::sinks::{Format, server_name};
-use super::unpack::plain_name;
-use super::{CleanError, Hint, Options, Output, Problem, naming, usage};
+use crate::draft::is_rejects as has_rejects;
+use crate::names::text_of;
+use crate::sinks::{Format, server_name};
+use crate::unpack::plain_name;
+use crate::{CleanError, Options, Output, naming, usage};
 
 /// The file with the entries of a directory's outputs; no output has this name.
 pub const MANIFEST: &str = ".manyhands.jsonl";

@@ -38,28 +38,30 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-pub use crew::{RemoteWorkers, clean_chunks};
-#[doc(hidden)]
-pub use device::{open_device, write_device};
-pub use draft::{remove_abandoned, write_file};
-pub use inputs::{MANIFEST, are_several, directory_of, goes_into, place_of};
+use manyhands_csv::Prepared;
+use serde::{Deserialize, Serialize};
+
+pub use crate::crew::{RemoteWorkers, clean_chunks};
+pub use crate::draft::{remove_abandoned, write_file};
+pub use crate::inputs::{MANIFEST, are_several, directory_of, goes_into, place_of};
+pub use crate::naming::{Asked, check_ending};
+pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
 pub use manyhands_csv::report::{
     Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,
     SetAside,
 };
 pub use manyhands_csv::{
-    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
+    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, shown,
 };
-pub use naming::{Asked, check_ending};
-pub use recipe::{Delimiter, MaxRejects, Recipe};
-#[doc(hidden)]
-pub use unfinished::abandon;
 
-use manyhands_csv::Prepared;
-use serde::{Deserialize, Serialize};
+#[doc(hidden)]
+pub use crate::device::{open_device, write_device};
+#[doc(hidden)]
+pub use crate::unfinished::abandon;
 
 /// How outputs in a directory are named where nothing else is said.
 pub const DEFAULT_NAME: &str = "cleaned_{name}";
+
 /// The same for Parquet.
 pub const PARQUET_NAME: &str = "cleaned_{stem}.parquet";
 

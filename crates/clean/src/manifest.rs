@@ -13,11 +13,11 @@ use manyhands_csv::report::{FileReport, SetAside};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::draft::{flags, told};
-use super::inputs::{MANIFEST, directory_of};
-use super::names::text_of;
-use super::sum::Sum;
-use super::watch::Watch;
+use crate::draft::{flags, told};
+use crate::inputs::{MANIFEST, directory_of};
+use crate::names::text_of;
+use crate::sum::Sum;
+use crate::watch::Watch;
 
 /// One input that is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

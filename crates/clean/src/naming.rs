@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::inputs::{are_several, directory_of};
-use super::unpack::{Compression, plain_name};
-use super::{
-    CleanError, DEFAULT_NAME, FileFormat, Hint, Options, Output, PARQUET_NAME, Problem, usage,
-};
+use manyhands_csv::recipe::Delimiter;
+use manyhands_csv::{Hint, Problem};
+
+use crate::inputs::{are_several, directory_of};
+use crate::sinks::server_name;
+use crate::unpack::{Compression, plain_name};
+use crate::{CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, usage};
 
 /// What was asked of an output besides its name.
 #[derive(Debug, Clone, Default)]
@@ -302,7 +304,7 @@ pub(crate) fn format_of(
         // It is read with bars only where that is said, so it is written so only where that is said.
         (Some(Named::Text(Some(b'|'))), asked)
             if asked != Some(b'|')
-                && (asked.is_some() || options.delimiter != super::Delimiter::Byte(b'|')) =>
+                && (asked.is_some() || options.delimiter != Delimiter::Byte(b'|')) =>
         {
             Err(Problem::new(format!("{shown}: the name says that bars divide the fields"))
                 .hint(Hint::is("out_delimiter", "|").and(", or give it another name")))
@@ -310,8 +312,7 @@ pub(crate) fn format_of(
         // Files called .csv have many delimiters: what was asked for, else what the input has. But tabs that an
         // input has by its name would not be found in a file of the other name.
         (Some(Named::Text(Some(b','))), None)
-            if input.is_some_and(is_tabbed)
-                && !matches!(options.delimiter, super::Delimiter::Byte(_)) =>
+            if input.is_some_and(is_tabbed) && !matches!(options.delimiter, Delimiter::Byte(_)) =>
         {
             Ok((format, Some(b',')))
         }
@@ -408,7 +409,7 @@ fn check_sqlite(path: &Path) -> Result<(), Problem> {
 
 #[cfg(feature = "postgres")]
 fn check_postgres(url: &str) -> Result<(), Problem> {
-    let name = super::sinks::server_name(url);
+    let name = server_name(url);
     let wrong = |why: String| {
         Problem::new(format!("{name}: {why}"))
             .hint(Hint::words("an address is postgresql://USER@HOST/DATABASE"))

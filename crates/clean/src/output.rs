@@ -7,21 +7,31 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use manyhands_csv::report::Characters;
-use manyhands_csv::{LineEnd, Style};
+use manyhands_csv::{Hint, LineEnd, Problem, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
-use super::device::{open_device, wait_to_write};
-use super::draft::{Draft, Existing, Placed, told};
-use super::inputs::{Target, is_device};
-use super::manifest::Entry;
+use crate::CleanError;
+use crate::device::{open_device, wait_to_write};
+use crate::draft::{Draft, Existing, Placed, told};
+use crate::inputs::{Target, is_device};
+use crate::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use super::sinks;
-use super::sinks::types::Possible;
-use super::sinks::{Block, Column, Format, is_in_line};
-use super::sum::Sum;
-use super::watch::Watch;
-use super::{CleanError, Hint, Problem};
+use crate::sinks;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use crate::sinks::lines;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use crate::sinks::parquet;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use crate::sinks::postgres;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use crate::sinks::sqlite;
+#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
+use crate::sinks::store;
+use crate::sinks::types::Possible;
+use crate::sinks::{Block, Column, Format, is_in_line};
+use crate::sum::Sum;
+use crate::watch::Watch;
 
 /// Where clean rows are written, and whatever is begun, written and published there.
 ///
@@ -71,9 +81,9 @@ enum To {
     Draft(Draft),
     /// The file is made when its columns are known.
     #[cfg(feature = "parquet")]
-    Parquet(Draft, Option<Box<sinks::parquet::Output>>),
+    Parquet(Draft, Option<Box<parquet::Output>>),
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    Table(Box<sinks::store::Store>),
+    Table(Box<store::Store>),
     /// What is written is thrown away: the output cannot become complete any more.
     Nothing,
     /// The columns of the input that was begun, and what is possible for all so far.
@@ -219,12 +229,12 @@ impl Sink {
             }
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
-                let store = sinks::sqlite::open(path, table, watch)?;
+                let store = sqlite::open(path, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[cfg(feature = "postgres")]
             Target::Postgres(url, table) => {
-                let store = sinks::postgres::open(url, table, watch)?;
+                let store = postgres::open(url, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[allow(unreachable_patterns)]
@@ -367,7 +377,7 @@ impl Sink {
                 }
                 let file = draft.file().try_clone();
                 let file = file.map_err(|error| WriteError::of(error.to_string()))?;
-                let made = sinks::parquet::Output::begin(file, &columns);
+                let made = parquet::Output::begin(file, &columns);
                 let made = made.map_err(|error| WriteError::of(error.to_string()))?;
                 *appender = Some(Box::new(made));
             }
@@ -505,7 +515,7 @@ impl Sink {
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => {
-                let batch = sinks::lines::Batch::new(block, lines);
+                let batch = lines::Batch::new(block, lines);
                 let broken = || WriteError::of("a worker's rows cannot be read");
                 store.append(batch.ok_or_else(broken)?, watch)
             }

@@ -15,30 +15,32 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use manyhands_csv::report::{Characters, FileReport};
+use manyhands_csv::report::{Characters, FileReport, Note};
 use manyhands_csv::{
-    Dialect, Head, HeadFound, Out, Plan, Prepared, REJECTS_HEADER, Sample, Style, clean_whole,
-    end_of, find_head, rows_of, uncommented,
+    Dialect, Head, HeadFound, Out, Plan, Prepared, Problem, REJECTS_HEADER, Sample, Style,
+    clean_whole, end_of, find_head, rows_of, uncommented,
 };
 
-use super::draft::Existing;
-use super::inputs::{self, Input, Route};
-use super::manifest::{Entry, Manifest};
-use super::output::{Sink, WriteError, check_characters, check_names};
-use super::read::Reading;
-use super::resume::{self, Before, Known, recipe_hash};
-use super::sinks::{Column, columns};
-use super::stop::{lost, not_reached};
-use super::stream::Stream;
-use super::sum::Sum;
-use super::watch::{Observer, Watch};
-use super::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
-use super::{Clean, CleanError, Note, Output, Preview, Problem, Progress};
+use crate::draft::Existing;
+use crate::inputs::{self, Input, Route};
+use crate::manifest::{Entry, Manifest};
+use crate::output::{Sink, WriteError, check_characters, check_names};
+use crate::read::Reading;
+use crate::resume::{self, Before, Known, recipe_hash};
+use crate::sinks::{Column, columns};
+use crate::stop::{lost, not_reached};
+use crate::stream::Stream;
+use crate::sum::Sum;
+use crate::watch::{Observer, Watch};
+use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
+use crate::{Clean, CleanError, Output, Preview, Progress, now};
 
 /// How many bytes of an input are read at first.
 const FIRST: usize = 64 << 10;
+
 /// The most that is read of it, if records are long or many are wanted.
 const MOST: usize = 64 << 20;
+
 /// How many rejected records are shown.
 const REJECTS: usize = 10;
 
@@ -74,7 +76,7 @@ pub(crate) fn preview(
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
     let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
         .map_err(|error| resume::count_complete(job, &reading, error))?;
-    let prepared = job.prepare(super::now())?;
+    let prepared = job.prepare(now())?;
     let manifest = match &job.output {
         Output::Directory(path, _) => {
             Some(Manifest::open(path).map_err(|message| CleanError::Failed(message.into()))?)

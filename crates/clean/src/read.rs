@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8};
-use manyhands_csv::report::{DelimiterFrom, FileDialect};
-use manyhands_csv::{Detected, Dialect, detect, nothing_left};
+use manyhands_csv::recipe::Delimiter;
+use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
+use manyhands_csv::{Detected, Dialect, Problem, detect, nothing_left};
 use serde::{Deserialize, Serialize};
 
-use super::encodings;
-use super::recognize::{First, recognize};
-use super::unpack::plain_name;
-use super::{Delimiter, Note, Options, Problem};
+use crate::recognize::{First, recognize};
+use crate::unpack::plain_name;
+use crate::{Options, encodings};
 
 /// How inputs are read, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,10 +5,9 @@
 //! nothing is held back that no question is about.
 
 use encoding_rs::{Encoding, UTF_8};
-use manyhands_csv::{Sample, counted};
+use manyhands_csv::{Hint, Problem, Sample, counted};
 
-use super::encodings::without_decoder;
-use super::{Hint, Problem};
+use crate::encodings::without_decoder;
 
 /// What is known of a file by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,22 +85,39 @@ const FOREIGN: [(&[u8], &str, &str); 49] = [
     (b"%PDF-1.", PDF, "extract its tables first"),
     (b"%PDF-2.", PDF, "extract its tables first"),
 ];
+
 const EXPORT: &str = "export it as CSV, for example with DuckDB or pandas";
+
 const EXPORT_PICKLE: &str = "load it in Python and export it as CSV";
+
 const OPEN_DATABASE: &str = "name the database that it belongs to, and export a table of it as CSV";
+
 const GIVE_CSV: &str = "give a CSV file";
+
 const LZMA: &str = "an lzma archive";
+
 const BZIP2: &str = "a bzip2 archive";
+
 const ARROW_STREAM: &str = "an Arrow stream";
+
 const ORC: &str = "an ORC file";
+
 const PICKLE: &str = "a Python pickle";
+
 const WAL: &str = "a write-ahead log of an SQLite database";
+
 const GIF: &str = "a GIF image";
+
 const BMP: &str = "a BMP image";
+
 const RIFF: &str = "a WebP image, or another RIFF file";
+
 const ZIP: &str = "a ZIP archive";
+
 const UNZIP: &str = "unzip -p FILE.zip NAME.csv unpacks a CSV file of it";
+
 const PDF: &str = "a PDF document";
+
 const SPREADSHEET: &str = "save the sheet as CSV";
 
 /// Beginnings of names of files in ZIP archives, and what the archive is then.
@@ -112,8 +128,10 @@ const ZIPPED: [(&[u8], &str); 5] = [
     (b"docProps/", "an Excel or Office file"),
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
 ];
+
 /// Where the first name in a ZIP archive is, and how far the longest of [`ZIPPED`] reaches.
 const ZIP_NAME: usize = 30;
+
 const ZIP_END: usize = ZIP_NAME + 44;
 
 /// Whether what follows a file's first bytes belongs to such a file, where text could begin with them too;

@@ -14,11 +14,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use manyhands_csv::REJECTS_HEADER;
+use manyhands_csv::{Problem, REJECTS_HEADER};
 
-use super::Problem;
-use super::draft::{Draft, Existing, Placed, is_rejects, told};
-use super::sum::Sum;
+use crate::draft::{Draft, Existing, Placed, is_rejects, told};
+use crate::sum::Sum;
 
 /// The rejects of all inputs.
 pub(crate) struct SharedRejects {

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use super::draft::Existing;
-use super::inputs::{self, Input, Route, Target};
-use super::manifest::{self, Entry, Manifest};
-use super::output::Sink;
-use super::read::Reading;
-use super::sum::Sum;
-use super::watch::Watch;
-use super::{Clean, CleanError, Hint, Note, Output, Problem};
+use manyhands_csv::report::Note;
+use manyhands_csv::{Hint, Problem};
+
+use crate::draft::Existing;
+use crate::inputs::{self, Input, Route, Target};
+use crate::manifest::{self, Entry, Manifest};
+use crate::output::Sink;
+use crate::read::Reading;
+use crate::sum::Sum;
+use crate::watch::Watch;
+use crate::{Clean, CleanError, Output};
 
 /// The outcome of an input in an earlier run, and notes about it.
 pub(crate) enum Before {

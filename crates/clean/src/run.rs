@@ -19,38 +19,40 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::report::{Characters, FileReport};
+use manyhands_csv::report::{Characters, FileReport, Note};
 use manyhands_csv::{
-    Course, Cutter, Head, HeadFound, Plan, Prepared, Recipe, Sample, Style, find_head, uncommented,
+    Course, Cutter, Head, HeadFound, Hint, Plan, Prepared, Problem, Recipe, Sample, Style,
+    find_head, uncommented,
 };
 use manyhands_pool::Reply;
 
-use super::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
-use super::crew::{Crew, RemoteWorkers};
-use super::draft::{self, Directories, Draft, Existing, Placed, told};
-use super::inputs::{self, Input, Route, Target};
-use super::manifest::{self, Entry, Kept, Manifest};
-use super::names::text_of;
-use super::output::{Sink, WriteError, check_characters};
-use super::read::Reading;
-use super::rejects::SharedRejects;
-use super::resume::{self, Before, Known, recipe_hash};
-use super::sinks::columns;
-use super::sinks::types::Possible;
-use super::stamp::Stamp;
-use super::stop::{Fail, Stop, lost, not_reached};
-use super::stream::Stream;
-use super::sum::Sum;
-use super::unpack::Compression;
-use super::watch::{Observer, TICK, Watch};
-use super::work::{
+use crate::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
+use crate::crew::{Crew, RemoteWorkers};
+use crate::draft::{self, Directories, Draft, Existing, Placed, told};
+use crate::inputs::{self, Input, Route, Target};
+use crate::manifest::{self, Entry, Kept, Manifest};
+use crate::names::text_of;
+use crate::output::{Sink, WriteError, check_characters};
+use crate::read::Reading;
+use crate::rejects::SharedRejects;
+use crate::resume::{self, Before, Known, recipe_hash};
+use crate::sinks::columns;
+use crate::sinks::types::Possible;
+use crate::stamp::Stamp;
+use crate::stop::{Fail, Stop, lost, not_reached};
+use crate::stream::Stream;
+use crate::sum::Sum;
+use crate::unpack::Compression;
+use crate::watch::{Observer, TICK, Watch};
+use crate::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
-use super::{Clean, CleanError, Hint, Note, Output, Problem, Progress, Report, Seen, usage};
+use crate::{Clean, CleanError, MOST_WORKERS, Output, Progress, Report, Seen, now, usage};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
+
 /// So many times bigger a compressed file is taken to be.
 const PACKED: u64 = 8;
 
@@ -140,14 +142,14 @@ fn work_through(
     remote: Option<&mut dyn RemoteWorkers>,
     observe: &mut Observer,
 ) -> Result<Worked, CleanError> {
-    let now = super::now();
+    let now = now();
     let prepared = job.prepare(now)?;
     let failed = |message: String| CleanError::Failed(message.into());
     let manifest = match &job.output {
         Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
         _ => None,
     };
-    let workers = job.options.workers.clamp(1, super::MOST_WORKERS);
+    let workers = job.options.workers.clamp(1, MOST_WORKERS);
     let crew = match remote {
         Some(remote) => {
             let factor = routes.first().map_or(1, |route| route.format.chunk_factor());

@@ -9,9 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use manyhands_csv::{Hint, Problem};
 use serde::{Deserialize, Serialize};
-
-use super::{Hint, Problem};
 
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! Why one file ends before it is done, or the whole job.
 
-use super::output::WriteError;
-use super::{CleanError, Hint, Problem};
+use manyhands_csv::{Hint, Problem};
+
+use crate::CleanError;
+use crate::output::WriteError;
 
 /// Why the whole job ends.
 pub(crate) enum Stop {

@@ -13,12 +13,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding};
+use manyhands_csv::report::Note;
+use manyhands_csv::{Hint, Problem};
 
-use super::read::{Decode, Reading};
-use super::stamp::Stamp;
-use super::sum::Sum;
-use super::unpack::{self, Unpacker};
-use super::{Hint, Note, Problem};
+use crate::read::{Decode, Reading};
+use crate::stamp::Stamp;
+use crate::sum::Sum;
+use crate::unpack::{self, Unpacker};
 
 /// Decodes a whole file; gives what is to be said of it, too.
 pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {

@@ -9,7 +9,7 @@ use std::path::Path;
 use crc_fast::{CrcAlgorithm, checksum};
 use serde::{Deserialize, Serialize};
 
-use super::watch::Watch;
+use crate::watch::Watch;
 
 /// The checksum and the length of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,7 +56,9 @@ impl Sum {
 // behind others multiply the checksum of those by x to their number of bits.
 
 const MODULUS: u64 = 0x9A6C_9329_AC4B_C9B5;
+
 const ONE: u64 = 1 << 63;
+
 /// x^8: one byte.
 const BYTE: u64 = ONE >> 8;
 

@@ -5,12 +5,11 @@
 //! undoes its own.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 /// Device and number of a file.
 pub(crate) type Inode = (u64, u64);

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{CleanError, Progress};
+use crate::{CleanError, Progress};
 
 /// How long nothing may happen before the observer is asked.
 pub(crate) const TICK: Duration = Duration::from_millis(50);

@@ -10,25 +10,24 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8};
-use manyhands_csv::report::FileReport;
+use manyhands_csv::recipe::MaxRejects;
+use manyhands_csv::report::{FileReport, Note, SetAside};
 use manyhands_csv::{
-    Chunk, Dialect, Head, HeadFound, NotUtf8, Out, Outcome, Plan, Prepared, REJECTS_HEADER, Reach,
-    Recipe, Sample, Style, Task, clean_whole, counted, find_head, grouped,
+    Chunk, Dialect, Head, HeadFound, Hint, NotUtf8, Out, Outcome, Plan, Prepared, Problem,
+    REJECTS_HEADER, Reach, Recipe, Sample, Style, Task, clean_whole, counted, find_head, grouped,
 };
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
-use super::draft::Address;
-use super::names::text_of;
-use super::path_bytes;
-use super::read::{Decode, Reading};
-use super::recognize::check_sample;
-use super::sinks::{Block, Column, Format, columns, is_in_line};
-use super::stamp::{self, Stamp};
-use super::stream::decode;
-use super::sum::Sum;
-use super::unpack::Unpacker;
-use super::{Hint, MaxRejects, Note, Problem, SetAside};
+use crate::draft::Address;
+use crate::names::text_of;
+use crate::read::{Decode, Reading};
+use crate::recognize::check_sample;
+use crate::sinks::{Block, Column, Format, columns, is_in_line};
+use crate::stamp::{self, Stamp};
+use crate::stream::decode;
+use crate::sum::Sum;
+use crate::unpack::Unpacker;
 
 thread_local! {
     /// What is read goes here, again and again: fresh memory is dear.
@@ -78,7 +77,7 @@ pub(crate) struct WholeContext {
 /// One small file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct WholeWork {
-    #[serde(with = "path_bytes")]
+    #[serde(with = "crate::path_bytes")]
     pub(crate) path: PathBuf,
     /// The draft that clean bytes are written to; `None`: they are the reply's.
     pub(crate) to: Option<Address>,
@@ -135,7 +134,7 @@ pub(crate) struct ChunkContext {
 /// The file that chunks are read from, and what shows that it is still the same.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChunkFile {
-    #[serde(with = "path_bytes")]
+    #[serde(with = "crate::path_bytes")]
     pub(crate) path: PathBuf,
     pub(crate) stamp: Stamp,
 }

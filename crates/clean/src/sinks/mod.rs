@@ -20,17 +20,15 @@
 //! A new sink is a file here with its encoder, a [`Format`], and an arm in `output.rs`.
 
 #[cfg(any(feature = "postgres", feature = "fuzzing"))]
-mod copy_text;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
+pub(crate) mod copy_text;
 pub(crate) mod lines;
-mod packed;
+pub(crate) mod packed;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod store;
 pub(crate) mod types;
 
@@ -38,16 +36,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Out, Plan, PlanError, Text};
+use manyhands_csv::{Hint, Out, Plan, PlanError, Problem, Text};
 use serde::{Deserialize, Serialize};
 
-use super::inputs::{Target, is_device};
-use super::sum::Sum;
-use super::unpack::Compression;
-use super::{FileFormat, Hint, Problem};
-use types::Possible;
+use crate::FileFormat;
+use crate::inputs::{Target, is_device};
+use crate::sinks::types::Possible;
+use crate::sum::Sum;
+use crate::unpack::Compression;
 
-pub(crate) use packed::pack;
+pub(crate) use crate::sinks::packed::pack;
 
 thread_local! {
     /// What is to be compressed goes here, again and again.

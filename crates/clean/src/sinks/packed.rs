@@ -11,6 +11,7 @@ use crate::unpack::Compression;
 
 /// The default of both programs.
 const GZIP_LEVEL: u32 = 6;
+
 const ZSTD_LEVEL: i32 = 3;
 
 /// Appends a member or a frame with these bytes.

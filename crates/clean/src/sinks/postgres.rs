@@ -13,19 +13,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use manyhands_csv::recipe::Type;
+use manyhands_csv::{Hint, Problem};
 use postgres::error::SqlState;
 use postgres::{CancelToken, Client, Config, NoTls, Transaction};
 
-use super::lines::Batch;
-use super::store::{
+use crate::manifest::Entry;
+use crate::output::WriteError;
+use crate::sinks::lines::Batch;
+use crate::sinks::store::{
     ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
     entry,
 };
-use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
-use crate::manifest::Entry;
-use crate::output::WriteError;
+use crate::sinks::{
+    Column, Constraint, check_columns, declarations, quoted, refused, server_name, twice,
+};
 use crate::watch::Watch;
-use crate::{Hint, Problem};
+
+pub(crate) use look::look;
 
 /// What a column is.
 fn declared(kind: Type) -> &'static str {
@@ -55,8 +59,6 @@ struct Postgres {
     /// As it was typed, perhaps with its schema and a dot before it.
     table: String,
 }
-
-pub(crate) use look::look;
 
 /// Connects to a database, for a table in it.
 pub(crate) fn open(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
@@ -179,7 +181,7 @@ impl Postgres {
     fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
         let client = client(url).map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(why.at(format_args!("cannot connect to {}", super::server_name(url))))
+                Wrong::file(why.at(format_args!("cannot connect to {}", server_name(url))))
             }
         })?;
         let running = Arc::new(Mutex::new(client.cancel_token()));
@@ -190,7 +192,7 @@ impl Postgres {
     fn reconnect(&mut self) -> Result<(), Wrong> {
         self.client = client(&self.url).map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
-                let server = super::server_name(&self.url);
+                let server = server_name(&self.url);
                 Wrong::lost(why.at(format_args!("cannot connect to {server} again")))
             }
         })?;

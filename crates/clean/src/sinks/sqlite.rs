@@ -11,27 +11,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
+use manyhands_csv::{Hint, Problem, Rows};
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
-use super::lines::Batch;
-use super::store::{
-    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
-};
-use super::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::manifest::Entry;
 use crate::output::WriteError;
+use crate::sinks::lines::Batch;
+use crate::sinks::store::{
+    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+};
+use crate::sinks::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::watch::Watch;
-use crate::{Hint, Problem};
+
+pub(crate) use look::look;
 
 const NULL: u8 = 0;
+
 const INTEGER: u8 = 1;
+
 const FLOAT: u8 = 2;
+
 const TEXT: u8 = 3;
 
 /// How long a lock of another process is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How often it is looked for meanwhile whether waiting is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -96,8 +101,6 @@ struct Sqlite {
     /// Set when a lock is not worth waiting for.
     hurry: Arc<AtomicBool>,
 }
-
-pub(crate) use look::look;
 
 /// Opens a database, which is made if it is missing, for a table in it.
 pub(crate) fn open(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
@@ -357,6 +360,7 @@ impl<'a> Cell<'a> {
 
 /// Most characters of a cell, and most cells, that are quoted.
 const LONGEST: usize = 40;
+
 const MOST: usize = 5;
 
 impl Sqlite {

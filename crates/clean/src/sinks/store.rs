@@ -23,16 +23,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::lines::Batch;
-use super::{Column, Hint, Problem, check_columns, quoted, twice};
+use manyhands_csv::{Hint, Problem};
+
 use crate::manifest::Entry;
 use crate::output::WriteError;
+use crate::sinks::lines::Batch;
+use crate::sinks::{Column, check_columns, quoted, twice};
 use crate::watch::{TICK, Watch};
 
 /// How many blocks wait for the database at most.
 const WAITING: usize = 2;
+
 /// How long a statement may go on when the job ends, before it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long a cancelled statement may take to end.
 const GRACE: Duration = Duration::from_secs(8);
 
