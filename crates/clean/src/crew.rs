@@ -15,7 +15,7 @@ use manyhands_tasks::Pool;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
-use crate::CleanError;
+use crate::error::CleanError;
 use crate::work::{self, ChunkContext, ChunkWork, WholeContext, WholeWork};
 
 /// How often a piece of work may be lost with its worker before its file fails.

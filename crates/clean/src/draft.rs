@@ -35,10 +35,11 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
+use crate::error::exists;
 use crate::inputs::{directory_of, is_device, place_of};
+use crate::options::Options;
 use crate::sum::Sum;
 use crate::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use crate::{Options, exists};
 
 /// End of every draft's name.
 const SUFFIX: &str = ".manyhands.tmp";

@@ -13,9 +13,9 @@ use manyhands_csv::{
     find_head,
 };
 
-use crate::Options;
 use crate::chunks::Streaming;
 use crate::manifest::{Entry, Manifest};
+use crate::options::Options;
 use crate::read::Reading;
 use crate::sinks::Format;
 use crate::sinks::lines::Batch;

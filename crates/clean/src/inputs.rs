@@ -12,10 +12,12 @@ use manyhands_csv::{Hint, Problem};
 use rustix::fs::FileType;
 
 use crate::draft::is_rejects as has_rejects;
+use crate::error::{CleanError, usage};
 use crate::names::text_of;
+use crate::naming;
+use crate::options::{Options, Output};
 use crate::sinks::{Format, server_name};
 use crate::unpack::plain_name;
-use crate::{CleanError, Options, Output, naming, usage};
 
 /// The file with the entries of a directory's outputs; no output has this name.
 pub const MANIFEST: &str = ".manyhands.jsonl";

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use manyhands_csv::recipe::Delimiter;
 use manyhands_csv::{Hint, Problem};
 
+use crate::error::{CleanError, usage};
 use crate::inputs::{are_several, directory_of};
+use crate::options::{DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME};
 use crate::sinks::server_name;
 use crate::unpack::{Compression, plain_name};
-use crate::{CleanError, DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME, usage};
 
 /// What was asked of an output besides its name.
 #[derive(Debug, Clone, Default)]

@@ -11,9 +11,9 @@ use manyhands_csv::{Hint, LineEnd, Problem, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
-use crate::CleanError;
 use crate::device::{open_device, wait_to_write};
 use crate::draft::{Draft, Existing, Placed, told};
+use crate::error::CleanError;
 use crate::inputs::{Target, is_device};
 use crate::manifest::Entry;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]

@@ -21,11 +21,15 @@ use manyhands_csv::{
     clean_whole, end_of, find_head, rows_of, uncommented,
 };
 
+use crate::clean::{Clean, now};
 use crate::draft::Existing;
+use crate::error::CleanError;
 use crate::inputs::{self, Input, Route};
 use crate::manifest::{Entry, Manifest};
+use crate::options::Output;
 use crate::output::{Sink, WriteError, check_characters, check_names};
 use crate::read::Reading;
+use crate::report::{Preview, Progress};
 use crate::resume::{self, Before, Known, recipe_hash};
 use crate::sinks::{Column, columns};
 use crate::stop::{lost, not_reached};
@@ -33,7 +37,6 @@ use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::watch::{Observer, Watch};
 use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
-use crate::{Clean, CleanError, Output, Preview, Progress, now};
 
 /// How many bytes of an input are read at first.
 const FIRST: usize = 64 << 10;

@@ -5,14 +5,16 @@ use std::path::Path;
 use manyhands_csv::report::Note;
 use manyhands_csv::{Hint, Problem};
 
+use crate::clean::Clean;
 use crate::draft::Existing;
+use crate::error::CleanError;
 use crate::inputs::{self, Input, Route, Target};
 use crate::manifest::{self, Entry, Manifest};
+use crate::options::Output;
 use crate::output::Sink;
 use crate::read::Reading;
 use crate::sum::Sum;
 use crate::watch::Watch;
-use crate::{Clean, CleanError, Output};
 
 /// The outcome of an input in an earlier run, and notes about it.
 pub(crate) enum Before {

@@ -27,14 +27,18 @@ use manyhands_csv::{
 use manyhands_pool::Reply;
 
 use crate::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
+use crate::clean::{Clean, Seen, now};
 use crate::crew::{Crew, RemoteWorkers};
 use crate::draft::{self, Directories, Draft, Existing, Placed, told};
+use crate::error::{CleanError, usage};
 use crate::inputs::{self, Input, Route, Target};
 use crate::manifest::{self, Entry, Kept, Manifest};
 use crate::names::text_of;
+use crate::options::{MOST_WORKERS, Output};
 use crate::output::{Sink, WriteError, check_characters};
 use crate::read::Reading;
 use crate::rejects::SharedRejects;
+use crate::report::{Progress, Report};
 use crate::resume::{self, Before, Known, recipe_hash};
 use crate::sinks::columns;
 use crate::sinks::types::Possible;
@@ -48,7 +52,6 @@ use crate::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
-use crate::{Clean, CleanError, MOST_WORKERS, Output, Progress, Report, Seen, now, usage};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;

@@ -2,7 +2,7 @@
 
 use manyhands_csv::{Hint, Problem};
 
-use crate::CleanError;
+use crate::error::CleanError;
 use crate::output::WriteError;
 
 /// Why the whole job ends.

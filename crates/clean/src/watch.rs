@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::{CleanError, Progress};
+use crate::error::CleanError;
+use crate::report::Progress;
 
 /// How long nothing may happen before the observer is asked.
 pub(crate) const TICK: Duration = Duration::from_millis(50);

@@ -39,8 +39,8 @@ use manyhands_csv::recipe::Type;
 use manyhands_csv::{Hint, Out, Plan, PlanError, Problem, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::FileFormat;
 use crate::inputs::{Target, is_device};
+use crate::options::FileFormat;
 use crate::sinks::types::Possible;
 use crate::sum::Sum;
 use crate::unpack::Compression;

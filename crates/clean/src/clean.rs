@@ -1,0 +1,132 @@
+//! A job before it is begun: its inputs, output, recipe and options.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use manyhands_csv::Prepared;
+use manyhands_csv::recipe::{self, Recipe};
+
+use crate::error::CleanError;
+use crate::options::{Options, Output};
+use crate::stamp;
+
+/// A cleaning job: inputs, recipe, output.
+#[derive(Debug, Clone)]
+pub struct Clean {
+    pub(crate) inputs: Vec<OsString>,
+    pub(crate) output: Output,
+    pub(crate) recipe: Recipe,
+    pub(crate) options: Options,
+    /// The inputs as they were when their types were looked for; clones of the job know them too.
+    pub(crate) seen: Seen,
+}
+
+/// Stamps of inputs.
+pub(crate) type Seen = Arc<Mutex<HashMap<PathBuf, stamp::Stamp>>>;
+
+impl Clean {
+    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
+    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input. Files of rejects
+    /// (`*.rejects.csv`) are taken only if they are named.
+    pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
+        let inputs = inputs.into_iter().map(Into::into).collect();
+        let (recipe, options) = (Recipe::default(), Options::default());
+        Clean { inputs, output, recipe, options, seen: Seen::default() }
+    }
+
+    /// What is done. Default: nothing, records are only checked.
+    pub fn recipe(mut self, recipe: Recipe) -> Self {
+        self.recipe = recipe;
+        self
+    }
+
+    /// How it is read and written.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Has inputs fail that changed since `other` looked for their types by
+    /// [`propose_types`](Self::propose_types). A clone of it knows them anyway.
+    pub fn as_seen_by(mut self, other: &Clean) -> Self {
+        self.seen = Arc::clone(&other.seen);
+        self
+    }
+
+    /// The inputs as they were when [`propose_types`](Self::propose_types) looked at them, by their paths, for
+    /// [`as_seen_elsewhere`](Self::as_seen_elsewhere): size and time of the last change, each in bytes of this version.
+    pub fn seen_elsewhere(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |(path, stamp): (&PathBuf, &stamp::Stamp)| {
+            let mut bytes = Vec::new();
+            manyhands_tasks::codec::encode_onto(&stamp.of_any_machine(), &mut bytes);
+            (path.clone(), bytes)
+        };
+        seen.iter().map(of).collect()
+    }
+
+    /// As [`as_seen_by`](Self::as_seen_by), of a job on another machine, which sees the same files.
+    ///
+    /// # Errors
+    /// If the bytes are not from [`seen_elsewhere`](Self::seen_elsewhere).
+    pub fn as_seen_elsewhere(
+        mut self,
+        seen: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+    ) -> Result<Self, String> {
+        let of = |(path, bytes): (PathBuf, Vec<u8>)| {
+            Ok((path, manyhands_tasks::codec::decode(&bytes, &[])?))
+        };
+        let seen = seen.into_iter().map(of).collect::<Result<_, String>>()?;
+        self.seen = Arc::new(Mutex::new(seen));
+        Ok(self)
+    }
+
+    /// What is done, and how it is read and written.
+    pub fn asked(&self) -> (&Output, &Recipe, &Options) {
+        (&self.output, &self.recipe, &self.options)
+    }
+
+    /// The job with what its recipe says of reading in its options, and no longer in the recipe.
+    pub(crate) fn resolved(&self) -> Clean {
+        fn take<T: PartialEq>(option: &mut T, default: &T, said: Option<T>) {
+            if let Some(said) = said
+                && option == default
+            {
+                *option = said;
+            }
+        }
+        let mut job = self.clone();
+        let (options, default) = (&mut job.options, Options::default());
+        let recipe::Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
+            std::mem::take(&mut job.recipe.read);
+        take(&mut options.delimiter, &default.delimiter, delimiter);
+        take(&mut options.quote, &default.quote, quote.map(|quote| quote.0));
+        take(&mut options.comment, &default.comment, comment.map(|comment| Some(comment.0)));
+        take(&mut options.has_header, &default.has_header, header);
+        take(&mut options.skip_lines, &default.skip_lines, skip_lines);
+        take(&mut options.encoding, &default.encoding, encoding.map(Some));
+        take(&mut options.max_record, &default.max_record, max_record);
+        let max_rejects = job.recipe.max_rejects.take();
+        take(&mut options.max_rejects, &default.max_rejects, max_rejects.map(Some));
+        job
+    }
+
+    pub(crate) fn prepare(&self, now: i64) -> Result<Prepared, CleanError> {
+        let prepared = prepare(&self.recipe, now)?;
+        prepared.check_parameters().map_err(CleanError::Usage)?;
+        Ok(prepared)
+    }
+}
+
+pub(crate) fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
+    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.into()))
+}
+
+/// The present, in seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
+}
