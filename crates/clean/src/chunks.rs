@@ -29,13 +29,13 @@ use manyhands_csv::{
 use manyhands_pool::Reply;
 
 use crate::draft::Draft;
-use crate::inputs::Target;
 use crate::output::Sink;
 use crate::read::Reading;
 use crate::sinks::{Block, columns};
 use crate::stop::Fail;
 use crate::stream::Stream;
 use crate::sum::Sum;
+use crate::target::Target;
 use crate::watch::Watch;
 use crate::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
 

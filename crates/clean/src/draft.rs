@@ -36,8 +36,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
 use crate::error::exists;
-use crate::inputs::{directory_of, is_device, place_of};
 use crate::options::Options;
+use crate::paths::{directory_of, is_device, place_of, told};
 use crate::sum::Sum;
 use crate::unfinished::{self, Inode, Noted, Undo, Unfinished};
 
@@ -140,11 +140,6 @@ impl Drop for Directories {
             let _ = fs::remove_dir(path);
         }
     }
-}
-
-/// What was done, with what the system said.
-pub(crate) fn told(what: &str, path: &Path, error: &io::Error) -> String {
-    format!("{what} {}: {error}", path.display())
 }
 
 fn inode(metadata: &Metadata) -> Inode {

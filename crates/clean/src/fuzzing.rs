@@ -14,6 +14,7 @@ use manyhands_csv::{
 };
 
 use crate::chunks::Streaming;
+use crate::compression::Compression;
 use crate::manifest::{Entry, Manifest};
 use crate::options::Options;
 use crate::read::Reading;
@@ -22,7 +23,7 @@ use crate::sinks::lines::Batch;
 use crate::sinks::packed::pack;
 use crate::stop::Fail;
 use crate::stream::Stream;
-use crate::unpack::{Compression, Unpacker};
+use crate::unpack::Unpacker;
 
 /// Appends an archive of these bytes, of the kind that the name says; false if it says none.
 pub fn packed(name: &str, bytes: &[u8], out: &mut Vec<u8>) -> bool {

@@ -2,54 +2,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
 use manyhands_csv::{Hint, Problem};
-use rustix::fs::FileType;
 
+use crate::arguments::{self, is_pattern, stands_for_several};
+use crate::compression::plain_name;
 use crate::draft::is_rejects as has_rejects;
 use crate::error::{CleanError, usage};
+use crate::manifest::MANIFEST;
 use crate::names::text_of;
 use crate::naming;
 use crate::options::{Options, Output};
-use crate::sinks::{Format, server_name};
-use crate::unpack::plain_name;
-
-/// The file with the entries of a directory's outputs; no output has this name.
-pub const MANIFEST: &str = ".manyhands.jsonl";
-
-/// One input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Input {
-    Stdin,
-    File(PathBuf),
-}
-
-impl Input {
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Input::Stdin => "-".to_owned(),
-            Input::File(path) => text_of(path),
-        }
-    }
-}
-
-/// Where one input's clean rows go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
-    Stdout,
-    File(PathBuf),
-    /// A table of the database in this file.
-    Sqlite(PathBuf, String),
-    /// A table of the database at this address.
-    Postgres(String, String),
-    /// Nowhere: types are looked for.
-    Types,
-}
+use crate::paths::{directory_of, identity, identity_of, is_device, place_of};
+use crate::sinks::Format;
+use crate::target::{Input, Target, server_name};
 
 /// One input with all its places.
 #[derive(Debug, Clone)]
@@ -114,7 +83,7 @@ pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     let mut inputs = Vec::new();
     for argument in arguments {
         let path = Path::new(argument);
-        naming::check_input(argument).map_err(usage)?;
+        arguments::check_input(argument).map_err(usage)?;
         if argument == "-" {
             if inputs.contains(&Input::Stdin) {
                 return Err(usage("standard input (-) can be read once only"));
@@ -137,22 +106,6 @@ pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
         ));
     }
     Ok(inputs)
-}
-
-fn is_pattern(argument: &OsStr) -> bool {
-    argument.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
-}
-
-/// Whether inputs may be more than one file: there are several, or one is a directory, or a pattern
-/// and no file's name.
-pub fn are_several(inputs: &[OsString]) -> bool {
-    inputs.len() > 1 || inputs.iter().any(|input| stands_for_several(input))
-}
-
-/// Whether one input stands for several files.
-pub(crate) fn stands_for_several(input: &OsStr) -> bool {
-    let path = Path::new(input);
-    path.is_dir() || (is_pattern(input) && !path.exists())
 }
 
 /// Whether a file has the name of rejects, which no directory or pattern brings as an input.
@@ -531,57 +484,6 @@ fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<Pat
     }
     name.push(".rejects.csv");
     Some(options.rejects.as_deref().or(beside)?.join(name))
-}
-
-/// Whether a path is there and is written directly, since it is no regular file.
-pub(crate) fn is_device(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
-}
-
-/// Where a file that is written to `path` is: where symbolic links lead, whether or not something is
-/// there.
-///
-/// # Errors
-/// If there are more links than the system follows.
-pub fn place_of(path: &Path) -> io::Result<PathBuf> {
-    const LINKS: usize = 40;
-    let mut place = path.to_owned();
-    for _ in 0..=LINKS {
-        match fs::read_link(&place) {
-            Ok(to) => {
-                place.pop();
-                place.push(to);
-            }
-            // It is no link, or whoever opens it hears why it cannot be read.
-            Err(_) => return Ok(place),
-        }
-    }
-    Err(rustix::io::Errno::LOOP.into())
-}
-
-/// The directory that a file is or would be in.
-pub fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Device and inode, by which a file is the same under all its names.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-/// Device and inode of the regular file that a stream of this process is, if it is one.
-fn identity_of(stream: impl AsFd) -> Option<(u64, u64)> {
-    let file = rustix::fs::fstat(stream).ok()?;
-    FileType::from_raw_mode(file.st_mode).is_file().then_some((file.st_dev, file.st_ino))
-}
-
-/// Whether what is written to a stream of this process, such as standard output, goes into the file at `path`.
-pub fn goes_into(stream: impl AsFd, path: &Path) -> bool {
-    identity_of(stream).is_some_and(|stream| identity(path) == Some(stream))
 }
 
 /// Refuses a standard output that is written to an input: rows would be read again, or overwrite those

@@ -1,8 +1,10 @@
 //! The clean job: CSV files in, clean CSV files out, on all cores.
 
 mod api;
+mod arguments;
 mod chunks;
 mod clean;
+mod compression;
 mod crew;
 mod device;
 mod draft;
@@ -18,6 +20,7 @@ mod naming;
 mod options;
 mod output;
 mod path_bytes;
+mod paths;
 mod preview;
 mod read;
 mod recognize;
@@ -30,29 +33,33 @@ mod stamp;
 mod stop;
 mod stream;
 mod sum;
+mod target;
 mod unfinished;
 mod unpack;
 mod watch;
 mod work;
 
-pub use api::{check, check_text};
-pub use clean::Clean;
-pub use crew::{RemoteWorkers, clean_chunks};
-#[doc(hidden)]
-pub use device::{open_device, write_device};
-pub use draft::{remove_abandoned, write_file};
-pub use error::CleanError;
-pub use inputs::{MANIFEST, are_several, directory_of, goes_into, place_of};
+pub use crate::api::{check, check_text};
+pub use crate::arguments::are_several;
+pub use crate::clean::Clean;
+pub use crate::crew::{RemoteWorkers, clean_chunks};
+pub use crate::draft::{remove_abandoned, write_file};
+pub use crate::error::CleanError;
+pub use crate::manifest::MANIFEST;
+pub use crate::naming::{Asked, check_ending};
+pub use crate::options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
+pub use crate::paths::{directory_of, goes_into, place_of};
+pub use crate::report::{Preview, Progress, Report};
+pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
 pub use manyhands_csv::report::{
     Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,
     SetAside,
 };
 pub use manyhands_csv::{
-    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, recipe, shown,
+    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, shown,
 };
-pub use naming::{Asked, check_ending};
-pub use options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
-pub use recipe::{Delimiter, MaxRejects, Recipe};
-pub use report::{Preview, Progress, Report};
+
 #[doc(hidden)]
-pub use unfinished::abandon;
+pub use crate::device::{open_device, write_device};
+#[doc(hidden)]
+pub use crate::unfinished::abandon;

@@ -13,9 +13,9 @@ use manyhands_csv::report::{FileReport, SetAside};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::draft::{flags, told};
-use crate::inputs::{MANIFEST, directory_of};
+use crate::draft::flags;
 use crate::names::text_of;
+use crate::paths::{directory_of, told};
 use crate::sum::Sum;
 use crate::watch::Watch;
 
@@ -228,6 +228,9 @@ impl Manifest {
         written.map_err(wrong)
     }
 }
+
+/// The file with the entries of a directory's outputs; no output has this name.
+pub const MANIFEST: &str = ".manyhands.jsonl";
 
 #[cfg(test)]
 mod tests {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use manyhands_csv::recipe::Delimiter;
 use manyhands_csv::{Hint, Problem};
 
+use crate::arguments::{are_several, check_input, scheme};
+use crate::compression::{Compression, plain_name};
 use crate::error::{CleanError, usage};
-use crate::inputs::{are_several, directory_of};
 use crate::options::{DEFAULT_NAME, FileFormat, Options, Output, PARQUET_NAME};
-use crate::sinks::server_name;
-use crate::unpack::{Compression, plain_name};
+use crate::paths::directory_of;
+use crate::target::server_name;
 
 /// What was asked of an output besides its name.
 #[derive(Debug, Clone, Default)]
@@ -48,13 +49,6 @@ fn all_outputs() -> Hint {
          directories, - for standard output, and with a table sqlite:FILE and \
          postgresql://USER@HOST/DATABASE",
     )
-}
-
-/// The scheme of an address such as `s3://bucket/key` or `jdbc:postgresql://host/`: nobody means to
-/// make directories of these names. `./s3://bucket` is a path.
-fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once("://")?;
-    (!scheme.is_empty() && !scheme.contains('/') && !Path::new(text).exists()).then_some(scheme)
 }
 
 impl Output {
@@ -433,36 +427,6 @@ fn check_postgres(url: &str) -> Result<(), Problem> {
 #[cfg(not(feature = "postgres"))]
 fn check_postgres(_: &str) -> Result<(), Problem> {
     Ok(())
-}
-
-/// # Errors
-/// If an input is an address and no file.
-pub(crate) fn check_input(name: &OsStr) -> Result<(), Problem> {
-    let text = name.to_str().unwrap_or_default();
-    let Some(scheme) = scheme(text).map(str::to_ascii_lowercase) else { return Ok(()) };
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./%+=:,@".contains(&byte);
-    let quoted = match text.bytes().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    };
-    let fetch = match &*scheme {
-        "file" => {
-            let path = &text["file://".len()..];
-            return Err(Problem::new(format!(
-                "{text} is an address, and inputs are named by paths"
-            ))
-            .hint(Hint::words(format!("its path is {path}"))));
-        }
-        "http" | "https" | "ftp" => format!("curl -L {quoted}"),
-        "s3" => format!("aws s3 cp {quoted} -"),
-        "gs" => format!("gcloud storage cat {quoted}"),
-        _ => {
-            return Err(Problem::new(format!("{text} is not fetched: inputs are files"))
-                .hint(Hint::words("fetch it first")));
-        }
-    };
-    Err(Problem::new(format!("{text} is not fetched: inputs are files"))
-        .hint(Hint::words(format!("fetch it first, as in: {fetch} | manyhands clean -"))))
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
 use crate::device::{open_device, wait_to_write};
-use crate::draft::{Draft, Existing, Placed, told};
+use crate::draft::{Draft, Existing, Placed};
 use crate::error::CleanError;
-use crate::inputs::{Target, is_device};
 use crate::manifest::Entry;
+use crate::paths::{is_device, told};
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
 use crate::sinks;
 #[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
@@ -31,6 +31,7 @@ use crate::sinks::store;
 use crate::sinks::types::Possible;
 use crate::sinks::{Block, Column, Format, is_in_line};
 use crate::sum::Sum;
+use crate::target::Target;
 use crate::watch::Watch;
 
 /// Where clean rows are written, and whatever is begun, written and published there.

@@ -24,7 +24,7 @@ use manyhands_csv::{
 use crate::clean::{Clean, now};
 use crate::draft::Existing;
 use crate::error::CleanError;
-use crate::inputs::{self, Input, Route};
+use crate::inputs::{self, Route};
 use crate::manifest::{Entry, Manifest};
 use crate::options::Output;
 use crate::output::{Sink, WriteError, check_characters, check_names};
@@ -35,6 +35,7 @@ use crate::sinks::{Column, columns};
 use crate::stop::{lost, not_reached};
 use crate::stream::Stream;
 use crate::sum::Sum;
+use crate::target::Input;
 use crate::watch::{Observer, Watch};
 use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
 

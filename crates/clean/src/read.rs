@@ -9,10 +9,10 @@ use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
 use manyhands_csv::{Detected, Dialect, Problem, detect, nothing_left};
 use serde::{Deserialize, Serialize};
 
+use crate::compression::plain_name;
 use crate::encodings;
 use crate::options::Options;
 use crate::recognize::{First, recognize};
-use crate::unpack::plain_name;
 
 /// How inputs are read, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]

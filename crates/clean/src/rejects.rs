@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::{Problem, REJECTS_HEADER};
 
-use crate::draft::{Draft, Existing, Placed, is_rejects, told};
+use crate::draft::{Draft, Existing, Placed, is_rejects};
+use crate::paths::told;
 use crate::sum::Sum;
 
 /// The rejects of all inputs.

@@ -8,12 +8,13 @@ use manyhands_csv::{Hint, Problem};
 use crate::clean::Clean;
 use crate::draft::Existing;
 use crate::error::CleanError;
-use crate::inputs::{self, Input, Route, Target};
+use crate::inputs::{self, Route};
 use crate::manifest::{self, Entry, Manifest};
 use crate::options::Output;
 use crate::output::Sink;
 use crate::read::Reading;
 use crate::sum::Sum;
+use crate::target::{Input, Target};
 use crate::watch::Watch;
 
 /// The outcome of an input in an earlier run, and notes about it.

@@ -28,14 +28,16 @@ use manyhands_pool::Reply;
 
 use crate::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Step, Streaming};
 use crate::clean::{Clean, Seen, now};
+use crate::compression::Compression;
 use crate::crew::{Crew, RemoteWorkers};
-use crate::draft::{self, Directories, Draft, Existing, Placed, told};
+use crate::draft::{self, Directories, Draft, Existing, Placed};
 use crate::error::{CleanError, usage};
-use crate::inputs::{self, Input, Route, Target};
+use crate::inputs::{self, Route};
 use crate::manifest::{self, Entry, Kept, Manifest};
 use crate::names::text_of;
 use crate::options::{MOST_WORKERS, Output};
 use crate::output::{Sink, WriteError, check_characters};
+use crate::paths::{self, told};
 use crate::read::Reading;
 use crate::rejects::SharedRejects;
 use crate::report::{Progress, Report};
@@ -46,7 +48,7 @@ use crate::stamp::Stamp;
 use crate::stop::{Fail, Stop, lost, not_reached};
 use crate::stream::Stream;
 use crate::sum::Sum;
-use crate::unpack::Compression;
+use crate::target::{Input, Target};
 use crate::watch::{Observer, TICK, Watch};
 use crate::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
@@ -76,7 +78,7 @@ pub(crate) fn run(
     }
     let shared = match &job.output {
         Output::Directory(..) => false,
-        Output::File(path) => inputs::is_device(path),
+        Output::File(path) => paths::is_device(path),
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
@@ -272,7 +274,7 @@ fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
         _ => None,
     };
     let rejects = match inputs::rejects_file(&job.options) {
-        Some(file) => Some(inputs::directory_of(file)),
+        Some(file) => Some(paths::directory_of(file)),
         None => job.options.rejects.as_deref(),
     };
     for path in output.map(PathBuf::as_path).into_iter().chain(rejects) {
@@ -1252,9 +1254,7 @@ impl Runner<'_> {
         let others = self.reports.iter().filter(|report| report.error.is_some()).count() - 1;
         let others = if others == 0 { String::new() } else { format!(" and {others} more") };
         let (name, is_file) = match &self.job.output {
-            Output::ConcatenatedFile(path) => {
-                (path.display().to_string(), !inputs::is_device(path))
-            }
+            Output::ConcatenatedFile(path) => (path.display().to_string(), !paths::is_device(path)),
             _ => ("standard output".to_owned(), false),
         };
         let problem = match self.partial {

@@ -3,42 +3,18 @@
 //! Members of gzip and frames of Zstandard may follow one another. An archive that is broken, ends
 //! in the middle, or is not what its name says is an error, whatever was unpacked before.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
 use flate2::{Decompress, FlushDecompress, Status};
-use serde::{Deserialize, Serialize};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-/// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Compression {
-    Gzip,
-    Zstd,
-}
+use crate::compression::Compression;
 
 impl Compression {
-    /// What a file's name says: `.gz` or `.zst`.
-    pub(crate) fn by_name(path: &Path) -> Option<Compression> {
-        let suffix = path.extension()?.to_ascii_lowercase();
-        match suffix.as_encoded_bytes() {
-            b"gz" => Some(Compression::Gzip),
-            b"zst" => Some(Compression::Zstd),
-            _ => None,
-        }
-    }
-
     fn by_bytes(first: &[u8]) -> Option<Compression> {
         let magic = MAGIC.iter().find(|(magic, _)| is_begun(magic, first) == Some(true));
         magic.map(|(_, compression)| *compression)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        }
     }
 }
 
@@ -59,13 +35,6 @@ fn is_begun(magic: &[[u8; 2]], first: &[u8]) -> Option<bool> {
 /// Whether bytes may be the beginning of an archive, and are too few to tell.
 pub(crate) fn needs_more(first: &[u8]) -> bool {
     MAGIC.iter().any(|(magic, _)| is_begun(magic, first).is_none())
-}
-
-/// A file's name without what says that it is compressed.
-pub(crate) fn plain_name(path: &Path) -> &OsStr {
-    let name =
-        if Compression::by_name(path).is_some() { path.file_stem() } else { path.file_name() };
-    name.unwrap_or_default()
 }
 
 /// How many bytes come of one step at most: what is packed tightly must not fill the memory.

@@ -39,11 +39,12 @@ use manyhands_csv::recipe::Type;
 use manyhands_csv::{Hint, Out, Plan, PlanError, Problem, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::{Target, is_device};
+use crate::compression::Compression;
 use crate::options::FileFormat;
+use crate::paths::is_device;
 use crate::sinks::types::Possible;
 use crate::sum::Sum;
-use crate::unpack::Compression;
+use crate::target::Target;
 
 pub(crate) use crate::sinks::packed::pack;
 
@@ -360,25 +361,9 @@ fn twice(table: &str) -> Problem {
         .hint(Hint::on("resume").and(" leaves such files out"))
 }
 
-/// The address of a server without what is secret in it.
-pub(crate) fn server_name(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match (url.split_once("://"), url.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &url[at + 1..]),
-        _ => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_name_of_a_server_tells_no_password() {
-        let name = "postgresql://host/db";
-        assert_eq!(server_name("postgresql://me:secr@t@host/db?password=x"), name);
-        assert_eq!(server_name(name), name);
-    }
 
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     #[test]

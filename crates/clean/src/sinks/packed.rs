@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::unpack::Compression;
+use crate::compression::Compression;
 
 /// The default of both programs.
 const GZIP_LEVEL: u32 = 6;

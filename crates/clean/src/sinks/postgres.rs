@@ -24,9 +24,8 @@ use crate::sinks::store::{
     ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
     entry,
 };
-use crate::sinks::{
-    Column, Constraint, check_columns, declarations, quoted, refused, server_name, twice,
-};
+use crate::sinks::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
+use crate::target::server_name;
 use crate::watch::Watch;
 
 pub(crate) use look::look;

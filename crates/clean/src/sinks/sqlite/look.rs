@@ -16,7 +16,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use super::*;
-use crate::inputs::directory_of;
+use crate::paths::directory_of;
 use crate::sinks::store::Pretended;
 
 /// The byte of a database that a writer locks, and that of a `-shm` file in WAL mode.
