@@ -13,7 +13,7 @@ use crate::crew::RemoteWorkers;
 use crate::error::CleanError;
 use crate::options::Output;
 use crate::report::{Preview, Progress, Report};
-use crate::{inputs, preview, read, resume, run, stream};
+use crate::{inputs, preview, read, resume, route, routing, run, stream};
 
 impl Clean {
     /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job
@@ -61,9 +61,9 @@ impl Clean {
         let job = self.resolved();
         let reading = read::Reading::new(&job.options).map_err(CleanError::Usage)?;
         job.prepare(now())?;
-        let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+        let routes = routing::route(inputs::find(&job.inputs)?, &job.output, &job.options)
             .map_err(|error| resume::count_complete(&job, &reading, error))?;
-        Ok(routes.into_iter().map(inputs::Route::into_names).collect())
+        Ok(routes.into_iter().map(route::Route::into_names).collect())
     }
 
     /// Reads all inputs once, does the recipe's steps, and proposes types for the columns that come

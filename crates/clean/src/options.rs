@@ -1,5 +1,6 @@
 //! What a job is asked for: where its output goes, and how it reads and writes.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use manyhands_csv::Dialect;
@@ -126,4 +127,8 @@ impl Default for Options {
             chunk_bytes: 1 << 20,
         }
     }
+}
+
+pub(crate) fn is_concatenated(output: &Output) -> bool {
+    matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout)
 }

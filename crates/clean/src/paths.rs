@@ -1,10 +1,9 @@
 //! What a path leads to: devices, links, directories, and the same file under another name.
 
-use std::fs;
-use std::io::{self};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rustix::fs::FileType;
 

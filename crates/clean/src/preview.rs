@@ -24,13 +24,13 @@ use manyhands_csv::{
 use crate::clean::{Clean, now};
 use crate::draft::Existing;
 use crate::error::CleanError;
-use crate::inputs::{self, Route};
 use crate::manifest::{Entry, Manifest};
-use crate::options::Output;
+use crate::options::{self, Output};
 use crate::output::{Sink, WriteError, check_characters, check_names};
 use crate::read::Reading;
 use crate::report::{Preview, Progress};
 use crate::resume::{self, Before, Known, recipe_hash};
+use crate::route::Route;
 use crate::sinks::{Column, columns};
 use crate::stop::{lost, not_reached};
 use crate::stream::Stream;
@@ -38,6 +38,7 @@ use crate::sum::Sum;
 use crate::target::Input;
 use crate::watch::{Observer, Watch};
 use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
+use crate::{inputs, routing};
 
 /// How many bytes of an input are read at first.
 const FIRST: usize = 64 << 10;
@@ -78,7 +79,7 @@ pub(crate) fn preview(
 ) -> Result<Preview, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(CleanError::Usage)?;
-    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+    let routes = routing::route(inputs::find(&job.inputs)?, &job.output, &job.options)
         .map_err(|error| resume::count_complete(job, &reading, error))?;
     let prepared = job.prepare(now())?;
     let manifest = match &job.output {
@@ -102,7 +103,7 @@ pub(crate) fn preview(
     let before = before.collect::<Result<Vec<_>, _>>()?;
     let look = Look { job, reading, prepared, look: look.max(show) };
     let mut looked = look.all(&routes, &before, show);
-    if inputs::is_concatenated(&job.output) {
+    if options::is_concatenated(&job.output) {
         compare(&mut looked);
     }
     if let Some(table) = &mut table {

@@ -8,14 +8,15 @@ use manyhands_csv::{Hint, Problem};
 use crate::clean::Clean;
 use crate::draft::Existing;
 use crate::error::CleanError;
-use crate::inputs::{self, Route};
 use crate::manifest::{self, Entry, Manifest};
 use crate::options::Output;
 use crate::output::Sink;
 use crate::read::Reading;
+use crate::route::Route;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::Watch;
+use crate::{inputs, routing};
 
 /// The outcome of an input in an earlier run, and notes about it.
 pub(crate) enum Before {
@@ -204,7 +205,7 @@ pub(crate) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) 
         let Output::Directory(directory, _) = &job.output else { return None };
         let mut options = job.options.clone();
         options.resume = true; // whatever exists
-        let routes = inputs::route(inputs::find(&job.inputs).ok()?, &job.output, &options).ok()?;
+        let routes = routing::route(inputs::find(&job.inputs).ok()?, &job.output, &options).ok()?;
         let manifest = Manifest::open(directory).ok()?;
         let recipe_hash = recipe_hash(job, reading);
         let is_complete = |route: &&Route| {

@@ -32,16 +32,16 @@ use crate::compression::Compression;
 use crate::crew::{Crew, RemoteWorkers};
 use crate::draft::{self, Directories, Draft, Existing, Placed};
 use crate::error::{CleanError, usage};
-use crate::inputs::{self, Route};
 use crate::manifest::{self, Entry, Kept, Manifest};
 use crate::names::text_of;
-use crate::options::{MOST_WORKERS, Output};
+use crate::options::{self, MOST_WORKERS, Output};
 use crate::output::{Sink, WriteError, check_characters};
 use crate::paths::{self, told};
 use crate::read::Reading;
 use crate::rejects::SharedRejects;
 use crate::report::{Progress, Report};
 use crate::resume::{self, Before, Known, recipe_hash};
+use crate::route::Route;
 use crate::sinks::columns;
 use crate::sinks::types::Possible;
 use crate::stamp::Stamp;
@@ -54,6 +54,7 @@ use crate::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
     WholeWork, check_rejects, unseal,
 };
+use crate::{inputs, rejects_place, routing};
 
 /// A file of at most so many chunks goes to one worker as a whole.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
@@ -69,7 +70,7 @@ pub(crate) fn run(
 ) -> Result<Report, CleanError> {
     let began = Instant::now();
     let reading = Reading::new(&job.options).map_err(usage)?;
-    let routes = inputs::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+    let routes = routing::route(inputs::find(&job.inputs)?, &job.output, &job.options)
         .map_err(|error| resume::count_complete(job, &reading, error))?;
     let mut made = make_directories(job)?;
     draft::forget_modes();
@@ -112,7 +113,7 @@ pub(crate) fn look(
             lock(&job.seen).insert(path.clone(), stamp);
         }
     }
-    let routes = inputs::route_to_types(inputs);
+    let routes = routing::route_to_types(inputs);
     let worked = work_through(job, reading, routes, true, None, observe)?;
     let proposed =
         worked.possible.into_iter().map(|(name, possible)| Some((name, possible.proposed()?)));
@@ -185,7 +186,7 @@ fn work_through(
     let secret = secret();
     let existing = Existing::of(&job.options);
     let shared_rejects = routes.first().and_then(|route| {
-        let path = inputs::shared_rejects(&job.output, &job.options)?;
+        let path = rejects_place::shared_rejects(&job.output, &job.options)?;
         let existing = if route.replaces_rejects { Existing::Replaced } else { existing };
         let keeps = is_table || existing == Existing::Taken;
         let together = sink.is_some() && !is_table;
@@ -208,7 +209,7 @@ fn work_through(
             max_rejects: job.options.max_rejects,
             summed: manifest.is_some() || is_table,
             one_style: sink.as_ref().is_some_and(Sink::is_text)
-                && inputs::is_concatenated(&job.output),
+                && options::is_concatenated(&job.output),
         },
         secret,
         now,
@@ -273,7 +274,7 @@ fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
         Output::Directory(path, _) => Some(path),
         _ => None,
     };
-    let rejects = match inputs::rejects_file(&job.options) {
+    let rejects = match rejects_place::rejects_file(&job.options) {
         Some(file) => Some(paths::directory_of(file)),
         None => job.options.rejects.as_deref(),
     };
@@ -1226,7 +1227,7 @@ impl Runner<'_> {
             (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         }
         if let Some(problem) = error {
-            if inputs::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
+            if options::is_concatenated(&self.job.output) && !self.job.options.skip_failed {
                 self.first_failed = Some(self.first_failed.map_or(number, |at| at.min(number)));
                 if let Some(sink) = self.sink.as_mut().filter(|sink| !sink.is_final()) {
                     sink.give_up();

@@ -45,10 +45,12 @@ pub(crate) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
     table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
     recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
     rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
+
 /// What [`entry`] takes, of the inputs in one table.
 pub(crate) const ENTRIES: &str =
     "SELECT path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected
     FROM manyhands_files WHERE table_name = $1";
+
 pub(crate) const ADD_ENTRY: &str =
     "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
