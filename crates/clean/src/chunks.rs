@@ -29,9 +29,9 @@ use manyhands_csv::{
 use manyhands_pool::Reply;
 
 use crate::draft::Draft;
+use crate::format::{Block, columns};
 use crate::output::Sink;
 use crate::read::Reading;
-use crate::sinks::{Block, columns};
 use crate::stop::Fail;
 use crate::stream::Stream;
 use crate::sum::Sum;

@@ -10,12 +10,12 @@ use manyhands_csv::{Hint, Problem};
 
 use crate::draft::is_rejects as has_rejects;
 use crate::error::{CleanError, usage};
+use crate::format::Format;
 use crate::manifest::MANIFEST;
 use crate::options::{Options, Output, is_concatenated};
 use crate::paths::{directory_of, identity, identity_of, is_device, place_of};
 use crate::rejects_place::{is_one_file, shared_rejects};
 use crate::route::Route;
-use crate::sinks::Format;
 use crate::target::{Input, Target};
 use crate::{database_name, ending};
 

@@ -6,7 +6,6 @@ use manyhands_csv::{Hint, Problem};
 
 use crate::options::Output;
 use crate::paths::directory_of;
-use crate::target::server_name;
 
 /// # Errors
 /// If no table can be where the output is to be.
@@ -80,7 +79,7 @@ fn check_sqlite(path: &Path) -> Result<(), Problem> {
 
 #[cfg(feature = "postgres")]
 fn check_postgres(url: &str) -> Result<(), Problem> {
-    let name = server_name(url);
+    let name = crate::target::server_name(url);
     let wrong = |why: String| {
         Problem::new(format!("{name}: {why}"))
             .hint(Hint::words("an address is postgresql://USER@HOST/DATABASE"))

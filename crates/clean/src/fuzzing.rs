@@ -15,10 +15,11 @@ use manyhands_csv::{
 
 use crate::chunks::Streaming;
 use crate::compression::Compression;
-use crate::manifest::{Entry, Manifest};
+use crate::entry::Entry;
+use crate::format::Format;
+use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::read::Reading;
-use crate::sinks::Format;
 use crate::sinks::lines::Batch;
 use crate::sinks::packed::pack;
 use crate::stop::Fail;

@@ -10,9 +10,12 @@ mod crew;
 mod database_name;
 mod device;
 mod draft;
+mod encode;
 mod encodings;
 mod ending;
+mod entry;
 mod error;
+mod format;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -40,6 +43,7 @@ mod stop;
 mod stream;
 mod sum;
 mod target;
+mod together;
 mod unfinished;
 mod unpack;
 mod watch;

@@ -1,6 +1,5 @@
 //! What a job is asked for: where its output goes, and how it reads and writes.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use manyhands_csv::Dialect;

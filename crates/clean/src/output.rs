@@ -1,37 +1,25 @@
 //! Places for clean rows: files, standard output, devices, tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use manyhands_csv::report::Characters;
-use manyhands_csv::{Hint, LineEnd, Problem, Style};
+use manyhands_csv::{LineEnd, Style};
 use manyhands_pool::Reply;
 use rustix::fs::FileType;
 
 use crate::device::{open_device, wait_to_write};
 use crate::draft::{Draft, Existing, Placed};
-use crate::error::CleanError;
-use crate::manifest::Entry;
+use crate::entry::Entry;
+use crate::format::{Block, Column, Format, is_in_line};
 use crate::paths::{is_device, told};
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks;
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks::lines;
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks::parquet;
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks::postgres;
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks::sqlite;
-#[cfg(any(feature = "parquet", feature = "sqlite", feature = "postgres"))]
-use crate::sinks::store;
+use crate::sinks::error::WriteError;
 use crate::sinks::types::Possible;
-use crate::sinks::{Block, Column, Format, is_in_line};
 use crate::sum::Sum;
 use crate::target::Target;
+use crate::together::check_names;
 use crate::watch::Watch;
 
 /// Where clean rows are written, and whatever is begun, written and published there.
@@ -82,122 +70,13 @@ enum To {
     Draft(Draft),
     /// The file is made when its columns are known.
     #[cfg(feature = "parquet")]
-    Parquet(Draft, Option<Box<parquet::Output>>),
+    Parquet(Draft, Option<Box<crate::sinks::parquet::Output>>),
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    Table(Box<store::Store>),
+    Table(Box<crate::sinks::store::Store>),
     /// What is written is thrown away: the output cannot become complete any more.
     Nothing,
     /// The columns of the input that was begun, and what is possible for all so far.
     Types(Vec<Column>, BTreeMap<String, Possible>),
-}
-
-/// # Errors
-/// If a file's columns are not those of the first in the same output; an empty file has none.
-pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
-    if first == names || names.is_empty() {
-        return Ok(());
-    }
-    let (missing, more) = (without(first, names), without(names, first));
-    let problem = match (&missing[..], &more[..]) {
-        ([], []) => format!(
-            "its columns are in another order than those of the first file: {} instead of {}",
-            listed(names),
-            listed(first)
-        ),
-        (missing, []) => format!("it lacks columns of the first file: {}", listed(missing)),
-        ([], more) => format!("it has more columns than the first file: {}", listed(more)),
-        (missing, more) => format!(
-            "it has other columns than the first file: {} instead of {}",
-            listed(more),
-            listed(missing)
-        ),
-    };
-    let select = "a select step that names the first file's columns ";
-    let hint = match (&missing[..], &more[..]) {
-        ([], []) => Hint::words(format!("{select}puts them into one order")),
-        ([], _) => Hint::words(format!("{select}leaves out the others")),
-        (_, []) => {
-            Hint::words(format!("{select}adds them, with ")).and_is("missing_column", "null")
-        }
-        _ => Hint::words("a rename step gives columns the same names"),
-    };
-    Err(Problem::new(problem).hint(hint))
-}
-
-/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
-/// of UTF-8, nor the other way round. ASCII is either.
-pub(crate) fn check_characters(
-    first: Option<&(Characters, String)>,
-    characters: Characters,
-) -> Result<(), Problem> {
-    let Some((known, first)) = first else { return Ok(()) };
-    let text = match (known, characters) {
-        (Characters::Utf8, Characters::Other) => {
-            format!("its bytes are not UTF-8, and those of {first} are")
-        }
-        (Characters::Other, Characters::Utf8) => {
-            format!("its bytes are UTF-8, and those of {first} are not")
-        }
-        _ => return Ok(()),
-    };
-    let hint = Hint::any("encoding")
-        .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
-    Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
-}
-
-/// The names that are not in `others`, each as often as it is there more.
-fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for name in others {
-        *counts.entry(name).or_default() += 1;
-    }
-    let is_more = |name: &&String| match counts.get_mut(name.as_str()) {
-        Some(count @ 1..) => {
-            *count -= 1;
-            false
-        }
-        _ => true,
-    };
-    names.iter().filter(is_more).collect()
-}
-
-/// Names in quotes; of many the first ones.
-fn listed(names: &[impl AsRef<str>]) -> String {
-    const MOST: usize = 10;
-    let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MOST) {
-        Some(others @ 1..) => format!("{shown} and {others} more"),
-        _ => shown,
-    }
-}
-
-/// Why something could not be written.
-#[derive(Debug)]
-pub(crate) enum WriteError {
-    /// Nobody reads any more.
-    ClosedPipe,
-    /// The observer stopped the job while the reader was waited for.
-    Interrupted,
-    Failed(Problem),
-    /// Nothing more can be written at all.
-    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
-    Lost(Problem),
-}
-
-impl WriteError {
-    pub(crate) fn of(problem: impl Into<Problem>) -> WriteError {
-        WriteError::Failed(problem.into())
-    }
-
-    /// What it is for a job that it ends.
-    pub(crate) fn of_job(self) -> CleanError {
-        match self {
-            WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".into()),
-            WriteError::Interrupted => CleanError::Interrupted,
-            WriteError::Failed(message) | WriteError::Lost(message) => CleanError::Failed(message),
-        }
-    }
 }
 
 impl Sink {
@@ -230,12 +109,12 @@ impl Sink {
             }
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
-                let store = sqlite::open(path, table, watch)?;
+                let store = crate::sinks::sqlite::open(path, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[cfg(feature = "postgres")]
             Target::Postgres(url, table) => {
-                let store = postgres::open(url, table, watch)?;
+                let store = crate::sinks::postgres::open(url, table, watch)?;
                 (To::Table(Box::new(store)), format!("the table {table}"))
             }
             #[allow(unreachable_patterns)]
@@ -260,12 +139,12 @@ impl Sink {
         match target {
             #[cfg(feature = "sqlite")]
             Target::Sqlite(path, table) => {
-                let to = To::Table(Box::new(sinks::sqlite::look(path, table, watch)?));
+                let to = To::Table(Box::new(crate::sinks::sqlite::look(path, table, watch)?));
                 Ok(Some(Sink::new(to, format!("the table {table}"), Format::Sqlite)))
             }
             #[cfg(feature = "postgres")]
             Target::Postgres(url, table) => {
-                let to = To::Table(Box::new(sinks::postgres::look(url, table, watch)?));
+                let to = To::Table(Box::new(crate::sinks::postgres::look(url, table, watch)?));
                 Ok(Some(Sink::new(to, format!("the table {table}"), Format::Postgres)))
             }
             _ => Ok(None),
@@ -378,7 +257,7 @@ impl Sink {
                 }
                 let file = draft.file().try_clone();
                 let file = file.map_err(|error| WriteError::of(error.to_string()))?;
-                let made = parquet::Output::begin(file, &columns);
+                let made = crate::sinks::parquet::Output::begin(file, &columns);
                 let made = made.map_err(|error| WriteError::of(error.to_string()))?;
                 *appender = Some(Box::new(made));
             }
@@ -516,7 +395,7 @@ impl Sink {
             }
             #[cfg(any(feature = "sqlite", feature = "postgres"))]
             To::Table(store) => {
-                let batch = lines::Batch::new(block, lines);
+                let batch = crate::sinks::lines::Batch::new(block, lines);
                 let broken = || WriteError::of("a worker's rows cannot be read");
                 store.append(batch.ok_or_else(broken)?, watch)
             }

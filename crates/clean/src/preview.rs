@@ -23,19 +23,22 @@ use manyhands_csv::{
 
 use crate::clean::{Clean, now};
 use crate::draft::Existing;
+use crate::entry::Entry;
 use crate::error::CleanError;
-use crate::manifest::{Entry, Manifest};
+use crate::format::{Column, columns};
+use crate::manifest::Manifest;
 use crate::options::{self, Output};
-use crate::output::{Sink, WriteError, check_characters, check_names};
+use crate::output::Sink;
 use crate::read::Reading;
 use crate::report::{Preview, Progress};
 use crate::resume::{self, Before, Known, recipe_hash};
 use crate::route::Route;
-use crate::sinks::{Column, columns};
+use crate::sinks::error::WriteError;
 use crate::stop::{lost, not_reached};
 use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::target::Input;
+use crate::together::{check_characters, check_names};
 use crate::watch::{Observer, Watch};
 use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
 use crate::{inputs, routing};

@@ -7,8 +7,9 @@ use manyhands_csv::{Hint, Problem};
 
 use crate::clean::Clean;
 use crate::draft::Existing;
+use crate::entry::{self, Entry};
 use crate::error::CleanError;
-use crate::manifest::{self, Entry, Manifest};
+use crate::manifest::Manifest;
 use crate::options::Output;
 use crate::output::Sink;
 use crate::read::Reading;
@@ -46,7 +47,7 @@ impl Known<'_> {
         };
         let wanted = Wanted { path, size: metadata.len(), recipe_hash: self.recipe_hash };
         if let Some(table) = self.table {
-            let names = manifest::names_of(path);
+            let names = entry::names_of(path);
             let known = names.iter().flat_map(|name| table.entries(name)).cloned();
             return wanted.in_table(&known.collect::<Vec<_>>(), self.resume, watch);
         }

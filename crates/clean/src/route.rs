@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::format::Format;
 use crate::names::text_of;
-use crate::sinks::Format;
 use crate::target::{Input, Target, server_name};
 
 /// One input with all its places.

@@ -10,11 +10,11 @@ use crate::conflicts::{check, check_options};
 use crate::draft::is_rejects as has_rejects;
 use crate::ending;
 use crate::error::{CleanError, usage};
+use crate::format::Format;
 use crate::options::{Options, Output};
 use crate::paths::{identity, is_device};
 use crate::rejects_place::{rejects_path, shared_rejects};
 use crate::route::Route;
-use crate::sinks::Format;
 use crate::target::{Input, Target};
 
 /// Where each input goes; every conflict is found before any work.

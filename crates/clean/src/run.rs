@@ -31,24 +31,27 @@ use crate::clean::{Clean, Seen, now};
 use crate::compression::Compression;
 use crate::crew::{Crew, RemoteWorkers};
 use crate::draft::{self, Directories, Draft, Existing, Placed};
+use crate::entry::{self, Entry, Kept};
 use crate::error::{CleanError, usage};
-use crate::manifest::{self, Entry, Kept, Manifest};
+use crate::format::columns;
+use crate::manifest::Manifest;
 use crate::names::text_of;
 use crate::options::{self, MOST_WORKERS, Output};
-use crate::output::{Sink, WriteError, check_characters};
+use crate::output::Sink;
 use crate::paths::{self, told};
 use crate::read::Reading;
 use crate::rejects::SharedRejects;
 use crate::report::{Progress, Report};
 use crate::resume::{self, Before, Known, recipe_hash};
 use crate::route::Route;
-use crate::sinks::columns;
+use crate::sinks::error::WriteError;
 use crate::sinks::types::Possible;
 use crate::stamp::Stamp;
 use crate::stop::{Fail, Stop, lost, not_reached};
 use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
+use crate::together::check_characters;
 use crate::watch::{Observer, TICK, Watch};
 use crate::work::{
     self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
@@ -385,7 +388,7 @@ impl Rejects {
 /// The name of rejects of rows in a table, to which other files of the same name may be added later: behind the input's
 /// name it has a hash of the input's path and bytes, and of the recipe.
 fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> OsString {
-    let key = format!("{}\0{sum}\0{recipe_hash}", manifest::names_of(input)[0]);
+    let key = format!("{}\0{sum}\0{recipe_hash}", entry::names_of(input)[0]);
     let hash = Sum::of(key.as_bytes()).to_string();
     let mut name = rejects.with_extension("").with_extension("").into_os_string();
     name.push(format!(".{}.rejects.csv", &hash[..8]));

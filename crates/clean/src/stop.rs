@@ -3,7 +3,7 @@
 use manyhands_csv::{Hint, Problem};
 
 use crate::error::CleanError;
-use crate::output::WriteError;
+use crate::sinks::error::WriteError;
 
 /// Why the whole job ends.
 pub(crate) enum Stop {

@@ -20,10 +20,10 @@ use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Address;
+use crate::format::{Block, Column, Format, columns, is_in_line};
 use crate::names::text_of;
 use crate::read::{Decode, Reading};
 use crate::recognize::check_sample;
-use crate::sinks::{Block, Column, Format, columns, is_in_line};
 use crate::stamp::{self, Stamp};
 use crate::stream::decode;
 use crate::sum::Sum;

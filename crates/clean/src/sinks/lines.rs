@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     before: u64,
 }
 
-#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code))]
 impl Batch {
     /// Takes a block apart, with the number of lines before it; none if it is no block.
     pub(crate) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {

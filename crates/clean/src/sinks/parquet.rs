@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use manyhands_parquet::{Appender, Encoder, Error, Rows, Type};
 
-use crate::sinks::Column;
+use crate::format::Column;
 use crate::sum::Sum;
 
 /// The rows of a batch, as the encoder reads them.

@@ -17,14 +17,15 @@ use manyhands_csv::{Hint, Problem};
 use postgres::error::SqlState;
 use postgres::{CancelToken, Client, Config, NoTls, Transaction};
 
-use crate::manifest::Entry;
-use crate::output::WriteError;
+use crate::entry::Entry;
+use crate::format::Column;
+use crate::sinks::error::WriteError;
 use crate::sinks::lines::Batch;
+use crate::sinks::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::sinks::store::{
     ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
     entry,
 };
-use crate::sinks::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::target::server_name;
 use crate::watch::Watch;
 

@@ -15,13 +15,14 @@ use manyhands_csv::recipe::Type;
 use manyhands_csv::{Hint, Problem, Rows};
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
-use crate::manifest::Entry;
-use crate::output::WriteError;
+use crate::entry::Entry;
+use crate::format::Column;
+use crate::sinks::error::WriteError;
 use crate::sinks::lines::Batch;
+use crate::sinks::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::sinks::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
-use crate::sinks::{Column, Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::watch::Watch;
 
 pub(crate) use look::look;

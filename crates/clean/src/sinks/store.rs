@@ -25,10 +25,11 @@ use std::time::{Duration, Instant};
 
 use manyhands_csv::{Hint, Problem};
 
-use crate::manifest::Entry;
-use crate::output::WriteError;
+use crate::entry::Entry;
+use crate::format::Column;
+use crate::sinks::error::WriteError;
 use crate::sinks::lines::Batch;
-use crate::sinks::{Column, check_columns, quoted, twice};
+use crate::sinks::sql::{check_columns, quoted, twice};
 use crate::watch::{TICK, Watch};
 
 /// How many blocks wait for the database at most.

@@ -1,0 +1,33 @@
+//! Why something could not be written.
+
+use manyhands_csv::Problem;
+
+use crate::error::CleanError;
+
+/// Why something could not be written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// Nobody reads any more.
+    ClosedPipe,
+    /// The observer stopped the job while the reader was waited for.
+    Interrupted,
+    Failed(Problem),
+    /// Nothing more can be written at all.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
+    Lost(Problem),
+}
+
+impl WriteError {
+    pub(crate) fn of(problem: impl Into<Problem>) -> WriteError {
+        WriteError::Failed(problem.into())
+    }
+
+    /// What it is for a job that it ends.
+    pub(crate) fn of_job(self) -> CleanError {
+        match self {
+            WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".into()),
+            WriteError::Interrupted => CleanError::Interrupted,
+            WriteError::Failed(message) | WriteError::Lost(message) => CleanError::Failed(message),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which inputs fit into one output.
+
+use std::collections::HashMap;
+
+use manyhands_csv::report::Characters;
+use manyhands_csv::{Hint, Problem};
+
+/// # Errors
+/// If a file's columns are not those of the first in the same output; an empty file has none.
+pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
+    if first == names || names.is_empty() {
+        return Ok(());
+    }
+    let (missing, more) = (without(first, names), without(names, first));
+    let problem = match (&missing[..], &more[..]) {
+        ([], []) => format!(
+            "its columns are in another order than those of the first file: {} instead of {}",
+            listed(names),
+            listed(first)
+        ),
+        (missing, []) => format!("it lacks columns of the first file: {}", listed(missing)),
+        ([], more) => format!("it has more columns than the first file: {}", listed(more)),
+        (missing, more) => format!(
+            "it has other columns than the first file: {} instead of {}",
+            listed(more),
+            listed(missing)
+        ),
+    };
+    let select = "a select step that names the first file's columns ";
+    let hint = match (&missing[..], &more[..]) {
+        ([], []) => Hint::words(format!("{select}puts them into one order")),
+        ([], _) => Hint::words(format!("{select}leaves out the others")),
+        (_, []) => {
+            Hint::words(format!("{select}adds them, with ")).and_is("missing_column", "null")
+        }
+        _ => Hint::words("a rename step gives columns the same names"),
+    };
+    Err(Problem::new(problem).hint(hint))
+}
+
+/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
+/// of UTF-8, nor the other way round. ASCII is either.
+pub(crate) fn check_characters(
+    first: Option<&(Characters, String)>,
+    characters: Characters,
+) -> Result<(), Problem> {
+    let Some((known, first)) = first else { return Ok(()) };
+    let text = match (known, characters) {
+        (Characters::Utf8, Characters::Other) => {
+            format!("its bytes are not UTF-8, and those of {first} are")
+        }
+        (Characters::Other, Characters::Utf8) => {
+            format!("its bytes are UTF-8, and those of {first} are not")
+        }
+        _ => return Ok(()),
+    };
+    let hint = Hint::any("encoding")
+        .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
+    Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
+}
+
+/// The names that are not in `others`, each as often as it is there more.
+fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in others {
+        *counts.entry(name).or_default() += 1;
+    }
+    let is_more = |name: &&String| match counts.get_mut(name.as_str()) {
+        Some(count @ 1..) => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    names.iter().filter(is_more).collect()
+}
+
+/// Names in quotes; of many the first ones.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    const MOST: usize = 10;
+    let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MOST) {
+        Some(others @ 1..) => format!("{shown} and {others} more"),
+        _ => shown,
+    }
+}
