@@ -36,8 +36,9 @@ use crate::stop::Fail;
 use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::target::Target;
+use crate::verdict::{check_utf8, finish_report};
 use crate::watch::Watch;
-use crate::work::{ChunkContext, ChunkReply, ChunkWork, check_utf8, finish_report, unseal};
+use crate::wire::{ChunkContext, ChunkReply, ChunkWork, unseal};
 
 /// The number of chunks of an input that are cleaned before the first of its rows are written to a
 /// final output.

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::error::CleanError;
-use crate::work::{self, ChunkContext, ChunkWork, WholeContext, WholeWork};
+use crate::wire::{ChunkContext, ChunkWork, WholeContext, WholeWork};
+use crate::work;
 
 /// How often a piece of work may be lost with its worker before its file fails.
 const ATTEMPTS: u32 = 5;
@@ -275,7 +276,7 @@ impl Afar<'_> {
     }
 }
 
-/// What a remote worker does for [`Clean::run_on`](super::Clean::run_on): the reply to the work that
+/// What a remote worker does for [`Clean::run_on`](crate::Clean::run_on): the reply to the work that
 /// [`RemoteWorkers::submit`] was given. A file that cannot be read is part of the reply.
 ///
 /// # Errors

@@ -46,7 +46,9 @@ mod target;
 mod together;
 mod unfinished;
 mod unpack;
+mod verdict;
 mod watch;
+mod wire;
 mod work;
 
 pub use crate::api::{check, check_text};

@@ -39,8 +39,8 @@ use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::target::Input;
 use crate::together::{check_characters, check_names};
+use crate::verdict::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
 use crate::watch::{Observer, Watch};
-use crate::work::{check_rejects, finish_report, header_too_long, no_header, unclosed_header};
 use crate::{inputs, routing};
 
 /// How many bytes of an input are read at first.

@@ -52,10 +52,10 @@ use crate::stream::Stream;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::together::check_characters;
+use crate::verdict::{self, FIRST_BYTES, check_rejects};
 use crate::watch::{Observer, TICK, Watch};
-use crate::work::{
-    self, ChunkContext, ChunkFile, FIRST_BYTES, TravellingRecipe, WholeContext, WholeReply,
-    WholeWork, check_rejects, unseal,
+use crate::wire::{
+    ChunkContext, ChunkFile, TravellingRecipe, WholeContext, WholeReply, WholeWork, unseal,
 };
 use crate::{inputs, rejects_place, routing};
 
@@ -640,7 +640,7 @@ impl Runner<'_> {
             let dialect = &chosen.dialect;
             match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
                 HeadFound::More if uncommented(dialect, &buffer) > dialect.max_record => {
-                    return Err(work::no_header(buffer.len()).into());
+                    return Err(verdict::no_header(buffer.len()).into());
                 }
                 HeadFound::More => wanted = 2 * buffer.len(),
                 _ if !is_decided => wanted = 2 * buffer.len(),
@@ -659,10 +659,10 @@ impl Runner<'_> {
                     break (chosen, head);
                 }
                 HeadFound::Unterminated(line, field) => {
-                    return Err(work::unclosed_header(line, field).into());
+                    return Err(verdict::unclosed_header(line, field).into());
                 }
                 HeadFound::TooLong(lines) => {
-                    return Err(work::header_too_long(lines, dialect.max_record).into());
+                    return Err(verdict::header_too_long(lines, dialect.max_record).into());
                 }
             }
         };
