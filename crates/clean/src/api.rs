@@ -9,11 +9,12 @@ use manyhands_csv::recipe::{self, Recipe};
 use manyhands_csv::{Prepared, Problem};
 
 use crate::clean::{Clean, now, prepare};
-use crate::crew::RemoteWorkers;
 use crate::error::CleanError;
+use crate::input::{find, read, stream};
+use crate::job::crew::RemoteWorkers;
+use crate::job::{preview, resume, route, routing, run};
 use crate::options::Output;
 use crate::report::{Preview, Progress, Report};
-use crate::{inputs, preview, read, resume, route, routing, run, stream};
 
 impl Clean {
     /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job
@@ -61,7 +62,7 @@ impl Clean {
         let job = self.resolved();
         let reading = read::Reading::new(&job.options).map_err(CleanError::Usage)?;
         job.prepare(now())?;
-        let routes = routing::route(inputs::find(&job.inputs)?, &job.output, &job.options)
+        let routes = routing::route(find::find(&job.inputs)?, &job.output, &job.options)
             .map_err(|error| resume::count_complete(&job, &reading, error))?;
         Ok(routes.into_iter().map(route::Route::into_names).collect())
     }

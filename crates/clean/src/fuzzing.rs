@@ -13,18 +13,18 @@ use manyhands_csv::{
     find_head,
 };
 
-use crate::chunks::Streaming;
 use crate::compression::Compression;
-use crate::entry::Entry;
-use crate::format::Format;
-use crate::manifest::Manifest;
+use crate::input::read::Reading;
+use crate::input::stream::Stream;
+use crate::input::unpack::Unpacker;
+use crate::job::chunks::Streaming;
+use crate::job::stop::Fail;
 use crate::options::Options;
-use crate::read::Reading;
-use crate::sinks::lines::Batch;
-use crate::sinks::packed::pack;
-use crate::stop::Fail;
-use crate::stream::Stream;
-use crate::unpack::Unpacker;
+use crate::output::entry::Entry;
+use crate::output::format::Format;
+use crate::output::lines::Batch;
+use crate::output::manifest::Manifest;
+use crate::output::packed::pack;
 
 /// Appends an archive of these bytes, of the kind that the name says; false if it says none.
 pub fn packed(name: &str, bytes: &[u8], out: &mut Vec<u8>) -> bool {

@@ -2,65 +2,35 @@
 
 mod api;
 mod arguments;
-mod chunks;
 mod clean;
 mod compression;
-mod conflicts;
-mod crew;
-mod database_name;
-mod device;
-mod draft;
-mod encode;
-mod encodings;
-mod ending;
-mod entry;
 mod error;
-mod format;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod inputs;
-mod manifest;
+mod input;
+mod job;
 mod names;
-mod naming;
 mod options;
 mod output;
 mod path_bytes;
 mod paths;
-mod preview;
-mod read;
-mod recognize;
-mod rejects;
-mod rejects_place;
 mod report;
-mod resume;
-mod route;
-mod routing;
-mod run;
-mod sinks;
 mod stamp;
-mod stop;
-mod stream;
 mod sum;
 mod target;
-mod together;
-mod unfinished;
-mod unpack;
-mod verdict;
 mod watch;
-mod wire;
-mod work;
 
 pub use crate::api::{check, check_text};
 pub use crate::arguments::are_several;
 pub use crate::clean::Clean;
-pub use crate::crew::{RemoteWorkers, clean_chunks};
-pub use crate::draft::{remove_abandoned, write_file};
-pub use crate::ending::check_ending;
 pub use crate::error::CleanError;
-pub use crate::manifest::MANIFEST;
-pub use crate::naming::Asked;
+pub use crate::job::crew::{RemoteWorkers, clean_chunks};
 pub use crate::options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
+pub use crate::output::draft::{remove_abandoned, write_file};
+pub use crate::output::ending::check_ending;
+pub use crate::output::manifest::MANIFEST;
+pub use crate::output::naming::Asked;
 pub use crate::paths::{directory_of, goes_into, place_of};
 pub use crate::report::{Preview, Progress, Report};
 pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
@@ -73,6 +43,6 @@ pub use manyhands_csv::{
 };
 
 #[doc(hidden)]
-pub use crate::device::{open_device, write_device};
+pub use crate::output::device::{open_device, write_device};
 #[doc(hidden)]
-pub use crate::unfinished::abandon;
+pub use crate::output::unfinished::abandon;

@@ -1,0 +1,178 @@
+//! How inputs are read: dialects by name or by a look at a sample, encodings.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use encoding_rs::{Encoding, UTF_8};
+use manyhands_csv::recipe::Delimiter;
+use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
+use manyhands_csv::{Detected, Dialect, Problem, detect, nothing_left};
+use serde::{Deserialize, Serialize};
+
+use crate::compression::plain_name;
+use crate::input::encodings;
+use crate::input::recognize::{First, recognize};
+use crate::options::Options;
+
+/// How inputs are read, for parent and workers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Reading {
+    delimiter: Option<u8>,
+    sniff: bool,
+    quote: Option<u8>,
+    comment: Option<u8>,
+    has_header: bool,
+    out_delimiter: Option<u8>,
+    max_record: usize,
+    skip_lines: u64,
+    encoding: Option<String>,
+}
+
+impl Reading {
+    /// # Errors
+    /// What of the options cannot be.
+    pub(crate) fn new(options: &Options) -> Result<Reading, Problem> {
+        let (delimiter, sniff) = match options.delimiter {
+            Delimiter::ByName => (None, false),
+            Delimiter::Auto => (None, true),
+            Delimiter::Byte(byte) => (Some(byte), false),
+        };
+        if let Some(name) = &options.encoding {
+            encodings::by_name(name)?;
+        }
+        let reading = Reading {
+            delimiter,
+            sniff,
+            quote: options.quote,
+            comment: options.comment,
+            has_header: options.has_header,
+            out_delimiter: options.out_delimiter,
+            max_record: options.max_record,
+            skip_lines: options.skip_lines,
+            encoding: options.encoding.clone(),
+        };
+        reading.by_name("").dialect.check()?;
+        Ok(reading)
+    }
+
+    /// Decides how a file is read, by its name and its first bytes, decoded; `is_whole` says that
+    /// there are no more. `None`: more bytes are needed. The answer does not depend on how
+    /// many more than needed there are.
+    ///
+    /// # Errors
+    /// If the delimiter is to be found and the bytes do not decide.
+    pub(crate) fn choose(
+        &self,
+        name: &str,
+        first: &[u8],
+        is_whole: bool,
+    ) -> Result<Option<Chosen>, Problem> {
+        let mut chosen = self.by_name(name);
+        if !self.sniff {
+            return Ok(Some(chosen));
+        }
+        let Some(detected) = detect(first, is_whole, &chosen.dialect, self.skip_lines) else {
+            return Ok(None);
+        };
+        if let Some(doubt) = detected.doubt() {
+            return Err(doubt);
+        }
+        chosen.dialect.delimiter = detected.delimiter;
+        chosen.skip_lines = detected.skip_lines;
+        chosen.dialect.check().map_err(Problem::new)?;
+        chosen.detected = Some(detected);
+        Ok(Some(chosen))
+    }
+
+    /// What is told of how a file was read.
+    pub(crate) fn told(&self, chosen: &Chosen) -> FileDialect {
+        let text = |byte: u8| char::from(byte).to_string();
+        let Chosen { dialect, skip_lines, detected } = chosen;
+        let best = detected.as_ref().and_then(Detected::best);
+        FileDialect {
+            delimiter: text(dialect.delimiter),
+            delimiter_from: match (detected, self.delimiter) {
+                (Some(detected), _) if detected.by_sep_line => DelimiterFrom::SepLine,
+                (Some(_), _) => DelimiterFrom::Content,
+                (None, Some(_)) => DelimiterFrom::Setting,
+                (None, None) => DelimiterFrom::Name,
+            },
+            quote: dialect.quote.map(text),
+            comment: dialect.comment.map(text),
+            has_header: dialect.has_header,
+            skip_lines: *skip_lines,
+            fields: best.map(|score| score.fields),
+            percent: best.map(|score| (score.share * 100.0).floor() as u8),
+        }
+    }
+
+    /// How a file is read as far as its name tells.
+    pub(crate) fn by_name(&self, name: &str) -> Chosen {
+        let mut dialect = Dialect {
+            quote: self.quote,
+            comment: self.comment,
+            has_header: self.has_header,
+            out_delimiter: self.out_delimiter,
+            max_record: self.max_record,
+            ..Dialect::default()
+        };
+        let name = Path::new(plain_name(Path::new(name)));
+        let suffix = name.extension().map(OsStr::to_ascii_lowercase);
+        dialect.delimiter = match self.delimiter {
+            Some(delimiter) => delimiter,
+            None if suffix.is_some_and(|suffix| suffix == "tsv" || suffix == "tab") => b'\t',
+            None => b',',
+        };
+        Chosen { dialect, skip_lines: self.skip_lines, detected: None }
+    }
+
+    /// The encoding that the user named.
+    pub(crate) fn named(&self) -> Option<&'static Encoding> {
+        self.encoding.as_ref().and_then(|name| encodings::by_name(name).ok())
+    }
+
+    /// What a file must be decoded from, by its first bytes, unpacked: a mark wins over a name. `at_end`
+    /// says that the bytes are all.
+    ///
+    /// # Errors
+    /// If the file is no CSV file; see [`recognize`].
+    pub(crate) fn encoding(&self, first: &[u8], at_end: bool) -> Result<Decode, Problem> {
+        let named = self.named();
+        let encoding = match recognize(first, at_end, named.is_some())? {
+            First::More => return Ok(Decode::Undecided),
+            First::Marked(encoding) => Some(encoding),
+            First::Text => named,
+        };
+        Ok(encoding.filter(|encoding| *encoding != UTF_8).map_or(Decode::Nothing, Decode::From))
+    }
+}
+
+/// What is done to bytes before they are CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decode {
+    /// More bytes will tell.
+    Undecided,
+    /// They are taken as they are.
+    Nothing,
+    From(&'static Encoding),
+}
+
+/// How one file is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) dialect: Dialect,
+    /// The number of lines before the header, a line `sep=;` too.
+    pub(crate) skip_lines: u64,
+    /// What its first bytes say, if they were to decide.
+    pub(crate) detected: Option<Detected>,
+}
+
+impl Chosen {
+    /// The note for a file of only these bytes, without a header.
+    pub(crate) fn nothing_left(&self, bytes: &[u8]) -> Note {
+        match self.detected.as_ref().is_some_and(|detected| detected.by_sep_line) {
+            true => Problem::new("nothing follows the line that names its delimiter").into(),
+            false => nothing_left(&self.dialect, bytes, self.skip_lines),
+        }
+    }
+}

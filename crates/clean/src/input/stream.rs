@@ -1,0 +1,273 @@
+//! Inputs that are read in sequence, unpacked and decoded if they must be.
+//!
+//! ```text
+//!   file ─► raw ─► Unpacker ─► plain ─► Decoding ─► UTF-8     both only if the first bytes ask for it
+//! ```
+//! The bytes may come in pieces of any size, and what comes out must not depend on it. So nothing is
+//! decided by how much a read gave: `raw` and `plain` are kept until the question that is asked of the
+//! first bytes is answered by them, whatever may follow, or they are all.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use encoding_rs::{Decoder, DecoderResult, Encoding};
+use manyhands_csv::report::Note;
+use manyhands_csv::{Hint, Problem};
+
+use crate::input::read::{Decode, Reading};
+use crate::input::unpack::{self, Unpacker};
+use crate::stamp::Stamp;
+use crate::sum::Sum;
+
+/// Decodes a whole file; gives what is to be said of it, too.
+pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
+    let mut decoding = Decoding::new(encoding);
+    let mut text = Vec::new();
+    decoding.push(bytes, true, &mut text);
+    (text, decoding.note())
+}
+
+/// A decoder that counts.
+struct Decoding {
+    decoder: Decoder,
+    malformed: u64,
+    /// Numbers of LF and CR before the first malformed sequence.
+    line_ends: (u64, u64),
+}
+
+impl Decoding {
+    fn new(encoding: &'static Encoding) -> Decoding {
+        Decoding { decoder: encoding.new_decoder(), malformed: 0, line_ends: (0, 0) }
+    }
+
+    fn note(&self) -> Option<Note> {
+        let sequences = match self.malformed {
+            0 => return None,
+            1 => "1 malformed sequence".to_owned(),
+            malformed => format!("{malformed} malformed sequences"),
+        };
+        let name = self.decoder.encoding().name();
+        let (lf, cr) = self.line_ends;
+        let line = 1 + if lf == 0 { cr } else { lf };
+        let from = if self.malformed == 1 { "" } else { "from here on " };
+        let text = format!("line {line}: {from}{sequences} of {name} became U+FFFD in the output");
+        let hint = Hint::any("encoding").and(" may be another");
+        Some(Note::warning(Problem::new(text).hint(hint)))
+    }
+
+    /// Decodes on. Room is made, and cleared, only when what there is was used: the time is linear even
+    /// if every byte is malformed.
+    fn push(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+        const ROOM: usize = 16 << 10;
+        const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
+        let mut end = out.len();
+        loop {
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(bytes, &mut out[end..], last);
+            if self.malformed == 0 {
+                for byte in &out[end..end + written] {
+                    self.line_ends.0 += u64::from(*byte == b'\n');
+                    self.line_ends.1 += u64::from(*byte == b'\r');
+                }
+            }
+            end += written;
+            bytes = &bytes[read..];
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => out.resize(end + ROOM.max(bytes.len()), 0),
+                DecoderResult::Malformed(..) => {
+                    self.malformed += 1;
+                    if out.len() < end + REPLACEMENT.len() {
+                        out.resize(end + ROOM.max(bytes.len()), 0);
+                    }
+                    out[end..end + REPLACEMENT.len()].copy_from_slice(REPLACEMENT);
+                    end += REPLACEMENT.len();
+                }
+            }
+        }
+        out.truncate(end);
+    }
+}
+
+/// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
+pub(crate) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Problem> {
+    let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
+    // What is no regular file may block, or give its bytes once only.
+    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+        return Ok(false);
+    }
+    let mut stream = Stream::new(File::open(path).map_err(cannot)?, &path.display().to_string())?;
+    let mut bytes = Vec::new();
+    while bytes.is_empty() && !stream.at_end {
+        stream.read(reading, &mut bytes)?;
+    }
+    Ok(stream.is_as_it_is())
+}
+
+/// An input that is read in sequence, unpacked and decoded if it must be.
+pub(crate) struct Stream {
+    file: File,
+    /// Of a regular file, before anything of it was read.
+    pub(crate) stamp: Option<Stamp>,
+    /// By which it may be known to be compressed.
+    name: String,
+    raw: Vec<u8>,
+    /// The part of `raw` that is still to be used.
+    rest: Range<usize>,
+    is_file_at_end: bool,
+    /// Set once the first bytes have told whether the file is an archive.
+    is_unpacking_decided: bool,
+    unpacker: Option<Unpacker>,
+    /// Bytes that are unpacked and still to be decoded.
+    plain: Vec<u8>,
+    /// Set once the first plain bytes have told the encoding.
+    is_decoding_decided: bool,
+    decoding: Option<Decoding>,
+    /// Of the bytes read, if it is wanted.
+    pub(crate) sum: Option<Sum>,
+    /// Bytes read, before anything was done to them.
+    pub(crate) read: u64,
+    pub(crate) at_end: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(file: File, name: &str) -> Result<Stream, Problem> {
+        let metadata = file.metadata().map_err(|error| format!("cannot read it: {error}"))?;
+        Ok(Stream {
+            stamp: metadata.is_file().then(|| Stamp::settled(&file)).transpose()?,
+            file,
+            name: name.to_owned(),
+            raw: vec![0; 256 << 10],
+            rest: 0..0,
+            is_file_at_end: false,
+            is_unpacking_decided: false,
+            unpacker: None,
+            plain: Vec::new(),
+            is_decoding_decided: false,
+            decoding: None,
+            sum: None,
+            read: 0,
+            at_end: false,
+        })
+    }
+
+    /// What is to be said of its decoding.
+    pub(crate) fn note(&self) -> Option<Note> {
+        self.decoding.as_ref().and_then(Decoding::note)
+    }
+
+    /// Whether what it gives are the bytes of the file, as far as it was read.
+    pub(crate) fn is_as_it_is(&self) -> bool {
+        self.unpacker.is_none() && self.decoding.is_none()
+    }
+
+    /// Whether there is more to give without reading.
+    fn has_more(&self) -> bool {
+        self.is_unpacking_decided
+            && (!self.rest.is_empty() || self.unpacker.as_ref().is_some_and(Unpacker::is_full))
+    }
+
+    /// Whether reading would not block, waiting for that for at most this many milliseconds.
+    pub(crate) fn is_ready(&self, millis: i64) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        if self.has_more() {
+            return true;
+        }
+        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+        let limit = Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 };
+        match poll(&mut fds, Some(&limit)) {
+            Ok(ready) => ready > 0,
+            // A signal came: its handler may have asked for the end.
+            Err(rustix::io::Errno::INTR) => false,
+            // What cannot be polled does not block.
+            Err(_) => true,
+        }
+    }
+
+    /// Appends what the next read gives to `out`, which may be nothing; it blocks unless the stream
+    /// [`is_ready`](Self::is_ready).
+    ///
+    /// # Errors
+    /// If it cannot be read, is broken, is no CSV file, or was changed: that explains all else.
+    pub(crate) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
+        let result = self.read_on(reading, out);
+        match self.stamp.filter(|_| self.is_file_at_end || result.is_err()) {
+            Some(stamp) => stamp.check(&self.file).and(result),
+            None => result,
+        }
+    }
+
+    fn read_on(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
+        let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
+        if !self.has_more() && !self.fill().map_err(cannot)? {
+            return Ok(());
+        }
+        if !self.is_unpacking_decided {
+            let first = &self.raw[self.rest.clone()];
+            if !self.is_file_at_end && unpack::needs_more(first) {
+                return Ok(());
+            }
+            self.unpacker = Unpacker::of(&self.name, first).map_err(cannot)?;
+            self.is_unpacking_decided = true;
+        }
+        let raw = &self.raw[self.rest.clone()];
+        if let Some(unpacker) = &mut self.unpacker {
+            self.rest.start += unpacker.step(raw, &mut self.plain).map_err(cannot)?;
+            self.at_end = self.is_file_at_end && self.rest.is_empty() && !unpacker.is_full();
+            if self.at_end {
+                unpacker.finish().map_err(cannot)?;
+            }
+        } else {
+            self.rest = 0..0;
+            self.at_end = self.is_file_at_end;
+            if self.is_decoding_decided {
+                give(&mut self.decoding, raw, self.at_end, out);
+                return Ok(());
+            }
+            self.plain.extend_from_slice(raw);
+        }
+        if !self.is_decoding_decided {
+            self.decoding = match reading.encoding(&self.plain, self.at_end)? {
+                Decode::Undecided => return Ok(()),
+                Decode::Nothing => None,
+                Decode::From(encoding) => Some(Decoding::new(encoding)),
+            };
+            self.is_decoding_decided = true;
+        }
+        give(&mut self.decoding, &self.plain, self.at_end, out);
+        self.plain.clear();
+        Ok(())
+    }
+
+    /// Reads from the file once, behind what is still to be used; false if there is nothing now.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.rest.is_empty() {
+            self.rest = 0..0;
+        }
+        let from = self.rest.end;
+        let count = loop {
+            match self.file.read(&mut self.raw[from..]) {
+                Ok(count) => break count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A pipe that somebody else emptied meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        };
+        self.rest.end += count;
+        self.is_file_at_end = count == 0;
+        self.read += count as u64;
+        self.sum = self.sum.map(|sum| sum.then(Sum::of(&self.raw[from..from + count])));
+        Ok(true)
+    }
+}
+
+/// Appends plain bytes, decoded if they must be.
+fn give(decoding: &mut Option<Decoding>, plain: &[u8], at_end: bool, out: &mut Vec<u8>) {
+    match decoding {
+        Some(decoding) => decoding.push(plain, at_end, out),
+        None => out.extend_from_slice(plain),
+    }
+}

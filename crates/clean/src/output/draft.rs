@@ -1,0 +1,719 @@
+//! The one way files are made: complete under a temporary name first, then under their own.
+//!
+//! ```text
+//!   create ────► write ────► publish ────► Placed ────► keep
+//!     │ 0600, locked           │ rename      │
+//!     └─ drop: removed         └─ error:     └─ drop: taken back, what was replaced is back
+//!                                 removed
+//! ```
+//! What holds at every moment, whoever dies:
+//!
+//! * A draft lies in the directory of its output as `.OUTPUT.RANDOM.manyhands.tmp`. It is made with `O_EXCL`, so it is
+//!   never a file or a link of somebody else, and with mode 0600, so nobody reads it before it is published.
+//! * Only the parent of a job makes drafts. A worker writes to one that exists, and checks that it is that very file. So
+//!   a worker that outlives its parent for a moment leaves nothing behind.
+//! * The process that made a draft holds a lock on it (`flock`) until it is published or removed. The kernel gives the
+//!   lock up when that process ends, however it ends. So [`remove_abandoned`] removes only drafts without a writer, also
+//!   those of other containers and of machines on one file server. Where locks are not supported it removes nothing.
+//! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`](crate::output::unfinished), for a process
+//!   that must end at once.
+//! * An output is under its name as a whole or not at all. `Placed` can take it back: a new output is removed, and one
+//!   that replaced another is exchanged for it again. What is taken back is only what this run published.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use manyhands_csv::{Hint, Problem, REJECTS_HEADER};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use tempfile::TempPath;
+
+use crate::error::exists;
+use crate::options::Options;
+use crate::output::unfinished::{self, Inode, Noted, Undo, Unfinished};
+use crate::paths::{directory_of, is_device, place_of, told};
+use crate::sum::Sum;
+
+/// End of every draft's name.
+const SUFFIX: &str = ".manyhands.tmp";
+
+/// Number of random letters and digits in a draft's name.
+const RANDOM: usize = 12;
+
+/// Longest part of the output's name in a draft's name, in bytes: the whole has to fit into 255.
+const OWN: usize = 200;
+
+/// A file beside its final place, removed if it is not published.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    path: PathBuf,
+    /// The final place: where the path leads, as for whoever writes to it.
+    place: PathBuf,
+    temporary: TempPath,
+    /// Holds the lock.
+    file: File,
+    inode: Inode,
+    noted: Noted,
+    /// Of what [`append`](Draft::append) wrote.
+    sum: Sum,
+    /// Files that this one belongs to: it is not more readable than they are.
+    owners: Vec<PathBuf>,
+}
+
+/// Where a worker finds a draft, and how it knows that it is the right file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Address {
+    #[serde(with = "crate::path_bytes")]
+    path: PathBuf,
+    inode: Inode,
+}
+
+/// What is done about a file that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Kept,
+    Replaced,
+    /// It is taken for the output if it is the same: of a run that was cut off.
+    Taken,
+}
+
+impl Existing {
+    pub(crate) fn of(options: &Options) -> Existing {
+        match options {
+            options if options.force => Existing::Replaced,
+            options if options.resume => Existing::Taken,
+            _ => Existing::Kept,
+        }
+    }
+}
+
+/// Files under their names that are taken back, the last one first, unless they are kept.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Placed(Vec<Step>);
+
+/// One file, and how it is taken back.
+#[derive(Debug)]
+struct Step {
+    place: PathBuf,
+    /// The file that this run published; none if it only took one away. While it is open, no other
+    /// file gets its number.
+    file: Option<File>,
+    /// What was under the name before.
+    old: Option<TempPath>,
+    noted: Noted,
+}
+
+/// Directories that a run made. Those that are empty go again, unless they are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Directories(Vec<(PathBuf, Noted)>);
+
+impl Directories {
+    /// Makes a directory, and those it is in, where they are missing.
+    pub(crate) fn make(&mut self, path: &Path) -> io::Result<()> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        let mut unfinished = unfinished::lock();
+        for path in missing.into_iter().rev() {
+            let noted = unfinished.note(Undo::RemoveDirectory(path.to_owned()));
+            self.0.push((path.to_owned(), noted));
+        }
+        fs::create_dir_all(path)
+    }
+
+    pub(crate) fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Directories {
+    fn drop(&mut self) {
+        for (path, _) in self.0.iter().rev() {
+            // Of a directory with something in it the system removes nothing.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
+fn inode(metadata: &Metadata) -> Inode {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The part of a draft's name that tells which output it is of.
+fn own_part(place: &Path) -> &[u8] {
+    let name = place.file_name().unwrap_or_default().as_bytes();
+    &name[..name.len().min(OWN)]
+}
+
+/// Makes an empty file with a random name beside `place`.
+fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath, Noted)> {
+    let mut prefix = OsStr::new(".").to_owned();
+    prefix.push(OsStr::from_bytes(own_part(place)));
+    prefix.push(".");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(mode);
+    options.custom_flags(flags(OFlags::NOFOLLOW));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
+    let mut unfinished = unfinished::lock();
+    let made = builder.make_in(directory_of(place), |path| options.open(path))?;
+    let (file, temporary) = made.into_parts();
+    let noted = unfinished.note(Undo::Remove(temporary.to_path_buf()));
+    Ok((file, temporary, noted))
+}
+
+impl Draft {
+    /// Makes an empty draft for `path`.
+    pub(crate) fn create(path: &Path) -> Result<Draft, String> {
+        Draft::try_create(path).map_err(|error| told("cannot write", path, &error))
+    }
+
+    fn try_create(path: &Path) -> io::Result<Draft> {
+        let place = place_of(path)?;
+        // A draft's shorter name would hide until the end that the output's is too long.
+        if own_part(&place).len() == OWN
+            && let Err(error) = fs::symlink_metadata(&place)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        loop {
+            let (file, temporary, noted) = make_beside(&place, 0o600)?;
+            // Whoever looks for abandoned drafts may have seen it before it was locked.
+            let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+            let metadata = file.metadata()?;
+            let is_seen = match locked {
+                Ok(()) => metadata.nlink() == 0,
+                Err(Errno::WOULDBLOCK) => true,
+                // There are no locks here, and so nobody removes it.
+                Err(_) => false,
+            };
+            if !is_seen {
+                let (path, inode) = (path.to_owned(), inode(&metadata));
+                let (sum, owners) = (Sum::default(), Vec::new());
+                return Ok(Draft { path, place, temporary, file, inode, noted, sum, owners });
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes behind what is there.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let written = (&self.file).write_all(bytes);
+        written.map_err(|error| told("cannot write", &self.path, &error))?;
+        self.sum = self.sum.then(Sum::of(bytes));
+        Ok(())
+    }
+
+    /// Of what [`append`](Self::append) wrote.
+    pub(crate) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// When it is published it is readable for nobody who cannot read these files, if they are there.
+    pub(crate) fn belongs_to(&mut self, owners: impl IntoIterator<Item = PathBuf>) {
+        self.owners.extend(owners);
+    }
+
+    /// Whether the file under its name is the beginning of what is written here: replacing it loses nothing.
+    pub(crate) fn continues_what_is_there(&self) -> bool {
+        self.place.metadata().is_ok_and(|there| there.is_file())
+            && begins_with(&self.temporary, &self.place).unwrap_or(false)
+    }
+
+    /// Gives the output another name in the same directory.
+    pub(crate) fn rename(&mut self, name: &OsStr) {
+        self.path.set_file_name(name);
+        self.place.set_file_name(name);
+    }
+
+    /// Where a worker finds it.
+    pub(crate) fn address(&self) -> Address {
+        Address { path: self.temporary.to_path_buf(), inode: self.inode }
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
+        let path = self.path.clone();
+        self.try_publish(existing)
+            .unwrap_or_else(|error| Err(told("cannot write", &path, &error).into()))
+    }
+
+    fn try_publish(self, existing: Existing) -> io::Result<Result<Placed, Problem>> {
+        let old = match existing {
+            Existing::Replaced => fs::symlink_metadata(&self.place).ok(),
+            Existing::Kept | Existing::Taken => None,
+        };
+        match old.filter(Metadata::is_file) {
+            Some(old) => {
+                let mode = self.take_after(&self.place, &old)?;
+                self.set_mode(mode)?;
+                return self.replace().map(Ok);
+            }
+            None => self.set_mode(mode_of_new(&self.place)?)?,
+        }
+        let flags = match existing {
+            Existing::Replaced => RenameFlags::empty(),
+            Existing::Kept | Existing::Taken => RenameFlags::NOREPLACE,
+        };
+        let mut unfinished = unfinished::lock();
+        let renamed =
+            match rustix::fs::renameat_with(CWD, &*self.temporary, CWD, &self.place, flags) {
+                // A file system that cannot do that: a link never replaces.
+                Err(Errno::INVAL | Errno::NOSYS) if !flags.is_empty() => {
+                    let linked = fs::hard_link(&self.temporary, &self.place);
+                    linked.and_then(|()| fs::remove_file(&self.temporary))
+                }
+                result => result.map_err(io::Error::from),
+            };
+        if renamed.is_ok() {
+            return Ok(Ok(self.placed(&mut unfinished)));
+        }
+        drop(unfinished);
+        match renamed {
+            Ok(()) => Ok(Ok(Placed::default())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let is_same = existing == Existing::Taken && is_same(&self.temporary, &self.place)?;
+                Ok(match existing {
+                    Existing::Taken if is_same => Ok(Placed::default()),
+                    Existing::Taken => Err(is_another(&self.path)),
+                    _ => Err(exists(&self.path)),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the place of another file, which stays beside it until this one is kept.
+    fn replace(self) -> io::Result<Placed> {
+        let mut unfinished = unfinished::lock();
+        let exchange = rustix::fs::renameat_with(
+            CWD,
+            &*self.temporary,
+            CWD,
+            &self.place,
+            RenameFlags::EXCHANGE,
+        );
+        match exchange {
+            Ok(()) if fs::symlink_metadata(&self.temporary)?.is_dir() => {
+                fs::rename(&self.temporary, &self.place)?;
+                Err(Errno::ISDIR.into())
+            }
+            Ok(()) => {
+                let Draft { place, temporary, file, inode, noted, .. } = self;
+                let old = temporary.to_path_buf();
+                let undo = Undo::PutBack { old, place: place.clone(), own: Some(inode) };
+                unfinished.change(&noted, undo);
+                Ok(Placed(vec![Step { place, file: Some(file), old: Some(temporary), noted }]))
+            }
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                // A file system that cannot do that. Without links the old file cannot be brought back.
+                drop(unfinished);
+                let (_, aside, aside_noted) = make_beside(&self.place, 0o600)?;
+                let mut unfinished = unfinished::lock();
+                let is_linked = fs::remove_file(&aside)
+                    .and_then(|()| fs::hard_link(&self.place, &aside))
+                    .is_ok();
+                fs::rename(&self.temporary, &self.place)?;
+                let own = Some(self.inode);
+                let mut placed = self.placed(&mut unfinished);
+                if let Some(step) = placed.0.first_mut().filter(|_| is_linked) {
+                    let (old, place) = (aside.to_path_buf(), step.place.clone());
+                    unfinished.change(&step.noted, Undo::PutBack { old, place, own });
+                    unfinished.forget(&aside_noted);
+                    step.old = Some(aside);
+                }
+                drop(unfinished);
+                Ok(placed)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// It has its name.
+    fn placed(self, unfinished: &mut Unfinished) -> Placed {
+        let Draft { place, temporary, file, inode, noted, .. } = self;
+        unfinished.change(&noted, Undo::TakeBack(place.clone(), inode));
+        let _ = temporary.keep();
+        Placed(vec![Step { place, file: Some(file), old: None, noted }])
+    }
+
+    /// Gives the draft its mode, but no more of it than the files have that it belongs to.
+    fn set_mode(&self, mut mode: u32) -> io::Result<()> {
+        let mut identities = HashSet::new();
+        for owner in &self.owners {
+            if let Some(metadata) = fs::metadata(owner).ok().filter(Metadata::is_file) {
+                mode &= self.take_after(owner, &metadata)?;
+                identities.insert((metadata.uid(), metadata.gid()));
+            }
+        }
+        if identities.len() > 1 {
+            // Whoever may read one of them may not for that read the others.
+            mode &= 0o700;
+        }
+        self.file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    /// Gives the draft owner and access list of the file at `place`, as far as this process may; gives the mode that
+    /// goes with them.
+    fn take_after(&self, place: &Path, old: &Metadata) -> io::Result<u32> {
+        const ACCESS_LIST: &str = "system.posix_acl_access";
+        let own = self.file.metadata()?;
+        let mut mode = old.mode() & 0o7777;
+        if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+            let chown = |uid, gid| std::os::unix::fs::fchown(&self.file, uid, gid);
+            let has_owner = chown(Some(old.uid()), Some(old.gid())).is_ok();
+            if !has_owner && own.gid() != old.gid() && chown(None, Some(old.gid())).is_err() {
+                // Its group is another now, and gets no more than everybody had.
+                mode &= !0o070 | (mode & 0o007) << 3;
+            }
+            if !has_owner {
+                mode &= 0o1777;
+            }
+        }
+        let mut list = [0; 1024];
+        // Where it cannot be set, the mode is what there is.
+        match rustix::fs::getxattr(place, ACCESS_LIST, &mut list) {
+            Ok(len) => {
+                let list = &list[..len];
+                let _ = rustix::fs::fsetxattr(&self.file, ACCESS_LIST, list, XattrFlags::empty());
+            }
+            // The directory may have given it one.
+            Err(_) => drop(rustix::fs::fremovexattr(&self.file, ACCESS_LIST)),
+        }
+        Ok(mode)
+    }
+}
+
+impl Address {
+    /// Opens the draft to write it from its beginning.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).custom_flags(flags(OFlags::NOFOLLOW)).open(&self.path)?;
+        if inode(&file.metadata()?) != self.inode {
+            return Err(io::Error::other("its temporary file was exchanged"));
+        }
+        file.set_len(0)?;
+        Ok(file)
+    }
+}
+
+pub(crate) fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+impl Placed {
+    /// Adds others, which are taken back before those.
+    pub(crate) fn and(&mut self, mut others: Placed) {
+        self.0.append(&mut others.0);
+    }
+
+    /// Lets them stay; what they replaced goes.
+    pub(crate) fn keep(mut self) {
+        let mut unfinished = unfinished::lock();
+        for step in &self.0 {
+            match &step.old {
+                Some(old) => unfinished.change(&step.noted, Undo::Remove(old.to_path_buf())),
+                None => unfinished.forget(&step.noted),
+            }
+        }
+        drop(unfinished);
+        self.0.clear();
+    }
+
+    /// Takes away the rejects of an earlier run, of an output that has none now.
+    ///
+    /// # Errors
+    /// If there are some, and they may not be replaced.
+    pub(crate) fn without_rejects(path: &Path, existing: Existing) -> Result<Placed, Problem> {
+        if existing == Existing::Taken && is_rejects(path) {
+            let problem = Problem::new(format!(
+                "{} has the rejected records of another run, and now none is rejected",
+                path.display()
+            ));
+            return Err(problem.hint(Hint::on("force").and(" removes it")));
+        }
+        match existing {
+            Existing::Replaced => Placed::rejects_taken_away(path),
+            Existing::Kept | Existing::Taken => Ok(Placed::default()),
+        }
+    }
+
+    /// Takes away the rejects at `path`, if there are some.
+    pub(crate) fn rejects_taken_away(path: &Path) -> Result<Placed, Problem> {
+        if !is_rejects(path) {
+            return Ok(Placed::default());
+        }
+        let take_away = || {
+            let place = place_of(path)?;
+            let Draft { temporary, noted, .. } = Draft::try_create(path)?;
+            let mut unfinished = unfinished::lock();
+            fs::rename(&place, &temporary)?;
+            let (old, own) = (temporary.to_path_buf(), None);
+            unfinished.change(&noted, Undo::PutBack { old, place: place.clone(), own });
+            drop(unfinished);
+            Ok(Placed(vec![Step { place, file: None, old: Some(temporary), noted }]))
+        };
+        take_away().map_err(|error| told("cannot remove", path, &error).into())
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        while let Some(step) = self.0.pop() {
+            step.take_back();
+        }
+    }
+}
+
+impl Step {
+    fn take_back(self) {
+        let there = fs::symlink_metadata(&self.place).ok().map(|there| inode(&there));
+        let own = self.file.and_then(|file| file.metadata().ok()).map(|own| inode(&own));
+        // Another program's file is not touched.
+        if there != own {
+            return;
+        }
+        match self.old {
+            // What cannot be brought back is not lost either.
+            Some(old) if fs::rename(&old, &self.place).is_err() => drop(old.keep()),
+            Some(_) => {}
+            None => drop(fs::remove_file(&self.place)),
+        }
+    }
+}
+
+/// An output is there that this run would not have made.
+fn is_another(path: &Path) -> Problem {
+    Problem::new(format!("{} exists and is another", path.display()))
+        .hint(Hint::on("force").and(" replaces it"))
+}
+
+/// Whether a file has rejected records.
+pub(crate) fn is_rejects(path: &Path) -> bool {
+    let mut head = vec![0; REJECTS_HEADER.len()];
+    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let read =
+        is_regular && File::open(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok());
+    read && head == REJECTS_HEADER
+}
+
+/// Permissions of a new file in each directory. The mask of the process and what directories pass on
+/// decide on them, and only the system knows both.
+static MODES: Mutex<Option<HashMap<PathBuf, u32>>> = Mutex::new(None);
+
+/// Forgets what the permissions of new files are: the mask may be another now.
+pub(crate) fn forget_modes() {
+    *MODES.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Permissions that a file would have at `place` if a program simply made it there.
+fn mode_of_new(place: &Path) -> io::Result<u32> {
+    let mut modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
+    let modes = modes.get_or_insert_default();
+    let directory = directory_of(place);
+    if let Some(mode) = modes.get(directory) {
+        return Ok(*mode);
+    }
+    let mode = make_beside(place, 0o666)?.0.metadata()?.mode() & 0o7777;
+    modes.insert(directory.to_owned(), mode);
+    Ok(mode)
+}
+
+/// Whether two files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(one)?.len() == fs::metadata(other)?.len() && begins_with(one, other)?)
+}
+
+/// Whether a file begins with the bytes of another.
+fn begins_with(one: &Path, other: &Path) -> io::Result<bool> {
+    use std::io::{BufRead, BufReader};
+    let mut one = BufReader::new(File::open(one)?);
+    let mut other = BufReader::new(File::open(other)?);
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        if right.is_empty() {
+            return Ok(true);
+        }
+        let len = left.len().min(right.len());
+        if len == 0 || left[..len] != right[..len] {
+            return Ok(false);
+        }
+        one.consume(len);
+        other.consume(len);
+    }
+}
+
+/// Writes a file that appears under its name only when it is complete; to a device or a pipe directly.
+/// What is there is replaced if `force` says so.
+///
+/// # Errors
+/// Why it could not be written, with the file's name.
+pub fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result<(), Problem> {
+    let cannot = |error| told("cannot write", path, &error);
+    if is_device(path) {
+        let device = OpenOptions::new().write(true).open(path);
+        return Ok(device.and_then(|mut device| device.write_all(bytes)).map_err(cannot)?);
+    }
+    let draft = Draft::create(path)?;
+    draft.file().write_all(bytes).map_err(cannot)?;
+    let existing = if force { Existing::Replaced } else { Existing::Kept };
+    draft.publish(existing)?.keep();
+    Ok(())
+}
+
+/// Removes what killed jobs left beside these outputs: drafts of which the writer is gone. Drafts that somebody
+/// still writes stay, and so does everything else.
+pub fn remove_abandoned<'a>(outputs: impl IntoIterator<Item = &'a Path>) {
+    let mut names: HashMap<PathBuf, HashSet<Vec<u8>>> = HashMap::new();
+    for path in outputs {
+        let Ok(place) = place_of(path) else { continue };
+        let directory = directory_of(&place).to_owned();
+        names.entry(directory).or_default().insert(own_part(&place).to_owned());
+    }
+    for (directory, names) in names {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if owner(entry.file_name().as_bytes()).is_some_and(|name| names.contains(name)) {
+                // What cannot be removed, or is gone by now, changes nothing about what is done.
+                let _ = remove_if_abandoned(&entry.path());
+            }
+        }
+    }
+}
+
+/// The output's part of a draft's name; none if it is no draft's.
+fn owner(name: &[u8]) -> Option<&[u8]> {
+    let name = name.strip_prefix(b".")?.strip_suffix(SUFFIX.as_bytes())?;
+    let (own, random) = name.split_at_checked(name.len().checked_sub(RANDOM)?)?;
+    random.iter().all(u8::is_ascii_alphanumeric).then_some(())?;
+    own.strip_suffix(b".")
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Its writer is gone, and nobody gives another file this name.
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with an output in it.
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.csv");
+        (directory, path)
+    }
+
+    fn draft(path: &Path, text: &str) -> Draft {
+        let draft = Draft::create(path).unwrap();
+        draft.address().open().unwrap().write_all(text.as_bytes()).unwrap();
+        draft
+    }
+
+    fn count(directory: &tempfile::TempDir) -> usize {
+        fs::read_dir(directory.path()).unwrap().count()
+    }
+
+    #[test]
+    fn what_is_not_kept_is_taken_back_and_what_it_replaced_is_there_again() {
+        let (directory, path) = place();
+        drop(draft(&path, "dropped"));
+        drop(draft(&path, "taken back").publish(Existing::Kept).unwrap());
+        assert_eq!(count(&directory), 0);
+        draft(&path, "kept").publish(Existing::Kept).unwrap().keep();
+        drop(draft(&path, "other").publish(Existing::Replaced).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+        assert!(draft(&path, "other").publish(Existing::Kept).is_err());
+        assert!(draft(&path, "other").publish(Existing::Taken).is_err());
+        // What was there before stays, even if it is taken.
+        drop(draft(&path, "kept").publish(Existing::Taken).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+        draft(&path, "other").publish(Existing::Replaced).unwrap().keep();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "other");
+        assert_eq!(count(&directory), 1);
+        // What somebody else put there meanwhile is not touched.
+        let placed = draft(&path, "mine").publish(Existing::Replaced).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "of somebody else").unwrap();
+        drop(placed);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of somebody else");
+        assert_eq!(count(&directory), 1);
+    }
+
+    #[test]
+    fn several_files_are_taken_back_together() {
+        let (directory, path) = place();
+        let rejects = path.with_extension("rejects.csv");
+        fs::write(&rejects, [REJECTS_HEADER, b"x"].concat()).unwrap();
+        let publish = || {
+            let mut placed = draft(&path, "rows").publish(Existing::Replaced).unwrap();
+            placed.and(Placed::without_rejects(&rejects, Existing::Replaced).unwrap());
+            assert!(path.exists() && !rejects.exists());
+            placed
+        };
+        drop(publish());
+        assert!(!path.exists() && rejects.exists() && count(&directory) == 1);
+        assert!(Placed::without_rejects(&rejects, Existing::Taken).is_err());
+        publish().keep();
+        assert!(path.exists() && !rejects.exists() && count(&directory) == 1);
+    }
+
+    #[test]
+    fn a_worker_writes_to_no_other_file_than_the_draft() {
+        let (directory, path) = place();
+        let draft = draft(&path, "x");
+        let address = draft.address();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        fs::remove_file(&draft.temporary).unwrap();
+        assert!(address.open().is_err(), "it is made by nobody else");
+        std::os::unix::fs::symlink(&victim, &draft.temporary).unwrap();
+        assert!(address.open().is_err());
+        fs::remove_file(&draft.temporary).unwrap();
+        fs::hard_link(&victim, &draft.temporary).unwrap();
+        assert!(address.open().is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn only_drafts_of_these_outputs_that_nobody_writes_are_removed() {
+        let (directory, path) = place();
+        let abandoned = draft(&path, "abandoned");
+        let name = abandoned.temporary.to_path_buf();
+        let living = draft(&path, "living");
+        let other = directory.path().join(".other.csv.0123456789ab.manyhands.tmp");
+        let alike = directory.path().join(".out.csv.manyhands.tmp");
+        for path in [&other, &alike] {
+            fs::write(path, "").unwrap();
+        }
+        remove_abandoned([path.as_path()]);
+        assert!(name.exists());
+        let Draft { temporary, file, .. } = abandoned;
+        let _ = temporary.keep();
+        drop(file);
+        remove_abandoned([path.as_path()]);
+        assert!(!name.exists() && living.temporary.exists() && other.exists() && alike.exists());
+    }
+}

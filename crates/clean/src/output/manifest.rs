@@ -1,0 +1,128 @@
+//! What says that an input is done: a line of JSON for each, in a file beside the outputs.
+//!
+//! A line is written after its output has its name, at once, behind the others. A last line that was
+//! torn by a crash is no line. Of several about one output the last counts.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::output::draft::flags;
+use crate::output::entry::{Entry, file_name};
+use crate::paths::told;
+
+/// Opens a manifest, which is a regular file: what a link leads to is not written to, and a pipe is not waited for.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let no_file = || io::Error::other("it is not a regular file; move it away");
+    let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path);
+    let file = file.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
+        // A pipe that nobody reads, a socket.
+        Some(rustix::io::Errno::NXIO) => no_file(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+}
+
+/// The entries of a directory.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    path: PathBuf,
+    /// By the output's name; those of earlier runs.
+    entries: HashMap<String, Entry>,
+    /// Whether the file ends within a line.
+    is_torn: bool,
+    /// Opened for the first entry.
+    file: Option<File>,
+}
+
+impl Manifest {
+    /// Reads what there is.
+    pub(crate) fn open(directory: &Path) -> Result<Manifest, String> {
+        let path = directory.join(MANIFEST);
+        let mut text = Vec::new();
+        match open(&path, OpenOptions::new().read(true)) {
+            Ok(mut file) => {
+                let read = file.read_to_end(&mut text);
+                read.map_err(|error| told("cannot read", &path, &error))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(told("cannot read", &path, &error)),
+        }
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        let entries = entries.map(|entry| (entry.output.clone(), entry)).collect();
+        let is_torn = text.last().is_some_and(|last| *last != b'\n');
+        Ok(Manifest { path, entries, is_torn, file: None })
+    }
+
+    /// What is known of an output.
+    pub(crate) fn get(&self, output: &Path) -> Option<&Entry> {
+        self.entries.get(&file_name(output))
+    }
+
+    /// Appends an entry.
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+        let mut line = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, entry).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        let wrong = |error| told("cannot write", &self.path, &error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file = open(&self.path, OpenOptions::new().append(true).create(true));
+                none.insert(file.map_err(wrong)?)
+            }
+        };
+        let written = file.write_all(&line);
+        // Of a line that could not be written whole, a part may be there.
+        self.is_torn = written.is_err();
+        written.map_err(wrong)
+    }
+}
+
+/// The file with the entries of a directory's outputs; no output has this name.
+pub const MANIFEST: &str = ".manyhands.jsonl";
+
+#[cfg(test)]
+mod tests {
+    use manyhands_csv::report::FileReport;
+
+    use super::*;
+    use crate::output::entry::Kept;
+    use crate::sum::Sum;
+
+    #[test]
+    fn entries_are_found_again_and_a_torn_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let report = FileReport { rows_in: 3, rows_out: 2, ..FileReport::default() };
+        let entry = |output: &str| {
+            let output = Path::new(output);
+            Entry::new(
+                Path::new("in.csv"),
+                "r",
+                &report,
+                Sum::of(b"in"),
+                Some((output, Sum::of(b"o"))),
+                Some(Kept::new(Path::new("d/r.csv"), output, 7, Sum::of(b"r"))),
+            )
+        };
+        let mut manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/a.csv")), None);
+        manifest.add(&entry("d/a.csv")).unwrap();
+        manifest.add(&entry("d/b.csv")).unwrap();
+        let path = directory.path().join(MANIFEST);
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 9]).unwrap();
+
+        let mut manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/a.csv")), Some(&entry("d/a.csv")));
+        assert_eq!(manifest.get(Path::new("d/b.csv")), None);
+        manifest.add(&entry("d/b.csv")).unwrap();
+        let manifest = Manifest::open(directory.path()).unwrap();
+        assert_eq!(manifest.get(Path::new("d/b.csv")), Some(&entry("d/b.csv")));
+    }
+}

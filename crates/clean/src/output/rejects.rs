@@ -1,0 +1,206 @@
+//! One file for the rejects of several inputs: beside the one output, or where the user wants it.
+//!
+//! Each input's rejects are a draft until the input is done. Then they are added here, in the order in which
+//! inputs are done.
+//!
+//! * With the one output of a concatenation they appear, and are taken back, together.
+//! * With outputs that appear one by one they are appended at once: who is killed later leaves no output
+//!   without its rejects. What was appended is taken back unless the output appears. Who is killed between
+//!   the two has rejects without an output; the next run, which makes both again, finds them at the end and adds
+//!   nothing.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use manyhands_csv::{Problem, REJECTS_HEADER};
+
+use crate::output::draft::{Draft, Existing, Placed, is_rejects};
+use crate::paths::told;
+use crate::sum::Sum;
+
+/// The rejects of all inputs.
+pub(crate) struct SharedRejects {
+    path: PathBuf,
+    existing: Existing,
+    /// The outputs that they are of.
+    outputs: Vec<PathBuf>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// They appear with the one output.
+    Together(Option<Draft>),
+    /// They are appended to the file; `keeps` says that those of earlier runs stay.
+    OneByOne { file: Option<File>, keeps: bool },
+}
+
+/// What was added for one input; it is taken back if this is dropped and not kept.
+#[must_use]
+pub(crate) struct Added {
+    /// The file, and how long it was.
+    undo: Option<(File, u64)>,
+    /// Their place in the file, size and hash.
+    pub(crate) at: u64,
+    pub(crate) sum: Sum,
+}
+
+impl Added {
+    pub(crate) fn keep(mut self) {
+        self.undo = None;
+    }
+}
+
+impl Drop for Added {
+    fn drop(&mut self) {
+        if let Some((file, len)) = &self.undo {
+            // What cannot be taken back is of an input that is told to have failed.
+            let _ = file.set_len(*len);
+        }
+    }
+}
+
+impl SharedRejects {
+    /// With one output they appear together; else one by one, and where `keeps` is set behind those of
+    /// earlier runs.
+    pub(crate) fn new(
+        path: &Path,
+        outputs: Vec<PathBuf>,
+        existing: Existing,
+        together: bool,
+        keeps: bool,
+    ) -> Self {
+        let kind = match together {
+            true => Kind::Together(None),
+            false => Kind::OneByOne { file: None, keeps },
+        };
+        SharedRejects { path: path.to_owned(), existing, outputs, kind }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds the rejects of an input.
+    pub(crate) fn add(&mut self, part: &Draft) -> Result<Added, Problem> {
+        let path = self.path.clone();
+        self.open()?;
+        self.append(part).map_err(|error| told("cannot write", &path, &error).into())
+    }
+
+    fn open(&mut self) -> Result<(), Problem> {
+        let wrong = |error: io::Error| Problem::from(told("cannot write", &self.path, &error));
+        let new = || {
+            let mut draft = Draft::create(&self.path)?;
+            draft.append(REJECTS_HEADER)?;
+            draft.belongs_to(self.outputs.iter().cloned());
+            Ok::<_, Problem>(draft)
+        };
+        match &mut self.kind {
+            Kind::Together(Some(_)) | Kind::OneByOne { file: Some(_), .. } => {}
+            Kind::Together(none) => *none = Some(new()?),
+            Kind::OneByOne { file, keeps } => {
+                if !(*keeps && is_rejects(&self.path)) {
+                    let draft = new()?;
+                    let existing = match keeps {
+                        // Somebody emptied it.
+                        true if draft.continues_what_is_there() => Existing::Replaced,
+                        true => Existing::Kept,
+                        false => self.existing,
+                    };
+                    draft.publish(existing)?.keep();
+                }
+                let opened = OpenOptions::new().read(true).append(true).open(&self.path);
+                let opened = opened.map_err(wrong)?;
+                restrict(&opened, &self.outputs).map_err(wrong)?;
+                *file = Some(opened);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, part: &Draft) -> io::Result<Added> {
+        let mut from = part.file();
+        let begin = REJECTS_HEADER.len() as u64;
+        let len = from.metadata()?.len().saturating_sub(begin);
+        from.seek(SeekFrom::Start(begin))?;
+        match &self.kind {
+            Kind::Together(Some(draft)) => {
+                io::copy(&mut from, &mut draft.file())?;
+                Ok(Added { undo: None, at: 0, sum: Sum::default() })
+            }
+            Kind::OneByOne { file: Some(file), keeps } => {
+                let end = file.metadata()?.len();
+                let sum = sum_of_rest(from)?;
+                if *keeps && is_same(from, begin, file, end.checked_sub(len), len)? {
+                    return Ok(Added { undo: None, at: end - len, sum });
+                }
+                from.seek(SeekFrom::Start(begin))?;
+                let mut added = Added { undo: Some((file.try_clone()?, end)), at: end, sum };
+                let mut last = [0];
+                file.read_exact_at(&mut last, end.saturating_sub(1))?;
+                if last != *b"\n" {
+                    // Somebody was killed while appending.
+                    (&mut &*file).write_all(b"\n")?;
+                    added.at += 1;
+                }
+                io::copy(&mut from, &mut &*file)?;
+                Ok(added)
+            }
+            Kind::Together(None) | Kind::OneByOne { file: None, .. } => {
+                Err(io::Error::other("it was not opened"))
+            }
+        }
+    }
+
+    /// Makes those of one output appear; takes away those of an earlier run if there are none now and
+    /// they may be replaced.
+    pub(crate) fn publish(self) -> Result<Placed, Problem> {
+        match self.kind {
+            Kind::Together(Some(draft)) => draft.publish(self.existing),
+            Kind::OneByOne { file: Some(_), .. } | Kind::OneByOne { keeps: true, .. } => {
+                Ok(Placed::default())
+            }
+            Kind::Together(None) | Kind::OneByOne { .. } => {
+                Placed::without_rejects(&self.path, self.existing)
+            }
+        }
+    }
+}
+
+/// Of what is behind the place where a file is read.
+fn sum_of_rest(mut file: &File) -> io::Result<Sum> {
+    let (mut sum, mut buffer) = (Sum::default(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(sum),
+            count => sum = sum.then(Sum::of(&buffer[..count])),
+        }
+    }
+}
+
+/// Takes from a file what the outputs, whose rejects come into it, allow nobody.
+fn restrict(file: &File, outputs: &[PathBuf]) -> io::Result<()> {
+    let mode = file.metadata()?.mode() & 0o7777;
+    let regular = outputs.iter().filter_map(|path| path.metadata().ok()).filter(Metadata::is_file);
+    let allowed = regular.fold(mode, |allowed, output| allowed & output.mode());
+    if allowed == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(allowed)) }
+}
+
+/// Whether two files have the same `len` bytes from these places on.
+fn is_same(one: &File, at: u64, other: &File, from: Option<u64>, len: u64) -> io::Result<bool> {
+    let Some(from) = from else { return Ok(false) };
+    let (mut left, mut right) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let mut done = 0;
+    while done < len {
+        let count = (len - done).min(left.len() as u64) as usize;
+        one.read_exact_at(&mut left[..count], at + done)?;
+        other.read_exact_at(&mut right[..count], from + done)?;
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        done += count as u64;
+    }
+    Ok(true)
+}

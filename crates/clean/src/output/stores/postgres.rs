@@ -1,0 +1,340 @@
+//! PostgreSQL: one connection streams what workers wrote for `COPY` to the server.
+//!
+//! A `COPY` that the server refuses before it reads a row leaves the connection out of step: the client sends one message
+//! for its end, and the server answers two (it has answered the first when the client hears of the refusal). So a
+//! connection whose `COPY` did not end well is not used again, and if the answers came in such an order that the
+//! refusal was lost, a statement that inserts no row asks for it again.
+
+mod look;
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use manyhands_csv::recipe::Type;
+use manyhands_csv::{Hint, Problem};
+use postgres::error::SqlState;
+use postgres::{CancelToken, Client, Config, NoTls, Transaction};
+
+use crate::output::entry::Entry;
+use crate::output::error::WriteError;
+use crate::output::format::Column;
+use crate::output::lines::Batch;
+use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
+use crate::output::stores::store::{
+    ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
+    entry,
+};
+use crate::target::server_name;
+use crate::watch::Watch;
+
+pub(crate) use look::look;
+
+/// What a column is.
+fn declared(kind: Type) -> &'static str {
+    match kind {
+        Type::Text => "text",
+        Type::Integer => "bigint",
+        Type::Number => "double precision",
+        Type::Boolean => "boolean",
+        Type::Date => "date",
+        Type::Datetime => "timestamp without time zone",
+    }
+}
+
+/// Taken while tables are made, since two that make the same one at once may both fail.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7236830218573)";
+
+/// How long a connection may take to come about, unless the address says otherwise.
+const CONNECT: Duration = Duration::from_secs(10);
+
+struct Postgres {
+    client: Client,
+    url: String,
+    /// Ends what the client runs; another one after each connection.
+    running: Arc<Mutex<CancelToken>>,
+    /// A `COPY` was begun on this connection and did not end well.
+    is_out_of_step: bool,
+    /// As it was typed, perhaps with its schema and a dot before it.
+    table: String,
+}
+
+/// Connects to a database, for a table in it.
+pub(crate) fn open(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+    let (url, table) = (url.to_owned(), table.to_owned());
+    Store::new(move |_| Postgres::connect(&url, table), watch)
+}
+
+fn wrong(error: postgres::Error) -> Wrong {
+    use std::error::Error;
+    if let Some(told) = error.as_db_error() {
+        let detail = told.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
+        let message = format!("{}{detail}", told.message());
+        // Such as a server that is shut down; classes 57 and 53 but for a full disk.
+        let is_lost = told.code().code().starts_with("57P");
+        return if is_lost { Wrong::lost(message) } else { Wrong::file(message) };
+    }
+    let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    Wrong::lost(format!("{error}{source}"))
+}
+
+/// Origins of the rows that were sent last. The server is behind by what the system keeps on the way, which
+/// is less than that.
+#[derive(Default)]
+struct Sent {
+    /// Number of rows sent before those of each batch.
+    batches: VecDeque<(u64, Batch)>,
+    rows: u64,
+}
+
+impl Sent {
+    const MOST: usize = 64;
+
+    fn add(&mut self, batch: Batch) {
+        if self.batches.len() == Sent::MOST {
+            self.batches.pop_front();
+        }
+        let before = self.rows;
+        self.rows += batch.len() as u64;
+        self.batches.push_back((before, batch.into_lines()));
+    }
+
+    /// The line of a row, which the server counts from 1.
+    fn line(&self, row: u64) -> Option<u64> {
+        let row = row.checked_sub(1)?;
+        let (before, batch) = self.batches.iter().rfind(|(before, _)| *before <= row)?;
+        batch.line((row - before) as usize)
+    }
+
+    /// As [`wrong`], of an error that may be a row's.
+    fn wrong(&self, table: &str, error: postgres::Error) -> Wrong {
+        let Some(told) = error.as_db_error() else { return wrong(error) };
+        // Class 23 is that of constraints.
+        let constraint = match *told.code() {
+            SqlState::UNIQUE_VIOLATION => Some(Constraint::Unique),
+            SqlState::NOT_NULL_VIOLATION => Some(Constraint::NotNull),
+            ref code if code.code().starts_with("23") => Some(Constraint::Other),
+            _ => None,
+        };
+        let row = told.where_().and_then(row_of);
+        match (wrong(error), constraint) {
+            (Wrong::File(why), constraint) if row.is_some() || constraint.is_some() => {
+                let line = row.and_then(|row| self.line(row));
+                Wrong::File(refused(table, line, &why.message, constraint))
+            }
+            // Such as what a trigger raises, which says neither who speaks nor of what.
+            (Wrong::File(why), _) => refused_rows(table, why),
+            (wrong, _) => wrong,
+        }
+    }
+}
+
+fn refused_rows(table: &str, why: Problem) -> Wrong {
+    Wrong::File(why.at(format_args!("the server refused rows of the table {table}")))
+}
+
+/// The row in the context of a server's error, such as `COPY t, line 7, column a: "x"`.
+fn row_of(context: &str) -> Option<u64> {
+    let (_, rest) = context.strip_prefix("COPY ")?.split_once(", line ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+impl Database for Postgres {
+    fn cancel(&self) -> Cancel {
+        let running = Arc::clone(&self.running);
+        // A server that cannot be reached rolls back by itself.
+        Box::new(move || {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            drop(running.cancel_query(NoTls));
+        })
+    }
+
+    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+        let is_there = "SELECT to_regclass('manyhands_files') IS NOT NULL";
+        if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
+            return Ok(Vec::new());
+        }
+        let rows = self.client.query(ENTRIES, &[&self.table]).map_err(wrong)?;
+        let of = |row: postgres::Row| {
+            entry([0, 1, 2].map(|at| row.get(at)), [3, 4, 5, 6].map(|at| row.get(at)))
+        };
+        Ok(rows.into_iter().map(of).collect())
+    }
+
+    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+        if self.is_out_of_step {
+            self.reconnect()?;
+        }
+        self.prepare(columns)?;
+        match self.load_rows(columns, next) {
+            Err(Wrong::Lost(why)) if self.is_out_of_step => {
+                Err(self.refusal(columns).unwrap_or(Wrong::Lost(why)))
+            }
+            loaded => loaded,
+        }
+    }
+}
+
+impl Postgres {
+    fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
+        let client = client(url).map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                Wrong::file(why.at(format_args!("cannot connect to {}", server_name(url))))
+            }
+        })?;
+        let running = Arc::new(Mutex::new(client.cancel_token()));
+        Ok(Postgres { client, url: url.to_owned(), running, is_out_of_step: false, table })
+    }
+
+    /// Puts a new connection in the place of the former one.
+    fn reconnect(&mut self) -> Result<(), Wrong> {
+        self.client = client(&self.url).map_err(|error| match wrong(error) {
+            Wrong::File(why) | Wrong::Lost(why) => {
+                let server = server_name(&self.url);
+                Wrong::lost(why.at(format_args!("cannot connect to {server} again")))
+            }
+        })?;
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = self.client.cancel_token();
+        self.is_out_of_step = false;
+        Ok(())
+    }
+
+    /// Why the server takes no row of the table, if it does not.
+    fn refusal(&mut self, columns: &[Column]) -> Option<Wrong> {
+        self.reconnect().ok()?;
+        let (table, names) = (self.quoted_table(), names(columns));
+        let none = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {table} WHERE false");
+        // It is rolled back.
+        let mut transaction = self.client.transaction().ok()?;
+        let error = transaction.batch_execute(&none).err()?;
+        error.as_db_error()?;
+        Some(Sent::default().wrong(&self.table, error))
+    }
+
+    /// Loads a file into the table that was made for it, or whose columns were compared.
+    fn load_rows(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> Next,
+    ) -> Result<(), Wrong> {
+        let (copy, table) = (self.copy(columns), self.quoted_table());
+        let mut transaction = self.client.transaction().map_err(wrong)?;
+        // What is not committed is rolled back where it is dropped.
+        let entry = if columns.is_empty() {
+            match next() {
+                Next::Commit(entry) => entry,
+                Next::Block(_) | Next::RollBack => return Ok(()),
+            }
+        } else {
+            if let Some(why) = refused_view(&mut transaction, &table)? {
+                return Err(refused_rows(&self.table, why.into()));
+            }
+            let mut sent = Sent::default();
+            self.is_out_of_step = true;
+            let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
+            loop {
+                match next() {
+                    Next::Block(block) => {
+                        let written = stream.write_all(&block.rows);
+                        sent.add(block);
+                        written.map_err(|error| match error.downcast() {
+                            Ok(error) => sent.wrong(&self.table, error),
+                            Err(error) => Wrong::lost(error.to_string()),
+                        })?;
+                    }
+                    Next::Commit(entry) => {
+                        stream.finish().map_err(|error| sent.wrong(&self.table, error))?;
+                        self.is_out_of_step = false;
+                        break entry;
+                    }
+                    Next::RollBack => return Ok(()),
+                }
+            }
+        };
+        let [size, rows_in, rows_out, rejected] = counts(&entry);
+        let Entry { path, hash, recipe_hash, .. } = &entry;
+        let added = transaction.execute(
+            ADD_ENTRY,
+            &[&self.table, path, &size, hash, recipe_hash, &rows_in, &rows_out, &rejected],
+        );
+        match added {
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                Err(Wrong::File(twice(&self.table)))
+            }
+            Err(error) => Err(wrong(error)),
+            Ok(_) => transaction.commit().map_err(|error| match wrong(error) {
+                Wrong::Lost(why) => Wrong::Lost(
+                    Problem::new(format!(
+                        "{}; whether its rows are there is not known",
+                        why.message
+                    ))
+                    .hint(Hint::words("run again with ").and_on("resume").and(", which looks")),
+                ),
+                known => known,
+            }),
+        }
+    }
+
+    /// The statement that rows follow.
+    fn copy(&self, columns: &[Column]) -> String {
+        format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names(columns))
+    }
+
+    fn quoted_table(&self) -> String {
+        let parts: Vec<String> = self.table.splitn(2, '.').map(quoted).collect();
+        parts.join(".")
+    }
+
+    /// Makes the tables that are missing, and compares the one for the rows with the columns.
+    fn prepare(&mut self, columns: &[Column]) -> Result<(), Wrong> {
+        let table = self.quoted_table();
+        let wanted = declarations(columns, declared);
+        let mut transaction = self.client.transaction().map_err(wrong)?;
+        transaction.batch_execute(LOCK).map_err(wrong)?;
+        transaction.batch_execute(FILES).map_err(wrong)?;
+        let known = columns_there(&mut transaction, &table).map_err(wrong)?;
+        if known.is_empty() && !columns.is_empty() {
+            transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
+        } else if !columns.is_empty() {
+            check_columns(&self.table, &known, &wanted).map_err(Wrong::file)?;
+        }
+        transaction.commit().map_err(wrong)
+    }
+}
+
+fn client(url: &str) -> Result<Client, postgres::Error> {
+    let mut config: Config = url.parse()?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    config.connect(NoTls)
+}
+
+fn names(columns: &[Column]) -> String {
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    names.join(", ")
+}
+
+/// What `COPY` says of a view without triggers.
+fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option<String>, Wrong> {
+    let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
+        FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
+    let row = transaction.query_opt(query, &[&table]).map_err(wrong)?;
+    Ok(row.map(|row| {
+        let (kind, name): (String, String) = (row.get(0), row.get(1));
+        format!("cannot copy to {kind} {name:?}")
+    }))
+}
+
+/// The columns of a table by its quoted name; none if it is missing.
+fn columns_there(
+    transaction: &mut Transaction<'_>,
+    table: &str,
+) -> Result<Declarations, postgres::Error> {
+    let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let known = transaction.query(query, &[&table])?;
+    Ok(known.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+}

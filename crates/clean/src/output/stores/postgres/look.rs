@@ -1,0 +1,100 @@
+//! Dry runs: finds what a load would meet in a PostgreSQL database, in transactions that can only read.
+//!
+//! The server checks rights for `COPY` before it refuses to write in such a transaction, and those of other statements when
+//! it explains them, so its own words are told. It refuses to make tables before it looks at rights: these
+//! are asked for.
+
+use super::*;
+use crate::output::stores::store::Pretended;
+
+/// Connects to a database for a dry run.
+pub(crate) fn look(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+    let (url, table) = (url.to_owned(), table.to_owned());
+    let open = move |_| {
+        let database = Postgres::connect(&url, table)?;
+        Ok(Looked { database, pretended: Pretended::default() })
+    };
+    Store::new(open, watch)
+}
+
+struct Looked {
+    database: Postgres,
+    pretended: Pretended,
+}
+
+/// # Errors
+/// If a schema is missing, or no table may be made in it.
+fn check_schema(transaction: &mut Transaction<'_>, schema: Option<&str>) -> Result<(), Wrong> {
+    let query = "SELECT name, to_regnamespace(quote_ident(name)) IS NOT NULL,
+        has_schema_privilege(to_regnamespace(quote_ident(name))::oid, 'CREATE')
+        FROM (SELECT coalesce($1, current_schema()::text) AS name) AS schema";
+    let row = transaction.query_one(query, &[&schema]).map_err(wrong)?;
+    let Some(name) = row.get::<_, Option<String>>(0) else {
+        return Err(Wrong::file("no schema has been selected to create in".to_owned()));
+    };
+    match (row.get(1), row.get::<_, Option<bool>>(2)) {
+        (false, _) => Err(Wrong::file(format!("schema {name:?} does not exist"))),
+        (true, Some(true)) => Ok(()),
+        (true, _) => Err(Wrong::file(format!("permission denied for schema {name}"))),
+    }
+}
+
+impl Looked {
+    /// Goes through the statements of a load, in their order.
+    fn check(&mut self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
+        let (table, copy) = (self.database.quoted_table(), self.database.copy(columns));
+        let Postgres { client, table: name, .. } = &mut self.database;
+        let read_only = client.query_one("SHOW transaction_read_only", &[]).map_err(wrong)?;
+        if read_only.get::<_, String>(0) == "on" {
+            return Err(Wrong::file(
+                "cannot execute CREATE TABLE in a read-only transaction".to_owned(),
+            ));
+        }
+        let mut transaction = reading(client)?;
+        check_schema(&mut transaction, None)?;
+        let known = columns_there(&mut transaction, &table).map_err(wrong)?;
+        if !columns.is_empty() && !self.pretended.check(name, &known, wanted)? {
+            let schema = name.split_once('.').map(|(schema, _)| schema);
+            check_schema(&mut transaction, schema)?;
+        }
+        let has_files = "SELECT to_regclass('manyhands_files') IS NOT NULL";
+        let has_files = transaction.query_one(has_files, &[]).map_err(wrong)?.get(0);
+        if !columns.is_empty() && !known.is_empty() {
+            if let Some(why) = refused_view(&mut transaction, &table)? {
+                return Err(refused_rows(name, why.into()));
+            }
+            // It fails in any case, and with it the transaction.
+            if let Some(error) = transaction.batch_execute(&copy).err()
+                && error.code() != Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            {
+                return Err(wrong(error));
+            }
+        }
+        drop(transaction);
+        if has_files {
+            let add = "EXPLAIN INSERT INTO manyhands_files VALUES ('', '', 0, '', '', 0, 0, 0)";
+            reading(client)?.batch_execute(add).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}
+
+fn reading(client: &mut Client) -> Result<Transaction<'_>, Wrong> {
+    client.build_transaction().read_only(true).start().map_err(wrong)
+}
+
+impl Database for Looked {
+    fn cancel(&self) -> Cancel {
+        self.database.cancel()
+    }
+
+    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+        self.database.entries()
+    }
+
+    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+        let wanted = declarations(columns, declared);
+        self.check(columns, &wanted)?;
+        self.pretended.load(&self.database.table, wanted, next)
+    }
+}

@@ -1,0 +1,98 @@
+//! What databases have in common: names, columns, and why they refuse rows.
+
+use manyhands_csv::recipe::Type;
+use manyhands_csv::{Hint, Problem};
+
+use crate::output::format::Column;
+
+/// A database's reason for refusing a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Constraint {
+    Unique,
+    NotNull,
+    Other,
+}
+
+/// A row that a database refuses: its line, as far as that is known, and why.
+pub(crate) fn refused(
+    table: &str,
+    line: Option<u64>,
+    why: &str,
+    constraint: Option<Constraint>,
+) -> Problem {
+    let mut problem = Problem::new(format!("the table {table} refuses a row: {why}"));
+    if let Some(line) = line {
+        problem = problem.at(format_args!("line {line}"));
+    }
+    problem.hint = constraint.map(|constraint| {
+        Hint::words(match constraint {
+            Constraint::Unique => {
+                "a dedupe step keeps the first of equal rows of a file, a filter leaves out those that the table has"
+            }
+            Constraint::NotNull => {
+                "a fill step gives empty cells a value, a filter leaves such rows out"
+            }
+            Constraint::Other => "a filter leaves such rows out",
+        })
+    });
+    problem
+}
+
+/// A name as SQL has it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The names of columns and what a database calls their types.
+pub(crate) fn declarations(
+    columns: &[Column],
+    declared: fn(Type) -> &'static str,
+) -> Vec<(String, String)> {
+    columns.iter().map(|column| (column.name.clone(), declared(column.kind).to_owned())).collect()
+}
+
+/// # Errors
+/// If a table that is there has other columns than those wanted, or others of their types.
+pub(crate) fn check_columns(
+    table: &str,
+    known: &[(String, String)],
+    wanted: &[(String, String)],
+) -> Result<(), String> {
+    let is_in = |one: &(String, String), all: &[(String, String)]| all.contains(one);
+    if known.len() == wanted.len() && wanted.iter().all(|column| is_in(column, known)) {
+        return Ok(());
+    }
+    let list = |columns: &[(String, String)], others: &[(String, String)]| {
+        let columns = columns.iter().filter(|column| !is_in(column, others));
+        let named: Vec<String> =
+            columns.map(|(name, kind)| format!("{name:?} {}", kind.to_lowercase())).collect();
+        if named.is_empty() { "no other".to_owned() } else { named.join(", ") }
+    };
+    Err(format!(
+        "the table {table} has other columns: it has {}, the rows have {}; select, rename and types \
+         make them fit, or --table names another",
+        list(known, wanted),
+        list(wanted, known)
+    ))
+}
+
+/// What is said of an input that another run has put into the table.
+pub(crate) fn twice(table: &str) -> Problem {
+    Problem::new(format!("its rows are in the table {table} already"))
+        .hint(Hint::on("resume").and(" leaves such files out"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_columns_is_no_matter_and_their_types_are() {
+        let column = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        let known = [column("a", "TEXT"), column("b", "REAL")];
+        assert_eq!(check_columns("t", &known, &[known[1].clone(), known[0].clone()]), Ok(()));
+        assert!(check_columns("t", &known, &known[..1]).is_err());
+        let error = check_columns("t", &known, &[column("a", "TEXT"), column("b", "TEXT")]);
+        assert!(error.unwrap_err().contains("it has \"b\" real, the rows have \"b\" text"));
+    }
+}

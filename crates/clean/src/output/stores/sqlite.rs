@@ -1,0 +1,431 @@
+//! SQLite: workers put rows into a plain form, and one connection inserts them.
+//!
+//! A row is its cells one after another, each a byte that says what it is, and what belongs to it.
+
+mod look;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use manyhands_csv::recipe::Type;
+use manyhands_csv::{Hint, Problem, Rows};
+use rusqlite::{Connection, ErrorCode, Statement, params};
+
+use crate::output::entry::Entry;
+use crate::output::error::WriteError;
+use crate::output::format::Column;
+use crate::output::lines::Batch;
+use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
+use crate::output::stores::store::{
+    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+};
+use crate::watch::Watch;
+
+pub(crate) use look::look;
+
+const NULL: u8 = 0;
+
+const INTEGER: u8 = 1;
+
+const FLOAT: u8 = 2;
+
+const TEXT: u8 = 3;
+
+/// How long a lock of another process is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked for meanwhile whether waiting is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Appends rows.
+pub(crate) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+    for row in 0..rows.len() {
+        for (column, kind) in types.iter().enumerate() {
+            let text = || rows.text(row, column);
+            match kind {
+                Type::Integer => put(INTEGER, rows.integer(row, column).map(i64::to_le_bytes), out),
+                Type::Boolean => {
+                    let value = rows.boolean(row, column).map(i64::from);
+                    put(INTEGER, value.map(i64::to_le_bytes), out);
+                }
+                Type::Number => put(FLOAT, rows.number(row, column).map(f64::to_le_bytes), out),
+                Type::Text => put_text(text().as_deref(), out),
+                Type::Date | Type::Datetime => {
+                    put_text(rows.moment_text(row, column).as_deref(), out);
+                }
+            }
+        }
+    }
+}
+
+fn put(kind: u8, value: Option<[u8; 8]>, out: &mut Vec<u8>) {
+    match value {
+        Some(value) => {
+            out.push(kind);
+            out.extend(value);
+        }
+        None => out.push(NULL),
+    }
+}
+
+fn put_text(text: Option<&[u8]>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => {
+            out.push(TEXT);
+            out.extend((text.len() as u32).to_le_bytes()); // a cell is shorter than a gigabyte
+            out.extend_from_slice(text);
+        }
+        None => out.push(NULL),
+    }
+}
+
+/// What a column is declared to be. Days and moments are kept as ISO text.
+fn declared(kind: Type) -> &'static str {
+    match kind {
+        Type::Text => "TEXT",
+        Type::Integer => "INTEGER",
+        Type::Number => "REAL",
+        Type::Boolean => "BOOLEAN",
+        Type::Date => "DATE",
+        Type::Datetime => "DATETIME",
+    }
+}
+
+struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    table: String,
+    /// Set when a lock is not worth waiting for.
+    hurry: Arc<AtomicBool>,
+}
+
+/// Opens a database, which is made if it is missing, for a table in it.
+pub(crate) fn open(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+    let (path, table) = (path.to_owned(), table.to_owned());
+    let open = move |hurry| {
+        let connect = || {
+            let connection = Connection::open(place(&path))?;
+            connection.busy_timeout(LOOK)?;
+            Ok(connection)
+        };
+        let connection = connect().map_err(|error| cannot_open(&path, wrong(error)))?;
+        let database = Sqlite { connection, path, table, hurry };
+        // A large transaction should not go through the journal page by page.
+        let cache = |connection: &Connection| connection.pragma_update(None, "cache_size", -65_536);
+        database.patiently(cache).map_err(|wrong| cannot_open(&database.path, wrong))?;
+        Ok(database)
+    };
+    Store::new(open, watch)
+}
+
+/// A path as SQLite takes it for one: `:memory:` and `file:` would be something else.
+fn place(path: &Path) -> PathBuf {
+    if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() }
+}
+
+/// Why a database cannot be opened, with what its file is if it is another.
+fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
+    let (Wrong::File(why) | Wrong::Lost(why)) = wrong;
+    let problem = why.at(format_args!("cannot open {}", path.display()));
+    if is_database(path) {
+        return Wrong::File(problem);
+    }
+    let problem = Problem::new(format!(
+        "cannot open {}: it is not an SQLite database: it begins with {}",
+        path.display(),
+        beginning(path)
+    ));
+    Wrong::File(
+        problem.hint(
+            Hint::is("output", "sqlite:shop.db")
+                .and(" names another file, which is made if it is missing"),
+        ),
+    )
+}
+
+/// Whether a file begins as databases do, or is none that could be read.
+fn is_database(path: &Path) -> bool {
+    first_bytes(path)
+        .is_none_or(|first| first.is_empty() || first.starts_with(b"SQLite format 3\0"))
+}
+
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
+    let mut first = Vec::new();
+    File::open(path).ok()?.take(40).read_to_end(&mut first).ok()?;
+    Some(first)
+}
+
+/// The beginning of a file's first line, quoted.
+fn beginning(path: &Path) -> String {
+    let first = first_bytes(path).unwrap_or_default();
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    format!("{:?}", String::from_utf8_lossy(line))
+}
+
+fn wrong(error: rusqlite::Error) -> Wrong {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            Wrong::lost(error.to_string())
+        }
+        _ => Wrong::file(error.to_string()),
+    }
+}
+
+impl Database for Sqlite {
+    fn cancel(&self) -> Cancel {
+        let running = self.connection.get_interrupt_handle();
+        Box::new(move || running.interrupt())
+    }
+
+    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+        self.patiently(|connection| entries(connection, &self.table))
+            .map_err(|wrong| cannot_open(&self.path, wrong))
+    }
+
+    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+        self.patiently(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
+        let loaded = match self.fill(columns, next) {
+            Ok(true) => {
+                self.patiently(|connection| connection.execute_batch("COMMIT")).map(|()| true)
+            }
+            other => other,
+        };
+        if !matches!(loaded, Ok(true)) && !self.connection.is_autocommit() {
+            // After a full disk there may be no transaction any more.
+            self.connection
+                .execute_batch("ROLLBACK")
+                .map_err(|error| Wrong::lost(format!("its rows cannot be taken back: {error}")))?;
+        }
+        loaded.map(drop)
+    }
+}
+
+fn entries(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>> {
+    if !connection.table_exists(None, "manyhands_files")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare(ENTRIES)?;
+    let of = |row: &rusqlite::Row| {
+        let texts = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok(entry(texts, [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?]))
+    };
+    statement.query_map([table], of)?.collect()
+}
+
+impl Sqlite {
+    /// Does what needs a lock.
+    fn patiently<T>(
+        &self,
+        attempt: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Wrong> {
+        let began = Instant::now();
+        loop {
+            match attempt(&self.connection) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                    if self.hurry.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
+                        let seconds = began.elapsed().as_secs();
+                        return Err(Wrong::File(
+                            Problem::new(format!(
+                                "the database was locked by another program for {seconds} s"
+                            ))
+                            .hint(
+                                Hint::words("run again with ")
+                                    .and_on("resume")
+                                    .and(" when that program is done"),
+                            ),
+                        ));
+                    }
+                }
+                result => return result.map_err(wrong),
+            }
+        }
+    }
+
+    /// Puts in the rows of a file and its entry; false if that was called off.
+    fn fill(&self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<bool, Wrong> {
+        self.connection.execute_batch(FILES).map_err(wrong)?;
+        if !columns.is_empty() {
+            self.prepare_table(columns)?;
+        }
+        let insert = self.insert(columns);
+        let mut statement = None;
+        loop {
+            match next() {
+                Next::Block(block) => {
+                    let statement = match &mut statement {
+                        Some(statement) => statement,
+                        none => none.insert(self.connection.prepare(&insert).map_err(wrong)?),
+                    };
+                    self.insert_rows(statement, columns, &block)?;
+                }
+                Next::Commit(entry) => {
+                    drop(statement);
+                    return self.add_entry(&entry).map(|()| true);
+                }
+                Next::RollBack => return Ok(false),
+            }
+        }
+    }
+
+    /// The statement that adds a row.
+    fn insert(&self, columns: &[Column]) -> String {
+        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+        let places = vec!["?"; columns.len()].join(",");
+        format!("INSERT INTO {} ({}) VALUES ({places})", quoted(&self.table), names.join(","))
+    }
+
+    /// Makes the table, or compares it with the columns.
+    fn prepare_table(&self, columns: &[Column]) -> Result<(), Wrong> {
+        let known = self.columns_there()?;
+        let wanted = declarations(columns, declared);
+        if known.is_empty() {
+            let create = create(&quoted(&self.table), &wanted);
+            return self.connection.execute_batch(&create).map_err(wrong);
+        }
+        check_columns(&self.table, &known, &wanted).map_err(Wrong::file)
+    }
+
+    fn columns_there(&self) -> Result<Vec<(String, String)>, Wrong> {
+        let query = "SELECT name, upper(type) FROM pragma_table_info(?1)";
+        let mut statement = self.connection.prepare(query).map_err(wrong)?;
+        let columns = statement.query_map([&self.table], |row| Ok((row.get(0)?, row.get(1)?)));
+        columns.map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)
+    }
+
+    fn add_entry(&self, entry: &Entry) -> Result<(), Wrong> {
+        let [size, rows_in, rows_out, rejected] = counts(entry);
+        let Entry { path, hash, recipe_hash, .. } = entry;
+        let added = self.connection.execute(
+            ADD_ENTRY,
+            params![self.table, path, size, hash, recipe_hash, rows_in, rows_out, rejected],
+        );
+        match added {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Err(Wrong::File(twice(&self.table)))
+            }
+            result => result.map(drop).map_err(wrong),
+        }
+    }
+}
+
+/// One cell of a row.
+#[derive(Debug, Clone, Copy)]
+enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    /// Takes the first cell of a block.
+    fn take(block: &mut &'a [u8]) -> Option<Cell<'a>> {
+        Some(match *block.split_off_first()? {
+            NULL => Cell::Null,
+            INTEGER => Cell::Integer(i64::from_le_bytes(take(block)?)),
+            FLOAT => Cell::Float(f64::from_le_bytes(take(block)?)),
+            TEXT => {
+                let len = u32::from_le_bytes(take(block)?);
+                Cell::Text(std::str::from_utf8(block.split_off(..len as usize)?).ok()?)
+            }
+            _ => return None,
+        })
+    }
+
+    fn bind(self, statement: &mut Statement, column: usize) -> rusqlite::Result<()> {
+        match self {
+            Cell::Null => statement.raw_bind_parameter(column, rusqlite::types::Null),
+            Cell::Integer(value) => statement.raw_bind_parameter(column, value),
+            Cell::Float(value) => statement.raw_bind_parameter(column, value),
+            Cell::Text(text) => statement.raw_bind_parameter(column, text),
+        }
+    }
+
+    /// As it is quoted in messages.
+    fn shown(self) -> String {
+        match self {
+            Cell::Null => "NULL".to_owned(),
+            Cell::Integer(value) => value.to_string(),
+            Cell::Float(value) => value.to_string(),
+            Cell::Text(text) => match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => format!("{:?}...", &text[..end]),
+                None => format!("{text:?}"),
+            },
+        }
+    }
+}
+
+/// Most characters of a cell, and most cells, that are quoted.
+const LONGEST: usize = 40;
+
+const MOST: usize = 5;
+
+impl Sqlite {
+    /// Inserts the rows of a block.
+    fn insert_rows(
+        &self,
+        statement: &mut Statement,
+        columns: &[Column],
+        block: &Batch,
+    ) -> Result<(), Wrong> {
+        let broken = || Wrong::file("a worker's rows cannot be read".to_owned());
+        let (mut rest, mut row) = (block.rows.as_slice(), 0);
+        while !rest.is_empty() {
+            let begin = rest;
+            for column in 1..=columns.len() {
+                let cell = Cell::take(&mut rest).ok_or_else(broken)?;
+                cell.bind(statement, column).map_err(wrong)?;
+            }
+            statement
+                .raw_execute()
+                .map_err(|error| self.refused(error, columns, begin, block.line(row)))?;
+            row += 1;
+        }
+        Ok(())
+    }
+
+    /// As [`wrong`], of an error that may be a row's.
+    #[cold]
+    fn refused(
+        &self,
+        error: rusqlite::Error,
+        columns: &[Column],
+        mut row: &[u8],
+        line: Option<u64>,
+    ) -> Wrong {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return wrong(error);
+        }
+        let why = error.to_string();
+        let constraint = match why.split(' ').next() {
+            Some("UNIQUE") => Constraint::Unique,
+            Some("NOT") => Constraint::NotNull,
+            _ => Constraint::Other,
+        };
+        let cells = columns.iter().map_while(|column| Some((column, Cell::take(&mut row)?)));
+        let (named, others): (Vec<_>, Vec<_>) =
+            cells.partition(|(column, _)| has_word(&why, &column.name));
+        let shown = if named.is_empty() { others } else { named };
+        let shown = shown.iter().take(MOST);
+        let shown = shown.map(|(column, cell)| format!("{} is {}", column.name, cell.shown()));
+        let why = format!("{why}; {}", shown.collect::<Vec<_>>().join(", "));
+        Wrong::File(refused(&self.table, line, &why, Some(constraint)))
+    }
+}
+
+/// Whether a text has a word, and not only as a part of another.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+        })
+}
+
+fn take<const N: usize>(block: &mut &[u8]) -> Option<[u8; N]> {
+    block.split_off(..N)?.try_into().ok()
+}
