@@ -62,20 +62,20 @@ impl Format {
                 let mut encoder =
                     crate::output::stores::parquet::encoder(&crate::output::format::columns(plan));
                 let made = make(Out::Rows(&mut |rows| {
-                    encoder.add(&crate::output::stores::parquet::Cells(rows))
+                    encoder.add(&crate::output::stores::parquet::Cells(rows));
                 }))?;
                 encoder.finish(reply).map_err(|error| error.to_string())?;
                 made
             }
             #[cfg(feature = "sqlite")]
             Format::Sqlite => with_lines(reply, make, |rows, out| {
-                crate::output::stores::sqlite::encode(rows, plan.output_types(), out)
+                crate::output::stores::sqlite::encode(rows, plan.output_types(), out);
             })?,
             #[cfg(any(feature = "postgres", feature = "fuzzing"))]
             Format::Postgres => {
                 let types = plan.output_types();
                 with_lines(reply, make, |rows, out| {
-                    crate::output::copy_text::encode(rows, types, out)
+                    crate::output::copy_text::encode(rows, types, out);
                 })?
             }
             #[allow(unreachable_patterns)]
