@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use manyhands_csv::recipe::{self, Recipe};
 
 use crate::error::CleanError;
 use crate::options::{Options, Output};
-use crate::stamp;
+use crate::stamp::Stamp;
 
 /// A cleaning job: inputs, recipe, output.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Clean {
 }
 
 /// Stamps of inputs.
-pub(crate) type Seen = Arc<Mutex<HashMap<PathBuf, stamp::Stamp>>>;
+pub(crate) type Seen = Arc<Mutex<HashMap<PathBuf, Stamp>>>;
 
 impl Clean {
     /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
@@ -60,7 +60,7 @@ impl Clean {
     /// [`as_seen_elsewhere`](Self::as_seen_elsewhere): size and time of the last change, each in bytes of this version.
     pub fn seen_elsewhere(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |(path, stamp): (&PathBuf, &stamp::Stamp)| {
+        let of = |(path, stamp): (&PathBuf, &Stamp)| {
             let mut bytes = Vec::new();
             manyhands_tasks::codec::encode_onto(&stamp.of_any_machine(), &mut bytes);
             (path.clone(), bytes)
@@ -82,6 +82,17 @@ impl Clean {
         let seen = seen.into_iter().map(of).collect::<Result<_, String>>()?;
         self.seen = Arc::new(Mutex::new(seen));
         Ok(self)
+    }
+
+    /// Notes the state of an input whose types are looked for.
+    pub(crate) fn see(&self, path: &Path, stamp: Stamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(path.to_owned(), stamp);
+    }
+
+    /// The state of an input when its types were looked for, if they were.
+    pub(crate) fn seen_as(&self, path: &Path) -> Option<Stamp> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
     /// What is done, and how it is read and written.

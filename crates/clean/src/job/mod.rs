@@ -1,14 +1,23 @@
 //! The job, above inputs and outputs: what becomes of which file, who does the work, and in which order it is written.
 
+pub(crate) mod active;
+pub(crate) mod advance;
 pub(crate) mod chunks;
 pub(crate) mod conflicts;
 pub(crate) mod crew;
+pub(crate) mod end;
+pub(crate) mod open;
+pub(crate) mod outputs;
 pub(crate) mod preview;
+pub(crate) mod publish;
+pub(crate) mod rejected;
 pub(crate) mod rejects_place;
 pub(crate) mod resume;
 pub(crate) mod route;
 pub(crate) mod routing;
 pub(crate) mod run;
+pub(crate) mod runner;
+pub(crate) mod schedule;
 pub(crate) mod stop;
 pub(crate) mod verdict;
 pub(crate) mod wire;

@@ -1,0 +1,37 @@
+//! A file that is being cleaned: by one worker as a whole, or in chunks.
+
+use manyhands_csv::Style;
+use manyhands_csv::report::FileReport;
+use manyhands_pool::Reply;
+
+use crate::job::chunks::Chunks;
+use crate::job::route::Route;
+use crate::output::draft::Draft;
+
+/// A file that is being cleaned.
+pub(crate) struct Active {
+    pub(crate) number: usize,
+    pub(crate) route: Route,
+    pub(crate) kind: Kind,
+    /// Of a file that is done but may not write yet.
+    pub(crate) waiting: Option<Reply>,
+}
+
+pub(crate) enum Kind {
+    Whole {
+        submitted: bool,
+        output: Option<Draft>,
+        size: u64,
+        /// The style that its rows must have, if they were first written in another.
+        style: Option<Style>,
+    },
+    Chunks(Box<Chunks>),
+}
+
+pub(crate) fn active_number(active: &Active) -> usize {
+    active.number
+}
+
+pub(crate) fn blank_report(route: &Route) -> FileReport {
+    FileReport { input: route.input.name(), output: route.target_name(), ..FileReport::default() }
+}

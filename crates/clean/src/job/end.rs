@@ -1,0 +1,145 @@
+//! Ends a file, for better or worse, and tells what became of those that were not finished.
+
+use manyhands_csv::Problem;
+use manyhands_csv::report::Characters;
+
+use crate::error::CleanError;
+use crate::job::active::{Active, Kind, active_number, blank_report};
+use crate::job::runner::Runner;
+use crate::job::stop::{Fail, Stop, lost, not_reached};
+use crate::options::{self};
+use crate::output::error::WriteError;
+use crate::output::sink::Sink;
+
+impl Runner<'_> {
+    /// A file failed; or with it all.
+    pub(crate) fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
+        let mut problem = match fail {
+            Fail::File(problem) => problem,
+            Fail::Lost(problem) => return Err(self.lose(number, problem)),
+            Fail::Job(stop) => return Err(stop),
+        };
+        let is_first = self.schedule.first() == Some(number);
+        // What it writes to: the one output for all, if it is its turn, or one of its own.
+        let sink = match &mut self.outputs.sink {
+            Some(sink) => Some(sink).filter(|_| is_first),
+            None => match self.schedule.active.iter_mut().find(|active| active.number == number) {
+                Some(Active { kind: Kind::Chunks(chunks), .. }) => chunks.out.as_mut(),
+                _ => None,
+            },
+        };
+        let Some(sink) = sink else { return self.end(number, Some(problem)) };
+        let left = match sink.roll_back(&mut self.watch) {
+            Ok(left) => left,
+            Err(error) => {
+                let is_lost = matches!(error, WriteError::Lost(_));
+                let why = match error.of_job() {
+                    CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
+                    error => error.problem(),
+                };
+                if is_lost {
+                    problem.message += &format!("; {}", why.message);
+                    problem.hint = why.hint.or(problem.hint);
+                    return Err(self.lose(number, lost(problem)));
+                }
+                problem = problem.at(&self.reports[number].input);
+                problem.message += &format!("; {}", why.message);
+                problem.hint = why.hint.or(problem.hint);
+                return Err(CleanError::Failed(problem).into());
+            }
+        };
+        if left == 0 {
+            return self.end(number, Some(problem));
+        }
+        let (are, name) =
+            (if left == 1 { "byte of it is" } else { "bytes of it are" }, sink.name());
+        let so = match self.job.asked.options.skip_failed {
+            true => "so it cannot be left out, and nothing is written behind it",
+            false => "which is incomplete",
+        };
+        problem.message += &format!("; {left} {are} already on {name}, {so}");
+        if self.outputs.sink.is_some() {
+            // Before `end`, which lets the next one write.
+            (self.outputs.first_failed, self.outputs.partial) = (Some(number), Some(number));
+        }
+        self.reports[number].partial = true;
+        let ended = self.end(number, Some(problem));
+        self.reports[number].bytes_out = left;
+        ended
+    }
+
+    /// A file fails since its table is lost.
+    pub(crate) fn lose(&mut self, number: usize, problem: Problem) -> Stop {
+        self.schedule.remove(number);
+        let report = &mut self.reports[number];
+        (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+        report.fail(problem);
+        report.notes.extend(self.told_before.remove(&number));
+        Stop::Lost
+    }
+
+    /// A file is done, for better or worse: what waited behind it may write.
+    pub(crate) fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), Stop> {
+        self.schedule.remove(number);
+        let report = &mut self.reports[number];
+        if error.is_some() {
+            self.watch.progress.files_failed += 1;
+            (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+        }
+        if let Some(problem) = error {
+            if options::is_concatenated(&self.job.asked.output)
+                && !self.job.asked.options.skip_failed
+            {
+                self.outputs.first_failed =
+                    Some(self.outputs.first_failed.map_or(number, |at| at.min(number)));
+                if let Some(sink) = self.outputs.sink.as_mut().filter(|sink| !sink.is_final()) {
+                    sink.give_up();
+                }
+            }
+            report.fail(problem);
+        } else if self.outputs.characters.is_none() && report.characters != Characters::Ascii {
+            self.outputs.characters = Some((report.characters, report.input.clone()));
+        }
+        report.notes.extend(self.told_before.remove(&number));
+        self.watch.progress.files_done += 1;
+        match self.schedule.first().filter(|_| self.outputs.sink.is_some()) {
+            Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),
+            None => Ok(()),
+        }
+    }
+
+    /// The inputs that are not done, which have their names in their reports.
+    pub(crate) fn unfinished(&mut self) -> Vec<usize> {
+        for (number, route) in &self.schedule.routes {
+            self.reports[*number] = blank_report(route);
+        }
+        let not_begun = self.schedule.routes.iter().map(|(number, _)| *number);
+        self.schedule.active.iter().map(active_number).chain(not_begun).collect()
+    }
+
+    /// Notes which inputs under way have a part where it cannot be taken back.
+    pub(crate) fn note_parts(&mut self) {
+        let mut of_all = self.outputs.sink.as_ref();
+        for active in &self.schedule.active {
+            let sink = match &active.kind {
+                // The first one writes.
+                _ if self.outputs.sink.is_some() => of_all.take(),
+                Kind::Chunks(chunks) => chunks.out.as_ref(),
+                Kind::Whole { .. } => None,
+            };
+            let left = sink.filter(|sink| sink.is_final()).map_or(0, Sink::written_of_input);
+            let report = &mut self.reports[active.number];
+            (report.partial, report.bytes_out) = (left > 0, left);
+        }
+    }
+
+    /// The table is lost: what was not finished is not in it.
+    pub(crate) fn leave_unfinished(&mut self) {
+        let left = self.unfinished();
+        let failed = self.reports.iter().filter(|report| report.error.is_some()).count();
+        let (files, complete) = (self.reports.len(), self.reports.len() - failed - left.len());
+        for number in left {
+            self.reports[number].withhold(not_reached(complete, files));
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Begins the next file: looks whether it is done, whether one worker takes it, and otherwise reads its head.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use manyhands_csv::report::Note;
+use manyhands_csv::{
+    Course, Cutter, Dialect, Head, HeadFound, Hint, Plan, Prepared, Problem, Recipe, Sample,
+    find_head, uncommented,
+};
+
+use crate::compression::Compression;
+use crate::input::read::Chosen;
+use crate::input::stream::Stream;
+use crate::job::active::{Active, Kind, blank_report};
+use crate::job::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Streaming};
+use crate::job::resume::{Before, Known};
+use crate::job::route::Route;
+use crate::job::runner::Runner;
+use crate::job::stop::{Fail, Stop};
+use crate::job::verdict::{self, FIRST_BYTES};
+use crate::job::wire::{ChunkContext, ChunkFile, TravellingRecipe};
+use crate::output::draft::Draft;
+use crate::output::format::columns;
+use crate::output::sink::Sink;
+use crate::stamp::Stamp;
+use crate::sum::Sum;
+use crate::target::{Input, Target};
+use crate::watch::TICK;
+
+/// A file of at most so many chunks goes to one worker as a whole.
+const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
+
+/// So many times bigger a compressed file is taken to be.
+const PACKED: u64 = 8;
+
+/// An input with its head, and all that was read for that.
+struct Opened {
+    stream: Stream,
+    buffer: Vec<u8>,
+    chosen: Chosen,
+    head: Head,
+    /// That there is nothing in it but blank lines, if so.
+    note: Option<Note>,
+}
+
+/// How an input is cut.
+struct Cut {
+    source: Source,
+    /// The file that workers read their chunks from; none if they are given the bytes.
+    file: Option<ChunkFile>,
+    sample: Sample,
+    /// Checksum of what no chunk has.
+    sum: Sum,
+    /// Bytes that are in the progress already.
+    told: u64,
+    note: Option<Note>,
+}
+
+fn cannot(error: io::Error) -> Fail {
+    Fail::from(format!("cannot read it: {error}"))
+}
+
+fn open_input(input: &Input) -> io::Result<File> {
+    match input {
+        Input::Stdin => Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
+        // A pipe without a writer must not stop everything.
+        Input::File(path) => OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(path),
+    }
+}
+
+impl Runner<'_> {
+    /// Finds something to do and hands it to the pool; false if there is nothing now.
+    pub(crate) fn submit_next(&mut self) -> Result<bool, Stop> {
+        for at in 0..self.schedule.active.len() {
+            let number = self.schedule.active[at].number;
+            match self.submit_of(at) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(fail) => {
+                    self.fail(number, fail)?;
+                    return Ok(true);
+                }
+            }
+        }
+        if self.schedule.active.len() >= 2 * self.job.workers {
+            return Ok(false);
+        }
+        // In one output for all, a big file may begin when those before it are done.
+        let Some((number, route)) = self.schedule.routes.front().cloned() else { return Ok(false) };
+        let size = match &route.input {
+            Input::File(path) => match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => Some(metadata.len()),
+                Ok(metadata) if metadata.is_dir() => {
+                    self.schedule.routes.pop_front();
+                    self.reports[number] = blank_report(&route);
+                    self.end(number, Some("it is a directory".into()))?;
+                    return Ok(true);
+                }
+                Ok(_) => None,
+                Err(error) => {
+                    self.schedule.routes.pop_front();
+                    self.reports[number] = blank_report(&route);
+                    self.end(number, Some(format!("cannot read it: {error}").into()))?;
+                    return Ok(true);
+                }
+            },
+            Input::Stdin => None,
+        };
+        if size.is_none() && self.schedule.crew.under_way() > 0 {
+            // It may have nothing to read for long, and what is under way is to be written.
+            return Ok(false);
+        }
+        let whole =
+            size.filter(|size| !self.schedule.crew.is_afar() && *size <= self.whole_bytes(&route));
+        if whole.is_none() && self.outputs.sink.is_some() && !self.schedule.active.is_empty() {
+            return Ok(false);
+        }
+        self.schedule.routes.pop_front();
+        self.reports[number] = blank_report(&route);
+        match self.done_before(&route)? {
+            Before::Nothing(note) => self.told_before.extend(note.map(|note| (number, note))),
+            Before::Done(entry, note) => {
+                self.told_before.extend(note.map(|note| (number, note)));
+                self.resumed.push(number);
+                entry.report(&mut self.reports[number]);
+                self.watch.progress.bytes_done += entry.size;
+                self.end(number, None)?;
+                return Ok(true);
+            }
+            Before::Other(message) => {
+                self.end(number, Some(message))?;
+                return Ok(true);
+            }
+        }
+        let kind = match whole {
+            Some(size) => self.open_whole(&route, size),
+            None => self.open_chunks(&route),
+        };
+        match kind {
+            Ok(kind) => {
+                self.schedule.active.push_back(Active { number, route, kind, waiting: None });
+            }
+            Err(Fail::File(message)) => self.end(number, Some(message))?,
+            Err(fail) => self.fail(number, fail)?,
+        }
+        Ok(true)
+    }
+
+    /// Looks whether an input is done, by the entries of earlier runs.
+    pub(crate) fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
+        let known = Known {
+            table: self.outputs.sink.as_ref().filter(|_| self.job.is_table),
+            manifest: self.outputs.manifest.as_ref(),
+            recipe_hash: &self.job.recipe_hash,
+            resume: self.job.asked.options.resume,
+            existing: self.job.existing,
+        };
+        Ok(known.before(route, &mut self.watch)?)
+    }
+
+    /// How big a file may be that goes to one worker.
+    pub(crate) fn whole_bytes(&self, route: &Route) -> u64 {
+        let bytes = WHOLE_CHUNKS * self.job.asked.options.chunk_bytes as u64;
+        match &route.input {
+            Input::File(path) if Compression::by_name(path).is_some() => bytes / PACKED,
+            _ => bytes,
+        }
+    }
+
+    pub(crate) fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, Fail> {
+        let output = match &route.target {
+            Target::File(path) if self.outputs.sink.is_none() => Some(Draft::create(path)?),
+            _ => None,
+        };
+        Ok(Kind::Whole { submitted: false, output, size, style: None })
+    }
+
+    /// Reads a file's head, makes its plan and decides how it is cut.
+    pub(crate) fn open_chunks(&mut self, route: &Route) -> Result<Kind, Fail> {
+        let name = route.input.name();
+        let opened = self.open_head(route, &name)?;
+        let Opened { stream, buffer, chosen, head, note } = &opened;
+        let regular = self.regular_file(route, stream)?;
+        let told_dialect = self.job.reading.told(chosen);
+        let mut dialect = chosen.dialect.clone();
+        dialect.out_delimiter = route.out_delimiter;
+        let mut style = dialect.style(buffer, head.header.end);
+        if self.job.whole.one_style {
+            style = self.outputs.sink.as_ref().and_then(Sink::style).unwrap_or(style);
+            dialect.write_as(style);
+        }
+        let header = buffer[head.header.clone()].to_vec();
+        let header_line_end = buffer[head.header.end..head.header_end].to_vec();
+        // Of nothing but blank lines no step finds its column, and none has to.
+        let nothing = Recipe::default();
+        let prepared = match header.is_empty() && stream.at_end {
+            true => Prepared::new(nothing.clone(), self.job.now),
+            false => Ok(self.job.prepared.clone()),
+        };
+        let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
+        let plan = plan.and_then(|plan| route.format.fit(plan)).map_err(|error| {
+            Sample::new(buffer, head, buffer.len()).advise(&dialect, error.into())
+        })?;
+        route.format.check_names(&columns(&plan))?;
+        let recipe = if note.is_some() { &nothing } else { &self.job.asked.recipe };
+        let recipe = TravellingRecipe::new(recipe, self.job.now);
+        let mut notes: Vec<Note> = note.iter().cloned().collect();
+        notes.extend_from_slice(plan.notes());
+        let (format, summed) = (route.format, self.job.whole.summed);
+        let head = head.clone();
+        let cut = self.cut(route, regular, opened, &plan, &dialect)?;
+        notes.extend(cut.note);
+        let mut course =
+            Course::new(&plan, self.job.asked.options.memory, self.job.whole.secret, head.lines);
+        course.see_header(&plan, &head, &header);
+        let file = cut.file;
+        let plan_there = Default::default();
+        let context =
+            ChunkContext { recipe, dialect, header, file, format, summed, plan: plan_there };
+        Ok(Kind::Chunks(Box::new(Chunks {
+            context,
+            plan,
+            head,
+            sample: cut.sample,
+            course,
+            source: cut.source,
+            next: 0,
+            again: Vec::new(),
+            held: BTreeMap::new(),
+            out: None,
+            held_back: HeldBack::default(),
+            rejects: None,
+            rejects_path: route.rejects.clone(),
+            name,
+            notes,
+            encoding: self.job.reading.named(),
+            header_line_end,
+            is_begun: false,
+            style,
+            told_dialect,
+            passes_done: 0,
+            told: cut.told,
+            sum: cut.sum,
+        })))
+    }
+
+    /// Opens an input and reads as much of it as shows how it is read, and where its header is.
+    fn open_head(&mut self, route: &Route, name: &str) -> Result<Opened, Fail> {
+        let mut stream = Stream::new(open_input(&route.input).map_err(cannot)?, name)?;
+        if let (Input::File(path), Some(stamp)) = (&route.input, stream.stamp) {
+            stamp.is_as_seen(self.job.asked.seen_as(path))?;
+        }
+        stream.sum = self.job.whole.summed.then(Sum::default);
+        let mut buffer = Vec::new();
+        let mut wanted = 0;
+        loop {
+            self.collect(&mut stream, &mut buffer, wanted)?;
+            // Until the dialect is known, only the limits of what comes before a header hold.
+            let chosen = self.job.reading.choose(name, &buffer, stream.at_end)?;
+            let (chosen, is_decided) = match chosen {
+                Some(chosen) => (chosen, true),
+                None => (self.job.reading.by_name(name), false),
+            };
+            let dialect = &chosen.dialect;
+            match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
+                HeadFound::More if uncommented(dialect, &buffer) > dialect.max_record => {
+                    return Err(verdict::no_header(buffer.len()).into());
+                }
+                HeadFound::More => wanted = 2 * buffer.len(),
+                _ if !is_decided => wanted = 2 * buffer.len(),
+                HeadFound::Head(head) => {
+                    return Ok(Opened { stream, buffer, chosen, head, note: None });
+                }
+                HeadFound::Nothing => {
+                    let note = Some(chosen.nothing_left(&buffer));
+                    let head = Head {
+                        header: 0..0,
+                        header_end: 0,
+                        data: buffer.len(),
+                        lines: 0,
+                        blank_lines: 0,
+                    };
+                    return Ok(Opened { stream, buffer, chosen, head, note });
+                }
+                HeadFound::Unterminated(line, field) => {
+                    return Err(verdict::unclosed_header(line, field).into());
+                }
+                HeadFound::TooLong(lines) => {
+                    return Err(verdict::header_too_long(lines, dialect.max_record).into());
+                }
+            }
+        }
+    }
+
+    /// The file, if it can be read in several places at once.
+    ///
+    /// # Errors
+    /// If it cannot, and remote workers are to read it.
+    fn regular_file(&self, route: &Route, stream: &Stream) -> Result<Option<ChunkFile>, Fail> {
+        let stamp = stream.stamp.filter(|_| stream.is_as_it_is());
+        let is_afar = self.schedule.crew.is_afar();
+        let regular = match &route.input {
+            Input::File(path) => stamp.map(|stamp| ChunkFile { path: path.clone(), stamp }),
+            Input::Stdin => None,
+        };
+        if is_afar && regular.is_none() {
+            let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
+            return Err(message.to_owned().into());
+        }
+        Ok(regular)
+    }
+
+    /// Decides how an input is cut: a regular file evenly, a stream as it is read, or, if it takes several passes, as a
+    /// file that it is copied to first.
+    fn cut(
+        &mut self,
+        route: &Route,
+        regular: Option<ChunkFile>,
+        opened: Opened,
+        plan: &Plan,
+        dialect: &Dialect,
+    ) -> Result<Cut, Fail> {
+        let Opened { mut stream, mut buffer, head, .. } = opened;
+        let chunk_bytes = self.job.asked.options.chunk_bytes.max(1) * route.format.chunk_factor();
+        let evenly = |size: u64| {
+            size.saturating_sub(head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize
+        };
+        // Of a stream, what is behind the header comes with its chunks.
+        let mut sample = Sample::new(&buffer, &head, head.data);
+        if let Some(mut file) = regular {
+            sample.extend(&buffer[head.data..]);
+            let size = file.stamp.size;
+            let (chunks, chunk_bytes) = (evenly(size), chunk_bytes as u64);
+            // Workers do the rest, chunk by chunk.
+            let sum = Sum::of(&buffer[..head.data]);
+            let source = Source::File { chunk_bytes, chunks, size, read: size, spool: None };
+            if self.schedule.crew.is_afar() {
+                file.stamp = file.stamp.of_any_machine();
+            }
+            return Ok(Cut { source, file: Some(file), sample, sum, told: 0, note: None });
+        }
+        if plan.passes() == 1 {
+            buffer.drain(..head.data);
+            let (cutter, base) = (Cutter::new(dialect), head.data as u64);
+            let (ends, chunks) = Default::default();
+            let streaming = Streaming { stream, cutter, buffer, base, chunk_bytes, ends, chunks };
+            let source = Source::Stream(Box::new(streaming));
+            return Ok(Cut {
+                source,
+                file: None,
+                sample,
+                sum: Sum::default(),
+                told: 0,
+                note: None,
+            });
+        }
+        let (spool, told) = self.spool(&mut stream, buffer, plan.passes() as u64 + 1)?;
+        let stamp = Stamp::settled(&spool)?;
+        let mut first = vec![0; Sample::LEN];
+        let count = spool.read_at(&mut first, head.data as u64).map_err(cannot)?;
+        sample.extend(&first[..count]);
+        // Workers open the unlinked file by this process's descriptor of it.
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
+        let (size, chunks) = (stamp.size, evenly(stamp.size));
+        let (sum, note) = (stream.sum.unwrap_or_default(), stream.note());
+        let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
+        let source = Source::File { chunk_bytes, chunks, size, read, spool: Some(spool) };
+        Ok(Cut { source, file: Some(ChunkFile { path, stamp }), sample, sum, told, note })
+    }
+
+    /// Reads on until there are `wanted` bytes, or a stream has given some and no more for a moment: what
+    /// it has given may be enough.
+    pub(crate) fn collect(
+        &mut self,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+        wanted: usize,
+    ) -> Result<(), Fail> {
+        let before = buffer.len();
+        while !stream.at_end && buffer.len() < wanted.max(FIRST_BYTES) {
+            if stream.is_ready(TICK.as_millis() as i64) {
+                stream.read(&self.job.reading, buffer)?;
+                continue;
+            }
+            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+            if buffer.len() > before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a stream to a file that has no name, which is one of `rounds` through its bytes; gives
+    /// the file and how many bytes are in the progress.
+    pub(crate) fn spool(
+        &mut self,
+        stream: &mut Stream,
+        mut buffer: Vec<u8>,
+        rounds: u64,
+    ) -> Result<(File, u64), Fail> {
+        use std::io::Write;
+        let directory = self.job.asked.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let wrong = |error: std::io::Error| {
+            let place = directory.display();
+            Fail::File(
+                Problem::new(format!(
+                    "cannot keep its bytes in a temporary file in {place}: {error}"
+                ))
+                .hint(Hint::any("temp_dir").and(" names another place")),
+            )
+        };
+        let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
+        let mut told = 0;
+        loop {
+            spool.write_all(&buffer).map_err(wrong)?;
+            self.watch.progress.bytes_done += stream.read / rounds - told;
+            told = stream.read / rounds;
+            if stream.at_end {
+                return Ok((spool, told));
+            }
+            buffer.clear();
+            while !stream.is_ready(TICK.as_millis() as i64) {
+                self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+            }
+            stream.read(&self.job.reading, &mut buffer)?;
+            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+        }
+    }
+}

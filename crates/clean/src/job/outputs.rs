@@ -1,0 +1,147 @@
+//! What a job writes to besides its files' own outputs: the one output for all inputs, the one file for all
+//! rejects, and the record of a directory.
+
+use std::collections::BTreeMap;
+
+use manyhands_csv::report::{Characters, FileReport};
+use manyhands_csv::{Hint, Problem};
+
+use crate::clean::Clean;
+use crate::error::CleanError;
+use crate::job::rejected::Rejects;
+use crate::job::rejects_place;
+use crate::job::route::Route;
+use crate::options::Output;
+use crate::output::draft::{Existing, Placed};
+use crate::output::error::WriteError;
+use crate::output::manifest::Manifest;
+use crate::output::rejects::SharedRejects;
+use crate::output::sink::Sink;
+use crate::output::stores::types::Possible;
+use crate::paths;
+use crate::watch::Watch;
+
+pub(crate) struct Outputs {
+    /// What is known of the outputs in the directory that they go to, if there is one.
+    pub(crate) manifest: Option<Manifest>,
+    /// The one output for all, if there is one.
+    pub(crate) sink: Option<Sink>,
+    /// The rejects of the inputs in it, if they appear with it.
+    pub(crate) all_rejects: Vec<Rejects>,
+    /// The one file for the rejects of all inputs, if there is one.
+    pub(crate) shared_rejects: Option<SharedRejects>,
+    /// Rejects of an earlier run beside the one output, which go with what they were of.
+    old_rejects: Option<std::path::PathBuf>,
+    /// Whether an input failed of which there are rejects.
+    pub(crate) has_refused: bool,
+    /// The first of the inputs that failed, if the one output for all is not to be without them.
+    pub(crate) first_failed: Option<usize>,
+    /// The input of which a part is in the one output for all and cannot be taken back: nothing can
+    /// follow it there. It is `first_failed` then.
+    pub(crate) partial: Option<usize>,
+    /// Kind of the characters in one output for all, if known, and the first input with it.
+    pub(crate) characters: Option<(Characters, String)>,
+}
+
+impl Outputs {
+    /// Opens what there is before any file is begun; `shared` says that all files have one output.
+    pub(crate) fn open(
+        asked: &Clean,
+        routes: &[Route],
+        shared: bool,
+        watch: &mut Watch,
+    ) -> Result<Outputs, CleanError> {
+        let failed = |message: String| CleanError::Failed(message.into());
+        let manifest = match &asked.output {
+            Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
+            _ => None,
+        };
+        let sink = match routes.first().filter(|_| shared) {
+            Some(Route { target, format, .. }) => {
+                Some(Sink::open(target, *format, false, watch).map_err(WriteError::of_job)?)
+            }
+            None => None,
+        };
+        let is_table = sink.as_ref().is_some_and(Sink::is_table);
+        let existing = Existing::of(&asked.options);
+        let shared_rejects = routes.first().and_then(|route| {
+            let path = rejects_place::shared_rejects(&asked.output, &asked.options)?;
+            let existing = if route.replaces_rejects { Existing::Replaced } else { existing };
+            let keeps = is_table || existing == Existing::Taken;
+            let together = sink.is_some() && !is_table;
+            let outputs = routes.iter().filter_map(Route::owner).collect();
+            Some(SharedRejects::new(&path, outputs, existing, together, keeps))
+        });
+        Ok(Outputs {
+            manifest,
+            sink,
+            all_rejects: Vec::new(),
+            shared_rejects,
+            old_rejects: routes.first().and_then(|route| route.old_rejects.clone()),
+            has_refused: false,
+            first_failed: None,
+            partial: None,
+            characters: None,
+        })
+    }
+
+    /// One output for all has all inputs or does not appear. If one failed, the others fail with it:
+    /// all that a file would have, those behind the failed one that a stream would have.
+    pub(crate) fn withhold(&self, output: &Output, reports: &mut [FileReport]) {
+        let Some(first) = self.first_failed else { return };
+        let failed = &reports[first].input;
+        let others = reports.iter().filter(|report| report.error.is_some()).count() - 1;
+        let others = if others == 0 { String::new() } else { format!(" and {others} more") };
+        let (name, is_file) = match output {
+            Output::ConcatenatedFile(path) => (path.display().to_string(), !paths::is_device(path)),
+            _ => ("standard output".to_owned(), false),
+        };
+        let problem = match self.partial {
+            Some(_) => Problem::new(format!(
+                "not written to {name}: {failed} failed after a part of it was written there, and nothing can follow it"
+            ))
+            .hint(Hint::words("a file as the output appears only when it is complete")),
+            None => Problem::new(format!(
+                "not written to {name}: {failed}{others} failed, and one output for all needs every input"
+            ))
+            .hint(Hint::on("skip_failed").and(" leaves failed inputs out")),
+        };
+        for (number, report) in reports.iter_mut().enumerate() {
+            if report.error.is_none() && (is_file || number > first) {
+                report.withhold(problem.clone());
+                (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+            }
+        }
+    }
+
+    /// Makes the one output for all appear, with the rejects of all; gives what its inputs leave possible, if types
+    /// were looked for.
+    pub(crate) fn publish(
+        self,
+        existing: Existing,
+        watch: &mut Watch,
+    ) -> Result<BTreeMap<String, Possible>, CleanError> {
+        let Outputs { sink, all_rejects, mut shared_rejects, first_failed, .. } = self;
+        // They appear with the one output; without it if they are of an input that failed by them, or if the output
+        // is final.
+        let is_written = sink.as_ref().is_none_or(Sink::is_final);
+        if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
+            let mut published = sink.publish(existing, watch).map_err(WriteError::of_job)?;
+            for rejects in all_rejects {
+                published.placed.and(rejects.publish(existing).map_err(CleanError::Failed)?);
+            }
+            if let Some(rejects) = shared_rejects.take() {
+                published.placed.and(rejects.publish().map_err(CleanError::Failed)?);
+            }
+            if let Some(old) = self.old_rejects {
+                published.placed.and(Placed::rejects_taken_away(&old).map_err(CleanError::Failed)?);
+            }
+            published.placed.keep();
+            return Ok(published.possible);
+        }
+        if let Some(rejects) = shared_rejects.filter(|_| is_written || self.has_refused) {
+            rejects.publish().map_err(CleanError::Failed)?.keep();
+        }
+        Ok(BTreeMap::new())
+    }
+}

@@ -1,0 +1,49 @@
+//! What was rejected of one file, until it has its name.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use manyhands_csv::Problem;
+
+use crate::output::draft::{Draft, Existing, Placed};
+use crate::output::entry;
+use crate::sum::Sum;
+
+/// What was rejected of a file.
+pub(crate) enum Rejects {
+    Some(Draft),
+    /// Nothing; it would be here.
+    None(PathBuf),
+    NoPlace,
+}
+
+impl Rejects {
+    /// Gives them their name; or takes away those of an earlier run.
+    pub(crate) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
+        match self {
+            Rejects::Some(draft) => {
+                let is_same_or_more =
+                    existing == Existing::Taken && draft.continues_what_is_there();
+                draft.publish(if is_same_or_more { Existing::Replaced } else { existing })
+            }
+            Rejects::None(path) => Placed::without_rejects(&path, existing),
+            Rejects::NoPlace => Ok(Placed::default()),
+        }
+    }
+}
+
+/// The name of rejects of rows in a table, to which other files of the same name may be added later: behind the input's
+/// name it has a hash of the input's path and bytes, and of the recipe.
+pub(crate) fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> OsString {
+    let key = format!("{}\0{sum}\0{recipe_hash}", entry::names_of(input)[0]);
+    let hash = Sum::of(key.as_bytes()).to_string();
+    let mut name = rejects.with_extension("").with_extension("").into_os_string();
+    name.push(format!(".{}.rejects.csv", &hash[..8]));
+    Path::new(&name).file_name().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn write_rejects(path: &Path, text: &[u8]) -> Result<Draft, String> {
+    let mut draft = Draft::create(path)?;
+    draft.append(text)?;
+    Ok(draft)
+}

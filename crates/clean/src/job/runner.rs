@@ -1,0 +1,213 @@
+//! The parent's side of the job: what is done next, by whom, and where it is written.
+//!
+//! ```text
+//!   routes ─► open ─► active files ─► next work ─► pool ─► reply ─► its file ─► sink
+//!                         │  small: one piece of work, the worker writes its output
+//!                         │  big:   chunks of a pass, two for each worker beyond the one that is next
+//!                         └─ stream: chunks cut here, in sequence
+//! ```
+//! One thread does all of this; it only waits for workers, for a stream, and for what it writes to.
+//! In a job with one output for all, only the first of the active files may write.
+//!
+//! Here is the loop. How a file is opened is in `open.rs`, how it goes on in `advance.rs`, how it appears in `publish.rs`,
+//! how it ends in `end.rs`.
+
+use crate::job::outputs::Outputs;
+use crate::job::schedule::Schedule;
+use crate::job::wire::WholeContext;
+use crate::output::draft::Existing;
+use crate::watch::Watch;
+use manyhands_csv::report::{FileReport, Note};
+use std::collections::HashMap;
+
+use manyhands_csv::Prepared;
+use manyhands_pool::Reply;
+
+use crate::clean::Clean;
+use crate::error::CleanError;
+use crate::input::read::Reading;
+use crate::job::active::{Active, Kind};
+use crate::job::chunks::{Source, Step};
+use crate::job::stop::{Fail, Stop};
+use crate::job::wire::WholeWork;
+use crate::output::draft::Draft;
+use crate::target::Input;
+use crate::watch::TICK;
+
+/// What is the same for all files of a job.
+pub(crate) struct Job<'a> {
+    pub(crate) asked: &'a Clean,
+    pub(crate) reading: Reading,
+    pub(crate) prepared: Prepared,
+    /// What workers must know for any small file.
+    pub(crate) whole: WholeContext,
+    /// The instant of the run, in seconds since 1970.
+    pub(crate) now: i64,
+    pub(crate) workers: usize,
+    pub(crate) existing: Existing,
+    /// Hash over everything that decides on an output.
+    pub(crate) recipe_hash: String,
+    /// Whether the one output for all is a table.
+    pub(crate) is_table: bool,
+}
+
+/// A job under way.
+pub(crate) struct Runner<'a> {
+    pub(crate) job: Job<'a>,
+    pub(crate) schedule: Schedule<'a>,
+    pub(crate) outputs: Outputs,
+    pub(crate) reports: Vec<FileReport>,
+    /// Inputs that an earlier run had done.
+    pub(crate) resumed: Vec<usize>,
+    /// Notes about inputs, found before they were begun.
+    pub(crate) told_before: HashMap<usize, Note>,
+    pub(crate) watch: Watch<'a>,
+    /// Whether the reader of the output closed it.
+    pub(crate) reader_closed: bool,
+}
+
+impl Runner<'_> {
+    pub(crate) fn run(&mut self) -> Result<(), CleanError> {
+        match self.work_off() {
+            Ok(()) => Ok(()),
+            Err(Stop::ClosedPipe) => {
+                // Whoever reads has read enough; what was not finished is told.
+                self.reader_closed = true;
+                for number in self.unfinished() {
+                    self.reports[number].fail("the reader of the output closed it".into());
+                }
+                self.note_parts();
+                Ok(())
+            }
+            Err(Stop::Lost) => {
+                self.leave_unfinished();
+                Ok(())
+            }
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    pub(crate) fn work_off(&mut self) -> Result<(), Stop> {
+        loop {
+            while self.schedule.crew.under_way() < self.schedule.crew.window()
+                && self.submit_next()?
+            {}
+            if self.schedule.active.is_empty() && self.schedule.routes.is_empty() {
+                return Ok(());
+            }
+            if self.schedule.crew.under_way() == 0 {
+                // Only a stream that has nothing to read leaves nothing to wait for.
+                self.write_overdue()?;
+                self.wait_for_stream();
+            } else if let Some(((number, chunk), reply)) = self.schedule.crew.next(TICK)? {
+                self.take(number, chunk, reply)?;
+            }
+            self.watch.tick()?;
+        }
+    }
+
+    pub(crate) fn wait_for_stream(&self) {
+        for active in &self.schedule.active {
+            if let Kind::Chunks(chunks) = &active.kind
+                && let Source::Stream(streaming) = &chunks.source
+            {
+                streaming.stream.is_ready(TICK.as_millis() as i64);
+                return;
+            }
+        }
+    }
+
+    /// Writes what is held back of an input that gives nothing now, if it has waited for long.
+    pub(crate) fn write_overdue(&mut self) -> Result<(), Stop> {
+        let Some(Active { number, route, kind: Kind::Chunks(chunks), .. }) =
+            self.schedule.active.front_mut().filter(|_| self.outputs.sink.is_some())
+        else {
+            return Ok(());
+        };
+        if !chunks.is_overdue() {
+            return Ok(());
+        }
+        let number = *number;
+        let written = chunks.write_out(self.outputs.sink.as_mut(), &route.target, &mut self.watch);
+        written.or_else(|fail| self.fail(number, fail))
+    }
+
+    /// Submits the next work of one active file; false if it has none now.
+    pub(crate) fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
+        let active = &mut self.schedule.active[at];
+        let submitted = match &mut active.kind {
+            Kind::Whole { submitted: true, .. } => return Ok(false),
+            Kind::Whole { submitted, output, style, .. } => {
+                *submitted = true;
+                let Input::File(path) = &active.route.input else { return Ok(false) };
+                let work = WholeWork {
+                    path: path.clone(),
+                    to: output.as_ref().map(Draft::address),
+                    format: active.route.format,
+                    out_delimiter: active.route.out_delimiter,
+                    style: style.or_else(|| self.outputs.sink.as_ref()?.style()),
+                    keeps_rejects: active.route.rejects.is_some(),
+                    to_name: active.route.target_name(),
+                    seen: self.job.asked.seen_as(path),
+                };
+                self.schedule.crew.whole(&self.job.whole, work, (active.number, 0))
+            }
+            Kind::Chunks(chunks) => {
+                match chunks.step(self.schedule.crew.window(), &self.job.reading)? {
+                    Step::Work(chunk, work) => {
+                        self.schedule.crew.chunk(&chunks.context, work, (active.number, chunk))
+                    }
+                    Step::Nothing => return self.finish_if_done(at),
+                }
+            }
+        };
+        submitted.map_err(|error| Fail::Job(error.into()))?;
+        Ok(true)
+    }
+
+    /// A stream may end without a last chunk.
+    pub(crate) fn finish_if_done(&mut self, at: usize) -> Result<bool, Fail> {
+        let number = self.schedule.active[at].number;
+        let Kind::Chunks(chunks) = &mut self.schedule.active[at].kind else { return Ok(false) };
+        if !chunks.is_pass_done() {
+            return Ok(false);
+        }
+        self.advance(number)?;
+        Ok(true)
+    }
+
+    /// Takes what a worker sent.
+    pub(crate) fn take(
+        &mut self,
+        number: usize,
+        chunk: usize,
+        reply: Result<Reply, String>,
+    ) -> Result<(), Stop> {
+        let Some((_, active)) = self.schedule.find(number) else {
+            return Ok(()); // of a file that failed meanwhile
+        };
+        let taken = match reply {
+            Ok(reply) => match &mut active.kind {
+                Kind::Whole { .. } => {
+                    active.waiting = Some(reply);
+                    self.advance(number)
+                }
+                Kind::Chunks(chunks) => match chunks.hold(chunk, reply) {
+                    Ok(()) => self.advance(number),
+                    Err(problem) => Err(Fail::File(problem)),
+                },
+            },
+            Err(error) => {
+                let lost = match &active.kind {
+                    Kind::Whole { .. } => "it".to_owned(),
+                    Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
+                };
+                Err(Fail::from(format!("{lost} {error}")))
+            }
+        };
+        match taken {
+            Ok(()) => Ok(()),
+            Err(fail) => self.fail(number, fail),
+        }
+    }
+}
