@@ -39,7 +39,7 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, shown,
+    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, shown, suggest,
 };
 
 #[doc(hidden)]

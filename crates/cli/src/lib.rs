@@ -12,7 +12,6 @@ mod meaning;
 mod progress;
 mod steps;
 mod streams;
-mod suggest;
 mod summary;
 mod table;
 mod ui;

@@ -89,6 +89,7 @@ pub use recipe::Recipe;
 pub use record::{end_of, rows_of};
 pub use rows::{Out, Rows};
 pub use sample::Sample;
+pub use suggest::suggest;
 pub use typed::Text;
 pub use utf8::NotUtf8;
 pub use whole::clean_whole;

@@ -1,9 +1,8 @@
 //! `manyhands functions`: what expressions can call, from the table that evaluates them.
 
-use manyhands::clean::{CleanError, FunctionInfo, functions as all};
+use manyhands::clean::{CleanError, FunctionInfo, functions as all, suggest};
 
 use crate::args::FunctionsArguments;
-use crate::suggest::closest;
 use crate::ui;
 
 /// How wide a signature is that has its summary beside it.
@@ -28,7 +27,7 @@ fn find<'a>(all: &'a [FunctionInfo], name: &str) -> Result<&'a FunctionInfo, Cle
     if let Some((_, function)) = names.clone().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         return Ok(function);
     }
-    let hint = match closest(name, names.by_ref().map(|(known, _)| known)) {
+    let hint = match suggest(name, names.by_ref().map(|(known, _)| known)) {
         Some(known) => format!("did you mean {known}? 'manyhands functions' lists all"),
         None => "'manyhands functions' lists all".to_owned(),
     };
