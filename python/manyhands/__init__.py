@@ -11,7 +11,7 @@ What is imported here is loaded when it is first used, so that workers start qui
 import importlib as _importlib
 
 # Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
-from multiprocessing import util as _util  # noqa: F401
+from multiprocessing import util as _util  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 from manyhands import _asked, _native
 
@@ -19,6 +19,7 @@ from manyhands import _asked, _native
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    import builtins
     from concurrent.futures import (
         ALL_COMPLETED,
         FIRST_COMPLETED,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     )
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import (
-        SUBDEBUG,
-        SUBWARNING,
         AuthenticationError,
         BufferTooShort,
         Manager,
@@ -55,13 +54,39 @@ if TYPE_CHECKING:
         set_forkserver_preload,
     )
     from queue import Empty, Full
+    from typing import Any, TypeAlias
 
-    TimeoutError = TimeoutError
+    TimeoutError: TypeAlias = builtins.TimeoutError
+    SUBDEBUG: int
+    SUBWARNING: int
 
+    __version__: str
+
+    from manyhands import connection as connection
+    from manyhands import context as context
+    from manyhands import dummy as dummy
+    from manyhands import forkserver as forkserver
+    from manyhands import heap as heap
+    from manyhands import managers as managers
+    from manyhands import pool as pool
+    from manyhands import popen_fork as popen_fork
+    from manyhands import popen_forkserver as popen_forkserver
+    from manyhands import popen_spawn_posix as popen_spawn_posix
+    from manyhands import process as process
+    from manyhands import queues as queues
+    from manyhands import reduction as reduction
+    from manyhands import resource_sharer as resource_sharer
+    from manyhands import resource_tracker as resource_tracker
+    from manyhands import shared_memory as shared_memory
+    from manyhands import sharedctypes as sharedctypes
+    from manyhands import spawn as spawn
+    from manyhands import synchronize as synchronize
+    from manyhands import thread as thread
+    from manyhands import util as util
     from manyhands._array import empty, shared, zeros
-    from manyhands._benchmark import benchmark
-    from manyhands._clean import Report, clean
-    from manyhands._context import get_context
+    from manyhands._benchmark import Benchmark, Run, benchmark
+    from manyhands._clean import Cells, FileReport, Progress, Report, SetAside, clean
+    from manyhands._context import Context, get_context
     from manyhands._core import get_start_method, set_start_method
     from manyhands._errors import (
         CleanError,
@@ -78,7 +103,7 @@ if TYPE_CHECKING:
     from manyhands._executor import Future, ProcessPoolExecutor
     from manyhands._joblib import register_joblib
     from manyhands._native import Recipe, worker_index
-    from manyhands._pool import Pool, cpu_count
+    from manyhands._pool import AsyncResult, IMapIterator, MapResult, Pool, cpu_count
     from manyhands._queue import JoinableQueue, Queue, SimpleQueue
     from manyhands._sync import (
         Array,
@@ -134,9 +159,9 @@ _HOMES = {
     ),
     "queue": ("Empty", "Full"),
     "manyhands._array": ("empty", "shared", "zeros"),
-    "manyhands._benchmark": ("benchmark",),
-    "manyhands._clean": ("Report", "clean"),
-    "manyhands._context": ("get_context",),
+    "manyhands._benchmark": ("Benchmark", "Run", "benchmark"),
+    "manyhands._clean": ("Cells", "FileReport", "Progress", "Report", "SetAside", "clean"),
+    "manyhands._context": ("Context", "get_context"),
     "manyhands._core": ("get_start_method", "set_start_method"),
     "manyhands._errors": (
         "CleanError",
@@ -153,7 +178,7 @@ _HOMES = {
     "manyhands._executor": ("Future", "ProcessPoolExecutor"),
     "manyhands._joblib": ("register_joblib",),
     "manyhands._native": ("Recipe", "worker_index"),
-    "manyhands._pool": ("Pool", "cpu_count"),
+    "manyhands._pool": ("AsyncResult", "IMapIterator", "MapResult", "Pool", "cpu_count"),
     "manyhands._queue": ("JoinableQueue", "Queue", "SimpleQueue"),
     "manyhands._sync": (
         "Array",
@@ -180,27 +205,114 @@ _SUBMODULES = frozenset(
 #: Where all other public names are looked for: what a newer Python has, and what few programs use.
 _OTHERS = ("multiprocessing", "concurrent.futures", "queue")
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "ALL_COMPLETED",
+    "Array",
+    "AsyncResult",
+    "AuthenticationError",
+    "Barrier",
+    "Benchmark",
+    "BoundedSemaphore",
+    "BrokenExecutor",
+    "BrokenProcessPool",
+    "BufferTooShort",
+    "CancelledError",
+    "Cells",
+    "CleanError",
+    "Condition",
+    "Context",
+    "DeadlineExceeded",
+    "Empty",
+    "Event",
+    "Executor",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "FileReport",
+    "Full",
+    "Future",
+    "IMapIterator",
+    "InvalidStateError",
+    "JoinableQueue",
+    "Lock",
+    "Manager",
+    "ManyhandsError",
+    "MapResult",
+    "MemoryLimitExceeded",
+    "OwnerDiedWarning",
+    "Pipe",
+    "Pool",
+    "PoolClosed",
+    "PoolForked",
+    "Process",
+    "ProcessError",
+    "ProcessPoolExecutor",
+    "Progress",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
+    "Recipe",
+    "RemoteError",
+    "Report",
+    "Run",
+    "SUBDEBUG",
+    "SUBWARNING",
+    "Semaphore",
+    "SetAside",
+    "SimpleQueue",
+    "TaskExited",
+    "TaskKilled",
+    "ThreadPoolExecutor",
+    "TimeoutError",
+    "Value",
+    "WorkerDied",
+    "active_children",
+    "allow_connection_pickling",
+    "as_completed",
+    "benchmark",
+    "clean",
+    "cpu_count",
+    "current_process",
+    "empty",
+    "executor",
+    "freeze_support",
+    "get_all_start_methods",
+    "get_context",
+    "get_logger",
+    "get_start_method",
+    "log_to_stderr",
+    "parent_process",
+    "register_joblib",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
+    "shared",
+    "wait",
+    "worker_index",
+    "zeros",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if (home := _HOME.get(name)) is not None:
+            value = getattr(_importlib.import_module(home), name)
+        elif name in _SUBMODULES:
+            value = _importlib.import_module(f"{__name__}.{name}")
+        elif name == "__version__":
+            from importlib.metadata import version
+
+            value = version(__name__)
+        else:
+            value = _found_elsewhere(name)
+        globals()[name] = value
+        return value
+
 
 del TYPE_CHECKING
 
 
-def __getattr__(name):
-    if (home := _HOME.get(name)) is not None:
-        value = getattr(_importlib.import_module(home), name)
-    elif name in _SUBMODULES:
-        value = _importlib.import_module(f"{__name__}.{name}")
-    elif name == "__version__":
-        from importlib.metadata import version
-
-        value = version(__name__)
-    else:
-        value = _found_elsewhere(name)
-    globals()[name] = value
-    return value
-
-
-def _found_elsewhere(name):
+def _found_elsewhere(name: str) -> "Any":
     """The standard library's object of this name, from the first of its modules that has it."""
     if not name.startswith("_"):
         for other in map(_importlib.import_module, _OTHERS):
@@ -209,7 +321,7 @@ def _found_elsewhere(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_SUBMODULES, "__version__"})
 
 

@@ -48,11 +48,12 @@ def size(name: str, value: object) -> int:
         bytes = int(float(match[1]) * unit)
     else:
         try:
-            bytes = None if isinstance(value, bool) else operator.index(value)
+            number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
         except TypeError:
-            bytes = None
-        if bytes is None:
+            number = None
+        if number is None:
             raise TypeError(f"{wanted}, not {value!r}")
+        bytes = number
     if not 1 <= bytes <= _MOST:
         raise ValueError(f"{name} must be from 1 byte to 8 PiB, not {value!r}")
     return bytes
@@ -75,12 +76,13 @@ def check_buffersize(buffersize: object) -> None:
             raise ValueError("buffersize must be None or > 0")
 
 
-def shown_size(bytes):
+def shown_size(bytes: Any) -> str:
     """A number of bytes as people write it: `"4 MiB"`."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if bytes < 1024 or unit == "GiB":
             return f"{bytes:.4g} {unit}"
         bytes /= 1024
+    raise AssertionError("the last unit takes all")
 
 
 #: Other libraries' names of arguments, with the names here.
@@ -124,7 +126,7 @@ def names_keywords(function: Function) -> Function:
     shown = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
-    def called(*args, **kwargs):
+    def called(*args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
             if name not in known:
                 raise TypeError(_unexpected(shown, name, known))
@@ -133,12 +135,12 @@ def names_keywords(function: Function) -> Function:
     return called  # type: ignore[return-value]
 
 
-def _unexpected(shown, name, known):
+def _unexpected(shown: Any, name: str, known: Any) -> str:
     import difflib
 
     meant = [other for other in known if name in _WORKERS and other in _WORKERS]
-    for synonym in (_SYNONYMS.get(name), _SYNONYMS.get(_SYNONYMS.get(name))):
-        if synonym in known:
+    for synonym in (_SYNONYMS.get(name), _SYNONYMS.get(_SYNONYMS.get(name, ""))):
+        if synonym is not None and synonym in known:
             meant.append(synonym)
     meant += difflib.get_close_matches(name, [other for other in known if other != "self"], 1)
     hint = f"; did you mean {meant[0]!r}?" if meant else ""

@@ -3,6 +3,8 @@
 NumPy is imported when one of these functions is first called.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import functools
@@ -13,6 +15,19 @@ import pickle
 import weakref
 
 from manyhands._native import Memory
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, SupportsIndex, TypeVar
+
+    import numpy as np
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from manyhands._typing import overload
+
+    Element = TypeVar("Element", bound=np.generic)
 
 #: Arrays of fewer bytes travel as NumPy pickles them, if not by reference.
 LARGE = 256 << 10
@@ -26,7 +41,15 @@ _LABELLED = {
 }
 
 
-def shared(array):
+if TYPE_CHECKING:
+
+    @overload
+    def shared(array: NDArray[Element]) -> NDArray[Element]: ...
+    @overload
+    def shared(array: ArrayLike) -> NDArray[Any]: ...
+
+
+def shared(array: Any) -> Any:
     """A copy of an array in shared memory.
 
     It is a plain `numpy.ndarray`. It and its views pass by reference to tasks, from tasks, through queues and to
@@ -76,7 +99,25 @@ def shared(array):
     return copy
 
 
-def zeros(shape, dtype=float, order="C"):
+if TYPE_CHECKING:
+
+    @overload
+    def zeros(
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        dtype: type[Element] | np.dtype[Element],
+        order: Literal["C", "F"] = "C",
+    ) -> NDArray[Element]: ...
+    @overload
+    def zeros(
+        shape: SupportsIndex | Sequence[SupportsIndex], dtype: type[float] = ..., order: Literal["C", "F"] = "C"
+    ) -> NDArray[np.float64]: ...
+    @overload
+    def zeros(
+        shape: SupportsIndex | Sequence[SupportsIndex], dtype: DTypeLike, order: Literal["C", "F"] = "C"
+    ) -> NDArray[Any]: ...
+
+
+def zeros(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") -> NDArray[Any]:
     """A new array of zeros in shared memory, as `shared` makes one of an array.
 
     Its memory is reserved: a full machine is an error here, not a crash later.
@@ -111,9 +152,10 @@ def zeros(shape, dtype=float, order="C"):
         raise ValueError(f"order must be 'C' or 'F', not {order!r}")
     if any(length < 0 for length in shape):
         raise ValueError("negative dimensions are not allowed")
-    nbytes = math.prod(shape) * like.itemsize
+    nbytes: int = math.prod(shape) * like.itemsize
     if nbytes == 0:
-        return np.zeros(shape, like.dtype, order)
+        nothing: NDArray[Any] = np.zeros(shape, like.dtype, order)  # pyright: ignore[reportUnknownVariableType]
+        return nothing  # pyright: ignore[reportUnknownVariableType]
     try:
         memory = Memory.allocate(nbytes)
     except OverflowError:
@@ -121,24 +163,42 @@ def zeros(shape, dtype=float, order="C"):
     return _over(memory, shape, like.dtype, order)
 
 
-def empty(shape, dtype=float, order="C"):
+if TYPE_CHECKING:
+
+    @overload
+    def empty(
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        dtype: type[Element] | np.dtype[Element],
+        order: Literal["C", "F"] = "C",
+    ) -> NDArray[Element]: ...
+    @overload
+    def empty(
+        shape: SupportsIndex | Sequence[SupportsIndex], dtype: type[float] = ..., order: Literal["C", "F"] = "C"
+    ) -> NDArray[np.float64]: ...
+    @overload
+    def empty(
+        shape: SupportsIndex | Sequence[SupportsIndex], dtype: DTypeLike, order: Literal["C", "F"] = "C"
+    ) -> NDArray[Any]: ...
+
+
+def empty(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") -> NDArray[Any]:
     """As `zeros`: fresh shared memory is zero anyway."""
     return zeros(shape, dtype, order)
 
 
-def _check(dtype):
+def _check(dtype: Any) -> None:
     if dtype.hasobject or dtype.kind == "T":
         raise TypeError(f"an array of {dtype} cannot be in shared memory: its elements refer to objects of one process")
 
 
-def _over(memory, shape, dtype, order):
+def _over(memory: Any, shape: Any, dtype: Any, order: Any) -> NDArray[Any]:
     import numpy as np
 
     _announce()
     return np.ndarray(shape, dtype, memory, order=order)
 
 
-def reduce(array):
+def reduce(array: Any) -> Any:
     """How the pool's pickler is to pickle an array; None if as NumPy does.
 
     An array in shared memory of ours goes by reference, a view of a `numpy.memmap` as file and offset. What NumPy
@@ -146,7 +206,7 @@ def reduce(array):
     """
     import numpy as np
 
-    kind = type(array)
+    kind: Any = type(array)  # pyright: ignore[reportUnknownVariableType]
     if kind not in (np.ndarray, np.recarray, np.matrix, np.memmap) or array.dtype.hasobject:
         return None
     if array.base is not None and array.size:
@@ -168,11 +228,11 @@ def reduce(array):
     return _as, (plain, array.dtype, kind)
 
 
-def _as(plain, dtype, kind):
+def _as(plain: Any, dtype: Any, kind: Any) -> Any:
     return plain.view(dtype, kind)
 
 
-def _writable(array, kind):
+def _writable(array: Any, kind: Any) -> tuple[Any, ...]:
     """A read-only array, which the receiver may write to as to any other that is its own: pickles keep the flag."""
     import numpy as np
 
@@ -185,14 +245,14 @@ def _writable(array, kind):
     return _own, (pickle.PickleBuffer(lent), array.dtype, array.shape, order, None if kind is np.ndarray else kind)
 
 
-def _own(buffer, dtype, shape, order, kind):
+def _own(buffer: Any, dtype: Any, shape: Any, order: Any, kind: Any) -> Any:
     import numpy as np
 
     array = np.frombuffer(buffer, dtype).reshape(shape, order=order)
     return array if kind is None else array.view(kind)
 
 
-def _span(array):
+def _span(array: Any) -> tuple[Any, ...]:
     """Where the bytes of an array that is not empty begin and end, and where its first element is."""
     begin = end = first = array.__array_interface__["data"][0]
     for length, stride in zip(array.shape, array.strides, strict=True):
@@ -203,7 +263,7 @@ def _span(array):
     return begin, end + array.itemsize, first - begin
 
 
-def _by_memory(array, kind):
+def _by_memory(array: Any, kind: Any) -> tuple[Any, ...] | None:
     begin, end, first = _span(array)
     found = Memory.find(begin, end - begin)
     if found is None:
@@ -212,7 +272,7 @@ def _by_memory(array, kind):
     return _attach, (memory, offset + first, *_layout(array), kind)
 
 
-def _layout(array):
+def _layout(array: Any) -> tuple[Any, ...]:
     """What describes an array, but for where it is."""
     dtype = array.dtype
     if dtype.isbuiltin == 1 and not dtype.metadata:
@@ -220,7 +280,7 @@ def _layout(array):
     return array.shape, array.strides, dtype, array.flags.writeable
 
 
-def _attach(memory, first, shape, strides, dtype, writeable, kind):
+def _attach(memory: Any, first: Any, shape: Any, strides: Any, dtype: Any, writeable: Any, kind: Any) -> Any:
     import numpy as np
 
     _announce()
@@ -230,50 +290,52 @@ def _attach(memory, first, shape, strides, dtype, writeable, kind):
     return array
 
 
-def received(buffer):
+def received(buffer: Any) -> Any:
     """What a `Memory` that was left out of a pickle is unpickled as."""
     return buffer
 
 
-def reduce_buffer(buffer):
+def reduce_buffer(buffer: Any) -> Any:
     """How to pickle a buffer of Arrow that lies in shared memory of ours: by reference. None for others."""
     found = Memory.find(buffer.address, buffer.size) if buffer.size else None
     return found and (_part, (*found, buffer.size))
 
 
-def _part(memory, offset, size):
-    import pyarrow
+def _part(memory: Any, offset: Any, size: Any) -> Any:
+    import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-    return pyarrow.py_buffer(memory).slice(offset, size)
+    library: Any = pyarrow
+    return library.py_buffer(memory).slice(offset, size)
 
 
 # Files
 
 #: Device and inode of mapped files, once it is known that they are what is mapped.
-_files = weakref.WeakKeyDictionary()
+_files: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
-def _by_file(array, kind):
+def _by_file(array: Any, kind: Any) -> tuple[Any, ...] | None:
     """How to pickle a view of a `numpy.memmap`, unless its changes or its file are this process's own."""
     import numpy as np
 
-    root = array
-    while not (isinstance(root, np.memmap) and root._mmap is not None and root.base is root._mmap):
+    root: Any = array
+    while not (isinstance(root, np.memmap) and root._mmap is not None and root.base is root._mmap):  # type: ignore[attr-defined]
         root = root.base
         if not isinstance(root, np.ndarray):
             return None
     if root.mode == "c":
         return None
     file = _file(root)
+    filename: Any = root.filename
     if file is None:
         return None
     begin, end, first = _span(array)
     extent = root.offset + begin - _span(root)[0], end - begin
     mode = "r" if root.mode == "r" else "r+"
-    return _open, (os.fspath(root.filename), file, mode, extent, first, *_layout(array), kind)
+    return _open, (os.fspath(filename), file, mode, extent, first, *_layout(array), kind)
 
 
-def _file(root):
+def _file(root: Any) -> Any:
     """Device and inode of the file that is mapped, if its name still leads to it."""
     try:
         found = _identity(os.stat(root.filename))
@@ -287,11 +349,11 @@ def _file(root):
     return found if found == known else None
 
 
-def _identity(stat):
+def _identity(stat: Any) -> tuple[Any, ...]:
     return stat.st_dev, stat.st_ino
 
 
-def _mapped(address):
+def _mapped(address: int) -> Any:
     """The path of the file that is mapped at an address; what leads nowhere if it was deleted."""
     with open("/proc/self/maps", "rb") as maps:
         for line in maps:
@@ -302,7 +364,18 @@ def _mapped(address):
     raise FileNotFoundError(errno.ENOENT, "no file is mapped there")
 
 
-def _open(filename, file, mode, extent, first, shape, strides, dtype, writeable, kind):
+def _open(
+    filename: Any,
+    file: Any,
+    mode: Literal["r", "r+"],
+    extent: Any,
+    first: Any,
+    shape: Any,
+    strides: Any,
+    dtype: Any,
+    writeable: Any,
+    kind: Any,
+) -> Any:
     import numpy as np
 
     offset, nbytes = extent
@@ -322,7 +395,7 @@ def _open(filename, file, mode, extent, first, shape, strides, dtype, writeable,
 
 
 @functools.cache
-def _announce():
+def _announce() -> None:
     """Has `multiprocessing` itself pass shared arrays by reference, from when there may be one."""
     from multiprocessing.reduction import ForkingPickler
 
@@ -332,7 +405,7 @@ def _announce():
         ForkingPickler.register(kind, _to_process)
 
 
-def _to_process(array):
+def _to_process(array: Any) -> Any:
     reduced = None
     if array.base is not None and array.size and not array.dtype.hasobject:
         reduced = _by_memory(array, type(array))
@@ -340,7 +413,7 @@ def _to_process(array):
     return reduced or array.__reduce_ex__(4)
 
 
-def reduce_memory(memory):
+def reduce_memory(memory: Any) -> tuple[Any, ...]:
     """How to pickle a memory for a process that is being started."""
     from multiprocessing.reduction import DupFd
 
@@ -349,7 +422,7 @@ def reduce_memory(memory):
     return from_process, (DupFd(memory.fileno()),)
 
 
-def from_process(duplicate):
+def from_process(duplicate: Any) -> Any:
     """The memory of a descriptor that `multiprocessing` passed on."""
     descriptor = duplicate.detach()
     try:

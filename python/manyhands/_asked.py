@@ -5,9 +5,17 @@ it, the program is started again, and would in turn start its workers, without e
 checks whether the process was started for such a role: a frozen program takes it, any other program ends at once.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 import sys
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: The last argument but one of a worker of `clean` or of the command. Its name follows.
 WORKER = "--manyhands-worker"
@@ -18,7 +26,7 @@ _HELPERS = tuple(
 )
 
 
-def _arguments():
+def _arguments() -> list[Any]:
     """The original arguments of this process; `sys.argv` may have changed."""
     try:
         with open("/proc/self/cmdline", "rb") as arguments:
@@ -27,7 +35,7 @@ def _arguments():
         return list(sys.orig_argv[1:])
 
 
-def answer():
+def answer() -> None:
     """Is what this process was asked to be, in place of the program; returns if it was not asked."""
     arguments = _arguments()
     code = next((argument for argument in arguments if argument.startswith(_HELPERS)), None)
@@ -60,7 +68,7 @@ def answer():
     os._exit(2)
 
 
-def _has_socket():
+def _has_socket() -> Any:
     """Whether standard input is a socket, as it is for a worker, which is spoken to over it."""
     try:
         return stat.S_ISSOCK(os.fstat(0).st_mode)
@@ -68,12 +76,12 @@ def _has_socket():
         return False
 
 
-def is_frozen():
+def is_frozen() -> bool:
     """Whether this Python's program is the user's own, as PyInstaller makes them."""
     return bool(getattr(sys, "frozen", False))
 
 
-def _is_helper():
+def _is_helper() -> bool:
     """Whether this Python runs what the standard library started it for."""
     from multiprocessing import process
 

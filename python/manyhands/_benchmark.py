@@ -1,5 +1,8 @@
 """`benchmark`: a function over inputs in series, in threads and in processes, and what follows from the times."""
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
 from __future__ import annotations
 
 import dataclasses
@@ -78,15 +81,15 @@ def benchmark(
     return Benchmark(tuple(runs), len(inputs))
 
 
-def _numbers(given):
+def _numbers(given: Any) -> list[Any]:
     return [given] if isinstance(given, int) else list(given or ())
 
 
-def _up_to(most):
+def _up_to(most: Any) -> list[Any]:
     return sorted({most, *(1 << power for power in range(most.bit_length()) if 1 << power < most)})
 
 
-def _measure(call, repeat):
+def _measure(call: Any, repeat: Any) -> tuple[Any, ...]:
     """The result, and the median seconds after one call that does not count."""
     result, times = call(), []
     for _ in range(repeat):
@@ -96,7 +99,7 @@ def _measure(call, repeat):
     return result, statistics.median(times)
 
 
-def _run(how, workers, chunksize, call, answers, repeat, began=None):
+def _run(how: Any, workers: Any, chunksize: Any, call: Any, answers: Any, repeat: Any, began: Any = None) -> Any:
     for at, (answer, expected) in enumerate(zip(call(), answers, strict=True)):
         if not _same(answer, expected):
             raise ValueError(f"{how} give another answer than a series does, for the input with index {at}")
@@ -106,7 +109,7 @@ def _run(how, workers, chunksize, call, answers, repeat, began=None):
     return Run(how, workers, chunksize, max(ready - seconds, 0.0), seconds)
 
 
-def _same(one, other):
+def _same(one: Any, other: Any) -> bool:
     if pickle.dumps(one) == pickle.dumps(other):
         return True
     equal = one == other
@@ -164,7 +167,7 @@ class Benchmark:
             advice += f"; starting it pays from {round(best.start / saved):,} inputs on: keep one pool for many maps"
         return advice
 
-    def __str__(self):
+    def __str__(self) -> str:
         serial = self.runs[0]
         rows = [("how", "workers", "chunksize", "start", "seconds", "an input", "speed-up")]
         for run in self.runs:
@@ -195,12 +198,13 @@ class Benchmark:
             axes.plot([run.workers for run in runs], speeds, marker="o", label=label)
         axes.axhline(1, color="grey", linewidth=1, label="serial")
         axes.set(xlabel="workers", ylabel="times as fast as a series", ylim=(0, None))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        locator: Any = axes.xaxis.get_major_locator()
+        locator.set_params(integer=True)
         axes.legend()
         figure.savefig(path)
 
 
-def _told(seconds):
+def _told(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

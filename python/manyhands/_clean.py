@@ -193,7 +193,8 @@ def clean(
             watch(Progress(*state))
 
     try:
-        types, looked = {}, None
+        types: dict[str, Any] = {}
+        looked = None
         if infer:
             _workers.prepare()
             types, looked = _native.propose_types(inputs, output, recipe, keywords, observe)
@@ -235,7 +236,7 @@ def _clean_over(
             if observe:
                 observe(*state)
     except StopIteration as end:
-        return end.value
+        return str(end.value)
     finally:
         steps.close()
 
@@ -294,18 +295,18 @@ class Progress:
 class _Bar:
     """A bar that follows a job, in bytes; it is shown when there is something to tell."""
 
-    def __init__(self):
-        self._bar = None
+    def __init__(self) -> None:
+        self._bar: Any = None
         self._done = 0
 
-    def show(self, state):
+    def show(self, state: Any) -> None:
         if self._bar is None:
             self._bar = _progress.bar(None, unit="B", unit_scale=True)
         self._bar.total = state.bytes or None
         self._bar.update(state.bytes_done - self._done)
         self._done = state.bytes_done
 
-    def close(self):
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
         self._bar, self._done = None, 0
@@ -383,7 +384,7 @@ class FileReport:
         """The number of records in the rejects."""
         return sum(part.rows for part in self.set_aside if part.rejected)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.error is not None:
             return f"{_native.shown_line(self.input)}: {_native.shown_lines(self.error)}"
         parts = [f"{part.rows} {part.reason} ({part.name})" for part in self.set_aside]
@@ -403,7 +404,7 @@ class Report:
     #: Which of the files an earlier run had done, by their places.
     resumed: tuple[int, ...] = ()
     #: The types that `infer` proposed for columns without, by the columns' names.
-    types: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    types: dict[str, str] = dataclasses.field(default_factory=dict[str, str], hash=False)
     #: Files of rejects (`*.rejects.csv`) in directories and of patterns, which are inputs only if they are named.
     left_out: tuple[str, ...] = ()
 
@@ -445,10 +446,8 @@ class Report:
         report = dataclasses.asdict(self)
         report["resumed"] = list(self.resumed)
         report["left_out"] = list(self.left_out)
-        report["files"] = [
-            {key: list(value) if isinstance(value, tuple) else value for key, value in file.items()}
-            for file in report["files"]
-        ]
+        for file in report["files"]:
+            file.update({key: list(file[key]) for key in ("set_aside", "cells", "notes")})
         return report
 
     @classmethod
@@ -472,7 +471,7 @@ class Report:
             left_out += report.left_out
         return cls(tuple(files), seconds, tuple(resumed), types, tuple(left_out))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         files = len(self.files)
         head = f"{files} file{'s' * (files != 1)}, {self.rows_out} of {self.rows_in} rows"
         if self.rows_rejected:
@@ -481,12 +480,12 @@ class Report:
             head += f", {len(self.failed)} failed"
         return f"<Report: {head}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([repr(self)[len("<Report: ") : -1], *map(str, self.files)])
 
 
 def _file_report(fields: dict[str, Any]) -> FileReport:
-    parts = {
+    parts: dict[str, Any] = {
         "set_aside": tuple(SetAside(**part) for part in fields["set_aside"]),
         "cells": tuple(Cells(**part) for part in fields["cells"]),
         "notes": tuple(fields["notes"]),

@@ -1,12 +1,19 @@
 """The command `manyhands`: the same code as the program of that name."""
 
+from __future__ import annotations
+
 import signal
 import sys
 
 from manyhands import _native, _workers
 
+TYPE_CHECKING = False
 
-def main():
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main() -> Any:
     """Runs the command with this program's arguments; gives its exit status."""
     # The command looks out for Ctrl-C itself; Python would raise KeyboardInterrupt once more.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -5,18 +5,32 @@ library's own pools, queues and managers use private parts of the objects that a
 get the standard library's objects: the module of the caller decides.
 """
 
+from __future__ import annotations
+
+import multiprocessing.context as context
 import sys
-from multiprocessing import context
 
 import manyhands
 from manyhands._core import method_of
 
+TYPE_CHECKING = False
 
-def _own(name):
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, Unpack
+
+    from manyhands._typing import PoolOptions, Ts, WorkerOptions, overload
+
+    Base = context.BaseContext
+else:
+    Base = object
+
+
+def _own(name: str) -> Callable[..., Any]:
     """A method that makes the object of this name: this package's, or to the standard library's modules their own."""
     standard = getattr(context.BaseContext, name)
 
-    def make(self, *args, **kwargs):
+    def make(self: Any, *args: Any, **kwargs: Any) -> Any:
         asking = sys._getframe(1).f_globals.get("__name__") or ""
         if asking.startswith(("multiprocessing.", "concurrent.futures.")):
             return standard(self, *args, **kwargs)
@@ -27,58 +41,111 @@ def _own(name):
     return make
 
 
-class _Context:
+class Context(Base):
     """The methods that this package's contexts add to the standard library's."""
 
-    TimeoutError = TimeoutError
+    __module__ = "manyhands"
 
-    def Pool(self, *args, **kwargs):
-        """A `Pool` whose workers start by this method."""
-        return manyhands.Pool(*args, context=self, **kwargs)
+    _name: str
+    TimeoutError = TimeoutError  # type: ignore[assignment]  # the builtin one, which our pools raise
 
-    def ProcessPoolExecutor(self, *args, **kwargs):
-        """A `ProcessPoolExecutor` whose workers start by this method."""
-        return manyhands.ProcessPoolExecutor(*args, mp_context=self, **kwargs)
+    # What the standard library's make is of other classes: hence the ignored overrides.
+    if TYPE_CHECKING:
 
-    def get_context(self, method=None):
+        def Pool(  # type: ignore[override]
+            self,
+            processes: int | None = None,
+            initializer: Callable[[Unpack[Ts]], object] | None = None,
+            initargs: tuple[Unpack[Ts]] = ...,
+            maxtasksperchild: int | None = None,
+            **options: Unpack[PoolOptions],
+        ) -> manyhands.Pool: ...
+
+        def ProcessPoolExecutor(
+            self,
+            max_workers: int | None = None,
+            *,
+            initializer: Callable[[Unpack[Ts]], object] | None = None,
+            initargs: tuple[Unpack[Ts]] = ...,
+            max_tasks_per_child: int | None = None,
+            **options: Unpack[WorkerOptions],
+        ) -> manyhands.ProcessPoolExecutor: ...
+
+        def Queue(self, maxsize: int = 0) -> manyhands.Queue[Any]: ...  # type: ignore[override]
+        def JoinableQueue(self, maxsize: int = 0) -> manyhands.JoinableQueue[Any]: ...  # type: ignore[override]
+        def SimpleQueue(self) -> manyhands.SimpleQueue[Any]: ...  # type: ignore[override]
+        def Lock(self) -> manyhands.Lock: ...  # type: ignore[override]
+        def RLock(self) -> manyhands.RLock: ...  # type: ignore[override]
+        def Semaphore(self, value: int = 1) -> manyhands.Semaphore: ...  # type: ignore[override]
+        def BoundedSemaphore(self, value: int = 1) -> manyhands.BoundedSemaphore: ...  # type: ignore[override]
+        def Event(self) -> manyhands.Event: ...  # type: ignore[override]
+        def Condition(  # type: ignore[override]
+            self, lock: manyhands.Lock | manyhands.RLock | None = None
+        ) -> manyhands.Condition: ...
+        def Barrier(  # type: ignore[override]
+            self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None
+        ) -> manyhands.Barrier: ...
+
+    else:
+
+        def Pool(self, *args: Any, **kwargs: Any) -> Any:
+            """A `Pool` whose workers start by this method."""
+            return manyhands.Pool(*args, context=self, **kwargs)
+
+        def ProcessPoolExecutor(self, *args: Any, **kwargs: Any) -> Any:
+            """A `ProcessPoolExecutor` whose workers start by this method."""
+            return manyhands.ProcessPoolExecutor(*args, mp_context=self, **kwargs)
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(manyhands, name)
+
+    def get_context(self, method: str | None = None) -> Context:  # type: ignore[override]
         """Another context, or this one."""
         return self if method is None else get_context(method)
 
-    def cpu_count(self):
+    def cpu_count(self) -> int:
         """How many cores this process may use."""
         return manyhands.cpu_count()
 
-    def __getattr__(self, name):
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(manyhands, name)
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<manyhands context {self._name!r}>"
 
 
 for _name in (
     "Queue JoinableQueue SimpleQueue Lock RLock Semaphore BoundedSemaphore Event Condition Barrier Value Array"
 ).split():
-    setattr(_Context, _name, _own(_name))
+    setattr(Context, _name, _own(_name))
 
 
-class ForkContext(_Context, context.ForkContext):
+class ForkContext(Context, context.ForkContext):  # pyright: ignore[reportIncompatibleMethodOverride]
     """This package's names; processes are forked."""
 
 
-class SpawnContext(_Context, context.SpawnContext):
+class SpawnContext(Context, context.SpawnContext):  # pyright: ignore[reportIncompatibleMethodOverride]
     """This package's names; processes are started anew."""
 
 
-class ForkServerContext(_Context, context.ForkServerContext):
+class ForkServerContext(Context, context.ForkServerContext):  # pyright: ignore[reportIncompatibleMethodOverride]
     """This package's names; processes are forked by a server."""
 
 
-_CONTEXTS = {made._name: made for made in (ForkContext(), SpawnContext(), ForkServerContext())}
+_CONTEXTS: dict[str, Context] = {made._name: made for made in (ForkContext(), SpawnContext(), ForkServerContext())}
+
+if TYPE_CHECKING:
+
+    @overload
+    def get_context(method: Literal["fork"]) -> ForkContext: ...
+    @overload
+    def get_context(method: Literal["spawn"]) -> SpawnContext: ...
+    @overload
+    def get_context(method: Literal["forkserver"]) -> ForkServerContext: ...
+    @overload
+    def get_context(method: str | None = None) -> Context: ...
 
 
-def get_context(method=None):
+def get_context(method: str | None = None) -> Context:
     """This package's names, bound to a start method; by default the one that is set.
 
     Raises ValueError if there is no such method.

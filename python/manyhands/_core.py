@@ -7,6 +7,8 @@ The thread starts with the first task that somebody wants to be told of; it runs
 delays others, but no deadline and no worker.
 """
 
+from __future__ import annotations
+
 import copy
 import functools
 import importlib.util
@@ -35,6 +37,14 @@ from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Literal
+
+    from manyhands._typing import overload
+
 ON_WORKER_DEATH = ("fail", "retry", "break")
 
 #: The least memory limit by start method: what a worker without any task takes of its own, and a margin. Measured on
@@ -59,27 +69,27 @@ class Core:
 
     def __init__(
         self,
-        workers,
+        workers: Any,
         *,
-        whose,
-        method,
-        initializer=None,
-        initargs=(),
-        tasks_per_worker=None,
-        deadline=None,
-        retries=0,
-        on_worker_death="fail",
-        memory_limit=None,
-        cpu_affinity=None,
-        worker_exit=None,
-        main=None,
-        seed=None,
-        preload=(),
-        idle_timeout=None,
-        min_workers=0,
-        on_demand=False,
-        executor=False,
-    ):
+        whose: Any,
+        method: Any,
+        initializer: Any = None,
+        initargs: Any = (),
+        tasks_per_worker: Any = None,
+        deadline: Any = None,
+        retries: Any = 0,
+        on_worker_death: Any = "fail",
+        memory_limit: Any = None,
+        cpu_affinity: Any = None,
+        worker_exit: Any = None,
+        main: Any = None,
+        seed: Any = None,
+        preload: Iterable[str] = (),
+        idle_timeout: Any = None,
+        min_workers: Any = 0,
+        on_demand: bool = False,
+        executor: Any = False,
+    ) -> None:
         if on_worker_death not in ON_WORKER_DEATH:
             names = ", ".join(map(repr, ON_WORKER_DEATH))
             raise ValueError(f"on_worker_death must be one of {names}, not {on_worker_death!r}")
@@ -102,31 +112,33 @@ class Core:
         self.broken = None
         self.closed = False
         self.terminated = False
-        self._thread = None
+        self._thread: Any = None
         self._starting = threading.Lock()
         #: Of whoever ends the pool. See `_end`.
         self._ending = threading.RLock()
         self._ended = False
         #: The thread tells of nothing any more.
         self._told_all = False
-        self.native = self.launcher = None
+        self.native: Any = None
+        self.launcher: Any = None
         #: Whoever has the pool. With that its `Owner` goes, which ends the pool; so nobody else has that one.
-        self._whose = weakref.ref(whose)
+        self._whose: Any = weakref.ref(whose)
         #: Whether what was submitted is done first if nobody has the pool any more.
         self.drains = executor
         #: By the identity of the function: a weak reference to it, and its `_Packed`.
-        self._packed = {}
+        self._packed: dict[Any, Any] = {}
         #: By their bytes, small functions that are made anew for each call.
-        self._blobs = {}
+        self._blobs: dict[Any, Any] = {}
         self._pid = os.getpid()
         self._inherited = method == "fork"
         self._starts_by_import = not self._inherited
         if not on_demand:
             self._check_importing()
-        self.namespace = namespace = Namespace(_script.decide(method, main))
-        memories = []
+        namespace = Namespace(_script.decide(method, main))
+        self.namespace: Any = namespace
+        memories: list[Any] = []
 
-        def kept(message):
+        def kept(message: Any) -> tuple[Any, ...]:
             """A message of bytes and memories, which go with each worker's start."""
             data, of_it = message
             memories.extend(of_it or ())
@@ -192,11 +204,11 @@ class Core:
             self._logs.stop()
             raise
 
-    def _check_importing(self):
+    def _check_importing(self) -> None:
         if self._starts_by_import:
             _script.check_importing()
 
-    def packed(self, function):
+    def packed(self, function: Any) -> Any:
         """The function as it is known to the workers, to which it travels once."""
         known = self._packed.get(id(function))
         if known is not None:
@@ -228,7 +240,18 @@ class Core:
                 self._blobs[data] = packed.blob
         return packed
 
-    def submit(self, function, arguments, mode, deadline, retries, told=None, packed=None, copies=None, priority=0):
+    def submit(
+        self,
+        function: Any,
+        arguments: Any,
+        mode: int,
+        deadline: Any,
+        retries: Any,
+        told: Any = None,
+        packed: Any = None,
+        copies: Any = None,
+        priority: int = 0,
+    ) -> Any:
         """Submits one task, of the function or of what `packed` gave for it; `copies` as `dumps` takes them.
 
         The thread calls `told._ended(outcome)` when it has ended.
@@ -253,7 +276,9 @@ class Core:
             told,
         )
 
-    def gather(self, packed, deadline, retries, *, ordered, told=None, priority=0):
+    def gather(
+        self, packed: Any, deadline: Any, retries: Any, *, ordered: bool, told: Any = None, priority: int = 0
+    ) -> Any:
         """Tasks of one function. The thread calls `told._ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
         check_priority(priority)
@@ -267,17 +292,17 @@ class Core:
             told,
         )
 
-    def number(self):
+    def number(self) -> Any:
         """The number of one more submit or map, if that decides what it draws."""
         return None if self._seed is None else next(self._numbers)
 
-    def dump_each(self, packed, number, in_place, units, first, size):
+    def dump_each(self, packed: Any, number: Any, in_place: bool, units: Any, first: Any, size: Any) -> Iterator[Any]:
         """Yields each unit of a map of this function and number as `Gather.add` takes it, its bytes, and whether it stands
         for one that cannot be pickled. Such ones are there only if exceptions are to be `in_place`.
 
         A unit has `size` items, the first one from the item `first` on.
         """
-        copies = {}
+        copies: dict[Any, Any] = {}
         for index, unit in enumerate(units):
             if number is not None:
                 unit = (number, first + index * size), unit
@@ -295,20 +320,20 @@ class Core:
                 bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
                 yield (data, list(memories)), bytes, False
 
-    def _begin(self, told):
+    def _begin(self, told: Any) -> None:
         if told is not None and self._thread is None:
             self._start_thread()
         # The thread that broke it may not have ended it yet.
         if self.broken is not None:
             raise self.broken
 
-    def thread(self):
+    def thread(self) -> Any:
         """The thread, which ends when the pool has; None if none can be started."""
         if self._thread is None:
             self._start_thread()
         return self._thread
 
-    def _start_thread(self):
+    def _start_thread(self) -> None:
         broken = None
         with self._starting:
             if self._thread is None and not self._ended:
@@ -323,7 +348,7 @@ class Core:
         if broken is not None:
             self.break_(broken)
 
-    def _tell(self):
+    def _tell(self) -> None:
         """The thread: calls callbacks, and ends futures of which nobody waits for the result."""
         with _registry:
             _telling.add(self)
@@ -340,7 +365,7 @@ class Core:
             with _registry:
                 _telling.discard(self)
 
-    def _tell_once(self, timeout):
+    def _tell_once(self, timeout: float) -> Any:
         """Tells of what has ended; whether more may come."""
         native = self.native
         if native is None or (timeout and native.over()):
@@ -357,18 +382,19 @@ class Core:
                 else:
                     self._worker_died()
             except BaseException:
-                sys.excepthook(*sys.exc_info())
+                caught: Any = sys.exc_info()
+                sys.excepthook(*caught)
             finally:
                 told = outcome = None
         return going_on
 
-    def tell(self, future, task):
+    def tell(self, future: Any, task: Any) -> None:
         """Has the thread call the callbacks of a future that has ended; without a thread this one does."""
         task.tell()
         if self._told_all or self._thread is None:
             future._ended(task.outcome())
 
-    def _worker_died(self):
+    def _worker_died(self) -> None:
         # One that was ended while it started is no loss to a pool that closes.
         if not self.closed and self.broken is None:
             self.break_(
@@ -377,7 +403,7 @@ class Core:
                 )
             )
 
-    def load(self, outcome, remote_traceback):
+    def load(self, outcome: Any, remote_traceback: Any) -> Any:
         """`(True, value)` or `(False, exception)` of a task's outcome; the exception's cause is the worker's traceback,
         as this class. What goes wrong on the way is the outcome; only what a signal handler raises is raised here."""
         status, data, memories = outcome
@@ -411,7 +437,7 @@ class Core:
             failure = broken
         return False, failure
 
-    def cause(self, error):
+    def cause(self, error: Any) -> Any:
         """What a call fails with for which the pool is closed: what broke it, if something did.
 
         A copy for each call: raising one would change the traceback of the others.
@@ -422,14 +448,14 @@ class Core:
         copied.__cause__ = self.broken.__cause__
         return copied
 
-    def break_(self, error):
+    def break_(self, error: Any) -> None:
         """A worker died, and everything is to fail with it."""
         if self.broken is None:
             self.broken = error
             if (native := self.native) is not None:
                 native.terminate()
 
-    def end_workers(self, error, gently):
+    def end_workers(self, error: Any, gently: bool) -> None:
         """Ends everything now, and every worker by a signal; what is not done fails with the error."""
         if self.broken is None:
             self.broken = error
@@ -438,7 +464,7 @@ class Core:
             native.end_workers(_FINISH_SECONDS if gently else 0.0)
         self.terminate()
 
-    def processes(self):
+    def processes(self) -> dict[Any, Any]:
         """The process objects of the workers that there are, by their numbers: of those too that are
         about to be there, not of those that have done all they were to do."""
         native = self.native
@@ -450,13 +476,13 @@ class Core:
         processes = list(self.launcher.processes.items())
         return {pid: process for pid, process in processes if pid in workers and process.is_alive()}
 
-    def close(self):
+    def close(self) -> None:
         """Takes no more tasks; does not wait."""
         self.closed = True
         if (native := self.native) is not None:
             native.close()
 
-    def join(self):
+    def join(self) -> None:
         """Waits until all tasks are done, all callbacks were called and all workers are gone."""
         if os.getpid() != self._pid:
             return
@@ -464,7 +490,7 @@ class Core:
             native.shutdown()
             self._end()
 
-    def terminate(self):
+    def terminate(self) -> None:
         """Ends everything now."""
         if os.getpid() != self._pid:
             return
@@ -473,7 +499,7 @@ class Core:
             native.terminate()
             self._end()
 
-    def _end(self):
+    def _end(self) -> None:
         """Waits for the threads, and lets go of everything. Any number of threads may call this.
 
         One caller does it, and the others wait for that one, except those for which it waits itself: a callback,
@@ -499,7 +525,8 @@ class Core:
                 self._logs.stop()
                 # Its descriptors and memory go now, whoever still has the pool.
                 self.native = self.namespace = None
-                if (whose := self._whose()) is not None:
+                whose: Any = self._whose()
+                if whose is not None:
                     whose._owner = whose = None
                 self._packed.clear()
                 self._blobs.clear()
@@ -512,19 +539,19 @@ class Core:
 
 #: All pools of this process that were not ended, by their identities, and those among them whose thread runs. Not a
 #: `WeakSet`: as a pool goes, nothing of Python is to run in which an interrupt would be lost.
-_pools = {}
-_telling = set()
+_pools: dict[Any, Any] = {}
+_telling: set[Any] = set()
 _registry = threading.RLock()
 
 
-def living():
+def living() -> list[Any]:
     """The pools of this process that were not ended."""
     with _registry:
         found = {core for reference in list(_pools.values()) if (core := reference()) is not None}
         return list(found | _telling)
 
 
-def _see_to_the_exit():
+def _see_to_the_exit() -> None:
     """Ends the pools that are left when this process exits: afterwards nothing of this package may run Python."""
     global _exits
     if _exits != os.getpid():
@@ -534,15 +561,15 @@ def _see_to_the_exit():
 
 
 #: The process that does so.
-_exits = None
+_exits: Any = None
 
 
-def _terminate_all():
+def _terminate_all() -> None:
     for core in living():
         core.terminate()
 
 
-def _forget_all():
+def _forget_all() -> None:
     global _registry
     _registry = threading.RLock()
     _pools.clear()
@@ -552,7 +579,7 @@ def _forget_all():
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def _loaded(status, data, memories, remote_traceback):
+def _loaded(status: Any, data: Any, memories: Any, remote_traceback: Any) -> tuple[Any, ...]:
     """The outcome; raises what unpickling it raises."""
     if status == VALUE:
         return True, loads(data, memories)
@@ -563,30 +590,30 @@ class _Packed:
     """A function on its way to the workers."""
 
     #: The native pool's handle of it.
-    blob = None
+    blob: Any = None
 
-    def __init__(self, function, namespace):
+    def __init__(self, function: Any, namespace: Any) -> None:
         data, memories, names, by_value = dump(function)
         #: Its `Need` of names of `__main__`.
         self.need = need = namespace.need(names)
-        plain = isinstance(function, BY_NAME_KINDS)
+        plain: bool = isinstance(function, BY_NAME_KINDS)
         #: Whether the worker may call the same object again and again.
         kept = plain and not by_value
         #: Whether it is the same as long as it is this object.
-        self.lasting = plain and not getattr(function, "__closure__", None)
+        self.lasting = plain and not getattr(function, "__closure__", None)  # pyright: ignore[reportUnknownArgumentType]
         #: Whether unpickling it takes about as long as a call, or longer.
         self.heavy = not kept and (len(data) > HEAVY or bool(memories))
         self.message = wrap(pickle.dumps((kept, data), 5), memories, need.messages, need.reasons)
 
 
-def _forget(core, number, reference):
+def _forget(core: Any, number: Any, reference: Any) -> None:
     """The function is gone."""
     core = core()
     if core is not None and core._packed.get(number, (None,))[0] is reference:
         core._packed.pop(number, None)
 
 
-def _checked(deadline, retries):
+def _checked(deadline: Any, retries: Any) -> tuple[Any, ...]:
     """A deadline and retries that can be, or None. Raises TypeError or ValueError."""
     deadline = _seconds("deadline", deadline)
     if retries is not None:
@@ -597,38 +624,38 @@ def _checked(deadline, retries):
     return deadline, retries
 
 
-def check_priority(priority):
+def check_priority(priority: int) -> None:
     """Raises TypeError or ValueError if this is no priority."""
     check_count("priority", priority)
     if not -(2**31) <= priority < 2**31:
         raise ValueError(f"priority must be an integer of 32 bits, not {priority}")
 
 
-def _seconds(name, value):
+def _seconds(name: str, value: Any) -> float | None:
     """More than 0 seconds, or None. Raises TypeError or ValueError, which name the argument."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number of seconds or None, not {value!r}")
-    if not value > 0:
+    if not value > 0:  # type: ignore[operator]
         raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
     return float(value)
 
 
-def _check_least(min_workers, workers):
+def _check_least(min_workers: Any, workers: Any) -> None:
     """Raises TypeError or ValueError if there cannot always be so many workers."""
     check_count("min_workers", min_workers)
     if not 0 <= min_workers <= workers:
         raise ValueError(f"min_workers must be from 0 to the {workers} that the pool may have, not {min_workers!r}")
 
 
-def check_count(name, value):
+def check_count(name: str, value: Any) -> None:
     """Raises TypeError if this is no number of anything."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, not {value!r}")
 
 
-def _memory_limit(memory_limit, method):
+def _memory_limit(memory_limit: Any, method: Any) -> Any:
     """The limit in bytes, or None. Raises TypeError or ValueError for one that no worker could keep."""
     if memory_limit is None:
         return None
@@ -641,7 +668,7 @@ def _memory_limit(memory_limit, method):
     return bytes
 
 
-def _check_affinity(cpu_affinity):
+def _check_affinity(cpu_affinity: Any) -> None:
     """Raises TypeError or ValueError for cores that workers cannot have."""
     if cpu_affinity is None:
         return
@@ -660,7 +687,7 @@ def _check_affinity(cpu_affinity):
         raise TypeError(lists) from None
 
 
-def _check_preload(preload, method):
+def _check_preload(preload: Iterable[str], method: Any) -> Any:
     """The modules that a fork server is to load. Raises for those that there are not, and where there is none."""
     if isinstance(preload, str):
         raise TypeError(f"preload must be a list of modules' names, such as [{preload!r}], not a text")
@@ -675,7 +702,7 @@ def _check_preload(preload, method):
     return preload
 
 
-def method_of(context):
+def method_of(context: Any) -> str:
     """The start method that a context of the standard library, or a name, stands for."""
     if context is None:
         return _default_method()
@@ -689,7 +716,7 @@ def method_of(context):
 _method = None
 
 
-def _set_method():
+def _set_method() -> str | None:
     """The start method that was set, here or by `multiprocessing.set_start_method`; None if none was."""
     theirs = _standard_context.get_start_method(allow_none=True)
     if theirs == _standard_context.get_all_start_methods()[0] != _method:
@@ -698,13 +725,13 @@ def _set_method():
     return theirs
 
 
-def _default_method():
+def _default_method() -> str:
     method = _set_method()
     # Libraries add methods of their own, such as loky's, which are theirs to start.
     return method if method in _launch.METHODS else _launch.DEFAULT_METHOD
 
 
-def set_start_method(method, force=False):
+def set_start_method(method: str | None, force: bool = False) -> None:
     """Sets how workers of pools, and processes of `multiprocessing`, are started from now on: "forkserver"
     (the pools' default), "spawn" or "fork".
 
@@ -718,6 +745,14 @@ def set_start_method(method, force=False):
     _method = method
 
 
-def get_start_method(allow_none=False):
+if TYPE_CHECKING:
+
+    @overload
+    def get_start_method(allow_none: Literal[False] = False) -> str: ...
+    @overload
+    def get_start_method(allow_none: bool) -> str | None: ...
+
+
+def get_start_method(allow_none: bool = False) -> str | None:
     """How workers are started. None if it was not set and `allow_none`."""
     return _set_method() if allow_none else _default_method()

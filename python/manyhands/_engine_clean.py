@@ -10,6 +10,8 @@ its batch again, and nothing is there twice. Of a big file it costs a few chunks
 together, and writes what they became in order.
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
 import json
@@ -22,6 +24,13 @@ from manyhands._errors import WorkerDied
 from manyhands._pool import cpu_count
 from manyhands.engines import executor
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from typing import Any
+
+
 #: Batches for each of the engine's workers: so they end together, and starting costs little.
 BATCHES = 4
 
@@ -32,7 +41,7 @@ CUT = 64 << 20
 INTERVAL = 0.1
 
 
-def clean_over(engine, files, recipe, keywords, seen):
+def clean_over(engine: Any, files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any) -> Any:
     """Cleans files, each an input and its output, on an engine: a URL, or an executor. `keywords["name"]` is given if
     outputs are in a directory. `seen` has what shows of inputs whose types were looked for whether they are the same.
 
@@ -50,7 +59,9 @@ def clean_over(engine, files, recipe, keywords, seen):
     return _clean(executor(engine) if owned else engine, owned, files, recipe, keywords, seen)
 
 
-def _clean(executor, owned, files, recipe, keywords, seen):
+def _clean(
+    executor: Any, owned: Any, files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any
+) -> Generator[Any, None, Any]:
     began = time.monotonic()
     with contextlib.ExitStack() as ended:
         if owned:
@@ -72,17 +83,19 @@ def _clean(executor, owned, files, recipe, keywords, seen):
         for place in ("rejects", "temp_dir"):
             if keywords[place] is not None:
                 keywords[place] = _absolute(keywords[place])
-        made = []
+        made: list[Any] = []
         ended.callback(_remove_directories, made)
         for directory in {keywords["rejects"], *(os.path.dirname(output) for _, output in files)} - {None}:
             _make(directory, made)
         ended.callback(_remove_drafts, [output for _, output in files], keywords["rejects"])
 
-        def submit(batch):
+        def submit(batch: Any) -> Any:
             pairs = [files[at] for at in batch]
             return executor.submit(_clean_batch, pairs, recipe, keywords, _of(pairs, seen))
 
-        reports, resumed, waiting = {}, [], {}
+        reports: dict[int, Any] = {}
+        resumed: list[int] = []
+        waiting: dict[concurrent.futures.Future[str], list[int]] = {}
         ended.callback(lambda: [future.cancel() for future in waiting])
         big = _Big(executor, slots)
         ended.callback(big.stop)
@@ -106,10 +119,11 @@ def _clean(executor, owned, files, recipe, keywords, seen):
                         # One of its files may be deadly, and the others are not to fail with it.
                         waiting.update((submit([at]), [at]) for at in batch)
                     else:
-                        reports[batch[0]] = _lost(*files[batch[0]], error)
-            done = [report["rows_in"] for at, report in reports.items() if at not in cut]
+                        input, output = files[batch[0]]
+                        reports[batch[0]] = _lost(input, output, error)
+            rows = [report["rows_in"] for at, report in reports.items() if at not in cut]
             bytes = sum(sizes[at] for at in reports if at not in cut)
-            yield len(done) + big.files, len(files), bytes + big.bytes, sum(sizes), sum(done) + big.rows
+            yield len(rows) + big.files, len(files), bytes + big.bytes, sum(sizes), sum(rows) + big.rows
         files = [reports[at] for at in range(len(files))]
         if all(file["error"] is None for file in files):
             made.clear()
@@ -119,49 +133,50 @@ def _clean(executor, owned, files, recipe, keywords, seen):
 class _Big:
     """The job over files that are cut: a thread here has workers clean their chunks, and writes the outputs."""
 
-    def __init__(self, executor, slots):
+    def __init__(self, executor: Any, slots: int) -> None:
         self._executor, self._slots = executor, slots
-        self._under_way = set()
+        self._under_way: set[Any] = set()
         self._stopped = False
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "manyhands-big-files")
         #: The work done so far.
         self.files, self.bytes, self.rows = 0, 0, 0
 
-    def start(self, files, recipe, keywords, seen):
+    def start(self, files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any) -> Any:
         """Begins; gives the future of the report, as `_clean_batch` gives it."""
         remote = self._submit, self._slots
         return self._thread.submit(_run, files, recipe, keywords, seen, self._observe, remote)
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends it, whether or not it is done."""
         self._stopped = True
         self._thread.shutdown()
         for future in list(self._under_way):
             future.cancel()
 
-    def _submit(self, work):
+    def _submit(self, work: Any) -> Any:
         future = self._executor.submit(_native.clean_chunks, work)
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
         return future
 
-    def _observe(self, files_done, files, bytes_done, bytes, rows):
+    def _observe(self, files_done: Any, files: Any, bytes_done: Any, bytes: Any, rows: Any) -> None:
         if self._stopped:
             raise InterruptedError
         self.files, self.bytes, self.rows = files_done, bytes_done, rows
 
 
-def _size(path):
+def _size(path: str) -> Any:
     try:
         return os.path.getsize(path)
     except OSError:
         return 0
 
 
-def _batches(files, sizes, count):
+def _batches(files: Any, sizes: Any, count: int) -> Iterator[Any]:
     """The files, in lists of neighbours of about the same number of bytes."""
     most = max(sum(sizes[at] for at in files) / count, 1)
-    batch, bytes = [], 0
+    batch: list[int] = []
+    bytes = 0
     for at in files:
         if batch and bytes + sizes[at] > most:
             yield batch
@@ -172,18 +187,20 @@ def _batches(files, sizes, count):
         yield batch
 
 
-def _of(files, seen):
+def _of(files: Any, seen: Any) -> dict[Any, Any]:
     """What is known of the inputs of these files."""
     return {input: seen[input] for input, _ in files if input in seen}
 
 
-def _clean_batch(files, recipe, keywords, seen):
+def _clean_batch(files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any) -> Any:
     """In a worker: the report of these files, as JSON. Several have their outputs in one directory."""
     _workers.prepare()
     return _run(files, recipe, keywords, seen)
 
 
-def _run(files, recipe, keywords, seen, observe=None, remote=None):
+def _run(
+    files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any, observe: Any = None, remote: Any = None
+) -> Any:
     """The report of the job over these files, as JSON."""
     inputs = [input for input, _ in files]
     output = files[0][1]
@@ -192,21 +209,21 @@ def _run(files, recipe, keywords, seen, observe=None, remote=None):
     return _native.clean(inputs, output, recipe, keywords, observe, remote, _native.Looked(seen))
 
 
-def _lost(input, output, error):
+def _lost(input: Any, output: Any, error: BaseException) -> dict[Any, Any]:
     """The report of a file that no worker survived."""
     numbers = dict.fromkeys(("bytes_in", "bytes_out", "rows_in", "rows_out", "blank_lines"), 0)
-    rest = {"set_aside": [], "cells": [], "rejects": None, "notes": []}
+    rest: Any = {"set_aside": [], "cells": [], "rejects": None, "notes": []}
     return {"input": input, "output": output, "error": str(error), **numbers, **rest}
 
 
-def _absolute(path):
+def _absolute(path: str) -> str:
     """The path from the root. Its `..` stay: behind a link they lead elsewhere than where one reads them."""
     return str(pathlib.Path(path).absolute())
 
 
-def _make(directory, made):
+def _make(directory: Any, made: Any) -> None:
     """Makes a directory, and those it is in, where they are missing; tells which."""
-    missing = []
+    missing: list[str] = []
     while not os.path.isdir(directory) and directory != os.path.dirname(directory):
         missing.append(directory)
         directory = os.path.dirname(directory)
@@ -215,16 +232,16 @@ def _make(directory, made):
         made.append(directory)
 
 
-def _remove_directories(made):
+def _remove_directories(made: Any) -> None:
     """Removes those that are empty, as a local run that failed does."""
     for directory in reversed(made):
         with contextlib.suppress(OSError):
             os.rmdir(directory)
 
 
-def _remove_drafts(outputs, rejects):
+def _remove_drafts(outputs: Any, rejects: Any) -> None:
     """Removes what killed workers left beside outputs. What another job still writes stays."""
-    places = []
+    places: list[str] = []
     for output in outputs:
         beside = output + ".rejects.csv"
         places += [output, beside if rejects is None else os.path.join(rejects, os.path.basename(beside))]

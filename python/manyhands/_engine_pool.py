@@ -3,6 +3,8 @@
 A task is a chunk of items, as large as `chunksize` says: an engine's tasks cost too much to be cut by time.
 """
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import functools
@@ -14,10 +16,18 @@ import warnings
 from manyhands._arguments import check_buffersize, whole
 from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
 from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Options, Pool, cpu_count
+from manyhands._typing import R
 from manyhands._units import in_memory, length_of
 from manyhands._worker import EACH_STAR
 from manyhands.engines import executor
 from manyhands.engines._executor import call_each, chunks_of
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
 
 #: Tasks under way for each worker in an `imap` over a source of unknown length.
 AHEAD = 8
@@ -26,7 +36,7 @@ AHEAD = 8
 class EnginePool(Pool):
     """A pool whose workers are an executor's, which is shut down with the pool if it was given as a URL."""
 
-    def _begin(self, engine, processes, progress, **refused):
+    def _begin(self, engine: Any, processes: Any, progress: bool, **refused: Any) -> None:
         self._state = CLOSE
         for name, value in refused.items():
             if value:
@@ -36,44 +46,67 @@ class EnginePool(Pool):
         self._processes = processes or getattr(self._executor, "_max_workers", None) or cpu_count()
         self._progress = progress
         #: Futures that have not ended, and results whose callbacks were not called.
-        self._open = set()
+        self._open: set[Any] = set()
         self._changed = threading.Condition()
         self.terminated = False
         self._state = RUN
 
-    def __del__(self, _warn=warnings.warn):
+    def __del__(self, _warn: Any = warnings.warn) -> None:
         if self._state == RUN:
             _warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
 
     @property
-    def _pool(self):
+    def _pool(self) -> list[Any]:
         return []
 
-    def _repopulate_pool(self):
+    def _repopulate_pool(self) -> None:
         pass
 
     def apply_async(
-        self, func, args=(), kwds={}, callback=None, error_callback=None, *, deadline=None, retries=None, priority=0
-    ):
+        self,
+        func: Callable[..., Any],
+        args: Any = (),
+        kwds: Mapping[str, Any] = {},
+        callback: Any = None,
+        error_callback: Any = None,
+        *,
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+    ) -> Any:
         options = Options(deadline, retries, callback=callback, error_callback=error_callback, priority=priority)
         self._check_call(options)
         future = self._submit(func, *args, **kwds)
-        return EngineResult(self, [future], lambda results: results[0], options)
+        result: EngineResult[Any] = EngineResult(self, [future], _first, options)
+        return result
 
-    def _map(self, func, iterable, chunksize, mode, options, wait=False):
+    def _map(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: Any,
+        mode: int,
+        options: Any,
+        wait: bool = False,
+    ) -> Any:
         futures = self._submit_all(func, iterable, chunksize, mode, options)
-        return EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
+        result: EngineResult[Any] = EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
+        return result
 
-    def _submit_all(self, func, iterable, chunksize, mode, options):
+    def _submit_all(
+        self, func: Callable[..., Any], iterable: Iterable[Any], chunksize: Any, mode: int, options: Any
+    ) -> list[Any]:
         self._check_call(options)
         items, chunksize = self._items_of_map(list(iterable), chunksize)
         chunksize = 1 if options.return_exceptions else max(chunksize, 1)
         chunks = chunks_of(items if mode == EACH_STAR else zip(items), chunksize)
         return [self._submit(call_each, func, chunk) for chunk in chunks]
 
-    def _map_or_stop(self, func, iterable, chunksize, mode, options):
+    def _map_or_stop(
+        self, func: Callable[..., Any], iterable: Iterable[Any], chunksize: Any, mode: int, options: Any
+    ) -> Any:
         futures = self._submit_all(func, iterable, chunksize, mode, options)
-        result = EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
+        result: EngineResult[Any] = EngineResult(self, futures, _joined, options, self._bar(options, len(futures)))
         done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
         failed = [future for future in futures if future in done and not future.cancelled() and future.exception()]
         if failed:
@@ -82,7 +115,15 @@ class EnginePool(Pool):
             raise failed[0].exception()
         return result.get()
 
-    def _imap(self, func, iterable, chunksize, buffersize, ordered, options):
+    def _imap(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: Any,
+        buffersize: int | None,
+        ordered: bool,
+        options: Any,
+    ) -> Any:
         self._check_call(options)
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
@@ -95,12 +136,12 @@ class EnginePool(Pool):
         chunks = chunks_of(zip(iterable), 1 if options.return_exceptions else chunksize)
         return EngineIterator(self, submit, chunks, window, ordered, options, self._bar(options, total))
 
-    def _check_call(self, options):
+    def _check_call(self, options: Any) -> None:
         self._check_running()
         if options.deadline is not None or options.retries or options.priority:
             raise ValueError("a pool over an engine takes no deadline, retries or priority for a call")
 
-    def _submit(self, func, /, *args, **kwds):
+    def _submit(self, func: Callable[..., Any], /, *args: Any, **kwds: Any) -> Any:
         try:
             future = self._executor.submit(func, *args, **kwds)
         except RuntimeError as error:
@@ -109,30 +150,30 @@ class EnginePool(Pool):
         future.add_done_callback(self._ended)
         return future
 
-    def _opened(self, what):
+    def _opened(self, what: Any) -> None:
         with self._changed:
             self._open.add(what)
 
-    def _ended(self, what):
+    def _ended(self, what: Any) -> None:
         with self._changed:
             self._open.discard(what)
             self._changed.notify_all()
 
-    def close(self):
+    def close(self) -> None:
         if self._state == RUN:
             self._state = CLOSE
 
-    def terminate(self):
+    def terminate(self) -> None:
         if self._state != TERMINATE:
             self._state, self.terminated = TERMINATE, True
             with self._changed:
-                open = [what for what in self._open if isinstance(what, concurrent.futures.Future)]
+                open: list[Any] = [what for what in self._open if isinstance(what, concurrent.futures.Future)]
             for future in open:
                 future.cancel()
             if self._owns_executor:
                 self._executor.shutdown()
 
-    def join(self):
+    def join(self) -> None:
         if self._state == RUN:
             raise ValueError("Pool is still running")
         if self._state == CLOSE:
@@ -142,10 +183,10 @@ class EnginePool(Pool):
                 self._executor.shutdown()
 
 
-class EngineResult(AsyncResult):
+class EngineResult(AsyncResult[R]):
     """The result of one call, or of a map's, to come."""
 
-    def __init__(self, pool, futures, join, options, bar=None):
+    def __init__(self, pool: Any, futures: Any, join: Any, options: Any, bar: Any = None) -> None:
         # Of the core, a result asks whether it was terminated.
         self._pool = self._core = pool
         self._futures = futures
@@ -163,12 +204,12 @@ class EngineResult(AsyncResult):
         if not futures:
             self._all_ended()
 
-    def kill(self):
+    def kill(self) -> None:
         """Cancels what has not ended; the call then fails with `TaskKilled`."""
         for future in self._futures:
             future.cancel()
 
-    def _one_ended(self, future):
+    def _one_ended(self, future: Any) -> None:
         with self._lock:
             self._left -= 1
             last = self._left == 0
@@ -177,7 +218,7 @@ class EngineResult(AsyncResult):
         if last:
             self._all_ended()
 
-    def _all_ended(self):
+    def _all_ended(self) -> None:
         pool, futures = self._pool, self._futures
         try:
             outcome = True, self._join([_result_of(future, self._returns) for future in futures])
@@ -198,7 +239,7 @@ class EngineResult(AsyncResult):
 class EngineIterator:
     """The results of `imap`, one by one."""
 
-    def __init__(self, pool, submit, chunks, window, ordered, options, bar):
+    def __init__(self, pool: Any, submit: Any, chunks: Any, window: Any, ordered: bool, options: Any, bar: Any) -> None:
         # Keeps the pool alive while a caller waits for its results.
         self._pool = pool
         self._submit = submit
@@ -207,19 +248,20 @@ class EngineIterator:
         self._bar = bar
         self._lock = threading.Lock()
         #: Tasks whose results were not taken, in order; or how many, and those that have ended.
-        self._futures = collections.deque() if ordered else None
-        self._under_way, self._done = 0, queue.SimpleQueue()
-        self._ready = collections.deque()
-        self._error = None
+        self._futures: Any = collections.deque() if ordered else None
+        self._under_way = 0
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._ready: Any = collections.deque()
+        self._error: BaseException | None = None
         self._add(window)
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
         return self.next()
 
-    def _add(self, count):
+    def _add(self, count: int) -> None:
         """Submits at most `count` more tasks; all with None."""
         try:
             for chunk in itertools.islice(self._chunks, count):
@@ -233,7 +275,7 @@ class EngineIterator:
             # The source's, say: raised where it ends.
             self._chunks, self._error = iter(()), error
 
-    def next(self, timeout=None):
+    def next(self, timeout: float | None = None) -> Any:
         """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
         with self._lock:
             while not self._ready:
@@ -252,7 +294,7 @@ class EngineIterator:
                     raise for_iterator(error)  # noqa: B904  it has its cause
             return self._ready.popleft()
 
-    def _next_done(self, timeout):
+    def _next_done(self, timeout: float | None) -> Any:
         if self._futures is None:
             try:
                 return self._done.get(timeout=timeout)
@@ -262,7 +304,7 @@ class EngineIterator:
             raise PoolTimeout
         return self._futures.popleft()
 
-    def _end(self):
+    def _end(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -270,12 +312,16 @@ class EngineIterator:
         raise error or StopIteration
 
 
-def _result_of(future, return_exceptions):
+def _result_of(future: Any, return_exceptions: bool) -> Any:
     """The results of a chunk's items. The exception of one that is alone, if exceptions are returned."""
     if return_exceptions and (error := future.exception()) is not None:
         return [error]
     return future.result()
 
 
-def _joined(results):
+def _first(results: Any) -> Any:
+    return results[0]
+
+
+def _joined(results: Any) -> list[Any]:
     return list(itertools.chain.from_iterable(results))

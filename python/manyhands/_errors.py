@@ -12,6 +12,8 @@ ManyhandsError
 └── CleanError                                       files could not be cleaned
 """
 
+from __future__ import annotations
+
 import multiprocessing
 import re
 from concurrent.futures.process import BrokenProcessPool
@@ -21,9 +23,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from manyhands._clean import Report
+
 
 class ManyhandsError(Exception):
     """The base of all errors that are this package's own."""
+
+    __module__ = "manyhands"
 
 
 class WorkerDied(ManyhandsError, BrokenProcessPool):
@@ -31,6 +37,8 @@ class WorkerDied(ManyhandsError, BrokenProcessPool):
 
     Also raised for every task if workers cannot be started at all; then there is no `pid`.
     """
+
+    __module__ = "manyhands"
 
     #: The worker's name, its process number, its exit status (negative: a signal), that signal,
     #: its private memory in bytes when last sampled, and the last it wrote to standard error.
@@ -49,12 +57,16 @@ class PoolTimeout(multiprocessing.TimeoutError, TimeoutError):
 class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
     """The task ran past its deadline; its worker was killed."""
 
+    __module__ = "manyhands"
+
     #: The deadline in seconds.
     deadline: float | None = None
 
 
 class MemoryLimitExceeded(WorkerDied, MemoryError):
     """The worker used more private memory than the limit while it ran the task, and was killed."""
+
+    __module__ = "manyhands"
 
     #: The limit, and what was used, in bytes.
     limit: int | None = None
@@ -64,9 +76,13 @@ class MemoryLimitExceeded(WorkerDied, MemoryError):
 class TaskKilled(ManyhandsError):
     """The task was ended by `Future.kill()`."""
 
+    __module__ = "manyhands"
+
 
 class TaskExited(ManyhandsError):
     """The task raised `SystemExit`, by `sys.exit()` for instance. Its worker lives on."""
+
+    __module__ = "manyhands"
 
     #: What the task exited with, and in which worker.
     code: object = None
@@ -76,29 +92,37 @@ class TaskExited(ManyhandsError):
 class RemoteError(ManyhandsError):
     """An exception or a result of a task that could not be brought to this process."""
 
+    __module__ = "manyhands"
+
 
 class PoolClosed(ManyhandsError, ValueError):
     """The pool was ended before the task was done."""
+
+    __module__ = "manyhands"
 
 
 class PoolForked(ManyhandsError, RuntimeError):
     """The pool was made by another process, of which this one is a forked copy."""
 
+    __module__ = "manyhands"
+
 
 class CleanError(ManyhandsError):
     """A clean job could not go on, or some of its files failed. What was complete stays."""
 
+    __module__ = "manyhands"
+
     #: The `Report` with what failed, if the job came to its end.
-    report: "Any" = None
+    report: Report | None = None
 
 
-def is_a_tasks(error):
+def is_a_tasks(error: Any) -> bool:
     """Whether an error is of one task, also if its worker was lost, and not of the whole pool."""
     no_worker_starts = isinstance(error, WorkerDied) and error.pid is None
     return not (no_worker_starts or isinstance(error, PoolClosed | PoolForked))
 
 
-def for_iterator(error):
+def for_iterator(error: Any) -> Any:
     """A task's exception as an iterator of results raises it. A StopIteration would pass for the iterator's end, so it
     is the cause of a RuntimeError, as in generators."""
     if not isinstance(error, StopIteration):
@@ -125,7 +149,7 @@ _CLASSES = {
 }
 
 
-def from_native(kind, message, function, fields):
+def from_native(kind: Any, message: Any, function: Any, fields: Any) -> Any:
     """The exception for an error of the native pool, in a task of the function of this name."""
     if function:
         message = re.sub(r"^task (\d+)", rf"task \1 ({function})", message)

@@ -1,7 +1,10 @@
 """`ProcessPoolExecutor`, with the names, arguments and semantics of `concurrent.futures`."""
 
+from __future__ import annotations
+
 import collections
 import itertools
+import multiprocessing.context as context
 import os
 import sys
 import threading
@@ -9,14 +12,23 @@ import time
 import weakref
 from concurrent.futures import Executor, _base
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
-from multiprocessing import context
 
 from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, check_priority, living, method_of
 from manyhands._errors import PoolClosed, for_iterator
 from manyhands._pool import cpu_count
 from manyhands._signals import of_signal
+from manyhands._typing import R
 from manyhands._worker import CALL, CANCELLED, EACH_STAR, STAR
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Any, Literal, Unpack
+
+    from manyhands._typing import Main, OnWorkerDeath, P, StartMethod, Ts
 
 _exiting = False
 
@@ -28,10 +40,10 @@ _conditions = threading.Lock()
 _ENDED = threading.Condition()
 
 
-def _after_fork():
+def _after_fork() -> None:
     # Another thread may have held these.
     global _conditions, _ENDED
-    _conditions, _ENDED = threading.Lock(), threading.Condition()
+    _conditions, _ENDED = threading.Lock(), threading.Condition()  # pyright: ignore[reportConstantRedefinition]
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -40,7 +52,7 @@ os.register_at_fork(after_in_child=_after_fork)
 class _Nobody:
     """The waiters of a future that has ended: they have been told by its state."""
 
-    def append(self, waiter):
+    def append(self, waiter: Any) -> None:
         pass
 
     remove = append
@@ -49,28 +61,30 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class Future(_base.Future):
+class Future(_base.Future[R]):
     """A `concurrent.futures.Future` whose call can also be killed while it runs.
 
     The condition and the lists of waiters and callbacks are made when the first waiter comes: most futures
     of a flood end before that.
     """
 
+    __module__ = "manyhands"
+
     _state = _base.PENDING
-    _result = None
+    _result: Any = None
     _exception = None
     _task = None
-    _core = None
+    _core: Any = None
 
-    def __init__(self):
+    def __init__(self) -> None:
         pass
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Attributes that `concurrent.futures` expects of any future, made on first use.
         if name == "_condition":
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
-                    self._waiters = _NOBODY
+                    self._waiters: Any = _NOBODY
                     self._condition = _ENDED
                 elif "_condition" not in self.__dict__:
                     self._condition = threading.Condition()
@@ -79,7 +93,7 @@ class Future(_base.Future):
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def cancel(self):
+    def cancel(self) -> bool:
         """Cancels the call if no worker has begun it; says whether it is cancelled."""
         task = self._task
         if task is not None and self._state == _base.PENDING and task.cancel():
@@ -87,43 +101,44 @@ class Future(_base.Future):
             self._call_back()
         return self.cancelled()
 
-    def kill(self):
+    def kill(self) -> None:
         """Ends the call, with its worker if it runs; it then fails with `TaskKilled`."""
         if self._task is not None:
             self._task.kill()
 
-    def running(self):
+    def running(self) -> bool:
         """Whether a worker has begun the call, and not ended it."""
         task = self._task
         return task is not None and not self.done() and task.running()
 
-    def done(self):
+    def done(self) -> bool:
         """Whether the call has ended or was cancelled."""
         return self._state in _DONE
 
-    def result(self, timeout=None):
+    def result(self, timeout: float | None = None) -> R:
         """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
         timeout = self._await(timeout)
         if self._state == _base.FINISHED:
             if self._exception is None:
-                return self._result
+                result: R = self._result
+                return result
             # Not by the base, which before Python 3.13 takes an exception that is false for a result.
             try:
                 raise self._exception
             finally:
                 # The traceback would keep this frame, and so the future.
-                self = None
+                self = None  # type: ignore[assignment]
         return super().result(timeout)
 
-    def exception(self, timeout=None):
+    def exception(self, timeout: float | None = None) -> BaseException | None:
         """The call's exception, or None. Waits as `result` does."""
         return super().exception(self._await(timeout))
 
-    def _await(self, timeout):
+    def _await(self, timeout: float | None) -> Any:
         """Waits; gives what is left of the timeout."""
         if self._state in _DONE:
             return timeout
-        began = None if timeout is None else time.monotonic()
+        began: Any = None if timeout is None else time.monotonic()
         # The waiting thread watches the workers itself: no other thread has to be woken for the result.
         task = self._task
         if task is not None:
@@ -139,21 +154,22 @@ class Future(_base.Future):
                 raise
         return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
 
-    def _ended(self, outcome):
+    def _ended(self, outcome: Any) -> None:
         """On the pool's thread: the call has this outcome."""
         if self._settle(outcome):
             self._call_back()
 
-    def _call_back(self):
+    def _call_back(self) -> None:
         with self._condition:
-            callbacks, self._done_callbacks = self._done_callbacks, []
+            callbacks = self._done_callbacks
+            self._done_callbacks: list[Any] = []
         for callback in callbacks:
             try:
                 callback(self)
             except BaseException:
                 _base.LOGGER.exception("exception calling callback for %r", self)
 
-    def _settle(self, outcome):
+    def _settle(self, outcome: Any) -> bool:
         """Ends the future, once; says whether callbacks are to be called.
 
         A thread that waits for the result may call it while it holds a lock that a callback needs: so callbacks run
@@ -178,7 +194,7 @@ class Future(_base.Future):
         self._task = None
         return bool(self.__dict__.get("_done_callbacks"))
 
-    def _finish(self, success, value):
+    def _finish(self, success: bool, value: Any) -> bool:
         """Sets the outcome if there is none yet, and returns true if it did; the caller holds the lock."""
         if self._state != _base.PENDING:
             return False
@@ -189,7 +205,7 @@ class Future(_base.Future):
         self._state = _base.FINISHED
         return True
 
-    def _be_cancelled(self):
+    def _be_cancelled(self) -> None:
         with self._condition:
             if self._state == _base.PENDING:
                 self._state = _base.CANCELLED_AND_NOTIFIED
@@ -209,27 +225,29 @@ class ProcessPoolExecutor(Executor):
     arguments, `main` among them, are those of `Pool`.
     """
 
+    __module__ = "manyhands"
+
     @names_keywords
     def __init__(
         self,
-        max_workers=None,
-        mp_context=None,
-        initializer=None,
-        initargs=(),
+        max_workers: int | None = None,
+        mp_context: StartMethod | None = None,
+        initializer: Callable[[Unpack[Ts]], object] | None = None,
+        initargs: tuple[Unpack[Ts]] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
         *,
-        max_tasks_per_child=None,
-        deadline=None,
-        retries=0,
-        on_worker_death="fail",
-        memory_limit=None,
-        cpu_affinity=None,
-        worker_exit=None,
-        main=None,
-        seed=None,
-        preload=(),
-        idle_timeout=None,
-        min_workers=0,
-    ):
+        max_tasks_per_child: int | None = None,
+        deadline: float | None = None,
+        retries: int = 0,
+        on_worker_death: OnWorkerDeath = "fail",
+        memory_limit: int | str | None = None,
+        cpu_affinity: Iterable[Iterable[int]] | None = None,
+        worker_exit: Callable[[], object] | None = None,
+        main: Main | None = None,
+        seed: int | None = None,
+        preload: Iterable[str] = (),
+        idle_timeout: float | None = None,
+        min_workers: int = 0,
+    ) -> None:
         if max_workers is None:
             max_workers = cpu_count()
         check_count("max_workers", max_workers)
@@ -278,19 +296,19 @@ class ProcessPoolExecutor(Executor):
         )
 
     @property
-    def _processes(self):
+    def _processes(self) -> Any:
         # None after a shutdown, as in the standard library.
         return None if self._core.closed else self._core.processes()
 
     @property
-    def _executor_manager_thread(self):
+    def _executor_manager_thread(self) -> Any:
         return self._core.thread()
 
     @property
-    def _broken(self):
+    def _broken(self) -> Any:
         return self._core.broken or False
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Has `fn(*args, **kwargs)` called in a worker; gives its `Future`.
 
         An argument that cannot be pickled is the future's error, at once.
@@ -299,7 +317,9 @@ class ProcessPoolExecutor(Executor):
             return self._submit(fn, (args, kwargs), CALL)
         return self._submit(fn, args, STAR)
 
-    def _submit(self, fn, arguments, mode, packed=None, copies=None):
+    def _submit(
+        self, fn: Callable[..., Any], arguments: Any, mode: int, packed: Any = None, copies: Any = None
+    ) -> Future[Any]:
         core = self._core
         if core.broken is not None:
             raise BrokenProcessPool(str(core.broken)) from core.broken
@@ -307,7 +327,7 @@ class ProcessPoolExecutor(Executor):
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         if core.closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        future = Future()
+        future: Future[Any] = Future()
         future._core = core
         deadline, retries, priority = self._call_options
         try:
@@ -325,7 +345,9 @@ class ProcessPoolExecutor(Executor):
         return future
 
     @names_keywords
-    def with_options(self, *, deadline=None, retries=None, priority=0):
+    def with_options(
+        self, *, deadline: float | None = None, retries: int | None = None, priority: int = 0
+    ) -> ProcessPoolExecutor:
         """This executor, with a deadline (seconds), retries and a priority of its own for what is submitted
         through it. Shutting either down shuts both down.
 
@@ -343,7 +365,14 @@ class ProcessPoolExecutor(Executor):
         return view
 
     @names_keywords
-    def map(self, fn, *iterables, timeout=None, chunksize=1, buffersize=None):
+    def map(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[R]:
         """As the standard library's: an iterator of `fn(*items)`, in order.
 
         `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, at most this many tasks are
@@ -360,7 +389,7 @@ class ProcessPoolExecutor(Executor):
         chunks = iter(lambda: list(itertools.islice(items, chunksize)), [])
         return _Results(self, fn, chunks, EACH_STAR, timeout, buffersize)
 
-    def shutdown(self, wait=True, *, cancel_futures=False):
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more calls. Waits until all are done and the workers have exited, if `wait`.
 
         With `cancel_futures` those are cancelled that no worker has begun, except the first ones, which
@@ -374,23 +403,25 @@ class ProcessPoolExecutor(Executor):
         if wait:
             core.join()
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
         if kind is KeyboardInterrupt:
             # Only this process was interrupted, and the user who pressed Ctrl-C does not want to wait.
             self.kill_workers()
         self.shutdown()
         return False
 
-    def terminate_workers(self):
+    def terminate_workers(self) -> None:
         """Ends the executor and its workers now, by SIGTERM; after five seconds those that go on by SIGKILL. What is not
         done fails with `BrokenProcessPool`."""
         self._end_workers(gently=True)
 
-    def kill_workers(self):
+    def kill_workers(self) -> None:
         """Ends the executor and its workers now, by SIGKILL. What is not done fails with `BrokenProcessPool`."""
         self._end_workers(gently=False)
 
-    def _end_workers(self, gently):
+    def _end_workers(self, gently: bool) -> None:
         error = BrokenProcessPool("The workers were ended by kill_workers or terminate_workers.")
         self._core.end_workers(error, gently)
 
@@ -398,7 +429,15 @@ class ProcessPoolExecutor(Executor):
 class _Results:
     """The results of a map, one by one. The first tasks are under way before anybody asks for a result."""
 
-    def __init__(self, executor, fn, units, mode, timeout, buffersize):
+    def __init__(
+        self,
+        executor: Any,
+        fn: Callable[..., Any],
+        units: Any,
+        mode: int,
+        timeout: float | None,
+        buffersize: int | None,
+    ) -> None:
         self._until = None if timeout is None else time.monotonic() + timeout
         try:
             # Once for all of them.
@@ -406,12 +445,12 @@ class _Results:
         except Exception:
             # Each future tells.
             packed = None
-        self._ready = collections.deque()
+        self._ready: Any = collections.deque()
         self._several = mode == EACH_STAR
         # Nobody who only holds results keeps the executor open.
         executor = weakref.ref(executor)
 
-        def submitted():
+        def submitted() -> Iterator[Any]:
             for unit in units:
                 if (this := executor()) is None:
                     return
@@ -426,7 +465,7 @@ class _Results:
                 yield future
 
         more = submitted()
-        self._futures = collections.deque()
+        self._futures: Any = collections.deque()
         try:
             self._futures.extend(itertools.islice(more, buffersize))
         except KeyboardInterrupt as error:
@@ -436,10 +475,10 @@ class _Results:
         #: A map whose results nobody ever asks for is done all the same.
         self._begun = False
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
         self._begun = True
         while not self._ready:
             if not self._futures:
@@ -468,14 +507,14 @@ class _Results:
             self._ready.extend(result if self._several else (result,))
         return self._ready.popleft()
 
-    def _end(self, error):
+    def _end(self, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt):
             # The user who pressed Ctrl-C does not want to wait for running tasks.
             for future in self._futures:
                 future.kill()
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Cancels what no worker has begun. There are no more results."""
         self._more = ()
         self._ready.clear()
@@ -483,16 +522,16 @@ class _Results:
             future.cancel()
         self._futures.clear()
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self.__dict__.get("_begun"):
             self.close()
 
 
-def _call_each(fn, chunk):
+def _call_each(fn: Callable[..., Any], chunk: Any) -> list[Any]:
     return [fn(*arguments) for arguments in chunk]
 
 
-def _at_exit():
+def _at_exit() -> None:
     """Finishes submitted tasks before the interpreter ends, as the standard library does."""
     global _exiting
     _exiting = True
@@ -507,4 +546,4 @@ def _at_exit():
             core.join()
 
 
-threading._register_atexit(_at_exit)
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -4,6 +4,8 @@ A global is installed if its number is another than that of the last one of its 
 sets itself stays, a cache lasts, and a global that the parent bound anew replaces the old one.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import linecache
@@ -11,17 +13,23 @@ import pickle
 
 from manyhands import _script, _serialize
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 #: The number of the message that each name was installed from.
-_installed = {}
+_installed: dict[Any, Any] = {}
 
 #: Why the parent could not send a name.
-_reasons = {}
+_reasons: dict[Any, Any] = {}
 
 #: How often something was installed.
 _changes = 0
 
 
-def begin(main):
+def begin(main: Any) -> Any:
     """Makes the `__main__` of this worker; gives the reason if that fails."""
     _installed.clear()
     _reasons.clear()
@@ -29,11 +37,11 @@ def begin(main):
 
 
 class _Unpickler(pickle.Unpickler):
-    def persistent_load(self, name):
+    def persistent_load(self, name: str) -> Any:
         return _script.namespace()[name]
 
 
-def install(sent, reasons, memories):
+def install(sent: Any, reasons: Any, memories: Any) -> None:
     """Installs what is newer than what was installed before under the same name."""
     if reasons:
         _reasons.update(reasons)
@@ -46,7 +54,7 @@ def install(sent, reasons, memories):
             _install(number, wanted, asked, count, data, own, copied)
 
 
-def _install(number, wanted, asked, count, data, memories, copied):
+def _install(number: Any, wanted: Any, asked: Any, count: int, data: Any, memories: Any, copied: Any) -> None:
     global _changes
     _changes += 1
     values = _script.namespace()
@@ -73,7 +81,7 @@ def _install(number, wanted, asked, count, data, memories, copied):
         _installed[name] = number
 
 
-def loads(data, memories):
+def loads(data: Any, memories: Any) -> Any:
     """The value that `_serialize.dumps` packed."""
     if data[0] != b"W"[0]:
         return pickle.loads(data)
@@ -83,7 +91,7 @@ def loads(data, memories):
     return _serialize.load(data, memories, copied)
 
 
-def explain(error):
+def explain(error: BaseException) -> None:
     """Adds to a NameError why the parent did not send what has this name."""
     reason = _reasons.get(getattr(error, "name", None))
     if reason is not None:
@@ -95,21 +103,22 @@ def explain(error):
 class Functions:
     """The functions that a worker was sent, by number."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         #: Packed functions, and their memories; what is wrong with one is told to who calls it.
-        self.messages = {}
+        self.messages: dict[Any, Any] = {}
         #: What those were unpickled to that are the same for all calls.
-        self.functions = {}
+        self.functions: dict[Any, Any] = {}
         #: The function that was called last, and how much had been installed by then.
-        self._last = None
+        self._last: Any = None
 
-    def get(self, number):
+    def get(self, number: Any) -> Any:
         """The function. One that is not known by a name is made anew each time, so that no state
         is left in it from task to task."""
         again = self._last == (number, _changes)
         if again and number in self.functions:
             return self.functions[number]
-        data, memories, copied = self._installed(*self.messages[number], again)
+        message, its_memories = self.messages[number]
+        data, memories, copied = self._installed(message, its_memories, again)
         self._last = number, _changes
         if number in self.functions:
             return self.functions[number]
@@ -118,11 +127,11 @@ class Functions:
             self.functions[number] = function
         return function
 
-    def make(self, data, memories):
+    def make(self, data: Any, memories: Any) -> Any:
         """A function that is called once, outside of any task."""
         return _made(*self._installed(data, memories, False))[1]
 
-    def _installed(self, data, memories, again):
+    def _installed(self, data: Any, memories: Any, again: bool) -> tuple[Any, ...]:
         copied = ()
         if data[0] == b"W"[0]:
             (data, copied), sent, reasons = pickle.loads(memoryview(data)[1:])
@@ -131,6 +140,6 @@ class Functions:
         return data, memories, copied
 
 
-def _made(data, memories, copied):
+def _made(data: Any, memories: Any, copied: Any) -> tuple[Any, ...]:
     kept, data = pickle.loads(data)
     return kept, _serialize.load(data, memories, copied)

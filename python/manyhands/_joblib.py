@@ -6,6 +6,11 @@ Workers stay between calls, as loky's do, since starting them and importing what
 call. An array that many tasks of a call have is copied once, to shared memory that all of them get copy on write.
 """
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
@@ -13,6 +18,13 @@ import sys
 import threading
 import time
 import weakref
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 
 #: Options that joblib gives every backend: for temporary files, standard library pools and messages of its own.
 _JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
@@ -27,15 +39,15 @@ _THREAD_LIMITS = {"openmp": "OMP", "openblas": "OPENBLAS", "mkl": "MKL", "blis":
 class _Idle:
     """Executors between two calls. One timer ends those whose time is over: a call starts no thread for it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         #: By what they were made of: each with the moment at which it ends.
-        self._executors = {}
+        self._executors: dict[Any, Any] = {}
         #: When the timer next looks; None if there is none.
         self._looks = None
-        self._timer = None
+        self._timer: Any = None
 
-    def take(self, key):
+    def take(self, key: Any) -> Any:
         """One that was made of this and works; None if there is none."""
         with self._lock:
             executors = self._executors.get(key, ())
@@ -45,7 +57,7 @@ class _Idle:
                     return executor
         return None
 
-    def put(self, key, executor, seconds):
+    def put(self, key: Any, executor: Any, seconds: float) -> None:
         """Keeps it for this many seconds."""
         with self._lock:
             self._executors.setdefault(key, []).append((executor, time.monotonic() + seconds))
@@ -57,7 +69,7 @@ class _Idle:
                 self._executors[key].pop()
         executor.shutdown(wait=False)
 
-    def end(self):
+    def end(self) -> None:
         """Ends them all now."""
         with self._lock:
             executors, self._executors = self._executors, {}
@@ -67,7 +79,7 @@ class _Idle:
         for executor, _ in itertools.chain.from_iterable(executors.values()):
             executor.shutdown()
 
-    def _set_timer(self):
+    def _set_timer(self) -> None:
         ends = [moment for executors in self._executors.values() for _, moment in executors]
         if not ends or (self._looks is not None and self._looks <= min(ends)):
             return
@@ -78,7 +90,7 @@ class _Idle:
         timer.start()
         self._timer, self._looks = timer, min(ends)
 
-    def _look(self):
+    def _look(self) -> None:
         over = []
         with self._lock:
             if threading.current_thread() is not self._timer:
@@ -101,7 +113,7 @@ class _Idle:
 _idle = _Idle()
 
 
-def _forget_idle():
+def _forget_idle() -> None:
     # A forked child has none of these workers.
     global _idle
     _idle = _Idle()
@@ -110,10 +122,10 @@ def _forget_idle():
 os.register_at_fork(after_in_child=_forget_idle)
 
 
-class _Copies(dict):
+class _Copies(dict):  # type: ignore[type-arg]
     """Copies of arrays, each for as long as its array lives: one that a task alone had is gone with it."""
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: Any) -> None:
         owner, memory = value
         try:
             reference = weakref.ref(owner, lambda _: self.pop(key, None))
@@ -123,7 +135,7 @@ class _Copies(dict):
         super().__setitem__(key, (reference, memory))
 
 
-def _call(batch):
+def _call(batch: Any) -> Any:
     """In a worker: runs a batch, whose calls may use the backend themselves."""
     if "joblib" in sys.modules:
         from joblib.parallel import BACKENDS
@@ -133,7 +145,7 @@ def _call(batch):
     return batch()
 
 
-def _begin(environment, initializer, initargs):
+def _begin(environment: Any, initializer: Any, initargs: Any) -> None:
     """In a worker: limits the threads of libraries, then runs the caller's own initializer."""
     os.environ.update(environment)
     # Those that are loaded already, by whoever forked this worker, have read the environment.
@@ -150,7 +162,7 @@ def _begin(environment, initializer, initargs):
         initializer(*initargs)
 
 
-def register_joblib():
+def register_joblib() -> None:
     """Makes `joblib.parallel_config(backend="manyhands")` work, for scikit-learn too.
 
     The backend's options are the keywords of `ProcessPoolExecutor`, and `idle_worker_timeout`, the seconds for which
@@ -164,23 +176,25 @@ def register_joblib():
     from manyhands._pool import cpu_count
     from manyhands._worker import STAR
 
-    class ManyhandsBackend(AutoBatchingMixin, ParallelBackendBase):
+    class ManyhandsBackend(AutoBatchingMixin, ParallelBackendBase):  # pyright: ignore[reportIncompatibleMethodOverride]
         """Batches of calls, each a call of an executor."""
 
         supports_retrieve_callback = True
         supports_inner_max_num_threads = True
         #: The executor, by the name that joblib gives its own.
-        _workers = None
+        _workers: Any = None
         _copies = None
 
-        def effective_n_jobs(self, n_jobs):
+        def effective_n_jobs(self, n_jobs: Any) -> Any:
             if n_jobs == 0:
                 raise ValueError("n_jobs == 0 in Parallel has no meaning")
             if n_jobs is None:
                 return 1
             return n_jobs if n_jobs > 0 else max(cpu_count() + 1 + n_jobs, 1)
 
-        def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
+        def configure(
+            self, n_jobs: Any = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
+        ) -> Any:
             if require == "sharedmem":
                 raise ValueError("the manyhands backend runs in processes, which share no memory")
             self.parallel = parallel
@@ -202,20 +216,20 @@ def register_joblib():
             self._copies = _Copies()
             return workers
 
-        def submit(self, func, callback=None):
+        def submit(self, func: Callable[..., Any], callback: Any = None) -> Any:
             future = self._workers._submit(_call, (func,), STAR, copies=self._copies)
             if callback is not None:
                 future.add_done_callback(callback)
             return future
 
-        def retrieve_result_callback(self, out):
+        def retrieve_result_callback(self, out: Any) -> Any:
             return out.result()
 
-        def stop_call(self):
+        def stop_call(self) -> None:
             # The next call may have other values in the same arrays.
             self._copies = _Copies()
 
-        def abort_everything(self, ensure_ready=True):
+        def abort_everything(self, ensure_ready: Any = True) -> None:
             executor, self._workers, self._copies = self._workers, None, None
             if executor is not None:
                 executor.kill_workers()
@@ -223,7 +237,7 @@ def register_joblib():
                 parallel = self.parallel
                 self.configure(n_jobs=parallel.n_jobs, parallel=parallel, **parallel._backend_kwargs)
 
-        def terminate(self):
+        def terminate(self) -> None:
             executor, self._workers, self._copies = self._workers, None, None
             if executor is not None and self._key is not None:
                 _idle.put(self._key, executor, self._seconds)
@@ -234,7 +248,7 @@ def register_joblib():
     register_parallel_backend("manyhands", ManyhandsBackend)
 
 
-def _key(workers, environment, options):
+def _key(workers: Any, environment: Any, options: Any) -> Any:
     """The key under which an executor with these options is kept; None if they cannot be compared."""
     key = workers, *(tuple(sorted(named.items())) for named in (environment, options)), os.getcwd(), tuple(sys.path)
     try:

@@ -6,6 +6,8 @@ A datagram is sent whole or not at all, so a worker that dies while it logs spoi
 handler that the worker added itself, in an initializer for example, takes it: it would be logged twice.
 """
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
@@ -14,6 +16,12 @@ import socket
 import threading
 
 from manyhands._native import Descriptor
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: The most bytes of a record; a longer message is cut.
 LIMIT = 128 << 10
@@ -24,7 +32,7 @@ ONCE = "manyhands_once"
 _STOP = b"stop"
 
 
-def levels():
+def levels() -> Any:
     """The levels that loggers have here, by name; workers' loggers get the same."""
     manager = logging.root.manager
     found = {"": logging.root.level}
@@ -37,15 +45,15 @@ def levels():
 class Listener:
     """Takes workers' records on a thread and hands each to its logger here."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # If this object goes, it is closed, and the thread ends once the workers are gone.
-        self.theirs = Descriptor(theirs.detach())
+        self.theirs: Any = Descriptor(theirs.detach())
         self._pid = os.getpid()
         self.thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs", daemon=True)
         self.thread.start()
 
-    def stop(self):
+    def stop(self) -> None:
         """Handles what has come, and ends. The workers are gone. May be done again, and by a signal handler in the
         midst of it."""
         theirs, here = self.theirs, os.getpid() == self._pid
@@ -59,7 +67,7 @@ class Listener:
             self.thread.join()
 
 
-def _listen(ours):
+def _listen(ours: Any) -> None:
     seen = False
     with ours:
         # Nothing comes once whoever would have stopped this is gone.
@@ -75,17 +83,18 @@ def _listen(ours):
                     logger.handle(record)
             except BaseException:
                 # One that calls `sys.exit` too: the records to come are others'.
-                logging.lastResort.handleError(logging.makeLogRecord({}))
+                last: Any = logging.lastResort
+                last.handleError(logging.makeLogRecord({}))
 
 
 class Sender(logging.Handler):
     """Sends each record to the parent, unless a handler that the worker itself has added takes it."""
 
-    def __init__(self, theirs):
+    def __init__(self, theirs: Any) -> None:
         super().__init__()
         self._socket = theirs
 
-    def emit(self, record):
+    def emit(self, record: Any) -> None:
         if _is_taken(record.name):
             return
         try:
@@ -113,7 +122,7 @@ class Sender(logging.Handler):
             self.handleError(record)
 
 
-def _is_taken(name):
+def _is_taken(name: str) -> bool:
     """Whether a handler that the worker itself added, such as a file's, takes records of this logger."""
     logger = logging.root.manager.loggerDict.get(name)
     if not isinstance(logger, logging.Logger):
@@ -126,7 +135,7 @@ def _is_taken(name):
     return False
 
 
-def send_all(fd, levels):
+def send_all(fd: int, levels: Any) -> None:
     """Has all loggers of this worker send their records over this descriptor."""
     sender = Sender(socket.socket(fileno=fd))
     for logger in list(logging.root.manager.loggerDict.values()):

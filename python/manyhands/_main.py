@@ -14,6 +14,11 @@ Invariants at each line, with any number of threads that submit:
 * a `Need` stays valid if a name is bound anew meanwhile: its messages have the values of its time.
 """
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import functools
 import io
 import itertools
@@ -26,6 +31,12 @@ from manyhands import _script, _serialize
 from manyhands._native import Memory
 from manyhands._script import IMPORT, INHERIT, MODULE_ATTRIBUTES, VALUE
 from manyhands._serialize import SOURCE
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: Bytes of a message beyond which it travels as one shared memory, however many functions need it.
 INLINE_MAX = 8 << 10
@@ -49,18 +60,18 @@ _DEFINITIONS = (types.FunctionType, type, functools._lru_cache_wrapper, types.Mo
 _WRAPPERS = (staticmethod, classmethod, functools.partialmethod)
 
 
-def _is_first(value):
+def _is_first(value: Any) -> bool:
     """Whether a value is pickled before the others, which may need it while they are unpickled."""
     return isinstance(value, _DEFINITIONS) or type(value) in _ATOMS
 
 
-class _Weak(weakref.ref):
+class _Weak(weakref.ref):  # type: ignore[type-arg]
     """No global's own value is one."""
 
     __slots__ = ()
 
 
-def _mark(value):
+def _mark(value: Any) -> Any:
     """How to see that a name still has this value: a weak reference, or the value itself if it takes none."""
     try:
         return _Weak(value)
@@ -68,14 +79,14 @@ def _mark(value):
         return value
 
 
-def _is_current(mark, value):
+def _is_current(mark: Any, value: Any) -> bool:
     return (mark() if type(mark) is _Weak else mark) is value
 
 
 class Need:
     """The messages that some names need now, and the marks that tell whether they still do."""
 
-    def __init__(self, values, marks, missing, messages, reasons):
+    def __init__(self, values: Any, marks: Any, missing: Any, messages: Any, reasons: Any) -> None:
         self._values = values
         self._weak = [mark for mark in marks if type(mark[1]) is _Weak]
         self._strong = [mark for mark in marks if type(mark[1]) is not _Weak]
@@ -85,7 +96,7 @@ class Need:
         #: Why a name is not sent, for the NameError that may come of it.
         self.reasons = reasons
 
-    def is_current(self, values):
+    def is_current(self, values: Any) -> bool:
         if values is not self._values:
             return False
         get = values.get
@@ -104,7 +115,7 @@ class Need:
 class Sent:
     """A message as it goes to a worker. Never changed: other threads may be sending it."""
 
-    def __init__(self, parts, memories):
+    def __init__(self, parts: Any, memories: Any) -> None:
         self.parts = parts
         self.memories = memories
 
@@ -112,17 +123,17 @@ class Sent:
 class Message:
     """Some names of `__main__` and their values, in one pickle."""
 
-    def __init__(self, number):
+    def __init__(self, number: Any) -> None:
         self.number = number
         #: The names that still have the value that is in it.
-        self.names = ()
+        self.names: tuple[str, ...] = ()
         #: Those that a worker keeps if its import has bound them.
-        self.asked = ()
+        self.asked: tuple[str, ...] = ()
         #: Everything that the values refer to, by name or in code.
-        self.needs = frozenset()
-        self._sent = None
+        self.needs: Any = frozenset()
+        self._sent: Any = None
 
-    def fill(self, names, needs, data, memories):
+    def fill(self, names: Any, needs: Any, data: Any, memories: Any) -> None:
         self.names, self.needs = tuple(names), needs
         self.bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
         if len(data) > INLINE_MAX:
@@ -134,13 +145,13 @@ class Message:
         self.stale = False
         self._sent = None
 
-    def lose(self, name):
+    def lose(self, name: str) -> None:
         """The name has another value now."""
         self.names = tuple(other for other in self.names if other != name)
         self.stale = True
         self._sent = None
 
-    def sent(self):
+    def sent(self) -> Any:
         if self._sent is None:
             self._sent = Sent((self.number, self.names, self.asked, *self._content), self.memories)
         return self._sent
@@ -153,26 +164,27 @@ class _Definition(Exception):
 class Namespace:
     """The names of `__main__` that the workers of one pool have."""
 
-    def __init__(self, mode):
+    def __init__(self, mode: str) -> None:
         self.mode = mode
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._begin(_script.namespace())
 
-    def _begin(self, values):
+    def _begin(self, values: Any) -> None:
         self._values = values
         self._source = _script.source() if self.mode == IMPORT else None
         #: By name, the marks of what workers have by themselves.
         self._baseline = {}
         #: By name, the message that it is in, and the mark.
-        self._messages, self._marks = {}, {}
+        self._messages: dict[str, Message] = {}
+        self._marks: dict[str, Any] = {}
         #: By name, the mark of what could not be sent, and why.
-        self._refused = {}
+        self._refused: dict[Any, Any] = {}
         #: By name, what the baseline's value leads to.
-        self._leads = {}
-        self._needs = {}
+        self._leads: dict[Any, Any] = {}
+        self._needs: dict[Any, Any] = {}
         #: Names that workers have with a value that they had here before.
-        self._gone = set()
+        self._gone: set[Any] = set()
         if self.mode == INHERIT:
             self._baseline = {name: _mark(value) for name, value in values.copy().items()}
         elif self._source is not None:
@@ -180,9 +192,9 @@ class Namespace:
                 if self._is_imported(name, value):
                     self._baseline[name] = _mark(value)
 
-    def _is_imported(self, name, value):
+    def _is_imported(self, name: str, value: Any) -> Any:
         """Whether a worker that imports the script has this value by this name."""
-        source = self._source
+        source: Any = self._source
         if name in source.literals and type(source.literals[name]) in _ATOMS or name in source.rebound:
             literal = source.literals.get(name, _MISSING)
             return type(literal) is type(value) and bool(literal == value)
@@ -192,7 +204,7 @@ class Namespace:
         code = getattr(value, "__code__", None)
         return code is None or not code.co_filename.startswith("<")
 
-    def need(self, names):
+    def need(self, names: Any) -> Any:
         """The `Need` of these names. Raises the error of pickling their values."""
         key = frozenset(names)
         values = _script.namespace()
@@ -208,7 +220,7 @@ class Namespace:
             self._needs[key] = need
             return need
 
-    def _find(self, names):
+    def _find(self, names: Any) -> Any:
         self._forget_changed()
         while True:
             found, missing = self._closure(names)
@@ -229,22 +241,24 @@ class Namespace:
                 self._fill(message, list(message.names))
         marks = [(name, self._mark_of(name)) for name in found if not name.startswith(SOURCE)]
         reasons = {name: self._refused[name][1] for name in found if name in self._refused}
-        messages = sorted(messages, key=lambda message: message.number)
-        return Need(self._values, marks, missing, [message.sent() for message in messages], reasons)
+        ordered = sorted(messages, key=lambda message: message.number)
+        return Need(self._values, marks, missing, [message.sent() for message in ordered], reasons)
 
-    def _mark_of(self, name):
+    def _mark_of(self, name: str) -> Any:
         if name in self._marks:
             return self._marks[name]
         if name in self._baseline:
             return self._baseline[name]
         return self._refused[name][0]
 
-    def _is_there(self, name):
+    def _is_there(self, name: str) -> bool:
         return name in self._messages or name in self._baseline or name in self._refused
 
-    def _closure(self, names):
+    def _closure(self, names: Any) -> tuple[Any, ...]:
         """The names that these lead to, and those of them that are not bound."""
-        values, found, missing = self._values, {}, set()
+        values = self._values
+        found: dict[str, Any] = {}
+        missing: set[str] = set()
         pending = list(names)
         while pending:
             name = pending.pop()
@@ -260,7 +274,7 @@ class Namespace:
                 pending.extend(self._leads_of(name))
         return found, missing
 
-    def _joins_baseline(self, name):
+    def _joins_baseline(self, name: str) -> bool:
         # A pool that was made while the script was being run: the rest of it is bound later.
         if self._source is None or name in self._marks or name in self._refused or name in self._gone:
             return False
@@ -270,13 +284,13 @@ class Namespace:
         self._baseline[name] = _mark(value)
         return True
 
-    def _leads_of(self, name):
+    def _leads_of(self, name: str) -> Any:
         leads = self._leads.get(name)
         if leads is None:
             leads = self._leads[name] = tuple(_search(self._values.get(name), self._values))
         return leads
 
-    def _forget_changed(self):
+    def _forget_changed(self) -> None:
         """Lets everything go whose name has another value now, or none."""
         get = self._values.get
         for name, message in list(self._messages.items()):
@@ -296,7 +310,7 @@ class Namespace:
             if not need.is_current(self._values):
                 del self._needs[key]
 
-    def _send(self, names):
+    def _send(self, names: Any) -> None:
         """Makes messages of names that workers do not have: of each source one, which is in force for good."""
         for name in names:
             if name.startswith(SOURCE):
@@ -305,13 +319,14 @@ class Namespace:
         if names:
             self._fill(Message(next(self._numbers)), names)
 
-    def _fill(self, message, names):
+    def _fill(self, message: Any, names: Any) -> None:
         """Pickles the names, and what these lead to that workers do not have, into the message."""
         values = self._values
         # Those of this message are not there yet.
         own = {name for name in message.names if self._messages.get(name) is message}
         first = [name for name in names if _is_first(values.get(name))]
-        refused, tries = {}, 0
+        refused: dict[str, Any] = {}
+        tries = 0
         while True:
             pickling = _Pickling(self, own, first, [name for name in names if name not in first], refused)
             try:
@@ -335,7 +350,7 @@ class Namespace:
             self._messages[name] = message
         self._refused.update(refused)
 
-    def _refuse(self, name, error, refused):
+    def _refuse(self, name: Any, error: BaseException, refused: Any) -> None:
         value = self._values.get(name)
         error = _serialize.explained(value, error)
         if self.mode == VALUE:
@@ -351,13 +366,13 @@ class Namespace:
             f"The global {name!r} of __main__ was not sent to the worker: {error}. Make it in an initializer.",
         )
 
-    def has(self, name, obj):
+    def has(self, name: str, obj: Any) -> Any:
         """Whether workers have this object, by themselves or by an earlier message."""
         mark = self._marks[name] if name in self._marks else self._baseline.get(name, _MISSING)
         return mark is not _MISSING and _is_current(mark, self._values.get(name, _MISSING))
 
 
-def _like(error, text):
+def _like(error: BaseException, text: str) -> Any:
     try:
         return type(error)(text)
     except Exception:
@@ -367,13 +382,13 @@ def _like(error, text):
 class _Pickling:
     """One attempt to pickle names and what they lead to: definitions before data, each once."""
 
-    def __init__(self, namespace, own, first, rest, refused):
+    def __init__(self, namespace: Any, own: Any, first: Any, rest: Any, refused: Any) -> None:
         self.namespace = namespace
         self.own = own
         self.first, self.rest = list(first), list(rest)
         self.refused = refused
         #: The bytes of the pickle.
-        self.values = {}
+        self.values: dict[Any, Any] = {}
         self.file = io.BytesIO()
         self.name = None
         known = {}
@@ -385,7 +400,7 @@ class _Pickling:
         known.pop(id(()), None)
         self.pickler = _pickler_class(bool(known))(self.file, self, known)
 
-    def run(self):
+    def run(self) -> None:
         namespace, pickler = self.namespace, self.pickler
         looked = set()
         while self.first or self.rest:
@@ -394,7 +409,7 @@ class _Pickling:
             if name in self.values or name in self.refused:
                 continue
             if name.startswith(SOURCE):
-                value = linecache.cache[name.removeprefix(SOURCE)][2]
+                value = linecache.cache[name.removeprefix(SOURCE)][2]  # type: ignore[misc]
             elif name in namespace._values:
                 value = namespace._values[name]
             else:
@@ -409,7 +424,7 @@ class _Pickling:
                     if not namespace._joins_baseline(other):
                         (self.first if _is_first(namespace._values.get(other)) else self.rest).append(other)
 
-    def has(self, name, obj):
+    def has(self, name: str, obj: Any) -> bool:
         if name in self.refused:
             raise TypeError(self.refused[name][1])
         if name not in self.own and (self.namespace.has(name, obj) or self.namespace._joins_baseline(name)):
@@ -420,20 +435,20 @@ class _Pickling:
 
 
 @functools.cache
-def _pickler_class(knowing):
-    class Pickler(_serialize.pickler_class()):
+def _pickler_class(knowing: Any) -> Any:
+    class Pickler(_serialize.pickler_class()):  # type: ignore[misc]  # cloudpickle is imported late
         sends_main = True
 
-        def __init__(self, file, pickling, known):
+        def __init__(self, file: Any, pickling: Any, known: Any) -> None:
             self._pickling = weakref.proxy(pickling)
             self.known = known
             super().__init__(file, most=MEMORIES_MAX - 1)
 
-        def _has(self, name, obj):
+        def _has(self, name: str, obj: Any) -> Any:
             return self._pickling.has(name, obj)
 
     class KnowingPickler(Pickler):
-        def persistent_id(self, obj):
+        def persistent_id(self, obj: Any) -> Any:
             """The name of a value that an earlier message brought, which is to stay one object."""
             name = self.known.get(id(obj))
             if name is not None:
@@ -443,7 +458,7 @@ def _pickler_class(knowing):
     return KnowingPickler if knowing else Pickler
 
 
-def _search(value, main):
+def _search(value: Any, main: Any) -> Any:
     """The names of `__main__` that code in this value refers to, as far as a worker that has it may call that code."""
     from cloudpickle.cloudpickle import _extract_code_globals as code_globals
 

@@ -5,6 +5,8 @@ A module that the search path does not lead to (a plug-in loaded from a path, a 
 A module without a file has nothing to load: its functions and classes are sent by value.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.machinery
 import importlib.util
@@ -13,6 +15,12 @@ import sys
 import types
 import weakref
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 #: How workers get a module.
 BY_NAME, BY_PATH, BY_VALUE = range(3)
 
@@ -20,18 +28,18 @@ BY_NAME, BY_PATH, BY_VALUE = range(3)
 class Located:
     """A module to be loaded from its file: its name, and the names, files and search paths of it and its packages."""
 
-    def __init__(self, name, parts):
+    def __init__(self, name: str, parts: Any) -> None:
         self.name = name
         self.parts = parts
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return Located, (self.name, self.parts)
 
 
-_ways = weakref.WeakKeyDictionary()
+_ways: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
-def way(name):
+def way(name: str) -> Any:
     """How workers get the module of this name: `BY_NAME`, `BY_VALUE`, or a `Located`."""
     module = sys.modules.get(name)
     if module is None:
@@ -46,7 +54,7 @@ def way(name):
     return found
 
 
-def _find(name, module):
+def _find(name: str, module: Any) -> Any:
     parent_name = name.rpartition(".")[0]
     by_name = not parent_name or way(parent_name) is BY_NAME
     if by_name and _is_found(name, module, sys.modules.get(parent_name)):
@@ -54,7 +62,8 @@ def _find(name, module):
     if _file(module) is None and not _paths(module):
         # A package that is found makes what it has in memory by itself.
         return BY_NAME if parent_name and by_name else BY_VALUE
-    parts, whole = [], ""
+    parts: list[Any] = []
+    whole = ""
     for part in name.split("."):
         whole = f"{whole}.{part}" if whole else part
         if whole == name or way(whole) is not BY_NAME:
@@ -63,7 +72,7 @@ def _find(name, module):
     return Located(name, tuple(parts))
 
 
-def _is_found(name, module, parent):
+def _is_found(name: str, module: Any, parent: Any) -> bool:
     """Whether an import by this name leads to this very module."""
     spec = getattr(module, "__spec__", None)
     if name in sys.builtin_module_names or getattr(spec, "origin", None) in ("built-in", "frozen"):
@@ -85,7 +94,7 @@ def _is_found(name, module, parent):
     return file is None or os.path.realpath(file) == os.path.realpath(found.origin)
 
 
-def _finds(finder, name, path, spec):
+def _finds(finder: Any, name: str, path: list[str] | None, spec: Any) -> bool:
     try:
         found = finder.find_spec(name, path)
     except Exception:
@@ -93,19 +102,19 @@ def _finds(finder, name, path, spec):
     return found is not None and found.origin == spec.origin
 
 
-def _file(module):
+def _file(module: Any) -> Any:
     file = getattr(module, "__file__", None)
     return file if isinstance(file, str) else None
 
 
-def _paths(module):
+def _paths(module: Any) -> Any:
     try:
         return tuple(map(str, getattr(module, "__path__", ())))
     except TypeError:
         return ()
 
 
-def load(located, qualname=None):
+def load(located: Any, qualname: str | None = None) -> Any:
     """The module that a pickle refers to, or what has this qualified name in it."""
     module = sys.modules.get(located.name)
     if module is None:
@@ -116,7 +125,7 @@ def load(located, qualname=None):
     return module
 
 
-def in_memory(name):
+def in_memory(name: str) -> Any:
     """The module of this name that has no file, made if it is not there."""
     module = sys.modules.get(name)
     if module is None:
@@ -124,12 +133,12 @@ def in_memory(name):
     return module
 
 
-def in_memory_globals(name):
+def in_memory_globals(name: str) -> Any:
     """The dictionary that its functions have as globals."""
     return in_memory(name).__dict__
 
 
-def fill(module, values):
+def fill(module: Any, values: Any) -> None:
     """Gives a module made in memory what it has in the process that sent it."""
     module.__dict__.update(values)
 
@@ -137,27 +146,28 @@ def fill(module, values):
 class Globals:
     """In a pickle: the globals of a module made in memory."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self._name = name
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return in_memory_globals, (self._name,)
 
 
 class _Finder:
     """Finds the modules that pickles told of; before all others, which may know another of that name."""
 
-    def __init__(self):
-        self._parts = {}
+    def __init__(self) -> None:
+        self._parts: dict[Any, Any] = {}
 
-    def add(self, located):
+    def add(self, located: Any) -> None:
         for name, file, paths in located.parts:
             if name not in sys.modules:
                 self._parts[name] = file, paths
-        if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)
+        finders: list[Any] = sys.meta_path
+        if self not in finders:
+            finders.insert(0, self)
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: str | None = None, target: Any = None) -> Any:
         if name not in self._parts:
             return None
         file, paths = self._parts[name]
@@ -169,7 +179,7 @@ class _Finder:
         spec.submodule_search_locations = list(paths)
         return spec
 
-    def invalidate_caches(self):
+    def invalidate_caches(self) -> None:
         pass
 
 

@@ -1,5 +1,7 @@
 """`Pool`, with the names, arguments and semantics of `multiprocessing.Pool`."""
 
+from __future__ import annotations
+
 import collections
 import functools
 import itertools
@@ -8,15 +10,27 @@ import threading
 import time
 import warnings
 import weakref
-from multiprocessing.pool import RemoteTraceback
+from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
 
 from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, PoolTimeout, for_iterator, is_a_tasks
 from manyhands._progress import bar
 from manyhands._signals import of_signal
+from manyhands._typing import Generic, R, T, overload
 from manyhands._units import AHEAD, Units, in_memory, length_of, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Executor
+    from multiprocessing.process import BaseProcess
+    from types import TracebackType
+    from typing import Any, Literal, Self, Unpack
+
+    from manyhands._typing import Main, MapOptions, OnWorkerDeath, StartMethod, Ts
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
@@ -24,14 +38,14 @@ RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 WINDOW = 2048
 
 #: The options of one map. None stands for the pool's own.
-Options = collections.namedtuple(
+Options: Any = collections.namedtuple(  # pyright: ignore[reportUntypedNamedTuple]
     "Options",
     "deadline retries progress return_exceptions callback error_callback priority",
     defaults=(None, None, None, False, None, None, 0),
 )
 
 
-def cpu_count():
+def cpu_count() -> int:
     """The number of cores this process may use, by its affinity and its container's quota."""
     from manyhands import _native
 
@@ -67,37 +81,39 @@ class Pool:
       arguments, such a pool takes `processes` (the assumed number of parallel tasks) and `progress`.
     """
 
+    __module__ = "manyhands"
+
     # Until it is made.
     _state = CLOSE
 
     @names_keywords
     def __init__(
         self,
-        processes=None,
-        initializer=None,
-        initargs=(),
-        maxtasksperchild=None,
-        context=None,
+        processes: int | None = None,
+        initializer: Callable[[Unpack[Ts]], object] | None = None,
+        initargs: tuple[Unpack[Ts]] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
+        maxtasksperchild: int | None = None,
+        context: StartMethod | None = None,
         *,
-        deadline=None,
-        retries=0,
-        on_worker_death="fail",
-        memory_limit=None,
-        cpu_affinity=None,
-        worker_exit=None,
-        main=None,
-        seed=None,
-        preload=(),
-        idle_timeout=None,
-        min_workers=0,
-        progress=False,
-        engine=None,
-    ):
+        deadline: float | None = None,
+        retries: int = 0,
+        on_worker_death: OnWorkerDeath = "fail",
+        memory_limit: int | str | None = None,
+        cpu_affinity: Iterable[Iterable[int]] | None = None,
+        worker_exit: Callable[[], object] | None = None,
+        main: Main | None = None,
+        seed: int | None = None,
+        preload: Iterable[str] = (),
+        idle_timeout: float | None = None,
+        min_workers: int = 0,
+        progress: bool = False,
+        engine: str | Executor | None = None,
+    ) -> None:
         if engine is not None and engine != "local":
             from manyhands._engine_pool import EnginePool
 
-            self.__class__ = EnginePool
-            return self._begin(
+            self.__class__ = EnginePool  # pyright: ignore[reportAttributeAccessIssue]
+            self._begin(  # type: ignore[attr-defined]  # it is of the other class now
                 engine,
                 processes,
                 progress,
@@ -147,64 +163,76 @@ class Pool:
             idle_timeout=idle_timeout,
             min_workers=min_workers,
         )
-        self._feeders = []
+        self._feeders: list[Any] = []
         self._state = RUN
 
     @staticmethod
-    def Process(ctx, *args, **kwds):
+    def Process(ctx: Any, *args: Any, **kwds: Any) -> BaseProcess:
         """A process of a context; workers are started differently."""
-        return ctx.Process(*args, **kwds)
+        made: BaseProcess = ctx.Process(*args, **kwds)
+        return made
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<{self.__class__.__module__}.{self.__class__.__qualname__} "
             f"state={self._state} pool_size={self._processes}>"
         )
 
-    def __del__(self, _warn=warnings.warn):
+    def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
         if self._state == RUN and os.getpid() == self._core._pid:
             _warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
 
-    def __reduce__(self):
+    def __reduce__(self) -> str | tuple[Any, ...]:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._check_running()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.terminate()
 
-    def _check_running(self):
+    def _check_running(self) -> None:
         if self._state != RUN:
             raise ValueError("Pool not running")
 
     @property
-    def _pool(self):
+    def _pool(self) -> list[Any]:
         return list(self._core.processes().values())
 
-    def _repopulate_pool(self):
+    def _repopulate_pool(self) -> None:
         # The pool does so by itself; afterwards whoever calls this expects all workers in `_pool`.
         self._core.processes()
 
     @names_keywords
-    def apply(self, func, args=(), kwds={}, *, deadline=None, retries=None, priority=0):
+    def apply(
+        self,
+        func: Callable[..., R],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},
+        *,
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+    ) -> R:
         """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""
         result = self.apply_async(func, args, kwds, deadline=deadline, retries=retries, priority=priority)
         return result._get_or_kill()
 
     def apply_async(
         self,
-        func,
-        args=(),
-        kwds={},
-        callback=None,
-        error_callback=None,
+        func: Callable[..., R],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},
+        callback: Callable[[R], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+    ) -> AsyncResult[R]:
         """Has `func(*args, **kwds)` called in a worker; gives an `AsyncResult`.
 
         The callbacks get the result, or the exception, on a thread of the pool.
@@ -213,20 +241,56 @@ class Pool:
         options = Options(deadline, retries, None, False, callback, error_callback, priority)
         return AsyncResult(self, func, args, kwds, options)
 
+    @overload
+    def map(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: Literal[True],
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R | BaseException]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: bool,
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R | BaseException]: ...
+
     @names_keywords
     def map(
         self,
-        func,
-        iterable,
-        chunksize=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-        stop_on_error=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+        stop_on_error: bool = False,
+    ) -> list[Any]:
         """`list(map(func, iterable))`, in the workers. Waits for all; then raises the first exception.
 
         `chunksize` items are one task. By default there are four tasks for each worker. With `return_exceptions`, the
@@ -236,75 +300,206 @@ class Pool:
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH, options, stop_on_error)
 
+    @overload
+    def starmap(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R]: ...
+
+    @overload
+    def starmap(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: Literal[True],
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R | BaseException]: ...
+
+    @overload
+    def starmap(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        *,
+        return_exceptions: bool,
+        stop_on_error: bool = False,
+        **options: Unpack[MapOptions],
+    ) -> list[R | BaseException]: ...
+
     @names_keywords
     def starmap(
         self,
-        func,
-        iterable,
-        chunksize=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-        stop_on_error=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+        stop_on_error: bool = False,
+    ) -> list[Any]:
         """As `map`, with each item's parts as the arguments."""
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH_STAR, options, stop_on_error)
 
-    def _map_and_wait(self, func, iterable, chunksize, mode, options, stop_on_error):
+    def _map_and_wait(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        mode: int,
+        options: Any,
+        stop_on_error: bool,
+    ) -> list[Any]:
         if not stop_on_error:
             return self._map(func, iterable, chunksize, mode, options, wait=True)._get_or_kill()
         if options.return_exceptions:
             raise ValueError("return_exceptions and stop_on_error exclude each other: one goes on, the other stops")
         return self._map_or_stop(func, iterable, chunksize, mode, options)
 
+    @overload
+    def map_async(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        callback: Callable[[list[R]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R]: ...
+
+    @overload
+    def map_async(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        callback: Callable[[list[R | BaseException]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R | BaseException]: ...
+
+    @overload
+    def map_async(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int | None = None,
+        callback: Callable[[list[R | BaseException]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R | BaseException]: ...
+
     @names_keywords
     def map_async(
         self,
-        func,
-        iterable,
-        chunksize=None,
-        callback=None,
-        error_callback=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        callback: Callable[[list[Any]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+    ) -> MapResult[Any]:
         """As `map`, without waiting: gives a `MapResult`."""
         options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH, options)
 
+    @overload
+    def starmap_async(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callable[[list[R]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R]: ...
+
+    @overload
+    def starmap_async(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callable[[list[R | BaseException]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R | BaseException]: ...
+
+    @overload
+    def starmap_async(
+        self,
+        func: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callable[[list[R | BaseException]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[MapOptions],
+    ) -> MapResult[R | BaseException]: ...
+
     @names_keywords
     def starmap_async(
         self,
-        func,
-        iterable,
-        chunksize=None,
-        callback=None,
-        error_callback=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        callback: Callable[[list[Any]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+    ) -> MapResult[Any]:
         """As `starmap`, without waiting: gives a `MapResult`."""
         options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH_STAR, options)
 
-    def _map(self, func, iterable, chunksize, mode, options, wait=False):
+    def _map(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        mode: int,
+        options: Any,
+        wait: bool = False,
+    ) -> MapResult[Any]:
         self._check_running()
         items, chunksize = self._items_of_map(iterable, chunksize)
-        return MapResult(self, func, items, chunksize, mode, options, wait)
+        result: MapResult[Any] = MapResult(self, func, items, chunksize, mode, options, wait)
+        return result
 
-    def _items_of_map(self, iterable, chunksize):
+    def _items_of_map(self, iterable: Any, chunksize: int | None) -> tuple[Any, int]:
         # A source with a length may still be slow, so it is pulled while workers are at work. One that claims to be
         # empty may be wrong.
         items = iterable if length_of(iterable) else list(iterable)
@@ -312,7 +507,9 @@ class Pool:
             chunksize = -(-len(items) // (4 * self._processes))
         return items, whole("chunksize", chunksize)
 
-    def _map_or_stop(self, func, iterable, chunksize, mode, options):
+    def _map_or_stop(
+        self, func: Callable[..., Any], iterable: Iterable[Any], chunksize: int | None, mode: int, options: Any
+    ) -> list[Any]:
         """As `_map` and `get`, but the first exception that comes is raised at once."""
         self._check_running()
         items, chunksize = self._items_of_map(iterable, chunksize)
@@ -321,7 +518,9 @@ class Pool:
         gather, units = self._tasks_of_map(func, items, total, chunksize, mode, options, ordered=False)
         shown = self._bar(options, total)
         tasks = AHEAD * self._processes if units.several else WINDOW
-        values, outcomes, more = {}, [], True
+        values: dict[int, Any] = {}
+        outcomes: list[Any] = []
+        more = True
         try:
             while more or not gather.exhausted():
                 # With half of them workers are busy while the next are made.
@@ -347,7 +546,19 @@ class Pool:
         results = [values[place] for place in range(len(values))]
         return list(itertools.chain.from_iterable(results)) if units.several else results
 
-    def _tasks_of_map(self, func, items, total, chunksize, mode, options, *, ordered, told=None, in_place=None):
+    def _tasks_of_map(
+        self,
+        func: Callable[..., Any],
+        items: Any,
+        total: int | None,
+        chunksize: int,
+        mode: int,
+        options: Any,
+        *,
+        ordered: bool,
+        told: Any = None,
+        in_place: Any = None,
+    ) -> tuple[Any, ...]:
         """A map's gather, and the units that fill it. If exceptions are to be `in_place`, as they are if the map returns
         them, an input that cannot be pickled is no end of the others."""
         core = self._core
@@ -360,30 +571,66 @@ class Pool:
         most = self._most(chunksize, options)
         return gather, Units(gather, dump_each, items, mode, most, self._processes, total, packed.heavy)
 
-    def _most(self, chunksize, options):
+    def _most(self, chunksize: int, options: Any) -> Any:
         """The most items that one task may have: one if each has its own outcome, deadline or retries."""
         core = self._core
         alone = options.return_exceptions or options.deadline is not None or options.retries
         return 1 if alone or core.deadline is not None or core.retries else max(chunksize, 1)
 
-    def _bar(self, options, total):
+    def _bar(self, options: Any, total: int | None) -> Any:
         """The bar of a map of `total` items (None if unknown), if it shows one."""
         return bar(total) if (self._progress if options.progress is None else options.progress) else None
+
+    @overload
+    def imap(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R]: ...
+
+    @overload
+    def imap(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R | BaseException]: ...
+
+    @overload
+    def imap(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R | BaseException]: ...
 
     @names_keywords
     def imap(
         self,
-        func,
-        iterable,
-        chunksize=1,
-        buffersize=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int = 1,
+        buffersize: int | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+    ) -> IMapIterator[Any]:
         """As `map`, but gives an iterator, whose items come in order as soon as they are there.
 
         At most a few thousand items (of chunks, a few dozen a worker) are ahead of what was taken, of large ones 64 MiB
@@ -395,25 +642,69 @@ class Pool:
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, True, options)
 
+    @overload
+    def imap_unordered(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R]: ...
+
+    @overload
+    def imap_unordered(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: Literal[True],
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R | BaseException]: ...
+
+    @overload
+    def imap_unordered(
+        self,
+        func: Callable[[T], R],
+        iterable: Iterable[T],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[MapOptions],
+    ) -> IMapIterator[R | BaseException]: ...
+
     @names_keywords
     def imap_unordered(
         self,
-        func,
-        iterable,
-        chunksize=1,
-        buffersize=None,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int = 1,
+        buffersize: int | None = None,
         *,
-        deadline=None,
-        retries=None,
-        priority=0,
-        progress=None,
-        return_exceptions=False,
-    ):
+        deadline: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        progress: bool | None = None,
+        return_exceptions: bool = False,
+    ) -> IMapIterator[Any]:
         """As `imap`, with results in the order in which they come."""
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, False, options)
 
-    def _imap(self, func, iterable, chunksize, buffersize, ordered, options):
+    def _imap(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int,
+        buffersize: int | None,
+        ordered: bool,
+        options: Any,
+    ) -> IMapIterator[Any]:
         self._check_running()
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
@@ -421,19 +712,19 @@ class Pool:
         check_buffersize(buffersize)
         return IMapIterator(self, func, iterable, chunksize, buffersize, ordered, options)
 
-    def close(self):
+    def close(self) -> None:
         """Takes no more tasks. What was given is done. Does not wait."""
         if self._state == RUN:
             self._state = CLOSE
             if not any(feeder.is_alive() for feeder in self._feeders):
                 self._core.close()
 
-    def terminate(self):
+    def terminate(self) -> None:
         """Ends everything now: what is not done fails with `PoolClosed`, busy workers are killed."""
         self._state = TERMINATE
         self._core.terminate()
 
-    def join(self):
+    def join(self) -> None:
         """Waits until all is done and every worker has exited. `close` or `terminate` comes first."""
         if self._state == RUN:
             raise ValueError("Pool is still running")
@@ -448,12 +739,14 @@ class Pool:
             self._core.join()
 
 
-class AsyncResult:
+class AsyncResult(Generic[R]):
     """The result of `apply_async`, to come."""
 
-    _task = None
+    __module__ = "manyhands"
 
-    def __init__(self, pool, func, args, kwds, options):
+    _task: Any = None
+
+    def __init__(self, pool: Any, func: Callable[..., Any], args: Any, kwds: Mapping[str, Any], options: Any) -> None:
         self._begin(pool, options.callback, options.error_callback)
         deadline, retries, priority = options.deadline, options.retries, options.priority
         try:
@@ -467,13 +760,13 @@ class AsyncResult:
                 raise
             self._finish(False, self._core.cause(error))
 
-    def _begin(self, pool, callback, error_callback):
+    def _begin(self, pool: Any, callback: Any, error_callback: Any) -> None:
         # Keeps the pool alive while a caller waits for its results.
         self._pool = pool
         self._core = pool._core
         self._callback = callback
         self._error_callback = error_callback
-        self._outcome = None
+        self._outcome: Any = None
         self._lock = threading.Lock()
         self._finished = self._told = None
         if callback is not None or error_callback is not None:
@@ -485,20 +778,22 @@ class AsyncResult:
         elif self._core.breaks:
             self._told = self
 
-    def ready(self):
+    def ready(self) -> bool:
         """Whether the call has ended."""
         task = self._task
         if self._outcome is not None or self._finished is not None or task is None:
             return self._outcome is not None
-        return task.done()
+        done: bool = task.done()
+        return done
 
-    def successful(self):
+    def successful(self) -> bool:
         """Whether the call ended without an exception. Raises ValueError if it has not ended."""
         if not self.ready():
             raise ValueError(f"{self!r} not ready")
-        return self._settle()[0]
+        success: bool = self._settle()[0]
+        return success
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> None:
         """Waits until the call has ended, or for `timeout` seconds."""
         task = self._task
         if self._outcome is None:
@@ -507,21 +802,23 @@ class AsyncResult:
             elif task is not None and task.wait(timeout):
                 self._settle()
 
-    def get(self, timeout=None):
+    def get(self, timeout: float | None = None) -> R:
         """The result. Waits for it, at most for `timeout` seconds; raises what the call raised."""
         self.wait(timeout)
         if self._outcome is None:
             raise PoolTimeout
+        value: Any
         success, value = self._outcome
         if success:
-            return value
+            result: R = value
+            return result
         try:
             raise value
         finally:
             # The exception's traceback has this frame, which would keep it alive.
-            self = value = None
+            self = value = None  # type: ignore[assignment]
 
-    def _get_or_kill(self):
+    def _get_or_kill(self) -> R:
         """As `get`, but an interrupt, such as Ctrl-C, ends the call: nobody waits for the result any more."""
         try:
             self.wait()
@@ -530,18 +827,18 @@ class AsyncResult:
             raise
         return self.get()
 
-    def kill(self):
+    def kill(self) -> None:
         """Ends the call, with its worker if it runs; it then fails with `TaskKilled`."""
         task = self._task
         if task is not None:
             task.kill()
 
-    def _ended(self, outcome):
+    def _ended(self, outcome: Any) -> None:
         """On the pool's thread: the call has this outcome."""
         if self._outcome is None:
             self._finish(*self._load(outcome))
 
-    def _settle(self):
+    def _settle(self) -> Any:
         # A signal handler may raise at any moment; whoever asks next does it again then.
         task = self._task
         if self._outcome is None and task is not None:
@@ -549,10 +846,10 @@ class AsyncResult:
             task.told()
         return self._outcome
 
-    def _load(self, outcome):
+    def _load(self, outcome: Any) -> Any:
         return self._core.load(outcome, RemoteTraceback)
 
-    def _finish(self, success, value):
+    def _finish(self, success: bool, value: Any) -> None:
         """Ends the result, if nobody did; no lock is held while a callback runs."""
         callback = self._callback if success else self._error_callback
         if callback is not None and not self._calls.acquire(blocking=False):
@@ -572,12 +869,16 @@ class AsyncResult:
                 self._finished.set()
 
 
-class MapResult(AsyncResult):
+class MapResult(AsyncResult[list[R]]):
     """The results of `map_async`, to come."""
 
-    _bar = None
+    __module__ = "manyhands"
 
-    def __init__(self, pool, func, items, chunksize, mode, options, wait):
+    _bar: Any = None
+
+    def __init__(
+        self, pool: Any, func: Callable[..., Any], items: Any, chunksize: int, mode: int, options: Any, wait: bool
+    ) -> None:
         self._begin(pool, options.callback, options.error_callback)
         self._returns = options.return_exceptions
         self._chunksize = max(chunksize, 1)
@@ -586,6 +887,7 @@ class MapResult(AsyncResult):
             return self._finish(True, [])
         self._bar = pool._bar(options, self._count)
         try:
+            self._units: Any
             task, self._units = pool._tasks_of_map(
                 func, items, self._count, chunksize, mode, options, ordered=True, told=self._told
             )
@@ -602,13 +904,13 @@ class MapResult(AsyncResult):
             raise
 
     @property
-    def _number_left(self):
+    def _number_left(self) -> Any:
         # As many chunks as what is left would be, which programs that show progress look at.
         task = self._task
         done = self._count if task is None else min(task.done_items(), self._count)
         return -(-(self._count - done) // self._chunksize)
 
-    def _add(self, task, wait=True):
+    def _add(self, task: Any, wait: bool = True) -> Any:
         """Adds all items, and returns true if it did; without `wait` it stops where it would have to wait."""
         over = True
         try:
@@ -627,11 +929,11 @@ class MapResult(AsyncResult):
                 task.close()
         return over
 
-    def _fail(self, error):
+    def _fail(self, error: BaseException) -> None:
         if self._outcome is None:
             self._finish(False, self._core.cause(error))
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> None:
         """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
         if self._bar is None or self._outcome is not None:
             return super().wait(timeout)
@@ -645,18 +947,19 @@ class MapResult(AsyncResult):
         self._bar = None
         return super().wait(0)
 
-    def _advance(self):
+    def _advance(self) -> None:
         # The last task may have fewer items than those before.
         done = min(self._task.done_items(), self._count)
         self._bar.update(done - self._shown)
         self._shown = done
 
-    def _settle(self):
+    def _settle(self) -> Any:
         self._ended(None)
         return self._outcome
 
-    def _load(self, _):
-        core, values, failure = self._core, [], None
+    def _load(self, outcome: Any) -> tuple[Any, ...]:
+        core, failure = self._core, None
+        values: list[Any] = []
         task = self._task
         # Without one, it has ended meanwhile.
         for _, *outcome in () if task is None else task.take_all():
@@ -670,19 +973,30 @@ class MapResult(AsyncResult):
         return (True, values) if failure is None else (False, failure)
 
 
-class IMapIterator:
+class IMapIterator(Generic[R]):
     """The results of `imap`, one by one."""
 
-    def __init__(self, pool, func, iterable, chunksize, buffersize, ordered, options):
+    __module__ = "manyhands"
+
+    def __init__(
+        self,
+        pool: Any,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int,
+        buffersize: int | None,
+        ordered: bool,
+        options: Any,
+    ) -> None:
         self._returns = options.return_exceptions
         #: Number of tasks whose results are taken at a time: results that wait here make no room.
         self._at_a_time = WINDOW if buffersize is None else 1
         self._pool = pool
         self._core = pool._core
-        self._ready = collections.deque()
+        self._ready: Any = collections.deque()
         #: Those that came with the last ones and are not in `_ready` yet, the next one last. They are put here
         #: natively: a signal handler that raises as they come loses none.
-        self._outcomes = []
+        self._outcomes: list[Any] = []
         self._lock = threading.Lock()
         total = length_of(iterable)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
@@ -701,24 +1015,26 @@ class IMapIterator:
             self._abandon()
             raise
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> R:
         return self.next()
 
-    def next(self, timeout=None):
+    def next(self, timeout: float | None = None) -> R:
         """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
         try:
+            value: Any
             success, value = self._next(timeout)
         except KeyboardInterrupt:
             self._abandon()
             raise
         if success or (self._returns and is_a_tasks(value)):
-            return value
+            result: R = value
+            return result
         raise for_iterator(value)
 
-    def _next(self, timeout):
+    def _next(self, timeout: float | None) -> Any:
         with self._lock:
             ready = self._ready
             while not ready:
@@ -750,7 +1066,7 @@ class IMapIterator:
                 self._bar.update(1)
             return ready.popleft()
 
-    def _abandon(self):
+    def _abandon(self) -> None:
         """Ends the tasks under way: after an interrupt nobody waits for them."""
         self._feeder.stop()
         if (gather := self._gather) is not None:
@@ -763,32 +1079,35 @@ class _Feeder(threading.Thread):
     #: Sources in memory of so few tasks are given at once, without a thread.
     AT_ONCE = 1024
 
-    def __init__(self, results, gather, units, total, in_memory, buffersize):
+    def __init__(
+        self, results: Any, gather: Any, units: Any, total: int | None, in_memory: bool, buffersize: int | None
+    ) -> None:
         super().__init__(name="manyhands-feeder", daemon=True)
         #: Once it is forgotten, nothing more is wanted. Looked at, and not told by a finalizer, which would lose an
         #: interrupt.
         self._results = weakref.ref(results)
-        self._gather = gather
-        self._units = units
+        self._gather: Any = gather
+        self._units: Any = units
         self._total = total
         self._in_memory = in_memory
         self._buffersize = buffersize
-        self._window = buffersize or WINDOW
+        self._window: int | None = buffersize or WINDOW
         self._stopped = False
         #: Somebody has taken a result.
         self.read = False
-        self.error = None
+        self.error: Any = None
 
-    def feed_at_once(self):
+    def feed_at_once(self) -> Any:
         """Adds all items if that is quick, and returns true if it did."""
-        if not self._in_memory or self._total > min(self.AT_ONCE, self._window):
+        total: Any = self._total
+        if not self._in_memory or total > min(self.AT_ONCE, self._window or WINDOW):
             return False
         return self._feed(0.0)
 
-    def run(self):
+    def run(self) -> None:
         self._feed(0.1)
 
-    def _feed(self, seconds):
+    def _feed(self, seconds: float) -> bool:
         """Adds all items, and returns true if it did. Waits for room in slices of `seconds`; not with 0."""
         # From a source in memory many at once; from one that may block each as it comes.
         tasks = 64 if self._in_memory and self._buffersize is None else 1
@@ -806,11 +1125,11 @@ class _Feeder(threading.Thread):
         self._gather = self._units = None
         return True
 
-    def stop(self):
+    def stop(self) -> None:
         """Pulls no more items."""
         self._stopped = True
 
-    def finish(self):
+    def finish(self) -> None:
         """The pool is joined: the rest is done, unless a reader has begun to take results. Then the source is read as
         the reader goes on, or no further if it may be endless."""
         gather = self._gather

@@ -4,120 +4,142 @@ An object is pickled, and in the queue, when `put` returns: there is no feeder t
 lost or waited for when the process that put it ends. No end waits for a dead process.
 """
 
+from __future__ import annotations
+
 import pickle
-import types
 from multiprocessing import reduction
 
 from manyhands import _native
+from manyhands._typing import Generic, T
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 #: The bound of a queue without one, as `multiprocessing` has it.
 _UNBOUNDED = 2**31 - 1
 
 
-class Queue(_native.Queue):
+class Queue(_native.Queue, Generic[T]):
     """A first-in first-out queue between processes, of at most `maxsize` objects (0: no bound but
     memory). `put` and `get` are those of `multiprocessing.Queue`.
 
     It may be given to processes of any start method, to tasks, and through pipes and queues.
     """
 
-    def __new__(cls, maxsize=0, *, ctx=None):
-        return _bounded(super().__new__(cls, max(maxsize, 0)), maxsize)
+    __module__ = "manyhands"
 
-    def __init__(self, maxsize=0, *, ctx=None):
+    def __new__(cls, maxsize: int = 0, *, ctx: object = None) -> Self:
+        made: Self = _bounded(super().__new__(cls, max(maxsize, 0)), maxsize)
+        return made
+
+    def __init__(self, maxsize: int = 0, *, ctx: object = None) -> None:
         # Made by `__new__`, for those too that come from elsewhere: this tells the arguments, and takes
         # them from a subclass.
         pass
 
-    def put_nowait(self, obj):
+    if TYPE_CHECKING:
+        _maxsize: int
+
+        def put(self, obj: T, block: object = True, timeout: float | None = None) -> None: ...
+
+        def get(self, block: object = True, timeout: float | None = None) -> T: ...
+
+    def put_nowait(self, obj: T) -> None:
         """Puts an object if there is room now; else `queue.Full`."""
         return self.put(obj, False)
 
-    def get_nowait(self):
+    def get_nowait(self) -> T:
         """Takes the next object if there is one now; else `queue.Empty`."""
         return self.get(False)
 
-    def join_thread(self):
+    def join_thread(self) -> None:
         """Returns at once: what was put is in the queue already."""
 
-    def cancel_join_thread(self):
+    def cancel_join_thread(self) -> None:
         """Does nothing: there is no thread that a process would wait for."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return _of_descriptor, (type(self), reduction.DupFd(self._descriptor()), self._maxsize)
 
     @property
-    def _reader(self):
+    def _reader(self) -> Any:
         # Programs wait for that of the standard library's: `connection.wait([queue._reader])`.
         return self
 
-    def _reduce_by_memory(self):
-        return _of_memory, (type(self), pickle.PickleBuffer(self._memory()), self._maxsize)
+    def _reduce_by_memory(self) -> tuple[Any, ...]:
+        return _of_memory, (type(self), pickle.PickleBuffer(self._memory()), self._maxsize)  # type: ignore[arg-type]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} of {self._qsize()} at {id(self):#x}>"
 
-    def qsize(self):
+    def qsize(self) -> int:
         """How many objects are in it."""
         return self._qsize()
 
-    def full(self):
+    def full(self) -> bool:
         """Whether it has as many objects as it may have."""
         return self._full()
 
-    __class_getitem__ = classmethod(types.GenericAlias)
 
-
-class JoinableQueue(Queue):
+class JoinableQueue(Queue[T]):
     """A `Queue` that knows when all that was put has been worked on."""
 
-    def task_done(self):
+    __module__ = "manyhands"
+
+    def task_done(self) -> None:
         """Reports one object taken as done. Raises ValueError if more are reported than were put."""
         self._task_done()
 
-    def join(self):
+    def join(self) -> None:
         """Waits until all that was put is reported done."""
         self._join()
 
 
-class SimpleQueue(_native.Queue):
+class SimpleQueue(_native.Queue, Generic[T]):
     """A queue without bound: `put`, `get` and `empty`."""
 
-    def __new__(cls, *, ctx=None):
-        return _bounded(super().__new__(cls, 0), 0)
+    __module__ = "manyhands"
 
-    def __init__(self, *, ctx=None):
+    def __new__(cls, *, ctx: object = None) -> Self:
+        made: Self = _bounded(super().__new__(cls, 0), 0)
+        return made
+
+    def __init__(self, *, ctx: object = None) -> None:
         pass
 
-    def put(self, obj):
+    # One of the standard library has no other arguments.
+    def put(self, obj: T) -> None:  # type: ignore[override]
         """Puts an object."""
         super().put(obj)
 
-    def get(self):
+    def get(self) -> T:  # type: ignore[override]
         """Takes the next object. Waits for it."""
-        return super().get()
+        taken: T = super().get()
+        return taken
 
-    def empty(self):
+    def empty(self) -> bool:
         """Whether nothing is in it. Raises OSError if it was closed here."""
         if self._closed:
             raise OSError("the queue is closed")
         return super().empty()
 
-    __reduce__ = Queue.__reduce__
+    if not TYPE_CHECKING:
+        __reduce__ = Queue.__reduce__
     _reader = Queue._reader
-    _reduce_by_memory = Queue._reduce_by_memory
-    __class_getitem__ = classmethod(types.GenericAlias)
+    _reduce_by_memory = Queue[Any]._reduce_by_memory if TYPE_CHECKING else Queue._reduce_by_memory
 
 
-def _of_descriptor(kind, descriptor, maxsize):
+def _of_descriptor(kind: Any, descriptor: Any, maxsize: int) -> Any:
     return _bounded(_native.Queue.__new__(kind, 0, descriptor.detach()), maxsize)
 
 
-def _of_memory(kind, memory, maxsize):
+def _of_memory(kind: Any, memory: Any, maxsize: int) -> Any:
     return _bounded(_native.Queue.__new__(kind, 0, None, memory), maxsize)
 
 
-def _bounded(queue, maxsize):
+def _bounded(queue: Any, maxsize: int) -> Any:
     """The queue, which says its bound as the standard library's does, where programs look for it."""
     queue._maxsize = maxsize if maxsize > 0 else _UNBOUNDED
     return queue

@@ -1,5 +1,10 @@
 """Reducers for objects that cloudpickle cannot send: classes with side effects when made, objects with locks inside."""
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import abc
 import contextvars
 import enum
@@ -11,11 +16,18 @@ import typing
 
 import cloudpickle.cloudpickle as cloudpickle
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
 #: Frames of fewer bytes are pickled as they do it themselves.
 LARGE = 256 << 10
 
 
-def reduce_class(kind, by_value):
+def reduce_class(kind: Any, by_value: Any) -> Any:
     """A class, made again without what making it does: no `__init_subclass__`, no metaclass of a module
     that is itself sent by value (`by_value(class)` tells).
 
@@ -61,12 +73,12 @@ def reduce_class(kind, by_value):
     )
 
 
-def _is_ctypes(kind):
+def _is_ctypes(kind: Any) -> bool:
     ctypes = sys.modules.get("ctypes")
     return ctypes is not None and issubclass(kind, (ctypes.Structure, ctypes.Union))
 
 
-def _is_ctypes_field(value):
+def _is_ctypes_field(value: Any) -> bool:
     kind = type(value)
     # In `ctypes` from Python 3.14 on.
     return kind.__name__ == "CField" and kind.__module__ in ("_ctypes", "ctypes")
@@ -77,7 +89,7 @@ class _Quiet:
 
     __slots__ = ()
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         pass
 
 
@@ -85,7 +97,7 @@ class _QuietWithDictionary(_Quiet):
     """The same for bases whose objects have a `__dict__`: layouts must be alike to take this base away again."""
 
 
-def _make_class(kind, metaclass, name, bases, arguments, tracker):
+def _make_class(kind: Any, metaclass: Any, name: str, bases: Any, arguments: Any, tracker: Any) -> Any:
     known = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
     if known is not None:
         return known
@@ -102,63 +114,64 @@ def _make_class(kind, metaclass, name, bases, arguments, tracker):
     return cloudpickle._lookup_class_or_track(tracker, made)
 
 
-def _hears(base):
+def _hears(base: Any) -> bool:
     """Whether a class has code run when it gets a subclass. That of `typing` does no harm."""
     return any("__init_subclass__" in vars(other) and other.__module__ != "typing" for other in base.__mro__[:-1])
 
 
-def _make_cached_property(function, name, doc):
+def _make_cached_property(function: Any, name: str, doc: Any) -> Any:
     made = functools.cached_property(function)
     made.attrname, made.__doc__ = name, doc
     return made
 
 
-def _make_singledispatch(function, others, name, module):
-    made = functools.singledispatch(function)
+def _make_singledispatch(function: Any, others: Any, name: str, module: Any) -> Any:
+    made: Any = functools.singledispatch(function)
     for kind, other in others:
         made.register(kind, other)
     made.__qualname__, made.__module__ = name, module
     return made
 
 
-def is_singledispatch(function):
+def is_singledispatch(function: Any) -> bool:
     return "dispatch" in vars(function) and isinstance(vars(function).get("registry"), types.MappingProxyType)
 
 
-def reduce_singledispatch(function):
+def reduce_singledispatch(function: Any) -> tuple[Any, ...]:
     registry = dict(function.registry)
     first = registry.pop(object)
     return _make_singledispatch, (first, list(registry.items()), function.__qualname__, function.__module__)
 
 
-def _make_context_variable(name, *default):
+def _make_context_variable(name: str, *default: Any) -> Any:
     return contextvars.ContextVar(name, default=default[0]) if default else contextvars.ContextVar(name)
 
 
-def _reduce_context_variable(variable):
+def _reduce_context_variable(variable: Any) -> tuple[Any, ...]:
     try:
-        default = (contextvars.Context().run(variable.get),)
+        default: tuple[Any, ...] = (contextvars.Context().run(variable.get),)
     except LookupError:
         default = ()
     return _make_context_variable, (variable.name, *default)
 
 
-def _make_new_type(name, module, qualname, kind):
-    made = typing.NewType(name, kind)
+def _make_new_type(name: str, module: Any, qualname: str, kind: Any) -> Any:
+    make: Any = typing.NewType
+    made = make(name, kind)
     made.__module__, made.__qualname__ = module, qualname
     return made
 
 
-def _reduce_new_type(kind):
+def _reduce_new_type(kind: Any) -> tuple[Any, ...]:
     return _make_new_type, (kind.__name__, kind.__module__, kind.__qualname__, kind.__supertype__)
 
 
-def _reduce_parameters(parameters):
+def _reduce_parameters(parameters: Any) -> tuple[Any, ...]:
     return type(parameters), (parameters.__name__,)
 
 
 #: By type: what is sent of an object of `__main__` that workers do not have.
-def reduce_polars(frame):
+def reduce_polars(frame: Any) -> None | tuple[Any, ...] | None:
     """A frame or series of polars through Arrow, whose buffers stay out of the pickle; None if that is not the same.
 
     polars itself pickles by copying all into one text of bytes.
@@ -170,7 +183,7 @@ def reduce_polars(frame):
     try:
         level = polars.CompatLevel.newest()
         arrow = frame.to_arrow(compat_level=level)
-        empty = polars.from_arrow(frame.clear().to_arrow(compat_level=level))
+        empty: Any = polars.from_arrow(frame.clear().to_arrow(compat_level=level))
     except Exception:
         # Without pyarrow, or with columns of Python objects.
         return None
@@ -179,19 +192,19 @@ def reduce_polars(frame):
     return (_polars_frame, (arrow,)) if empty.schema == frame.schema else None
 
 
-def _polars_frame(arrow):
+def _polars_frame(arrow: Any) -> Any:
     import polars
 
     return polars.from_arrow(arrow)
 
 
-def _polars_series(name, arrow):
+def _polars_series(name: str, arrow: Any) -> Any:
     import polars
 
     return polars.Series(name, polars.from_arrow(arrow))
 
 
-REDUCERS = {
+REDUCERS: dict[Any, Callable[[Any], Any]] = {
     functools.cached_property: lambda own: (_make_cached_property, (own.func, own.attrname, own.__doc__)),
     contextvars.ContextVar: _reduce_context_variable,
     # Each worker has its own, and nothing of this thread's is in it.

@@ -9,6 +9,8 @@
 Everything else: notebooks, `-c`, standard input, scripts without a guard, `python -m package`.
 """
 
+from __future__ import annotations
+
 import importlib.machinery
 import importlib.util
 import io
@@ -18,6 +20,12 @@ import types
 import warnings
 import weakref
 from multiprocessing import process
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 INHERIT, IMPORT, VALUE = "inherit", "import", "value"
 
@@ -31,7 +39,7 @@ _WAY_OUT = (
 )
 
 
-def namespace():
+def namespace() -> Any:
     """The globals of what `__main__` defines."""
     main = sys.modules["__main__"]
     if main is _copied[0]:
@@ -45,7 +53,7 @@ def namespace():
 _copied = None, None
 
 
-def _globals_of_copy(main):
+def _globals_of_copy(main: Any) -> Any:
     global _copied
     values = main.__dict__
     for value in values.copy().values():
@@ -56,19 +64,19 @@ def _globals_of_copy(main):
     return values
 
 
-def is_main(name):
+def is_main(name: str) -> bool:
     """Whether `__main__` is known by this module name: in a process that imported it, it has two."""
     return name == "__main__" or (name == "__mp_main__" and sys.modules.get(name) is sys.modules["__main__"])
 
 
 #: The source of the last `__main__` that was asked for: the module (weakly), its file, the `Source`.
-_known = None, None, None
+_known: tuple[Any, Any, Any] = None, None, None
 
 #: Whether this process is a worker that was sent its `__main__` by value.
 _sent_here = False
 
 
-def source():
+def source() -> Any:
     """The `Source` of `__main__`, or None if no worker can import it. Never raises."""
     global _known
     main = sys.modules["__main__"]
@@ -84,7 +92,7 @@ def source():
     return found
 
 
-def _read(main):
+def _read(main: Any) -> Any:
     # Imported when it is first needed: most workers never do.
     import tokenize
 
@@ -94,7 +102,7 @@ def _read(main):
         return None
     spec = getattr(main, "__spec__", None)
     text = None
-    loader = getattr(main, "__loader__", None)
+    loader: Any = getattr(main, "__loader__", None)
     if spec is not None and hasattr(loader, "get_source"):
         text = loader.get_source(spec.name)
     if text is None:
@@ -108,7 +116,7 @@ def _read(main):
         return Source(text, getattr(main, "__package__", None))
 
 
-def place(main):
+def place(main: Any) -> None | tuple[Any, ...] | tuple[Any, ...] | None:
     """Where a worker imports `__main__` from: ("name", module) or ("path", file); None if it cannot."""
     spec = getattr(main, "__spec__", None)
     if spec is not None:
@@ -118,15 +126,15 @@ def place(main):
     if path is None:
         return None
     path = str(path)
-    if not os.path.isabs(path) and process.ORIGINAL_DIR is not None:
-        path = os.path.join(process.ORIGINAL_DIR, path)
+    if not os.path.isabs(path) and process.ORIGINAL_DIR is not None:  # type: ignore[attr-defined]
+        path = os.path.join(process.ORIGINAL_DIR, path)  # type: ignore[attr-defined]
     path = os.path.normpath(path)
     if os.path.splitext(os.path.basename(path))[0] == "ipython" or not os.path.isfile(path):
         return None
     return "path", path
 
 
-def decide(method, main):
+def decide(method: str | None, main: Any) -> Any:
     """The mode of a pool, by its start method and its argument `main`.
 
     Raises ValueError if there is no such mode, or if `__main__` cannot be imported and is to be.
@@ -147,13 +155,14 @@ def decide(method, main):
     return IMPORT
 
 
-def _is_package_main():
+def _is_package_main() -> Any:
     # `python -m package`: not imported by `multiprocessing` either.
-    kind, where = place(sys.modules["__main__"])
-    return kind == "name" and where.endswith(".__main__")
+    found: Any = place(sys.modules["__main__"])
+    kind, where = found
+    return kind == "name" and bool(where.endswith(".__main__"))
 
 
-def check_importing():
+def check_importing() -> None:
     """Raises RuntimeError if this process is importing its parent's script: a pool would do so for ever."""
     if getattr(process.current_process(), "_inheriting", False):
         raise RuntimeError(
@@ -164,9 +173,10 @@ def check_importing():
 class Main:
     """The description of `__main__` that a worker gets."""
 
-    def __init__(self, mode):
+    def __init__(self, mode: str) -> None:
         self.mode = mode
-        self._place = self._attributes = None
+        self._place: Any = None
+        self._attributes: Any = None
         main = sys.modules["__main__"]
         if not hasattr(main, "__spec__"):
             # pdb clears the module; `multiprocessing` reads this attribute when it starts a process.
@@ -184,7 +194,7 @@ class Main:
                 None if spec is None else spec.name,
             )
 
-    def begin(self):
+    def begin(self) -> str | None:
         """Makes it so, in the worker. Gives the reason if `__main__` cannot be imported."""
         global _sent_here
         if self.mode == VALUE:
@@ -200,7 +210,7 @@ class Main:
         elif self.mode == IMPORT:
             _sent_here = False
             kind, where = self._place
-            process.current_process()._inheriting = True
+            process.current_process()._inheriting = True  # type: ignore[attr-defined]
             try:
                 _import(kind, where)
             except BaseException as error:
@@ -213,15 +223,15 @@ class Main:
                     f"(make it importable: {_WAY_OUT})"
                 )
             finally:
-                del process.current_process()._inheriting
+                del process.current_process()._inheriting  # type: ignore[attr-defined]
         return None
 
 
-def _import(kind, where):
+def _import(kind: Any, where: Any) -> None:
     """Imports the script as `__main__` and `__mp_main__`, one module."""
-    main = types.ModuleType("__mp_main__")
+    main: Any = types.ModuleType("__mp_main__")
     if kind == "name":
-        spec = importlib.util.find_spec(where)
+        spec: Any = importlib.util.find_spec(where)
         if spec.submodule_search_locations is not None:
             spec = importlib.util.find_spec(f"{where}.__main__")
         code = spec.loader.get_code(spec.name)

@@ -12,6 +12,11 @@ Numbers, strings and flat tuples of them are plain pickles. For everything else 
 * sends lambdas, closures and what else has no name by value (cloudpickle).
 """
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import contextvars
 import errno
 import functools
@@ -27,6 +32,13 @@ import typing
 from manyhands import _modules, _script
 from manyhands._native import Memory
 from manyhands._signals import of_signal
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
 
 #: Buffers of fewer bytes are copied into the pickle.
 BUFFER_MIN = 256 << 10
@@ -51,7 +63,7 @@ BY_NAME_KINDS = types.FunctionType, types.BuiltinFunctionType, functools._lru_ca
 _WRAPPED = b"W"
 
 
-def dumps(obj, namespace, copies=None, lasting=False, having=()):
+def dumps(obj: Any, namespace: Any, copies: Any = None, lasting: bool = False, having: Any = ()) -> Any:
     """The bytes of an argument, and the memories that they refer to.
 
     `namespace` tells what the receiver needs of `__main__`, which goes along, except the messages `having` that it
@@ -71,7 +83,7 @@ def dumps(obj, namespace, copies=None, lasting=False, having=()):
     return wrap(data, memories, [message for message in need.messages if message not in having], need.reasons)
 
 
-def _is_plain(items):
+def _is_plain(items: Any) -> bool:
     """Whether all of them are atoms or short bytes."""
     for item in items:
         kind = type(item)
@@ -80,7 +92,7 @@ def _is_plain(items):
     return True
 
 
-def dumps_result(obj):
+def dumps_result(obj: Any) -> Any:
     """As `dumps`, for a result: where it goes, what belongs to `__main__` is known by name."""
     kind = type(obj)
     if kind in _ATOMS or ((kind is tuple or kind is list) and (_all_atoms(map(type, obj)) or _is_plain(obj))):
@@ -92,14 +104,14 @@ def dumps_result(obj):
 class _Bytes:
     """In place of large bytes: they stay out of the pickle, which would be a copy more at both ends."""
 
-    def __init__(self, kind, bytes):
+    def __init__(self, kind: Any, bytes: Any) -> None:
         self._kind, self._bytes = kind, bytes
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return self._kind, (pickle.PickleBuffer(self._bytes),)
 
 
-def _lent(obj, kind):
+def _lent(obj: Any, kind: Any) -> Any:
     """The object, or its items if it is a tuple or list of arguments, with large bytes in it lent to the pickle."""
     if kind is bytes or kind is bytearray:
         return _Bytes(kind, obj) if len(obj) >= BUFFER_MIN else obj
@@ -110,7 +122,7 @@ def _lent(obj, kind):
     return obj
 
 
-def loads(data, memories):
+def loads(data: Any, memories: Any) -> Any:
     """The value that `dumps_result` packed."""
     if data[0] != _WRAPPED[0]:
         return _loads(data)
@@ -118,19 +130,19 @@ def loads(data, memories):
     return load(data, memories, copied)
 
 
-def load(data, memories, copied):
+def load(data: Any, memories: Any, copied: Any) -> Any:
     """What a pickler made these bytes of; `copied` says of each memory whether it is the message's own copy."""
     if not copied:
         return _loads(data)
     return _loads(data, buffers=buffers_of(memories, copied))
 
 
-def buffers_of(memories, copied):
+def buffers_of(memories: Any, copied: Any) -> list[Any]:
     """The buffers that were left out of a pickle, in its order."""
     return [memory.private() if own else memory for memory, own in zip(memories, copied, strict=False)]
 
 
-def wrap(data, memories, messages=(), reasons=None):
+def wrap(data: Any, memories: Any, messages: Any = (), reasons: Any = None) -> tuple[Any, ...]:
     """One message of a pickle, its memories, and what it needs of `__main__`."""
     if not memories and not messages and not reasons:
         return data, _NO_MEMORIES
@@ -143,7 +155,7 @@ def wrap(data, memories, messages=(), reasons=None):
     return _WRAPPED + _dumps(((data, copied), sent, reasons), _PROTOCOL), memories
 
 
-def dump(obj, copies=None, lasting=False):
+def dump(obj: Any, copies: Any = None, lasting: bool = False) -> tuple[Any, ...]:
     """The bytes of an object, its memories, the names of `__main__` that it and its code refer to, and whether any
     function in it is sent by value."""
     file = io.BytesIO()
@@ -157,7 +169,7 @@ def dump(obj, copies=None, lasting=False):
     return file.getvalue(), pickler.memories, pickler.names, pickler.by_value
 
 
-def _leave_out(memories, copies, most, buffer):
+def _leave_out(memories: Any, copies: Any, most: Any, buffer: Any) -> bool:
     """Whether the buffer is to be in the pickle after all, and not in these."""
     try:
         bytes = buffer.raw()
@@ -187,7 +199,7 @@ def _leave_out(memories, copies, most, buffer):
     return False
 
 
-def _copy(bytes, memories):
+def _copy(bytes: Any, memories: Any) -> Any:
     """A copy of the bytes, added to the memories; None if descriptors are short, and they are better in the pickle."""
     if Memory.short():
         return None
@@ -202,7 +214,7 @@ def _copy(bytes, memories):
 
 
 @functools.cache
-def pickler_class():
+def pickler_class() -> Any:
     """The class of picklers. Those that send `__main__` itself override `_has`."""
     # Imported when it is first needed: a worker that is sent importable functions never does.
     from multiprocessing.reduction import ForkingPickler
@@ -213,25 +225,25 @@ def pickler_class():
 
     code_globals = cloudpickle.cloudpickle._extract_code_globals
     by_reference = cloudpickle.cloudpickle._should_pickle_by_reference
-    passed_on = ForkingPickler._extra_reducers
+    passed_on = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
     reducers = _reducers.REDUCERS
 
     class Pickler(cloudpickle.Pickler):
-        def __init__(self, file, copies=None, lasting=False, most=BUFFERS_MAX):
-            self.memories = []
+        def __init__(self, file: Any, copies: Any = None, lasting: bool = False, most: Any = BUFFERS_MAX) -> None:
+            self.memories: list[Any] = []
             # Not a method: a pickler that refers to itself keeps what it pickled.
             super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies, most))
             #: What it and its code refer to of `__main__`, in order; and sources of code that is in no file.
-            self.names = {}
+            self.names: dict[Any, Any] = {}
             self.by_value = False
             self._lasting = lasting
             self._main = _script.namespace()
 
-        def _has(self, name, obj):
+        def _has(self, name: str, obj: Any) -> bool:
             """Whether the receiver has this object by this name of `__main__`."""
             return True
 
-        def _by_name(self, obj):
+        def _by_name(self, obj: Any) -> Any:
             """Whether the object is sent by its name in `__main__`."""
             name = _name(self._main, obj)
             if name is None:
@@ -239,7 +251,7 @@ def pickler_class():
             self.names[name] = None
             return self._has(name, obj)
 
-        def _global(self, obj):
+        def _global(self, obj: Any) -> Any:
             """The name of `__main__` by which the object is sent, one without a name of its own."""
             for name, value in self._main.copy().items():
                 if value is obj:
@@ -247,7 +259,7 @@ def pickler_class():
                     return name if self._has(name, obj) else None
             return None
 
-        def reducer_override(self, obj):
+        def reducer_override(self, obj: Any) -> Any:
             kind = type(obj)
             if kind is types.CodeType:
                 file = obj.co_filename
@@ -255,7 +267,7 @@ def pickler_class():
                 # Only what was put there by hand has no time of modification: a notebook's cell.
                 if entry is not None and len(entry) == 4 and entry[1] is None:
                     self.names[SOURCE + file] = None
-                make, parts = self.dispatch_table[kind](obj)
+                make, parts = self.dispatch_table[kind](obj)  # pyright: ignore[reportAssignmentType]
                 # Without the name of its file tracebacks would not show the source.
                 return make, tuple("".join(file) if part == "<dynamic-code>" else part for part in parts)
             if kind is types.FunctionType or issubclass(kind, type):
@@ -312,8 +324,9 @@ def pickler_class():
                     return reducers[kind](obj)
             elif issubclass(kind, BaseException):
                 if kind.__reduce__ is BaseException.__reduce__:
-                    kind, arguments, *state = BaseException.__reduce__(obj)
-                    return _exception, (kind, arguments), *(state or [None]), None, None, _set_state
+                    reduced: Any = BaseException.__reduce__(obj)
+                    made, arguments, *state = reduced
+                    return _exception, (made, arguments), *(state or [None]), None, None, _set_state
             elif hasattr(kind, "_reduce_by_memory"):
                 return obj._reduce_by_memory()
             elif kind.__module__.startswith("numpy"):
@@ -351,7 +364,7 @@ def pickler_class():
         #: Whether this pickle is one of `__main__` itself.
         sends_main = False
 
-        def _reduce_by_value(self, obj):
+        def _reduce_by_value(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType):
                 if _reducers.is_singledispatch(obj):
                     return _reducers.reduce_singledispatch(obj)
@@ -359,7 +372,7 @@ def pickler_class():
             self.by_value = True
             return _reducers.reduce_class(obj, lambda kind: _script.is_main(kind.__module__))
 
-        def _dynamic_function_reduce(self, func):
+        def _dynamic_function_reduce(self, func: Callable[..., Any]) -> tuple[Any, ...]:
             self.by_value = True
             make, arguments, state, *rest = super()._dynamic_function_reduce(func)
             if func.__globals__ is self._main:
@@ -391,14 +404,14 @@ _REFUSED = {threading.local}
 class _Namespace:
     """In a pickle: the dictionary of the receiver's `__main__`."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return _script.namespace, ()
 
 
 NAMESPACE = _Namespace()
 
 
-def _name(main, obj):
+def _name(main: Any, obj: Any) -> Any:
     """Under which name of `__main__` the object is reached; None if it is not."""
     qualname = getattr(obj, "__qualname__", obj.__name__)
     name, *rest = qualname.split(".")
@@ -408,27 +421,27 @@ def _name(main, obj):
     return name if found is obj else None
 
 
-def _reached(module, qualname):
+def _reached(module: Any, qualname: str) -> Any:
     for part in qualname.split("."):
         module = getattr(module, part, None)
     return module
 
 
-def _main_module():
+def _main_module() -> Any:
     return sys.modules["__main__"]
 
 
-def _of_main(name):
+def _of_main(name: str) -> Any:
     return _script.namespace()[name]
 
 
-def _sentinel(name):
+def _sentinel(name: str) -> Any:
     """The plain object of this name; one that is not known here is another than all that are."""
     value = _script.namespace().get(name)
     return value if type(value) is object else object()
 
 
-def _cached(function, maxsize, typed):
+def _cached(function: Any, maxsize: int, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
@@ -446,27 +459,27 @@ _OF_THEIR_OWN_INIT = (
 )
 
 
-def _exception(kind, arguments):
+def _exception(kind: Any, arguments: Any) -> Any:
     """An exception of these `args`, whatever parameters its class has. Its attributes are set afterwards."""
     slots = any("__slots__" in vars(base) for base in kind.__mro__)
     of_python = isinstance(kind.__init__, types.FunctionType)
     try:
         if of_python and not slots and not issubclass(kind, _OF_THEIR_OWN_INIT):
             # Its `args` are what it gave to its base, not what it was made of.
-            error = kind.__new__(kind, *arguments)
-            BaseException.args.__set__(error, arguments)
+            error: Any = kind.__new__(kind, *arguments)
+            BaseException.args.__set__(error, arguments)  # type: ignore[attr-defined]
             return error
         return kind(*arguments)
     except Exception:
         try:
-            error = kind.__new__(kind, *arguments)
+            error = kind.__new__(kind, *arguments)  # pyright: ignore[reportArgumentType]
         except Exception:
             error = BaseException.__new__(kind, *arguments)
-        BaseException.args.__set__(error, arguments)
+        BaseException.args.__set__(error, arguments)  # type: ignore[attr-defined]
         return error
 
 
-def _set_state(error, state):
+def _set_state(error: BaseException, state: Any) -> None:
     """Sets an exception's attributes, also those of a class that allows none to be set."""
     try:
         BaseException.__setstate__(error, state)
@@ -474,7 +487,7 @@ def _set_state(error, state):
         error.__dict__.update(state)
 
 
-def dump_exception(error, apart=True):
+def dump_exception(error: BaseException, apart: bool = True) -> tuple[Any, ...]:
     """The bytes of an exception and of its traceback as text, and the memories that they refer to: none if nothing
     can travel `apart`. Never fails."""
     try:
@@ -498,7 +511,7 @@ def dump_exception(error, apart=True):
         return _dumps((None, text, said), _PROTOCOL), _NO_MEMORIES
 
 
-def _dump_what_travels(error):
+def _dump_what_travels(error: BaseException) -> Any:
     """An exception's bytes and memories. Attributes that cannot be pickled stay here, and a note of it says so."""
     try:
         return dump(error)[:2]
@@ -517,7 +530,7 @@ def _dump_what_travels(error):
         return dump(without)[:2]
 
 
-def load_exception(data, memories, remote_traceback, caught=BaseException):
+def load_exception(data: Any, memories: Any, remote_traceback: Any, caught: Any = BaseException) -> Any:
     """The exception; its cause is its traceback there, as this class. If it cannot be unpickled, for one of the
     exceptions `caught`, a `RemoteError` says so."""
     from manyhands._errors import RemoteError
@@ -540,10 +553,10 @@ def load_exception(data, memories, remote_traceback, caught=BaseException):
     return error
 
 
-_set_cause = BaseException.__cause__.__set__
+_set_cause = BaseException.__cause__.__set__  # type: ignore[union-attr]  # of the class, it is a descriptor
 
 
-def shown(obj):
+def shown(obj: Any) -> str:
     """Its `repr`; of one that has none, what it is."""
     try:
         return repr(obj)
@@ -551,7 +564,7 @@ def shown(obj):
         return f"<a {type(obj).__qualname__} whose repr() raises {type(problem).__name__}>"
 
 
-def explained(obj, error):
+def explained(obj: Any, error: BaseException) -> Any:
     """The error, saying which part of the object it is about."""
     try:
         place, culprit = _find(obj, "", 6)
@@ -566,7 +579,7 @@ def explained(obj, error):
         return pickle.PicklingError(text)
 
 
-def _find(obj, place, depth):
+def _find(obj: Any, place: Any, depth: int) -> Any:
     """The place and the value of the innermost part that cannot be pickled."""
     if depth:
         for part, value in _parts(obj):
@@ -578,7 +591,7 @@ def _find(obj, place, depth):
     return place, obj
 
 
-def _parts(obj):
+def _parts(obj: Any) -> Iterator[Any]:
     if isinstance(obj, dict):
         yield from ((f"[{shown(key)}]", value) for key, value in obj.items())
     elif isinstance(obj, (list, tuple, set, frozenset)):
@@ -597,7 +610,7 @@ def _parts(obj):
         yield from ((f".{name}", value) for name, value in getattr(obj, "__dict__", {}).items())
 
 
-def _can(obj):
+def _can(obj: Any) -> bool:
     try:
         pickler_class()(io.BytesIO()).dump(obj)
     except Exception:

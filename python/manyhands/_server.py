@@ -7,6 +7,8 @@ machine may connect to such a socket, so the server asks the kernel for the peer
 Pools in a worker use the server that forked the worker.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import secrets
@@ -19,6 +21,12 @@ from multiprocessing import forkserver, process, reduction, resource_tracker, sp
 
 from manyhands import _surroundings
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 #: Packages that load slowly and start no threads (a fork would lose them). The server loads those that the parent has.
 #: Not among them: polars, whose threads do not outlive a fork.
 KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sklearn statsmodels sympy".split())
@@ -26,7 +34,7 @@ KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sk
 _ADDRESS = b"\0manyhands-"
 
 #: By process, user, known packages, and what was asked for: the servers of this process.
-SERVERS = {}
+SERVERS: dict[Any, Any] = {}
 _lock = threading.Lock()
 
 #: In a server, and in what it forks: whose it is.
@@ -40,18 +48,18 @@ class Server:
     pid = _alive = None
     _address = None
 
-    def __init__(self, modules, asked=()):
+    def __init__(self, modules: Any, asked: Any = ()) -> None:
         self._modules, self._asked = modules, asked
         self._lock = threading.Lock()
 
-    def ensure_running(self):
+    def ensure_running(self) -> None:
         """Begins to start it, which takes a while, if it does not run."""
         with self._lock:
             resource_tracker.ensure_running()
             if self._address is None or self._ended() is not None:
                 self._start()
 
-    def _ended(self):
+    def _ended(self) -> Any:
         """The exit status of a child that has ended."""
         if self.pid is None:
             return None
@@ -62,7 +70,7 @@ class Server:
             return -1
         return os.waitstatus_to_exitcode(status) if pid else None
 
-    def _start(self):
+    def _start(self) -> None:
         self._forget()
         program = executable()
         address = _ADDRESS + secrets.token_hex(16).encode()
@@ -76,7 +84,7 @@ class Server:
                 f"sys.path[:] = {search_path()!r}; from manyhands._server import main; "
                 f"main({listener.fileno()}, {its_alive}, {self._modules!r}, {self._asked!r})"
             )
-            command = [program, *util._args_from_interpreter_flags(), "-c", code]
+            command: list[Any] = [program, *util._args_from_interpreter_flags(), "-c", code]  # type: ignore[attr-defined]
             try:
                 self.pid = util.spawnv_passfds(program, command, [listener.fileno(), its_alive])
             except BaseException:
@@ -86,12 +94,12 @@ class Server:
                 os.close(its_alive)
         self._address, self._alive = address, alive
 
-    def _forget(self):
+    def _forget(self) -> None:
         if self._alive is not None and self.pid is not None:
             os.close(self._alive)
         self.pid = self._alive = self._address = None
 
-    def new_process(self, descriptors):
+    def new_process(self, descriptors: Any) -> Any:
         """Has it fork a process that has these descriptors. Gives the process's number, what its exit status will be
         read from, and what it is to read."""
         try:
@@ -110,16 +118,18 @@ class Server:
                 'Python interpreter, set one with multiprocessing.set_executable(), or use the start method "fork"'
             ) from error
 
-    def _new_process(self, descriptors):
+    def _new_process(self, descriptors: Any) -> tuple[Any, ...]:
         self.ensure_running()
         if len(descriptors) + 4 >= forkserver.MAXFDS_TO_SEND:
             raise ValueError("too many fds")
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(self._address)
+            client.connect(self._address)  # type: ignore[arg-type]  # there is one, as the server runs
+            status: int
+            its_status: int | None
             status, its_status = os.pipe()
             its_orders, orders = os.pipe()
             try:
-                passed = [its_orders, its_status, self._alive, resource_tracker.getfd(), *descriptors]
+                passed: list[Any] = [its_orders, its_status, self._alive, resource_tracker.getfd(), *descriptors]
                 reduction.sendfds(client, passed)
                 os.close(its_status)
                 its_status = None
@@ -134,11 +144,11 @@ class Server:
                     os.close(its_status)
 
 
-def server(asked=()):
+def server(asked: Any = ()) -> Any:
     """The server that has what this process has of known packages, and the modules that are asked for."""
-    theirs = forkserver._forkserver._preload_modules
+    theirs: Any = forkserver._forkserver._preload_modules  # type: ignore[attr-defined]
     # Workers make their `__main__` themselves.
-    wanted = (*(module for module in theirs if module != "__main__"), *asked)
+    wanted: tuple[str, ...] = (*(module for module in theirs if module != "__main__"), *asked)  # pyright: ignore[reportUnknownVariableType]
     known = tuple(module for module in list(sys.modules) if _is_known(module))
     # Submodules that are loaded later do not need another server.
     key = os.getpid(), os.geteuid(), frozenset(module for module in known if module in KNOWN), wanted
@@ -149,15 +159,15 @@ def server(asked=()):
         return found
 
 
-def _is_known(module):
+def _is_known(module: Any) -> bool:
     package, *rest = module.split(".")
     # A package's parts bring theirs, and what is private.
     return package in KNOWN and len(rest) < 2 and not any(part.startswith("_") for part in rest)
 
 
-def _adopted(wanted):
+def _adopted(wanted: Any) -> Any:
     """The server that this process is of, if it is of one and has what is wanted."""
-    address, alive = forkserver._forkserver._forkserver_address, forkserver._forkserver._forkserver_alive_fd
+    address, alive = forkserver._forkserver._forkserver_address, forkserver._forkserver._forkserver_alive_fd  # type: ignore[attr-defined]
     if _user != os.geteuid() or alive is None or not all(module in sys.modules for module in wanted):
         return None
     found = Server(())
@@ -165,7 +175,7 @@ def _adopted(wanted):
     return found
 
 
-def executable():
+def executable() -> Any:
     """The program that helpers are started by. Raises RuntimeError if there is none."""
     program = spawn.get_executable()
     if not program or not os.access(program, os.X_OK) or os.path.isdir(program):
@@ -176,13 +186,13 @@ def executable():
     return program
 
 
-def search_path():
+def search_path() -> list[Any]:
     """`sys.path` for another process, which may have another working directory."""
-    where = process.ORIGINAL_DIR
+    where = process.ORIGINAL_DIR  # type: ignore[attr-defined]
     return [where if path == "" else path for path in sys.path if path != "" or where is not None]
 
 
-def main(listener, alive, modules, asked):
+def main(listener: Any, alive: int, modules: Any, asked: Any) -> None:
     """The server's main function; the first two arguments are descriptors."""
     global _user
     _user = os.geteuid()
@@ -196,14 +206,14 @@ def main(listener, alive, modules, asked):
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    forkserver.socket = types.SimpleNamespace(**{**vars(socket), "socket": _Listener})
+    forkserver.socket = types.SimpleNamespace(**{**vars(socket), "socket": _Listener})  # type: ignore[attr-defined]
     forkserver.main(listener, alive, [])
 
 
 class _Listener(socket.socket):
     """Takes connections of this process's own user, in which something is asked for."""
 
-    def accept(self):
+    def accept(self) -> tuple[Any, ...]:
         connection, address = super().accept()
         _pid, user, _group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if user != _user:
@@ -216,7 +226,7 @@ class _Listener(socket.socket):
         return connection, address
 
 
-def after_fork():
+def after_fork() -> None:
     """A forked copy's pools need a server that is its own child."""
     global _lock
     _lock = threading.Lock()

@@ -1,12 +1,19 @@
 """Exceptions that signal handlers raise, which may come anywhere."""
 
+from __future__ import annotations
+
 import functools
 import signal
 import threading
 import traceback
 
+TYPE_CHECKING = False
 
-def of_signal(error):
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def of_signal(error: BaseException) -> bool:
     """Whether a signal handler raised this, as its traceback tells: then it is the caller's, and no outcome of a call."""
     if threading.current_thread() is not threading.main_thread():
         return False
@@ -14,11 +21,12 @@ def of_signal(error):
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def _code_of(handler):
+def _code_of(handler: Any) -> Any:
     """The code of a handler that is written in Python, or None."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     handler = getattr(handler, "__func__", handler)
     if not hasattr(handler, "__code__"):
-        handler = getattr(type(handler), "__call__", None)
+        kind: Any = type(handler)  # pyright: ignore[reportUnknownVariableType]
+        handler = getattr(kind, "__call__", None)  # noqa: B004  that of the class, which has the code
     return getattr(handler, "__code__", None)

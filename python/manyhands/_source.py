@@ -1,17 +1,25 @@
 """Analysis of the source of `__main__`: whether it has a guard, and which names its import binds."""
 
+from __future__ import annotations
+
 import ast
 import dis
 import importlib.util
 import sys
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 
 class Source:
     """The names that the source of `__main__` binds."""
 
-    def __init__(self, text, package):
+    def __init__(self, text: str, package: Any) -> None:
         tree = ast.parse(text)
-        declared = set()
+        declared: set[Any] = set()
         if "global" in text:
             declared.update(*(node.names for node in ast.walk(tree) if isinstance(node, ast.Global)))
         guard = _Guard()
@@ -19,8 +27,8 @@ class Source:
         self.guarded = guard.found
         outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
         # In a loop, where a `break` of theirs may stand.
-        inside = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
-        inside = compile(ast.fix_missing_locations(inside), "<guarded>", "exec", dont_inherit=True)
+        loop = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
+        inside = compile(ast.fix_missing_locations(loop), "<guarded>", "exec", dont_inherit=True)
         stores = list(_stores(outside))
         #: Names that importing the script binds.
         self.bound = set(stores)
@@ -35,7 +43,7 @@ class Source:
         ]
         self._package = package
 
-    def is_starred(self, name, value):
+    def is_starred(self, name: str, value: Any) -> bool:
         """Whether the import gets the name from another module, by `from … import *`."""
         for star in self._stars:
             try:
@@ -50,11 +58,11 @@ class Source:
 class _Guard(ast.NodeTransformer):
     """Takes guarded statements out of a module's top level."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.found = False
-        self.statements = []
+        self.statements: list[Any] = []
 
-    def visit_If(self, node):
+    def visit_If(self, node: Any) -> Any:
         if not any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)):
             return self.generic_visit(node)
         self.found = True
@@ -64,7 +72,7 @@ class _Guard(ast.NodeTransformer):
         self.statements += guarded
         return self.generic_visit(ast.If(ast.Constant(True), others or [ast.Pass()], []))
 
-    def _empty(self, node):
+    def _empty(self, node: Any) -> Any:
         # A function's own `if` is no guard of the module, and what it binds is its own.
         node.body = [ast.Pass()]
         return node
@@ -72,14 +80,14 @@ class _Guard(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _empty
 
 
-def _stores(code):
+def _stores(code: Any) -> Iterator[Any]:
     """The names of the module that this code itself binds."""
     for instruction in dis.get_instructions(code):
         if instruction.opname == "STORE_NAME":
             yield instruction.argval
 
 
-def _literals(tree):
+def _literals(tree: Any) -> Iterator[Any]:
     for node in tree.body:
         if isinstance(node, ast.Assign):
             targets = node.targets
@@ -88,7 +96,8 @@ def _literals(tree):
         else:
             continue
         try:
-            value = ast.literal_eval(node.value)
+            given: Any = node.value
+            value = ast.literal_eval(given)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
         yield from ((target.id, value) for target in targets if isinstance(target, ast.Name))

@@ -1,12 +1,19 @@
 """Random numbers of a pool with a seed: each call has streams of its own, whichever worker makes it, and when."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import random
 import sys
 
+TYPE_CHECKING = False
 
-def check_seed(seed):
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def check_seed(seed: Any) -> None:
     """Raises TypeError or ValueError for an invalid seed."""
     if seed is None:
         return
@@ -19,15 +26,15 @@ def check_seed(seed):
 class Streams:
     """Of `random`, of `numpy.random`, and of `torch` once that is loaded: their global generators."""
 
-    def __init__(self, seed):
+    def __init__(self, seed: Any) -> None:
         self._seed = seed
         # Now: one that a task loads would not be seeded for that task.
         self._numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
 
-    def each(self, call, number, first):
+    def each(self, call: Any, number: Any, first: Any) -> Any:
         """The function, which draws at each call from the next streams of the pool's submit or map of this number."""
 
-        def seeded(*args, **kwargs):
+        def seeded(*args: Any, **kwargs: Any) -> Any:
             nonlocal first
             self._begin(number, first)
             first += 1
@@ -35,7 +42,7 @@ class Streams:
 
         return seeded
 
-    def _begin(self, *place):
+    def _begin(self, *place: Any) -> None:
         # Of texts all digits count.
         random.seed(f"{self._seed} {place}")
         if self._numpy is not None:

@@ -5,6 +5,8 @@ warned; waiters of a condition or a barrier that died are left out. A semaphore 
 process had stay taken.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import threading
@@ -15,12 +17,37 @@ from multiprocessing import process, sharedctypes
 from manyhands import _native
 from manyhands._native import Memory
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from ctypes import _CData, _SimpleCData
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray, SynchronizedBase, SynchronizedString
+    from typing import Any, Literal, Protocol, TypeVar
+
+    from manyhands._native import Barrier as NativeBarrier
+    from manyhands._native import Condition as NativeCondition
+    from manyhands._native import Event as NativeEvent
+    from manyhands._native import Lock as NativeLock
+    from manyhands._native import Semaphore as NativeSemaphore
+    from manyhands._typing import T, overload
+
+    Data = TypeVar("Data", bound=_CData)
+
+    class LockLike(Protocol):
+        """A lock of this package, of the standard library, or like them."""
+
+        def acquire(self, block: bool = ..., timeout: float | None = ..., /) -> Any: ...
+        def release(self) -> object: ...
+
 
 class OwnerDiedWarning(RuntimeWarning):
     """The lock's last holder died while it held it: what it protects may be half-done."""
 
+    __module__ = "manyhands"
 
-def _limit(block, timeout):
+
+def _limit(block: Any, timeout: float | None) -> Any:
     if not block:
         return 0.0
     return None if timeout is None else max(timeout, 0.0)
@@ -29,37 +56,47 @@ def _limit(block, timeout):
 class _Shared:
     """What all have: they travel by their place, which is an offset in a memory that others share. A pickle holds each memory once."""
 
-    def _state(self):
+    _native: Any
+
+    def _state(self) -> tuple[Any, ...]:
         """What else is needed to make the object anew."""
         return ()
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         native = self._native
         return _at, (type(self), type(native), *native.place(), self._state())
 
     _reduce_by_memory = __reduce__
 
     @classmethod
-    def _of(cls, native, state):
+    def _of(cls, native: Any, state: Any) -> Any:
         made = cls.__new__(cls)
         made._native = native
         made._restore(*state)
         return made
 
-    def _restore(self):
+    def _restore(self, *state: Any) -> None:
         pass
 
 
-def _at(kind, native, memory, offset, state):
+def _at(kind: Any, native: Any, memory: Any, offset: Any, state: Any) -> Any:
     return kind._of(native.attach(memory, offset), state)
 
 
 class _Owned(_Shared):
     """A lock, and who of this process has it."""
 
-    _owner = None
+    _native: NativeLock
 
-    def _took(self, died):
+    _owner: Any = None
+
+    if TYPE_CHECKING:
+
+        def acquire(self, block: bool = True, timeout: float | None = None) -> bool: ...
+
+        def release(self) -> None: ...
+
+    def _took(self, died: Any) -> bool:
         if died is None:
             return False
         self._owner = os.getpid(), threading.get_ident()
@@ -71,17 +108,17 @@ class _Owned(_Shared):
             )
         return True
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         return self.acquire()
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def locked(self):
+    def locked(self) -> bool:
         """Whether anybody holds it."""
         return self._native.locked()
 
-    def _holder(self):
+    def _holder(self) -> Any:
         """Who holds it, in words."""
         if not self._native.locked():
             return "None"
@@ -99,56 +136,61 @@ class _Owned(_Shared):
 class Lock(_Owned):
     """A lock between processes. Whoever holds it, any thread of any process may release it."""
 
-    def __init__(self, *, ctx=None):
+    __module__ = "manyhands"
+
+    def __init__(self, *, ctx: object = None) -> None:
         self._native = _native.Lock()
 
-    def acquire(self, block=True, timeout=None):
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Takes the lock. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
         return self._took(self._native.acquire(_limit(block, timeout)))
 
-    def release(self):
+    def release(self) -> None:
         """Lets go of the lock. Raises ValueError if nobody holds it."""
         self._owner = None
         if not self._native.release():
             raise ValueError("semaphore or lock released too many times")
 
-    def _is_mine(self):
+    def _is_mine(self) -> Any:
         return self._native.locked() and self._owner == (os.getpid(), threading.get_ident())
 
-    def _release_all(self):
+    def _release_all(self) -> int:
         self.release()
         return 1
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}(owner={self._holder()})>"
 
 
 class RLock(_Owned):
     """A lock that the thread which holds it may take again; it lets go as often."""
 
-    def __init__(self, *, ctx=None):
+    __module__ = "manyhands"
+
+    def __init__(self, *, ctx: object = None) -> None:
         self._native = _native.Lock()
 
-    def acquire(self, block=True, timeout=None):
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Takes the lock. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
         return self._took(self._native.acquire_recursive(_limit(block, timeout)))
 
-    def release(self):
+    def release(self) -> None:
         """Lets go of the lock once. Raises AssertionError if this thread does not hold it."""
         if not self._native.release_recursive():
             raise AssertionError("attempt to release recursive lock not owned by thread")
 
-    def _is_mine(self):
+    def _is_mine(self) -> bool:
         return self._native.depth() > 0
 
-    def _release_all(self):
+    def _release_all(self) -> Any:
         count = self._native.depth()
         for _ in range(count):
             self._native.release_recursive()
         return count
 
-    def __repr__(self):
-        holder, count = self._holder(), self._native.depth()
+    def __repr__(self) -> str:
+        holder = self._holder()
+        count: Any = self._native.depth()
         if not count and holder != "None":
             count = "nonzero"
         return f"<{type(self).__name__}({holder}, {count})>"
@@ -161,36 +203,40 @@ class Semaphore(_Shared):
     happen, use a `Lock` for each permit. A lock goes on to the next process when its owner dies.
     """
 
+    __module__ = "manyhands"
+
+    _native: NativeSemaphore
+
     _bounded = False
 
-    def __init__(self, value=1, *, ctx=None):
+    def __init__(self, value: int = 1, *, ctx: object = None) -> None:
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         self._native = _native.Semaphore(value, self._bounded)
 
-    def acquire(self, block=True, timeout=None):
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Takes a permit. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
         return self._native.acquire(_limit(block, timeout))
 
-    def release(self, n=1):
+    def release(self, n: int = 1) -> None:
         """Gives back a permit, or `n`."""
         self._native.release(n)
 
-    def get_value(self):
+    def get_value(self) -> int:
         """How many permits there are."""
         return self._native.permits()
 
-    def locked(self):
+    def locked(self) -> bool:
         """Whether there is no permit."""
         return self._native.permits() == 0
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         return self.acquire()
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}(value={self.get_value()})>"
 
 
@@ -198,45 +244,51 @@ class BoundedSemaphore(Semaphore):
     """A semaphore that never has more permits than to begin with: ValueError. Permits of a process that was killed stay
     taken, as with `Semaphore`."""
 
+    __module__ = "manyhands"
+
     _bounded = True
 
-    def __init__(self, value=1, *, ctx=None):
+    def __init__(self, value: int = 1, *, ctx: object = None) -> None:
         super().__init__(value)
         self._most = value
 
-    def _state(self):
+    def _state(self) -> tuple[Any, ...]:
         return (self._most,)
 
-    def _restore(self, most):
-        self._most = most
+    def _restore(self, *state: Any) -> None:
+        (self._most,) = state
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}(value={self.get_value()}, maxvalue={self._most})>"
 
 
 class Event(_Shared):
     """A flag that processes set, clear and wait for."""
 
-    def __init__(self, *, ctx=None):
+    __module__ = "manyhands"
+
+    _native: NativeEvent
+
+    def __init__(self, *, ctx: object = None) -> None:
         self._native = _native.Event()
 
-    def is_set(self):
+    def is_set(self) -> bool:
         """Whether it is set."""
         return self._native.is_set()
 
-    def set(self):
+    def set(self) -> None:
         """Sets it, and wakes all who wait."""
         self._native.set()
 
-    def clear(self):
+    def clear(self) -> None:
         """Clears it."""
         self._native.clear()
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> bool:
         """Waits until it is set, at most `timeout` seconds; says whether it is."""
         return self._native.wait(_limit(True, timeout))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         state = "set" if self.is_set() else "unset"
         return f"<{type(self).__qualname__} at {id(self):#x} {state}>"
 
@@ -244,31 +296,39 @@ class Event(_Shared):
 class Condition(_Shared):
     """A lock, and a place to wait for a notification without it."""
 
-    def __init__(self, lock=None, *, ctx=None):
+    __module__ = "manyhands"
+
+    _native: NativeCondition
+
+    def __init__(self, lock: Lock | RLock | None = None, *, ctx: object = None) -> None:
         self._native = _native.Condition()
         self._restore(RLock() if lock is None else lock)
 
-    def _state(self):
+    def _state(self) -> tuple[Any, ...]:
         return (self._lock,)
 
-    def _restore(self, lock):
-        self._lock = lock
+    acquire: Callable[..., bool]
+    release: Callable[[], None]
+
+    def _restore(self, *state: Any) -> None:
+        (lock,) = state
+        self._lock: Any = lock
         self.acquire, self.release = lock.acquire, lock.release
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         return self._lock.__enter__()
 
-    def __exit__(self, *exception):
-        return self._lock.__exit__(*exception)
+    def __exit__(self, *exception: object) -> None:
+        self._lock.__exit__(*exception)
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> bool:
         """Lets go of the lock, waits to be notified, at most `timeout` seconds, and takes the lock
         again; says whether it was notified."""
         lock = self._lock
         assert lock._is_mine(), "must acquire() condition before using wait()"
         count = 0
 
-        def release():
+        def release() -> None:
             nonlocal count
             count = lock._release_all()
 
@@ -278,7 +338,7 @@ class Condition(_Shared):
             for _ in range(count):
                 lock.acquire()
 
-    def wait_for(self, predicate, timeout=None):
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Waits until `predicate()` is true, at most `timeout` seconds; gives what it gave last."""
         until = None if timeout is None else time.monotonic() + timeout
         while not (result := predicate()):
@@ -288,12 +348,12 @@ class Condition(_Shared):
             self.wait(left)
         return result
 
-    def notify(self, n=1):
+    def notify(self, n: int = 1) -> None:
         """Wakes up to `n` waiters. The lock must be held."""
         assert self._lock._is_mine(), "lock is not owned"
         self._native.notify(n)
 
-    def notify_all(self):
+    def notify_all(self) -> None:
         """Wakes all waiters. The lock must be held."""
         assert self._lock._is_mine(), "lock is not owned"
         self._native.notify_all()
@@ -302,14 +362,14 @@ class Condition(_Shared):
     _sleeping_count = property(lambda self: _Counter(lambda: sum(self._native.waiters())))
     _woken_count = _wait_semaphore = property(lambda self: _Counter(lambda: self._native.waiters()[1]))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}({self._lock})>"
 
 
 class _Counter:
     """A number that changes, read as a semaphore's."""
 
-    def __init__(self, get_value):
+    def __init__(self, get_value: Any) -> None:
         self.get_value = get_value
 
 
@@ -319,49 +379,60 @@ class Barrier(_Shared):
     It breaks when one of them dies while it waits, or waits longer than `timeout` seconds.
     """
 
-    def __init__(self, parties, action=None, timeout=None, *, ctx=None):
+    __module__ = "manyhands"
+
+    _native: NativeBarrier
+
+    def __init__(
+        self,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+        *,
+        ctx: object = None,
+    ) -> None:
         if parties < 1:
             raise ValueError("parties must be >= 1")
         self._native = _native.Barrier(parties)
         self._restore(action, timeout)
 
-    def _state(self):
+    def _state(self) -> tuple[Any, ...]:
         return self._action, self._timeout
 
-    def _restore(self, action, timeout):
-        self._action, self._timeout = action, timeout
+    def _restore(self, *state: Any) -> None:
+        self._action, self._timeout = state
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> int:
         """Waits for the others; gives how many came before. Raises BrokenBarrierError."""
         index = self._native.wait(_limit(True, self._timeout if timeout is None else timeout), self._action)
         if index is None:
             raise threading.BrokenBarrierError
         return index
 
-    def reset(self):
+    def reset(self) -> None:
         """Makes it as new; who waits gets BrokenBarrierError."""
         self._native.reset()
 
-    def abort(self):
+    def abort(self) -> None:
         """Breaks it."""
         self._native.abort()
 
     @property
-    def parties(self):
+    def parties(self) -> int:
         """How many are to come."""
         return self._native.parties()
 
     @property
-    def n_waiting(self):
+    def n_waiting(self) -> int:
         """How many wait."""
         return self._native.waiting()
 
     @property
-    def broken(self):
+    def broken(self) -> bool:
         """Whether it is broken."""
         return self._native.broken()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         state = "broken" if self.broken else f"waiters={self.n_waiting}/{self.parties}"
         return f"<{type(self).__qualname__} at {id(self):#x}: {state}>"
 
@@ -369,43 +440,119 @@ class Barrier(_Shared):
 class _Block:
     """Shared memory in the place of the standard library's heap, for its ctypes objects."""
 
-    def __init__(self, size, *place):
+    def __init__(self, size: Any, *place: Any) -> None:
         self._size = size
         # Small ones share a memory.
+        self._memory: Any
+        self._offset: int
         self._memory, self._offset = place or Memory.allocate_small(size)
 
-    def create_memoryview(self):
+    def create_memoryview(self) -> Any:
         view = memoryview(self._memory)[self._offset : self._offset + self._size]
         if len(view) < self._size:
             raise ValueError(f"no {self._size} bytes at {self._offset} of this memory")
         return view
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return _Block, (self._size, self._memory, self._offset)
 
     _reduce_by_memory = __reduce__
 
 
-def _ctype(typecode_or_type):
-    kind = sharedctypes.typecode_to_type.get(typecode_or_type, typecode_or_type)
+def _ctype(typecode_or_type: Any) -> Any:
+    kind: Any = sharedctypes.typecode_to_type.get(typecode_or_type, typecode_or_type)  # type: ignore[attr-defined]
     if isinstance(kind, str):
-        known = ", ".join(sharedctypes.typecode_to_type)
+        known = ", ".join(sharedctypes.typecode_to_type)  # type: ignore[attr-defined]
         raise TypeError(f"bad typecode {kind!r} (must be a ctypes type or one of {known})")
-    return kind
+    return kind  # pyright: ignore[reportUnknownVariableType]
 
 
-def _raw(kind):
-    return sharedctypes.rebuild_ctype(kind, _Block(ctypes.sizeof(kind)), None)
+def _raw(kind: Any) -> Any:
+    return sharedctypes.rebuild_ctype(kind, _Block(ctypes.sizeof(kind)), None)  # type: ignore[attr-defined]
 
 
-def Value(typecode_or_type, *args, lock=True, ctx=None):
+if TYPE_CHECKING:
+
+    @overload
+    def Value(
+        typecode_or_type: type[_SimpleCData[T]], *args: Any, lock: Literal[True] | LockLike = True, ctx: object = None
+    ) -> Synchronized[T]: ...
+    @overload
+    def Value(typecode_or_type: type[Data], *args: Any, lock: Literal[False], ctx: object = None) -> Data: ...
+    @overload
+    def Value(
+        typecode_or_type: type[Data], *args: Any, lock: Literal[True] | LockLike = True, ctx: object = None
+    ) -> SynchronizedBase[Data]: ...
+    @overload
+    def Value(
+        typecode_or_type: str, *args: Any, lock: Literal[True] | LockLike = True, ctx: object = None
+    ) -> Synchronized[Any]: ...
+    @overload
+    def Value(
+        typecode_or_type: str | type[_CData], *args: Any, lock: bool | LockLike = True, ctx: object = None
+    ) -> Any: ...
+
+
+def Value(
+    typecode_or_type: str | type[_CData], *args: Any, lock: bool | LockLike | None = True, ctx: object = None
+) -> Any:
     """A ctypes object in shared memory, with a lock around it unless `lock` is false."""
     value = _raw(_ctype(typecode_or_type))
     value.__init__(*args)
     return _synchronized(value, lock)
 
 
-def Array(typecode_or_type, size_or_initializer, *, lock=True, ctx=None):
+if TYPE_CHECKING:
+
+    @overload
+    def Array(
+        typecode_or_type: type[ctypes.c_char],
+        size_or_initializer: int | Sequence[Any],
+        *,
+        lock: Literal[True] | LockLike = True,
+        ctx: object = None,
+    ) -> SynchronizedString: ...
+    @overload
+    def Array(
+        typecode_or_type: type[_SimpleCData[T]],
+        size_or_initializer: int | Sequence[Any],
+        *,
+        lock: Literal[True] | LockLike = True,
+        ctx: object = None,
+    ) -> SynchronizedArray[T]: ...
+    @overload
+    def Array(
+        typecode_or_type: type[Data],
+        size_or_initializer: int | Sequence[Any],
+        *,
+        lock: Literal[False],
+        ctx: object = None,
+    ) -> ctypes.Array[Data]: ...
+    @overload
+    def Array(
+        typecode_or_type: str,
+        size_or_initializer: int | Sequence[Any],
+        *,
+        lock: Literal[True] | LockLike = True,
+        ctx: object = None,
+    ) -> SynchronizedArray[Any]: ...
+    @overload
+    def Array(
+        typecode_or_type: str | type[_CData],
+        size_or_initializer: int | Sequence[Any],
+        *,
+        lock: bool | LockLike = True,
+        ctx: object = None,
+    ) -> Any: ...
+
+
+def Array(
+    typecode_or_type: str | type[_CData],
+    size_or_initializer: int | Sequence[Any],
+    *,
+    lock: bool | LockLike | None = True,
+    ctx: object = None,
+) -> Any:
     """A ctypes array in shared memory, with a lock around it unless `lock` is false."""
     kind = _ctype(typecode_or_type)
     if isinstance(size_or_initializer, int):
@@ -416,17 +563,17 @@ def Array(typecode_or_type, size_or_initializer, *, lock=True, ctx=None):
     return _synchronized(array, lock)
 
 
-def _synchronized(value, lock):
+def _synchronized(value: Any, lock: Any) -> Any:
     if lock is False:
         return value
     if lock in (True, None):
         lock = RLock()
     if not hasattr(lock, "acquire"):
         raise AttributeError(f"{lock!r} has no method 'acquire'")
-    return sharedctypes.synchronized(value, lock)
+    return sharedctypes.synchronized(value, lock)  # pyright: ignore[reportUnknownVariableType]
 
 
-def reduce_shared(obj):
+def reduce_shared(obj: Any) -> tuple[Any, ...] | None:
     """How the pool's pickler is to pickle a `Value` or an `Array`: by its memory. None for what is none of ours."""
     value = getattr(obj, "_obj", obj)
     block = getattr(value, "_wrapper", None)
@@ -435,5 +582,5 @@ def reduce_shared(obj):
     if value is not obj:
         return sharedctypes.synchronized, (value, obj._lock)
     if isinstance(obj, ctypes.Array):
-        return sharedctypes.rebuild_ctype, (obj._type_, block, obj._length_)
-    return sharedctypes.rebuild_ctype, (type(obj), block, None)
+        return sharedctypes.rebuild_ctype, (obj._type_, block, obj._length_)  # type: ignore[attr-defined]
+    return sharedctypes.rebuild_ctype, (type(obj), block, None)  # type: ignore[attr-defined]

@@ -6,10 +6,18 @@ item's own, each item is a task. A function that carries much data is unpickled 
 many items as the standard library's.
 """
 
+from __future__ import annotations
+
 import collections
 import itertools
 
 from manyhands._worker import EACH, EACH_STAR, ONE, RAISE, STAR
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: Target run time of a task, in seconds.
 WORTH = 0.001
@@ -35,7 +43,17 @@ class Units:
     With `whole`, every task has the most items.
     """
 
-    def __init__(self, gather, dump_each, items, mode, most, workers, total=None, whole=False):
+    def __init__(
+        self,
+        gather: Any,
+        dump_each: Any,
+        items: Any,
+        mode: int,
+        most: Any,
+        workers: Any,
+        total: int | None = None,
+        whole: bool = False,
+    ) -> None:
         #: Whether a task's result is a list of items' results.
         self.several = most > 1
         self._gather = gather
@@ -48,17 +66,17 @@ class Units:
         self._left = total
         self._size = 1
         #: Items that were pulled for tasks that are not made yet.
-        self._units = collections.deque()
+        self._units: Any = collections.deque()
         #: Number of items in tasks that were made.
         self._made = 0
         #: Number of items that the source has given.
         self.pulled = 0
 
-    def window(self, items):
+    def window(self, items: Any) -> Any:
         """The most tasks that may be out if at most `items` items may be; at least a few for each worker."""
         return max(items // self._size, AHEAD * self._workers)
 
-    def _next_size(self):
+    def _next_size(self) -> Any:
         if self._whole:
             return self._most
         seconds = self._gather.item_seconds()
@@ -70,14 +88,15 @@ class Units:
             size = min(size, self._left // (4 * self._workers))
         return max(size, 1)
 
-    def add(self, tasks):
+    def add(self, tasks: Any) -> bool:
         """Adds at most `tasks` tasks, fewer if they are large, and returns whether there may be more.
 
         Raises an error of the source once the items before it are added."""
         over, error = False, None
         if not self._units:
             over, error = self._pull(tasks)
-        made, bytes = [], 0
+        made: list[Any] = []
+        bytes = 0
         for message, length, raises in self._dump_each(tuple(self._units), self._made, self._size):
             if raises:
                 if made:
@@ -104,10 +123,11 @@ class Units:
     #: The end of the source, or its error, while items before it are still to be added.
     _over, _error = False, None
 
-    def _pull(self, tasks):
+    def _pull(self, tasks: Any) -> tuple[Any, ...]:
         if self.several:
             self._size = self._next_size()
-        units, error = [], None
+        units: list[Any] = []
+        error = None
         try:
             # Items that were pulled stay in the list if the source raises.
             units.extend(itertools.islice(self._items, tasks * self._size))
@@ -123,7 +143,7 @@ class Units:
         self._units.extend(units)
         return over, error
 
-    def add_all(self, wait=True):
+    def add_all(self, wait: bool = True) -> bool:
         """Adds all items, and returns true if it did.
 
         Waits until the run time of items is known and few enough bytes are under way; without `wait`, it stops there.
@@ -137,7 +157,7 @@ class Units:
         return True
 
 
-def length_of(items):
+def length_of(items: Any) -> int | None:
     """The length of the items, or None if they have none."""
     try:
         return len(items)
@@ -149,12 +169,16 @@ def length_of(items):
 _IN_MEMORY = (list, tuple, range, str, bytes, bytearray, dict, set, frozenset, collections.deque)
 
 
-def in_memory(items):
+def in_memory(items: Any) -> bool:
     """Whether pulling the items takes no time and runs nothing of the caller's."""
     return type(items) in _IN_MEMORY or type(items).__module__ == "numpy"
 
 
-def whole_chunks(items, size):
+def whole_chunks(items: Any, size: Any) -> Any:
     """The items, pulled by so many: those of a chunk that its source did not complete are not given."""
     items = iter(items)
-    return itertools.chain.from_iterable(iter(lambda: list(itertools.islice(items, size)), []))
+
+    def chunk() -> list[Any]:
+        return list(itertools.islice(items, size))
+
+    return itertools.chain.from_iterable(iter(chunk, []))

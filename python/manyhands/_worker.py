@@ -4,6 +4,8 @@ native serve ── run(function, mode, data, memories) ──► loads ─► c
              ◄── bytes, or (status, bytes, memories) ──┘
 """
 
+from __future__ import annotations
+
 import faulthandler
 import logging
 import os
@@ -21,6 +23,12 @@ from manyhands._serialize import dump_exception, dumps_result, shown
 from manyhands._streams import Streams
 from manyhands._surroundings import draw_afresh, limit_threads, take_output, write_whole_lines
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 # How the function is called on what was sent: once with arguments, on one item, on one item's
 # parts; or on each item of a chunk. Or not at all: what was sent is the exception that the task ends with.
 CALL, ONE, STAR, EACH, EACH_STAR, RAISE = range(6)
@@ -29,7 +37,7 @@ CALL, ONE, STAR, EACH, EACH_STAR, RAISE = range(6)
 VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 
 
-def main(socket, stderr, logs, output, started_with, *memories):
+def main(socket: Any, stderr: Any, logs: Any, output: Any, started_with: Any, *memories: Any) -> None:
     """Runs a worker process from its start to its end; the arguments are descriptors, and
     what the initializer refers to."""
     stderr = stderr.detach()
@@ -40,22 +48,21 @@ def main(socket, stderr, logs, output, started_with, *memories):
     write_whole_lines()
     _tell_of_crashes()
     limit_threads()
-    memories = [passed.memory for passed in memories]
-    runner = Runner(logs.detach(), started_with, memories)
+    runner = Runner(logs.detach(), started_with, [passed.memory for passed in memories])
     status = _native.serve(socket.detach(), runner)
     # After what the interpreter does at its end.
     util.Finalize(None, _native.end_descendants, exitpriority=-1000)
     if runner.now:
         _native.end_descendants()
         # Nobody waits for threads that tasks have left.
-        threading._shutdown = lambda: None
+        threading._shutdown = lambda: None  # type: ignore[attr-defined]
     else:
         # Now: they may have use for processes.
-        threading._shutdown()
+        threading._shutdown()  # type: ignore[attr-defined]
     sys.exit(status)
 
 
-def _tell_of_crashes():
+def _tell_of_crashes() -> None:
     """A crash of this process tells on standard error, and so in the error of its task, where it was; unless the program
     sees to that itself."""
     if not faulthandler.is_enabled():
@@ -63,9 +70,9 @@ def _tell_of_crashes():
         faulthandler.enable(2, all_threads=False)
 
 
-def _leaves(error=None):
+def _leaves(error: BaseException | None = None) -> None:
     """Ends a forked copy of the worker that leaves its task, as Python ends a process; the link stays the worker's."""
-    code = 0
+    code: Any = 0
     try:
         if isinstance(error, SystemExit):
             code = error.code
@@ -77,10 +84,10 @@ def _leaves(error=None):
         elif error is not None:
             traceback.print_exception(error)
             code = 1
-        threading._shutdown()
+        threading._shutdown()  # type: ignore[attr-defined]
     finally:
-        util._flush_std_streams()
-        os._exit(code & 0xFF)
+        util._flush_std_streams()  # type: ignore[attr-defined]
+        os._exit(code & 0xFF)  # pyright: ignore[reportOptionalOperand, reportUnknownArgumentType]
 
 
 class Runner:
@@ -94,21 +101,21 @@ class Runner:
     #: The random streams of each call, if the pool has a seed.
     _streams = None
 
-    def __init__(self, logs, started_with, memories):
+    def __init__(self, logs: Any, started_with: Any, memories: Any) -> None:
         self._logs = logs
-        self._started_with = started_with
-        self._memories = memories
+        self._started_with: Any = started_with
+        self._memories: Any = memories
         self._functions = Functions()
         #: The native worker puts functions here, and takes them out: nothing of Python runs as one arrives, so no
         #: signal handler can spoil that.
         self.messages, self.functions = self._functions.messages, self._functions.functions
-        self._worker_exit = None
+        self._worker_exit: Any = None
         os.register_at_fork(after_in_child=self._is_forked)
 
-    def _is_forked(self):
+    def _is_forked(self) -> None:
         self._forked = True
 
-    def start(self, startup):
+    def start(self, startup: Any) -> Any:
         """Prepares the worker; gives the reason if it cannot be used."""
         settings = pickle.loads(startup)
         if settings.surroundings is not None:
@@ -124,6 +131,7 @@ class Runner:
             return problem
         try:
             if settings.initializer is not None:
+                arguments: Any
                 function, arguments = settings.initializer
                 function = self._message(function)
                 if arguments is None:
@@ -143,28 +151,29 @@ class Runner:
             return f"the pool's initializer failed: {type(error).__name__}: {error}"
         if settings.worker_exit is not None:
             self._worker_exit = self._message(settings.worker_exit)
-        self._memories = self._started_with = None
+        self._memories = None
+        self._started_with = None
         self._breaks, self._executor = settings.breaks, settings.executor
         return None
 
-    def _message(self, kept):
+    def _message(self, kept: Any) -> tuple[Any, ...]:
         """A message as it was before its memories were sent apart."""
         data, count = kept
         memories, self._memories = self._memories[:count], self._memories[count:]
         return data, memories
 
-    def _call(self, function, args, kwargs):
+    def _call(self, function: Any, args: Any, kwargs: Any) -> None:
         """Calls a packed function once, outside of any task."""
         call = self._functions.make(*function)
         call(*args, **kwargs)
 
-    def run(self, function, mode, data, memories):
+    def run(self, function: Any, mode: int, data: Any, memories: Any) -> Any:
         """Runs one task."""
         if mode == RAISE:
             return EXCEPTION, data, ()
         try:
             try:
-                call = self._functions.get(function)
+                call: Any = self._functions.get(function)
                 argument = loads(data, memories)
                 if self._streams is not None:
                     place, argument = argument
@@ -187,7 +196,7 @@ class Runner:
             elif mode == STAR:
                 result = call(*argument)
             else:
-                result = self._each(argument, lambda parts: call(*parts))
+                result = self._each(argument, lambda parts: call(*parts))  # pyright: ignore[reportUnknownLambdaType]
             if self._forked:
                 _leaves()
         except BaseException as error:
@@ -205,17 +214,17 @@ class Runner:
             return EXCEPTION, *dump_exception(error)
         return (VALUE, data, memories) if memories else data
 
-    def _each(self, items, call):
+    def _each(self, items: Any, call: Any) -> Any:
         """The results for all items; a process that one of the calls forked computes no more. Not by `map`, which takes
         the StopIteration of a call for the end of the items."""
-        results = []
+        results: list[Any] = []
         for item in items:
             results.append(call(item))
             if self._forked:
                 break
         return results
 
-    def failed(self, error):
+    def failed(self, error: BaseException) -> tuple[Any, ...]:
         """The outcome of a task that ended with this exception; called natively if `run` itself was interrupted."""
         if self._forked:
             _leaves(error)
@@ -229,11 +238,11 @@ class Runner:
             explain(error)
         return EXCEPTION, *dump_exception(error)
 
-    def leave(self, error):
+    def leave(self, error: BaseException) -> None:
         """Ends a process that a signal handler forked while no task ran."""
         _leaves(error)
 
-    def finish(self, now):
+    def finish(self, now: bool) -> None:
         """The pool has no more work for this worker."""
         self.now = now
         try:
@@ -249,36 +258,37 @@ class Runner:
             sys.stderr.flush()
 
 
-def _not_sent(result, error):
-    from multiprocessing.pool import MaybeEncodingError
+def _not_sent(result: Any, error: BaseException) -> Any:
+    from multiprocessing.pool import MaybeEncodingError  # type: ignore[attr-defined]
 
     try:
-        return MaybeEncodingError(error, result)
+        return MaybeEncodingError(error, result)  # pyright: ignore[reportUnknownVariableType]
     except Exception:
         # Its `repr`, or the error's, fails.
-        return MaybeEncodingError(_Shown(error), _Shown(result))
+        return MaybeEncodingError(_Shown(error), _Shown(result))  # pyright: ignore[reportUnknownVariableType]
 
 
 class _Shown:
-    def __init__(self, obj):
+    def __init__(self, obj: Any) -> None:
         self._text = shown(obj)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self._text
 
 
 class Settings:
     """The settings that a worker gets before its first task."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         #: Messages: bytes, and how many memories are theirs. Of the initializer, the packed function and its
         #: arguments, which are None if they came with the start.
-        self.initializer = self.worker_exit = None
-        self.levels = {}
+        self.initializer: Any = None
+        self.worker_exit: Any = None
+        self.levels: dict[Any, Any] = {}
         #: The parent's `Surroundings` as the pool was made, if the worker does not inherit them.
-        self.surroundings = None
+        self.surroundings: Any = None
         self.seed = None
         #: The `Main` that the worker is to have.
-        self.main = None
+        self.main: Any = None
         #: What happens elsewhere as with the standard library's, and whose pool it is.
         self.breaks = self.executor = False

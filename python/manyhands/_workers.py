@@ -5,6 +5,8 @@ A frozen program has no other Python than itself: it is started again, and `_ask
 They run the extension's own functions, which are named by their place in it, so it must be the same file.
 """
 
+from __future__ import annotations
+
 import os
 from multiprocessing import spawn
 
@@ -21,7 +23,7 @@ native.work()
 """
 
 
-def prepare():
+def prepare() -> None:
     """Says how workers are started; must come before the first is."""
     executable = spawn.get_executable()
     if not executable:

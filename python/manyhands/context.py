@@ -2,7 +2,12 @@
 
 from multiprocessing.context import *  # noqa: F403  for type checkers
 
-from manyhands._context import ForkContext, ForkServerContext, SpawnContext
+from manyhands._context import ForkContext as ForkContext
+from manyhands._context import ForkServerContext as ForkServerContext
+from manyhands._context import SpawnContext as SpawnContext
 from manyhands._standard import names_of
 
-__getattr__, __dir__ = names_of(__name__, "multiprocessing.context")
+TYPE_CHECKING = False
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_of(__name__, "multiprocessing.context")

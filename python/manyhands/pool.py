@@ -1,50 +1,76 @@
 """`multiprocessing.pool`: our `Pool` and its results, and the standard library's `ThreadPool`."""
 
+from __future__ import annotations
+
+import builtins
 import multiprocessing
 from multiprocessing import pool as standard
-from multiprocessing.pool import *  # noqa: F403  for type checkers
 
 from manyhands._errors import PoolTimeout
-from manyhands._pool import AsyncResult, IMapIterator, MapResult, Pool
+from manyhands._pool import AsyncResult as AsyncResult
+from manyhands._pool import IMapIterator as IMapIterator
+from manyhands._pool import MapResult as MapResult
+from manyhands._pool import Pool as Pool
 from manyhands._standard import names_of
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 ApplyResult = AsyncResult
 IMapUnorderedIterator = IMapIterator
-TimeoutError = TimeoutError
+TimeoutError = builtins.TimeoutError
 
-__getattr__, __dir__ = names_of(__name__, "multiprocessing.pool")
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_of(__name__, "multiprocessing.pool")
 
 
 class ThreadPool(standard.ThreadPool):
     """A pool of threads, which is the standard library's. Its exception for a `timeout` is caught as the builtin
     `TimeoutError` and as that of `multiprocessing`."""
 
-    def apply_async(self, *args, **kwargs):
-        """Has a function called on a thread; gives its result to come."""
-        return _raising_both(super().apply_async(*args, **kwargs))
+    if not TYPE_CHECKING:
 
-    def _map_async(self, *args, **kwargs):
-        return _raising_both(super()._map_async(*args, **kwargs))
+        def apply_async(self, *args, **kwargs):
+            """Has a function called on a thread; gives its result to come."""
+            return _raising_both(super().apply_async(*args, **kwargs))
 
-    def imap(self, *args, **kwargs):
-        """As `map`, but gives an iterator."""
-        return _raising_both(super().imap(*args, **kwargs))
+        def _map_async(self, *args, **kwargs):
+            return _raising_both(super()._map_async(*args, **kwargs))
 
-    def imap_unordered(self, *args, **kwargs):
-        """As `imap`, with results in the order in which they come."""
-        return _raising_both(super().imap_unordered(*args, **kwargs))
+        def imap(self, *args, **kwargs):
+            """As `map`, but gives an iterator."""
+            return _raising_both(super().imap(*args, **kwargs))
+
+        def imap_unordered(self, *args, **kwargs):
+            """As `imap`, with results in the order in which they come."""
+            return _raising_both(super().imap_unordered(*args, **kwargs))
 
 
-class _Raising:
+if TYPE_CHECKING:
+
+    class Result:
+        """A result of the standard library's to come."""
+
+        def get(self, timeout: float | None = None) -> Any: ...
+        def next(self, timeout: float | None = None) -> Any: ...
+
+else:
+    Result = object
+
+
+class _Raising(Result):
     """Of a result to come: its timeout is a `PoolTimeout`."""
 
-    def get(self, timeout=None):
+    def get(self, timeout: float | None = None) -> Any:
         try:
             return super().get(timeout)
         except multiprocessing.TimeoutError as error:
             raise _both(error) from error.__cause__
 
-    def next(self, timeout=None):
+    def next(self, timeout: float | None = None) -> Any:
         try:
             return super().next(timeout)
         except multiprocessing.TimeoutError as error:
@@ -53,7 +79,7 @@ class _Raising:
     __next__ = next
 
 
-def _both(error):
+def _both(error: BaseException) -> Any:
     """A timeout of the pool's own as a `PoolTimeout`; a task's exception unchanged."""
     return PoolTimeout() if type(error) is multiprocessing.TimeoutError and not error.args else error
 
@@ -64,8 +90,9 @@ _KINDS = {
 }
 
 
-def _raising_both(result):
+def _raising_both(result: Any) -> Any:
     # For chunks, `imap` returns a generator, which has no timeout.
-    if (kind := _KINDS.get(type(result))) is not None:
+    own: Any = type(result)  # pyright: ignore[reportUnknownVariableType]
+    if (kind := _KINDS.get(own)) is not None:
         result.__class__ = kind
     return result

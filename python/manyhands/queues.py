@@ -1,8 +1,11 @@
 """`multiprocessing.queues`: our queues, and the standard library's for the rest."""
 
-from multiprocessing.queues import *  # noqa: F403  for type checkers
-
-from manyhands._queue import JoinableQueue, Queue, SimpleQueue
+from manyhands._queue import JoinableQueue as JoinableQueue
+from manyhands._queue import Queue as Queue
+from manyhands._queue import SimpleQueue as SimpleQueue
 from manyhands._standard import names_of
 
-__getattr__, __dir__ = names_of(__name__, "multiprocessing.queues")
+TYPE_CHECKING = False
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_of(__name__, "multiprocessing.queues")

@@ -1,14 +1,17 @@
 """`import manyhands as mp`: every name of the standard library's modules, and contexts that both take."""
 
 import concurrent.futures
+import dataclasses
 import importlib
 import importlib.metadata
 import inspect
 import multiprocessing
 import multiprocessing.pool
+import pickle
 import pkgutil
 import queue
 import threading
+import typing
 
 import manyhands
 import manyhands as mp
@@ -112,6 +115,36 @@ def test_no_name_of_the_inside_is_public():
     theirs = {*queue.__all__, *multiprocessing.__all__, *concurrent.futures.__all__}
     known = {*manyhands.__all__, *manyhands._SUBMODULES, "engines", *theirs}
     assert own <= known, own - known
+
+
+def test_public_names_are_listed_once_in_order():
+    assert manyhands.__all__ == sorted(manyhands._HOME)
+
+
+def test_classes_are_called_by_the_name_that_users_import():
+    kinds = [getattr(manyhands, name) for name in manyhands.__all__]
+    ours = [kind for kind in kinds if inspect.isclass(kind) and kind.__module__.startswith("manyhands")]
+    # The annotations of a dataclass are looked up where it is defined.
+    named = [kind for kind in ours if not dataclasses.is_dataclass(kind)]
+    assert len(named) > 20
+    assert {kind.__module__ for kind in named} == {"manyhands"}
+    for kind in named:
+        assert pickle.loads(pickle.dumps(kind)) is kind
+    assert "<class 'manyhands.Pool'>" == repr(manyhands.Pool)
+
+
+@pytest.mark.parametrize(
+    "kind", ["AsyncResult", "MapResult", "IMapIterator", "Future", "Queue", "JoinableQueue", "SimpleQueue"]
+)
+def test_classes_take_a_type_in_annotations_at_run_time(kind):
+    made = getattr(manyhands, kind)
+    assert made[int].__origin__ is made
+    assert made[int].__args__ == (int,)
+
+
+def test_what_annotations_say_of_a_dataclass_can_be_evaluated():
+    for kind in (manyhands.Benchmark, manyhands.FileReport, manyhands.Progress, manyhands.Report):
+        assert typing.get_type_hints(kind)
 
 
 #: What our classes have that the standard library's have not, or not in every version.

@@ -215,10 +215,16 @@ def test_queues_and_locks_travel_through_queues():
         pass
 
 
+def arguments_of(kind):
+    """The signature, without types."""
+    parameters = [one.replace(annotation=one.empty) for one in inspect.signature(kind).parameters.values()]
+    return str(inspect.Signature(parameters))
+
+
 def test_queues_tell_their_arguments_and_take_them_from_a_subclass():
-    assert str(inspect.signature(manyhands.Queue)) == "(maxsize=0, *, ctx=None)"
-    assert str(inspect.signature(manyhands.JoinableQueue)) == "(maxsize=0, *, ctx=None)"
-    assert str(inspect.signature(manyhands.SimpleQueue)) == "(*, ctx=None)"
+    assert arguments_of(manyhands.Queue) == "(maxsize=0, *, ctx=None)"
+    assert arguments_of(manyhands.JoinableQueue) == "(maxsize=0, *, ctx=None)"
+    assert arguments_of(manyhands.SimpleQueue) == "(*, ctx=None)"
 
     class Counted(manyhands.Queue):
         def __init__(self, maxsize=0):

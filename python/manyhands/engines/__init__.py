@@ -44,4 +44,5 @@ def executor(url: str, **options: Any) -> Executor:
         raise ModuleNotFoundError(
             f"{url!r} needs {error.name}, which is not installed: pip install 'manyhands[{name}]'", name=error.name
         ) from error
-    return module.connect(url, address, options)
+    connected: Executor = module.connect(url, address, options)
+    return connected

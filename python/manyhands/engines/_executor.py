@@ -7,6 +7,11 @@ The engine decides where a task runs, and runs it again if its worker is lost; a
 future fails with `WorkerDied`. What a task raises is its result, and no loss.
 """
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import concurrent.futures
 import functools
 import itertools
@@ -20,6 +25,12 @@ import cloudpickle
 from manyhands._errors import TaskExited
 from manyhands._serialize import dump_exception, load_exception
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 
 class EngineExecutor(concurrent.futures.Executor):
     """A cluster's workers. Functions of `__main__`, lambdas and closures travel by value, modules by name.
@@ -28,34 +39,34 @@ class EngineExecutor(concurrent.futures.Executor):
     may run on, unheard. Callbacks run on a thread of the executor's.
     """
 
-    def __init__(self, max_workers):
+    def __init__(self, max_workers: int) -> None:
         #: How many tasks ran at a time when the executor was made.
         self._max_workers = max_workers
         #: The engine's task of each future that has not ended.
-        self._tasks = {}
+        self._tasks: dict[Any, Any] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._ending = None
+        self._ending: Any = None
         self._teller = concurrent.futures.ThreadPoolExecutor(1, "manyhands-engine")
 
-    def _start(self, name, payload, future):
+    def _start(self, name: str, payload: bytes, future: Any) -> Any:
         """Has `run(payload)` called by a worker, and `_ended(future, …)` with what it gave; gives the task."""
         raise NotImplementedError
 
-    def _drop(self, task):
+    def _drop(self, task: Any) -> Any:
         """Tells the engine that nobody waits for this task. Does not wait."""
         raise NotImplementedError
 
-    def _disconnect(self):
+    def _disconnect(self) -> Any:
         """No task is under way, and none will be."""
         raise NotImplementedError
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Has `fn(*args, **kwargs)` called by a worker; gives its `concurrent.futures.Future`.
 
         What cannot be pickled is the future's error, at once.
         """
-        future = concurrent.futures.Future()
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         try:
             payload = cloudpickle.dumps((fn, args, kwargs), protocol=5)
         except Exception as error:
@@ -69,7 +80,9 @@ class EngineExecutor(concurrent.futures.Executor):
         future.add_done_callback(self._forget)
         return future
 
-    def map(self, fn, *iterables, timeout=None, chunksize=1, **options):
+    def map(
+        self, fn: Callable[..., Any], *iterables: Any, timeout: float | None = None, chunksize: Any = 1, **options: Any
+    ) -> Any:
         """As the standard library's: an iterator of `fn(*items)`, in order. `chunksize` items are one task."""
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
@@ -79,7 +92,7 @@ class EngineExecutor(concurrent.futures.Executor):
         results = super().map(functools.partial(call_each, fn), chunks, timeout=timeout, **options)
         return itertools.chain.from_iterable(results)
 
-    def shutdown(self, wait=True, *, cancel_futures=False):
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more calls, and leaves the cluster when all have ended; waits for that, if `wait`.
 
         With `cancel_futures` what has not ended is cancelled.
@@ -95,17 +108,17 @@ class EngineExecutor(concurrent.futures.Executor):
         if wait:
             self._ending.join()
 
-    def _end(self):
+    def _end(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not self._tasks)
         self._teller.shutdown()
         self._disconnect()
 
-    def _ended(self, future, outcome):
+    def _ended(self, future: Any, outcome: Any) -> None:
         """The task of a future has ended with what `run` gave, or with an exception of the engine's."""
         self._teller.submit(_settle, future, outcome)
 
-    def _forget(self, future):
+    def _forget(self, future: Any) -> None:
         try:
             if future.cancelled():
                 # Else `wait` and `as_completed` would not hear of it.
@@ -117,7 +130,7 @@ class EngineExecutor(concurrent.futures.Executor):
                 self._changed.notify_all()
 
 
-def _settle(future, outcome):
+def _settle(future: Any, outcome: Any) -> None:
     """Ends a future, unless it was cancelled."""
     try:
         if isinstance(outcome, BaseException):
@@ -134,7 +147,7 @@ def _settle(future, outcome):
             future.set_exception(error)
 
 
-def run(payload):
+def run(payload: bytes) -> tuple[Any, ...]:
     """In a worker: the result of a call, as `(True, bytes)`, or its exception, as `(False, bytes)`."""
     try:
         fn, args, kwargs = pickle.loads(payload)
@@ -147,12 +160,12 @@ def run(payload):
         return False, dump_exception(error, apart=False)[0]
 
 
-def chunks_of(items, size):
+def chunks_of(items: Any, size: Any) -> Any:
     """Lists of so many items, and one of the rest."""
     items = iter(items)
     return iter(lambda: list(itertools.islice(items, size)), [])
 
 
-def call_each(fn, chunk):
+def call_each(fn: Callable[..., Any], chunk: Any) -> list[Any]:
     """In a worker: the results of calls with these arguments."""
     return [fn(*arguments) for arguments in chunk]

@@ -1,5 +1,10 @@
 """The engine "dask://HOST:PORT": a scheduler of Dask, and its workers."""
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import uuid
@@ -9,11 +14,17 @@ from distributed import Client, KilledWorker
 from manyhands._errors import WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 #: How long the scheduler may take to answer, and a first worker to come, in seconds.
 CONNECT, FIRST_WORKER = 10, 30
 
 
-def connect(url, address, options):
+def connect(url: str, address: str, options: Any) -> Any:
     """An executor over a scheduler that runs."""
     try:
         client = Client(f"tcp://{address}", **{"timeout": CONNECT, **options})
@@ -35,18 +46,18 @@ class DaskExecutor(EngineExecutor):
     A task is run again as often as the scheduler's `distributed.scheduler.allowed-failures` says.
     """
 
-    def __init__(self, client):
+    def __init__(self, client: Any) -> None:
         super().__init__(sum(client.nthreads().values()))
         self._client = client
 
-    def _start(self, name, payload, future):
+    def _start(self, name: str, payload: bytes, future: Any) -> Any:
         # The scheduler learns how long tasks of one name take.
         key = f"{name}-{uuid.uuid4().hex}"
         task = self._client.submit(run, payload, key=key, pure=False)
         self._client.loop.add_callback(self._follow, task, future)
         return task
 
-    async def _follow(self, task, future):
+    async def _follow(self, task: Any, future: Any) -> None:
         try:
             outcome = await self._client.gather(task, asynchronous=True)
         except KilledWorker as error:
@@ -57,9 +68,9 @@ class DaskExecutor(EngineExecutor):
             outcome = error
         self._ended(future, outcome)
 
-    def _drop(self, task):
+    def _drop(self, task: Any) -> None:
         if not task.done():
             self._client.loop.add_callback(self._client.cancel, [task], asynchronous=True)
 
-    def _disconnect(self):
+    def _disconnect(self) -> None:
         self._client.close()

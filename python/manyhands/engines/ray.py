@@ -1,12 +1,25 @@
 """The engine "ray://HOST:PORT", or "ray": a Ray cluster."""
 
-import ray
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
 
 from manyhands._errors import WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 
+TYPE_CHECKING = False
 
-def connect(url, address, options):
+if TYPE_CHECKING:
+    from typing import Any
+
+    # This file has its name, which type checkers take for it.
+    ray: Any
+else:
+    import ray
+
+
+def connect(url: str, address: str, options: Any) -> Any:
     """An executor over a Ray cluster that runs; over this process's connection, if it has one."""
     connected = ray.is_initialized()
     if not connected:
@@ -22,7 +35,7 @@ def connect(url, address, options):
     return RayExecutor(not connected)
 
 
-def _connect(address, options, attempts=3):
+def _connect(address: str, options: Any, attempts: int = 3) -> Any:
     """Connects, again if the cluster's server for this client died at its start.
 
     It is forked from a process of gRPC's threads, which some of them do not survive: ray-project/ray#63202.
@@ -38,26 +51,26 @@ def _connect(address, options, attempts=3):
 class RayExecutor(EngineExecutor):
     """The workers of a Ray cluster. Each task takes one CPU, and is run again as often as Ray does: three times."""
 
-    def __init__(self, owns_connection):
+    def __init__(self, owns_connection: bool) -> None:
         super().__init__(int(ray.cluster_resources().get("CPU", 1)))
         self._owns_connection = owns_connection
         self._run = ray.remote(run)
 
-    def _start(self, name, payload, future):
+    def _start(self, name: str, payload: bytes, future: Any) -> Any:
         task = self._run.options(name=name).remote(payload)
         task.future().add_done_callback(lambda done: self._ended(future, _outcome(done)))
         return task
 
-    def _drop(self, task):
+    def _drop(self, task: Any) -> None:
         # One that runs gets a KeyboardInterrupt; its worker lives.
         ray.cancel(task, force=False)
 
-    def _disconnect(self):
+    def _disconnect(self) -> None:
         if self._owns_connection:
             ray.shutdown()
 
 
-def _outcome(done):
+def _outcome(done: Any) -> Any:
     error = done.exception()
     if error is None:
         return done.result()

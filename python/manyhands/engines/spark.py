@@ -3,6 +3,11 @@
 Spark runs jobs, not calls: each call is a job of one partition, and a thread of this process waits for it.
 """
 
+# Objects of libraries without types pass through.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
+from __future__ import annotations
+
 import concurrent.futures
 import socket
 import uuid
@@ -13,17 +18,24 @@ from pyspark import SparkConf, SparkContext
 from manyhands._errors import RemoteError, WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
 #: How long a master may take to answer, in seconds.
 PATIENCE = 10
 
 
-def connect(url, address, options):
+def connect(url: str, address: str, options: Any) -> Any:
     """An executor over a master that runs; over this process's `SparkContext`, if it has one of it."""
     context = SparkContext._active_spark_context
     if context is not None:
         if context.master != url:
             raise ValueError(f"this process has a SparkContext of {context.master!r}: stop it before one of {url!r}")
         return SparkExecutor(context, False)
+    problem: Exception | None = None
     for place in address.split(","):
         host, _, port = place.rpartition(":")
         try:
@@ -52,19 +64,19 @@ class SparkExecutor(EngineExecutor):
     `PYSPARK_PYTHON` names, and has to be of this one's version.
     """
 
-    def __init__(self, context, owns_context):
+    def __init__(self, context: Any, owns_context: bool) -> None:
         super().__init__(context.defaultParallelism)
         self._context = context
         self._owns_context = owns_context
         # While one job is being planned, another runs; Spark takes them in their order.
         self._drivers = concurrent.futures.ThreadPoolExecutor(2 * self._max_workers, "manyhands-spark")
 
-    def _start(self, name, payload, future):
+    def _start(self, name: str, payload: bytes, future: Any) -> Any:
         group = uuid.uuid4().hex
         self._drivers.submit(self._drive, group, name, payload, future)
         return group
 
-    def _drive(self, group, name, payload, future):
+    def _drive(self, group: Any, name: str, payload: bytes, future: Any) -> None:
         if future.cancelled():
             return
         context = self._context
@@ -82,10 +94,10 @@ class SparkExecutor(EngineExecutor):
             outcome = error
         self._ended(future, outcome)
 
-    def _drop(self, group):
-        self._context.cancelJobGroup(group)
+    def _drop(self, task: Any) -> None:
+        self._context.cancelJobGroup(task)
 
-    def _disconnect(self):
+    def _disconnect(self) -> None:
         self._drivers.shutdown()
         if self._owns_context:
             self._context.stop()
