@@ -481,7 +481,7 @@ def describe_machine(options):
         "commit": f"{commit}{' and changes' if changed else ''}",
         "binary_sha256": hashlib.sha256(options.binary.read_bytes()).hexdigest(),
         "versions": versions,
-        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_before": os.getloadavg(),
     }
 

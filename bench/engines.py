@@ -22,9 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python/tests/engines"), str(ROOT / "python/tests")]
 
-import clusters  # noqa: E402
-import manyhands  # noqa: E402
-from tasks import identity  # noqa: E402
+import clusters
+import manyhands
+from tasks import identity
 
 #: How many times the engine's own cost one of ours may be.
 ASKED = 1.10

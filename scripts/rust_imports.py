@@ -15,7 +15,7 @@ TEST_ITEM = re.compile(r"#\[cfg\((?:all\()?\s*test\b[^\]]*\]\s*")
 MODULE = re.compile(r"\bmod\s+(\w+)\s*([;{])")
 MODULE_LINE = re.compile(r"\bmod\s+\w+\s*;")
 VISIBILITY = re.compile(r"\bpub\(in [^)]*\)")
-USE = re.compile(rf"(?:\b(pub(?:\([^)]*\))?)\s+)?\buse\s+([^;]+);")
+USE = re.compile(r"(?:\b(pub(?:\([^)]*\))?)\s+)?\buse\s+([^;]+);")
 PATH = re.compile(rf"(?<![\w:.$])({WORD}(?:::{WORD})+)")
 
 
@@ -111,7 +111,7 @@ class Crate:
             module = self.module_of(path)
             text = without_comments_and_texts(path.read_text())
             code, names = without_tests(text)
-            tests |= {module + (name,) for name in names}
+            tests |= {(*module, name) for name in names}
             sources[module] = code
         for module, code in sources.items():
             if any(module[: len(test)] == test for test in tests):
@@ -254,7 +254,7 @@ class Crate:
 
     def is_in_folder(self, module, depth=1):
         """Whether a module's file is in a folder of `src`, or is the face of one."""
-        return len(module) > depth or self.file_of(module).endswith("/mod.rs") and len(module) == depth
+        return len(module) > depth or (self.file_of(module).endswith("/mod.rs") and len(module) == depth)
 
 
 def circles(graph):

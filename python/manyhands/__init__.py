@@ -207,6 +207,10 @@ _OTHERS = ("multiprocessing", "concurrent.futures", "queue")
 
 __all__ = [
     "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "SUBDEBUG",
+    "SUBWARNING",
     "Array",
     "AsyncResult",
     "AuthenticationError",
@@ -225,8 +229,6 @@ __all__ = [
     "Empty",
     "Event",
     "Executor",
-    "FIRST_COMPLETED",
-    "FIRST_EXCEPTION",
     "FileReport",
     "Full",
     "Future",
@@ -255,8 +257,6 @@ __all__ = [
     "RemoteError",
     "Report",
     "Run",
-    "SUBDEBUG",
-    "SUBWARNING",
     "Semaphore",
     "SetAside",
     "SimpleQueue",

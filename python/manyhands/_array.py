@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from typing import Any, Literal, SupportsIndex, TypeVar
 
     import numpy as np
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
-
     from manyhands._typing import overload
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     Element = TypeVar("Element", bound=np.generic)
 

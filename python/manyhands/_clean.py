@@ -446,6 +446,7 @@ class Report:
         report = dataclasses.asdict(self)
         report["resumed"] = list(self.resumed)
         report["left_out"] = list(self.left_out)
+        report["files"] = list(report["files"])
         for file in report["files"]:
             file.update({key: list(file[key]) for key in ("set_aside", "cells", "notes")})
         return report

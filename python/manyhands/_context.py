@@ -56,7 +56,7 @@ class Context(Base):
             self,
             processes: int | None = None,
             initializer: Callable[[Unpack[Ts]], object] | None = None,
-            initargs: tuple[Unpack[Ts]] = ...,
+            initargs: tuple[*Ts] = ...,
             maxtasksperchild: int | None = None,
             **options: Unpack[PoolOptions],
         ) -> manyhands.Pool: ...
@@ -66,7 +66,7 @@ class Context(Base):
             max_workers: int | None = None,
             *,
             initializer: Callable[[Unpack[Ts]], object] | None = None,
-            initargs: tuple[Unpack[Ts]] = ...,
+            initargs: tuple[*Ts] = ...,
             max_tasks_per_child: int | None = None,
             **options: Unpack[WorkerOptions],
         ) -> manyhands.ProcessPoolExecutor: ...

@@ -291,7 +291,7 @@ class EngineIterator:
                 except concurrent.futures.CancelledError:
                     raise PoolClosed("the pool was terminated before the call was done") from None
                 except StopIteration as error:
-                    raise for_iterator(error)  # noqa: B904  it has its cause
+                    raise for_iterator(error)
             return self._ready.popleft()
 
     def _next_done(self, timeout: float | None) -> Any:

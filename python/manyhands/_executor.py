@@ -233,7 +233,7 @@ class ProcessPoolExecutor(Executor):
         max_workers: int | None = None,
         mp_context: StartMethod | None = None,
         initializer: Callable[[Unpack[Ts]], object] | None = None,
-        initargs: tuple[Unpack[Ts]] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
+        initargs: tuple[*Ts] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
         *,
         max_tasks_per_child: int | None = None,
         deadline: float | None = None,
@@ -494,7 +494,7 @@ class _Results:
             try:
                 result = future.result(left)
             except StopIteration as error:
-                raise for_iterator(error)  # noqa: B904  it has its cause
+                raise for_iterator(error)
             except BaseException as error:
                 if not future.done():
                     # The time is over, or the wait was interrupted.

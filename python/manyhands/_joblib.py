@@ -171,7 +171,6 @@ def register_joblib() -> None:
     """
     from joblib import register_parallel_backend
     from joblib._parallel_backends import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
-
     from manyhands._executor import ProcessPoolExecutor
     from manyhands._pool import cpu_count
     from manyhands._worker import STAR

@@ -195,7 +195,7 @@ class Namespace:
     def _is_imported(self, name: str, value: Any) -> Any:
         """Whether a worker that imports the script has this value by this name."""
         source: Any = self._source
-        if name in source.literals and type(source.literals[name]) in _ATOMS or name in source.rebound:
+        if (name in source.literals and type(source.literals[name]) in _ATOMS) or name in source.rebound:
             literal = source.literals.get(name, _MISSING)
             return type(literal) is type(value) and bool(literal == value)
         if name not in source.bound:

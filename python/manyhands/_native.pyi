@@ -3,9 +3,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from os import PathLike
 from pickle import PickleBuffer
-from typing import Any, Final, Literal, NoReturn, TypeAlias, final
+from typing import Any, Final, Literal, NoReturn, Self, TypeAlias, final
 
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "DEBUG",
@@ -41,8 +41,8 @@ __all__ = [
     "shown_lines",
     "start_workers_by",
     "usable_cores",
-    "worker_index",
     "work",
+    "worker_index",
 ]
 
 DEBUG: Final[bool]

@@ -91,7 +91,7 @@ class Pool:
         self,
         processes: int | None = None,
         initializer: Callable[[Unpack[Ts]], object] | None = None,
-        initargs: tuple[Unpack[Ts]] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
+        initargs: tuple[*Ts] = (),  # type: ignore[assignment]  # without an initializer there are no arguments
         maxtasksperchild: int | None = None,
         context: StartMethod | None = None,
         *,

@@ -220,7 +220,6 @@ def pickler_class() -> Any:
     from multiprocessing.reduction import ForkingPickler
 
     import cloudpickle
-
     from manyhands import _reducers
 
     code_globals = cloudpickle.cloudpickle._extract_code_globals
@@ -348,7 +347,7 @@ def pickler_class() -> Any:
                 reduced = _array.reduce_buffer(obj)
                 if reduced is not None:
                     return reduced
-            elif kind.__module__ == "multiprocessing.sharedctypes" or kind in passed_on and kind not in _ORDINARY:
+            elif kind.__module__ == "multiprocessing.sharedctypes" or (kind in passed_on and kind not in _ORDINARY):
                 from manyhands import _sync
 
                 reduced = _sync.reduce_shared(obj)

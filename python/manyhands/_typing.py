@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
     from multiprocessing.context import BaseContext
+    from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, TypeVarTuple
     from typing import Generic as Generic
-    from typing import Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, TypeVarTuple
     from typing import overload as overload
 
     P = ParamSpec("P")

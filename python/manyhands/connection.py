@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import connection
-from multiprocessing.connection import *  # noqa: F403  for type checkers
+from multiprocessing.connection import *
 
 sys.modules[__name__] = connection

@@ -1,6 +1,6 @@
 """`multiprocessing.context`: our start methods, and the standard library's for the rest."""
 
-from multiprocessing.context import *  # noqa: F403  for type checkers
+from multiprocessing.context import *
 
 from manyhands._context import ForkContext as ForkContext
 from manyhands._context import ForkServerContext as ForkServerContext

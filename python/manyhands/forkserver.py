@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import forkserver
-from multiprocessing.forkserver import *  # noqa: F403  for type checkers
+from multiprocessing.forkserver import *
 
 sys.modules[__name__] = forkserver

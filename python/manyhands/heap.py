@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import heap
-from multiprocessing.heap import *  # noqa: F403  for type checkers
+from multiprocessing.heap import *
 
 sys.modules[__name__] = heap

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import managers
-from multiprocessing.managers import *  # noqa: F403  for type checkers
+from multiprocessing.managers import *
 
 sys.modules[__name__] = managers

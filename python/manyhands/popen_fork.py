@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import popen_fork
-from multiprocessing.popen_fork import *  # noqa: F403  for type checkers
+from multiprocessing.popen_fork import *
 
 sys.modules[__name__] = popen_fork

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import popen_forkserver
-from multiprocessing.popen_forkserver import *  # noqa: F403  for type checkers
+from multiprocessing.popen_forkserver import *
 
 sys.modules[__name__] = popen_forkserver

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import popen_spawn_posix
-from multiprocessing.popen_spawn_posix import *  # noqa: F403  for type checkers
+from multiprocessing.popen_spawn_posix import *
 
 sys.modules[__name__] = popen_spawn_posix

@@ -1,7 +1,7 @@
 """`multiprocessing.process` and `concurrent.futures.process` in one: the names of both, with our executor."""
 
 from concurrent.futures.process import BrokenProcessPool as BrokenProcessPool
-from multiprocessing.process import *  # noqa: F403  for type checkers
+from multiprocessing.process import *
 
 from manyhands._executor import ProcessPoolExecutor as ProcessPoolExecutor
 from manyhands._standard import names_of

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import reduction
-from multiprocessing.reduction import *  # noqa: F403  for type checkers
+from multiprocessing.reduction import *
 
 sys.modules[__name__] = reduction

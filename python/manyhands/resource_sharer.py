@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import resource_sharer
-from multiprocessing.resource_sharer import *  # noqa: F403  for type checkers
+from multiprocessing.resource_sharer import *
 
 sys.modules[__name__] = resource_sharer

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import resource_tracker
-from multiprocessing.resource_tracker import *  # noqa: F403  for type checkers
+from multiprocessing.resource_tracker import *
 
 sys.modules[__name__] = resource_tracker

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import shared_memory
-from multiprocessing.shared_memory import *  # noqa: F403  for type checkers
+from multiprocessing.shared_memory import *
 
 sys.modules[__name__] = shared_memory

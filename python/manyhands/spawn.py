@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import spawn
-from multiprocessing.spawn import *  # noqa: F403  for type checkers
+from multiprocessing.spawn import *
 
 sys.modules[__name__] = spawn

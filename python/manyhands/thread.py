@@ -2,6 +2,6 @@
 
 import sys
 from concurrent.futures import thread
-from concurrent.futures.thread import *  # noqa: F403  for type checkers
+from concurrent.futures.thread import *
 
 sys.modules[__name__] = thread

@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing import util
-from multiprocessing.util import *  # noqa: F403  for type checkers
+from multiprocessing.util import *
 
 sys.modules[__name__] = util

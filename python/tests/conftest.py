@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+# isort: off
 # First: it also sees to it that a debug build says so only once.
 import outside
 import manyhands
+# isort: on
 
 try:
-    import numpy  # noqa: F401  its threads and descriptors are no test's
+    import numpy  # its threads and descriptors are no test's
 except ImportError:
     pass
 

@@ -95,9 +95,9 @@ def marked(token):
     for pid in _pids():
         if pid == os.getpid():
             continue
-        if token in _read(f"/proc/{pid}/environ"):
-            found.append(pid)
-        elif _read(f"/proc/{pid}/cmdline") == own and token in _read(f"/proc/{pid}/maps"):
+        if token in _read(f"/proc/{pid}/environ") or (
+            _read(f"/proc/{pid}/cmdline") == own and token in _read(f"/proc/{pid}/maps")
+        ):
             found.append(pid)
     return found
 

@@ -7,9 +7,8 @@ import os
 import pickle
 from multiprocessing import resource_sharer
 
-import pytest
-
 import manyhands
+import pytest
 import tasks
 from outside import wait_until
 
@@ -29,7 +28,7 @@ def filled(count, dtype):
     raw = array.view(np.uint8)
     if array.dtype.kind == "b":
         raw[::3] = 1
-    elif array.dtype.kind == "U" or array.dtype.names and "name" in array.dtype.names:
+    elif array.dtype.kind == "U" or (array.dtype.names and "name" in array.dtype.names):
         names = array if array.dtype.kind == "U" else array["name"]
         names[:] = [f"{number % 997}" for number in range(count)]
     else:

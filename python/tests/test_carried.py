@@ -4,7 +4,6 @@ import functools
 import os
 
 import tasks
-
 from manyhands import Pool, ProcessPoolExecutor
 
 

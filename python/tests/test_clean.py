@@ -94,7 +94,7 @@ def test_each_method_is_a_step_of_the_recipe(name):
     recipe = add(Recipe())
     assert recipe == Recipe.from_toml(f"steps = [{toml}]")
     assert Recipe.from_toml(recipe.to_toml()) == recipe != Recipe()
-    assert repr(recipe) == f"<Recipe: {list(recipe_steps(recipe))[0]}>"
+    assert repr(recipe) == f"<Recipe: {next(iter(recipe_steps(recipe)))}>"
 
 
 def recipe_steps(recipe):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from manyhands import Recipe, Report, clean
 
 

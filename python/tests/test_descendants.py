@@ -7,7 +7,6 @@ import time
 
 import outside
 import pytest
-
 from manyhands import Pool, Process, ProcessPoolExecutor
 
 HOWS = ["plain", "group", "session", "daemon"]

@@ -6,10 +6,9 @@ import signal
 import sys
 import time
 
-import pytest
-
 import manyhands
 import outside
+import pytest
 from manyhands import Pool
 
 

@@ -11,11 +11,11 @@ import re
 import signal
 import sys
 import threading
+from concurrent.futures.process import BrokenProcessPool
 
 import manyhands
 import pytest
 import tasks
-from concurrent.futures.process import BrokenProcessPool
 from manyhands import (
     DeadlineExceeded,
     ManyhandsError,

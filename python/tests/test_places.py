@@ -5,9 +5,8 @@ import os
 import pickle
 import resource
 
-import pytest
-
 import manyhands
+import pytest
 from manyhands import _native
 
 COUNT = 1500

@@ -1,9 +1,8 @@
 """Priorities of calls: higher ones begin before lower ones that wait, equal ones in turn, in all ways to give a call."""
 
+import manyhands
 import pytest
 import tasks
-
-import manyhands
 from manyhands import Pool, ProcessPoolExecutor
 
 

@@ -9,9 +9,8 @@ import queue
 import signal
 import threading
 
-import pytest
-
 import manyhands
+import pytest
 
 OBJECTS = [
     0,

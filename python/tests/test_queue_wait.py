@@ -7,10 +7,9 @@ import queue
 import threading
 from multiprocessing.connection import wait
 
+import manyhands
 import outside
 import pytest
-
-import manyhands
 
 KINDS = [manyhands.Queue, manyhands.JoinableQueue, manyhands.SimpleQueue]
 

@@ -224,4 +224,4 @@ def test_a_fork_server_survives_a_process_that_connects_and_asks_for_nothing():
                     client.connect(server._address)
         os.kill(pool.apply(os.getpid), signal.SIGKILL)
         assert pool.apply(abs, (-2,)) == 2
-        assert _server.SERVERS == servers and all(server._ended() is None for server in servers.values())
+        assert servers == _server.SERVERS and all(server._ended() is None for server in servers.values())

@@ -3,9 +3,8 @@
 import textwrap
 import threading
 
-import pytest
-
 import manyhands
+import pytest
 import tasks
 
 np = pytest.importorskip("numpy")

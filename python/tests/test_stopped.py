@@ -9,10 +9,9 @@ import signal
 import threading
 import time
 
+import manyhands
 import pytest
 from outside import state, wait_until
-
-import manyhands
 
 #: How often another process is stopped, each time somewhere else in what it does.
 STOPS = 30

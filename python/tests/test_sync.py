@@ -6,9 +6,8 @@ import os
 import signal
 import threading
 
-import pytest
-
 import manyhands
+import pytest
 
 KINDS = [
     manyhands.Lock,

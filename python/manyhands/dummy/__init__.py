@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multiprocessing.dummy import *  # noqa: F403  for type checkers
+from multiprocessing.dummy import *
 
 from manyhands._standard import names_of
 from manyhands.pool import ThreadPool

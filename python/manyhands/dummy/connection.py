@@ -2,6 +2,6 @@
 
 import sys
 from multiprocessing.dummy import connection
-from multiprocessing.dummy.connection import *  # noqa: F403  for type checkers
+from multiprocessing.dummy.connection import *
 
 sys.modules[__name__] = connection

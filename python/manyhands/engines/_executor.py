@@ -21,7 +21,6 @@ import threading
 from concurrent.futures.process import _RemoteTraceback
 
 import cloudpickle
-
 from manyhands._errors import TaskExited
 from manyhands._serialize import dump_exception, load_exception
 

@@ -10,7 +10,6 @@ import concurrent.futures
 import uuid
 
 from distributed import Client, KilledWorker
-
 from manyhands._errors import WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
 

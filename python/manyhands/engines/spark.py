@@ -12,11 +12,10 @@ import concurrent.futures
 import socket
 import uuid
 
-from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
-
 from manyhands._errors import RemoteError, WorkerDied
 from manyhands.engines._executor import EngineExecutor, run
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
 
 TYPE_CHECKING = False
 

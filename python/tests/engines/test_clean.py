@@ -13,7 +13,7 @@ from manyhands import Recipe, clean
 from outside import wait_until
 
 # What it does over any executor, over each engine.
-from test_engine_clean import *  # noqa: F403
+from test_engine_clean import *
 from test_engine_clean import RECIPE, THOROUGH, Through, files, report
 
 

@@ -13,7 +13,7 @@ from manyhands import TaskExited, WorkerDied
 from outside import wait_until
 
 # The pool's names over each engine.
-from test_engine_pool import *  # noqa: F403
+from test_engine_pool import *
 
 
 def test_submit_gives_futures_of_the_standard_library(executor):
