@@ -10,7 +10,7 @@ import pickle
 from multiprocessing import reduction
 
 from manyhands import _native
-from manyhands._typing import Generic, T
+from manyhands._typing import Generic, Item
 
 TYPE_CHECKING = False
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _UNBOUNDED = 2**31 - 1
 
 
-class Queue(_native.Queue, Generic[T]):
+class Queue(_native.Queue, Generic[Item]):
     """A first-in first-out queue between processes, of at most `maxsize` objects (0: no bound but
     memory). `put` and `get` are those of `multiprocessing.Queue`.
 
@@ -42,15 +42,15 @@ class Queue(_native.Queue, Generic[T]):
     if TYPE_CHECKING:
         _maxsize: int
 
-        def put(self, obj: T, block: object = True, timeout: float | None = None) -> None: ...
+        def put(self, obj: Item, block: object = True, timeout: float | None = None) -> None: ...
 
-        def get(self, block: object = True, timeout: float | None = None) -> T: ...
+        def get(self, block: object = True, timeout: float | None = None) -> Item: ...
 
-    def put_nowait(self, obj: T) -> None:
+    def put_nowait(self, obj: Item) -> None:
         """Puts an object if there is room now; else `queue.Full`."""
         return self.put(obj, False)
 
-    def get_nowait(self) -> T:
+    def get_nowait(self) -> Item:
         """Takes the next object if there is one now; else `queue.Empty`."""
         return self.get(False)
 
@@ -83,7 +83,7 @@ class Queue(_native.Queue, Generic[T]):
         return self._full()
 
 
-class JoinableQueue(Queue[T]):
+class JoinableQueue(Queue[Item]):
     """A `Queue` that knows when all that was put has been worked on."""
 
     __module__ = "manyhands"
@@ -97,7 +97,7 @@ class JoinableQueue(Queue[T]):
         self._join()
 
 
-class SimpleQueue(_native.Queue, Generic[T]):
+class SimpleQueue(_native.Queue, Generic[Item]):
     """A queue without bound: `put`, `get` and `empty`."""
 
     __module__ = "manyhands"
@@ -110,13 +110,13 @@ class SimpleQueue(_native.Queue, Generic[T]):
         pass
 
     # One of the standard library has no other arguments.
-    def put(self, obj: T) -> None:  # type: ignore[override]
+    def put(self, obj: Item) -> None:  # type: ignore[override]
         """Puts an object."""
         super().put(obj)
 
-    def get(self) -> T:  # type: ignore[override]
+    def get(self) -> Item:  # type: ignore[override]
         """Takes the next object. Waits for it."""
-        taken: T = super().get()
+        taken: Item = super().get()
         return taken
 
     def empty(self) -> bool:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from typing import Generic as Generic
     from typing import overload as overload
 
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    #: Of queues: one that is made without a type has anything in it, as the standard library's.
+    Item = TypeVarWithDefault("Item", default=Any)
     P = ParamSpec("P")
     R = TypeVar("R")
     T = TypeVar("T")
@@ -70,7 +74,7 @@ else:
 
         __class_getitem__ = classmethod(types.GenericAlias)
 
-    R = T = "a type parameter"
+    Item = R = T = "a type parameter"
 
     def overload(function: Any) -> Any:
         """A signature for type checkers."""
