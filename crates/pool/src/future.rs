@@ -7,9 +7,10 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::call::{Call, Reply};
+use crate::call::Call;
 use crate::error::Result;
 use crate::hub::Shared;
+use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::lock;
 

@@ -14,11 +14,12 @@ use std::time::Instant;
 
 use manyhands_shm::Segment;
 
-use crate::call::{Call, CallOptions, Reply, Sink};
+use crate::call::{Call, CallOptions, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::Completions;
 use crate::hub::Shared;
 use crate::ledger::Chunk;
+use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 

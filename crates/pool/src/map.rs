@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use manyhands_shm::Segment;
 
-use crate::call::{Call, CallOptions, Reply, Sink};
+use crate::call::{Call, CallOptions, Sink};
 use crate::error::{Error, Result};
 use crate::hub::Shared;
 use crate::ledger::Chunk;
+use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 

@@ -11,13 +11,14 @@ use manyhands_shm::Segment;
 use manyhands_shm::arena::{Block, BlockName};
 use manyhands_shm::ring::{Broken, Consumer, InSegment, Producer, PushError};
 
-use crate::call::{Call, Reply};
+use crate::call::Call;
 use crate::error::{Error, ErrorKind, WorkerName};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
 use crate::link::{ARRIVING, COLD, FULL, LEAVING, Mail, MailError, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
+use crate::reply::Reply;
 use crate::state::START_LIMIT;
 use crate::stderr::Tail;
 use crate::task::{Blob, Body, Items, to_bytes};
