@@ -1,6 +1,5 @@
-//! Futures: the result of one task, to wait for, to kill, or to take as it comes.
+//! Futures: the result of one task, to wait for, to kill, or to take once it is there.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::iter;
 use std::mem;
@@ -8,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
+use crate::completions::Completions;
 use crate::error::Result;
 use crate::hub::Shared;
 use crate::reply::Reply;
@@ -215,98 +215,5 @@ impl Future {
 impl fmt::Debug for Future {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Future").field("done", &self.is_done()).finish()
-    }
-}
-
-/// The numbers of what has ended and was not yet looked at: futures that
-/// [are watched](Future::watch), gathers. Cheap to clone; all clones are one.
-#[derive(Default, Clone)]
-pub struct Completions(Arc<Ended>);
-
-#[derive(Default)]
-struct Ended {
-    numbers: Mutex<VecDeque<u64>>,
-    signal: Signal,
-}
-
-impl Completions {
-    /// Adds a number, as if something had ended.
-    pub fn add(&self, number: u64) {
-        lock(&self.0.numbers).push_back(number);
-        self.0.signal.give();
-    }
-
-    /// All that is there. Does not wait.
-    pub fn take(&self) -> Vec<u64> {
-        lock(&self.0.numbers).drain(..).collect()
-    }
-
-    pub(crate) fn signal(&self) -> &Signal {
-        &self.0.signal
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0.numbers).is_empty()
-    }
-}
-
-/// Gives futures, each with its position among those given, in the order in which their tasks end.
-pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
-    let mut completed = AsCompleted::default();
-    for future in futures {
-        completed.add(future);
-    }
-    completed
-}
-
-/// An iterator over futures as they end; made by [`as_completed`]. More may be added meanwhile.
-#[derive(Default)]
-pub struct AsCompleted {
-    completions: Completions,
-    futures: HashMap<usize, Future>,
-    added: usize,
-    /// The pool of all futures so far, so that the caller can watch its links itself.
-    pool: Option<Arc<Shared>>,
-    several_pools: bool,
-}
-
-impl AsCompleted {
-    /// Adds a future; gives its position.
-    pub fn add(&mut self, future: Future) -> usize {
-        let number = self.added;
-        self.added += 1;
-        future.watch(&self.completions, number as u64);
-        let pool = self.pool.get_or_insert_with(|| Arc::clone(&future.shared));
-        self.several_pools |= !Arc::ptr_eq(pool, &future.shared);
-        self.futures.insert(number, future);
-        number
-    }
-
-    /// The next future to end, or `None` when there is none left or `limit` is over.
-    pub fn next_timeout(&mut self, limit: Duration) -> Option<(usize, Future)> {
-        self.next_until(Instant::now().checked_add(limit))
-    }
-
-    fn next_until(&mut self, until: Option<Instant>) -> Option<(usize, Future)> {
-        let pool = self.pool.as_ref().filter(|_| !self.futures.is_empty())?;
-        // In a forked copy nothing ever completes.
-        pool.check_maker().ok()?;
-        let completions = &self.completions;
-        let done = || !completions.is_empty();
-        if self.several_pools {
-            completions.signal().wait_until(until, done);
-        } else {
-            pool.drive(completions.signal(), until, done);
-        }
-        let number = lock(&completions.0.numbers).pop_front()? as usize;
-        Some((number, self.futures.remove(&number)?))
-    }
-}
-
-impl Iterator for AsCompleted {
-    type Item = (usize, Future);
-
-    fn next(&mut self) -> Option<(usize, Future)> {
-        self.next_until(None)
     }
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 use manyhands_shm::Segment;
 
 use crate::call::{Call, CallOptions, Sink};
+use crate::completions::Completions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::future::Completions;
 use crate::hub::Shared;
 use crate::ledger::Chunk;
 use crate::reply::Reply;

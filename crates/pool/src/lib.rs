@@ -15,7 +15,9 @@
 //! | being a worker | [`worker::serve`], [`worker::Runner`] |
 //! | starting workers in another way | [`launch::Launcher`] |
 
+mod as_completed;
 mod call;
+mod completions;
 mod error;
 mod events;
 mod future;
@@ -42,9 +44,11 @@ pub mod launch;
 pub mod limits;
 pub mod worker;
 
+pub use as_completed::{AsCompleted, as_completed};
 pub use call::CallOptions;
+pub use completions::Completions;
 pub use error::{Death, Error, ErrorKind, Result, WorkerName};
-pub use future::{AsCompleted, Completions, Future, as_completed};
+pub use future::Future;
 pub use gather::{Gain, Gather};
 pub use home::Home;
 pub use map::{Map, Source};

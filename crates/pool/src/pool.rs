@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use manyhands_shm::Segment;
 
 use crate::call::{Call, CallOptions, Sink};
+use crate::completions::Completions;
 use crate::error::{Error, Result, WorkerName};
-use crate::future::{Completions, Future, FutureState};
+use crate::future::{Future, FutureState};
 use crate::gather::Gather;
 use crate::home::Home;
 use crate::hub::{Order, Shared};
