@@ -27,12 +27,13 @@ use manyhands_shm::participant::own_pid;
 
 use crate::call::Call;
 use crate::error::{Error, ErrorKind, Result, WorkerName};
+use crate::kill::KillReason;
 use crate::ledger::Chunk;
 use crate::link::DRIVER;
 use crate::options::PoolOptions;
 use crate::os::{self, Ending, Poller, Timer};
 use crate::signal::Signal;
-use crate::slot::{Doom, Slot};
+use crate::slot::Slot;
 use crate::state::{Closing, State};
 use crate::stderr::Forwarder;
 use crate::task::{Blobs, Graveyard, lock};
@@ -379,7 +380,7 @@ impl Shared {
         } else if let Some(index) = holder.filter(|_| kill) {
             let slot = state.slots[index].as_ref();
             if slot.is_some_and(|slot| slot.ledger.chunks().any(of_call)) {
-                state.doom(self, index, Doom::Killed);
+                state.kill_worker(self, index, KillReason::Killed);
             }
         }
         state.dispatch(self);
@@ -414,7 +415,7 @@ impl Shared {
                     let slot = state.slots[index].as_ref();
                     let runs = slot.and_then(|slot| slot.ledger.current());
                     if runs.is_some_and(|(running, _)| Arc::ptr_eq(running, call)) {
-                        state.doom(self, index, Doom::Killed);
+                        state.kill_worker(self, index, KillReason::Killed);
                     }
                 }
             }

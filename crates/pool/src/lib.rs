@@ -25,6 +25,7 @@ mod gather;
 mod home;
 mod hub;
 mod idle;
+mod kill;
 mod ledger;
 mod link;
 mod map;

@@ -13,6 +13,7 @@ use manyhands_shm::ring::{Broken, Consumer, InSegment, Producer, PushError};
 
 use crate::call::Call;
 use crate::error::{Error, ErrorKind, WorkerName};
+use crate::kill::{KillReason, Killing};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
 use crate::link::{ARRIVING, COLD, FULL, LEAVING, Mail, MailError, Words};
@@ -23,27 +24,6 @@ use crate::state::START_LIMIT;
 use crate::stderr::Tail;
 use crate::task::{Blob, Body, Items, to_bytes};
 
-/// Why the hub ended a worker.
-#[derive(Debug, Clone)]
-pub(crate) enum Doom {
-    /// A task ran past its deadline.
-    Deadline(Duration),
-    /// The function or the argument of a task with a deadline did not come in time.
-    Arriving,
-    /// A task used too much memory.
-    Memory { limit: u64, used: u64 },
-    /// A caller killed the task.
-    Killed,
-    /// It wrote nonsense to its link.
-    Broken(String),
-    /// It did not become ready in time.
-    Late,
-    /// It was stopped before it began a task that has a deadline.
-    Stopped,
-    /// The pool was shut down.
-    Closed,
-}
-
 /// The item that a worker runs, as the hub saw it, on the hub's clock (`State::lived`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
@@ -52,16 +32,6 @@ pub(crate) struct Seen {
     pub(crate) begun: Duration,
     /// Since when its function runs, as far as it does.
     pub(crate) called: Option<Duration>,
-}
-
-/// A worker that was told to end.
-pub(crate) struct Doomed {
-    pub(crate) why: Doom,
-    /// When it is killed if it has not ended.
-    pub(crate) until: Instant,
-    pub(crate) killed: bool,
-    /// What descended from it then.
-    pub(crate) descendants: Vec<OwnedFd>,
 }
 
 /// How far a worker's life is.
@@ -117,7 +87,7 @@ pub(crate) struct Slot {
     pub(crate) launched: Instant,
     /// When its last task was seen to have ended, or that it is ready; kept if idle workers end.
     pub(crate) idle_since: Instant,
-    pub(crate) doomed: Option<Doomed>,
+    pub(crate) killing: Option<Killing>,
     /// A caller watches ring B.
     pub(crate) driven: bool,
     pub(crate) ledger: Ledger,
@@ -176,7 +146,7 @@ impl Slot {
             stage: Stage::Starting,
             launched: Instant::now(),
             idle_since: Instant::now(),
-            doomed: None,
+            killing: None,
             driven: false,
             ledger: Ledger::default(),
             seen: None,
@@ -212,7 +182,7 @@ impl Slot {
 
     /// Whether it can be given tasks.
     pub(crate) fn takes_tasks(&self) -> bool {
-        self.stage == Stage::Ready && self.doomed.is_none()
+        self.stage == Stage::Ready && self.killing.is_none()
     }
 
     /// Whether it has done all it was to do, and only has to exit.
@@ -240,7 +210,7 @@ impl Slot {
         item: u64,
         deadline: Duration,
         lived: Duration,
-    ) -> (Duration, Duration, Doom) {
+    ) -> (Duration, Duration, KillReason) {
         self.unbegun = None;
         let mut seen = match self.seen {
             Some(seen) if seen.item == item => seen,
@@ -248,8 +218,8 @@ impl Slot {
         };
         let word = self.words.started().load(Ordering::Relaxed);
         let outcome = match word {
-            ARRIVING => (lived - seen.begun, START_LIMIT, Doom::Arriving),
-            LEAVING => (Duration::ZERO, START_LIMIT, Doom::Arriving),
+            ARRIVING => (lived - seen.begun, START_LIMIT, KillReason::Arriving),
+            LEAVING => (Duration::ZERO, START_LIMIT, KillReason::Arriving),
             began => {
                 // The worker's word is taken for since when it runs, but not for a later time than when this was
                 // first seen, and not for more than this process was there for.
@@ -257,7 +227,7 @@ impl Slot {
                     let ran = Duration::from_nanos(os::now_nanos().saturating_sub(began));
                     lived.saturating_sub(ran).max(self.looked)
                 });
-                (lived - called, deadline, Doom::Deadline(deadline))
+                (lived - called, deadline, KillReason::Deadline(deadline))
             }
         };
         self.seen = Some(seen);
@@ -649,10 +619,4 @@ fn unsent(error: &io::Error) -> Sending {
             io::Error::new(error.kind(), error.to_string()),
         )),
     }
-}
-
-/// Handles to the living descendants of a process, so that their numbers cannot come to mean
-/// others.
-pub(crate) fn hold_descendants(pid: u32) -> Vec<OwnedFd> {
-    os::descendants(pid).into_iter().filter_map(|pid| os::pidfd(pid).ok()).collect()
 }

@@ -17,11 +17,12 @@ use crate::events::{debug, warn};
 
 use crate::error::{Death, Error, ErrorKind};
 use crate::hub::{Order, Shared};
+use crate::kill::{KillReason, Killing, hold_descendants};
 use crate::launch::Exit;
 use crate::ledger::Chunk;
 use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
 use crate::os::{self, Ending};
-use crate::slot::{Doom, Doomed, Sending, Slot, Stage, hold_descendants};
+use crate::slot::{Sending, Slot, Stage};
 use crate::task::lock;
 use crate::waiting::Waiting;
 
@@ -168,7 +169,7 @@ impl State {
             let mut mail = false;
             for slot in self.slots.iter().flatten().filter(|slot| !slot.driven) {
                 slot.words.parent_wait().announce(HUB);
-                mail |= slot.words.has_results() && slot.doomed.is_none();
+                mail |= slot.words.has_results() && slot.killing.is_none();
             }
             if !mail {
                 return;
@@ -203,8 +204,8 @@ impl State {
                     self.begin_idling(shared, index);
                 }
             }
-            Err(reason) if slot.doomed.is_none() => {
-                self.doom(shared, index, Doom::Broken(reason));
+            Err(reason) if slot.killing.is_none() => {
+                self.kill_worker(shared, index, KillReason::Broken(reason));
             }
             Err(_) => {}
         }
@@ -323,7 +324,7 @@ impl State {
                 Sending::Failed(error) => self.fail_chunk(&chunk, &error),
                 Sending::Broken(reason) => {
                     self.queue.push_front(chunk);
-                    self.doom(shared, index, Doom::Broken(reason));
+                    self.kill_worker(shared, index, KillReason::Broken(reason));
                 }
             }
         }
@@ -393,26 +394,26 @@ impl State {
             let Some(slot) = &mut self.slots[index] else { continue };
             if slot.gone.is_some() {
                 self.bury(shared, index);
-            } else if let Some(doomed) = &mut slot.doomed {
-                if doomed.killed {
+            } else if let Some(killing) = &mut slot.killing {
+                if killing.killed {
                     continue;
                 }
-                if now >= doomed.until {
-                    doomed.killed = true;
+                if now >= killing.until {
+                    killing.killed = true;
                     end_all(slot, Ending::Kill);
                 } else {
-                    let until = doomed.until;
+                    let until = killing.until;
                     self.wake_by(shared, until);
                 }
             } else if slot.stage == Stage::Starting {
                 let until = slot.launched + START_LIMIT;
                 if now >= until {
-                    self.doom(shared, index, Doom::Late);
+                    self.kill_worker(shared, index, KillReason::Late);
                 } else {
                     self.wake_by(shared, until);
                 }
             } else if let Err(reason) = slot.check_cursor() {
-                self.doom(shared, index, Doom::Broken(reason));
+                self.kill_worker(shared, index, KillReason::Broken(reason));
             } else {
                 if slot.ledger.unreported() > 1 {
                     self.wake_by(shared, now + LOOK);
@@ -426,8 +427,8 @@ impl State {
                 return self.wake_by(shared, finish_by);
             }
             for index in 0..self.slots.len() {
-                if self.slots[index].as_ref().is_some_and(|slot| slot.doomed.is_none()) {
-                    self.doom(shared, index, Doom::Closed);
+                if self.slots[index].as_ref().is_some_and(|slot| slot.killing.is_none()) {
+                    self.kill_worker(shared, index, KillReason::Closed);
                 }
             }
         }
@@ -453,7 +454,7 @@ impl State {
                 }
                 None if slot.was_stopped_before(slot.ledger.reported(), deadline, self.lived) => {
                     self.recall(shared, index);
-                    return self.doom(shared, index, Doom::Stopped);
+                    return self.kill_worker(shared, index, KillReason::Stopped);
                 }
                 None => self.wake_by(shared, now + TICK.min(deadline)),
             }
@@ -470,7 +471,7 @@ impl State {
             slot.memory = own.or(slot.memory);
             match (slot.memory, running) {
                 (Some(used), Some(item)) if used > limit => {
-                    self.expire(shared, index, item, Doom::Memory { limit, used });
+                    self.expire(shared, index, item, KillReason::Memory { limit, used });
                 }
                 _ => self.wake_by(shared, now + SAMPLE),
             }
@@ -478,24 +479,28 @@ impl State {
     }
 
     /// Ends the worker if it still runs this very item.
-    fn expire(&mut self, shared: &Shared, index: usize, item: u64, why: Doom) {
+    fn expire(&mut self, shared: &Shared, index: usize, item: u64, why: KillReason) {
         // It cannot begin another from here on, so no other is hurt.
         self.recall(shared, index);
         self.pump(shared, index);
         let Some(slot) = &self.slots[index] else { return };
-        if slot.doomed.is_none() && slot.running() == Some(item) {
-            self.doom(shared, index, why);
+        if slot.killing.is_none() && slot.running() == Some(item) {
+            self.kill_worker(shared, index, why);
         }
     }
 
     /// Takes back to the front of the queue what a worker has not begun.
     pub(crate) fn recall(&mut self, shared: &Shared, index: usize) {
-        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
         };
         match slot.take_back() {
             Some(chunks) => self.requeue(chunks),
-            None => self.doom(shared, index, Doom::Broken("its cursor is nonsense".to_owned())),
+            None => self.kill_worker(
+                shared,
+                index,
+                KillReason::Broken("its cursor is nonsense".to_owned()),
+            ),
         }
     }
 
@@ -513,7 +518,7 @@ impl State {
         let idle = self.slots().filter(|slot| slot.is_idle()).count();
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots[index].as_mut() else { continue };
-            let Some(item) = slot.running().filter(|_| slot.doomed.is_none()) else { continue };
+            let Some(item) = slot.running().filter(|_| slot.killing.is_none()) else { continue };
             if slot.ledger.sent() <= item + 1 {
                 continue;
             }
@@ -554,22 +559,22 @@ impl State {
     pub(crate) fn signal_all(&mut self, shared: &Shared, grace: Duration) {
         self.signalled = Some(self.signalled.map_or(grace, |before| before.min(grace)));
         let until = after(grace);
-        for doomed in self.slots.iter_mut().flatten().filter_map(|slot| slot.doomed.as_mut()) {
-            doomed.until = doomed.until.min(until);
+        for killing in self.slots.iter_mut().flatten().filter_map(|slot| slot.killing.as_mut()) {
+            killing.until = killing.until.min(until);
         }
         self.wake_by(shared, until);
     }
 
     /// Ends a worker; how it ended is told when it has.
-    pub(crate) fn doom(&mut self, shared: &Shared, index: usize, why: Doom) {
-        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+    pub(crate) fn kill_worker(&mut self, shared: &Shared, index: usize, why: KillReason) {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
         };
         warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
         let grace = self.signalled.unwrap_or(shared.options.kill_grace);
         let (until, killed) = (after(grace), grace.is_zero());
         let descendants = hold_descendants(slot.name.pid);
-        slot.doomed = Some(Doomed { why, until, killed, descendants });
+        slot.killing = Some(Killing { why, until, killed, descendants });
         end_all(slot, if killed { Ending::Kill } else { Ending::Terminate });
         if self.signalled.is_some() && !killed {
             // Whoever handles the signal and goes on ends after the task.
@@ -603,16 +608,16 @@ impl State {
                 self.start_failures = 0;
                 self.start_kills = 0;
             }
-            Err(reason) if slot.doomed.is_none() => {
-                let why = Doom::Broken(reason);
+            Err(reason) if slot.killing.is_none() => {
+                let why = KillReason::Broken(reason);
                 let until = Instant::now();
-                slot.doomed = Some(Doomed { why, until, killed: true, descendants: Vec::new() });
+                slot.killing = Some(Killing { why, until, killed: true, descendants: Vec::new() });
             }
             _ => {}
         }
         shared.poller.remove(&slot.pidfd);
-        if let Some(doomed) = &slot.doomed {
-            doomed.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
+        if let Some(killing) = &slot.killing {
+            killing.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
         }
         // Of the task that it ran, not of those before.
         let began = slot.words.started().load(Ordering::Relaxed);
@@ -624,12 +629,13 @@ impl State {
         };
         self.completed = true;
         if slot.stage == Stage::Starting {
-            let reason = match slot.doomed.as_ref().map(|doomed| &doomed.why) {
-                Some(Doom::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
-                Some(Doom::Closed) => return self.order_workers(shared),
+            let reason = match slot.killing.as_ref().map(|killing| &killing.why) {
+                Some(KillReason::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
+                Some(KillReason::Closed) => return self.order_workers(shared),
                 _ => death.to_string(),
             };
-            let late = matches!(slot.doomed.as_ref().map(|doomed| &doomed.why), Some(Doom::Late));
+            let late =
+                matches!(slot.killing.as_ref().map(|killing| &killing.why), Some(KillReason::Late));
             let failed = slot.start_failure.is_some() || late || exit.is_its_own();
             let reason = match slot.start_failure.take() {
                 Some(said) => said,
@@ -643,7 +649,7 @@ impl State {
         } else {
             warn!(worker = %slot.name.name, pid = slot.name.pid, %exit, "worker died");
         }
-        let why = slot.doomed.take().map(|doomed| doomed.why);
+        let why = slot.killing.take().map(|killing| killing.why);
         let waiting = slot.take_back();
         let broken = waiting.is_none();
         let lost = std::iter::from_fn(|| slot.ledger.lose()).collect::<Vec<_>>();
@@ -680,27 +686,27 @@ impl State {
     }
 
     /// Settles an item that was begun and never reported.
-    fn lose(&mut self, mut chunk: Chunk, why: Option<&Doom>, death: &Death, broken: bool) {
+    fn lose(&mut self, mut chunk: Chunk, why: Option<&KillReason>, death: &Death, broken: bool) {
         let task = chunk.task();
         let death = death.clone();
         let kind = match why {
-            Some(Doom::Deadline(deadline)) => {
+            Some(KillReason::Deadline(deadline)) => {
                 ErrorKind::TimedOut { task, deadline: *deadline, death }
             }
-            Some(Doom::Arriving) => ErrorKind::NotArrived { task, limit: START_LIMIT, death },
-            Some(Doom::Memory { limit, used }) => {
+            Some(KillReason::Arriving) => ErrorKind::NotArrived { task, limit: START_LIMIT, death },
+            Some(KillReason::Memory { limit, used }) => {
                 ErrorKind::OverMemoryLimit { task, limit: *limit, used: *used, death }
             }
-            Some(Doom::Killed) => ErrorKind::Killed { task },
-            Some(Doom::Closed) => ErrorKind::Closed,
-            Some(Doom::Broken(reason)) => {
+            Some(KillReason::Killed) => ErrorKind::Killed { task },
+            Some(KillReason::Closed) => ErrorKind::Closed,
+            Some(KillReason::Broken(reason)) => {
                 ErrorKind::LinkBroken { task, reason: reason.clone(), death }
             }
-            Some(Doom::Late | Doom::Stopped) | None if broken => {
+            Some(KillReason::Late | KillReason::Stopped) | None if broken => {
                 let reason = "its cursor is nonsense".to_owned();
                 ErrorKind::LinkBroken { task, reason, death }
             }
-            Some(Doom::Late | Doom::Stopped) | None => {
+            Some(KillReason::Late | KillReason::Stopped) | None => {
                 if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now) {
                     chunk.losses += 1;
                     self.queue.push_front(chunk);
@@ -774,7 +780,7 @@ impl State {
         let Some(orders) = self.orders.as_ref().filter(|_| wanted) else { return };
         let orders = orders.clone();
         let serving = |slot: &&Slot| {
-            slot.doomed.is_none() && matches!(slot.stage, Stage::Starting | Stage::Ready)
+            slot.killing.is_none() && matches!(slot.stage, Stage::Starting | Stage::Ready)
         };
         let mut there = self.slots().filter(serving).count() + self.launching.len();
         for place in 0..shared.options.workers {
@@ -808,18 +814,21 @@ impl State {
             return;
         }
         for index in 0..self.slots.len() {
-            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.doomed.is_none()) else {
+            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none())
+            else {
                 continue;
             };
             match slot.stage {
-                _ if self.signalled.is_some() => self.doom(shared, index, Doom::Closed),
+                _ if self.signalled.is_some() => {
+                    self.kill_worker(shared, index, KillReason::Closed)
+                }
                 Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => {
                     slot.finish(closing == Closing::Now);
                 }
                 // Its initializer is to run, whether there are tasks or not.
                 Stage::Starting if closing == Closing::Drain => {}
                 Stage::Finishing => {}
-                _ => self.doom(shared, index, Doom::Closed),
+                _ => self.kill_worker(shared, index, KillReason::Closed),
             }
         }
         if self.finish_by.is_none() {
@@ -843,7 +852,7 @@ fn end_all(slot: &Slot, how: Ending) {
     if how == Ending::Kill {
         os::end_descendants(slot.name.pid, how);
     }
-    for descendant in slot.doomed.iter().flat_map(|doomed| &doomed.descendants) {
+    for descendant in slot.killing.iter().flat_map(|killing| &killing.descendants) {
         os::end(descendant, how);
     }
 }
