@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::future::FutureState;
-use crate::gather::Gathered;
-use crate::map::Inbox;
+use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::task::Blob;
 
@@ -30,11 +27,20 @@ pub struct CallOptions {
     pub chunk_size: Option<NonZeroUsize>,
 }
 
-/// Where the results of a call go.
-pub(crate) enum Sink {
-    Future(Arc<FutureState>),
-    Map(Arc<Inbox>),
-    Gather(Arc<Gathered>),
+/// Where the results of a call go: a future, a map, a gather.
+///
+/// Each task is completed once. The hub's state is locked meanwhile, so an implementation waits for nothing.
+pub(crate) trait ResultSink: Send + Sync {
+    /// Takes the result of a task.
+    fn complete(&self, task: u64, outcome: Result<Reply>);
+
+    /// Takes a short result without handles, which the caller goes on to overwrite.
+    fn complete_inline(&self, task: u64, bytes: &[u8]) {
+        self.complete(task, Ok(Reply::inline(bytes.to_vec(), Vec::new())));
+    }
+
+    /// Learns the run time of a task, before its result comes.
+    fn took(&self, _task: u64, _nanos: u64) {}
 }
 
 /// One call, shared by all its chunks.
@@ -42,7 +48,7 @@ pub(crate) struct Call {
     pub(crate) function: Blob,
     pub(crate) context: Option<Blob>,
     pub(crate) options: CallOptions,
-    pub(crate) sink: Sink,
+    pub(crate) sink: Arc<dyn ResultSink>,
     /// What an item takes, smoothed; zero while unknown.
     nanos: AtomicU64,
     /// Items that no worker has begun are not to be begun.
@@ -54,7 +60,7 @@ impl Call {
         function: Blob,
         context: Option<Blob>,
         options: CallOptions,
-        sink: Sink,
+        sink: Arc<dyn ResultSink>,
     ) -> Arc<Self> {
         let (nanos, cancelled) = (AtomicU64::new(0), AtomicBool::new(false));
         Arc::new(Call { function, context, options, sink, nanos, cancelled })
@@ -77,9 +83,7 @@ impl Call {
     pub(crate) fn took(&self, task: u64, nanos: u64) {
         // A worker's word; beyond a quarter of an hour it makes no difference.
         let nanos = nanos.min(1 << 40);
-        if let Sink::Gather(gathered) = &self.sink {
-            gathered.took(task, nanos);
-        }
+        self.sink.took(task, nanos);
         for average in [&self.nanos, &self.function.0.nanos] {
             let old = average.load(Ordering::Relaxed);
             // A steep start, since the first item often pays for warming up; then an average of
@@ -98,33 +102,7 @@ impl Call {
     }
 
     pub(crate) fn fail(&self, task: u64, error: Error) {
-        match &self.sink {
-            Sink::Future(future) => future.complete(Err(error)),
-            Sink::Map(inbox) => inbox.fail(task, error),
-            Sink::Gather(gathered) => gathered.complete(task, Err(error)),
-        }
-    }
-
-    pub(crate) fn succeed(&self, task: u64, reply: Reply) {
-        match &self.sink {
-            Sink::Future(future) => future.complete(Ok(reply)),
-            Sink::Map(inbox) => inbox.succeed(task, reply),
-            Sink::Gather(gathered) => gathered.complete(task, Ok(reply)),
-        }
-    }
-
-    /// As [`succeed`](Self::succeed) for short results, which a map gathers without allocating
-    /// for each.
-    pub(crate) fn succeed_inline(&self, task: u64, bytes: &[u8]) {
-        match &self.sink {
-            Sink::Future(future) => {
-                future.complete(Ok(Reply::inline(bytes.to_vec(), Vec::new())));
-            }
-            Sink::Map(inbox) => inbox.gather(task, bytes),
-            Sink::Gather(gathered) => {
-                gathered.complete(task, Ok(Reply::inline(bytes.to_vec(), Vec::new())));
-            }
-        }
+        self.sink.complete(task, Err(error));
     }
 }
 
@@ -135,12 +113,18 @@ pub(crate) mod tests {
     use manyhands_shm::arena::Arena;
     use std::sync::Mutex;
 
+    struct Nobody;
+
+    impl ResultSink for Nobody {
+        fn complete(&self, _task: u64, _outcome: Result<Reply>) {}
+    }
+
     /// A call that nobody waits for.
     pub(crate) fn call() -> Arc<Call> {
         let bell = Arc::new(crate::os::bell().unwrap());
         let mut blobs = Blobs::new(Arc::new(Graveyard { ids: Mutex::default(), bell }));
         let arena = Mutex::new(Arena::new("test"));
         let function = blobs.intern(&arena, Payload::default()).unwrap();
-        Call::new(function, None, CallOptions::default(), Sink::Map(Arc::default()))
+        Call::new(function, None, CallOptions::default(), Arc::new(Nobody))
     }
 }

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::call::Call;
+use crate::call::{Call, ResultSink};
 use crate::completions::Completions;
 use crate::error::Result;
 use crate::hub::Shared;
@@ -52,27 +52,6 @@ impl FutureState {
         Arc::new(FutureState { state: Mutex::new(State::Pending), signal: Signal::default() })
     }
 
-    /// The first outcome counts; the hub gives only one.
-    pub(crate) fn complete(&self, outcome: Outcome) {
-        let mut state = lock(&self.state);
-        match mem::replace(&mut *state, State::Taken) {
-            State::Pending | State::Claimed(..) => *state = State::Done(outcome),
-            State::Watched(watchers) => {
-                *state = State::Done(outcome);
-                drop(state);
-                watchers.tell();
-                self.signal.give();
-                return;
-            }
-            done => {
-                *state = done;
-                debug_assert!(false, "a task ended twice");
-            }
-        }
-        drop(state);
-        self.signal.give();
-    }
-
     fn is_done(&self) -> bool {
         matches!(*lock(&self.state), State::Done(_) | State::Taken)
     }
@@ -110,6 +89,29 @@ impl FutureState {
                 None
             }
         }
+    }
+}
+
+impl ResultSink for FutureState {
+    /// The first outcome counts; the hub gives only one.
+    fn complete(&self, _task: u64, outcome: Outcome) {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Taken) {
+            State::Pending | State::Claimed(..) => *state = State::Done(outcome),
+            State::Watched(watchers) => {
+                *state = State::Done(outcome);
+                drop(state);
+                watchers.tell();
+                self.signal.give();
+                return;
+            }
+            done => {
+                *state = done;
+                debug_assert!(false, "a task ended twice");
+            }
+        }
+        drop(state);
+        self.signal.give();
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use manyhands_shm::Segment;
 
-use crate::call::{Call, CallOptions, Sink};
+use crate::call::{Call, CallOptions, ResultSink};
 use crate::completions::Completions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::Shared;
@@ -132,8 +132,8 @@ impl Inner {
     }
 }
 
-impl Gathered {
-    pub(crate) fn took(&self, task: u64, nanos: u64) {
+impl ResultSink for Gathered {
+    fn took(&self, task: u64, nanos: u64) {
         let mut inner = lock(&self.inner);
         let weight = inner.weight(task);
         let nanos = nanos / u64::from(weight.max(1));
@@ -143,7 +143,7 @@ impl Gathered {
         inner.piece_nanos = if old == 0 { nanos } else { old - old / share + nanos / share }.max(1);
     }
 
-    pub(crate) fn complete(&self, task: u64, outcome: Result<Reply>) {
+    fn complete(&self, task: u64, outcome: Result<Reply>) {
         let mut inner = lock(&self.inner);
         inner.done += 1;
         inner.pieces_done += u64::from(inner.weight(task));
@@ -196,7 +196,7 @@ impl Gather {
         let ready = if ordered { Ready::default() } else { Ready::Arrived(VecDeque::new()) };
         let inner = Mutex::new(Inner { ready, watcher, ..Inner::default() });
         let gathered = Arc::new(Gathered { inner, ..Gathered::default() });
-        let call = Call::new(function, None, options, Sink::Gather(Arc::clone(&gathered)));
+        let call = Call::new(function, None, options, Arc::<Gathered>::clone(&gathered));
         Gather { shared, call, gathered }
     }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use manyhands_shm::Segment;
 
-use crate::call::{Call, CallOptions, Sink};
+use crate::call::{Call, CallOptions, ResultSink};
 use crate::error::{Error, Result};
 use crate::hub::Shared;
 use crate::ledger::Chunk;
@@ -82,15 +82,18 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn fail(&self, task: u64, error: Error) {
-        self.add(task, Piece::Failed(error));
+    fn is_empty(&self) -> bool {
+        lock(&self.pieces).is_empty()
+    }
+}
+
+impl ResultSink for Inbox {
+    fn complete(&self, task: u64, outcome: Result<Reply>) {
+        self.add(task, outcome.map_or_else(Piece::Failed, Piece::Reply));
     }
 
-    pub(crate) fn succeed(&self, task: u64, reply: Reply) {
-        self.add(task, Piece::Reply(reply));
-    }
-
-    pub(crate) fn gather(&self, task: u64, bytes: &[u8]) {
+    /// Short results in a row are one piece, without an allocation for each.
+    fn complete_inline(&self, task: u64, bytes: &[u8]) {
         let mut pieces = lock(&self.pieces);
         if let Some((first, Piece::Batch { lengths, bytes: gathered })) = pieces.last_mut()
             && *first + lengths.len() as u64 == task
@@ -102,10 +105,6 @@ impl Inbox {
         }
         drop(pieces);
         self.add(task, Piece::Batch { lengths: vec![bytes.len() as u32], bytes: bytes.to_vec() });
-    }
-
-    fn is_empty(&self) -> bool {
-        lock(&self.pieces).is_empty()
     }
 }
 
@@ -144,7 +143,7 @@ impl<S: Source> Map<S> {
         ordered: bool,
     ) -> Self {
         let inbox = Arc::new(Inbox::default());
-        let call = Call::new(function, context, options, Sink::Map(Arc::clone(&inbox)));
+        let call = Call::new(function, context, options, Arc::<Inbox>::clone(&inbox));
         Map {
             shared,
             call,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use manyhands_shm::Segment;
 
-use crate::call::{Call, CallOptions, Sink};
+use crate::call::{Call, CallOptions};
 use crate::completions::Completions;
 use crate::error::{Error, Result, WorkerName};
 use crate::future::{Future, FutureState};
@@ -108,7 +108,7 @@ impl Pool {
     ) -> Result<Future> {
         self.shared.check_maker()?;
         let state = FutureState::new();
-        let sink = Sink::Future(Arc::clone(&state));
+        let sink = Arc::<FutureState>::clone(&state);
         let call = Call::new(function.clone(), context.cloned(), options, sink);
         let lengths = vec![payload.bytes.len() as u64];
         let items = Items::new(&self.shared.arena, lengths, payload)?;

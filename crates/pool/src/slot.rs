@@ -571,15 +571,15 @@ impl Slot {
         };
         match (head.status, head.place) {
             (Status::Done, Where::Inline) if handles.is_empty() => {
-                call.succeed_inline(task, reader.0);
+                call.sink.complete_inline(task, reader.0);
             }
             (Status::Done, Where::Inline) => {
-                call.succeed(task, Reply::inline(reader.0.to_vec(), handles));
+                call.sink.complete(task, Ok(Reply::inline(reader.0.to_vec(), handles)));
             }
             (Status::Done, Where::Block) => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
                 match self.mail.block(name) {
-                    Ok(block) => call.succeed(task, Reply::block(block, handles)),
+                    Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
                     Err(MailError::Broken(reason)) => return Err(reason),
                     Err(MailError::Local(reason)) => {
                         let error =
