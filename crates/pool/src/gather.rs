@@ -225,7 +225,7 @@ impl Gather {
             }
             first
         };
-        let share = count.div_ceil(4 * self.shared.options.workers).clamp(1, CHUNK_ITEMS);
+        let share = count.div_ceil(4 * self.shared.machine.options.workers).clamp(1, CHUNK_ITEMS);
         let mut chunks = Vec::with_capacity(count.div_ceil(share));
         let mut lengths = Vec::new();
         let mut together = Payload::default();
@@ -268,7 +268,7 @@ impl Gather {
             return;
         }
         let payload = std::mem::take(together);
-        match Items::new(&self.shared.arena, std::mem::take(lengths), payload) {
+        match Items::new(&self.shared.machine.arena, std::mem::take(lengths), payload) {
             Ok(items) => {
                 let call = Arc::clone(&self.call);
                 chunks.push(Chunk {
@@ -306,7 +306,7 @@ impl Gather {
     /// Waits until one more task may be added, or until `until`; says which. That is when fewer than `limit` are added and
     /// not taken, and few enough bytes by the size of results so far; without `limit`, results need not be taken, and inputs alone count.
     pub fn wait_room(&self, limit: Option<u64>, until: Option<Instant>) -> bool {
-        let workers = self.shared.options.workers;
+        let workers = self.shared.machine.options.workers;
         let room = || {
             let inner = lock(&self.gathered.inner);
             match limit {
@@ -388,7 +388,8 @@ impl Gather {
         Ok(self.shared.drive(&self.gathered.signal, until, || {
             let inner = lock(&self.gathered.inner);
             let tasks = inner.added - inner.done;
-            tasks <= limit && inner.has_room(inner.input_bytes, tasks, self.shared.options.workers)
+            tasks <= limit
+                && inner.has_room(inner.input_bytes, tasks, self.shared.machine.options.workers)
         }))
     }
 

@@ -15,52 +15,33 @@
 //! its group is killed, its corpse reaped, a new worker launched.
 
 use std::mem;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::events::debug;
-use manyhands_shm::arena::Arena;
-use manyhands_shm::participant::own_pid;
-
 use crate::call::Call;
 use crate::error::{Error, ErrorKind, Result, WorkerName};
+use crate::events::debug;
 use crate::kill::KillReason;
 use crate::ledger::Chunk;
 use crate::link::DRIVER;
+use crate::machine::{BELL, FIRST_SLOT, Machine, Order, TIMER};
 use crate::options::PoolOptions;
-use crate::os::{self, Ending, Poller, Timer};
+use crate::os::{self, Ending};
 use crate::signal::Signal;
 use crate::slot::Slot;
 use crate::state::{Closing, State};
-use crate::stderr::Forwarder;
-use crate::task::{Blobs, Graveyard, lock};
+use crate::task::lock;
 use crate::worker::SPIN_NANOS;
 
 /// Every sleep is bounded.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-const BELL: u64 = 0;
-const TIMER: u64 = 1;
-const FIRST_SLOT: u64 = 2;
-
 /// What the hub, the callers and the launching thread share.
 pub(crate) struct Shared {
-    pub(crate) options: PoolOptions,
-    pub(crate) maker: u32,
-    pub(crate) arena: Mutex<Arena>,
-    pub(crate) blobs: Mutex<Blobs>,
-    pub(crate) graveyard: Arc<Graveyard>,
-    pub(crate) bell: Arc<OwnedFd>,
-    pub(crate) driver_bell: OwnedFd,
-    /// The driver's ends of its cold bell: to hear, to ring.
-    pub(crate) cold_bell: (OwnedFd, OwnedFd),
-    pub(crate) stderr: Forwarder,
-    pub(crate) poller: Poller,
-    pub(crate) timer: Timer,
-    pub(crate) cores: usize,
+    pub(crate) machine: Machine,
     /// Given once a closing pool is done.
     pub(crate) over: Signal,
     /// Given once the launching thread ends.
@@ -72,42 +53,17 @@ pub(crate) struct Shared {
     driver_sleeps: AtomicBool,
 }
 
-/// What the launching thread is asked.
-pub(crate) struct Order {
-    pub(crate) name: String,
-    pub(crate) place: usize,
-}
-
 impl Shared {
     pub(crate) fn new(options: PoolOptions, orders: Sender<Order>) -> Result<Arc<Self>> {
-        let new = || -> std::io::Result<Self> {
-            let bell = Arc::new(os::bell()?);
-            let graveyard = Arc::new(Graveyard { ids: Mutex::default(), bell: Arc::clone(&bell) });
-            let (poller, timer) = (Poller::new()?, Timer::new()?);
-            poller.add(&bell, BELL)?;
-            poller.add(&timer, TIMER)?;
-            Ok(Shared {
-                options,
-                maker: own_pid(),
-                arena: Mutex::new(Arena::new("manyhands-payloads")),
-                blobs: Mutex::new(Blobs::new(Arc::clone(&graveyard))),
-                graveyard,
-                bell,
-                driver_bell: os::bell()?,
-                cold_bell: os::cold_bell()?,
-                stderr: Forwarder::start()?,
-                cores: crate::limits::usable_cores(),
-                poller,
-                timer,
-                over: Signal::default(),
-                launched_all: Signal::default(),
-                has_launched_all: AtomicBool::new(false),
-                state: Mutex::new(State::new(orders)),
-                driving: AtomicBool::new(false),
-                driver_sleeps: AtomicBool::new(false),
-            })
-        };
-        new().map(Arc::new).map_err(|error| Error::system("making a pool", error))
+        Ok(Arc::new(Shared {
+            machine: Machine::new(options)?,
+            over: Signal::default(),
+            launched_all: Signal::default(),
+            has_launched_all: AtomicBool::new(false),
+            state: Mutex::new(State::new(orders)),
+            driving: AtomicBool::new(false),
+            driver_sleeps: AtomicBool::new(false),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -115,10 +71,7 @@ impl Shared {
     }
 
     pub(crate) fn check_maker(&self) -> Result<()> {
-        if own_pid() == self.maker {
-            return Ok(());
-        }
-        Err(ErrorKind::Forked { maker: self.maker }.into())
+        self.machine.check_maker()
     }
 
     /// Whether a closing pool is done.
@@ -139,7 +92,7 @@ impl Shared {
 
     /// Launches the first workers.
     pub(crate) fn begin(&self) {
-        self.lock().order(self, self.options.first_workers());
+        self.lock().order(&self.machine, self.machine.options.first_workers());
     }
 
     /// How many workers were ordered and are not there yet.
@@ -167,17 +120,17 @@ impl Shared {
             return Err((ErrorKind::Closed.into(), chunks));
         }
         chunks.into_iter().for_each(|chunk| state.queue.push_back(chunk));
-        if self.options.varies() {
-            state.order_workers(self);
+        if self.machine.options.varies() {
+            state.order_workers(&self.machine);
         }
         if state.cannot_start() {
             // A new try for new tasks.
             state.start_failures = 0;
             state.start_kills = 0;
             state.hold_off = None;
-            state.order_workers(self);
+            state.order_workers(&self.machine);
         }
-        state.dispatch(self);
+        state.dispatch(&self.machine);
         self.unlock(state);
         Ok(())
     }
@@ -227,9 +180,9 @@ impl Shared {
             let may_spin = {
                 let mut state = self.lock();
                 state.take_links(&mut links);
-                state.pump_driven(self);
+                state.pump_driven(&self.machine);
                 // A worker that was woken from a long sleep runs here, as soon as this sleeps.
-                state.busy() < self.cores && links.iter().all(|link| link.how == DRIVER)
+                state.busy() < self.machine.cores && links.iter().all(|link| link.how == DRIVER)
             };
             let mail = || links.iter().any(|link| link.words.has_results());
             if done() || until.is_some_and(|until| Instant::now() >= until) {
@@ -240,10 +193,10 @@ impl Shared {
             }
             // Rings from before count no more: what they told of is looked for once more below.
             if mem::take(&mut rung[0]) {
-                os::hush(&self.driver_bell);
+                os::hush(&self.machine.driver_bell);
             }
             if mem::take(&mut rung[1]) {
-                os::hush(&self.cold_bell.0);
+                os::hush(&self.machine.cold_bell.0);
             }
             for link in &links {
                 link.words.parent_wait().announce(link.how);
@@ -255,17 +208,20 @@ impl Shared {
                 let limit = until.map_or(SLEEP_LIMIT, |until| {
                     until.saturating_duration_since(Instant::now()).min(SLEEP_LIMIT)
                 });
-                rung = os::poll(&[self.driver_bell.as_fd(), self.cold_bell.0.as_fd()], limit);
+                rung = os::poll(
+                    &[self.machine.driver_bell.as_fd(), self.machine.cold_bell.0.as_fd()],
+                    limit,
+                );
             }
             self.driver_sleeps.store(false, Ordering::Relaxed);
         }
-        self.lock().leave_links(self);
+        self.lock().leave_links(&self.machine);
         // Off the way of the result, which is there.
         if rung[0] {
-            os::hush(&self.driver_bell);
+            os::hush(&self.machine.driver_bell);
         }
         if rung[1] {
-            os::hush(&self.cold_bell.0);
+            os::hush(&self.machine.cold_bell.0);
         }
     }
 
@@ -274,7 +230,7 @@ impl Shared {
         // SYNC POINT with the fence in `drive_links`.
         fence(Ordering::SeqCst);
         if self.driver_sleeps.load(Ordering::Relaxed) {
-            os::ring(&self.driver_bell);
+            os::ring(&self.machine.driver_bell);
         }
     }
 
@@ -283,21 +239,21 @@ impl Shared {
         let mut ready = Vec::new();
         loop {
             let latest = Instant::now() + SLEEP_LIMIT;
-            self.poller.wait(SLEEP_LIMIT, &mut ready);
+            self.machine.poller.wait(SLEEP_LIMIT, &mut ready);
             let mut state = self.lock();
             let expected = state.wake_at.map_or(latest, |wake_at| wake_at.min(latest));
             state.live(Instant::now(), expected);
             for number in ready.drain(..) {
                 match number {
-                    BELL => os::hush(&self.bell),
+                    BELL => os::hush(&self.machine.bell),
                     TIMER => {
-                        os::hush(&self.timer);
+                        os::hush(&self.machine.timer);
                         state.wake_at = None;
                     }
-                    slot => state.bury(self, (slot - FIRST_SLOT) as usize),
+                    slot => state.bury(&self.machine, (slot - FIRST_SLOT) as usize),
                 }
             }
-            state.turn(self);
+            state.turn(&self.machine);
             let gone = state.closing.is_some() && state.is_empty();
             if gone {
                 // The launching thread ends with the last order.
@@ -322,10 +278,14 @@ impl Shared {
         state.launching.retain(|place| *place != slot.place);
         let index = state.slots.iter().position(Option::is_none).unwrap_or(state.slots.len());
         debug!(worker = %slot.name.name, pid = slot.name.pid, "worker launched");
-        if self.poller.add(&slot.pidfd, FIRST_SLOT + index as u64).is_err() {
+        if self.machine.poller.add(&slot.pidfd, FIRST_SLOT + index as u64).is_err() {
             // Without it its death would not be seen; it goes with its link.
             os::end(&slot.pidfd, Ending::Kill);
-            return state.not_launched(self, "no room for one more descriptor".to_owned(), false);
+            return state.not_launched(
+                &self.machine,
+                "no room for one more descriptor".to_owned(),
+                false,
+            );
         }
         if index == state.slots.len() {
             state.slots.push(None);
@@ -333,7 +293,7 @@ impl Shared {
         state.slots[index] = Some(slot);
         drop(state);
         // The hub looks at its ring, sets its timers, and ends it if the pool closed meanwhile.
-        os::ring(&self.bell);
+        os::ring(&self.machine.bell);
     }
 
     /// A worker could not be launched.
@@ -343,9 +303,9 @@ impl Shared {
             return;
         }
         state.launching.retain(|other| *other != place);
-        state.not_launched(self, reason, false);
+        state.not_launched(&self.machine, reason, false);
         drop(state);
-        os::ring(&self.bell);
+        os::ring(&self.machine.bell);
     }
 
     /// Ends the task of a call that has one, with its worker if need be.
@@ -369,9 +329,9 @@ impl Shared {
             .iter()
             .position(|slot| slot.as_ref().is_some_and(|slot| slot.ledger.chunks().any(of_call)));
         if let Some(index) = holder {
-            state.recall(self, index);
+            state.recall(&self.machine, index);
             // What it has reported is done: only what it runs now may be ended.
-            state.pump(self, index);
+            state.pump(&self.machine, index);
         }
         let stopped = state.queue.remove(of_call);
         if let Some(chunk) = &stopped {
@@ -380,10 +340,10 @@ impl Shared {
         } else if let Some(index) = holder.filter(|_| kill) {
             let slot = state.slots[index].as_ref();
             if slot.is_some_and(|slot| slot.ledger.chunks().any(of_call)) {
-                state.kill_worker(self, index, KillReason::Killed);
+                state.kill_worker(&self.machine, index, KillReason::Killed);
             }
         }
-        state.dispatch(self);
+        state.dispatch(&self.machine);
         self.unlock(state);
         stopped.is_some()
     }
@@ -408,20 +368,20 @@ impl Shared {
             if slot.is_some_and(|slot| {
                 slot.ledger.chunks().any(|chunk| Arc::ptr_eq(&chunk.call, call))
             }) {
-                state.recall(self, index);
+                state.recall(&self.machine, index);
                 if kill {
                     // What it has reported is done: only what it runs now may be ended.
-                    state.pump(self, index);
+                    state.pump(&self.machine, index);
                     let slot = state.slots[index].as_ref();
                     let runs = slot.and_then(|slot| slot.ledger.current());
                     if runs.is_some_and(|(running, _)| Arc::ptr_eq(running, call)) {
-                        state.kill_worker(self, index, KillReason::Killed);
+                        state.kill_worker(&self.machine, index, KillReason::Killed);
                     }
                 }
             }
         }
         let taken = state.queue.take(|chunk| Arc::ptr_eq(&chunk.call, call));
-        state.dispatch(self);
+        state.dispatch(&self.machine);
         self.unlock(state);
         taken
     }
@@ -445,7 +405,7 @@ impl Shared {
     /// Begins the end of the pool. With `drain` everything submitted is done first.
     /// As `close` without drain; every worker is ended by a signal, see [`State::signal_all`].
     pub(crate) fn close_by_signal(&self, grace: Duration) {
-        self.lock().signal_all(self, grace);
+        self.lock().signal_all(&self.machine, grace);
         self.close(false);
     }
 
@@ -459,7 +419,7 @@ impl Shared {
         if !drain {
             for index in 0..state.slots.len() {
                 if state.slots[index].is_some() {
-                    state.recall(self, index);
+                    state.recall(&self.machine, index);
                 }
             }
             for chunk in state.queue.take_all() {
@@ -467,7 +427,7 @@ impl Shared {
             }
         }
         drop(state);
-        os::ring(&self.bell);
+        os::ring(&self.machine.bell);
     }
 }
 

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use crate::events::debug;
 
-use crate::hub::Shared;
+use crate::machine::Machine;
 use crate::options::PoolOptions;
 use crate::slot::Slot;
 use crate::state::State;
@@ -49,22 +49,22 @@ impl State {
     }
 
     /// A worker has nothing to do from now on.
-    pub(crate) fn begin_idling(&mut self, shared: &Shared, index: usize) {
-        let Some(timeout) = shared.options.idle_timeout else { return };
+    pub(crate) fn begin_idling(&mut self, machine: &Machine, index: usize) {
+        let Some(timeout) = machine.options.idle_timeout else { return };
         let Some(slot) = &mut self.slots[index] else { return };
         slot.idle_since = Instant::now();
         if let Some(until) = slot.idle_since.checked_add(timeout) {
-            self.wake_by(shared, until);
+            self.wake_by(machine, until);
         }
     }
 
     /// Tells workers to finish that had no task for as long as they may, those first that had none the longest.
-    pub(crate) fn end_idle(&mut self, shared: &Shared) {
-        let Some(timeout) = shared.options.idle_timeout.filter(|_| self.closing.is_none()) else {
+    pub(crate) fn end_idle(&mut self, machine: &Machine) {
+        let Some(timeout) = machine.options.idle_timeout.filter(|_| self.closing.is_none()) else {
             return;
         };
         let ready = self.slots().filter(|slot| slot.takes_tasks()).count();
-        let spare = ready.saturating_sub(self.needed(&shared.options));
+        let spare = ready.saturating_sub(self.needed(&machine.options));
         for _ in 0..spare {
             let idle = self.slots.iter_mut().flatten().filter(|slot| slot.is_idle());
             let longest = idle.min_by_key(|slot| slot.idle_since);
@@ -73,7 +73,7 @@ impl State {
                 return;
             };
             if Instant::now() < until {
-                return self.wake_by(shared, until);
+                return self.wake_by(machine, until);
             }
             debug!(worker = %slot.name.name, pid = slot.name.pid, "an idle worker ends");
             slot.finish(false);

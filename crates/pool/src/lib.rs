@@ -28,6 +28,7 @@ mod idle;
 mod kill;
 mod ledger;
 mod link;
+mod machine;
 mod map;
 mod options;
 mod os;

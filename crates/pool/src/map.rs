@@ -222,7 +222,7 @@ impl<S: Source> Map<S> {
 
     /// How many items may be out.
     fn window(&self, chunk: usize) -> u64 {
-        let workers = self.shared.options.workers as u64;
+        let workers = self.shared.machine.options.workers as u64;
         let nanos = self.call.nanos();
         if nanos == 0 {
             // Nothing is known yet: enough for each worker to begin.
@@ -244,7 +244,7 @@ impl<S: Source> Map<S> {
         let mut size = ((CHUNK_NANOS / nanos) as usize).min(self.last_chunk * GROWTH);
         if let Some(remaining) = self.source.as_ref().and_then(Source::remaining) {
             // The last chunks are smaller, so that the workers end together.
-            size = size.min(remaining / (4 * self.shared.options.workers));
+            size = size.min(remaining / (4 * self.shared.machine.options.workers));
         }
         size.max(1)
     }
@@ -328,7 +328,7 @@ impl<S: Source> Map<S> {
             return None;
         }
         self.last_chunk = count;
-        match Items::new(&self.shared.arena, lengths, payload) {
+        match Items::new(&self.shared.machine.arena, lengths, payload) {
             Ok(items) => {
                 let call = Arc::clone(&self.call);
                 Some(Chunk { call, items, range: 0..count, first_task, losses: 0, returns: 0 })

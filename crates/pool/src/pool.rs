@@ -15,10 +15,11 @@ use crate::error::{Error, Result, WorkerName};
 use crate::future::{Future, FutureState};
 use crate::gather::Gather;
 use crate::home::Home;
-use crate::hub::{Order, Shared};
+use crate::hub::Shared;
 use crate::launch::{Launched, Launcher};
 use crate::ledger::Chunk;
 use crate::link::Words;
+use crate::machine::Order;
 use crate::map::{Map, Source};
 use crate::options::PoolOptions;
 use crate::os;
@@ -81,7 +82,7 @@ impl Pool {
 
     /// How the pool was made.
     pub fn options(&self) -> &PoolOptions {
-        &self.shared.options
+        &self.shared.machine.options
     }
 
     /// Something that travels to each worker once: a function's bytes, or a context. Cheap to
@@ -92,7 +93,7 @@ impl Pool {
     /// If shared memory for it could not be had, or it has too many handles.
     pub fn blob(&self, payload: Payload) -> Result<Blob> {
         self.shared.check_maker()?;
-        lock(&self.shared.blobs).intern(&self.shared.arena, payload)
+        lock(&self.shared.machine.blobs).intern(&self.shared.machine.arena, payload)
     }
 
     /// Submits one task. Does not wait.
@@ -111,7 +112,7 @@ impl Pool {
         let sink = Arc::<FutureState>::clone(&state);
         let call = Call::new(function.clone(), context.cloned(), options, sink);
         let lengths = vec![payload.bytes.len() as u64];
-        let items = Items::new(&self.shared.arena, lengths, payload)?;
+        let items = Items::new(&self.shared.machine.arena, lengths, payload)?;
         let chunk = Chunk {
             call: Arc::clone(&call),
             items,
@@ -259,7 +260,7 @@ impl Pool {
                 let _ = thread.join();
             }
         }
-        self.shared.stderr.stop();
+        self.shared.machine.stderr.stop();
     }
 }
 
@@ -292,12 +293,12 @@ fn launch_workers(
 
 fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order) -> Result<Slot> {
     let words = Words::create()?;
-    let affinity = &shared.options.cpu_affinity;
+    let affinity = &shared.machine.options.cpu_affinity;
     let hello = Hello {
         name: order.name.clone(),
         place: order.place as u32,
         affinity: affinity.get(order.place % affinity.len().max(1)).cloned().unwrap_or_default(),
-        startup: shared.options.startup.clone(),
+        startup: shared.machine.options.startup.clone(),
     };
     let hello = hello.to_bytes();
     let greeting = Segment::with_bytes("manyhands-greeting", &hello)?;
@@ -306,9 +307,9 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
     let cold_bell = os::cold_bell().map_err(|error| Error::system("making a pipe", error))?;
     let passed = [
         words.segment().as_fd(),
-        shared.bell.as_fd(),
-        shared.driver_bell.as_fd(),
-        shared.cold_bell.1.as_fd(),
+        shared.machine.bell.as_fd(),
+        shared.machine.driver_bell.as_fd(),
+        shared.machine.cold_bell.1.as_fd(),
         cold_bell.0.as_fd(),
         own.as_fd(),
         greeting.as_fd(),
@@ -319,9 +320,9 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         .launch(&order.name, theirs)
         .map_err(|error| Error::system("starting a worker", error))?;
     let name = WorkerName { name: order.name.clone(), pid };
-    let tail = stderr.and_then(|pipe| shared.stderr.add(pipe).ok());
+    let tail = stderr.and_then(|pipe| shared.machine.stderr.add(pipe).ok());
     let mut slot = Slot::new(name, order.place, pidfd, ending, tail, words, cold_bell, ours)?;
-    if shared.options.memory_limit.is_some() {
+    if shared.machine.options.memory_limit.is_some() {
         slot.inherited = os::private_memory(pid).unwrap_or_default();
     }
     Ok(slot)

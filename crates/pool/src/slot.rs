@@ -20,7 +20,6 @@ use crate::link::{ARRIVING, COLD, FULL, LEAVING, Mail, MailError, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, ItemsHead, Reader, Status, Where, kind};
 use crate::reply::Reply;
-use crate::state::START_LIMIT;
 use crate::stderr::Tail;
 use crate::task::{Blob, Body, Items, to_bytes};
 
@@ -59,6 +58,8 @@ pub(crate) enum Sending {
     Broken(String),
 }
 
+/// Time for a worker to become ready, or to get a function and its argument.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many handles a worker keeps, so that the next task with one need not pass it again.
 const KEEP_HANDLES: usize = 64;
 

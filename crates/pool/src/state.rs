@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use crate::events::{debug, warn};
 
 use crate::error::{Death, Error, ErrorKind};
-use crate::hub::{Order, Shared};
 use crate::kill::{KillReason, Killing, hold_descendants};
 use crate::launch::Exit;
 use crate::ledger::Chunk;
 use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
+use crate::machine::{Machine, Order};
 use crate::os::{self, Ending};
-use crate::slot::{Sending, Slot, Stage};
+use crate::slot::{START_LIMIT, Sending, Slot, Stage};
 use crate::task::lock;
 use crate::waiting::Waiting;
 
@@ -34,8 +34,6 @@ const LOOK: Duration = Duration::from_millis(2);
 const SAMPLE: Duration = Duration::from_millis(20);
 /// Longest interval between two looks at items with a deadline: a much longer one means that this process was stopped.
 const TICK: Duration = Duration::from_millis(100);
-/// Time for a worker to become ready, or to get a function and its argument.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
 const START_FAILURES: u32 = 3;
 /// Most workers in a row that may be killed by others before they are ready. That has nothing to do with their start; but a start for
@@ -129,10 +127,10 @@ impl State {
     }
 
     /// Wakes the hub at an instant, unless it wakes before.
-    pub(crate) fn wake_by(&mut self, shared: &Shared, instant: Instant) {
+    pub(crate) fn wake_by(&mut self, machine: &Machine, instant: Instant) {
         if self.wake_at.is_none_or(|wake_at| instant < wake_at) {
             self.wake_at = Some(instant);
-            shared.timer.set(instant);
+            machine.timer.set(instant);
         }
     }
 
@@ -148,10 +146,10 @@ impl State {
     }
 
     /// What the hub does whenever it is awake.
-    pub(crate) fn turn(&mut self, shared: &Shared) {
-        let dead: Vec<u64> = mem::take(&mut *lock(&shared.graveyard.ids));
+    pub(crate) fn turn(&mut self, machine: &Machine) {
+        let dead: Vec<u64> = mem::take(&mut *lock(&machine.graveyard.ids));
         // Somebody may be copying a lot into it.
-        let trimmed = shared.arena.try_lock().map(|mut arena| arena.trim()).unwrap_or_default();
+        let trimmed = machine.arena.try_lock().map(|mut arena| arena.trim()).unwrap_or_default();
         for slot in self.slots.iter_mut().flatten() {
             dead.iter().for_each(|id| slot.forget_blob(*id));
             trimmed.iter().for_each(|number| slot.forget_segment(*number));
@@ -159,13 +157,13 @@ impl State {
         }
         loop {
             for index in 0..self.slots.len() {
-                self.pump(shared, index);
+                self.pump(machine, index);
             }
-            self.tick(shared);
-            self.order_workers(shared);
-            self.dispatch(shared);
-            self.end_idle(shared);
-            self.close_workers(shared);
+            self.tick(machine);
+            self.order_workers(machine);
+            self.dispatch(machine);
+            self.end_idle(machine);
+            self.close_workers(machine);
             let mut mail = false;
             for slot in self.slots.iter().flatten().filter(|slot| !slot.driven) {
                 slot.words.parent_wait().announce(HUB);
@@ -178,7 +176,7 @@ impl State {
     }
 
     /// Gives a worker's results to their calls.
-    pub(crate) fn pump(&mut self, shared: &Shared, index: usize) {
+    pub(crate) fn pump(&mut self, machine: &Machine, index: usize) {
         let Some(slot) = &mut self.slots[index] else { return };
         let was = slot.stage;
         match slot.pump() {
@@ -192,20 +190,20 @@ impl State {
                 }
                 if slot.stage == Stage::Ready
                     && slot.has_refused()
-                    && os::has_room(&shared.bell, LAUNCH_DESCRIPTORS)
+                    && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS)
                 {
                     // It goes on to put results where this process cannot read them: another takes its place, now that
                     // there is room for one.
                     slot.stage = Stage::Retiring;
-                    self.recall(shared, index);
-                    os::ring(&shared.bell);
+                    self.recall(machine, index);
+                    os::ring(&machine.bell);
                 } else if slot.is_idle() {
                     self.idle.push(index);
-                    self.begin_idling(shared, index);
+                    self.begin_idling(machine, index);
                 }
             }
             Err(reason) if slot.killing.is_none() => {
-                self.kill_worker(shared, index, KillReason::Broken(reason));
+                self.kill_worker(machine, index, KillReason::Broken(reason));
             }
             Err(_) => {}
         }
@@ -224,25 +222,25 @@ impl State {
         }
     }
 
-    pub(crate) fn pump_driven(&mut self, shared: &Shared) {
+    pub(crate) fn pump_driven(&mut self, machine: &Machine) {
         let mut any = false;
         let completed = self.completed;
         for index in 0..self.slots.len() {
             let slot = self.slots[index].as_ref();
             if slot.is_some_and(|slot| slot.driven && slot.words.has_results()) {
                 any = true;
-                self.pump(shared, index);
+                self.pump(machine, index);
             }
         }
         if any {
-            self.dispatch(shared);
+            self.dispatch(machine);
             // The driver itself looks whether what it waits for is done.
             self.completed = completed;
         }
     }
 
     /// Makes the hub the one whom workers wake.
-    pub(crate) fn leave_links(&mut self, shared: &Shared) {
+    pub(crate) fn leave_links(&mut self, machine: &Machine) {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.driven) else {
                 continue;
@@ -250,17 +248,17 @@ impl State {
             slot.driven = false;
             slot.words.parent_wait().announce(HUB);
             if slot.words.has_results() {
-                self.pump(shared, index);
-                self.dispatch(shared);
+                self.pump(machine, index);
+                self.dispatch(machine);
                 // It may have rung for what was pumped, or may ring for what comes: either wakes
                 // the hub. If it rang and there is more, the hub must look.
-                os::ring(&shared.bell);
+                os::ring(&machine.bell);
             }
         }
     }
 
     /// Sends queued chunks to workers: to an idle one, or ahead to one whose tasks are short.
-    pub(crate) fn dispatch(&mut self, shared: &Shared) {
+    pub(crate) fn dispatch(&mut self, machine: &Machine) {
         let mut touched: Vec<usize> = Vec::new();
         // Chunks that wait for a descriptor.
         let mut waiting: Vec<Chunk> = Vec::new();
@@ -270,10 +268,10 @@ impl State {
                 continue;
             }
             let nanos = front.call.likely_nanos();
-            let Some(index) = self.pick(shared, nanos) else { break };
+            let Some(index) = self.pick(machine, nanos) else { break };
             let mut chunk = self.queue.pop_front().expect("it was just looked at");
             let slot = self.slots[index].as_mut().expect("picked");
-            if let Some(limit) = shared.options.tasks_per_worker {
+            if let Some(limit) = machine.options.tasks_per_worker {
                 let left = limit.get() - slot.ledger.sent();
                 if chunk.len() as u64 > left {
                     let rest = chunk.split_off(left as usize);
@@ -288,7 +286,7 @@ impl State {
                         self.idle.push(index);
                     }
                     waiting.push(chunk);
-                    self.wake_by(shared, Instant::now() + LOOK);
+                    self.wake_by(machine, Instant::now() + LOOK);
                     continue;
                 }
                 sending = Sending::Failed(error);
@@ -304,32 +302,32 @@ impl State {
                         touched.push(index);
                     }
                     let several = slot.ledger.unreported() > 1;
-                    let done = shared
+                    let done = machine
                         .options
                         .tasks_per_worker
                         .is_some_and(|limit| slot.ledger.sent() >= limit.get());
                     if done {
                         slot.stage = Stage::Retiring;
-                        self.order_workers(shared);
+                        self.order_workers(machine);
                     }
-                    self.set_timers(shared, several, deadline);
+                    self.set_timers(machine, several, deadline);
                 }
                 Sending::Later => {
                     // It reads on, and the hub tries again, even if nothing comes back meanwhile.
                     self.queue.push_front(chunk);
                     touched.push(index);
-                    self.wake_by(shared, Instant::now() + LOOK);
+                    self.wake_by(machine, Instant::now() + LOOK);
                     break;
                 }
                 Sending::Failed(error) => self.fail_chunk(&chunk, &error),
                 Sending::Broken(reason) => {
                     self.queue.push_front(chunk);
-                    self.kill_worker(shared, index, KillReason::Broken(reason));
+                    self.kill_worker(machine, index, KillReason::Broken(reason));
                 }
             }
         }
         self.requeue(waiting);
-        let may_spin = self.busy() < shared.cores;
+        let may_spin = self.busy() < machine.cores;
         for index in touched {
             if let Some(slot) = &mut self.slots[index] {
                 slot.words.let_spin(may_spin);
@@ -338,19 +336,19 @@ impl State {
         }
     }
 
-    fn set_timers(&mut self, shared: &Shared, several: bool, deadline: Option<Duration>) {
-        let memory = shared.options.memory_limit.map(|_| SAMPLE);
+    fn set_timers(&mut self, machine: &Machine, several: bool, deadline: Option<Duration>) {
+        let memory = machine.options.memory_limit.map(|_| SAMPLE);
         let deadline = deadline.map(|deadline| deadline.min(TICK));
         let look = several.then_some(LOOK);
         if let Some(soonest) = [deadline, memory, look].into_iter().flatten().min()
             && let Some(instant) = Instant::now().checked_add(soonest)
         {
-            self.wake_by(shared, instant);
+            self.wake_by(machine, instant);
         }
     }
 
     /// The worker for a chunk whose items take `nanos` each (zero: unknown).
-    fn pick(&mut self, shared: &Shared, nanos: u64) -> Option<usize> {
+    fn pick(&mut self, machine: &Machine, nanos: u64) -> Option<usize> {
         // One that replaces a worker begins when that one's last task has ended: a pool never runs more tasks at
         // a time than it has places, and a pool of one runs them in order.
         let may_begin = |slots: &[Option<Slot>], slot: &Slot| {
@@ -359,7 +357,7 @@ impl State {
                     && other.stage == Stage::Retiring
                     && other.ledger.unreported() > 0
             };
-            shared.options.tasks_per_worker.is_none() || !slots.iter().flatten().any(holds)
+            machine.options.tasks_per_worker.is_none() || !slots.iter().flatten().any(holds)
         };
         let mut held = Vec::new();
         let mut picked = None;
@@ -388,12 +386,12 @@ impl State {
     }
 
     /// Deadlines, memory, workers that do not end, work that waits behind a long task.
-    fn tick(&mut self, shared: &Shared) {
+    fn tick(&mut self, machine: &Machine) {
         let now = Instant::now();
         for index in 0..self.slots.len() {
             let Some(slot) = &mut self.slots[index] else { continue };
             if slot.gone.is_some() {
-                self.bury(shared, index);
+                self.bury(machine, index);
             } else if let Some(killing) = &mut slot.killing {
                 if killing.killed {
                     continue;
@@ -403,39 +401,39 @@ impl State {
                     end_all(slot, Ending::Kill);
                 } else {
                     let until = killing.until;
-                    self.wake_by(shared, until);
+                    self.wake_by(machine, until);
                 }
             } else if slot.stage == Stage::Starting {
                 let until = slot.launched + START_LIMIT;
                 if now >= until {
-                    self.kill_worker(shared, index, KillReason::Late);
+                    self.kill_worker(machine, index, KillReason::Late);
                 } else {
-                    self.wake_by(shared, until);
+                    self.wake_by(machine, until);
                 }
             } else if let Err(reason) = slot.check_cursor() {
-                self.kill_worker(shared, index, KillReason::Broken(reason));
+                self.kill_worker(machine, index, KillReason::Broken(reason));
             } else {
                 if slot.ledger.unreported() > 1 {
-                    self.wake_by(shared, now + LOOK);
+                    self.wake_by(machine, now + LOOK);
                 }
-                self.check_limits(shared, index, now);
+                self.check_limits(machine, index, now);
             }
         }
-        self.share_out(shared, now);
+        self.share_out(machine, now);
         if let Some(finish_by) = self.finish_by {
             if now < finish_by {
-                return self.wake_by(shared, finish_by);
+                return self.wake_by(machine, finish_by);
             }
             for index in 0..self.slots.len() {
                 if self.slots[index].as_ref().is_some_and(|slot| slot.killing.is_none()) {
-                    self.kill_worker(shared, index, KillReason::Closed);
+                    self.kill_worker(machine, index, KillReason::Closed);
                 }
             }
         }
     }
 
     /// Ends a worker whose task is past its deadline or over its memory.
-    fn check_limits(&mut self, shared: &Shared, index: usize, now: Instant) {
+    fn check_limits(&mut self, machine: &Machine, index: usize, now: Instant) {
         let Some(slot) = &mut self.slots[index] else { return };
         if slot.ledger.unreported() == 0 {
             return;
@@ -448,22 +446,22 @@ impl State {
                 Some(item) => {
                     let (ran, limit, why) = slot.ran(item, deadline, self.lived);
                     if ran >= limit {
-                        return self.expire(shared, index, item, why);
+                        return self.expire(machine, index, item, why);
                     }
-                    self.wake_by(shared, now + TICK.min(limit - ran));
+                    self.wake_by(machine, now + TICK.min(limit - ran));
                 }
                 None if slot.was_stopped_before(slot.ledger.reported(), deadline, self.lived) => {
-                    self.recall(shared, index);
-                    return self.kill_worker(shared, index, KillReason::Stopped);
+                    self.recall(machine, index);
+                    return self.kill_worker(machine, index, KillReason::Stopped);
                 }
-                None => self.wake_by(shared, now + TICK.min(deadline)),
+                None => self.wake_by(machine, now + TICK.min(deadline)),
             }
         }
-        if let Some(limit) = shared.options.memory_limit {
+        if let Some(limit) = machine.options.memory_limit {
             let slot = self.slots[index].as_mut().expect("looked at above");
             if now < slot.sample_at {
                 let instant = slot.sample_at;
-                return self.wake_by(shared, instant);
+                return self.wake_by(machine, instant);
             }
             slot.sample_at = now + SAMPLE;
             let sampled = os::private_memory(slot.name.pid);
@@ -471,33 +469,33 @@ impl State {
             slot.memory = own.or(slot.memory);
             match (slot.memory, running) {
                 (Some(used), Some(item)) if used > limit => {
-                    self.expire(shared, index, item, KillReason::Memory { limit, used });
+                    self.expire(machine, index, item, KillReason::Memory { limit, used });
                 }
-                _ => self.wake_by(shared, now + SAMPLE),
+                _ => self.wake_by(machine, now + SAMPLE),
             }
         }
     }
 
     /// Ends the worker if it still runs this very item.
-    fn expire(&mut self, shared: &Shared, index: usize, item: u64, why: KillReason) {
+    fn expire(&mut self, machine: &Machine, index: usize, item: u64, why: KillReason) {
         // It cannot begin another from here on, so no other is hurt.
-        self.recall(shared, index);
-        self.pump(shared, index);
+        self.recall(machine, index);
+        self.pump(machine, index);
         let Some(slot) = &self.slots[index] else { return };
         if slot.killing.is_none() && slot.running() == Some(item) {
-            self.kill_worker(shared, index, why);
+            self.kill_worker(machine, index, why);
         }
     }
 
     /// Takes back to the front of the queue what a worker has not begun.
-    pub(crate) fn recall(&mut self, shared: &Shared, index: usize) {
+    pub(crate) fn recall(&mut self, machine: &Machine, index: usize) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
         };
         match slot.take_back() {
             Some(chunks) => self.requeue(chunks),
             None => self.kill_worker(
-                shared,
+                machine,
                 index,
                 KillReason::Broken("its cursor is nonsense".to_owned()),
             ),
@@ -511,7 +509,7 @@ impl State {
     }
 
     /// Takes back what waits behind long tasks, and cuts it up for those that are idle.
-    fn share_out(&mut self, shared: &Shared, now: Instant) {
+    fn share_out(&mut self, machine: &Machine, now: Instant) {
         if self.closing == Some(Closing::Now) {
             return;
         }
@@ -525,10 +523,10 @@ impl State {
             let clock = os::now_nanos();
             let began = slot.words.started().load(Ordering::Relaxed);
             if clock.saturating_sub(began) < AHEAD_NANOS {
-                self.wake_by(shared, now + LOOK);
+                self.wake_by(machine, now + LOOK);
                 continue;
             }
-            self.recall(shared, index);
+            self.recall(machine, index);
             // No more is sent to it until it reports.
             if let Some(slot) = &mut self.slots[index] {
                 slot.long = true;
@@ -556,22 +554,22 @@ impl State {
 
     /// Has every worker ended by a signal as the pool is closed: `SIGTERM`, and after the grace `SIGKILL`; without any
     /// grace that at once.
-    pub(crate) fn signal_all(&mut self, shared: &Shared, grace: Duration) {
+    pub(crate) fn signal_all(&mut self, machine: &Machine, grace: Duration) {
         self.signalled = Some(self.signalled.map_or(grace, |before| before.min(grace)));
         let until = after(grace);
         for killing in self.slots.iter_mut().flatten().filter_map(|slot| slot.killing.as_mut()) {
             killing.until = killing.until.min(until);
         }
-        self.wake_by(shared, until);
+        self.wake_by(machine, until);
     }
 
     /// Ends a worker; how it ended is told when it has.
-    pub(crate) fn kill_worker(&mut self, shared: &Shared, index: usize, why: KillReason) {
+    pub(crate) fn kill_worker(&mut self, machine: &Machine, index: usize, why: KillReason) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
         };
         warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
-        let grace = self.signalled.unwrap_or(shared.options.kill_grace);
+        let grace = self.signalled.unwrap_or(machine.options.kill_grace);
         let (until, killed) = (after(grace), grace.is_zero());
         let descendants = hold_descendants(slot.name.pid);
         slot.killing = Some(Killing { why, until, killed, descendants });
@@ -580,12 +578,12 @@ impl State {
             // Whoever handles the signal and goes on ends after the task.
             slot.tell_to_finish(true);
         }
-        self.wake_by(shared, until);
-        self.order_workers(shared);
+        self.wake_by(machine, until);
+        self.order_workers(machine);
     }
 
     /// A worker's pidfd is readable: settles what it was sent, and lets it go.
-    pub(crate) fn bury(&mut self, shared: &Shared, index: usize) {
+    pub(crate) fn bury(&mut self, machine: &Machine, index: usize) {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return };
         // Its corpse still holds the number of its group, so this can hit nobody else.
         os::end_group(slot.name.pid, Ending::Kill);
@@ -595,8 +593,8 @@ impl State {
             (None, since) => {
                 // The hub comes here again when it next looks at all workers.
                 slot.gone = since.or_else(|| Some(Instant::now()));
-                shared.poller.remove(&slot.pidfd);
-                return self.wake_by(shared, Instant::now() + LOOK);
+                machine.poller.remove(&slot.pidfd);
+                return self.wake_by(machine, Instant::now() + LOOK);
             }
         };
         // From here on its number may be another process's: it is out of the table, so that nothing
@@ -615,7 +613,7 @@ impl State {
             }
             _ => {}
         }
-        shared.poller.remove(&slot.pidfd);
+        machine.poller.remove(&slot.pidfd);
         if let Some(killing) = &slot.killing {
             killing.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
         }
@@ -631,7 +629,7 @@ impl State {
         if slot.stage == Stage::Starting {
             let reason = match slot.killing.as_ref().map(|killing| &killing.why) {
                 Some(KillReason::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
-                Some(KillReason::Closed) => return self.order_workers(shared),
+                Some(KillReason::Closed) => return self.order_workers(machine),
                 _ => death.to_string(),
             };
             let late =
@@ -641,7 +639,7 @@ impl State {
                 Some(said) => said,
                 None => reason,
             };
-            return self.not_launched(shared, reason, !failed);
+            return self.not_launched(machine, reason, !failed);
         }
         let expected = slot.stage == Stage::Finishing && exit == Exit::Code(0);
         if expected {
@@ -682,7 +680,7 @@ impl State {
                 self.requeue(waiting);
             }
         }
-        self.order_workers(shared);
+        self.order_workers(machine);
     }
 
     /// Settles an item that was begun and never reported.
@@ -727,7 +725,7 @@ impl State {
     }
 
     /// A worker ended before it was ready, or could not even be launched.
-    pub(crate) fn not_launched(&mut self, shared: &Shared, reason: String, killed: bool) {
+    pub(crate) fn not_launched(&mut self, machine: &Machine, reason: String, killed: bool) {
         if killed {
             self.start_kills += 1;
         } else {
@@ -744,7 +742,7 @@ impl State {
         let pause = Duration::from_millis(5 << (3 * failures).max(kills.min(7)).min(10));
         let resume = Instant::now() + pause;
         self.hold_off = Some(resume);
-        self.wake_by(shared, resume);
+        self.wake_by(machine, resume);
     }
 
     /// Whether workers do not start, until something new is asked of the pool.
@@ -753,13 +751,13 @@ impl State {
     }
 
     /// Orders a worker for every place that has none, or one that will take no more tasks, as far as they are needed.
-    pub(crate) fn order_workers(&mut self, shared: &Shared) {
-        let needed = self.needed(&shared.options);
-        self.order(shared, needed);
+    pub(crate) fn order_workers(&mut self, machine: &Machine) {
+        let needed = self.needed(&machine.options);
+        self.order(machine, needed);
     }
 
     /// Orders workers until so many are there or on their way.
-    pub(crate) fn order(&mut self, shared: &Shared, needed: usize) {
+    pub(crate) fn order(&mut self, machine: &Machine, needed: usize) {
         if let Some(hold_off) = self.hold_off {
             // With nobody left and nothing to do, the next task is what tries again.
             let needed = !self.queue.is_empty() || self.slots().next().is_some();
@@ -767,7 +765,7 @@ impl State {
                 return;
             }
             if Instant::now() < hold_off {
-                return self.wake_by(shared, hold_off);
+                return self.wake_by(machine, hold_off);
             }
             self.hold_off = None;
         }
@@ -783,7 +781,7 @@ impl State {
             slot.killing.is_none() && matches!(slot.stage, Stage::Starting | Stage::Ready)
         };
         let mut there = self.slots().filter(serving).count() + self.launching.len();
-        for place in 0..shared.options.workers {
+        for place in 0..machine.options.workers {
             if there >= needed {
                 break;
             }
@@ -801,7 +799,7 @@ impl State {
     }
 
     /// Tells workers that have nothing left to do to finish: retired ones, and all at the end.
-    fn close_workers(&mut self, shared: &Shared) {
+    fn close_workers(&mut self, machine: &Machine) {
         for slot in self.slots.iter_mut().flatten() {
             if slot.stage == Stage::Retiring && slot.ledger.unreported() == 0 {
                 slot.finish(false);
@@ -820,7 +818,7 @@ impl State {
             };
             match slot.stage {
                 _ if self.signalled.is_some() => {
-                    self.kill_worker(shared, index, KillReason::Closed)
+                    self.kill_worker(machine, index, KillReason::Closed)
                 }
                 Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => {
                     slot.finish(closing == Closing::Now);
@@ -828,13 +826,13 @@ impl State {
                 // Its initializer is to run, whether there are tasks or not.
                 Stage::Starting if closing == Closing::Drain => {}
                 Stage::Finishing => {}
-                _ => self.kill_worker(shared, index, KillReason::Closed),
+                _ => self.kill_worker(machine, index, KillReason::Closed),
             }
         }
         if self.finish_by.is_none() {
-            let finish_by = after(shared.options.finish_grace);
+            let finish_by = after(machine.options.finish_grace);
             self.finish_by = Some(finish_by);
-            self.wake_by(shared, finish_by);
+            self.wake_by(machine, finish_by);
         }
     }
 }
