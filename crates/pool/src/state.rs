@@ -257,83 +257,133 @@ impl State {
         }
     }
 
-    /// Sends queued chunks to workers: to an idle one, or ahead to one whose tasks are short.
+    /// Sends queued chunks to workers, until none is queued or there is no worker to choose: choose, send, and at
+    /// the end order workers and wake those that were sent something.
     pub(crate) fn dispatch(&mut self, machine: &Machine) {
-        let mut touched: Vec<usize> = Vec::new();
-        // Chunks that wait for a descriptor.
-        let mut waiting: Vec<Chunk> = Vec::new();
-        while let Some(front) = self.queue.front() {
-            if front.call.is_cancelled() {
-                self.queue.pop_front();
-                continue;
-            }
-            let nanos = front.call.likely_nanos();
-            let Some(index) = self.pick(machine, nanos) else { break };
-            let mut chunk = self.queue.pop_front().expect("it was just looked at");
-            let slot = self.slots[index].as_mut().expect("picked");
-            if let Some(limit) = machine.options.tasks_per_worker {
-                let left = limit.get() - slot.ledger.sent();
-                if chunk.len() as u64 > left {
-                    let rest = chunk.split_off(left as usize);
-                    self.queue.push_front(rest);
-                }
-            }
-            let mut sending = slot.send(&chunk);
-            if let Sending::NoDescriptor(error) = sending {
-                // Tasks that end let go of descriptors; without any that run, none will.
-                if self.busy() > 0 {
-                    if self.slots[index].as_ref().is_some_and(Slot::is_idle) {
-                        self.idle.push(index);
-                    }
-                    waiting.push(chunk);
-                    self.wake_by(machine, Instant::now() + LOOK);
-                    continue;
-                }
-                sending = Sending::Failed(error);
-            }
-            let slot = self.slots[index].as_mut().expect("picked");
-            match sending {
-                Sending::NoDescriptor(_) => unreachable!("it was just replaced"),
+        let mut to_wake: Vec<usize> = Vec::new();
+        let mut without_descriptor: Vec<Chunk> = Vec::new();
+        let mut retired = false;
+        while let Some(nanos) = self.next_nanos() {
+            let Some(index) = self.choose(machine, nanos) else { break };
+            let chunk = self.take_for(machine, index);
+            let slot = self.slots[index].as_mut().expect("chosen");
+            match slot.send(&chunk) {
                 Sending::Sent => {
-                    slot.looked = self.lived;
-                    let deadline = chunk.call.options.deadline;
-                    slot.ledger.send(chunk, nanos);
-                    if !touched.contains(&index) {
-                        touched.push(index);
+                    retired |= self.enter(machine, index, chunk, nanos);
+                    if !to_wake.contains(&index) {
+                        to_wake.push(index);
                     }
-                    let several = slot.ledger.unreported() > 1;
-                    let done = machine
-                        .options
-                        .tasks_per_worker
-                        .is_some_and(|limit| slot.ledger.sent() >= limit.get());
-                    if done {
-                        slot.stage = Stage::Retiring;
-                        self.order_workers(machine);
-                    }
-                    self.set_timers(machine, several, deadline);
                 }
                 Sending::Later => {
-                    // It reads on, and the hub tries again, even if nothing comes back meanwhile.
+                    // The worker reads on, and the hub tries again, even if nothing comes back meanwhile.
                     self.queue.push_front(chunk);
-                    touched.push(index);
+                    to_wake.push(index);
                     self.wake_by(machine, Instant::now() + LOOK);
                     break;
                 }
-                Sending::Failed(error) => self.fail_chunk(&chunk, &error),
+                // Tasks that end let go of descriptors; if none runs, none will.
+                Sending::NoDescriptor(_) if self.busy() > 0 => {
+                    without_descriptor.push(chunk);
+                    self.wake_by(machine, Instant::now() + LOOK);
+                }
+                Sending::NoDescriptor(error) | Sending::Failed(error) => {
+                    self.fail_chunk(&chunk, &error);
+                }
                 Sending::Broken(reason) => {
                     self.queue.push_front(chunk);
                     self.kill_worker(machine, index, KillReason::Broken(reason));
                 }
             }
         }
-        self.requeue(waiting);
+        self.requeue(without_descriptor);
+        if retired {
+            self.order_workers(machine);
+        }
         let may_spin = self.busy() < machine.cores;
-        for index in touched {
+        for index in to_wake {
             if let Some(slot) = &mut self.slots[index] {
                 slot.words.let_spin(may_spin);
                 slot.wake();
             }
         }
+    }
+
+    /// Drops cancelled chunks from the front of the queue. The run time of an item of the next one in nanoseconds, 0
+    /// if unknown; `None` if the queue is empty.
+    fn next_nanos(&mut self) -> Option<u64> {
+        while self.queue.front()?.call.is_cancelled() {
+            self.queue.pop_front();
+        }
+        // The entries of workers that are not idle any more; of those below others, once they are on top.
+        while let Some(index) = self.idle.last()
+            && !self.slots[*index].as_ref().is_some_and(Slot::is_idle)
+        {
+            self.idle.pop();
+        }
+        self.queue.front().map(|front| front.call.likely_nanos())
+    }
+
+    /// The worker for the next chunk, whose items take `nanos` each (0: unknown): the one that became idle last,
+    /// else the one with the least work ahead, if its tasks and these are short. Changes nothing.
+    fn choose(&self, machine: &Machine, nanos: u64) -> Option<usize> {
+        // One that replaces a worker begins when that one's last task has ended: a pool never runs more tasks at
+        // a time than it has places, and a pool of one runs them in order.
+        let may_begin = |slot: &Slot| {
+            let holds = |other: &Slot| {
+                other.place == slot.place
+                    && other.stage == Stage::Retiring
+                    && other.ledger.unreported() > 0
+            };
+            machine.options.tasks_per_worker.is_none() || !self.slots().any(holds)
+        };
+        let idle = |index: &usize| {
+            self.slots[*index].as_ref().is_some_and(|slot| slot.is_idle() && may_begin(slot))
+        };
+        if let Some(index) = self.idle.iter().rev().copied().find(idle) {
+            return Some(index);
+        }
+        let ahead = |(index, slot): (usize, &Option<Slot>)| {
+            let slot = slot.as_ref().filter(|slot| slot.takes_tasks() && !slot.long)?;
+            may_begin(slot)
+                .then(|| (slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
+        };
+        let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
+        let short = nanos > 0 && ahead + nanos <= AHEAD_NANOS;
+        (!busy || short).then_some(index)
+    }
+
+    /// Takes the next chunk out of the queue, or as much of it as this worker may run before it is replaced.
+    fn take_for(&mut self, machine: &Machine, index: usize) -> Chunk {
+        let mut chunk = self.queue.pop_front().expect("it was just looked at");
+        let slot = self.slots[index].as_ref().expect("chosen");
+        if let Some(limit) = machine.options.tasks_per_worker {
+            let left = limit.get() - slot.ledger.sent();
+            if chunk.len() as u64 > left {
+                let rest = chunk.split_off(left as usize);
+                self.queue.push_front(rest);
+            }
+        }
+        chunk
+    }
+
+    /// Enters a chunk that was sent to a worker in its ledger. True if the worker retires: it has all the tasks
+    /// that it may run.
+    fn enter(&mut self, machine: &Machine, index: usize, chunk: Chunk, nanos: u64) -> bool {
+        let slot = self.slots[index].as_mut().expect("chosen");
+        let deadline = chunk.call.options.deadline;
+        if self.idle.last() == Some(&index) {
+            self.idle.pop();
+        }
+        slot.looked = self.lived;
+        slot.ledger.send(chunk, nanos);
+        let several = slot.ledger.unreported() > 1;
+        let limit = machine.options.tasks_per_worker;
+        let retires = limit.is_some_and(|limit| slot.ledger.sent() >= limit.get());
+        if retires {
+            slot.stage = Stage::Retiring;
+        }
+        self.set_timers(machine, several, deadline);
+        retires
     }
 
     fn set_timers(&mut self, machine: &Machine, several: bool, deadline: Option<Duration>) {
@@ -345,44 +395,6 @@ impl State {
         {
             self.wake_by(machine, instant);
         }
-    }
-
-    /// The worker for a chunk whose items take `nanos` each (zero: unknown).
-    fn pick(&mut self, machine: &Machine, nanos: u64) -> Option<usize> {
-        // One that replaces a worker begins when that one's last task has ended: a pool never runs more tasks at
-        // a time than it has places, and a pool of one runs them in order.
-        let may_begin = |slots: &[Option<Slot>], slot: &Slot| {
-            let holds = |other: &Slot| {
-                other.place == slot.place
-                    && other.stage == Stage::Retiring
-                    && other.ledger.unreported() > 0
-            };
-            machine.options.tasks_per_worker.is_none() || !slots.iter().flatten().any(holds)
-        };
-        let mut held = Vec::new();
-        let mut picked = None;
-        while let Some(index) = self.idle.pop() {
-            match self.slots[index].as_ref().filter(|slot| slot.is_idle()) {
-                Some(slot) if may_begin(&self.slots, slot) => {
-                    picked = Some(index);
-                    break;
-                }
-                Some(_) => held.push(index),
-                None => {}
-            }
-        }
-        self.idle.extend(held.into_iter().rev());
-        if picked.is_some() {
-            return picked;
-        }
-        let ahead = |(index, slot): (usize, &Option<Slot>)| {
-            let slot = slot.as_ref().filter(|slot| slot.takes_tasks() && !slot.long)?;
-            may_begin(&self.slots, slot)
-                .then(|| (slot.ledger.unreported() > 0, slot.ledger.ahead_nanos(), index))
-        };
-        let (busy, ahead, index) = self.slots.iter().enumerate().filter_map(ahead).min()?;
-        let short = nanos > 0 && ahead + nanos <= AHEAD_NANOS;
-        (!busy || short).then_some(index)
     }
 
     /// Deadlines, memory, workers that do not end, work that waits behind a long task.
