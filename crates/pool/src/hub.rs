@@ -32,7 +32,7 @@ use crate::options::PoolOptions;
 use crate::os::{self, Ending};
 use crate::signal::Signal;
 use crate::slot::Slot;
-use crate::state::{Closing, State};
+use crate::state::State;
 use crate::task::lock;
 use crate::worker::SPIN_NANOS;
 
@@ -76,8 +76,7 @@ impl Shared {
 
     /// Whether a closing pool is done.
     pub(crate) fn is_over(&self) -> bool {
-        let state = self.lock();
-        state.closing.is_some() && state.is_empty()
+        self.lock().is_over()
     }
 
     pub(crate) fn has_launched_all(&self) -> bool {
@@ -254,13 +253,13 @@ impl Shared {
                 }
             }
             state.turn(&self.machine);
-            let gone = state.closing.is_some() && state.is_empty();
-            if gone {
-                // The launching thread ends with the last order.
+            let over = state.is_over();
+            if over {
+                // Step 7 of the shutdown. The launching thread ends with the last order.
                 state.orders = None;
             }
             self.unlock(state);
-            if gone {
+            if over {
                 self.over.give();
                 return;
             }
@@ -271,7 +270,7 @@ impl Shared {
     pub(crate) fn install(&self, mut slot: Slot) {
         let mut state = self.lock();
         if state.closing.is_some() && state.orders.is_none() {
-            // The pool did not wait for this one.
+            // Step 8 of the shutdown: the pool did not wait for this one.
             drop(state);
             return slot.end_unseen();
         }
@@ -402,31 +401,15 @@ impl Shared {
         state.slots().any(runs)
     }
 
-    /// Begins the end of the pool. With `drain` everything submitted is done first.
-    /// As `close` without drain; every worker is ended by a signal, see [`State::signal_all`].
+    /// As `close` without drain; every worker is ended by a signal, see [`State::end_by_signal`].
     pub(crate) fn close_by_signal(&self, grace: Duration) {
-        self.lock().signal_all(&self.machine, grace);
+        self.lock().end_by_signal(&self.machine, grace);
         self.close(false);
     }
 
+    /// Begins the end of the pool. With `drain` everything submitted is done first.
     pub(crate) fn close(&self, drain: bool) {
-        let mut state = self.lock();
-        match (state.closing, drain) {
-            (None, true) => state.closing = Some(Closing::Drain),
-            (_, false) => state.closing = Some(Closing::Now),
-            (Some(_), true) => {}
-        }
-        if !drain {
-            for index in 0..state.slots.len() {
-                if state.slots[index].is_some() {
-                    state.recall(&self.machine, index);
-                }
-            }
-            for chunk in state.queue.take_all() {
-                state.fail_chunk(&chunk, &ErrorKind::Closed.into());
-            }
-        }
-        drop(state);
+        self.lock().close(&self.machine, drain);
         os::ring(&self.machine.bell);
     }
 }

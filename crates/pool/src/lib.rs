@@ -24,7 +24,6 @@ mod future;
 mod gather;
 mod home;
 mod hub;
-mod idle;
 mod kill;
 mod ledger;
 mod link;

@@ -1,0 +1,63 @@
+//! A caller watches the links: it takes those of the workers that have work, and leaves them to the hub again.
+
+use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
+use crate::machine::Machine;
+use crate::os;
+use crate::state::State;
+
+/// A link that a caller drives.
+pub(crate) struct Driven {
+    pub(crate) words: Words,
+    /// Which of its bells the worker is to ring.
+    pub(crate) how: u32,
+}
+
+impl State {
+    /// Makes the caller the one whom busy workers wake.
+    pub(crate) fn take_links(&mut self, links: &mut Vec<Driven>) {
+        links.clear();
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.ledger.unreported() > 0 || slot.driven {
+                slot.driven = true;
+                slot.words.parent_wait().cancel();
+                let how = if slot.cold { DRIVER_COLD } else { DRIVER };
+                links.push(Driven { words: slot.words.clone(), how });
+            }
+        }
+    }
+
+    pub(crate) fn pump_driven(&mut self, machine: &Machine) {
+        let mut any = false;
+        let completed = self.completed;
+        for index in 0..self.slots.len() {
+            let slot = self.slots[index].as_ref();
+            if slot.is_some_and(|slot| slot.driven && slot.words.has_results()) {
+                any = true;
+                self.pump(machine, index);
+            }
+        }
+        if any {
+            self.dispatch(machine);
+            // The driver itself looks whether what it waits for is done.
+            self.completed = completed;
+        }
+    }
+
+    /// Makes the hub the one whom workers wake.
+    pub(crate) fn leave_links(&mut self, machine: &Machine) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.driven) else {
+                continue;
+            };
+            slot.driven = false;
+            slot.words.parent_wait().announce(HUB);
+            if slot.words.has_results() {
+                self.pump(machine, index);
+                self.dispatch(machine);
+                // It may have rung for what was pumped, or may ring for what comes: either wakes
+                // the hub. If it rang and there is more, the hub must look.
+                os::ring(&machine.bell);
+            }
+        }
+    }
+}

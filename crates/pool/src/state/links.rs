@@ -1,0 +1,93 @@
+//! One worker's link: its results go to their calls, what it has not begun is recalled, and its process is told to end.
+
+use crate::events::{debug, warn};
+use crate::kill::{KillReason, Killing, hold_descendants};
+use crate::machine::Machine;
+use crate::os::{self, Ending};
+use crate::slot::{Slot, Stage};
+use crate::state::{State, after};
+
+/// Number of descriptors for the launch of a worker, with some to spare.
+const LAUNCH_DESCRIPTORS: usize = 24;
+
+impl State {
+    /// Gives a worker's results to their calls.
+    pub(crate) fn pump(&mut self, machine: &Machine, index: usize) {
+        let Some(slot) = &mut self.slots[index] else { return };
+        let was = slot.stage;
+        match slot.pump() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.completed = true;
+                if was == Stage::Starting && slot.stage == Stage::Ready {
+                    self.start_failures = 0;
+                    self.start_kills = 0;
+                    debug!(worker = %slot.name.name, pid = slot.name.pid, "worker ready");
+                }
+                if slot.stage == Stage::Ready
+                    && slot.has_refused()
+                    && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS)
+                {
+                    // It goes on to put results where this process cannot read them: another takes its place, now that
+                    // there is room for one.
+                    slot.stage = Stage::Retiring;
+                    self.recall(machine, index);
+                    os::ring(&machine.bell);
+                } else if slot.is_idle() {
+                    self.idle.push(index);
+                    self.begin_idling(machine, index);
+                }
+            }
+            Err(reason) if slot.killing.is_none() => {
+                self.kill_worker(machine, index, KillReason::Broken(reason));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Takes back to the front of the queue what a worker has not begun.
+    pub(crate) fn recall(&mut self, machine: &Machine, index: usize) {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
+            return;
+        };
+        match slot.take_back() {
+            Some(chunks) => self.requeue(chunks),
+            None => self.kill_worker(
+                machine,
+                index,
+                KillReason::Broken("its cursor is nonsense".to_owned()),
+            ),
+        }
+    }
+
+    /// Ends a worker; how it ended is told when it has.
+    pub(crate) fn kill_worker(&mut self, machine: &Machine, index: usize, why: KillReason) {
+        let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
+            return;
+        };
+        warn!(worker = %slot.name.name, pid = slot.name.pid, ?why, "ending a worker");
+        let grace = self.signalled.unwrap_or(machine.options.kill_grace);
+        let (until, killed) = (after(grace), grace.is_zero());
+        let descendants = hold_descendants(slot.name.pid);
+        slot.killing = Some(Killing { why, until, killed, descendants });
+        end_all(slot, if killed { Ending::Kill } else { Ending::Terminate });
+        if self.signalled.is_some() && !killed {
+            // Whoever handles the signal and goes on ends after the task.
+            slot.tell_to_finish(true);
+        }
+        self.wake_by(machine, until);
+        self.order_workers(machine);
+    }
+}
+
+/// Signals a worker, its group and what descended from it.
+pub(super) fn end_all(slot: &Slot, how: Ending) {
+    os::end_group(slot.name.pid, how);
+    os::end(&slot.pidfd, how);
+    if how == Ending::Kill {
+        os::end_descendants(slot.name.pid, how);
+    }
+    for descendant in slot.killing.iter().flat_map(|killing| &killing.descendants) {
+        os::end(descendant, how);
+    }
+}

@@ -1,0 +1,163 @@
+//! A worker has died: its last results are taken, what it ran is lost, what it had not begun goes back to the queue.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::error::{Death, ErrorKind};
+use crate::events::{debug, warn};
+use crate::kill::{KillReason, Killing};
+use crate::launch::Exit;
+use crate::ledger::Chunk;
+use crate::machine::Machine;
+use crate::os::{self, Ending};
+use crate::slot::{START_LIMIT, Stage};
+use crate::state::{Closing, LOOK, State};
+
+/// Longest wait for the report of a worker's end; the reporting process may be stopped.
+const TOLD_GRACE: Duration = Duration::from_secs(1);
+/// How many workers in a row may die before they begin an item until that item is lost.
+const RETURNS: u32 = 3;
+
+impl State {
+    /// A worker's pidfd is readable: settles what it was sent, and lets it go.
+    pub(crate) fn bury(&mut self, machine: &Machine, index: usize) {
+        let Some(Some(slot)) = self.slots.get_mut(index) else { return };
+        // Its corpse still holds the number of its group, so this can hit nobody else.
+        os::end_group(slot.name.pid, Ending::Kill);
+        let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
+            (Some(exit), _) => exit,
+            (None, Some(since)) if since.elapsed() >= TOLD_GRACE => slot.ending.give_up(),
+            (None, since) => {
+                // The hub comes here again when it next looks at all workers.
+                slot.gone = since.or_else(|| Some(Instant::now()));
+                machine.poller.remove(&slot.pidfd);
+                return self.wake_by(machine, Instant::now() + LOOK);
+            }
+        };
+        // From here on its number may be another process's: it is out of the table, so that nothing
+        // that its last bytes lead to can signal it.
+        let mut slot = self.slots[index].take().expect("it was just looked at");
+        let was = slot.stage;
+        match slot.pump() {
+            Ok(_) if was == Stage::Starting && slot.stage == Stage::Ready => {
+                self.start_failures = 0;
+                self.start_kills = 0;
+            }
+            Err(reason) if slot.killing.is_none() => {
+                let why = KillReason::Broken(reason);
+                let until = Instant::now();
+                slot.killing = Some(Killing { why, until, killed: true, descendants: Vec::new() });
+            }
+            _ => {}
+        }
+        machine.poller.remove(&slot.pidfd);
+        if let Some(killing) = &slot.killing {
+            killing.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
+        }
+        // Of the task that it ran, not of those before.
+        let began = slot.words.started().load(Ordering::Relaxed);
+        let death = Death {
+            worker: slot.name.clone(),
+            exit,
+            memory: slot.memory,
+            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_words(began)),
+        };
+        self.completed = true;
+        if slot.stage == Stage::Starting {
+            let reason = match slot.killing.as_ref().map(|killing| &killing.why) {
+                Some(KillReason::Late) => format!("{} was not ready in {START_LIMIT:?}", slot.name),
+                Some(KillReason::Closed) => return self.order_workers(machine),
+                _ => death.to_string(),
+            };
+            let late =
+                matches!(slot.killing.as_ref().map(|killing| &killing.why), Some(KillReason::Late));
+            let failed = slot.start_failure.is_some() || late || exit.is_its_own();
+            let reason = match slot.start_failure.take() {
+                Some(said) => said,
+                None => reason,
+            };
+            return self.not_launched(machine, reason, !failed);
+        }
+        let expected = slot.stage == Stage::Finishing && exit == Exit::Code(0);
+        if expected {
+            debug!(worker = %slot.name.name, pid = slot.name.pid, "worker finished");
+        } else {
+            warn!(worker = %slot.name.name, pid = slot.name.pid, %exit, "worker died");
+        }
+        let why = slot.killing.take().map(|killing| killing.why);
+        let waiting = slot.take_back();
+        let broken = waiting.is_none();
+        let lost = std::iter::from_fn(|| slot.ledger.lose()).collect::<Vec<_>>();
+        let had_lost = !lost.is_empty();
+        for chunk in lost {
+            self.lose(chunk, why.as_ref(), &death, broken);
+        }
+        if let Some(mut waiting) = waiting {
+            // What it had not begun did not kill it, unless it died of getting ready for it, and
+            // so will the next: after a few it is taken to be so.
+            if !had_lost
+                && why.is_none()
+                && let Some(front) = waiting.first_mut()
+            {
+                front.returns += 1;
+                if front.returns > RETURNS {
+                    let mut front = waiting.remove(0);
+                    let rest = front.split_off(1);
+                    if rest.len() > 0 {
+                        waiting.insert(0, Chunk { returns: 0, ..rest });
+                    }
+                    self.lose(front, None, &death, false);
+                }
+            }
+            if self.closing == Some(Closing::Now) {
+                for chunk in &waiting {
+                    self.fail_chunk(chunk, &ErrorKind::Closed.into());
+                }
+            } else {
+                self.requeue(waiting);
+            }
+        }
+        self.order_workers(machine);
+    }
+
+    /// Settles an item that was begun and never reported.
+    pub(super) fn lose(
+        &mut self,
+        mut chunk: Chunk,
+        why: Option<&KillReason>,
+        death: &Death,
+        broken: bool,
+    ) {
+        let task = chunk.task();
+        let death = death.clone();
+        let kind = match why {
+            Some(KillReason::Deadline(deadline)) => {
+                ErrorKind::TimedOut { task, deadline: *deadline, death }
+            }
+            Some(KillReason::Arriving) => ErrorKind::NotArrived { task, limit: START_LIMIT, death },
+            Some(KillReason::Memory { limit, used }) => {
+                ErrorKind::OverMemoryLimit { task, limit: *limit, used: *used, death }
+            }
+            Some(KillReason::Killed) => ErrorKind::Killed { task },
+            Some(KillReason::Closed) => ErrorKind::Closed,
+            Some(KillReason::Broken(reason)) => {
+                ErrorKind::LinkBroken { task, reason: reason.clone(), death }
+            }
+            Some(KillReason::Late | KillReason::Stopped) | None if broken => {
+                let reason = "its cursor is nonsense".to_owned();
+                ErrorKind::LinkBroken { task, reason, death }
+            }
+            Some(KillReason::Late | KillReason::Stopped) | None => {
+                if chunk.losses < chunk.call.options.retries && self.closing != Some(Closing::Now) {
+                    chunk.losses += 1;
+                    self.queue.push_front(chunk);
+                    return;
+                }
+                ErrorKind::WorkerDied { task, death }
+            }
+        };
+        chunk.call.fail(task, kind.into());
+        self.completed = true;
+    }
+}
