@@ -8,7 +8,8 @@ use crate::kill::KillReason;
 use crate::ledger::Chunk;
 use crate::machine::Machine;
 use crate::os;
-use crate::slot::{Sending, Slot, Stage};
+use crate::slot::sending::Sending;
+use crate::slot::{Slot, Stage};
 use crate::state::{Closing, LOOK, SAMPLE, State, TICK};
 
 /// A worker whose tasks are short is sent more, up to this much work by time.

@@ -1,0 +1,268 @@
+//! A slot: one worker as the hub sees it, from its launch until it is reaped. What it is sent is in `sending`, what
+//! it sends in `results`; here is what is known of it.
+
+mod results;
+pub(crate) mod sending;
+
+use std::collections::{HashSet, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use manyhands_shm::Segment;
+use manyhands_shm::ring::{Consumer, InSegment, Producer};
+
+use crate::error::WorkerName;
+use crate::kill::{KillReason, Killing};
+use crate::launch::Ending;
+use crate::ledger::{Chunk, Ledger};
+use crate::link::{ARRIVING, LEAVING, Mail, Words};
+use crate::os;
+use crate::stderr::Tail;
+
+/// The item that a worker runs, as the hub saw it, on the hub's clock (`State::lived`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) item: u64,
+    /// When it was first seen to be begun.
+    pub(crate) begun: Duration,
+    /// Since when its function runs, as far as it does.
+    pub(crate) called: Option<Duration>,
+}
+
+/// How far a worker's life is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Launched; it has not said that it is ready.
+    Starting,
+    /// It takes tasks.
+    Ready,
+    /// It has done its number of tasks; no more are sent.
+    Retiring,
+    /// It was told to finish.
+    Finishing,
+}
+
+/// Time for a worker to become ready, or to get a function and its argument.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
+/// A handle that a worker keeps.
+struct Given {
+    segment: Weak<Segment>,
+    number: u32,
+}
+
+pub(crate) struct Slot {
+    pub(crate) name: WorkerName,
+    /// Which of the pool's places it has, for its affinity.
+    pub(crate) place: usize,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) ending: Box<dyn Ending>,
+    pub(crate) tail: Option<Arc<Tail>>,
+    pub(crate) words: Words,
+    /// Wakes the worker when it has slept for long.
+    /// Both ends, so that ringing for a dead worker raises no SIGPIPE.
+    cold_bell: (OwnedFd, OwnedFd),
+    /// It was woken by that, and has not reported since.
+    pub(crate) cold: bool,
+    /// What it runs takes long: nothing more is sent behind it.
+    pub(crate) long: bool,
+    pub(crate) stage: Stage,
+    pub(crate) launched: Instant,
+    /// When its last task was seen to have ended, or that it is ready; kept if idle workers end.
+    pub(crate) idle_since: Instant,
+    pub(crate) killing: Option<Killing>,
+    /// A caller watches ring B.
+    pub(crate) driven: bool,
+    pub(crate) ledger: Ledger,
+    pub(crate) seen: Option<Seen>,
+    /// Since when it has not begun the item of this number that it was sent, by the same clock.
+    pub(crate) unbegun: Option<(u64, Duration)>,
+    /// When it was last looked at, by the same clock.
+    pub(crate) looked: Duration,
+    /// Its pidfd was readable, and how it ended was not told yet.
+    pub(crate) gone: Option<Instant>,
+    /// Its private memory when last sampled, without what it inherited.
+    pub(crate) memory: Option<u64>,
+    /// Its memory when it was made: next to nothing, or of one that was forked, and of no other
+    /// program since, that of whom it was forked from, with whom it shares the pages.
+    pub(crate) inherited: u64,
+    /// When it is sampled next.
+    pub(crate) sample_at: Instant,
+    /// What it said when it could not start.
+    pub(crate) start_failure: Option<String>,
+    work: Producer<InSegment>,
+    results: Consumer<InSegment>,
+    mail: Mail,
+    epoch: u16,
+    /// Segments of our arena, and blobs, that the worker has.
+    segments: HashSet<u32>,
+    blobs: HashSet<u64>,
+    /// Handles that the worker keeps, the oldest first.
+    given: VecDeque<Given>,
+    next_handle: u32,
+    /// Records that found no room yet.
+    owed: Vec<(u32, Vec<u8>)>,
+    record: Vec<u8>,
+}
+
+impl Slot {
+    #[allow(clippy::too_many_arguments, reason = "called once, with what a launch yields")]
+    pub(crate) fn new(
+        name: WorkerName,
+        place: usize,
+        pidfd: OwnedFd,
+        ending: Box<dyn Ending>,
+        tail: Option<Arc<Tail>>,
+        words: Words,
+        cold_bell: (OwnedFd, OwnedFd),
+        socket: OwnedFd,
+    ) -> manyhands_shm::Result<Self> {
+        Ok(Slot {
+            name,
+            place,
+            pidfd,
+            ending,
+            tail,
+            cold_bell,
+            cold: false,
+            long: false,
+            stage: Stage::Starting,
+            launched: Instant::now(),
+            idle_since: Instant::now(),
+            killing: None,
+            driven: false,
+            ledger: Ledger::default(),
+            seen: None,
+            unbegun: None,
+            looked: Duration::ZERO,
+            gone: None,
+            memory: None,
+            inherited: 0,
+            sample_at: Instant::now(),
+            start_failure: None,
+            work: words.work_producer()?,
+            results: words.result_consumer()?,
+            words,
+            mail: Mail::new(socket, false),
+            epoch: 0,
+            segments: HashSet::new(),
+            blobs: HashSet::new(),
+            given: VecDeque::new(),
+            next_handle: 0,
+            owed: Vec::new(),
+            record: Vec::new(),
+        })
+    }
+
+    /// Ends a worker of a pool that is over, and waits until it is gone.
+    pub(crate) fn end_unseen(&mut self) {
+        while self.ending.reap(self.pidfd.as_fd()).is_none() {
+            os::end_group(self.name.pid, os::Ending::Kill);
+            os::end(&self.pidfd, os::Ending::Kill);
+            os::poll(&[self.pidfd.as_fd()], Duration::from_secs(1));
+        }
+    }
+
+    /// Whether it can be given tasks.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        self.stage == Stage::Ready && self.killing.is_none()
+    }
+
+    /// Whether it has done all it was to do, and only has to exit.
+    pub(crate) fn is_leaving(&self) -> bool {
+        match self.stage {
+            Stage::Starting | Stage::Ready => false,
+            Stage::Retiring => self.ledger.unreported() == 0,
+            Stage::Finishing => true,
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.takes_tasks() && self.ledger.unreported() == 0
+    }
+
+    /// The number of the item that runs now, if one does.
+    pub(crate) fn running(&self) -> Option<u64> {
+        let begun = self.words.cursor().begun().count;
+        (begun > self.ledger.reported()).then(|| begun - 1)
+    }
+
+    /// Run time of the item that was begun, its limit, and the reason for which it ends then.
+    pub(crate) fn ran(
+        &mut self,
+        item: u64,
+        deadline: Duration,
+        lived: Duration,
+    ) -> (Duration, Duration, KillReason) {
+        self.unbegun = None;
+        let mut seen = match self.seen {
+            Some(seen) if seen.item == item => seen,
+            _ => Seen { item, begun: lived, called: None },
+        };
+        let word = self.words.started().load(Ordering::Relaxed);
+        let outcome = match word {
+            ARRIVING => (lived - seen.begun, START_LIMIT, KillReason::Arriving),
+            LEAVING => (Duration::ZERO, START_LIMIT, KillReason::Arriving),
+            began => {
+                // The worker's word is taken for since when it runs, but not for a later time than when this was
+                // first seen, and not for more than this process was there for.
+                let called = *seen.called.get_or_insert_with(|| {
+                    let ran = Duration::from_nanos(os::now_nanos().saturating_sub(began));
+                    lived.saturating_sub(ran).max(self.looked)
+                });
+                (lived - called, deadline, KillReason::Deadline(deadline))
+            }
+        };
+        self.seen = Some(seen);
+        self.looked = lived;
+        outcome
+    }
+
+    /// Whether it has not begun the item for so long, and is stopped.
+    pub(crate) fn was_stopped_before(
+        &mut self,
+        item: u64,
+        deadline: Duration,
+        lived: Duration,
+    ) -> bool {
+        self.looked = lived;
+        let since = match self.unbegun {
+            Some((number, since)) if number == item => since,
+            _ => lived,
+        };
+        self.unbegun = Some((item, since));
+        lived - since >= deadline && os::is_stopped(self.name.pid)
+    }
+
+    /// Takes back what the worker has not begun. `None` if its cursor makes no sense.
+    pub(crate) fn take_back(&mut self) -> Option<Vec<Chunk>> {
+        let begun = self.words.cursor().begun();
+        if begun.epoch == self.epoch && begun.count == self.ledger.sent() {
+            // All is begun. Not counting this up keeps epochs from coming round again while
+            // items of an old one lie in the ring.
+            return Some(Vec::new());
+        }
+        let begun = self.words.cursor().take_back();
+        if begun.epoch != self.epoch.wrapping_add(1) {
+            return None;
+        }
+        self.epoch = begun.epoch;
+        self.ledger.take_back(begun.count)
+    }
+
+    /// Whether there was no room for a piece of its memory, in which it may put more results.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.mail.has_refused()
+    }
+
+    /// Whether the cursor, which the worker can write over, is where it can be.
+    pub(crate) fn check_cursor(&self) -> Result<(), String> {
+        let begun = self.words.cursor().begun();
+        let possible = self.ledger.reported()..=self.ledger.sent();
+        if begun.epoch != self.epoch || !possible.contains(&begun.count) {
+            return Err("its cursor is where it cannot be".to_owned());
+        }
+        Ok(())
+    }
+}

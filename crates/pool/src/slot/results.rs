@@ -1,0 +1,123 @@
+//! What a worker sends: its results, each of which goes to its call, and that it is ready or could not start.
+
+use manyhands_shm::arena::BlockName;
+use manyhands_shm::ring::Broken;
+
+use crate::error::{Error, ErrorKind, WorkerName};
+use crate::link::{FULL, MailError};
+use crate::protocol::{DoneHead, Reader, Status, Where, kind};
+use crate::reply::Reply;
+use crate::slot::sending::Sending;
+use crate::slot::{Slot, Stage};
+
+impl Slot {
+    /// Reads what the worker sent and gives each result to its call. Says whether there was any.
+    ///
+    /// # Errors
+    /// What made no sense.
+    pub(crate) fn pump(&mut self) -> Result<bool, String> {
+        let mut any = false;
+        let mut record = std::mem::take(&mut self.record);
+        let outcome = loop {
+            match self.results.pop(&mut record) {
+                Ok(None) => break Ok(any),
+                Err(Broken(reason)) => break Err(reason.to_owned()),
+                Ok(Some(kind)) => {
+                    any = true;
+                    if let Err(reason) = self.take(kind, &record) {
+                        break Err(reason);
+                    }
+                }
+            }
+        };
+        self.record = record;
+        if any {
+            self.cold = false;
+            self.long = false;
+            self.check_cursor()?;
+            self.words.worker_wait().wake_from(FULL);
+            if let Err(Sending::Broken(reason)) = self.pay() {
+                return Err(reason);
+            }
+        }
+        outcome
+    }
+
+    fn take(&mut self, kind: u32, record: &[u8]) -> Result<(), String> {
+        let mut reader = Reader(record);
+        match kind {
+            kind::DONE => self.take_result(&mut reader),
+            kind::READY if self.stage == Stage::Starting => {
+                self.stage = Stage::Ready;
+                Ok(())
+            }
+            kind::START_FAILED if self.stage == Stage::Starting => {
+                self.start_failure = Some(String::from_utf8_lossy(record).into_owned());
+                Ok(())
+            }
+            kind::FORGET_SEGMENT => {
+                let number = reader.u32().ok_or("a record that is too short")?;
+                self.mail.forget_segment(number);
+                Ok(())
+            }
+            _ => Err(format!("a record of kind {kind} out of place")),
+        }
+    }
+
+    fn take_result(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
+        const SHORT: &str = "a result that is too short";
+        let head = DoneHead::read(reader).ok_or(SHORT)?;
+        let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
+        call.took(task, head.nanos);
+        let handles = match head.handles {
+            0 => Ok(Vec::new()),
+            some => self.mail.take_handles(some as usize),
+        };
+        let handles = match handles {
+            Ok(handles) => handles,
+            Err(MailError::Broken(reason)) => return Err(reason),
+            Err(MailError::Local(reason)) => {
+                let error = ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                call.fail(task, error.into());
+                self.ledger.report();
+                return Ok(());
+            }
+        };
+        match (head.status, head.place) {
+            (Status::Done, Where::Inline) if handles.is_empty() => {
+                call.sink.complete_inline(task, reader.0);
+            }
+            (Status::Done, Where::Inline) => {
+                call.sink.complete(task, Ok(Reply::inline(reader.0.to_vec(), handles)));
+            }
+            (Status::Done, Where::Block) => {
+                let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
+                match self.mail.block(name) {
+                    Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
+                    Err(MailError::Broken(reason)) => return Err(reason),
+                    Err(MailError::Local(reason)) => {
+                        let error =
+                            ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                        call.fail(task, error.into());
+                    }
+                }
+            }
+            (failure, _) => {
+                let text = String::from_utf8_lossy(reader.0);
+                let worker = self.name.clone();
+                call.fail(task, failed(failure, task, &text, worker));
+            }
+        }
+        self.ledger.report();
+        Ok(())
+    }
+}
+
+fn failed(status: Status, task: u64, text: &str, worker: WorkerName) -> Error {
+    if status == Status::Panicked {
+        let (location, message) = text.split_once('\n').unwrap_or(("?", text));
+        let (location, message) = (location.to_owned(), message.to_owned());
+        return ErrorKind::Panicked { task, message, location, worker }.into();
+    }
+    ErrorKind::Refused { task, reason: text.to_owned(), worker }.into()
+}

@@ -1,0 +1,267 @@
+//! What a worker is sent: chunks, and before them what it needs for them; small records that make it forget or finish.
+//!
+//! Nothing here waits. What finds no room on the link is tried again: a chunk stays in the queue, a small record is
+//! queued here, and goes before the next chunk or when the worker next reports.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use manyhands_shm::Segment;
+use manyhands_shm::arena::Block;
+use manyhands_shm::ring::PushError;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::ledger::Chunk;
+use crate::link::COLD;
+use crate::os;
+use crate::protocol::{DefineHead, ItemsHead, Where, kind};
+use crate::slot::{Given, Slot, Stage};
+use crate::task::{Blob, Body, Items, to_bytes};
+
+/// How the sending of a chunk went.
+pub(crate) enum Sending {
+    Sent,
+    /// There is no room on the link until the worker has read more.
+    Later,
+    /// There is no descriptor to pass shared memory with, unless something else is let go of.
+    NoDescriptor(Error),
+    /// These items can never be sent.
+    Failed(Error),
+    Broken(String),
+}
+
+/// How many handles a worker keeps, so that the next task with one need not pass it again.
+const KEEP_HANDLES: usize = 64;
+
+impl Slot {
+    /// Sends a chunk, and before it what the worker needs for it.
+    pub(crate) fn send(&mut self, chunk: &Chunk) -> Sending {
+        let mut send = || -> Result<(), Sending> {
+            self.pay()?;
+            self.define(&chunk.call.function)?;
+            if let Some(context) = &chunk.call.context {
+                self.define(context)?;
+            }
+            self.send_items(&chunk.call, &chunk.items, chunk)
+        };
+        match send() {
+            Ok(()) => Sending::Sent,
+            Err(sending) => sending,
+        }
+    }
+
+    fn send_items(&mut self, call: &Call, items: &Items, chunk: &Chunk) -> Result<(), Sending> {
+        let range = chunk.range.clone();
+        let lengths = &items.lengths[range.clone()];
+        let offset = items.offset(range.start);
+        let mut head = ItemsHead {
+            function: call.function.0.id,
+            context: call.context.as_ref().map_or(0, |context| context.0.id),
+            first_length: range.start as u64,
+            at: 0,
+            count: lengths.len() as u32,
+            handles: items.handles.len() as u32,
+            epoch: self.epoch,
+            place: Where::Inline,
+        };
+        match &items.body {
+            Body::Inline(bytes) => {
+                let bytes = &bytes[offset as usize..(offset + items.len_of(range)) as usize];
+                let lengths = to_bytes(lengths);
+                self.room(ItemsHead::LEN + 4 * items.handles.len() + lengths.len() + bytes.len())?;
+                let handles = self.give(&items.handles)?;
+                self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &lengths, bytes])?;
+            }
+            Body::Block(block) => {
+                head.place = Where::Block;
+                head.at = 8 * items.lengths.len() as u64 + offset;
+                self.room(ItemsHead::LEN + 4 * items.handles.len() + 16)?;
+                self.show(&block.0)?;
+                let handles = self.give(&items.handles)?;
+                let name = block.0.name().to_bytes();
+                self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &name])?;
+            }
+        }
+        while self.given.len() > KEEP_HANDLES {
+            self.forget_oldest_handle();
+        }
+        Ok(())
+    }
+
+    /// Gives the worker the handles that it does not have; names them all.
+    fn give(&mut self, handles: &[Arc<Segment>]) -> Result<Vec<u8>, Sending> {
+        let mut numbers = Vec::with_capacity(4 * handles.len());
+        for handle in handles {
+            let known =
+                self.given.iter().find(|given| given.segment.as_ptr() == Arc::as_ptr(handle));
+            let number = match known {
+                Some(given) => given.number,
+                None => {
+                    let number = self.next_handle;
+                    self.mail.send_handle(number, handle).map_err(|error| unsent(&error))?;
+                    self.next_handle += 1;
+                    let segment = Arc::downgrade(handle);
+                    self.given.push_back(Given { segment, number });
+                    number
+                }
+            };
+            numbers.extend(number.to_le_bytes());
+        }
+        Ok(numbers)
+    }
+
+    fn forget_oldest_handle(&mut self) {
+        if let Some(Given { number, .. }) = self.given.pop_front() {
+            self.owe(kind::FORGET_HANDLE, number.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Has the worker let go of shared memory that nobody here uses any more.
+    pub(crate) fn forget_dead_handles(&mut self) {
+        let alive = |given: &Given| given.segment.strong_count() > 0;
+        if self.given.iter().all(alive) {
+            return;
+        }
+        let (keep, dead) = self.given.drain(..).partition(alive);
+        self.given = keep;
+        let dead: VecDeque<Given> = dead;
+        for given in dead {
+            self.owe(kind::FORGET_HANDLE, given.number.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Sends a blob unless the worker has it.
+    fn define(&mut self, blob: &Blob) -> Result<(), Sending> {
+        let blob = &*blob.0;
+        if self.blobs.contains(&blob.id) {
+            return Ok(());
+        }
+        let handles = blob.handles.len() as u32;
+        match &blob.body {
+            Body::Inline(bytes) => {
+                self.room(DefineHead::LEN + bytes.len())?;
+                self.send_handles(&blob.handles)?;
+                let head = DefineHead { id: blob.id, handles, place: Where::Inline };
+                self.push(kind::DEFINE, &[&head.to_bytes(), bytes])?;
+            }
+            Body::Block(block) => {
+                self.room(DefineHead::LEN + 16)?;
+                self.show(&block.0)?;
+                self.send_handles(&blob.handles)?;
+                let head = DefineHead { id: blob.id, handles, place: Where::Block };
+                self.push(kind::DEFINE, &[&head.to_bytes(), &block.0.name().to_bytes()])?;
+            }
+        }
+        self.blobs.insert(blob.id);
+        Ok(())
+    }
+
+    fn room(&mut self, len: usize) -> Result<(), Sending> {
+        match self.work.fits(len) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Sending::Later),
+            Err(broken) => Err(Sending::Broken(broken.0.to_owned())),
+        }
+    }
+
+    fn push(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), Sending> {
+        self.work.push(kind, parts).map_err(|error| match error {
+            PushError::Full => Sending::Later,
+            PushError::Broken(broken) => Sending::Broken(broken.0.to_owned()),
+        })
+    }
+
+    /// Gives the worker the segment of a block, for reading only, unless it has it.
+    fn show(&mut self, block: &Block) -> Result<(), Sending> {
+        let number = block.name().segment;
+        if self.segments.contains(&number) {
+            return Ok(());
+        }
+        let descriptor = block.segment().duplicate_read_only().map_err(|error| {
+            if error.is_out_of_descriptors() {
+                Sending::NoDescriptor(error.into())
+            } else {
+                Sending::Failed(error.into())
+            }
+        })?;
+        self.mail.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
+        self.segments.insert(number);
+        Ok(())
+    }
+
+    fn send_handles(&mut self, handles: &[Arc<Segment>]) -> Result<(), Sending> {
+        if handles.is_empty() {
+            return Ok(());
+        }
+        self.mail.send_handles(handles).map_err(|error| unsent(&error))
+    }
+
+    /// Has the worker forget a blob, if it has it.
+    pub(crate) fn forget_blob(&mut self, id: u64) {
+        if self.blobs.remove(&id) {
+            self.owe(kind::FORGET_BLOB, id.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Has the worker forget a segment of our arena, if it has it.
+    pub(crate) fn forget_segment(&mut self, number: u32) {
+        if self.segments.remove(&number) {
+            self.owe(kind::FORGET_SEGMENT, number.to_le_bytes().to_vec());
+        }
+    }
+
+    /// Tells the worker to exit once it has done what it was sent; `now` if it is to wait for nothing else.
+    pub(crate) fn finish(&mut self, now: bool) {
+        self.stage = Stage::Finishing;
+        self.tell_to_finish(now);
+    }
+
+    /// The same to one of which something else is known.
+    pub(crate) fn tell_to_finish(&mut self, now: bool) {
+        self.owe(kind::FINISH, vec![u8::from(now)]);
+    }
+
+    fn owe(&mut self, kind: u32, bytes: Vec<u8>) {
+        self.owed.push((kind, bytes));
+        // What finds no room is sent before the next chunk, or when the worker next reports.
+        let _ = self.pay();
+        self.wake();
+    }
+
+    /// After something was sent: wakes the worker if it sleeps.
+    pub(crate) fn wake(&mut self) {
+        match self.words.worker_wait().asleep() {
+            None => {}
+            Some(COLD) => {
+                self.cold = true;
+                os::ring(&self.cold_bell.1);
+            }
+            Some(_) => self.words.worker_wait().rouse(),
+        }
+    }
+
+    pub(super) fn pay(&mut self) -> Result<(), Sending> {
+        while let Some((kind, bytes)) = self.owed.first() {
+            let (kind, bytes) = (*kind, bytes.clone());
+            self.push(kind, &[&bytes])?;
+            self.owed.remove(0);
+        }
+        Ok(())
+    }
+}
+
+/// A socket that is full empties as the worker reads on; anything else does not pass.
+fn unsent(error: &io::Error) -> Sending {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Sending::Later,
+        // The worker is gone; its pidfd tells.
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Sending::Later,
+        _ => Sending::Failed(Error::system(
+            "passing shared memory to a worker",
+            io::Error::new(error.kind(), error.to_string()),
+        )),
+    }
+}
