@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result, WorkerName};
 use crate::events::debug;
 use crate::kill::KillReason;
 use crate::ledger::Chunk;
-use crate::link::DRIVER;
+use crate::link::{DRIVER, SPIN_NANOS};
 use crate::machine::{BELL, FIRST_SLOT, Machine, Order, TIMER};
 use crate::options::PoolOptions;
 use crate::os::{self, Ending};
@@ -34,7 +34,6 @@ use crate::signal::Signal;
 use crate::slot::Slot;
 use crate::state::State;
 use crate::task::lock;
-use crate::worker::SPIN_NANOS;
 
 /// Every sleep is bounded.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);

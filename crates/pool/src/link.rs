@@ -54,6 +54,8 @@ pub(crate) const FULL: u32 = 2;
 /// The worker has slept for long, on its cold bell, until there is work.
 pub(crate) const COLD: u32 = 3;
 
+/// How long a worker, or a caller that waits, spins before it sleeps.
+pub(crate) const SPIN_NANOS: u64 = 50_000;
 /// The bytes of each ring.
 const RING: usize = 64 << 10;
 const RING_A: usize = 512;

@@ -26,7 +26,7 @@ use crate::os;
 use crate::protocol::{message, tag};
 use crate::slot::Slot;
 use crate::task::{Blob, Items, Payload, lock};
-use crate::worker::Hello;
+use crate::worker::hello::Hello;
 
 /// Worker processes and what is needed to give them tasks.
 ///

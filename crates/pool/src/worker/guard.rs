@@ -1,0 +1,77 @@
+//! Calls of the user's code: a panic becomes an error, and a child that the code forked ends here.
+//!
+//! Code of the user's may fork. The child has this worker's rings, cursor, sockets and bells, and must touch none of them:
+//! each call of such code is followed by [`end_if_forked`], before anything else happens. What such code may call itself
+//! ([`Clock::start`](crate::worker::Clock::start)) does nothing in a child.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
+
+use crate::protocol::Status;
+use crate::worker::identity::is_forked;
+
+/// Ends this process if it is such a child, which comes here as it leaves the user's code. As a program does: with 0, or
+/// with 101 after a panic, which was reported.
+#[allow(clippy::print_stderr, reason = "nobody else is told")]
+pub(super) fn end_if_forked(outcome: &Result<(), (Status, String)>) {
+    if !is_forked() {
+        return;
+    }
+    process::exit(match outcome {
+        Ok(()) => 0,
+        Err((Status::Panicked, _)) => 101,
+        Err((_, reason)) => {
+            eprintln!("process {} that a task forked: {reason}", process::id());
+            1
+        }
+    })
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps the message and the place of a guarded panic, which then prints nothing unless a
+/// backtrace was asked for. That of a forked child, which no error will tell of, is printed.
+pub(super) fn catch_panics() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if GUARDED.get() && !is_forked() {
+            let place = info.location().map_or_else(|| "?".to_owned(), ToString::to_string);
+            let message = text_of(info.payload());
+            PANIC.set(Some(format!("{place}\n{message}")));
+            if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
+                return;
+            }
+        }
+        previous(info);
+    }));
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
+}
+
+/// Runs code of the user's; a panic becomes an error. A process that the code forked does not come back from here.
+pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (Status, String)> {
+    GUARDED.set(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(false);
+    let outcome = match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err((Status::Refused, reason)),
+        Err(payload) => {
+            let text = PANIC.take().unwrap_or_else(|| format!("?\n{}", text_of(&*payload)));
+            Err((Status::Panicked, text))
+        }
+    };
+    end_if_forked(&outcome);
+    outcome
+}
