@@ -29,7 +29,7 @@ impl WaitWord<'_> {
     /// more for what it waits for, and [`cancel`](Self::cancel) if it is there.
     pub fn announce(self, how: u32) {
         self.0.store(how, Ordering::Relaxed);
-        // SYNC POINT with the fence in `asleep`.
+        // SYNC POINT with the fence in `take_sleeper`.
         fence(Ordering::SeqCst);
     }
 
@@ -47,7 +47,7 @@ impl WaitWord<'_> {
 
     /// After publishing: how the sleeper sleeps, if it does and nobody else wakes it. The caller
     /// must wake it then.
-    pub fn asleep(self) -> Option<u32> {
+    pub fn take_sleeper(self) -> Option<u32> {
         // SYNC POINT with the fence in `announce`.
         fence(Ordering::SeqCst);
         if self.0.load(Ordering::Relaxed) == AWAKE {
@@ -72,12 +72,12 @@ impl WaitWord<'_> {
 
     /// After publishing: wakes a sleeper that sleeps by [`sleep`](Self::sleep).
     pub fn wake(self) {
-        if self.asleep().is_some() {
+        if self.take_sleeper().is_some() {
             self.rouse();
         }
     }
 
-    /// Ends a [`sleep`](Self::sleep) whose word the caller took by [`asleep`](Self::asleep).
+    /// Ends a [`sleep`](Self::sleep) whose word the caller took by [`take_sleeper`](Self::take_sleeper).
     pub fn rouse(self) {
         os::futex_wake(self.0, 1);
     }
@@ -123,8 +123,8 @@ mod model {
             let word = Arc::new(AtomicU32::new(AWAKE));
             WaitWord(&word).announce(1);
             let theirs = Arc::clone(&word);
-            let other = loom::thread::spawn(move || WaitWord(&theirs).asleep());
-            let own = WaitWord(&word).asleep();
+            let other = loom::thread::spawn(move || WaitWord(&theirs).take_sleeper());
+            let own = WaitWord(&word).take_sleeper();
             let other = other.join().unwrap();
             assert!(own.is_some() != other.is_some());
         });

@@ -233,7 +233,7 @@ impl Slot {
 
     /// After something was sent: wakes the worker if it sleeps.
     pub(crate) fn wake(&mut self) {
-        match self.words.worker_wait().asleep() {
+        match self.words.worker_wait().take_sleeper() {
             None => {}
             Some(COLD) => {
                 self.cold = true;

@@ -344,7 +344,7 @@ impl Worker {
 
     /// Wakes whoever sleeps until results come.
     pub(super) fn ring(&mut self) {
-        match self.words.parent_wait().asleep() {
+        match self.words.parent_wait().take_sleeper() {
             Some(HUB) => os::ring(&self.bells.hub),
             Some(DRIVER) => os::ring(&self.bells.driver),
             Some(DRIVER_COLD) => os::ring(&self.bells.driver_cold),
