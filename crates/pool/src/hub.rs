@@ -191,10 +191,10 @@ impl Shared {
             }
             // Rings from before count no more: what they told of is looked for once more below.
             if mem::take(&mut rung[0]) {
-                os::hush(&self.machine.driver_bell);
+                os::drain(&self.machine.driver_bell);
             }
             if mem::take(&mut rung[1]) {
-                os::hush(&self.machine.cold_bell.0);
+                os::drain(&self.machine.cold_bell.0);
             }
             for link in &links {
                 link.words.parent_wait().announce(link.how);
@@ -216,10 +216,10 @@ impl Shared {
         self.lock().leave_links(&self.machine);
         // Off the way of the result, which is there.
         if rung[0] {
-            os::hush(&self.machine.driver_bell);
+            os::drain(&self.machine.driver_bell);
         }
         if rung[1] {
-            os::hush(&self.machine.cold_bell.0);
+            os::drain(&self.machine.cold_bell.0);
         }
     }
 
@@ -243,9 +243,9 @@ impl Shared {
             state.live(Instant::now(), expected);
             for number in ready.drain(..) {
                 match number {
-                    BELL => os::hush(&self.machine.bell),
+                    BELL => os::drain(&self.machine.bell),
                     TIMER => {
-                        os::hush(&self.machine.timer);
+                        os::drain(&self.machine.timer);
                         state.wake_at = None;
                     }
                     slot => state.bury(&self.machine, (slot - FIRST_SLOT) as usize),

@@ -165,7 +165,7 @@ fn forward(shared: &Forwarded) {
     let mut ready = Vec::new();
     loop {
         shared.poller.wait(std::time::Duration::from_secs(1), &mut ready);
-        os::hush(&shared.bell);
+        os::drain(&shared.bell);
         let stop = lock(&shared.tails).stop;
         let tails: Vec<_> =
             lock(&shared.tails).by_number.iter().map(|(n, t)| (*n, Arc::clone(t))).collect();

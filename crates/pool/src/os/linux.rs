@@ -53,8 +53,8 @@ pub(crate) fn cold_bell() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
 }
 
-/// Makes the bell silent until it is rung again.
-pub(crate) fn hush(bell: impl AsFd) {
+/// Takes the notifications out of a bell, which is silent until the next.
+pub(crate) fn drain(bell: impl AsFd) {
     let _ = rustix::io::read(bell, &mut [0; 64]);
 }
 

@@ -61,8 +61,8 @@ pub(super) struct Worker {
     bells: Bells,
     /// It was woken from a long sleep, and has not slept since.
     cold: bool,
-    /// Its cold bell was rung.
-    hush: bool,
+    /// Its cold bell holds a notification that was heard.
+    to_drain: bool,
     /// When the parent's bell was last rung, or seen to need no ringing.
     rung: u64,
     /// A result was pushed since.
@@ -84,7 +84,7 @@ impl Worker {
             announced: HashSet::new(),
             bells,
             cold: false,
-            hush: false,
+            to_drain: false,
             rung: 0,
             unrung: false,
             slept: false,
@@ -377,14 +377,13 @@ impl Worker {
                 self.ring();
             }
             let own_cold = &self.bells.own_cold;
-            // What was rung before is of work that is done; hushing it now, not then, keeps it
-            // out of that work's way.
-            if mem::take(&mut self.hush) {
-                os::hush(own_cold);
+            // What is in it was sent for work that is done. To drain it now, and not then, kept that work quick.
+            if mem::take(&mut self.to_drain) {
+                os::drain(own_cold);
             }
             let mut rung = false;
             self.cold = self.sleep(COLD, |_| rung = os::poll(&[own_cold.as_fd()], SLEEP_LIMIT)[0]);
-            self.hush = rung;
+            self.to_drain = rung;
         }
         ControlFlow::Continue(())
     }
