@@ -173,7 +173,7 @@ impl Shared {
 
     fn drive_links(&self, until: Option<Instant>, done: &impl Fn() -> bool) {
         let mut links = Vec::new();
-        let mut rung = [false; 2];
+        let mut notified = [false; 2];
         loop {
             let may_spin = {
                 let mut state = self.lock();
@@ -189,11 +189,11 @@ impl Shared {
             if may_spin && !links.is_empty() && spin(&mail) {
                 continue;
             }
-            // Rings from before count no more: what they told of is looked for once more below.
-            if mem::take(&mut rung[0]) {
+            // Earlier notifications count no more: what they told of is looked for once more below.
+            if mem::take(&mut notified[0]) {
                 os::drain(&self.machine.driver_bell);
             }
-            if mem::take(&mut rung[1]) {
+            if mem::take(&mut notified[1]) {
                 os::drain(&self.machine.cold_bell.0);
             }
             for link in &links {
@@ -206,7 +206,7 @@ impl Shared {
                 let limit = until.map_or(SLEEP_LIMIT, |until| {
                     until.saturating_duration_since(Instant::now()).min(SLEEP_LIMIT)
                 });
-                rung = os::poll(
+                notified = os::poll(
                     &[self.machine.driver_bell.as_fd(), self.machine.cold_bell.0.as_fd()],
                     limit,
                 );
@@ -215,10 +215,10 @@ impl Shared {
         }
         self.lock().leave_links(&self.machine);
         // Off the way of the result, which is there.
-        if rung[0] {
+        if notified[0] {
             os::drain(&self.machine.driver_bell);
         }
-        if rung[1] {
+        if notified[1] {
             os::drain(&self.machine.cold_bell.0);
         }
     }
@@ -228,7 +228,7 @@ impl Shared {
         // SYNC POINT with the fence in `drive_links`.
         fence(Ordering::SeqCst);
         if self.driver_sleeps.load(Ordering::Relaxed) {
-            os::ring(&self.machine.driver_bell);
+            os::notify(&self.machine.driver_bell);
         }
     }
 
@@ -291,7 +291,7 @@ impl Shared {
         state.slots[index] = Some(slot);
         drop(state);
         // The hub looks at its ring, sets its timers, and ends it if the pool closed meanwhile.
-        os::ring(&self.machine.bell);
+        os::notify(&self.machine.bell);
     }
 
     /// A worker could not be launched.
@@ -303,7 +303,7 @@ impl Shared {
         state.launching.retain(|other| *other != place);
         state.not_launched(&self.machine, reason, false);
         drop(state);
-        os::ring(&self.machine.bell);
+        os::notify(&self.machine.bell);
     }
 
     /// Ends the task of a call that has one, with its worker if need be.
@@ -409,7 +409,7 @@ impl Shared {
     /// Begins the end of the pool. With `drain` everything submitted is done first.
     pub(crate) fn close(&self, drain: bool) {
         self.lock().close(&self.machine, drain);
-        os::ring(&self.machine.bell);
+        os::notify(&self.machine.bell);
     }
 }
 

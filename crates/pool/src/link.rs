@@ -5,8 +5,8 @@
 //!              hub ── ring A: work ──────────────────► worker
 //!              hub ◄─ ring B: results ──────────────── worker
 //!   worker_wait   how the worker sleeps: WORK, FULL: on this futex     COLD: on its cold bell
-//!   parent_wait   AWAKE: somebody in the parent watches ring B, ring no bell
-//!                 HUB, DRIVER, DRIVER_COLD: ring that bell
+//!   parent_wait   AWAKE: somebody in the parent watches ring B, no bell needs a notification
+//!                 HUB, DRIVER, DRIVER_COLD: notify that bell
 //!   cursor        what the worker has begun; the hub takes back what it has not
 //!   started       since when the function of that runs; ARRIVING before, LEAVING afterwards
 //!   spin          whether the worker may spin before it sleeps
@@ -17,7 +17,7 @@
 //! be slower, so there futex and eventfd serve.
 //!
 //! What can die where: a worker that dies before the tail store of a record has sent nothing,
-//! after it the whole record; dead between the store and the bell, its pidfd rings instead.
+//! after it the whole record; dead between the store and the bell, its pidfd wakes the hub instead.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

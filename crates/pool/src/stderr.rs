@@ -146,7 +146,7 @@ impl Forwarder {
     /// Stops once what the workers wrote is passed on. Call when they are gone.
     pub(crate) fn stop(&self) {
         lock(&self.shared.tails).stop = true;
-        os::ring(&self.shared.bell);
+        os::notify(&self.shared.bell);
         // No lock is held while a thread is joined.
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {

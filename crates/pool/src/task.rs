@@ -104,7 +104,7 @@ impl Drop for BlobInner {
         }
         if let Some(graveyard) = self.graveyard.upgrade() {
             lock(&graveyard.ids).push(self.id);
-            os::ring(&graveyard.bell);
+            os::notify(&graveyard.bell);
         }
     }
 }

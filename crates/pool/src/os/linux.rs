@@ -33,13 +33,13 @@ fn timespec(time: Duration) -> Timespec {
     Timespec { tv_sec: time.as_secs().min(1 << 40) as _, tv_nsec: time.subsec_nanos() as _ }
 }
 
-/// What one process rings to wake another that polls: an eventfd.
+/// A bell: what one process writes to, to wake another that polls it. An eventfd.
 pub(crate) fn bell() -> io::Result<OwnedFd> {
     Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }
 
-pub(crate) fn ring(bell: impl AsFd) {
-    // A full counter is as good as a rung bell, and nothing else can fail.
+pub(crate) fn notify(bell: impl AsFd) {
+    // A full counter wakes the sleeper as well, and nothing else can fail.
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn has_room(bell: &OwnedFd, count: usize) -> bool {
     (0..count).map(|_| bell.try_clone()).collect::<io::Result<Vec<_>>>().is_ok()
 }
 
-/// A bell that lets who is woken run where the ringer runs: a pipe, its silent and its loud end.
+/// A cold bell: a bell whose reader may run on the core of the writer. A pipe: the ends to read and to write.
 pub(crate) fn cold_bell() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
 }

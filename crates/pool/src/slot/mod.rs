@@ -61,7 +61,7 @@ pub(crate) struct Slot {
     pub(crate) tail: Option<Arc<Tail>>,
     pub(crate) words: Words,
     /// Wakes the worker when it has slept for long.
-    /// Both ends, so that ringing for a dead worker raises no SIGPIPE.
+    /// Both ends, so that to notify a dead worker raises no SIGPIPE.
     cold_bell: (OwnedFd, OwnedFd),
     /// It was woken by that, and has not reported since.
     pub(crate) cold: bool,

@@ -237,7 +237,7 @@ impl Slot {
             None => {}
             Some(COLD) => {
                 self.cold = true;
-                os::ring(&self.cold_bell.1);
+                os::notify(&self.cold_bell.1);
             }
             Some(_) => self.words.worker_wait().rouse(),
         }

@@ -54,9 +54,9 @@ impl State {
             if slot.words.has_results() {
                 self.pump(machine, index);
                 self.dispatch(machine);
-                // It may have rung for what was pumped, or may ring for what comes: either wakes
+                // It may have notified for what was pumped, or may for what comes: either wakes
                 // the hub. If it rang and there is more, the hub must look.
-                os::ring(&machine.bell);
+                os::notify(&machine.bell);
             }
         }
     }

@@ -32,7 +32,7 @@ impl State {
                     // there is room for one.
                     slot.stage = Stage::Retiring;
                     self.recall(machine, index);
-                    os::ring(&machine.bell);
+                    os::notify(&machine.bell);
                 } else if slot.is_idle() {
                     self.idle.push(index);
                     self.begin_idling(machine, index);

@@ -36,7 +36,7 @@ use crate::machine::{Machine, Order};
 use crate::slot::Slot;
 use crate::waiting::Waiting;
 
-/// How soon the hub looks again at a worker with several items, which rings only now and then.
+/// How soon the hub looks again at a worker with several items, which notifies only now and then.
 const LOOK: Duration = Duration::from_millis(2);
 /// How often memory is sampled.
 const SAMPLE: Duration = Duration::from_millis(20);

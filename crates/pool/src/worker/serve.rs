@@ -60,7 +60,7 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
     let started = guarded(|| runner.start(&hello.startup));
     if let Err((_, reason)) = started {
         worker.push(kind::START_FAILED, &[cut(&reason).as_bytes()]);
-        worker.ring();
+        worker.notify();
         return Ok(1);
     }
     worker.push(kind::READY, &[]);

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   pop a record ─► begin the item (cursor) ─► run ─► push its result ─► next item
-//!        │ none                                            │ rings the parent's bell at most once
+//!        │ none                                            │ notifies the parent at most once
 //!        ▼                                                 ▼ a millisecond while there is more to do
-//!   ring the bell ─► spin a little ─► announce ─► look again ─► sleep
+//!   notify ─► spin a little ─► announce ─► look again ─► sleep
 //! ```
 //! A result is in the ring as soon as its item is done, so a worker that dies loses the item it
 //! was running and nothing else. Only the wake-ups are saved.
@@ -34,8 +34,8 @@ use crate::worker::runner::{Call, Clock, Item, Runner};
 
 /// How long an idle worker gives a caller to come for the result before it wakes the hub for it.
 const HUB_GRACE_NANOS: u64 = 3_000;
-/// How often a busy worker rings.
-const RING_NANOS: u64 = 1_000_000;
+/// Time between two notifications by a busy worker.
+const NOTIFY_NANOS: u64 = 1_000_000;
 /// How long an idle worker sleeps lightly before it sleeps on its cold bell.
 const WARM: Duration = Duration::from_millis(1);
 /// Every sleep is bounded, so that no lost wake-up is for ever.
@@ -43,7 +43,7 @@ const SLEEP_LIMIT: Duration = Duration::from_millis(500);
 /// How many bytes of a panic's message travel.
 const MESSAGE_MAX: usize = 4 << 10;
 
-/// What a worker rings, and its own cold bell.
+/// The bells of the parent that a worker notifies, and its own cold bell.
 pub(super) struct Bells {
     pub(super) hub: OwnedFd,
     pub(super) driver: OwnedFd,
@@ -63,10 +63,10 @@ pub(super) struct Worker {
     cold: bool,
     /// Its cold bell holds a notification that was heard.
     to_drain: bool,
-    /// When the parent's bell was last rung, or seen to need no ringing.
-    rung: u64,
+    /// When the parent was last notified, or seen to be awake.
+    notified_at: u64,
     /// A result was pushed since.
-    unrung: bool,
+    to_notify: bool,
     /// It has slept since it last looked for signals.
     slept: bool,
     clock: Clock,
@@ -85,8 +85,8 @@ impl Worker {
             bells,
             cold: false,
             to_drain: false,
-            rung: 0,
-            unrung: false,
+            notified_at: 0,
+            to_notify: false,
             slept: false,
         })
     }
@@ -226,9 +226,9 @@ impl Worker {
             let done = os::now_nanos();
             self.send_result(outcome, &mut reply, done.saturating_sub(now));
             now = done;
-            // Sending may have rung since.
-            if now.saturating_sub(self.rung) >= RING_NANOS {
-                self.ring();
+            // Sending may have notified the parent since.
+            if now.saturating_sub(self.notified_at) >= NOTIFY_NANOS {
+                self.notify();
             }
         }
         Ok(())
@@ -327,7 +327,7 @@ impl Worker {
                     os::end_self();
                 }
                 Err(PushError::Full) => {
-                    self.ring();
+                    self.notify();
                     let wait = self.words.worker_wait();
                     wait.announce(FULL);
                     let len = parts.iter().map(|part| part.len()).sum();
@@ -339,31 +339,31 @@ impl Worker {
                 }
             }
         }
-        self.unrung = true;
+        self.to_notify = true;
     }
 
     /// Wakes whoever sleeps until results come.
-    pub(super) fn ring(&mut self) {
+    pub(super) fn notify(&mut self) {
         match self.words.parent_wait().take_sleeper() {
-            Some(HUB) => os::ring(&self.bells.hub),
-            Some(DRIVER) => os::ring(&self.bells.driver),
-            Some(DRIVER_COLD) => os::ring(&self.bells.driver_cold),
+            Some(HUB) => os::notify(&self.bells.hub),
+            Some(DRIVER) => os::notify(&self.bells.driver),
+            Some(DRIVER_COLD) => os::notify(&self.bells.driver_cold),
             _ => {}
         }
-        self.unrung = false;
-        self.rung = os::now_nanos();
+        self.to_notify = false;
+        self.notified_at = os::now_nanos();
     }
 
     /// Waits for work.
     fn idle(&mut self, runner: &mut dyn Runner) -> ControlFlow<()> {
         // After a long sleep the parent sleeps too, and may be waiting for this very core.
         let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
-        if self.unrung {
+        if self.to_notify {
             // A caller about to wait for this very result will look at the ring by itself.
             if may_spin && self.words.parent_wait().0.load(Ordering::Relaxed) == HUB {
                 self.spin(HUB_GRACE_NANOS, |worker| !worker.words.has_results());
             }
-            self.ring();
+            self.notify();
         }
         if may_spin && self.spin(SPIN_NANOS, |_| false) {
             return ControlFlow::Continue(());
@@ -373,17 +373,18 @@ impl Worker {
         if slept && self.work.is_empty() {
             look_up(runner)?;
             self.trim();
-            if self.unrung {
-                self.ring();
+            if self.to_notify {
+                self.notify();
             }
             let own_cold = &self.bells.own_cold;
             // What is in it was sent for work that is done. To drain it now, and not then, kept that work quick.
             if mem::take(&mut self.to_drain) {
                 os::drain(own_cold);
             }
-            let mut rung = false;
-            self.cold = self.sleep(COLD, |_| rung = os::poll(&[own_cold.as_fd()], SLEEP_LIMIT)[0]);
-            self.to_drain = rung;
+            let mut notified = false;
+            self.cold =
+                self.sleep(COLD, |_| notified = os::poll(&[own_cold.as_fd()], SLEEP_LIMIT)[0]);
+            self.to_drain = notified;
         }
         ControlFlow::Continue(())
     }
