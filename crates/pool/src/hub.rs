@@ -12,7 +12,7 @@
 //!
 //! A worker dies ─► its pidfd is readable ─► its ring is pumped for the last time ─► what it had
 //! not begun goes back to the front of the queue, what it was running fails or is run again ─►
-//! its group is killed, its corpse reaped, a new worker launched.
+//! its group is killed, its process reaped, a new worker launched.
 
 use std::mem;
 use std::os::fd::AsFd;
@@ -248,7 +248,7 @@ impl Shared {
                         os::drain(&self.machine.timer);
                         state.wake_at = None;
                     }
-                    slot => state.bury(&self.machine, (slot - FIRST_SLOT) as usize),
+                    slot => state.reap(&self.machine, (slot - FIRST_SLOT) as usize),
                 }
             }
             state.turn(&self.machine);

@@ -16,7 +16,7 @@ impl State {
         for index in 0..self.slots.len() {
             let Some(slot) = &mut self.slots[index] else { continue };
             if slot.gone.is_some() {
-                self.bury(machine, index);
+                self.reap(machine, index);
             } else if let Some(killing) = &mut slot.killing {
                 if killing.killed {
                     continue;

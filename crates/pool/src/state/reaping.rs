@@ -21,9 +21,9 @@ const RETURNS: u32 = 3;
 
 impl State {
     /// A worker's pidfd is readable: settles what it was sent, and lets it go.
-    pub(crate) fn bury(&mut self, machine: &Machine, index: usize) {
+    pub(crate) fn reap(&mut self, machine: &Machine, index: usize) {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return };
-        // Its corpse still holds the number of its group, so this can hit nobody else.
+        // Its process still holds the number of its group, so this can hit nobody else.
         os::end_group(slot.name.pid, Ending::Kill);
         let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
             (Some(exit), _) => exit,

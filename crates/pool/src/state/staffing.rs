@@ -4,7 +4,7 @@
 //!   Starting ─► Ready, idle ─► given a task: Ready, busy ─► idle
 //!                   │ no task for `idle_timeout`, and more are ready than are needed
 //!                   ▼
-//!               Finishing ─► worker_exit, exit ─► buried       a task without a worker ─► order_workers: Starting
+//!               Finishing ─► worker_exit, exit ─► reaped       a task without a worker ─► order_workers: Starting
 //! ```
 //! **Invariant.** A worker never decides to end for being idle, and is asked nothing: whether it is given a task or told
 //! to finish is decided here and in `dispatch`, under the state's lock. Told to finish is only who has reported
@@ -18,7 +18,7 @@
 //! * *a task is queued and was not sent* (no room, no descriptor, its place's former worker is busy still): it is among
 //!   those needed, and so many stay ready.
 //! * *one is on its way when a worker is told*: workers that start do not count as ready, since they may fail to.
-//! * *a worker that was told dies or is stopped*: it had nothing. Its burial orders what is needed; the pool's end kills it.
+//! * *a worker that was told dies or is stopped*: it had nothing. Its reaping orders what is needed; the pool's end kills it.
 //! * *what was sent ahead to a busy worker is taken back*: the hub does so in the turn in which it orders workers.
 //! * *the pool closes*: nobody ends for being idle any more; `finish_workers` ends all.
 
