@@ -94,7 +94,7 @@ pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
     os::pidfd(pid)
 }
 
-/// Learns how a process ended, and lets its process go.
+/// Learns how a process ended, and reaps it.
 pub trait Ending: Send {
     /// How it ended; `None` if it has not yet. Called once the pidfd is readable.
     fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit>;

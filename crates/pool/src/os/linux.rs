@@ -285,7 +285,7 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     end.and_then(|end| stat.get(end + 2)).is_some_and(|state| matches!(state, b'T' | b't'))
 }
 
-/// How a child ended; `None` if it has not. Its process goes with this call.
+/// Reaps a child, and gives how it ended; `None` if it has not.
 pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options);

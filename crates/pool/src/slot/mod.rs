@@ -101,8 +101,8 @@ pub(crate) struct Slot {
     /// Handles that the worker keeps, the oldest first.
     given: VecDeque<Given>,
     next_handle: u32,
-    /// Records that found no room yet.
-    owed: Vec<(u32, Vec<u8>)>,
+    /// Small records that found no room yet: to forget something, to finish.
+    control: Vec<(u32, Vec<u8>)>,
     record: Vec<u8>,
 }
 
@@ -150,7 +150,7 @@ impl Slot {
             blobs: HashSet::new(),
             given: VecDeque::new(),
             next_handle: 0,
-            owed: Vec::new(),
+            control: Vec::new(),
             record: Vec::new(),
         })
     }

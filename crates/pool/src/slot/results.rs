@@ -36,7 +36,7 @@ impl Slot {
             self.long = false;
             self.check_cursor()?;
             self.words.worker_wait().wake_from(FULL);
-            if let Err(Sending::Broken(reason)) = self.pay() {
+            if let Err(Sending::Broken(reason)) = self.flush_control() {
                 return Err(reason);
             }
         }

@@ -40,7 +40,7 @@ impl Slot {
     /// Sends a chunk, and before it what the worker needs for it.
     pub(crate) fn send(&mut self, chunk: &Chunk) -> Sending {
         let mut send = || -> Result<(), Sending> {
-            self.pay()?;
+            self.flush_control()?;
             self.define(&chunk.call.function)?;
             if let Some(context) = &chunk.call.context {
                 self.define(context)?;
@@ -115,7 +115,7 @@ impl Slot {
 
     fn forget_oldest_handle(&mut self) {
         if let Some(Given { number, .. }) = self.given.pop_front() {
-            self.owe(kind::FORGET_HANDLE, number.to_le_bytes().to_vec());
+            self.queue_control(kind::FORGET_HANDLE, number.to_le_bytes().to_vec());
         }
     }
 
@@ -129,7 +129,7 @@ impl Slot {
         self.given = keep;
         let dead: VecDeque<Given> = dead;
         for given in dead {
-            self.owe(kind::FORGET_HANDLE, given.number.to_le_bytes().to_vec());
+            self.queue_control(kind::FORGET_HANDLE, given.number.to_le_bytes().to_vec());
         }
     }
 
@@ -202,14 +202,14 @@ impl Slot {
     /// Has the worker forget a blob, if it has it.
     pub(crate) fn forget_blob(&mut self, id: u64) {
         if self.blobs.remove(&id) {
-            self.owe(kind::FORGET_BLOB, id.to_le_bytes().to_vec());
+            self.queue_control(kind::FORGET_BLOB, id.to_le_bytes().to_vec());
         }
     }
 
     /// Has the worker forget a segment of our arena, if it has it.
     pub(crate) fn forget_segment(&mut self, number: u32) {
         if self.segments.remove(&number) {
-            self.owe(kind::FORGET_SEGMENT, number.to_le_bytes().to_vec());
+            self.queue_control(kind::FORGET_SEGMENT, number.to_le_bytes().to_vec());
         }
     }
 
@@ -221,13 +221,13 @@ impl Slot {
 
     /// The same to one of which something else is known.
     pub(crate) fn tell_to_finish(&mut self, now: bool) {
-        self.owe(kind::FINISH, vec![u8::from(now)]);
+        self.queue_control(kind::FINISH, vec![u8::from(now)]);
     }
 
-    fn owe(&mut self, kind: u32, bytes: Vec<u8>) {
-        self.owed.push((kind, bytes));
+    fn queue_control(&mut self, kind: u32, bytes: Vec<u8>) {
+        self.control.push((kind, bytes));
         // What finds no room is sent before the next chunk, or when the worker next reports.
-        let _ = self.pay();
+        let _ = self.flush_control();
         self.wake();
     }
 
@@ -243,11 +243,11 @@ impl Slot {
         }
     }
 
-    pub(super) fn pay(&mut self) -> Result<(), Sending> {
-        while let Some((kind, bytes)) = self.owed.first() {
+    pub(super) fn flush_control(&mut self) -> Result<(), Sending> {
+        while let Some((kind, bytes)) = self.control.first() {
             let (kind, bytes) = (*kind, bytes.clone());
             self.push(kind, &[&bytes])?;
-            self.owed.remove(0);
+            self.control.remove(0);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ impl State {
     /// A worker's pidfd is readable: settles what it was sent, and lets it go.
     pub(crate) fn reap(&mut self, machine: &Machine, index: usize) {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return };
-        // Its process still holds the number of its group, so this can hit nobody else.
+        // It is not reaped yet, so it still holds the number of its group, and this can hit nobody else.
         os::end_group(slot.name.pid, Ending::Kill);
         let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
             (Some(exit), _) => exit,
