@@ -20,6 +20,7 @@ mod call;
 mod completions;
 mod error;
 mod events;
+mod fd_channel;
 mod future;
 mod gather;
 mod home;

@@ -19,21 +19,15 @@
 //! What can die where: a worker that dies before the tail store of a record has sent nothing,
 //! after it the whole record; dead between the store and the bell, its pidfd wakes the hub instead.
 
-use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use manyhands_shm::arena::{ArenaView, BlockName, Received};
 use manyhands_shm::cursor::Cursor;
 use manyhands_shm::link_words::LinkWords;
 use manyhands_shm::ring::{self, Consumer, InSegment, Producer};
 use manyhands_shm::wait::WaitWord;
 use manyhands_shm::{Result as ShmResult, Segment};
-
-use crate::os;
-use crate::protocol::{Reader, message, tag};
 
 /// The hub is to be woken.
 pub(crate) const HUB: u32 = 1;
@@ -107,7 +101,7 @@ impl Words {
         Cursor(&self.words().cursor)
     }
 
-    /// Since when the item that was begun runs, by [`os::now_nanos`]; or [`ARRIVING`], or [`LEAVING`].
+    /// Since when the item that was begun runs, by [`crate::os::now_nanos`]; or [`ARRIVING`], or [`LEAVING`].
     pub(crate) fn started(&self) -> &AtomicU64 {
         &self.words().started
     }
@@ -139,160 +133,5 @@ impl Words {
 
     pub(crate) fn result_consumer(&self) -> ShmResult<Consumer<InSegment>> {
         Ok(Consumer::new(InSegment::new(Arc::clone(&self.segment), RING_B, RING)?))
-    }
-}
-
-/// The socket of a link and what came over it: the other end's arena, and handles.
-pub(crate) struct Mail {
-    socket: OwnedFd,
-    arena: ArenaView,
-    /// Handles for the records to come, in order.
-    handles: VecDeque<Handle>,
-    /// Handles that stay until they are forgotten, by number.
-    kept: HashMap<u32, Handle>,
-    /// Segments of the other end's arena that could not be taken, and why: what lies in them is lost, nothing else.
-    refused: HashMap<u32, String>,
-    /// The parent must never wait for a worker; a worker may wait for its parent.
-    wait: bool,
-}
-
-/// Shared memory that came, or why it could not be taken.
-type Handle = Result<Arc<Segment>, String>;
-
-/// Why something that was announced is not there.
-pub(crate) enum MailError {
-    /// This process could not take it.
-    Local(String),
-    /// The other end did not send it, or sent nonsense.
-    Broken(String),
-}
-
-impl MailError {
-    pub(crate) fn into_text(self) -> String {
-        match self {
-            MailError::Local(text) | MailError::Broken(text) => text,
-        }
-    }
-}
-
-impl Mail {
-    pub(crate) fn new(socket: OwnedFd, wait: bool) -> Self {
-        let (arena, handles) = (ArenaView::default(), VecDeque::new());
-        let (kept, refused) = (HashMap::new(), HashMap::new());
-        Mail { socket, arena, handles, kept, refused, wait }
-    }
-
-    /// Whether there are segments that could not be taken.
-    pub(crate) fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
-    }
-
-    pub(crate) fn send_segment(&self, number: u32, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        os::send(&self.socket, &message(tag::SEGMENT, number), &[descriptor], self.wait)
-    }
-
-    /// Sends a handle that the other end keeps.
-    pub(crate) fn send_handle(&self, number: u32, handle: &Segment) -> io::Result<()> {
-        os::send(&self.socket, &message(tag::HANDLE, number), &[handle.as_fd()], self.wait)
-    }
-
-    /// Sends the handles of the next record.
-    pub(crate) fn send_handles(&self, handles: &[Arc<Segment>]) -> io::Result<()> {
-        let descriptors: Vec<_> = handles.iter().map(|segment| segment.as_fd()).collect();
-        let bytes = message(tag::HANDLES, handles.len() as u32);
-        os::send(&self.socket, &bytes, &descriptors, self.wait)
-    }
-
-    /// The next `count` handles.
-    pub(crate) fn take_handles(&mut self, count: usize) -> Result<Vec<Arc<Segment>>, MailError> {
-        while self.handles.len() < count {
-            self.receive()?;
-        }
-        self.handles.drain(..count).collect::<Result<_, _>>().map_err(MailError::Local)
-    }
-
-    /// A handle that is kept.
-    pub(crate) fn kept(&mut self, number: u32) -> Result<Arc<Segment>, MailError> {
-        loop {
-            if let Some(handle) = self.kept.get(&number) {
-                return handle.clone().map_err(MailError::Local);
-            }
-            self.receive()?;
-        }
-    }
-
-    pub(crate) fn forget_handle(&mut self, number: u32) {
-        self.kept.remove(&number);
-    }
-
-    /// A block of the other end's arena.
-    pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, MailError> {
-        self.await_segment(name.segment)?;
-        if let Some(reason) = self.refused.get(&name.segment) {
-            return Err(MailError::Local(reason.clone()));
-        }
-        self.arena.receive(name, 1).map_err(|error| MailError::Broken(error.to_string()))
-    }
-
-    fn await_segment(&mut self, number: u32) -> Result<(), MailError> {
-        while !self.arena.knows(number) && !self.refused.contains_key(&number) {
-            self.receive()?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn forget_segment(&mut self, number: u32) {
-        self.arena.forget(number);
-        self.refused.remove(&number);
-    }
-
-    /// In the worker: forgets a segment that was sent before, received or not.
-    pub(crate) fn forget_sent_segment(&mut self, number: u32) -> Result<(), MailError> {
-        self.await_segment(number)?;
-        self.forget_segment(number);
-        Ok(())
-    }
-
-    fn receive(&mut self) -> Result<(), MailError> {
-        let mut bytes = [0; 8];
-        let mut descriptors = Vec::new();
-        let len = os::receive(&self.socket, &mut bytes, &mut descriptors, self.wait)
-            .map_err(|error| MailError::Broken(format!("a handle did not come: {error}")))?;
-        let mut reader = Reader(&bytes[..len]);
-        let (Some(tag), Some(number)) = (reader.u32(), reader.u32()) else {
-            return Err(MailError::Broken("a message that is too short".to_owned()));
-        };
-        let mut descriptors = descriptors.into_iter();
-        // The parent may hold any number of results, which are for it alone; a worker may be given one thing twice.
-        let take = if self.wait { Segment::from_fd } else { Segment::keep };
-        let mut next = || {
-            let descriptor = descriptors.next().ok_or_else(|| {
-                "no room for one more descriptor: raise the limit on open files (ulimit -n)"
-                    .to_owned()
-            })?;
-            take(descriptor).map(Arc::new).map_err(|error| error.to_string())
-        };
-        match tag {
-            tag::SEGMENT => match next() {
-                Ok(segment) => {
-                    let inserted = self.arena.insert(number, segment);
-                    inserted.map_err(|error| MailError::Broken(error.to_string()))
-                }
-                Err(reason) => {
-                    self.refused.insert(number, reason);
-                    Ok(())
-                }
-            },
-            tag::HANDLE => {
-                let handle = next();
-                self.kept.insert(number, handle);
-                Ok(())
-            }
-            tag::HANDLES if number as usize <= os::MAX_DESCRIPTORS => {
-                self.handles.extend((0..number).map(|_| next()));
-                Ok(())
-            }
-            _ => Err(MailError::Broken("a message that makes no sense".to_owned())),
-        }
     }
 }

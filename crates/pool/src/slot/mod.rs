@@ -14,10 +14,11 @@ use manyhands_shm::Segment;
 use manyhands_shm::ring::{Consumer, InSegment, Producer};
 
 use crate::error::WorkerName;
+use crate::fd_channel::FdChannel;
 use crate::kill::{KillReason, Killing};
 use crate::launch::Ending;
 use crate::ledger::{Chunk, Ledger};
-use crate::link::{ARRIVING, LEAVING, Mail, Words};
+use crate::link::{ARRIVING, LEAVING, Words};
 use crate::os;
 use crate::stderr::Tail;
 
@@ -93,7 +94,7 @@ pub(crate) struct Slot {
     pub(crate) start_failure: Option<String>,
     work: Producer<InSegment>,
     results: Consumer<InSegment>,
-    mail: Mail,
+    channel: FdChannel,
     epoch: u16,
     /// Segments of our arena, and blobs, that the worker has.
     segments: HashSet<u32>,
@@ -144,7 +145,7 @@ impl Slot {
             work: words.work_producer()?,
             results: words.result_consumer()?,
             words,
-            mail: Mail::new(socket, false),
+            channel: FdChannel::new(socket, false),
             epoch: 0,
             segments: HashSet::new(),
             blobs: HashSet::new(),
@@ -253,7 +254,7 @@ impl Slot {
 
     /// Whether there was no room for a piece of its memory, in which it may put more results.
     pub(crate) fn has_refused(&self) -> bool {
-        self.mail.has_refused()
+        self.channel.has_refused()
     }
 
     /// Whether the cursor, which the worker can write over, is where it can be.

@@ -4,7 +4,8 @@ use manyhands_shm::arena::BlockName;
 use manyhands_shm::ring::Broken;
 
 use crate::error::{Error, ErrorKind, WorkerName};
-use crate::link::{FULL, MailError};
+use crate::fd_channel::ChannelError;
+use crate::link::FULL;
 use crate::protocol::{DoneHead, Reader, Status, Where, kind};
 use crate::reply::Reply;
 use crate::slot::sending::Sending;
@@ -57,7 +58,7 @@ impl Slot {
             }
             kind::FORGET_SEGMENT => {
                 let number = reader.u32().ok_or("a record that is too short")?;
-                self.mail.forget_segment(number);
+                self.channel.forget_segment(number);
                 Ok(())
             }
             _ => Err(format!("a record of kind {kind} out of place")),
@@ -71,12 +72,12 @@ impl Slot {
         call.took(task, head.nanos);
         let handles = match head.handles {
             0 => Ok(Vec::new()),
-            some => self.mail.take_handles(some as usize),
+            some => self.channel.take_handles(some as usize),
         };
         let handles = match handles {
             Ok(handles) => handles,
-            Err(MailError::Broken(reason)) => return Err(reason),
-            Err(MailError::Local(reason)) => {
+            Err(ChannelError::Broken(reason)) => return Err(reason),
+            Err(ChannelError::Local(reason)) => {
                 let error = ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
                 call.fail(task, error.into());
                 self.ledger.report();
@@ -92,10 +93,10 @@ impl Slot {
             }
             (Status::Done, Where::Block) => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
-                match self.mail.block(name) {
+                match self.channel.block(name) {
                     Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
-                    Err(MailError::Broken(reason)) => return Err(reason),
-                    Err(MailError::Local(reason)) => {
+                    Err(ChannelError::Broken(reason)) => return Err(reason),
+                    Err(ChannelError::Local(reason)) => {
                         let error =
                             ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
                         call.fail(task, error.into());

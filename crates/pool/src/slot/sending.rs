@@ -101,7 +101,7 @@ impl Slot {
                 Some(given) => given.number,
                 None => {
                     let number = self.next_handle;
-                    self.mail.send_handle(number, handle).map_err(|error| unsent(&error))?;
+                    self.channel.send_handle(number, handle).map_err(|error| unsent(&error))?;
                     self.next_handle += 1;
                     let segment = Arc::downgrade(handle);
                     self.given.push_back(Given { segment, number });
@@ -187,7 +187,7 @@ impl Slot {
                 Sending::Failed(error.into())
             }
         })?;
-        self.mail.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
+        self.channel.send_segment(number, descriptor.as_fd()).map_err(|error| unsent(&error))?;
         self.segments.insert(number);
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Slot {
         if handles.is_empty() {
             return Ok(());
         }
-        self.mail.send_handles(handles).map_err(|error| unsent(&error))
+        self.channel.send_handles(handles).map_err(|error| unsent(&error))
     }
 
     /// Has the worker forget a blob, if it has it.

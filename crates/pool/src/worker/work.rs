@@ -22,9 +22,9 @@ use manyhands_shm::arena::{Arena, BlockName};
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
 use manyhands_shm::wait::WaitWord;
 
+use crate::fd_channel::{ChannelError, FdChannel};
 use crate::link::{
-    ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, Mail, MailError, SPIN_NANOS, WORK,
-    Words,
+    ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, SPIN_NANOS, WORK, Words,
 };
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, Where, kind};
@@ -55,7 +55,7 @@ pub(super) struct Worker {
     words: Words,
     work: Consumer<InSegment>,
     results: Producer<InSegment>,
-    mail: Mail,
+    channel: FdChannel,
     arena: Arena,
     announced: HashSet<u32>,
     bells: Bells,
@@ -79,7 +79,7 @@ impl Worker {
             results: words.result_producer()?,
             clock: Clock::of(words.clone()),
             words,
-            mail: Mail::new(socket, true),
+            channel: FdChannel::new(socket, true),
             arena: Arena::new("manyhands-results"),
             announced: HashSet::new(),
             bells,
@@ -126,13 +126,13 @@ impl Worker {
             kind::ITEMS => self.run_items(&mut reader, runner)?,
             kind::DEFINE => {
                 let head = DefineHead::read(&mut reader).ok_or_else(short)?;
-                let handles = self.mail.take_handles(head.handles as usize);
-                let handles = handles.map_err(MailError::into_text)?;
+                let handles = self.channel.take_handles(head.handles as usize);
+                let handles = handles.map_err(ChannelError::into_text)?;
                 let bytes = match head.place {
                     Where::Inline => reader.0.to_vec(),
                     Where::Block => {
                         let name = reader.take().map(BlockName::from_bytes).ok_or_else(short)?;
-                        let block = self.mail.block(name).map_err(MailError::into_text)?;
+                        let block = self.channel.block(name).map_err(ChannelError::into_text)?;
                         let mut bytes = Vec::new();
                         block.read(0, block.len(), &mut bytes).map_err(|e| e.to_string())?;
                         bytes
@@ -145,10 +145,10 @@ impl Worker {
                 runner.forget(reader.u64().ok_or_else(short)?);
                 end_if_forked(&Ok(()));
             }
-            kind::FORGET_HANDLE => self.mail.forget_handle(reader.u32().ok_or_else(short)?),
+            kind::FORGET_HANDLE => self.channel.forget_handle(reader.u32().ok_or_else(short)?),
             kind::FORGET_SEGMENT => {
                 let number = reader.u32().ok_or_else(short)?;
-                self.mail.forget_sent_segment(number).map_err(MailError::into_text)?;
+                self.channel.forget_sent_segment(number).map_err(ChannelError::into_text)?;
             }
             kind::FINISH => {
                 let now = reader.0 == [1];
@@ -174,11 +174,11 @@ impl Worker {
         let mut handles: Result<Vec<Arc<Segment>>, String> = Ok(Vec::new());
         for _ in 0..head.handles {
             let number = reader.u32().ok_or(SHORT)?;
-            match (self.mail.kept(number), &mut handles) {
+            match (self.channel.kept(number), &mut handles) {
                 (Ok(handle), Ok(handles)) => handles.push(handle),
                 (Ok(_), Err(_)) => {}
-                (Err(MailError::Local(reason)), _) => handles = Err(reason),
-                (Err(MailError::Broken(reason)), _) => return Err(reason),
+                (Err(ChannelError::Local(reason)), _) => handles = Err(reason),
+                (Err(ChannelError::Broken(reason)), _) => return Err(reason),
             }
         }
         if self.words.cursor().begun().epoch != head.epoch {
@@ -191,8 +191,8 @@ impl Worker {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
                 match self.fetch(name, &head) {
                     Ok(bytes) => fetched = bytes,
-                    Err(MailError::Broken(reason)) => return Err(reason),
-                    Err(MailError::Local(reason)) => {
+                    Err(ChannelError::Broken(reason)) => return Err(reason),
+                    Err(ChannelError::Local(reason)) => {
                         // As many, none of which is run.
                         fetched = vec![0; 8 * count];
                         handles = Err(reason);
@@ -235,12 +235,12 @@ impl Worker {
     }
 
     /// The lengths and bytes of the items out of their block.
-    fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, MailError> {
-        let block = self.mail.block(name)?;
+    fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, ChannelError> {
+        let block = self.channel.block(name)?;
         let mut bytes = Vec::new();
         let read = |at: u64, len: usize, bytes: &mut Vec<u8>| {
             let read = block.read(at as usize, len, bytes);
-            read.map_err(|error| MailError::Broken(error.to_string()))
+            read.map_err(|error| ChannelError::Broken(error.to_string()))
         };
         read(8 * head.first_length, 8 * head.count as usize, &mut bytes)?;
         let len: u64 = bytes
@@ -288,7 +288,7 @@ impl Worker {
         if reply.handles.is_empty() {
             return Ok(());
         }
-        self.mail.send_handles(&reply.handles).map_err(|error| {
+        self.channel.send_handles(&reply.handles).map_err(|error| {
             (Status::Refused, format!("the arrays of its result cannot be passed: {error}"))
         })
     }
@@ -299,7 +299,7 @@ impl Worker {
         let block = self.arena.store(&[bytes], 1).map_err(|error| error.to_string())?;
         let name = block.name();
         if !self.announced.contains(&name.segment) {
-            let sent = self.mail.send_segment(name.segment, block.segment().as_fd());
+            let sent = self.channel.send_segment(name.segment, block.segment().as_fd());
             if let Err(error) = sent {
                 block.let_go(1);
                 return Err(error.to_string());
