@@ -15,18 +15,17 @@
 //! its group is killed, its process reaped, a new worker launched.
 
 use std::mem;
-use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
+use crate::driver::Driver;
 use crate::error::{Error, ErrorKind, Result, WorkerName};
 use crate::events::debug;
 use crate::kill::KillReason;
 use crate::ledger::Chunk;
-use crate::link::{DRIVER, SPIN_NANOS};
 use crate::machine::{BELL, FIRST_SLOT, Machine, Order, TIMER};
 use crate::options::PoolOptions;
 use crate::os::{self, Ending};
@@ -47,9 +46,7 @@ pub(crate) struct Shared {
     pub(crate) launched_all: Signal,
     has_launched_all: AtomicBool,
     state: Mutex<State>,
-    /// Some caller is the driver.
-    driving: AtomicBool,
-    driver_sleeps: AtomicBool,
+    driver: Driver,
 }
 
 impl Shared {
@@ -60,8 +57,7 @@ impl Shared {
             launched_all: Signal::default(),
             has_launched_all: AtomicBool::new(false),
             state: Mutex::new(State::new(orders)),
-            driving: AtomicBool::new(false),
-            driver_sleeps: AtomicBool::new(false),
+            driver: Driver::default(),
         }))
     }
 
@@ -138,7 +134,7 @@ impl Shared {
         let completed = mem::take(&mut state.completed);
         drop(state);
         if completed {
-            self.tell_driver();
+            self.driver.notify(&self.machine);
         }
     }
 
@@ -151,85 +147,7 @@ impl Shared {
         until: Option<Instant>,
         done: impl Fn() -> bool,
     ) -> bool {
-        loop {
-            let seen = signal.given();
-            if done() {
-                return true;
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return false;
-            }
-            let free =
-                self.driving.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
-            if free.is_ok() {
-                self.drive_links(until, &done);
-                self.driving.store(false, Ordering::Release);
-            } else {
-                let limit = Instant::now() + SLEEP_LIMIT;
-                signal.wait(seen, until.map_or(limit, |until| until.min(limit)));
-            }
-        }
-    }
-
-    fn drive_links(&self, until: Option<Instant>, done: &impl Fn() -> bool) {
-        let mut links = Vec::new();
-        let mut notified = [false; 2];
-        loop {
-            let may_spin = {
-                let mut state = self.lock();
-                state.take_links(&mut links);
-                state.pump_driven(&self.machine);
-                // A worker that was woken from a long sleep runs here, as soon as this sleeps.
-                state.busy() < self.machine.cores && links.iter().all(|link| link.how == DRIVER)
-            };
-            let mail = || links.iter().any(|link| link.words.has_results());
-            if done() || until.is_some_and(|until| Instant::now() >= until) {
-                break;
-            }
-            if may_spin && !links.is_empty() && spin(&mail) {
-                continue;
-            }
-            // Earlier notifications count no more: what they told of is looked for once more below.
-            if mem::take(&mut notified[0]) {
-                os::drain(&self.machine.driver_bell);
-            }
-            if mem::take(&mut notified[1]) {
-                os::drain(&self.machine.cold_bell.0);
-            }
-            for link in &links {
-                link.words.parent_wait().announce(link.how);
-            }
-            self.driver_sleeps.store(true, Ordering::Relaxed);
-            // SYNC POINT with the fence in `tell_driver`.
-            fence(Ordering::SeqCst);
-            if !done() && !mail() {
-                let limit = until.map_or(SLEEP_LIMIT, |until| {
-                    until.saturating_duration_since(Instant::now()).min(SLEEP_LIMIT)
-                });
-                notified = os::poll(
-                    &[self.machine.driver_bell.as_fd(), self.machine.cold_bell.0.as_fd()],
-                    limit,
-                );
-            }
-            self.driver_sleeps.store(false, Ordering::Relaxed);
-        }
-        self.lock().leave_links(&self.machine);
-        // Off the way of the result, which is there.
-        if notified[0] {
-            os::drain(&self.machine.driver_bell);
-        }
-        if notified[1] {
-            os::drain(&self.machine.cold_bell.0);
-        }
-    }
-
-    /// After something was completed: wakes the driver, which may wait for just that.
-    fn tell_driver(&self) {
-        // SYNC POINT with the fence in `drive_links`.
-        fence(Ordering::SeqCst);
-        if self.driver_sleeps.load(Ordering::Relaxed) {
-            os::notify(&self.machine.driver_bell);
-        }
+        self.driver.drive(&self.machine, &self.state, signal, until, done)
     }
 
     /// Runs the hub until a closing pool has no worker left.
@@ -410,21 +328,5 @@ impl Shared {
     pub(crate) fn close(&self, drain: bool) {
         self.lock().close(&self.machine, drain);
         os::notify(&self.machine.bell);
-    }
-}
-
-/// Spins until there is mail or the time is over; says which.
-fn spin(mail: &impl Fn() -> bool) -> bool {
-    let until = os::now_nanos() + SPIN_NANOS;
-    loop {
-        for _ in 0..16 {
-            if mail() {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
-        if os::now_nanos() >= until {
-            return false;
-        }
     }
 }

@@ -18,6 +18,7 @@
 mod as_completed;
 mod call;
 mod completions;
+mod driver;
 mod error;
 mod events;
 mod fd_channel;

@@ -1,0 +1,140 @@
+//! The driver: the one caller that watches the links itself while it waits, so that a result wakes no other thread.
+//!
+//! The protocol is told in the crate's README, "Who wakes whom".
+
+use std::mem;
+use std::os::fd::AsFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::{Duration, Instant};
+
+use crate::link::{DRIVER, SPIN_NANOS};
+use crate::machine::Machine;
+use crate::os;
+use crate::signal::Signal;
+use crate::state::State;
+use crate::task::lock;
+
+/// Every sleep is bounded.
+const SLEEP_LIMIT: Duration = Duration::from_secs(1);
+
+/// Whether some caller is the driver, and whether it sleeps.
+#[derive(Default)]
+pub(crate) struct Driver {
+    taken: AtomicBool,
+    asleep: AtomicBool,
+}
+
+impl Driver {
+    /// Waits until `done`, or `until`; says which. Becomes the driver if there is none.
+    ///
+    /// `signal` is given after whatever makes `done` true.
+    pub(crate) fn drive(
+        &self,
+        machine: &Machine,
+        state: &Mutex<State>,
+        signal: &Signal,
+        until: Option<Instant>,
+        done: impl Fn() -> bool,
+    ) -> bool {
+        loop {
+            let seen = signal.given();
+            if done() {
+                return true;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return false;
+            }
+            let free =
+                self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+            if free.is_ok() {
+                self.watch(machine, state, until, &done);
+                self.taken.store(false, Ordering::Release);
+            } else {
+                let limit = Instant::now() + SLEEP_LIMIT;
+                signal.wait(seen, until.map_or(limit, |until| until.min(limit)));
+            }
+        }
+    }
+
+    fn watch(
+        &self,
+        machine: &Machine,
+        state: &Mutex<State>,
+        until: Option<Instant>,
+        done: &impl Fn() -> bool,
+    ) {
+        let mut links = Vec::new();
+        let mut notified = [false; 2];
+        loop {
+            let may_spin = {
+                let mut state = lock(state);
+                state.take_links(&mut links);
+                state.pump_driven(machine);
+                // A worker that was woken from a long sleep runs here, as soon as this sleeps.
+                state.busy() < machine.cores && links.iter().all(|link| link.how == DRIVER)
+            };
+            let has_results = || links.iter().any(|link| link.words.has_results());
+            if done() || until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
+            if may_spin && !links.is_empty() && spin(&has_results) {
+                continue;
+            }
+            // Earlier notifications count no more: what they told of is looked for once more below.
+            if mem::take(&mut notified[0]) {
+                os::drain(&machine.driver_bell);
+            }
+            if mem::take(&mut notified[1]) {
+                os::drain(&machine.cold_bell.0);
+            }
+            for link in &links {
+                link.words.parent_wait().announce(link.how);
+            }
+            self.asleep.store(true, Ordering::Relaxed);
+            // SYNC POINT with the fence in `notify`.
+            fence(Ordering::SeqCst);
+            if !done() && !has_results() {
+                let limit = until.map_or(SLEEP_LIMIT, |until| {
+                    until.saturating_duration_since(Instant::now()).min(SLEEP_LIMIT)
+                });
+                notified =
+                    os::poll(&[machine.driver_bell.as_fd(), machine.cold_bell.0.as_fd()], limit);
+            }
+            self.asleep.store(false, Ordering::Relaxed);
+        }
+        lock(state).leave_links(machine);
+        // Off the way of the result, which is there.
+        if notified[0] {
+            os::drain(&machine.driver_bell);
+        }
+        if notified[1] {
+            os::drain(&machine.cold_bell.0);
+        }
+    }
+
+    /// After something was completed: wakes the driver, which may wait for just that.
+    pub(crate) fn notify(&self, machine: &Machine) {
+        // SYNC POINT with the fence in `watch`.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            os::notify(&machine.driver_bell);
+        }
+    }
+}
+
+/// Spins until there are results or the time is over; says which.
+fn spin(has_results: &impl Fn() -> bool) -> bool {
+    let until = os::now_nanos() + SPIN_NANOS;
+    loop {
+        for _ in 0..16 {
+            if has_results() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if os::now_nanos() >= until {
+            return false;
+        }
+    }
+}
