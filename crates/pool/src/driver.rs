@@ -1,6 +1,8 @@
 //! The driver: the one caller that watches the links itself while it waits, so that a result wakes no other thread.
 //!
-//! The protocol is told in the crate's README, "Who wakes whom".
+//! **Invariant.** At any time one party reads a link's ring B: the driver if `Slot::driven` is true, else the hub. Whoever
+//! takes a link announces how it sleeps in the link's word, and looks at the ring once more before it sleeps.
+//! `crates/pool/README.md` explains why no wake-up is lost.
 
 use std::mem;
 use std::os::fd::AsFd;

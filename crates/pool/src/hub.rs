@@ -1,18 +1,13 @@
-//! The hub: one thread in the parent that owns the workers, and the state it shares with callers.
+//! The hub: the pool's own thread, which looks after the workers; and what it shares with callers.
 //!
 //! ```text
-//!   hub thread: sleeps on its bell, one timer, and a pidfd per worker
-//!   a caller that waits: becomes the driver if there is none, and then watches the rings of the
-//!       workers that have work, by spinning and then by its own bell; else sleeps on its signal
-//!   both: lock the state ─► pump rings (results to calls) ─► dispatch the queue ─► unlock
+//!   hub thread ─► sleeps on its bell, a timer, and a pidfd per worker
+//!   callers    ─► queue chunks, kill, cancel, close; the one that waits becomes the driver (driver.rs)
+//!   all of them: lock the state ─► pump rings, dispatch the queue, … ─► unlock
 //! ```
-//! The state's lock is known to this process only, and nothing under it waits: rings and sockets
-//! are tried, never waited for. Each link has one party that its worker wakes, the hub or the
-//! driver; whoever becomes it says so in the link's word and then looks at the ring once more.
+//! **Invariant.** Nothing waits while it holds the state's lock: rings and sockets are tried. No other process knows the lock.
 //!
-//! A worker dies ─► its pidfd is readable ─► its ring is pumped for the last time ─► what it had
-//! not begun goes back to the front of the queue, what it was running fails or is run again ─►
-//! its group is killed, its process reaped, a new worker launched.
+//! Who sleeps, who wakes whom, and what happens when a worker dies: `crates/pool/README.md`.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,8 +5,8 @@
 //!   caller ◄─ Future, Map ◄───────────── ledger ◄────── link ◄─────────┘
 //! ```
 //! A worker's death, at whatever instruction, costs the task it was running and nothing else: no
-//! lock is shared with a worker, and what it was sent is remembered here. `ARCHITECTURE.md` at
-//! the root of the repository tells how; this crate's modules open with their part of it.
+//! lock is shared with a worker, and what it was sent is remembered here. This crate's
+//! `README.md` explains how; its modules open with their part of it.
 //!
 //! | for | see |
 //! |---|---|

@@ -11,13 +11,14 @@
 //!   started       since when the function of that runs; ARRIVING before, LEAVING afterwards
 //!   spin          whether the worker may spin before it sleeps
 //! ```
-//! Cold bells are pipes: the kernel lets who is woken by a pipe run where the waker runs, as soon
-//! as that sleeps. After a time of quiet this is several times faster than a wake-up across cores,
-//! which first has to bring another core out of its sleep. Between two that keep running it would
-//! be slower, so there futex and eventfd serve.
+//! Cold bells are pipes. A write to a pipe hints the scheduler to run the reader on the writer's core as soon as the
+//! writer sleeps. After a pause this is several times faster than to wake another core out of its sleep. Between two
+//! parties that keep running it is slower, so they use a futex and an eventfd.
 //!
-//! What can die where: a worker that dies before the tail store of a record has sent nothing,
-//! after it the whole record; dead between the store and the bell, its pidfd wakes the hub instead.
+//! A worker that dies before the tail store of a record has sent nothing; after it, the whole record. If it dies
+//! between that store and its notification, its pidfd wakes the hub.
+//!
+//! Who sleeps on what, and who wakes whom: `crates/pool/README.md`.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

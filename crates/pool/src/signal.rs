@@ -1,4 +1,5 @@
-//! A signal: what callers that wait for results sleep on when somebody else watches the links.
+//! A signal: what a caller that waits for results sleeps on while another thread watches the links
+//! (`crates/pool/README.md`).
 
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};

@@ -6,6 +6,8 @@
 //!     ▲                            │
 //!     └── not begun: recalled, or its worker died ◄── tick: deadlines, memory, work behind a long task
 //! ```
+//! `crates/pool/README.md` explains the words.
+//!
 //! | file | its subject, as methods of `State` |
 //! |---|---|
 //! | this one | the data, the hub's clock and its next wake-up |

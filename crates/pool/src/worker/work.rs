@@ -7,7 +7,7 @@
 //!   notify ─► spin a little ─► announce ─► look again ─► sleep
 //! ```
 //! A result is in the ring as soon as its item is done, so a worker that dies loses the item it
-//! was running and nothing else. Only the wake-ups are saved.
+//! was running and nothing else. Only the notifications are fewer: `crates/pool/README.md` says when they come.
 
 use std::collections::HashSet;
 use std::mem;
