@@ -49,9 +49,9 @@ pub(crate) struct Call {
     pub(crate) context: Option<Blob>,
     pub(crate) options: CallOptions,
     pub(crate) sink: Arc<dyn ResultSink>,
-    /// What an item takes, smoothed; zero while unknown.
+    /// Moving average of an item's run time in nanoseconds; 0 before the first result.
     nanos: AtomicU64,
-    /// Items that no worker has begun are not to be begun.
+    /// True if items that no worker has begun are not to begin.
     cancelled: AtomicBool,
 }
 
@@ -66,12 +66,12 @@ impl Call {
         Arc::new(Call { function, context, options, sink, nanos, cancelled })
     }
 
-    /// What an item takes, in nanoseconds, by those done so far; zero while none is.
+    /// Average run time of this call's items in nanoseconds; 0 before the first result.
     pub(crate) fn nanos(&self) -> u64 {
         self.nanos.load(Ordering::Relaxed)
     }
 
-    /// The same; while none is done, what items of earlier calls of the function took.
+    /// The same; before the first result, the average over earlier calls of the function.
     pub(crate) fn likely_nanos(&self) -> u64 {
         match self.nanos() {
             0 => self.function.0.nanos.load(Ordering::Relaxed),
@@ -79,9 +79,9 @@ impl Call {
         }
     }
 
-    /// This item took so long. Only the thread that holds the hub's state calls this.
+    /// Records the run time of an item. Only the thread that holds the hub's state calls this.
     pub(crate) fn took(&self, task: u64, nanos: u64) {
-        // A worker's word; beyond a quarter of an hour it makes no difference.
+        // The worker says this, so it is checked; above a quarter of an hour the value makes no difference.
         let nanos = nanos.min(1 << 40);
         self.sink.took(task, nanos);
         for average in [&self.nanos, &self.function.0.nanos] {
@@ -109,7 +109,7 @@ impl Call {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::task::{Blobs, Graveyard, Payload};
+    use crate::task::{Blobs, DeadBlobs, Payload};
     use manyhands_shm::arena::Arena;
     use std::sync::Mutex;
 
@@ -122,7 +122,7 @@ pub(crate) mod tests {
     /// A call that nobody waits for.
     pub(crate) fn call() -> Arc<Call> {
         let bell = Arc::new(crate::os::bell().unwrap());
-        let mut blobs = Blobs::new(Arc::new(Graveyard { ids: Mutex::default(), bell }));
+        let mut blobs = Blobs::new(Arc::new(DeadBlobs { ids: Mutex::default(), bell }));
         let arena = Mutex::new(Arena::new("test"));
         let function = blobs.intern(&arena, Payload::default()).unwrap();
         Call::new(function, None, CallOptions::default(), Arc::new(Nobody))

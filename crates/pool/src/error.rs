@@ -135,9 +135,9 @@ pub enum ErrorKind {
         /// The process that made it.
         maker: u32,
     },
-    /// A setting or an argument that cannot be.
+    /// An option or argument is invalid.
     Invalid(String),
-    /// Shared memory could not be had.
+    /// Allocating shared memory failed.
     Memory(String),
     /// A system call failed.
     System {
@@ -156,7 +156,7 @@ impl Error {
         &self.0
     }
 
-    /// An error that says that an argument cannot be.
+    /// An error for an invalid argument.
     #[cold]
     pub fn invalid(what: impl Into<String>) -> Self {
         ErrorKind::Invalid(what.into()).into()

@@ -23,20 +23,20 @@ use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 
-/// How many short items travel together at most; the hub takes back what waits behind a long one.
+/// Most short items that travel together; the hub recalls those that wait behind a long one.
 const CHUNK_ITEMS: usize = 32;
-/// How many bytes of them.
+/// Most bytes of items that travel together.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Most bytes of inputs and results under way, unless they are those of a few tasks for each worker.
+/// Most bytes of inputs and results under way; `WINDOW_TASKS` may exceed it.
 const WINDOW_BYTES: u64 = 64 << 20;
-/// So many.
+/// Tasks for each worker that may be under way whatever their size.
 const WINDOW_TASKS: u64 = 2;
 /// Most bytes of results that are taken at a time, unless one has more.
 const TAKEN_BYTES: u64 = 8 << 20;
 /// Most tasks out for each worker until the first has ended, which shows the size of results.
 const FIRST_TASKS: u64 = 16;
-/// Fewer bytes are not counted.
+/// Smallest size in bytes of an input or a result that is counted.
 const COUNTED: u64 = 4 << 10;
 
 /// What the hub and the gather share.
@@ -60,10 +60,10 @@ struct Inner {
     /// Somebody waits for the first result, not only for the last.
     eager: bool,
     watcher: Option<(Completions, u64)>,
-    /// From which task on a task stands for so many pieces of the caller's work.
+    /// Weight of a task in pieces of the caller's work, by the first task that has it.
     weights: BTreeMap<u64, u32>,
     pieces_done: u64,
-    /// What a piece takes, in nanoseconds, smoothed; zero while unknown.
+    /// Moving average of a piece's run time in nanoseconds; 0 before the first result.
     piece_nanos: u64,
     /// The bytes of a task's input until it has ended, then of its result until it is taken; not of those with few.
     sizes: HashMap<u64, u64>,
@@ -182,8 +182,8 @@ pub struct Gather {
     gathered: Arc<Gathered>,
 }
 
-/// What became of the task at this position.
-pub type Gain = (u64, Result<Reply>);
+/// The position of a task, and its result.
+pub type TaskOutcome = (u64, Result<Reply>);
 
 impl Gather {
     pub(crate) fn new(
@@ -201,8 +201,8 @@ impl Gather {
     }
 
     /// Adds tasks, which take the next positions. Short ones travel together; each is a task of its
-    /// own all the same. Does not wait. One that cannot be sent fails in its place. `weight` is of how many
-    /// pieces of the caller's work each consists: [`piece_nanos`](Self::piece_nanos) tells what one takes.
+    /// own all the same. Returns at once. One that cannot be sent fails in its place. `weight` is the number of
+    /// pieces of the caller's work that one task holds; [`piece_nanos`](Self::piece_nanos) estimates the time of one.
     ///
     /// # Errors
     /// If the pool is closed; that is then also the result of each of them.
@@ -330,7 +330,12 @@ impl Gather {
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
-    pub fn next(&self, most: usize, until: Option<Instant>, out: &mut Vec<Gain>) -> Result<()> {
+    pub fn next(
+        &self,
+        most: usize,
+        until: Option<Instant>,
+        out: &mut Vec<TaskOutcome>,
+    ) -> Result<()> {
         self.shared.check_maker()?;
         lock(&self.gathered.inner).eager = true;
         self.shared.drive(&self.gathered.signal, until, || {
@@ -341,9 +346,9 @@ impl Gather {
         let before = inner.result_bytes;
         while out.len() < most
             && before - inner.result_bytes < TAKEN_BYTES
-            && let Some(gain) = inner.pop()
+            && let Some(outcome) = inner.pop()
         {
-            out.push(gain);
+            out.push(outcome);
         }
         drop(inner);
         self.gathered.room.give();
@@ -404,7 +409,7 @@ impl Gather {
     }
 
     /// All results that are there and were not taken, in the order in which `next` would give them.
-    pub fn take_all(&self) -> Vec<Gain> {
+    pub fn take_all(&self) -> Vec<TaskOutcome> {
         let mut inner = lock(&self.gathered.inner);
         std::iter::from_fn(|| inner.pop()).collect()
     }

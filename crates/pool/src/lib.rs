@@ -52,7 +52,7 @@ pub use call::CallOptions;
 pub use completions::Completions;
 pub use error::{Death, Error, ErrorKind, Result, WorkerName};
 pub use future::Future;
-pub use gather::{Gain, Gather};
+pub use gather::{Gather, TaskOutcome};
 pub use home::Home;
 pub use map::{Map, Source};
 pub use options::PoolOptions;

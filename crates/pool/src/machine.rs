@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::PoolOptions;
 use crate::os::{self, Poller, Timer};
 use crate::stderr::Forwarder;
-use crate::task::{Blobs, Graveyard};
+use crate::task::{Blobs, DeadBlobs};
 
 /// Number under which the poller reports the hub's bell.
 pub(crate) const BELL: u64 = 0;
@@ -27,7 +27,7 @@ pub(crate) struct Machine {
     /// Memory for inputs that are too long for a ring.
     pub(crate) arena: Mutex<Arena>,
     pub(crate) blobs: Mutex<Blobs>,
-    pub(crate) graveyard: Arc<Graveyard>,
+    pub(crate) dead_blobs: Arc<DeadBlobs>,
     /// Wakes the hub.
     pub(crate) bell: Arc<OwnedFd>,
     /// Wakes the driver.
@@ -47,7 +47,7 @@ impl Machine {
     pub(crate) fn new(options: PoolOptions) -> Result<Self> {
         let new = || -> std::io::Result<Self> {
             let bell = Arc::new(os::bell()?);
-            let graveyard = Arc::new(Graveyard { ids: Mutex::default(), bell: Arc::clone(&bell) });
+            let dead_blobs = Arc::new(DeadBlobs { ids: Mutex::default(), bell: Arc::clone(&bell) });
             let (poller, timer) = (Poller::new()?, Timer::new()?);
             poller.add(&bell, BELL)?;
             poller.add(&timer, TIMER)?;
@@ -55,8 +55,8 @@ impl Machine {
                 options,
                 maker: own_pid(),
                 arena: Mutex::new(Arena::new("manyhands-payloads")),
-                blobs: Mutex::new(Blobs::new(Arc::clone(&graveyard))),
-                graveyard,
+                blobs: Mutex::new(Blobs::new(Arc::clone(&dead_blobs))),
+                dead_blobs,
                 bell,
                 driver_bell: os::bell()?,
                 cold_bell: os::cold_bell()?,

@@ -23,23 +23,23 @@ use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 
-/// How long the items of one chunk should take together.
+/// Run time in nanoseconds at which the items of one chunk aim.
 const CHUNK_NANOS: u64 = 1_000_000;
-/// How much work, by time, is out per worker.
+/// Work in nanoseconds that may be under way for each worker.
 const WINDOW_NANOS: u64 = 8_000_000;
-/// How many items may be out.
+/// Most items under way.
 const WINDOW_ITEMS: u64 = 1 << 16;
-/// How many bytes of inputs may be out, unless fewer than a chunk per worker are.
+/// Most bytes of inputs under way, unless that is less than a chunk per worker.
 const WINDOW_BYTES: u64 = 64 << 20;
-/// How many bytes a chunk has, unless it is one item.
+/// Most bytes of a chunk of several items.
 const CHUNK_BYTES: usize = 1 << 20;
 /// A chunk has at most this many times the items of the one before: times may mislead at first.
 const GROWTH: usize = 8;
-/// How many bytes of short results are gathered in one piece.
+/// Most bytes of short results in one piece.
 const BATCH_BYTES: usize = 256 << 10;
-/// How long inputs are pulled before what came is shipped.
+/// Time after which the inputs pulled so far are sent.
 const PULL_LIMIT: Duration = Duration::from_millis(1);
-/// How many chunks go to the hub at once.
+/// Most chunks that go to the hub at once.
 const SHIPMENT: usize = 256;
 
 /// Where a map's inputs come from.

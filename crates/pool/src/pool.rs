@@ -90,7 +90,7 @@ impl Pool {
     /// last use, so that the next call need not send it again.
     ///
     /// # Errors
-    /// If shared memory for it could not be had, or it has too many handles.
+    /// If shared memory for it could not be allocated, or it has too many handles.
     pub fn blob(&self, payload: Payload) -> Result<Blob> {
         self.shared.check_maker()?;
         lock(&self.shared.machine.blobs).intern(&self.shared.machine.arena, payload)
@@ -99,7 +99,7 @@ impl Pool {
     /// Submits one task. Does not wait.
     ///
     /// # Errors
-    /// If the pool is closed, or shared memory for the payload could not be had.
+    /// If the pool is closed, or shared memory for the payload could not be allocated.
     pub fn submit(
         &self,
         function: &Blob,

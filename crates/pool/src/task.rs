@@ -90,7 +90,7 @@ pub(crate) struct BlobInner {
     pub(crate) body: Body,
     pub(crate) handles: Vec<Arc<Segment>>,
     len: usize,
-    graveyard: Weak<Graveyard>,
+    dead_blobs: Weak<DeadBlobs>,
     owner: u32,
     /// What an item of the last calls of it took, smoothed; zero while unknown.
     pub(crate) nanos: AtomicU64,
@@ -102,22 +102,22 @@ impl Drop for BlobInner {
         if self.owner != own_pid() {
             return;
         }
-        if let Some(graveyard) = self.graveyard.upgrade() {
-            lock(&graveyard.ids).push(self.id);
-            os::notify(&graveyard.bell);
+        if let Some(dead_blobs) = self.dead_blobs.upgrade() {
+            lock(&dead_blobs.ids).push(self.id);
+            os::notify(&dead_blobs.bell);
         }
     }
 }
 
 /// The names of blobs that nobody uses any more, for the hub to have its workers forget.
-pub(crate) struct Graveyard {
+pub(crate) struct DeadBlobs {
     pub(crate) ids: Mutex<Vec<u64>>,
     pub(crate) bell: Arc<std::os::fd::OwnedFd>,
 }
 
 /// All blobs of a pool, by a 128-bit keyed hash of their bytes.
 pub(crate) struct Blobs {
-    graveyard: Arc<Graveyard>,
+    dead_blobs: Arc<DeadBlobs>,
     hashers: (RandomState, RandomState),
     known: HashMap<(u64, u64), Weak<BlobInner>>,
     /// Kept alive so that the next map with the same context need not send it again.
@@ -130,9 +130,9 @@ impl Blobs {
     const KEEP: usize = 64;
     const KEEP_BYTES: usize = 64 << 20;
 
-    pub(crate) fn new(graveyard: Arc<Graveyard>) -> Self {
+    pub(crate) fn new(dead_blobs: Arc<DeadBlobs>) -> Self {
         let hashers = (RandomState::default(), RandomState::default());
-        Blobs { graveyard, hashers, known: HashMap::new(), recent: VecDeque::new(), next: 1 }
+        Blobs { dead_blobs, hashers, known: HashMap::new(), recent: VecDeque::new(), next: 1 }
     }
 
     pub(crate) fn intern(&mut self, arena: &Mutex<Arena>, payload: Payload) -> Result<Blob> {
@@ -146,13 +146,13 @@ impl Blobs {
         }
         let len = bytes.len();
         let body = Body::new(arena, &[], bytes)?;
-        let graveyard = Arc::downgrade(&self.graveyard);
+        let dead_blobs = Arc::downgrade(&self.dead_blobs);
         let blob = Blob(Arc::new(BlobInner {
             id: self.next,
             body,
             handles,
             len,
-            graveyard,
+            dead_blobs,
             owner: own_pid(),
             nanos: AtomicU64::new(0),
         }));

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use manyhands_pool::{
-    Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gain,
-    Gather as PoolGather, Home, Payload, Pool as Workers, PoolOptions, Reply,
+    Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gather as PoolGather,
+    Home, Payload, Pool as Workers, PoolOptions, Reply, TaskOutcome,
 };
 use manyhands_shm::Segment;
 use pyo3::exceptions::PyValueError;
@@ -154,7 +154,7 @@ pub(crate) struct Gather {
     inner: Home<PoolGather>,
     function: Arc<str>,
     /// The results of `take_all`, for a caller that was interrupted and asks once more.
-    all: Mutex<Vec<Arc<Gain>>>,
+    all: Mutex<Vec<Arc<TaskOutcome>>>,
     /// So that it can be waited for with the pool's links watched.
     _workers: Held,
 }
@@ -606,7 +606,11 @@ impl Gather {
     }
 }
 
-fn to_tuple<'py>(py: Python<'py>, gain: &Gain, function: &str) -> PyResult<Bound<'py, PyTuple>> {
+fn to_tuple<'py>(
+    py: Python<'py>,
+    gain: &TaskOutcome,
+    function: &str,
+) -> PyResult<Bound<'py, PyTuple>> {
     let (task, result) = gain;
     let (status, data, memories) = outcome(py, result, function);
     (*task, status, data, memories).into_pyobject(py)

@@ -85,8 +85,8 @@ pub(crate) struct Slot {
     pub(crate) gone: Option<Instant>,
     /// Its private memory when last sampled, without what it inherited.
     pub(crate) memory: Option<u64>,
-    /// Its memory when it was made: next to nothing, or of one that was forked, and of no other
-    /// program since, that of whom it was forked from, with whom it shares the pages.
+    /// Memory in bytes shared with the parent at fork, subtracted from every sample; next to nothing for workers that
+    /// were started by exec.
     pub(crate) inherited: u64,
     /// When it is sampled next.
     pub(crate) sample_at: Instant,

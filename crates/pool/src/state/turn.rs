@@ -10,7 +10,7 @@ use crate::task::lock;
 impl State {
     /// What the hub does whenever it is awake.
     pub(crate) fn turn(&mut self, machine: &Machine) {
-        let dead: Vec<u64> = mem::take(&mut *lock(&machine.graveyard.ids));
+        let dead: Vec<u64> = mem::take(&mut *lock(&machine.dead_blobs.ids));
         // Somebody may be copying a lot into it.
         let trimmed = machine.arena.try_lock().map(|mut arena| arena.trim()).unwrap_or_default();
         for slot in self.slots.iter_mut().flatten() {
