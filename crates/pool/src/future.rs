@@ -18,9 +18,9 @@ type Outcome = Result<Reply>;
 
 enum State {
     Pending,
-    /// These are told of this future's completion.
+    /// Some completions are told of the end.
     Watched(Watchers),
-    /// The same, but for a while a caller waits for just this one and looks itself.
+    /// The same, but not now: a caller waits for this future and looks itself.
     Claimed(Watchers),
     Done(Outcome),
     Taken,
@@ -56,8 +56,7 @@ impl FutureState {
         matches!(*lock(&self.state), State::Done(_) | State::Taken)
     }
 
-    /// Has no watcher told of the end, until `unclaim`; says whether there is one, and it was not
-    /// claimed already.
+    /// Holds back the watchers until `unclaim`. True if there are some, and nobody claimed them before.
     fn claim(&self) -> bool {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
@@ -173,12 +172,12 @@ impl Future {
         self.state.take()
     }
 
-    /// Whether a worker has begun the task and not ended it.
+    /// Whether the task is running.
     pub fn is_running(&self) -> bool {
         self.shared.check_maker().is_ok() && self.shared.is_running(&self.call)
     }
 
-    /// Has `completions` told of the end under this number, besides all who asked before; at once if it has ended.
+    /// Adds `number` to `completions` once the task has ended, at once if it has. Others that watch are not affected.
     pub fn watch(&self, completions: &Completions, number: u64) {
         let mut state = lock(&self.state.state);
         match &mut *state {

@@ -37,8 +37,7 @@ pub(crate) struct Killing {
     pub(crate) descendants: Vec<OwnedFd>,
 }
 
-/// Handles to the living descendants of a process, so that their numbers cannot come to mean
-/// others.
+/// Handles to the living descendants of a process. A number could come to mean another process, a handle cannot.
 pub(crate) fn hold_descendants(pid: u32) -> Vec<OwnedFd> {
     os::descendants(pid).into_iter().filter_map(|pid| os::pidfd(pid).ok()).collect()
 }

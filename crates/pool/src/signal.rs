@@ -20,7 +20,7 @@ pub(crate) struct Signal {
 struct Count {
     /// How often it was given.
     given: u64,
-    /// Who sleeps: without any, giving it makes no system call.
+    /// Number of threads that sleep; without any, `give` makes no system call.
     sleepers: usize,
 }
 

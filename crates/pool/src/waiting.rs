@@ -25,7 +25,7 @@ impl Waiting {
         self.0.pop_front()
     }
 
-    /// Behind all of its priority.
+    /// Queues a chunk behind all of its priority.
     pub(crate) fn push_back(&mut self, chunk: Chunk) {
         let priority = chunk.priority();
         if self.0.back().is_none_or(|last| last.priority() >= priority) {
@@ -34,7 +34,7 @@ impl Waiting {
         self.0.insert(self.0.partition_point(|other| other.priority() >= priority), chunk);
     }
 
-    /// Before all of its priority.
+    /// Queues a chunk before all of its priority.
     pub(crate) fn push_front(&mut self, chunk: Chunk) {
         let priority = chunk.priority();
         if self.0.front().is_none_or(|first| first.priority() <= priority) {

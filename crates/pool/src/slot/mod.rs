@@ -64,16 +64,16 @@ pub(crate) struct Slot {
     /// Wakes the worker when it has slept for long.
     /// Both ends, so that to notify a dead worker raises no SIGPIPE.
     cold_bell: (OwnedFd, OwnedFd),
-    /// It was woken by that, and has not reported since.
+    /// True if it was woken by that, and has not reported since.
     pub(crate) cold: bool,
-    /// What it runs takes long: nothing more is sent behind it.
+    /// True while it runs a long item: nothing more is sent behind that.
     pub(crate) long: bool,
     pub(crate) stage: Stage,
     pub(crate) launched: Instant,
     /// When its last task was seen to have ended, or that it is ready; kept if idle workers end.
     pub(crate) idle_since: Instant,
     pub(crate) killing: Option<Killing>,
-    /// A caller watches ring B.
+    /// True if the driver reads ring B, and not the hub.
     pub(crate) driven: bool,
     pub(crate) ledger: Ledger,
     pub(crate) seen: Option<Seen>,
@@ -81,7 +81,7 @@ pub(crate) struct Slot {
     pub(crate) unbegun: Option<(u64, Duration)>,
     /// When it was last looked at, by the same clock.
     pub(crate) looked: Duration,
-    /// Its pidfd was readable, and how it ended was not told yet.
+    /// Since when its pidfd is readable while its exit status is not known yet.
     pub(crate) gone: Option<Instant>,
     /// Its private memory when last sampled, without what it inherited.
     pub(crate) memory: Option<u64>,
@@ -90,7 +90,7 @@ pub(crate) struct Slot {
     pub(crate) inherited: u64,
     /// When it is sampled next.
     pub(crate) sample_at: Instant,
-    /// What it said when it could not start.
+    /// Its own words on why it could not start.
     pub(crate) start_failure: Option<String>,
     work: Producer<InSegment>,
     results: Consumer<InSegment>,

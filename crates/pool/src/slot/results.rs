@@ -15,7 +15,7 @@ impl Slot {
     /// Reads what the worker sent and gives each result to its call. Says whether there was any.
     ///
     /// # Errors
-    /// What made no sense.
+    /// If the worker wrote something invalid; the text says what.
     pub(crate) fn pump(&mut self) -> Result<bool, String> {
         let mut any = false;
         let mut record = std::mem::take(&mut self.record);

@@ -13,7 +13,7 @@ pub(crate) struct Driven {
 }
 
 impl State {
-    /// Makes the caller the one whom busy workers wake.
+    /// Gives the links of busy workers to the driver, which is awake.
     pub(crate) fn take_links(&mut self, links: &mut Vec<Driven>) {
         links.clear();
         for slot in self.slots.iter_mut().flatten() {
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// Makes the hub the one whom workers wake.
+    /// Gives all links back to the hub.
     pub(crate) fn leave_links(&mut self, machine: &Machine) {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.driven) else {

@@ -28,8 +28,8 @@ impl State {
                     && slot.has_refused()
                     && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS)
                 {
-                    // It goes on to put results where this process cannot read them: another takes its place, now that
-                    // there is room for one.
+                    // It would go on to put results where this process cannot read them. There is room for another
+                    // worker now, which takes its place.
                     slot.stage = Stage::Retiring;
                     self.recall(machine, index);
                     os::notify(&machine.bell);
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// Ends a worker; how it ended is told when it has.
+    /// Begins to end a worker: `SIGTERM` now, `SIGKILL` after the grace. Its tasks are settled when it is reaped.
     pub(crate) fn kill_worker(&mut self, machine: &Machine, index: usize, why: KillReason) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;

@@ -38,7 +38,7 @@ use crate::machine::{Machine, Order};
 use crate::slot::Slot;
 use crate::waiting::Waiting;
 
-/// How soon the hub looks again at a worker with several items, which notifies only now and then.
+/// Time between two looks at a worker with several items, which notifies once a millisecond at most.
 const LOOK: Duration = Duration::from_millis(2);
 /// How often memory is sampled.
 const SAMPLE: Duration = Duration::from_millis(20);
@@ -57,8 +57,9 @@ pub(crate) enum Closing {
 pub(crate) struct State {
     pub(crate) queue: Waiting,
     pub(crate) slots: Vec<Option<Slot>>,
-    /// Slots that were idle when they were put here, the last one last.
+    /// Workers that became idle, the latest last. Entries of workers that are busy again are dropped in dispatch.
     pub(crate) idle: Vec<usize>,
+    /// To the launching thread; `None` once the pool is over.
     pub(crate) orders: Option<Sender<Order>>,
     /// Places whose worker is being launched.
     pub(crate) launching: Vec<usize>,
@@ -66,18 +67,19 @@ pub(crate) struct State {
     /// Numbers of workers in a row that failed to start, and that were killed by others meanwhile.
     pub(crate) start_failures: u32,
     pub(crate) start_kills: u32,
-    /// No launch before this.
+    /// Time before which no worker is launched, after a failed start.
     pub(crate) hold_off: Option<Instant>,
+    /// When the timer wakes the hub; `None` while it is not set.
     pub(crate) wake_at: Option<Instant>,
     /// The hub's clock, by which deadlines count: time in which this process was stopped is not in it.
     pub(crate) lived: Duration,
     lived_at: Instant,
     pub(crate) closing: Option<Closing>,
-    /// When workers that were told to finish are killed.
+    /// When workers that were told to finish and have not exited are killed.
     pub(crate) finish_by: Option<Instant>,
-    /// Every worker, idle or not, is to be ended by a signal: how long it may take after `SIGTERM`.
+    /// Set if every worker, idle or not, ends by a signal: the time from `SIGTERM` to `SIGKILL`.
     signalled: Option<Duration>,
-    /// Something was completed since the driver was last told.
+    /// True if something was completed since the driver was last notified.
     pub(crate) completed: bool,
 }
 
@@ -122,8 +124,8 @@ impl State {
 
     /// Moves the hub's clock on; `expected` is when the hub was to look again at the latest.
     ///
-    /// If it comes much later, the process was stopped, sometime since it last looked. Or the machine has too much to
-    /// do: so that deadlines are kept then, a little of the time counts.
+    /// If it comes much later, the process was stopped, sometime since it last looked. Or the computer is
+    /// overloaded: a little of the time counts, so that deadlines are kept even then.
     pub(crate) fn live(&mut self, now: Instant, expected: Instant) {
         let since = now.saturating_duration_since(self.lived_at);
         self.lived_at = now;
@@ -145,7 +147,7 @@ impl State {
     }
 }
 
-/// That much later than now, or so late that nobody sees it.
+/// The time `limit` from now; at most a year, which an `Instant` can always hold.
 fn after(limit: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     Instant::now() + limit.min(YEAR)

@@ -128,7 +128,7 @@ impl State {
         self.start_failures >= START_FAILURES || self.start_kills >= START_KILLS
     }
 
-    /// A worker has nothing to do from now on.
+    /// Notes since when a worker is idle.
     pub(crate) fn begin_idling(&mut self, machine: &Machine, index: usize) {
         let Some(timeout) = machine.options.idle_timeout else { return };
         let Some(slot) = &mut self.slots[index] else { return };
