@@ -191,8 +191,9 @@ fn a_watched_future_may_be_watched_again_and_tells_all_when_it_ends() {
     let blocker = submit(&pool, "micros", 100_000);
     let future = submit(&pool, "micros", 1);
     future.watch(&first, 1);
-    future.watch(&second, 2);
     future.watch(&first, 3);
+    // The last to be told: after it, all are.
+    future.watch(&second, 2);
     assert_eq!(pool.completed(&second, None).unwrap(), [2]);
     assert!(future.is_done());
     assert_eq!(first.take(), [1, 3]);
