@@ -10,6 +10,7 @@ use crate::job::stop::Fail;
 use crate::job::verdict::check_rejects;
 use crate::job::wire::{WholeReply, unseal};
 use crate::output::draft::Draft;
+use crate::output::stores::row_store::Part;
 use crate::output::together::check_characters;
 use crate::sum::Sum;
 
@@ -92,11 +93,12 @@ impl Runner<'_> {
                 true => 0,
                 false => known.header_bytes,
             };
-            sink.write_block(&reply, skipped..len, &known.block, 0, &mut self.watch)?;
+            let part = Part { reply: &reply, range: skipped..len, block: &known.block, lines: 0 };
+            sink.append(part, &mut self.watch)?;
         }
         let mut done = FileReport { output: target, ..known.report };
         if let Some(sink) = &self.outputs.sink {
-            done.bytes_out = sink.written_of_input();
+            done.bytes_out = sink.written();
         }
         self.watch.progress.bytes_done += size;
         self.watch.progress.rows += done.rows_in;
@@ -126,9 +128,9 @@ impl Runner<'_> {
         }
         chunks.write_out(self.outputs.sink.as_mut(), target, &mut self.watch)?;
         if let Some(sink) = &self.outputs.sink {
-            report.bytes_out = sink.written_of_input();
+            report.bytes_out = sink.written();
         }
-        let output = chunks.out.take().map(Written::Sink);
+        let output = chunks.out.take().map(Written::Store);
         Ok(Some(Cleaned { sum, output, rejects: chunks.rejects.take() }))
     }
 }

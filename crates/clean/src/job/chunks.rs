@@ -35,7 +35,8 @@ use crate::job::verdict::{check_utf8, finish_report};
 use crate::job::wire::{ChunkContext, ChunkReply, ChunkWork, unseal};
 use crate::output::draft::Draft;
 use crate::output::format::{Block, columns};
-use crate::output::sink::Sink;
+use crate::output::stores::open::open;
+use crate::output::stores::row_store::{Part, Place};
 use crate::sum::Sum;
 use crate::target::Target;
 use crate::watch::Watch;
@@ -62,7 +63,7 @@ pub(crate) struct Chunks {
     pub(crate) again: Vec<usize>,
     /// Replies of chunks whose turn has not come.
     pub(crate) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
-    pub(crate) out: Option<Sink>,
+    pub(crate) out: Option<Place>,
     pub(crate) held_back: HeldBack,
     pub(crate) rejects: Option<Draft>,
     pub(crate) rejects_path: Option<PathBuf>,
@@ -201,7 +202,7 @@ impl Chunks {
     /// the file is done. Whoever finds nothing wrong with it then calls [`write_out`](Self::write_out).
     pub(crate) fn advance(
         &mut self,
-        mut shared: Option<&mut Sink>,
+        mut shared: Option<&mut Place>,
         target: &Target,
         watch: &mut Watch,
     ) -> Result<bool, Fail> {
@@ -245,7 +246,10 @@ impl Chunks {
                     }
                 } else {
                     let sink = self.begin(shared.as_deref_mut(), target, watch)?;
-                    sink.write_block(&reply, 0..len, &block, lines, watch)?;
+                    sink.append(
+                        Part { reply: &reply, range: 0..len, block: &block, lines },
+                        watch,
+                    )?;
                 }
                 // The chunks of a spooled input are not as it was read.
                 if let Source::File { spool: None, .. } = &self.source {
@@ -323,7 +327,7 @@ impl Chunks {
     /// Writes the header, if it is not there yet, and what is held back.
     pub(crate) fn write_out(
         &mut self,
-        shared: Option<&mut Sink>,
+        shared: Option<&mut Place>,
         target: &Target,
         watch: &mut Watch,
     ) -> Result<(), Fail> {
@@ -335,10 +339,10 @@ impl Chunks {
     /// The sink, opened.
     fn open<'s>(
         &'s mut self,
-        shared: Option<&'s mut Sink>,
+        shared: Option<&'s mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<&'s mut Sink, Fail> {
+    ) -> Result<&'s mut Place, Fail> {
         if let Some(sink) = shared {
             return Ok(sink);
         }
@@ -346,7 +350,7 @@ impl Chunks {
             Some(sink) => sink,
             none => {
                 let ChunkContext { format, summed, .. } = self.context;
-                none.insert(Sink::open(target, format, summed, watch)?)
+                none.insert(open(target, format, summed, watch)?)
             }
         })
     }
@@ -354,10 +358,10 @@ impl Chunks {
     /// The sink, with the header in it.
     fn begin<'s>(
         &'s mut self,
-        shared: Option<&'s mut Sink>,
+        shared: Option<&'s mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<&'s mut Sink, Fail> {
+    ) -> Result<&'s mut Place, Fail> {
         if std::mem::replace(&mut self.is_begun, true) {
             return self.open(shared, target, watch);
         }

@@ -9,7 +9,6 @@ use crate::job::runner::Runner;
 use crate::job::stop::{Fail, Stop, lost, not_reached};
 use crate::options::{self};
 use crate::output::error::WriteError;
-use crate::output::sink::Sink;
 
 impl Runner<'_> {
     /// A file failed; or with it all.
@@ -127,7 +126,7 @@ impl Runner<'_> {
                 Kind::Chunks(chunks) => chunks.out.as_ref(),
                 Kind::Whole { .. } => None,
             };
-            let left = sink.filter(|sink| sink.is_final()).map_or(0, Sink::written_of_input);
+            let left = sink.filter(|sink| sink.is_final()).map_or(0, |sink| sink.written());
             let report = &mut self.reports[active.number];
             (report.partial, report.bytes_out) = (left > 0, left);
         }

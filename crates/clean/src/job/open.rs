@@ -26,7 +26,6 @@ use crate::job::verdict::{self, FIRST_BYTES};
 use crate::job::wire::{ChunkContext, ChunkFile, TravellingRecipe};
 use crate::output::draft::Draft;
 use crate::output::format::columns;
-use crate::output::sink::Sink;
 use crate::stamp::Stamp;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
@@ -157,7 +156,7 @@ impl Runner<'_> {
     /// Looks whether an input is done, by the entries of earlier runs.
     pub(crate) fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
         let known = Known {
-            table: self.outputs.sink.as_ref().filter(|_| self.job.is_table),
+            table: self.outputs.sink.as_deref().filter(|_| self.job.is_table),
             manifest: self.outputs.manifest.as_ref(),
             recipe_hash: &self.job.recipe_hash,
             resume: self.job.asked.options.resume,
@@ -194,7 +193,7 @@ impl Runner<'_> {
         dialect.out_delimiter = route.out_delimiter;
         let mut style = dialect.style(buffer, head.header.end);
         if self.job.whole.one_style {
-            style = self.outputs.sink.as_ref().and_then(Sink::style).unwrap_or(style);
+            style = self.outputs.sink.as_ref().and_then(|sink| sink.style()).unwrap_or(style);
             dialect.write_as(style);
         }
         let header = buffer[head.header.clone()].to_vec();

@@ -16,7 +16,8 @@ use crate::output::draft::{Existing, Placed};
 use crate::output::error::WriteError;
 use crate::output::manifest::Manifest;
 use crate::output::rejects::SharedRejects;
-use crate::output::sink::Sink;
+use crate::output::stores::open::open;
+use crate::output::stores::row_store::Place;
 use crate::output::stores::types::Possible;
 use crate::paths;
 use crate::watch::Watch;
@@ -25,7 +26,9 @@ pub(crate) struct Outputs {
     /// What is known of the outputs in the directory that they go to, if there is one.
     pub(crate) manifest: Option<Manifest>,
     /// The one output for all, if there is one.
-    pub(crate) sink: Option<Sink>,
+    pub(crate) sink: Option<Place>,
+    /// How many inputs are in it.
+    pub(crate) inputs: usize,
     /// The rejects of the inputs in it, if they appear with it.
     pub(crate) all_rejects: Vec<Rejects>,
     /// The one file for the rejects of all inputs, if there is one.
@@ -58,11 +61,11 @@ impl Outputs {
         };
         let sink = match routes.first().filter(|_| shared) {
             Some(Route { target, format, .. }) => {
-                Some(Sink::open(target, *format, false, watch).map_err(WriteError::of_job)?)
+                Some(open(target, *format, false, watch).map_err(WriteError::of_job)?)
             }
             None => None,
         };
-        let is_table = sink.as_ref().is_some_and(Sink::is_table);
+        let is_table = sink.as_ref().is_some_and(|sink| sink.is_table());
         let existing = Existing::of(&asked.options);
         let shared_rejects = routes.first().and_then(|route| {
             let path = rejects_place::shared_rejects(&asked.output, &asked.options)?;
@@ -75,6 +78,7 @@ impl Outputs {
         Ok(Outputs {
             manifest,
             sink,
+            inputs: 0,
             all_rejects: Vec::new(),
             shared_rejects,
             old_rejects: routes.first().and_then(|route| route.old_rejects.clone()),
@@ -124,8 +128,8 @@ impl Outputs {
         let Outputs { sink, all_rejects, mut shared_rejects, first_failed, .. } = self;
         // They appear with the one output; without it if they are of an input that failed by them, or if the output
         // is final.
-        let is_written = sink.as_ref().is_none_or(Sink::is_final);
-        if let Some(sink) = sink.filter(|sink| sink.inputs() > 0 && first_failed.is_none()) {
+        let is_written = sink.as_ref().is_none_or(|sink| sink.is_final());
+        if let Some(sink) = sink.filter(|_| self.inputs > 0 && first_failed.is_none()) {
             let mut published = sink.publish(existing, watch).map_err(WriteError::of_job)?;
             for rejects in all_rejects {
                 published.placed.and(rejects.publish(existing).map_err(CleanError::Failed)?);

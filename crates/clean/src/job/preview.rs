@@ -39,7 +39,8 @@ use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::{Column, columns};
 use crate::output::manifest::Manifest;
-use crate::output::sink::Sink;
+use crate::output::stores;
+use crate::output::stores::row_store::RowStore;
 use crate::output::together::{check_characters, check_names};
 use crate::report::{Preview, Progress};
 use crate::sum::Sum;
@@ -95,11 +96,12 @@ pub(crate) fn preview(
         _ => None,
     };
     let mut watch = Watch { observe, progress: Progress::default() };
-    let table = routes.first().map(|route| Sink::look(&route.target, &mut watch)).transpose();
+    let table =
+        routes.first().map(|route| stores::open::look(&route.target, &mut watch)).transpose();
     let mut table = table.map_err(WriteError::of_job)?.flatten();
     let recipe_hash = recipe_hash(job, &reading);
     let known = Known {
-        table: table.as_ref(),
+        table: table.as_deref(),
         manifest: manifest.as_ref(),
         recipe_hash: &recipe_hash,
         resume: job.options.resume,
@@ -113,7 +115,7 @@ pub(crate) fn preview(
         compare(&mut looked);
     }
     if let Some(table) = &mut table {
-        load(table, &routes, &before, &recipe_hash, &mut looked, &mut watch)?;
+        load(table.as_mut(), &routes, &before, &recipe_hash, &mut looked, &mut watch)?;
     }
     let mut preview = Preview { look: look.look, ..Preview::default() };
     preview.files = routes.iter().map(|route| (route.input.name(), route.target_name())).collect();
@@ -167,7 +169,7 @@ fn compare(looked: &mut [Looked]) {
 
 /// Has a table look at what it would be given, one input after another, as a run gives it.
 fn load(
-    table: &mut Sink,
+    table: &mut dyn RowStore,
     routes: &[Route],
     before: &[Before],
     recipe_hash: &str,
@@ -184,10 +186,10 @@ fn load(
             Input::File(path) => path,
         };
         // An input that comes twice is known by its path alone.
-        let entry = Entry::new(path, recipe_hash, report, Sum::default(), None, None);
+        let mut entry = || Entry::new(path, recipe_hash, report, Sum::default(), None, None);
         let columns = std::mem::take(columns);
         let loaded = table.begin(columns, Style::default(), watch);
-        match loaded.and_then(|_| table.commit(entry, watch)) {
+        match loaded.and_then(|_| table.commit(&mut entry, watch)) {
             Ok(()) => {}
             Err(WriteError::Failed(problem)) => report.fail(problem),
             Err(WriteError::Lost(problem)) => {

@@ -11,7 +11,7 @@ use crate::job::stop::Fail;
 use crate::names::text_of;
 use crate::output::draft::{self, Draft, Existing, Placed};
 use crate::output::entry::{Entry, Kept};
-use crate::output::sink::Sink;
+use crate::output::stores::row_store::Place;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
 
@@ -19,7 +19,7 @@ use crate::target::{Input, Target};
 pub(crate) enum Written {
     /// By a worker, with its sum.
     Draft(Draft, Sum),
-    Sink(Sink),
+    Store(Place),
 }
 
 impl Runner<'_> {
@@ -45,16 +45,17 @@ impl Runner<'_> {
             Input::File(path) => path,
             Input::Stdin => Path::new("-"),
         };
+        let entry = |report: &FileReport, output, rejects| {
+            Entry::new(path, &self.job.recipe_hash, report, input, output, rejects)
+        };
         if let Some(sink) =
             self.outputs.sink.as_mut().filter(|sink| sink.is_final() && sink.is_given_up())
         {
             // Nothing of it is in the output.
-            sink.end_input();
+            sink.commit(&mut || entry(report, None, None), &mut self.watch)?;
+            self.outputs.inputs += 1;
             return Ok(());
         }
-        let entry = |report: &FileReport, output, rejects| {
-            Entry::new(path, &self.job.recipe_hash, report, input, output, rejects)
-        };
         let mut kept = None;
         let existing = if route.replaces_rejects { Existing::Replaced } else { self.job.existing };
         let mut added = None;
@@ -86,17 +87,21 @@ impl Runner<'_> {
             (None, _) => Rejects::NoPlace,
         };
         if let Some(sink) = &mut self.outputs.sink {
+            let mut entry = || entry(report, None, None);
             if self.job.is_table {
                 // Of the same input by the same recipe, if a run was killed before its commit.
                 let placed = rejects.publish(Existing::Taken)?;
-                sink.commit(entry(report, None, None), &mut self.watch)?;
+                sink.commit(&mut entry, &mut self.watch)?;
                 placed.keep();
             } else if sink.is_final() {
                 rejects.publish(existing)?.keep();
             } else {
                 self.outputs.all_rejects.push(rejects);
             }
-            sink.end_input();
+            if !self.job.is_table {
+                sink.commit(&mut entry, &mut self.watch)?;
+            }
+            self.outputs.inputs += 1;
             if let Some(added) = added {
                 added.keep();
             }
@@ -105,7 +110,7 @@ impl Runner<'_> {
         let (mut placed, sum) = match output {
             None => (Placed::default(), Sum::default()),
             Some(Written::Draft(draft, sum)) => (draft.publish(self.job.existing)?, sum),
-            Some(Written::Sink(sink)) => {
+            Some(Written::Store(sink)) => {
                 let published = sink.publish(self.job.existing, &mut self.watch)?;
                 report.bytes_out = published.bytes;
                 (published.placed, published.sum)

@@ -15,7 +15,7 @@ use crate::options::Output;
 use crate::output::draft::Existing;
 use crate::output::entry::{self, Entry};
 use crate::output::manifest::Manifest;
-use crate::output::sink::Sink;
+use crate::output::stores::row_store::RowStore;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::Watch;
@@ -31,7 +31,7 @@ pub(crate) enum Before {
 /// The records of earlier runs, and the settings that decide about them.
 pub(crate) struct Known<'a> {
     /// The table, if the outputs are rows in one.
-    pub(crate) table: Option<&'a Sink>,
+    pub(crate) table: Option<&'a dyn RowStore>,
     /// The records of the directory that the outputs go to, if there is one.
     pub(crate) manifest: Option<&'a Manifest>,
     pub(crate) recipe_hash: &'a str,

@@ -22,7 +22,6 @@ use crate::job::wire::{TravellingRecipe, WholeContext};
 use crate::job::{rejects_place, routing};
 use crate::options::{self, MOST_WORKERS, Output};
 use crate::output::draft::{self, Directories, Existing};
-use crate::output::sink::Sink;
 use crate::output::stores::types::Possible;
 use crate::paths::{self, told};
 use crate::report::{Progress, Report};
@@ -120,7 +119,7 @@ fn work_through(
     let mut watch = Watch { observe, progress: Progress::default() };
     (watch.progress.files, watch.progress.bytes) = (routes.len(), bytes_of(&routes));
     let outputs = Outputs::open(job, &routes, shared, &mut watch)?;
-    let is_table = outputs.sink.as_ref().is_some_and(Sink::is_table);
+    let is_table = outputs.sink.as_ref().is_some_and(|sink| sink.is_table());
     let existing = Existing::of(&job.options);
     let mut runner = Runner {
         job: Job {
@@ -136,7 +135,7 @@ fn work_through(
                 piece: (job.options.chunk_bytes < 1 << 16).then_some(job.options.chunk_bytes),
                 max_rejects: job.options.max_rejects,
                 summed: outputs.manifest.is_some() || is_table,
-                one_style: outputs.sink.as_ref().is_some_and(Sink::is_text)
+                one_style: outputs.sink.as_ref().is_some_and(|sink| sink.is_text())
                     && options::is_concatenated(&job.output),
             },
             now,

@@ -3,11 +3,23 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
+use manyhands_csv::{Out, Plan, Problem, Rows};
+
+use crate::output::lines::with_lines;
+
+/// Encodes the rows that `make` gives, and the lines that they come from.
+pub(crate) fn encode<T>(
+    plan: &Plan,
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let types = plan.output_types();
+    with_lines(reply, make, |rows, out| encode_rows(rows, types, out))
+}
 
 /// Appends rows, as they are written for `COPY ... FROM STDIN`.
-pub(crate) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+fn encode_rows(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
         for (column, kind) in types.iter().enumerate() {
             if column > 0 {

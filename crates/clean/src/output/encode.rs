@@ -6,7 +6,7 @@ use manyhands_csv::{Out, Plan, Problem};
 
 use crate::output::format::{Format, is_in_line};
 use crate::output::packed::pack;
-use crate::output::stores::types::Possible;
+use crate::output::{copy_text, stores};
 
 thread_local! {
     /// What is to be compressed goes here, again and again.
@@ -57,58 +57,11 @@ impl Format {
                     Ok((made, is_in_line(plain)))
                 });
             }
-            #[cfg(feature = "parquet")]
-            Format::Parquet => {
-                let mut encoder =
-                    crate::output::stores::parquet::encoder(&crate::output::format::columns(plan));
-                let made = make(Out::Rows(&mut |rows| {
-                    encoder.add(&crate::output::stores::parquet::Cells(rows));
-                }))?;
-                encoder.finish(reply).map_err(|error| error.to_string())?;
-                made
-            }
-            #[cfg(feature = "sqlite")]
-            Format::Sqlite => with_lines(reply, make, |rows, out| {
-                crate::output::stores::sqlite::encode(rows, plan.output_types(), out);
-            })?,
-            #[cfg(any(feature = "postgres", feature = "fuzzing"))]
-            Format::Postgres => {
-                let types = plan.output_types();
-                with_lines(reply, make, |rows, out| {
-                    crate::output::copy_text::encode(rows, types, out);
-                })?
-            }
-            #[allow(unreachable_patterns)]
-            Format::Parquet | Format::Sqlite | Format::Postgres => {
-                return Err(self.check().err().unwrap_or_default());
-            }
-            Format::Types => {
-                let mut possible = vec![Possible::default(); plan.output_names().len()];
-                let mut look = |rows: &manyhands_csv::Rows<'_>| {
-                    let columns = possible.iter_mut().enumerate();
-                    columns.for_each(|(column, possible)| possible.look(rows, column));
-                };
-                let made = make(Out::Rows(&mut look))?;
-                manyhands_tasks::codec::encode_onto(&possible, reply);
-                made
-            }
+            Format::Parquet => stores::parquet::encode(plan, reply, make)?,
+            Format::Sqlite => stores::sqlite::encode(plan, reply, make)?,
+            Format::Postgres => copy_text::encode(plan, reply, make)?,
+            Format::Types => stores::look_for_types::encode(plan, reply, make)?,
         };
         Ok((made, None))
     }
-}
-
-/// Appends rows, and the lines that they come from.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "fuzzing"))]
-fn with_lines<T>(
-    reply: &mut Vec<u8>,
-    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
-    encode: impl Fn(&manyhands_csv::Rows<'_>, &mut Vec<u8>),
-) -> Result<T, Problem> {
-    let mut lines = crate::output::lines::Lines::default();
-    let made = make(Out::Rows(&mut |rows| {
-        encode(rows, reply);
-        lines.add(rows);
-    }))?;
-    lines.finish(reply);
-    Ok(made)
 }

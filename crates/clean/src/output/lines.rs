@@ -5,7 +5,7 @@
 //! ```
 //! A block without rows is empty.
 
-use manyhands_csv::Rows;
+use manyhands_csv::{Out, Problem, Rows};
 
 /// The lines before rows, as they are found in a chunk.
 #[derive(Debug, Default)]
@@ -62,6 +62,21 @@ impl Batch {
     pub(crate) fn into_lines(self) -> Batch {
         Batch { rows: Vec::new(), ..self }
     }
+}
+
+/// Appends rows, and the lines that they come from.
+pub(crate) fn with_lines<T>(
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+    encode: impl Fn(&Rows<'_>, &mut Vec<u8>),
+) -> Result<T, Problem> {
+    let mut lines = Lines::default();
+    let made = make(Out::Rows(&mut |rows| {
+        encode(rows, reply);
+        lines.add(rows);
+    }))?;
+    lines.finish(reply);
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Sinks: what clean rows become, and how those of a file appear all at once or not at all.
+//! Outputs: what clean rows become, and how those of a file appear all at once or not at all.
 //!
 //! ```text
 //!   worker   rows of a chunk ─► Format::encode ─► block     the reply, in shared memory
-//!   parent   verified, in order ──► Sink   begin ─► append, append, … ─► publish     or roll back
+//!   parent   verified, in order ──► place  begin ─► append, append, … ─► publish     or roll back
 //!              a file              header   the block as it is           rename         remove
 //!              a Parquet file      schema   a row group                  footer, rename remove
 //!              a table             checks   rows, to the store's thread  commit         roll back
@@ -17,7 +17,8 @@
 //!   two left an output that no entry knows; `--resume` makes it again, and takes it for its own if
 //!   it is the same.
 //!
-//! A new sink is a file here with its encoder, a [`Format`](crate::output::format::Format), and an arm in `output.rs`.
+//! A new place is a file in `stores/` with its type and its encoder, an arm in `stores/open.rs`, and, if its blocks are
+//! another format, a [`Format`](crate::output::format::Format).
 
 #[cfg(any(feature = "postgres", feature = "fuzzing"))]
 pub(crate) mod copy_text;
@@ -35,7 +36,9 @@ pub(crate) mod manifest;
 pub(crate) mod naming;
 pub(crate) mod packed;
 pub(crate) mod rejects;
-pub(crate) mod sink;
 pub(crate) mod stores;
 pub(crate) mod together;
 pub(crate) mod unfinished;
+
+#[cfg(not(any(feature = "postgres", feature = "fuzzing")))]
+pub(crate) use stores::absent as copy_text;

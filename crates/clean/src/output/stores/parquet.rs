@@ -3,14 +3,21 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::path::Path;
 
+use manyhands_csv::{Out, Plan, Problem, Style};
 use manyhands_parquet::{Appender, Encoder, Error, Rows, Type};
 
-use crate::output::format::Column;
+use crate::output::draft::{Draft, Existing};
+use crate::output::entry::Entry;
+use crate::output::error::WriteError;
+use crate::output::format::{self, Column, Format};
+use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::sum::Sum;
+use crate::watch::Watch;
 
 /// The rows of a batch, as the encoder reads them.
-pub(crate) struct Cells<'a, 'b>(pub(crate) &'a manyhands_csv::Rows<'b>);
+struct Cells<'a, 'b>(&'a manyhands_csv::Rows<'b>);
 
 impl Rows for Cells<'_, '_> {
     #[inline]
@@ -63,14 +70,9 @@ fn columns(columns: &[Column]) -> Vec<manyhands_parquet::Column> {
     columns.iter().map(column).collect()
 }
 
-/// An encoder for rows with these columns.
-pub(crate) fn encoder(of: &[Column]) -> Encoder {
-    Encoder::new(columns(of))
-}
-
 /// A file, and the checksum of what was written to it.
 #[derive(Debug)]
-struct Summed {
+pub(crate) struct Summed {
     file: File,
     sum: Sum,
 }
@@ -87,22 +89,97 @@ impl Write for Summed {
     }
 }
 
-/// A Parquet file to which the blocks of workers are appended.
+/// Encodes the rows that `make` gives.
+pub(crate) fn encode<T>(
+    plan: &Plan,
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut encoder = Encoder::new(columns(&format::columns(plan)));
+    let made = make(Out::Rows(&mut |rows| encoder.add(&Cells(rows))))?;
+    encoder.finish(reply).map_err(|error| error.to_string())?;
+    Ok(made)
+}
+
+/// A file to which the blocks of workers are appended, for one input.
 #[derive(Debug)]
-pub(crate) struct Output(Appender<Summed>);
+pub(crate) struct Parquet {
+    name: String,
+    draft: Draft,
+    /// Made when the columns are known.
+    appender: Option<Appender<Summed>>,
+}
 
-impl Output {
-    pub(crate) fn begin(file: File, of: &[Column]) -> Result<Output, Error> {
-        let file = Summed { file, sum: Sum::default() };
-        Appender::new(file, &columns(of)).map(Output)
+pub(crate) fn open(path: &Path) -> Result<Box<dyn RowStore>, WriteError> {
+    let draft = Draft::create(path).map_err(WriteError::of)?;
+    Ok(Box::new(Parquet { name: path.display().to_string(), draft, appender: None }))
+}
+
+impl Parquet {
+    fn wrong(&self, why: &Error) -> WriteError {
+        WriteError::of(format!("cannot write {}: {why}", self.name))
+    }
+}
+
+impl RowStore for Parquet {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    pub(crate) fn append(&mut self, block: Vec<u8>) -> Result<(), Error> {
-        self.0.append(block)
+    fn begin(
+        &mut self,
+        of: Vec<Column>,
+        _style: Style,
+        _watch: &mut Watch,
+    ) -> Result<bool, WriteError> {
+        if of.is_empty() {
+            Format::Parquet.write_nothing(&mut Vec::new()).map_err(WriteError::of)?;
+        }
+        let file = self.draft.file().try_clone();
+        let file = file.map_err(|error| WriteError::of(error.to_string()))?;
+        let made = Appender::new(Summed { file, sum: Sum::default() }, &columns(&of));
+        self.appender = Some(made.map_err(|error| WriteError::of(error.to_string()))?);
+        Ok(false)
     }
 
-    /// Writes the footer; gives the checksum of the whole file.
-    pub(crate) fn finish(self) -> Result<Sum, Error> {
-        self.0.finish().map(|written| written.sum)
+    fn append(&mut self, part: Part<'_>, _watch: &mut Watch) -> Result<(), WriteError> {
+        let Some(appender) = self.appender.as_mut().filter(|_| !part.range.is_empty()) else {
+            return Ok(());
+        };
+        let appended = appender.append(part.bytes()?);
+        appended.map_err(|why| self.wrong(&why))
+    }
+
+    fn commit(
+        &mut self,
+        _entry: &mut dyn FnMut() -> Entry,
+        _watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    /// It has one input, and does not appear without that.
+    fn roll_back(&mut self, _watch: &mut Watch) -> Result<u64, WriteError> {
+        self.appender = None;
+        Ok(0)
+    }
+
+    /// Writes the footer, and gives the file its name.
+    fn publish(
+        mut self: Box<Self>,
+        existing: Existing,
+        _watch: &mut Watch,
+    ) -> Result<Published, WriteError> {
+        let sum = match self.appender.take() {
+            Some(appender) => appender.finish().map_err(|why| self.wrong(&why))?.sum,
+            None => Sum::default(),
+        };
+        let placed = self.draft.publish(existing).map_err(WriteError::of)?;
+        Ok(Published { placed, bytes: sum.len, sum, ..Published::default() })
+    }
+
+    /// Known when it is published.
+    fn written(&self) -> u64 {
+        0
     }
 }

@@ -21,11 +21,13 @@ use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
 use crate::output::lines::Batch;
+use crate::output::stores::row_store::RowStore;
 use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::output::stores::store::{
     ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
     entry,
 };
+use crate::output::stores::table::Table;
 use crate::target::server_name;
 use crate::watch::Watch;
 
@@ -61,9 +63,14 @@ struct Postgres {
 }
 
 /// Connects to a database, for a table in it.
-pub(crate) fn open(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+pub(crate) fn open(
+    url: &str,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Box<dyn RowStore>, WriteError> {
+    let name = table;
     let (url, table) = (url.to_owned(), table.to_owned());
-    Store::new(move |_| Postgres::connect(&url, table), watch)
+    Ok(Box::new(Table::new(Store::new(move |_| Postgres::connect(&url, table), watch)?, name)))
 }
 
 fn wrong(error: postgres::Error) -> Wrong {

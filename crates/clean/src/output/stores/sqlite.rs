@@ -12,17 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Hint, Problem, Rows};
+use manyhands_csv::{Hint, Out, Plan, Problem, Rows};
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
 use crate::output::lines::Batch;
+use crate::output::lines::with_lines;
+use crate::output::stores::row_store::RowStore;
 use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::output::stores::store::{
     ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
 };
+use crate::output::stores::table::Table;
 use crate::watch::Watch;
 
 pub(crate) use look::look;
@@ -41,8 +44,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked for meanwhile whether waiting is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Encodes the rows that `make` gives, and the lines that they come from.
+pub(crate) fn encode<T>(
+    plan: &Plan,
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let types = plan.output_types();
+    with_lines(reply, make, |rows, out| encode_rows(rows, types, out))
+}
+
 /// Appends rows.
-pub(crate) fn encode(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
+fn encode_rows(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
         for (column, kind) in types.iter().enumerate() {
             let text = || rows.text(row, column);
@@ -104,7 +117,12 @@ struct Sqlite {
 }
 
 /// Opens a database, which is made if it is missing, for a table in it.
-pub(crate) fn open(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+pub(crate) fn open(
+    path: &Path,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Box<dyn RowStore>, WriteError> {
+    let name = table;
     let (path, table) = (path.to_owned(), table.to_owned());
     let open = move |hurry| {
         let connect = || {
@@ -119,7 +137,7 @@ pub(crate) fn open(path: &Path, table: &str, watch: &mut Watch) -> Result<Store,
         database.patiently(cache).map_err(|wrong| cannot_open(&database.path, wrong))?;
         Ok(database)
     };
-    Store::new(open, watch)
+    Ok(Box::new(Table::new(Store::new(open, watch)?, name)))
 }
 
 /// A path as SQLite takes it for one: `:memory:` and `file:` would be something else.

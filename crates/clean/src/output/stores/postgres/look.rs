@@ -8,13 +8,18 @@ use super::*;
 use crate::output::stores::store::Pretended;
 
 /// Connects to a database for a dry run.
-pub(crate) fn look(url: &str, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+pub(crate) fn look(
+    url: &str,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Box<dyn RowStore>, WriteError> {
+    let name = table;
     let (url, table) = (url.to_owned(), table.to_owned());
     let open = move |_| {
         let database = Postgres::connect(&url, table)?;
         Ok(Looked { database, pretended: Pretended::default() })
     };
-    Store::new(open, watch)
+    Ok(Box::new(Table::new(Store::new(open, watch)?, name)))
 }
 
 struct Looked {

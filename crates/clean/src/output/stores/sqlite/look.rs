@@ -24,9 +24,17 @@ const RESERVED: u64 = 0x4000_0001;
 const RESERVED_IN_WAL: u64 = 120;
 
 /// Opens a database for a dry run.
-pub(crate) fn look(path: &Path, table: &str, watch: &mut Watch) -> Result<Store, WriteError> {
+pub(crate) fn look(
+    path: &Path,
+    table: &str,
+    watch: &mut Watch,
+) -> Result<Box<dyn RowStore>, WriteError> {
+    let name = table;
     let (path, table) = (path.to_owned(), table.to_owned());
-    Store::new(move |hurry| Looked::open(path, table, hurry), watch)
+    Ok(Box::new(Table::new(
+        Store::new(move |hurry| Looked::open(path, table, hurry), watch)?,
+        name,
+    )))
 }
 
 struct Looked {

@@ -1,0 +1,101 @@
+//! Looks for the types that columns could have, and keeps no row.
+
+use std::collections::BTreeMap;
+
+use manyhands_csv::{Out, Plan, Problem, Rows, Style};
+
+use crate::output::draft::Existing;
+use crate::output::entry::Entry;
+use crate::output::error::WriteError;
+use crate::output::format::Column;
+use crate::output::stores::row_store::{Part, Published, RowStore};
+use crate::output::stores::types::Possible;
+use crate::watch::Watch;
+
+/// Encodes what the rows that `make` gives leave possible.
+pub(crate) fn encode<T>(
+    plan: &Plan,
+    reply: &mut Vec<u8>,
+    make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut possible = vec![Possible::default(); plan.output_names().len()];
+    let mut look = |rows: &Rows<'_>| {
+        let columns = possible.iter_mut().enumerate();
+        columns.for_each(|(column, possible)| possible.look(rows, column));
+    };
+    let made = make(Out::Rows(&mut look))?;
+    manyhands_tasks::codec::encode_onto(&possible, reply);
+    Ok(made)
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Types {
+    /// Of the input that was begun.
+    columns: Vec<Column>,
+    /// What the cells of all inputs leave possible so far, by the columns' names.
+    possible: BTreeMap<String, Possible>,
+    /// What was possible when the input was begun whose rows come now.
+    before: Option<BTreeMap<String, Possible>>,
+    written: u64,
+}
+
+impl RowStore for Types {
+    fn name(&self) -> &str {
+        "-"
+    }
+
+    fn begin(
+        &mut self,
+        columns: Vec<Column>,
+        _style: Style,
+        _watch: &mut Watch,
+    ) -> Result<bool, WriteError> {
+        (self.columns, self.written) = (columns, 0);
+        self.before = Some(self.possible.clone());
+        Ok(false)
+    }
+
+    fn append(&mut self, part: Part<'_>, _watch: &mut Watch) -> Result<(), WriteError> {
+        if part.range.is_empty() {
+            return Ok(());
+        }
+        let found = manyhands_tasks::codec::decode(&part.bytes()?, &[]);
+        let found: Vec<Possible> = found.map_err(WriteError::of)?;
+        for (column, found) in self.columns.iter().zip(found) {
+            if !column.declared {
+                self.possible.entry(column.name.clone()).or_default().and(&found);
+            }
+        }
+        self.written += part.range.len() as u64;
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        _entry: &mut dyn FnMut() -> Entry,
+        _watch: &mut Watch,
+    ) -> Result<(), WriteError> {
+        self.before = None;
+        Ok(())
+    }
+
+    /// An input that fails says nothing.
+    fn roll_back(&mut self, _watch: &mut Watch) -> Result<u64, WriteError> {
+        if let Some(before) = self.before.take() {
+            self.possible = before;
+        }
+        Ok(0)
+    }
+
+    fn publish(
+        self: Box<Self>,
+        _existing: Existing,
+        _watch: &mut Watch,
+    ) -> Result<Published, WriteError> {
+        Ok(Published { possible: self.possible, ..Published::default() })
+    }
+
+    fn written(&self) -> u64 {
+        self.written
+    }
+}
