@@ -99,3 +99,42 @@ impl RowStore for Types {
         self.written
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use manyhands_csv::recipe::Type;
+    use manyhands_pool::Reply;
+
+    use super::*;
+    use crate::output::format::Block;
+    use crate::report::Progress;
+
+    #[test]
+    fn an_input_that_fails_says_nothing_of_its_columns() {
+        let observe = &mut |_: &Progress| ControlFlow::Continue(());
+        let mut watch = Watch { observe, progress: Progress::default() };
+        let mut look = |is_good: bool| {
+            let mut types = Types::default();
+            let text = "a".to_owned();
+            let column =
+                Column { name: text.clone(), title: text, kind: Type::Text, declared: false };
+            types.begin(vec![column], Style::default(), &mut watch).unwrap();
+            let mut block = Vec::new();
+            manyhands_tasks::codec::encode_onto(&vec![Possible::default()], &mut block);
+            let range = 0..block.len();
+            let reply = Reply::from(block);
+            let part = Part { reply: &reply, range, block: &Block::default(), lines: 0 };
+            types.append(part, &mut watch).unwrap();
+            match is_good {
+                true => types.commit(&mut Entry::default, &mut watch).unwrap(),
+                false => assert_eq!(types.roll_back(&mut watch).unwrap(), 0),
+            }
+            let published = Box::new(types).publish(Existing::Kept, &mut watch).unwrap();
+            published.possible.len()
+        };
+        assert_eq!(look(true), 1);
+        assert_eq!(look(false), 0);
+    }
+}
