@@ -3,6 +3,8 @@
 //! Every question is asked of a file's beginning and answered by that alone: either the answer is the
 //! same whatever follows, or more bytes are asked for. So it does not depend on how the bytes arrive, and
 //! nothing is held back that no question is about.
+//!
+//! The file is long since it has a table of all beginnings that are known; each needs the questions behind it.
 
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::{Hint, Problem, Sample, counted};

@@ -12,7 +12,7 @@ use crate::error::{CleanError, usage};
 use crate::job::rejects_place::{is_one_file, shared_rejects};
 use crate::job::route::Route;
 use crate::options::{Options, Output, is_concatenated};
-use crate::output::draft::is_rejects as has_rejects;
+use crate::output::contents::is_rejects as has_rejects;
 use crate::output::format::Format;
 use crate::output::manifest::MANIFEST;
 use crate::output::{database_name, ending};

@@ -34,11 +34,11 @@ use crate::job::verdict::{
     check_rejects, finish_report, header_too_long, no_header, unclosed_header,
 };
 use crate::options::{self, Output};
-use crate::output::draft::Existing;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::{Column, columns};
 use crate::output::manifest::Manifest;
+use crate::output::placed::Existing;
 use crate::output::stores;
 use crate::output::stores::row_store::RowStore;
 use crate::output::together::{check_characters, check_names};

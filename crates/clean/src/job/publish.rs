@@ -9,8 +9,10 @@ pub(crate) use crate::job::rejected::{Rejects, name_in_table};
 use crate::job::runner::Runner;
 use crate::job::stop::Fail;
 use crate::names::text_of;
-use crate::output::draft::{self, Draft, Existing, Placed};
+use crate::output::contents;
+use crate::output::draft::Draft;
 use crate::output::entry::{Entry, Kept};
+use crate::output::placed::{Existing, Placed};
 use crate::output::stores::row_store::Place;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
@@ -158,7 +160,7 @@ impl Runner<'_> {
                     // They are those of the output that stays.
                     return self.fail(number, Fail::File(problem)).map_err(Fail::Job);
                 }
-                let is_replaced = replaces || self.job.is_table && draft::is_rejects(&path);
+                let is_replaced = replaces || self.job.is_table && contents::is_rejects(&path);
                 let existing = if is_replaced { Existing::Replaced } else { self.job.existing };
                 draft.publish(existing)?.keep();
                 Some(text_of(&path))

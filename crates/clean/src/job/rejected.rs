@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::Problem;
 
-use crate::output::draft::{Draft, Existing, Placed};
+use crate::output::draft::Draft;
 use crate::output::entry;
+use crate::output::placed::{Existing, Placed};
 use crate::sum::Sum;
 
 /// What was rejected of a file.

@@ -11,7 +11,7 @@ use crate::job::conflicts::{check, check_options};
 use crate::job::rejects_place::{rejects_path, shared_rejects};
 use crate::job::route::Route;
 use crate::options::{Options, Output};
-use crate::output::draft::is_rejects as has_rejects;
+use crate::output::contents::is_rejects as has_rejects;
 use crate::output::ending;
 use crate::output::format::Format;
 use crate::paths::{identity, is_device};

@@ -21,8 +21,10 @@ use crate::job::schedule::Schedule;
 use crate::job::wire::{TravellingRecipe, WholeContext};
 use crate::job::{rejects_place, routing};
 use crate::options::{self, MOST_WORKERS, Output};
-use crate::output::draft::{self, Directories, Existing};
+use crate::output::directories::Directories;
+use crate::output::placed::Existing;
 use crate::output::stores::types::Possible;
+use crate::output::{abandoned, draft};
 use crate::paths::{self, told};
 use crate::report::{Progress, Report};
 use crate::stamp::Stamp;
@@ -42,7 +44,7 @@ pub(crate) fn run(
     let mut made = make_directories(job)?;
     draft::forget_modes();
     if job.options.force || job.options.resume {
-        draft::remove_abandoned(routes.iter().flat_map(Route::files));
+        abandoned::remove_abandoned(routes.iter().flat_map(Route::files));
     }
     let shared = match &job.output {
         Output::Directory(..) => false,

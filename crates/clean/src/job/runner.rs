@@ -15,7 +15,7 @@
 use crate::job::outputs::Outputs;
 use crate::job::schedule::Schedule;
 use crate::job::wire::WholeContext;
-use crate::output::draft::Existing;
+use crate::output::placed::Existing;
 use crate::watch::Watch;
 use manyhands_csv::report::{FileReport, Note};
 use std::collections::HashMap;

@@ -13,39 +13,38 @@
 //! * Only the parent of a job makes drafts. A worker writes to one that exists, and checks that it is that very file. So
 //!   a worker that outlives its parent for a moment leaves nothing behind.
 //! * The process that made a draft holds a lock on it (`flock`) until it is published or removed. The kernel gives the
-//!   lock up when that process ends, however it ends. So [`remove_abandoned`] removes only drafts without a writer, also
+//!   lock up when that process ends, however it ends. So [`remove_abandoned`](crate::output::abandoned::remove_abandoned) removes only drafts without a writer, also
 //!   those of other containers and of machines on one file server. Where locks are not supported it removes nothing.
 //! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`](crate::output::unfinished), for a process
 //!   that must end at once.
 //! * An output is under its name as a whole or not at all. `Placed` can take it back: a new output is removed, and one
 //!   that replaced another is exchanged for it again. What is taken back is only what this run published.
 
+use crate::error::exists;
+use crate::output::contents::{begins_with, is_rejects, is_same};
+use crate::output::placed::{Existing, Placed, Step, inode};
+use crate::output::unfinished::{self, Inode, Noted, Undo, Unfinished};
+use crate::paths::{directory_of, is_device, place_of, told};
+use crate::sum::Sum;
+use manyhands_csv::{Hint, Problem};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-use manyhands_csv::{Hint, Problem, REJECTS_HEADER};
-use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
-use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
-use crate::error::exists;
-use crate::options::Options;
-use crate::output::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use crate::paths::{directory_of, is_device, place_of, told};
-use crate::sum::Sum;
-
 /// End of every draft's name.
-const SUFFIX: &str = ".manyhands.tmp";
+pub(crate) const SUFFIX: &str = ".manyhands.tmp";
 
 /// Number of random letters and digits in a draft's name.
-const RANDOM: usize = 12;
+pub(crate) const RANDOM: usize = 12;
 
 /// Longest part of the output's name in a draft's name, in bytes: the whole has to fit into 255.
 const OWN: usize = 200;
@@ -75,79 +74,8 @@ pub(crate) struct Address {
     inode: Inode,
 }
 
-/// What is done about a file that has the name already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Existing {
-    Kept,
-    Replaced,
-    /// It is taken for the output if it is the same: of a run that was cut off.
-    Taken,
-}
-
-impl Existing {
-    pub(crate) fn of(options: &Options) -> Existing {
-        match options {
-            options if options.force => Existing::Replaced,
-            options if options.resume => Existing::Taken,
-            _ => Existing::Kept,
-        }
-    }
-}
-
-/// Files under their names that are taken back, the last one first, unless they are kept.
-#[derive(Debug, Default)]
-#[must_use]
-pub(crate) struct Placed(Vec<Step>);
-
-/// One file, and how it is taken back.
-#[derive(Debug)]
-struct Step {
-    place: PathBuf,
-    /// The file that this run published; none if it only took one away. While it is open, no other
-    /// file gets its number.
-    file: Option<File>,
-    /// What was under the name before.
-    old: Option<TempPath>,
-    noted: Noted,
-}
-
-/// Directories that a run made. Those that are empty go again, unless they are kept.
-#[derive(Debug, Default)]
-pub(crate) struct Directories(Vec<(PathBuf, Noted)>);
-
-impl Directories {
-    /// Makes a directory, and those it is in, where they are missing.
-    pub(crate) fn make(&mut self, path: &Path) -> io::Result<()> {
-        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
-        let mut unfinished = unfinished::lock();
-        for path in missing.into_iter().rev() {
-            let noted = unfinished.note(Undo::RemoveDirectory(path.to_owned()));
-            self.0.push((path.to_owned(), noted));
-        }
-        fs::create_dir_all(path)
-    }
-
-    pub(crate) fn keep(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for Directories {
-    fn drop(&mut self) {
-        for (path, _) in self.0.iter().rev() {
-            // Of a directory with something in it the system removes nothing.
-            let _ = fs::remove_dir(path);
-        }
-    }
-}
-
-fn inode(metadata: &Metadata) -> Inode {
-    (metadata.dev(), metadata.ino())
-}
-
 /// The part of a draft's name that tells which output it is of.
-fn own_part(place: &Path) -> &[u8] {
+pub(crate) fn own_part(place: &Path) -> &[u8] {
     let name = place.file_name().unwrap_or_default().as_bytes();
     &name[..name.len().min(OWN)]
 }
@@ -417,24 +345,6 @@ pub(crate) fn flags(flags: OFlags) -> i32 {
 }
 
 impl Placed {
-    /// Adds others, which are taken back before those.
-    pub(crate) fn and(&mut self, mut others: Placed) {
-        self.0.append(&mut others.0);
-    }
-
-    /// Lets them stay; what they replaced goes.
-    pub(crate) fn keep(mut self) {
-        let mut unfinished = unfinished::lock();
-        for step in &self.0 {
-            match &step.old {
-                Some(old) => unfinished.change(&step.noted, Undo::Remove(old.to_path_buf())),
-                None => unfinished.forget(&step.noted),
-            }
-        }
-        drop(unfinished);
-        self.0.clear();
-    }
-
     /// Takes away the rejects of an earlier run, of an output that has none now.
     ///
     /// # Errors
@@ -472,44 +382,10 @@ impl Placed {
     }
 }
 
-impl Drop for Placed {
-    fn drop(&mut self) {
-        while let Some(step) = self.0.pop() {
-            step.take_back();
-        }
-    }
-}
-
-impl Step {
-    fn take_back(self) {
-        let there = fs::symlink_metadata(&self.place).ok().map(|there| inode(&there));
-        let own = self.file.and_then(|file| file.metadata().ok()).map(|own| inode(&own));
-        // Another program's file is not touched.
-        if there != own {
-            return;
-        }
-        match self.old {
-            // What cannot be brought back is not lost either.
-            Some(old) if fs::rename(&old, &self.place).is_err() => drop(old.keep()),
-            Some(_) => {}
-            None => drop(fs::remove_file(&self.place)),
-        }
-    }
-}
-
 /// An output is there that this run would not have made.
 fn is_another(path: &Path) -> Problem {
     Problem::new(format!("{} exists and is another", path.display()))
         .hint(Hint::on("force").and(" replaces it"))
-}
-
-/// Whether a file has rejected records.
-pub(crate) fn is_rejects(path: &Path) -> bool {
-    let mut head = vec![0; REJECTS_HEADER.len()];
-    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let read =
-        is_regular && File::open(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok());
-    read && head == REJECTS_HEADER
 }
 
 /// Permissions of a new file in each directory. The mask of the process and what directories pass on
@@ -534,30 +410,6 @@ fn mode_of_new(place: &Path) -> io::Result<u32> {
     Ok(mode)
 }
 
-/// Whether two files have the same bytes.
-fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(one)?.len() == fs::metadata(other)?.len() && begins_with(one, other)?)
-}
-
-/// Whether a file begins with the bytes of another.
-fn begins_with(one: &Path, other: &Path) -> io::Result<bool> {
-    use std::io::{BufRead, BufReader};
-    let mut one = BufReader::new(File::open(one)?);
-    let mut other = BufReader::new(File::open(other)?);
-    loop {
-        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
-        if right.is_empty() {
-            return Ok(true);
-        }
-        let len = left.len().min(right.len());
-        if len == 0 || left[..len] != right[..len] {
-            return Ok(false);
-        }
-        one.consume(len);
-        other.consume(len);
-    }
-}
-
 /// Writes a file that appears under its name only when it is complete; to a device or a pipe directly.
 /// What is there is replaced if `force` says so.
 ///
@@ -576,48 +428,12 @@ pub fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result<(), Problem>
     Ok(())
 }
 
-/// Removes what killed jobs left beside these outputs: drafts of which the writer is gone. Drafts that somebody
-/// still writes stay, and so does everything else.
-pub fn remove_abandoned<'a>(outputs: impl IntoIterator<Item = &'a Path>) {
-    let mut names: HashMap<PathBuf, HashSet<Vec<u8>>> = HashMap::new();
-    for path in outputs {
-        let Ok(place) = place_of(path) else { continue };
-        let directory = directory_of(&place).to_owned();
-        names.entry(directory).or_default().insert(own_part(&place).to_owned());
-    }
-    for (directory, names) in names {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if owner(entry.file_name().as_bytes()).is_some_and(|name| names.contains(name)) {
-                // What cannot be removed, or is gone by now, changes nothing about what is done.
-                let _ = remove_if_abandoned(&entry.path());
-            }
-        }
-    }
-}
-
-/// The output's part of a draft's name; none if it is no draft's.
-fn owner(name: &[u8]) -> Option<&[u8]> {
-    let name = name.strip_prefix(b".")?.strip_suffix(SUFFIX.as_bytes())?;
-    let (own, random) = name.split_at_checked(name.len().checked_sub(RANDOM)?)?;
-    random.iter().all(u8::is_ascii_alphanumeric).then_some(())?;
-    own.strip_suffix(b".")
-}
-
-fn remove_if_abandoned(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Its writer is gone, and nobody gives another file this name.
-        fs::remove_file(path)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use manyhands_csv::REJECTS_HEADER;
+
     use super::*;
+    use crate::output::abandoned::remove_abandoned;
 
     /// A directory with an output in it.
     fn place() -> (tempfile::TempDir, PathBuf) {

@@ -20,10 +20,13 @@
 //! A new place is a file in `stores/` with its type and its encoder, an arm in `stores/open.rs`, and, if its blocks are
 //! another format, a [`Format`](crate::output::format::Format).
 
+pub(crate) mod abandoned;
+pub(crate) mod contents;
 #[cfg(any(feature = "postgres", feature = "fuzzing"))]
 pub(crate) mod copy_text;
 pub(crate) mod database_name;
 pub(crate) mod device;
+pub(crate) mod directories;
 pub(crate) mod draft;
 pub(crate) mod encode;
 pub(crate) mod ending;
@@ -35,6 +38,7 @@ pub(crate) mod lines;
 pub(crate) mod manifest;
 pub(crate) mod naming;
 pub(crate) mod packed;
+pub(crate) mod placed;
 pub(crate) mod rejects;
 pub(crate) mod stores;
 pub(crate) mod together;

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::{Problem, REJECTS_HEADER};
 
-use crate::output::draft::{Draft, Existing, Placed, is_rejects};
+use crate::output::contents::is_rejects;
+use crate::output::draft::Draft;
+use crate::output::placed::{Existing, Placed};
 use crate::paths::told;
 use crate::sum::Sum;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use manyhands_csv::{Out, Plan, Problem, Rows, Style};
 
-use crate::output::draft::Existing;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
+use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::types::Possible;
 use crate::watch::Watch;

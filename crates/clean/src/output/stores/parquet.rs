@@ -8,10 +8,11 @@ use std::path::Path;
 use manyhands_csv::{Out, Plan, Problem, Style};
 use manyhands_parquet::{Appender, Encoder, Error, Rows, Type};
 
-use crate::output::draft::{Draft, Existing};
+use crate::output::draft::Draft;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::{self, Column, Format};
+use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::sum::Sum;
 use crate::watch::Watch;

@@ -8,10 +8,10 @@ use std::path::Path;
 use manyhands_csv::Style;
 
 use crate::output::device::open_device;
-use crate::output::draft::Existing;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
+use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::text::Text;
 use crate::paths::told;

@@ -13,10 +13,10 @@ use std::ops::Range;
 use manyhands_csv::Style;
 use manyhands_pool::Reply;
 
-use crate::output::draft::{Existing, Placed};
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::{Block, Column};
+use crate::output::placed::{Existing, Placed};
 use crate::output::stores::types::Possible;
 use crate::sum::Sum;
 use crate::watch::Watch;

@@ -2,11 +2,11 @@
 
 use manyhands_csv::Style;
 
-use crate::output::draft::Existing;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
 use crate::output::lines::Batch;
+use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::store::Store;
 use crate::watch::Watch;

@@ -7,10 +7,11 @@ use std::path::Path;
 use manyhands_csv::Style;
 
 use crate::compression::Compression;
-use crate::output::draft::{Draft, Existing};
+use crate::output::draft::Draft;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
+use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::text::Text;
 use crate::paths::told;
