@@ -14,12 +14,12 @@ pub enum CleanError {
     Usage(Problem),
     /// As `Usage`: an input, or what it stands for, is not there.
     NotFound(Problem),
-    /// As `Usage`: an output exists, and neither [`Options::force`] nor [`Options::resume`] is set.
+    /// As `Usage`: an output exists, and neither [`Options::force`](crate::Options::force) nor [`Options::resume`](crate::Options::resume) is set.
     Exists {
         /// The first output that exists.
         path: PathBuf,
         /// How many outputs an earlier run of the same job has completed: with
-        /// [`Options::resume`] the job goes on with the rest.
+        /// [`Options::resume`](crate::Options::resume) the job goes on with the rest.
         complete: usize,
         /// How many outputs the job has.
         files: usize,
@@ -53,7 +53,7 @@ impl CleanError {
     }
 }
 
-/// Settings are named as in [`Options`].
+/// Settings are named as in [`Options`](crate::Options).
 impl fmt::Display for CleanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem().fmt(f)

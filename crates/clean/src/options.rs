@@ -50,7 +50,7 @@ pub enum FileFormat {
 }
 
 /// How a job reads and writes. Make it with `Options::default()` and set fields. What is left at its default
-/// is as the recipe says, if it says anything of it: see [`recipe::Read`].
+/// is as the recipe says, if it says anything of it: see [`Read`](crate::recipe::Read).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {

@@ -37,7 +37,7 @@ pub struct Report {
     /// Which of them an earlier run had done, by their places.
     pub resumed: Vec<usize>,
     /// The types that were proposed for columns without and put into the recipe, by the columns'
-    /// names; a run itself proposes none. See [`Clean::propose_types`].
+    /// names; a run itself proposes none. See [`Clean::propose_types`](crate::Clean::propose_types).
     #[serde(default)]
     pub types: BTreeMap<String, recipe::Type>,
     /// How long the job took, in seconds.

@@ -15,7 +15,7 @@
 //! * The process that made a draft holds a lock on it (`flock`) until it is published or removed. The kernel gives the
 //!   lock up when that process ends, however it ends. So [`remove_abandoned`](crate::output::abandoned::remove_abandoned) removes only drafts without a writer, also
 //!   those of other containers and of machines on one file server. Where locks are not supported it removes nothing.
-//! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`](crate::output::unfinished), for a process
+//! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`], for a process
 //!   that must end at once.
 //! * An output is under its name as a whole or not at all. `Placed` can take it back: a new output is removed, and one
 //!   that replaced another is exchanged for it again. What is taken back is only what this run published.

@@ -39,7 +39,7 @@ pub(crate) struct Entry {
 /// Place, size and hash of an input's rejects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// The file, as [`Manifest`] names files beside it; else its absolute path.
+    /// The file, as [`Manifest`](crate::output::manifest::Manifest) names files beside it; else its absolute path.
     pub(crate) path: String,
     /// Their offset in the file, which may hold those of other inputs too.
     pub(crate) at: u64,

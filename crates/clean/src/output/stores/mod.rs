@@ -1,6 +1,6 @@
 //! Places for clean rows: each is a file with a type behind the trait [`RowStore`](row_store::RowStore).
 //!
-//! What a build lacks is [`absent`].
+//! What a build lacks stands in `absent.rs`.
 
 #[cfg(not(all(feature = "parquet", feature = "sqlite", feature = "postgres")))]
 pub(crate) mod absent;
