@@ -218,11 +218,58 @@ _DONE = frozenset((_base.FINISHED, _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED
 
 
 class ProcessPoolExecutor(Executor):
-    """An executor of worker processes; arguments and methods as `concurrent.futures`' own.
+    """An executor of worker processes; arguments and methods as `concurrent.futures`' own, and more options by keyword.
 
-    `max_workers` is by default the number of cores this process may use. `mp_context` is a start
-    method or one of the standard library's contexts; by default the `forkserver`. The other
-    arguments, `main` among them, are those of `Pool`.
+    Parameters
+    ----------
+    max_workers : int, optional
+        Number of workers; if not given, the number of cores that this process may use.
+    mp_context : str or context, optional
+        A start method, or a context of this package or of the standard library; by default `"forkserver"`.
+    initializer : callable, optional
+        Called with `initargs` in each worker before its first task.
+    initargs : tuple
+        The arguments of `initializer`.
+    max_tasks_per_child : int, optional
+        Number of tasks after which a worker is replaced.
+    deadline : float, optional
+        Seconds that a task may run before it is killed; any time if not given. A call may have its own.
+    retries : int
+        How often a task is run again if its worker dies. A call may have its own.
+    on_worker_death : {"fail", "retry", "break"}
+        `"fail"`: only the dead worker's task fails, with `WorkerDied`. `"retry"`: it is run again (`retries` times,
+        once by default). `"break"`: all tasks fail, as with the standard library's executor.
+    memory_limit : int or str, optional
+        Private memory that a worker may use beyond that it was forked with, in bytes or as a text such as `"400MB"`
+        or `"2GiB"`.
+    cpu_affinity : list of list of int, optional
+        Cores for each worker.
+    worker_exit : callable, optional
+        Called in each worker before it exits.
+    main : {"import", "value"}, optional
+        How workers get `__main__`. `"import"`: they import the script, as the standard library's workers do. `"value"`:
+        the globals that tasks refer to are sent. By default `"import"` if the script has an
+        `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
+    seed : int, optional
+        Fixes the random numbers of each task.
+    preload : list of str
+        Names of modules that the fork server imports once for all workers.
+    idle_timeout : float, optional
+        Seconds without a task after which a worker exits, if there are more than `min_workers`. The next task that
+        finds no worker free starts one again.
+    min_workers : int
+        How many workers there are from the start, and stay however long they have no task.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument that cannot be. No worker is started.
+
+    Examples
+    --------
+    >>> with ProcessPoolExecutor(max_workers=2) as executor:
+    ...     print(executor.submit(pow, 2, 10).result())
+    1024
     """
 
     __module__ = "manyhands"

@@ -53,32 +53,63 @@ def cpu_count() -> int:
 
 
 class Pool:
-    """A pool of worker processes; arguments and methods as `multiprocessing.Pool`'s.
+    """A pool of worker processes; arguments and methods as `multiprocessing.Pool`'s, and more options by keyword.
 
-    `processes` is by default the number of cores this process may use. `context` is a start method
-    or one of the standard library's contexts; by default the `forkserver`.
+    Parameters
+    ----------
+    processes : int, optional
+        Number of workers; if not given, the number of cores that this process may use.
+    initializer : callable, optional
+        Called with `initargs` in each worker before its first task.
+    initargs : tuple
+        The arguments of `initializer`.
+    maxtasksperchild : int, optional
+        Number of tasks after which a worker is replaced.
+    context : str or context, optional
+        A start method, or a context of this package or of the standard library; by default `"forkserver"`.
+    deadline : float, optional
+        Seconds that a task may run before it is killed; any time if not given. A call may have its own.
+    retries : int
+        How often a task is run again if its worker dies. A call may have its own.
+    on_worker_death : {"fail", "retry", "break"}
+        `"fail"`: only the dead worker's task fails, with `WorkerDied`. `"retry"`: it is run again (`retries` times,
+        once by default). `"break"`: all tasks fail, as with the standard library's executor.
+    memory_limit : int or str, optional
+        Private memory that a worker may use beyond that it was forked with, in bytes or as a text such as `"400MB"`
+        or `"2GiB"`.
+    cpu_affinity : list of list of int, optional
+        Cores for each worker.
+    worker_exit : callable, optional
+        Called in each worker before it exits.
+    main : {"import", "value"}, optional
+        How workers get `__main__`. `"import"`: they import the script, as the standard library's workers do. `"value"`:
+        the globals that tasks refer to are sent. By default `"import"` if the script has an
+        `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
+    seed : int, optional
+        Fixes the random numbers of each task.
+    preload : list of str
+        Names of modules that the fork server imports once for all workers.
+    idle_timeout : float, optional
+        Seconds without a task after which a worker exits, if there are more than `min_workers`. The next task that
+        finds no worker free starts one again.
+    min_workers : int
+        How many workers there are from the start, and stay however long they have no task.
+    progress : bool
+        Whether maps show a bar.
+    engine : str or Executor, optional
+        The URL of a cluster (see `executor`) or any executor, whose workers are used instead. Of the other arguments,
+        such a pool takes `processes` (the assumed number of parallel tasks) and `progress`.
 
-    The keyword arguments are additions to the standard library's:
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument that cannot be. No worker is started.
 
-    * `deadline`: seconds that a task may run before it is killed (by default any time). A call may have its own.
-    * `retries`: how often a task is run again if its worker dies. A call may have its own.
-    * `on_worker_death`: `"fail"`, only the task of the dead worker fails, with `WorkerDied`; `"retry"`, it is run again
-      (`retries` times, once by default); `"break"`, all tasks fail, as with the standard library's executor.
-    * `memory_limit`: private memory that a worker may use beyond that it was forked with, in bytes or as a text such as
-      `"400MB"` or `"2GiB"`.
-    * `cpu_affinity`: a list of cores for each worker.
-    * `worker_exit`: called in each worker before it exits.
-    * `idle_timeout`: seconds without a task after which a worker exits, if there are more than `min_workers`. The next task
-      that finds no worker free starts one again.
-    * `min_workers`: how many workers there are from the start, and stay however long they have no task.
-    * `main`: how workers get `__main__`. `"import"`: they import the script, as the standard library's workers do.
-      `"value"`: the globals that tasks refer to are sent. By default `"import"` if the script has an
-      `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
-    * `seed`: an integer that fixes the random numbers of each task.
-    * `preload`: names of modules that the fork server imports once for all workers.
-    * `progress`: whether maps show a bar.
-    * `engine`: the URL of a cluster (see `executor`) or any executor, whose workers are used instead; of the other
-      arguments, such a pool takes `processes` (the assumed number of parallel tasks) and `progress`.
+    Examples
+    --------
+    >>> with Pool(deadline=3) as pool:
+    ...     print(pool.map(abs, range(-2, 3)))
+    [2, 1, 0, 1, 2]
     """
 
     __module__ = "manyhands"
