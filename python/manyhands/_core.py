@@ -382,8 +382,7 @@ class Core:
                 else:
                     self._worker_died()
             except BaseException:
-                caught: Any = sys.exc_info()
-                sys.excepthook(*caught)
+                sys.excepthook(*sys.exc_info())  # pyright: ignore[reportArgumentType]
             finally:
                 told = outcome = None
         return going_on

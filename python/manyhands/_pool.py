@@ -163,6 +163,7 @@ class Pool:
                 idle_timeout=idle_timeout,
                 min_workers=min_workers,
             )
+            return
         if processes is None:
             processes = cpu_count()
         check_count("processes", processes)
