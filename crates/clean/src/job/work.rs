@@ -126,7 +126,12 @@ fn clean_file(
         known.block.output = Sum::of(reply);
     }
     if let Some(draft) = &work.to {
-        let written = draft.open().and_then(|mut file| file.write_all(reply));
+        let written = draft.open().and_then(|mut file| {
+            file.write_all(reply).inspect_err(|_| {
+                // The parent removes the draft, a moment later: on a full disk the next file needs its room now.
+                let _ = file.set_len(0);
+            })
+        });
         written.map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
         reply.clear();
     }
