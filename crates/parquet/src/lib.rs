@@ -13,7 +13,8 @@
 //! All columns may have NULL. Limits: six types, no nesting, Zstandard, one row group an encoder.
 //!
 //! ```
-//! //! use manyhands_parquet::{Appender, Column, Encoder, Rows, Type};
+//! use std::ops::Range;
+//! use manyhands_parquet::{Appender, Column, Encoder, Rows, Type};
 //!
 //! struct Ages(Vec<Option<i64>>);
 //!
