@@ -60,6 +60,8 @@ QUIET = {
     "submit, cancel",
     "submit, kill",
     "executor, shutdown that cancels",
+    "a pool over threads",
+    "a pool over processes",
 }
 
 
@@ -408,7 +410,9 @@ def left():
     for task in os.listdir("/proc/self/task"):
         with contextlib.suppress(OSError):  # it ends
             threads.append(pathlib.Path(f"/proc/self/task/{task}/comm").read_text())
-    workers = [child for child in manyhands.active_children() if child.is_alive()]
+    # A handler's exception between `waitpid` and the line that keeps its status makes CPython take a process that is
+    # gone for alive: what counts is whether it is there.
+    workers = [child for child in manyhands.active_children() if os.path.exists(f"/proc/{child.pid}")]
     return [name for name in threads if name.startswith("manyhands")] + workers
 
 

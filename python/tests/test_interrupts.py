@@ -14,9 +14,10 @@ from manyhands import Pool, ProcessPoolExecutor
 from outside import alive, wait_until
 
 # Each round is interrupted at another moment, by a handler that raises, and the next round begins. A watchdog prints stacks.
+# What the package loads late is loaded before: an exception within a class statement of an import becomes another one.
 HEAD = """
 import faulthandler, os, signal, sys, time
-import manyhands
+import cloudpickle, manyhands
 
 method = sys.argv[1]
 
