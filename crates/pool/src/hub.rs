@@ -172,6 +172,7 @@ impl Shared {
             }
             self.unlock(state);
             if over {
+                self.machine.stderr.finish();
                 self.over.give();
                 return;
             }

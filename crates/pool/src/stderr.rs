@@ -143,10 +143,15 @@ impl Forwarder {
         Ok(tail)
     }
 
-    /// Stops once what the workers wrote is passed on. Call when they are gone.
-    pub(crate) fn stop(&self) {
+    /// Has the thread end once what the workers wrote is passed on; returns at once. Call when they are gone.
+    pub(crate) fn finish(&self) {
         lock(&self.shared.tails).stop = true;
         os::notify(&self.shared.bell);
+    }
+
+    /// As [`finish`](Self::finish), and waits for the end.
+    pub(crate) fn stop(&self) {
+        self.finish();
         // No lock is held while a thread is joined.
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {

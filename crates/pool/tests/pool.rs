@@ -4,6 +4,7 @@ mod runner;
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         settings_that_cannot_be_are_errors,
         workers_run_on_their_processors,
         a_pool_in_a_forked_copy_refuses_and_frees_nothing,
+        a_pool_that_is_over_has_no_thread_however_long_it_is_kept,
         events_carry_the_name_and_the_pid_of_the_worker,
     ])
 }
@@ -702,6 +704,22 @@ fn a_pool_in_a_forked_copy_refuses_and_frees_nothing() {
     let waited = unsafe { libc::waitpid(copy, &raw mut status, 0) };
     assert_eq!((waited, status), (copy, 0));
     assert_eq!(value(submit(&pool, "double", 2)).unwrap(), 4);
+}
+
+fn a_pool_that_is_over_has_no_thread_however_long_it_is_kept() {
+    let threads = || {
+        let names = fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
+            // A thread may end meanwhile.
+            fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        });
+        names.filter(|name| name.starts_with("manyhands")).collect::<Vec<_>>()
+    };
+    let pool = pool(2);
+    assert_eq!(value(submit(&pool, "double", 4)).unwrap(), 8);
+    assert_eq!(threads().len(), 3);
+    pool.close();
+    wait_until("no thread", || threads().is_empty(), || format!("{:?}", threads()));
+    assert!(pool.is_over());
 }
 
 /// Writes down the fields of every event.

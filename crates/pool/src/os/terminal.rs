@@ -10,9 +10,8 @@ use std::{io, ptr};
 static BEFORE: [(i32, OnceLock<libc::sigaction>); 2] =
     [(libc::SIGINT, OnceLock::new()), (libc::SIGQUIT, OnceLock::new())];
 
-/// Makes this process ignore, from now on, a SIGINT or SIGQUIT that comes from the terminal, which sends it to every process of
-/// the foreground group. One that a process sends, also this one itself, does what it did before. Programs that
-/// this process starts get both.
+/// From now on this process ignores SIGINT and SIGQUIT from the terminal, which sends them to the whole foreground group.
+/// The same signals sent by a process, this one included, act as before. Programs started by this process receive both.
 pub(super) fn ignore_keys() -> io::Result<()> {
     BEFORE.iter().try_for_each(|(signal, kept)| ignore(*signal, kept))
 }

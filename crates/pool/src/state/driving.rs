@@ -55,7 +55,7 @@ impl State {
                 self.pump(machine, index);
                 self.dispatch(machine);
                 // It may have notified for what was pumped, or may for what comes: either wakes
-                // the hub. If it rang and there is more, the hub must look.
+                // the hub. If it notified and there is more, the hub must look.
                 os::notify(&machine.bell);
             }
         }

@@ -8,9 +8,9 @@
 //! | 4 | idle workers are told to finish; with `Now`, the others are killed; after `end_workers`, all by a signal | `finish_workers` |
 //! | 5 | those who have not exited in `finish_grace` are killed | `kill_unfinished` |
 //! | 6 | each worker is reaped as it exits; with the last one the pool is over | `reap`, `is_over` |
-//! | 7 | the hub drops `orders`, which ends the launching thread; tells who waits for the end; and returns | `Shared::run_hub` |
+//! | 7 | the hub drops `orders`, which ends the launching thread; has stderr forwarded to its end; wakes who waits; returns | `Shared::run_hub` |
 //! | 8 | a worker that is launched after that is killed by the launching thread | `Shared::install` |
-//! | 9 | both threads are joined, the launching one unless it is stuck in a launch; stderr is forwarded to its end | `Pool::end` |
+//! | 9 | all three threads are joined, the launching one unless it is stuck in a launch | `Pool::end` |
 //!
 //! A pool that drains can be told to end now. No step waits under the lock: the hub comes here in each turn, and does
 //! the step whose time has come. Step 8 is why step 6 need not wait for a launch when the pool ends now.

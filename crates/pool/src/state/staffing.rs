@@ -6,12 +6,11 @@
 //!                   ▼
 //!               Finishing ─► worker_exit, exit ─► reaped       a task without a worker ─► order_workers: Starting
 //! ```
-//! **Invariant.** A worker never decides to end for being idle, and is asked nothing: whether it is given a task or told
-//! to finish is decided here and in `dispatch`, under the state's lock. Told to finish is only who has reported
-//! all that it was ever sent, and nothing is sent to who was told. So there is no moment in which a task can
-//! be with a worker that leaves:
+//! **Invariant.** The hub decides under the state's lock whether a worker gets a task or is told to finish. Only a worker
+//! that has reported everything it was sent is told to finish, and it is sent nothing after that. So there is no
+//! moment in which a task can be with a worker that leaves:
 //!
-//! * *told, then a task comes*: `pick` passes by whoever is not Ready, and `order` counts it no more, so another is
+//! * *told, then a task comes*: `choose` skips every worker that is not Ready, and `order` no longer counts it, so another is
 //!   started for its place at once, in the same `enqueue`; the task waits for that start and for nothing else. The
 //!   one that leaves may take as long over its exit as it likes.
 //! * *a task is sent, then the time is over*: it is not idle. The last result may lie in the ring, not pumped: not idle either.

@@ -1,8 +1,8 @@
 //! Calls of the user's code: a panic becomes an error, and a child that the code forked ends here.
 //!
-//! Code of the user's may fork. The child has this worker's rings, cursor, sockets and bells, and must touch none of them:
-//! each call of such code is followed by [`end_if_forked`], before anything else happens. What such code may call itself
-//! ([`Clock::start`](crate::worker::Clock::start)) does nothing in a child.
+//! A task may fork. The child has copies of this worker's rings, cursor, sockets and bells, and must not use them. So
+//! [`end_if_forked`] runs right after each call of user code. [`Clock::start`](crate::worker::Clock::start), which user code
+//! can call, does nothing in a child.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -7,9 +7,8 @@ use manyhands_shm::participant::own_pid;
 /// In a worker: its process number, which a forked child does not have, in the upper half, and its place.
 static PLACE: AtomicU64 = AtomicU64::new(0);
 
-/// Which of its pool's places this worker has: a number below the number of workers. A worker that replaces
-/// another has its place, and begins when the other's last task has ended: no two tasks that run at a time have the same. `None` in
-/// a process that is no worker.
+/// This worker's place in its pool: a number below the number of workers. A replacement gets the same place and begins
+/// after the former worker's last task, so no two running tasks share a place. `None` in a process that is no worker.
 pub fn place() -> Option<usize> {
     let place = PLACE.load(Ordering::Relaxed);
     (place >> 32 == u64::from(std::process::id())).then_some((place & 0xffff_ffff) as usize)

@@ -39,8 +39,7 @@ pub trait Runner {
         ControlFlow::Continue(())
     }
 
-    /// Called once, when the pool has no more work and the worker is about to exit; `now` if the pool was ended and
-    /// nobody wants to wait for what tasks have left.
+    /// Called once, before the worker exits. `now` is true if the pool was ended and does not wait for leftovers of tasks.
     fn finish(&mut self, now: bool);
 }
 

@@ -65,7 +65,7 @@ pub(super) struct Worker {
     to_drain: bool,
     /// When the parent was last notified, or seen to be awake.
     notified_at: u64,
-    /// A result was pushed since.
+    /// True if a result was pushed after that.
     to_notify: bool,
     /// It has slept since it last looked for signals.
     slept: bool,
@@ -377,7 +377,7 @@ impl Worker {
                 self.notify();
             }
             let own_cold = &self.bells.own_cold;
-            // What is in it was sent for work that is done. To drain it now, and not then, kept that work quick.
+            // The notification in it is for work that is done. It is drained here, off the way of that work's result.
             if mem::take(&mut self.to_drain) {
                 os::drain(own_cold);
             }
