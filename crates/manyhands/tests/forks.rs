@@ -7,6 +7,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use manyhands::{Pool, Process};
@@ -173,22 +174,26 @@ fn a_child_that_is_forked_on_the_way_of_an_argument_or_a_result_is_no_worker() {
 
 fn children_of_initializers_and_finalizers_are_no_workers() {
     let log = Log::new();
+    static PATH: OnceLock<String> = OnceLock::new();
     let fork_and_note = |path: String| {
         if fork() != 0 {
             note(&path, "initialized");
         }
+        PATH.set(path).unwrap();
     };
     let pool = Pool::builder()
         .workers(2)
         .initializer(fork_and_note, log.path())
-        .finalizer(|()| {
-            fork();
+        .finalizer(|()| match fork() {
+            // Only a child that is ended where the finalizer is called exits with 101.
+            0 => panic!("of a child, on purpose"),
+            child => note(PATH.get().unwrap(), &format!("finalized, {}", status_of(child))),
         })
         .build()
         .unwrap();
     assert!(pool.map(|x: u64| x + 1, 0..100).unwrap().into_iter().eq(1..101));
     pool.shutdown();
-    assert_eq!(log.lines(), ["initialized"; 2]);
+    assert_eq!(log.lines(), ["finalized, 101", "finalized, 101", "initialized", "initialized"]);
 }
 
 fn a_child_of_a_process_is_not_that_process() {

@@ -47,7 +47,7 @@ struct Cell {
 
 #[repr(C)]
 struct ConditionWords {
-    /// No lock of its own; every object begins with the words of one.
+    /// Unused: the words of every object that has participants begin with those of a lock.
     unused: LockWords,
     tickets: AtomicU64,
     cells: [Cell; WAITERS],

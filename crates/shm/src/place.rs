@@ -39,8 +39,8 @@ use crate::os;
 use crate::own;
 use crate::segment::{Segment, Words};
 
-/// Length of a shared segment in bytes: enough for 113 locks, 41 conditions or 2,047 events. The locks that fit into a
-/// thousand descriptors are a hundred thousand.
+/// Length of a shared segment in bytes: enough for 113 locks, 41 conditions or 2,047 events. A thousand
+/// descriptors are enough for about a hundred thousand locks.
 const LENGTH: usize = 256 << 10;
 
 /// Alignment of places in bytes: two cache lines, which processors fetch together.

@@ -1,4 +1,4 @@
-//! Ends a file, for better or worse, and tells what became of those that were not finished.
+//! Ends a file that succeeded or failed, and reports the files that were not finished.
 
 use manyhands_csv::Problem;
 use manyhands_csv::report::Characters;
@@ -7,7 +7,7 @@ use crate::error::CleanError;
 use crate::job::active::{Active, Kind, active_number, blank_report};
 use crate::job::runner::Runner;
 use crate::job::stop::{Fail, Stop, lost, not_reached};
-use crate::options::{self};
+use crate::options;
 use crate::output::error::WriteError;
 
 impl Runner<'_> {

@@ -22,7 +22,7 @@ use crate::job::resume::{Before, Known};
 use crate::job::route::Route;
 use crate::job::runner::Runner;
 use crate::job::stop::{Fail, Stop};
-use crate::job::verdict::{self, FIRST_BYTES};
+use crate::job::verdict;
 use crate::job::wire::{ChunkContext, ChunkFile, TravellingRecipe};
 use crate::output::draft::Draft;
 use crate::output::format::columns;
@@ -31,10 +31,13 @@ use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::TICK;
 
-/// A file of at most so many chunks goes to one worker as a whole.
+/// Files of at most this many chunks are processed by one worker in one task.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
 
-/// So many times bigger a compressed file is taken to be.
+/// Number of bytes of a file that are read first, for its header.
+const FIRST_BYTES: usize = 64 << 10;
+
+/// Assumed compression ratio when estimating the unpacked size.
 const PACKED: u64 = 8;
 
 /// An input with its head, and all that was read for that.
@@ -154,7 +157,7 @@ impl Runner<'_> {
     }
 
     /// Looks whether an input is done, by the entries of earlier runs.
-    pub(crate) fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
+    fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
         let known = Known {
             table: self.outputs.sink.as_deref().filter(|_| self.job.is_table),
             manifest: self.outputs.manifest.as_ref(),
@@ -166,7 +169,7 @@ impl Runner<'_> {
     }
 
     /// How big a file may be that goes to one worker.
-    pub(crate) fn whole_bytes(&self, route: &Route) -> u64 {
+    fn whole_bytes(&self, route: &Route) -> u64 {
         let bytes = WHOLE_CHUNKS * self.job.asked.options.chunk_bytes as u64;
         match &route.input {
             Input::File(path) if Compression::by_name(path).is_some() => bytes / PACKED,
@@ -174,7 +177,7 @@ impl Runner<'_> {
         }
     }
 
-    pub(crate) fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, Fail> {
+    fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, Fail> {
         let output = match &route.target {
             Target::File(path) if self.outputs.sink.is_none() => Some(Draft::create(path)?),
             _ => None,
@@ -399,7 +402,7 @@ impl Runner<'_> {
 
     /// Copies a stream to a file that has no name, which is one of `rounds` through its bytes; gives
     /// the file and how many bytes are in the progress.
-    pub(crate) fn spool(
+    fn spool(
         &mut self,
         stream: &mut Stream,
         mut buffer: Vec<u8>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use manyhands_csv::Problem;
 use manyhands_csv::report::FileReport;
 
-pub(crate) use crate::job::rejected::{Rejects, name_in_table};
+use crate::job::rejected::{Rejects, name_in_table};
 use crate::job::runner::Runner;
 use crate::job::stop::Fail;
 use crate::names::text_of;

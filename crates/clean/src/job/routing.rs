@@ -1,4 +1,4 @@
-//! Makes the route of each input, and has every conflict found.
+//! Makes the route of each input, and checks all routes for conflicts.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};

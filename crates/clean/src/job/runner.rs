@@ -87,7 +87,7 @@ impl Runner<'_> {
         }
     }
 
-    pub(crate) fn work_off(&mut self) -> Result<(), Stop> {
+    fn work_off(&mut self) -> Result<(), Stop> {
         loop {
             while self.schedule.crew.under_way() < self.schedule.crew.window()
                 && self.submit_next()?
@@ -106,7 +106,7 @@ impl Runner<'_> {
         }
     }
 
-    pub(crate) fn wait_for_stream(&self) {
+    fn wait_for_stream(&self) {
         for active in &self.schedule.active {
             if let Kind::Chunks(chunks) = &active.kind
                 && let Source::Stream(streaming) = &chunks.source
@@ -118,7 +118,7 @@ impl Runner<'_> {
     }
 
     /// Writes what is held back of an input that gives nothing now, if it has waited for long.
-    pub(crate) fn write_overdue(&mut self) -> Result<(), Stop> {
+    fn write_overdue(&mut self) -> Result<(), Stop> {
         let Some(Active { number, route, kind: Kind::Chunks(chunks), .. }) =
             self.schedule.active.front_mut().filter(|_| self.outputs.sink.is_some())
         else {
@@ -166,7 +166,7 @@ impl Runner<'_> {
     }
 
     /// A stream may end without a last chunk.
-    pub(crate) fn finish_if_done(&mut self, at: usize) -> Result<bool, Fail> {
+    fn finish_if_done(&mut self, at: usize) -> Result<bool, Fail> {
         let number = self.schedule.active[at].number;
         let Kind::Chunks(chunks) = &mut self.schedule.active[at].kind else { return Ok(false) };
         if !chunks.is_pass_done() {

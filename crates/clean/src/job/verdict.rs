@@ -8,9 +8,6 @@ use manyhands_csv::{Head, Hint, NotUtf8, Plan, Problem, Sample, counted, grouped
 
 use crate::input::recognize::check_sample;
 
-/// Number of bytes of a file that are read first, for its header.
-pub(crate) const FIRST_BYTES: usize = 64 << 10;
-
 pub(crate) fn unclosed_header(line: u64, field: usize) -> Problem {
     Problem::new(format!("line {line}, field {field}: a quote of the header is never closed"))
         .hint(Hint::is("quote", "none").and(" reads quotes as text"))

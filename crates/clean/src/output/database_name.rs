@@ -1,4 +1,4 @@
-//! Which names of databases and of tables can be.
+//! Checks the names of databases and tables.
 
 use std::path::Path;
 

@@ -212,7 +212,9 @@ impl Postgres {
     fn refusal(&mut self, columns: &[Column]) -> Option<Wrong> {
         self.reconnect().ok()?;
         let (table, names) = (self.quoted_table(), names(columns));
-        let none = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {table} WHERE false");
+        // It asks for no more rights than COPY does.
+        let nulls = vec!["NULL"; columns.len()].join(", ");
+        let none = format!("INSERT INTO {table} ({names}) SELECT {nulls} WHERE false");
         // It is rolled back.
         let mut transaction = self.client.transaction().ok()?;
         let error = transaction.batch_execute(&none).err()?;

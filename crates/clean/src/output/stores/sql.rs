@@ -57,7 +57,7 @@ pub(crate) fn check_columns(
     table: &str,
     known: &[(String, String)],
     wanted: &[(String, String)],
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let is_in = |one: &(String, String), all: &[(String, String)]| all.contains(one);
     if known.len() == wanted.len() && wanted.iter().all(|column| is_in(column, known)) {
         return Ok(());
@@ -68,12 +68,11 @@ pub(crate) fn check_columns(
             columns.map(|(name, kind)| format!("{name:?} {}", kind.to_lowercase())).collect();
         if named.is_empty() { "no other".to_owned() } else { named.join(", ") }
     };
-    Err(format!(
-        "the table {table} has other columns: it has {}, the rows have {}; select, rename and types \
-         make them fit, or --table names another",
-        list(known, wanted),
-        list(wanted, known)
-    ))
+    let (there, here) = (list(known, wanted), list(wanted, known));
+    let problem =
+        format!("the table {table} has other columns: it has {there}, the rows have {here}");
+    let hint = Hint::words("select, rename and types make them fit, or ");
+    Err(Problem::new(problem).hint(hint.and_any("table").and(" names another")))
 }
 
 /// What is said of an input that another run has put into the table.
@@ -93,6 +92,6 @@ mod tests {
         assert_eq!(check_columns("t", &known, &[known[1].clone(), known[0].clone()]), Ok(()));
         assert!(check_columns("t", &known, &known[..1]).is_err());
         let error = check_columns("t", &known, &[column("a", "TEXT"), column("b", "TEXT")]);
-        assert!(error.unwrap_err().contains("it has \"b\" real, the rows have \"b\" text"));
+        assert!(error.unwrap_err().message.contains("it has \"b\" real, the rows have \"b\" text"));
     }
 }

@@ -1,7 +1,7 @@
 //! A CSV file, which appears under its name when it is complete.
 
 use std::io::{Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use manyhands_csv::Style;
@@ -37,6 +37,11 @@ impl TextFile {
     }
 }
 
+/// Where text goes: nowhere once the file is given up.
+fn descriptor(draft: &Option<Draft>) -> Option<BorrowedFd<'_>> {
+    draft.as_ref().map(|draft| draft.file().as_fd())
+}
+
 impl RowStore for TextFile {
     fn written(&self) -> u64 {
         self.text.of_input()
@@ -51,7 +56,7 @@ impl RowStore for TextFile {
     }
 
     fn write_text(&mut self, text: &[u8], watch: &mut Watch) -> Result<(), WriteError> {
-        self.text.write_text(self.draft.as_ref().map(|draft| draft.file().as_fd()), text, watch)
+        self.text.write_text(descriptor(&self.draft), text, watch)
     }
 
     fn write_bytes(
@@ -60,12 +65,7 @@ impl RowStore for TextFile {
         in_line: Option<bool>,
         watch: &mut Watch,
     ) -> Result<(), WriteError> {
-        self.text.write(
-            self.draft.as_ref().map(|draft| draft.file().as_fd()),
-            bytes,
-            in_line,
-            watch,
-        )
+        self.text.write(descriptor(&self.draft), bytes, in_line, watch)
     }
 
     fn name(&self) -> &str {
@@ -78,16 +78,11 @@ impl RowStore for TextFile {
         style: Style,
         watch: &mut Watch,
     ) -> Result<bool, WriteError> {
-        self.text.begin(
-            self.draft.as_ref().map(|draft| draft.file().as_fd()),
-            columns,
-            style,
-            watch,
-        )
+        self.text.begin(descriptor(&self.draft), columns, style, watch)
     }
 
     fn append(&mut self, part: Part<'_>, watch: &mut Watch) -> Result<(), WriteError> {
-        self.text.append(self.draft.as_ref().map(|draft| draft.file().as_fd()), &part, watch)
+        self.text.append(descriptor(&self.draft), &part, watch)
     }
 
     fn commit(
@@ -117,7 +112,7 @@ impl RowStore for TextFile {
         existing: Existing,
         watch: &mut Watch,
     ) -> Result<Published, WriteError> {
-        let to = self.draft.as_ref().map(|draft| draft.file().as_fd());
+        let to = descriptor(&self.draft);
         self.text.finish(to, watch)?;
         let placed = self.draft.map(|draft| draft.publish(existing)).transpose();
         let placed = placed.map_err(WriteError::of)?.unwrap_or_default();
