@@ -448,7 +448,7 @@ class Report:
         report["left_out"] = list(self.left_out)
         report["files"] = list(report["files"])
         for file in report["files"]:
-            file.update({key: list(file[key]) for key in ("set_aside", "cells", "notes")})
+            file.update({key: list(value) for key, value in file.items() if isinstance(value, tuple)})
         return report
 
     @classmethod

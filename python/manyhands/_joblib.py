@@ -85,6 +85,7 @@ class _Idle:
             return
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = self._looks = None
         timer = threading.Timer(min(ends) - time.monotonic(), self._look)
         timer.daemon = True
         timer.start()

@@ -23,6 +23,9 @@ def of_signal(error: BaseException) -> bool:
 
 def _code_of(handler: Any) -> Any:
     """The code of a handler that is written in Python, or None."""
+    if not callable(handler):
+        # SIG_DFL and SIG_IGN are members of an enum, whose own class has a `__call__` in Python.
+        return None
     while isinstance(handler, functools.partial):
         handler = handler.func
     handler = getattr(handler, "__func__", handler)

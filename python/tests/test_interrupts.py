@@ -1,5 +1,6 @@
 """Interrupts at any moment, in all ways to make, use and end a pool: they are raised, nothing hangs, nothing is left."""
 
+import enum
 import os
 import signal
 import sys
@@ -240,6 +241,22 @@ def test_an_exception_of_a_signal_handler_is_the_callers_and_not_the_calls(pool,
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert pool.apply(abs, (-1,)) == executor.submit(abs, -1).result() == 1
+
+
+class Unpicklable:
+    """Its pickling fails within a look-up of an enum, of whose kind SIG_DFL is too."""
+
+    def __reduce__(self):
+        return enum.Enum("Colour", "RED")(5)
+
+
+def test_an_exception_out_of_an_enum_is_the_calls(pool, executor):
+    with pytest.raises(ValueError, match="5 is not a valid Colour"):
+        executor.submit(abs, Unpicklable()).result()
+    with pytest.raises(ValueError, match="5 is not a valid Colour"):
+        pool.apply_async(abs, (Unpicklable(),)).get()
+    (error,) = pool.map(abs, [Unpicklable()], return_exceptions=True)
+    assert isinstance(error, ValueError)
 
 
 # Stops

@@ -10,6 +10,7 @@ import collections
 import fnmatch
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def main(documentation, package, files):
     # A shell starts what runs in the background with interrupts ignored, and tests interrupt themselves.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=ROOT / "target/python/bin/python")
+    parser.add_argument("--python", type=executable, default=ROOT / "target/python/bin/python")
     parser.add_argument("--only", default="", help="tests that pytest's -k takes")
     arguments = parser.parse_args()
     known = tomllib.loads((HERE / package / "known.toml").read_text())
@@ -37,10 +38,20 @@ def main(documentation, package, files):
     return 0 if report(sources.name, outcomes, known, arguments.only, package) else 1
 
 
+def executable(name):
+    """A program by its whole path: tests run in another directory. Links stay, as a virtual environment is one."""
+    return os.path.abspath(shutil.which(name) or name)
+
+
 def download(folder, python, package):
     """The folder of the sources, of the version that is installed."""
     version = [python, "-c", f"import {package}; print({package}.__version__)"]
-    wanted = f"{package}==" + subprocess.check_output(version, text=True).strip()
+    try:
+        wanted = f"{package}==" + subprocess.check_output(version, text=True, stderr=subprocess.PIPE).strip()
+    except (OSError, subprocess.CalledProcessError):
+        print(f"test-{package}: {python} has no {package}: run scripts/test first, then", file=sys.stderr)
+        print(f"  {python} -m pip install {package}", file=sys.stderr)
+        sys.exit(2)
     pip = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder, wanted]
     if subprocess.run(pip, check=False).returncode != 0:
         print(f"test-{package}: the sources of {wanted} cannot be downloaded", file=sys.stderr)
