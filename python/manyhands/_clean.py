@@ -448,7 +448,7 @@ class Report:
         report["left_out"] = list(self.left_out)
         report["files"] = list(report["files"])
         for file in report["files"]:
-            file.update({key: list(value) for key, value in file.items() if isinstance(value, tuple)})
+            file.update({key: list(file[key]) for key in file if isinstance(file[key], tuple)})
         return report
 
     @classmethod
