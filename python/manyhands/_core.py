@@ -28,7 +28,7 @@ from multiprocessing.context import _default_context as _standard_context
 
 from manyhands import _launch, _logs, _native, _script
 from manyhands._arguments import shown_size, size
-from manyhands._errors import PoolClosed, RemoteError, WorkerDied
+from manyhands._errors import PoolClosed, RemoteError, WorkerDied, from_native
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
 from manyhands._serialize import BY_NAME_KINDS, dump, dump_exception, dumps, load_exception, loads, shown, wrap
@@ -407,7 +407,7 @@ class Core:
         as this class. What goes wrong on the way is the outcome; only what a signal handler raises is raised here."""
         status, data, memories = outcome
         if status not in (VALUE, EXCEPTION):
-            data = self.cause(data)
+            data = self.cause(from_native(*data) if isinstance(data, tuple) else data)
             if self.breaks and isinstance(data, WorkerDied):
                 self.break_(data)
             return False, data

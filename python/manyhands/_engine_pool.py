@@ -16,6 +16,7 @@ import warnings
 from manyhands._arguments import check_buffersize, whole
 from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
 from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Options, Pool, cpu_count
+from manyhands._signals import of_signal
 from manyhands._typing import R
 from manyhands._units import in_memory, length_of
 from manyhands._worker import EACH_STAR
@@ -272,6 +273,8 @@ class EngineIterator:
                 else:
                     future.add_done_callback(self._done.put)
         except Exception as error:
+            if of_signal(error):
+                raise
             # The source's, say: raised where it ends.
             self._chunks, self._error = iter(()), error
 

@@ -489,7 +489,9 @@ class _Results:
         try:
             # Once for all of them.
             packed = executor._core.packed(fn)
-        except Exception:
+        except Exception as error:
+            if of_signal(error):
+                raise
             # Each future tells.
             packed = None
         self._ready: Any = collections.deque()

@@ -31,6 +31,7 @@ from manyhands import _script, _serialize
 from manyhands._native import Memory
 from manyhands._script import IMPORT, INHERIT, MODULE_ATTRIBUTES, VALUE
 from manyhands._serialize import SOURCE
+from manyhands._signals import of_signal
 
 TYPE_CHECKING = False
 
@@ -335,6 +336,8 @@ class Namespace:
             except _Definition as found:
                 first.append(found.args[0])
             except Exception as error:
+                if of_signal(error):
+                    raise
                 tries += 1
                 if "changed size during iteration" not in str(error) or tries > TRIES:
                     self._refuse(pickling.name, error, refused)

@@ -15,6 +15,8 @@ import sys
 import types
 import weakref
 
+from manyhands._signals import of_signal
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -83,7 +85,9 @@ def _is_found(name: str, module: Any, parent: Any) -> bool:
     path = None if parent is None else list(_paths(parent))
     try:
         found = importlib.machinery.PathFinder.find_spec(name, path)
-    except Exception:
+    except Exception as error:
+        if of_signal(error):
+            raise
         return True
     if found is None:
         # Somebody's own finder may find it (an editable installation's, say), and is in the worker too.
@@ -97,7 +101,9 @@ def _is_found(name: str, module: Any, parent: Any) -> bool:
 def _finds(finder: Any, name: str, path: list[str] | None, spec: Any) -> bool:
     try:
         found = finder.find_spec(name, path)
-    except Exception:
+    except Exception as error:
+        if of_signal(error):
+            raise
         return False
     return found is not None and found.origin == spec.origin
 

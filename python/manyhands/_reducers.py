@@ -15,6 +15,7 @@ import types
 import typing
 
 import cloudpickle.cloudpickle as cloudpickle
+from manyhands._signals import of_signal
 
 TYPE_CHECKING = False
 
@@ -184,7 +185,9 @@ def reduce_polars(frame: Any) -> None | tuple[Any, ...] | None:
         level = polars.CompatLevel.newest()
         arrow = frame.to_arrow(compat_level=level)
         empty: Any = polars.from_arrow(frame.clear().to_arrow(compat_level=level))
-    except Exception:
+    except Exception as error:
+        if of_signal(error):
+            raise
         # Without pyarrow, or with columns of Python objects.
         return None
     if isinstance(frame, polars.Series):

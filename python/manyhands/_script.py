@@ -21,6 +21,8 @@ import warnings
 import weakref
 from multiprocessing import process
 
+from manyhands._signals import of_signal
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ _sent_here = False
 
 
 def source() -> Any:
-    """The `Source` of `__main__`, or None if no worker can import it. Never raises."""
+    """The `Source` of `__main__`, or None if no worker can import it. Raises only what a signal handler does."""
     global _known
     main = sys.modules["__main__"]
     known, file, found = _known
@@ -85,7 +87,9 @@ def source() -> Any:
     if known is None or known() is not main or file != own_file:
         try:
             found = _read(main)
-        except Exception:
+        except Exception as error:
+            if of_signal(error):
+                raise
             # Not Python after all, say.
             found = None
         _known = weakref.ref(main), own_file, found

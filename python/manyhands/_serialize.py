@@ -567,7 +567,9 @@ def explained(obj: Any, error: BaseException) -> Any:
     """The error, saying which part of the object it is about."""
     try:
         place, culprit = _find(obj, "", 6)
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         place, culprit = "", obj
     if not place:
         return error
@@ -612,6 +614,8 @@ def _parts(obj: Any) -> Iterator[Any]:
 def _can(obj: Any) -> bool:
     try:
         pickler_class()(io.BytesIO()).dump(obj)
-    except Exception:
+    except Exception as error:
+        if of_signal(error):
+            raise
         return False
     return True

@@ -179,20 +179,22 @@ pub(crate) fn memories<'py>(
     PyList::new(py, memories.collect::<PyResult<Vec<_>>>()?)
 }
 
-/// A result's status, its bytes and the memory they refer to; or the error that stands for it.
+/// A result's status, its bytes and the memory they refer to. Of a task that failed without one, what the package makes
+/// an exception of: no Python runs here, so that a signal handler has no moment to raise in and be taken for the outcome.
 type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
 
 /// The outcome of a task for Python; an error on the way there becomes the outcome.
 fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str) -> Outcome<'py> {
-    let failed = |status: u8, error: PyErr| -> Outcome<'py> {
-        (status, error.into_value(py).into_bound(py).into_any(), py.None().into_bound(py))
+    let failed = |status: u8, data: PyResult<Bound<'py, PyAny>>| -> Outcome<'py> {
+        let data = data.unwrap_or_else(|error| error.into_value(py).into_bound(py).into_any());
+        (status, data, py.None().into_bound(py))
     };
     let reply = match outcome {
         Ok(reply) => reply,
         Err(error) => {
             let cancelled = matches!(error.kind(), ErrorKind::Cancelled { .. });
             let status = if cancelled { CANCELLED } else { FAILED };
-            return failed(status, to_python_of(py, error, function));
+            return failed(status, described(py, error, function));
         }
     };
     let attached = match reply.handles() {
@@ -201,14 +203,14 @@ fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str)
     };
     let attached = match attached {
         Ok(attached) => attached,
-        Err(error) => return failed(FAILED, error),
+        Err(error) => return failed(FAILED, Err(error)),
     };
     let large = reply.len() > LARGE;
     let bytes = if large { py.detach(|| reply.bytes()) } else { reply.bytes() };
     match bytes.as_deref() {
         Ok([data @ .., status]) => (*status, PyBytes::new(py, data).into_any(), attached),
-        Ok([]) => failed(FAILED, PyValueError::new_err("a result without a status")),
-        Err(error) => failed(FAILED, to_python_of(py, error, function)),
+        Ok([]) => failed(FAILED, Err(PyValueError::new_err("a result without a status"))),
+        Err(error) => failed(FAILED, described(py, error, function)),
     }
 }
 
@@ -616,58 +618,58 @@ fn to_tuple<'py>(
     (*task, status, data, memories).into_pyobject(py)
 }
 
-/// The Python exception for an error of the pool: `manyhands._errors.from_native` knows the class.
+/// The Python exception for an error of the pool.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
-    to_python_of(py, error, "")
-}
-
-/// The same, for an error in a task of this function.
-fn to_python_of(py: Python<'_>, error: &Error, function: &str) -> PyErr {
     let make = || -> PyResult<PyErr> {
-        let fields = PyDict::new(py);
-        let kind = match error.kind() {
-            ErrorKind::Panicked { .. } => "panicked",
-            ErrorKind::Refused { .. } => "refused",
-            ErrorKind::WorkerDied { .. } => "died",
-            ErrorKind::TimedOut { deadline, .. } => {
-                fields.set_item("deadline", deadline.as_secs_f64())?;
-                "timed out"
-            }
-            ErrorKind::NotArrived { .. } => "timed out",
-            ErrorKind::OverMemoryLimit { limit, used, .. } => {
-                fields.set_item("limit", limit)?;
-                fields.set_item("used", used)?;
-                "memory limit"
-            }
-            ErrorKind::LinkBroken { .. } => "died",
-            ErrorKind::Killed { .. } => "killed",
-            ErrorKind::Cancelled { .. } => "cancelled",
-            ErrorKind::Closed => "closed",
-            ErrorKind::CannotStart { .. } => "cannot start",
-            ErrorKind::Forked { .. } => "forked",
-            ErrorKind::Invalid(_) => "invalid",
-            ErrorKind::Memory(_) => "no memory",
-            _ => "system",
-        };
-        if let Some(death) = error.death() {
-            fields.set_item("worker", &death.worker.name)?;
-            fields.set_item("pid", death.worker.pid)?;
-            let (code, signal) = match death.exit {
-                manyhands_pool::launch::Exit::Code(code) => (Some(code), None),
-                manyhands_pool::launch::Exit::Signal(signal) => (Some(-signal), Some(signal)),
-                manyhands_pool::launch::Exit::Unknown => (None, None),
-            };
-            fields.set_item("exitcode", code)?;
-            fields.set_item("signal", signal)?;
-            fields.set_item("memory", death.memory)?;
-            fields.set_item("stderr", &death.stderr)?;
-        }
-        let module = py.import("manyhands._errors")?;
-        let made =
-            module.call_method1("from_native", (kind, error.to_string(), function, fields))?;
+        let described = described(py, error, "")?.cast_into::<PyTuple>()?;
+        let made = py.import("manyhands._errors")?.getattr("from_native")?.call1(described)?;
         Ok(PyErr::from_value(made))
     };
+    // What a signal handler raises on the way is raised.
     make().unwrap_or_else(|failure| failure)
+}
+
+/// What `manyhands._errors.from_native` makes an exception of, for an error in a task of this function.
+fn described<'py>(py: Python<'py>, error: &Error, function: &str) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    let kind = match error.kind() {
+        ErrorKind::Panicked { .. } => "panicked",
+        ErrorKind::Refused { .. } => "refused",
+        ErrorKind::WorkerDied { .. } => "died",
+        ErrorKind::TimedOut { deadline, .. } => {
+            fields.set_item("deadline", deadline.as_secs_f64())?;
+            "timed out"
+        }
+        ErrorKind::NotArrived { .. } => "timed out",
+        ErrorKind::OverMemoryLimit { limit, used, .. } => {
+            fields.set_item("limit", limit)?;
+            fields.set_item("used", used)?;
+            "memory limit"
+        }
+        ErrorKind::LinkBroken { .. } => "died",
+        ErrorKind::Killed { .. } => "killed",
+        ErrorKind::Cancelled { .. } => "cancelled",
+        ErrorKind::Closed => "closed",
+        ErrorKind::CannotStart { .. } => "cannot start",
+        ErrorKind::Forked { .. } => "forked",
+        ErrorKind::Invalid(_) => "invalid",
+        ErrorKind::Memory(_) => "no memory",
+        _ => "system",
+    };
+    if let Some(death) = error.death() {
+        fields.set_item("worker", &death.worker.name)?;
+        fields.set_item("pid", death.worker.pid)?;
+        let (code, signal) = match death.exit {
+            manyhands_pool::launch::Exit::Code(code) => (Some(code), None),
+            manyhands_pool::launch::Exit::Signal(signal) => (Some(-signal), Some(signal)),
+            manyhands_pool::launch::Exit::Unknown => (None, None),
+        };
+        fields.set_item("exitcode", code)?;
+        fields.set_item("signal", signal)?;
+        fields.set_item("memory", death.memory)?;
+        fields.set_item("stderr", &death.stderr)?;
+    }
+    Ok((kind, error.to_string(), function, fields).into_pyobject(py)?.into_any())
 }
 
 /// How many cores this process may use.
