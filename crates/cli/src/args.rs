@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 use manyhands::clean::FileFormat;
 use manyhands::clean::recipe::{
     Character, Delimiter, MaxRejects, MissingColumn, OnBad, OnRagged, Quote,
@@ -68,6 +69,17 @@ Examples:
     manyhands bench big.csv --recipe tidy.toml
     manyhands bench big.csv --filter 'value <= 500' --workers 4";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bash, for this user:
+    mkdir -p ~/.local/share/bash-completion/completions
+    manyhands completions bash \\
+      > ~/.local/share/bash-completion/completions/manyhands
+  zsh, in a directory of $fpath:
+    manyhands completions zsh > DIR/_manyhands
+  fish:
+    manyhands completions fish > ~/.config/fish/completions/manyhands.fish";
+
 /// What `--version` prints behind the name: the version, and the outputs besides CSV that this build has.
 const LONG_VERSION: &str = {
     macro_rules! with {
@@ -114,6 +126,8 @@ pub(crate) enum Command {
     Functions(FunctionsArguments),
     /// Time the cleaning of a file with 1, 2, ... workers, and advise
     Bench(Box<BenchArguments>),
+    /// Print the script that lets a shell complete this command
+    Completions(CompletionsArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,14 +138,14 @@ pub(crate) struct CleanArguments {
     /// Of a directory the .csv, .tsv and .tab files are taken; a pattern has *, ?, [...] and **;
     /// '-' is standard input. All may be compressed, as .gz or .zst. Rejects of earlier runs
     /// (*.rejects.csv) are taken only if they are named.
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) inputs: Vec<OsString>,
 
     /// Where clean data goes: DIR/, FILE, '-' or a database
     ///
     /// A file is compressed if its name ends in .gz or .zst. 'sqlite:FILE' and
     /// 'postgresql://USER@HOST/DATABASE' are databases; --table names the table.
-    #[arg(short, long, value_name = "OUT", help_heading = "Output")]
+    #[arg(short, long, value_name = "OUT", help_heading = "Output", value_hint = ValueHint::AnyPath)]
     pub(crate) output: Option<OsString>,
 
     /// Names in a directory [default: cleaned_{name}]
@@ -198,14 +212,14 @@ pub(crate) struct CleanArguments {
     /// Write a report with the outcome of all rows
     ///
     /// It is JSON, with an account of each file. A dry run reports the rows that it read.
-    #[arg(long, value_name = "FILE.json", help_heading = "Output")]
+    #[arg(long, value_name = "FILE.json", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<OsString>,
 
     /// Save this command's steps and settings as a recipe
     ///
     /// The recipe includes the steps of --recipe, and how files are read. '-' is standard output, as for
     /// --report.
-    #[arg(long, value_name = "FILE.toml", help_heading = "Output")]
+    #[arg(long, value_name = "FILE.toml", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) save_recipe: Option<OsString>,
 
     #[command(flatten)]
@@ -399,6 +413,14 @@ pub(crate) struct FunctionsArguments {
     pub(crate) name: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES, disable_version_flag = true)]
+pub(crate) struct CompletionsArguments {
+    /// The shell: bash, zsh or fish
+    #[arg(value_name = "SHELL", value_parser = shell(), hide_possible_values = true)]
+    pub(crate) shell: Shell,
+}
+
 /// A parser of words that each stand for a value; a misspelt one gets clap's suggestion.
 fn words<T: Copy + Send + Sync + 'static>(
     words: &'static [(&'static str, T)],
@@ -408,6 +430,10 @@ fn words<T: Copy + Send + Sync + 'static>(
         let known = words.iter().find(|(word, _)| *word == typed);
         known.expect("clap takes possible values only").1
     })
+}
+
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    words(&[("bash", Shell::Bash), ("zsh", Shell::Zsh), ("fish", Shell::Fish)])
 }
 
 fn on_bad() -> impl TypedValueParser<Value = OnBad> {

@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use manyhands::clean::{Clean, CleanError, Progress, Report};
 
 use args::{Arguments, Command};
@@ -57,9 +57,17 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&E
         Ok(Arguments { command: Command::Functions(typed) }) => {
             commands::functions::functions(typed)
         }
+        Ok(Arguments { command: Command::Completions(typed) }) => {
+            commands::completions::completions(typed)
+        }
         Err(error) => tell(&error),
     };
     result.unwrap_or_else(|error| failed(&error))
+}
+
+/// The definition of the command: its subcommands, flags and help. Completions and man pages are made from it.
+pub fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// Tells an error; returns the exit status.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod clean;
+pub(crate) mod completions;
 mod dry_run;
 pub(crate) mod functions;
 mod written;

@@ -291,3 +291,14 @@ impl Outcome {
 pub(crate) fn is_there(path: &str) -> bool {
     Path::new(path).exists()
 }
+
+/// Notes that a test, or a part of one, cannot run here, and why. Its line joins those that `scripts/test` counts at
+/// the end.
+#[expect(clippy::print_stderr, reason = "it is a test that tells")]
+pub(crate) fn skipped(what: &str) {
+    eprintln!("skipped: {what}");
+    if let Some(list) = std::env::var_os("SKIPPED") {
+        let mut list = fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
+        list.write_all(format!("1 test: {what}\n").as_bytes()).unwrap();
+    }
+}

@@ -8,6 +8,8 @@ mod bench;
 mod cases;
 /// Inputs that are changed while they are read.
 mod changing;
+/// `manyhands completions`, in shells.
+mod completions;
 /// Compressed inputs and outputs.
 mod compressed;
 /// One output of several inputs.
