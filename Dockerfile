@@ -14,7 +14,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /tools \
- && /tools/bin/pip install --no-cache-dir 'maturin>=1.9,<2'
+ && /tools/bin/pip install --no-cache-dir 'maturin>=1.16,<2'
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
