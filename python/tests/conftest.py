@@ -1,5 +1,6 @@
 """Fixtures of all tests: after each one nothing is left; every start method; scripts and terminals of their own."""
 
+import collections
 import gc
 import os
 import threading
@@ -25,6 +26,15 @@ except ImportError:
 else:
     # Else it keeps a thread.
     tqdm.tqdm.monitor_interval = 0
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped joins the list that scripts/test tells at its end."""
+    if path := os.environ.get("SKIPPED"):
+        reasons = collections.Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+        with open(path, "a") as file:
+            file.writelines(f"{number} tests of Python: {reason}\n" for reason, number in reasons.items())
+
 
 # Descriptors that the standard library opens once and keeps: its forkserver's, its resource tracker's.
 TOLERANCE = 4
