@@ -31,9 +31,13 @@ else:
 def pytest_terminal_summary(terminalreporter):
     """What was skipped joins the list that scripts/test tells at its end."""
     if path := os.environ.get("SKIPPED"):
-        reasons = collections.Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+        reasons = collections.Counter(
+            report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", [])
+        )
         with open(path, "a") as file:
-            file.writelines(f"{number} tests of Python: {reason}\n" for reason, number in reasons.items())
+            file.writelines(
+                f"{number} test{'s'[: number > 1]} of Python: {reason}\n" for reason, number in reasons.items()
+            )
 
 
 # Descriptors that the standard library opens once and keeps: its forkserver's, its resource tracker's.
