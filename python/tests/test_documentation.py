@@ -1,12 +1,15 @@
-"""The programs of docs/python.md and of examples/python do what they say."""
+"""The snippets of README and docs/, and the programs of examples/python, do what they say."""
 
 import csv
 import dataclasses
 import inspect
+import multiprocessing
+import os
 import random
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import manyhands
@@ -14,9 +17,41 @@ import pytest
 from manyhands import _clean
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/python.md").read_text()
-LISTINGS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+DOCS = ROOT / "docs"
+#: Pages whose snippets run here. Those of engines.md need a cluster: python/tests/engines/test_documentation.py.
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 OPTIONAL = ("numpy", "joblib", "pandas")
+#: Snippets of these languages are programs; others are data or outputs.
+LANGUAGES = ("python", "rust", "sh", "toml")
+
+
+@dataclasses.dataclass
+class Snippet:
+    page: str
+    line: int
+    language: str
+    text: str
+    #: Why it is not run, as the comment before it says.
+    reason: str
+
+    def __str__(self):
+        return f"{self.page}:{self.line}"
+
+
+def snippets_of(path):
+    """The snippets of a page. `<!-- not run: REASON -->` before one says that it does not run."""
+    text = path.read_text()
+    for found in re.finditer(r"^(?:<!-- not run: ([^\n]*) -->\n)?```(\S*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        line = text[: found.start(2)].count("\n") + 1
+        yield Snippet(str(path.relative_to(ROOT)), line, found[2], found[3], found[1] or "")
+
+
+SNIPPETS = [snippet for path in PAGES for snippet in snippets_of(path)]
+
+
+def snippets(language):
+    found = [one for one in SNIPPETS if one.language == language and not one.reason and one.page != "docs/engines.md"]
+    return pytest.mark.parametrize("snippet", found, ids=map(str, found))
 
 
 def expected(listing):
@@ -24,40 +59,59 @@ def expected(listing):
     return re.findall(r"#> (.*)$", listing, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "listing", LISTINGS, ids=[f"line{PAGE[: PAGE.index(text)].count(chr(10)) + 1}" for text in LISTINGS]
-)
-def test_each_listing_prints_what_it_says(run_script, listing):
+@snippets("python")
+def test_each_listing_prints_what_it_says(run_script, snippet):
     for module in OPTIONAL:
-        if f"import {module}" in listing:
+        if f"import {module}" in snippet.text:
             pytest.importorskip(module)
-    assert [line.rstrip() for line in run_script(listing).out.splitlines()] == expected(listing)
+    said = [line.rstrip() for line in run_script(snippet.text).out.splitlines()]
+    assert said == expected(snippet.text) or (snippet.page == "README.md" and said)
 
 
-def test_each_listing_that_is_code_is_run():
-    assert len(LISTINGS) == PAGE.count("```python") >= 10
+@snippets("sh")
+def test_each_command_succeeds(snippet, tmp_path):
+    for folder in ("data", "2025"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("id,value\n1,2\n,\n2,600\n")
+        (tmp_path / folder / "b.csv").write_text("id,value\n3,4\n")
+    (tmp_path / "large.csv").write_text("id,value\n1,n/a\n2,3\n")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    command = ["bash", "-ec", snippet.text]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PATH": path}, check=True, timeout=100)
+
+
+@snippets("toml")
+def test_each_recipe_is_one(snippet):
+    manyhands.Recipe.from_toml(snippet.text)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "```rust\n" in page.read_text()], ids=str)
+def test_programs_in_rust_are_tests_of_the_crate(page):
+    source = (ROOT / "crates/manyhands/src/lib.rs").read_text()
+    assert f'include_str!("../../../{page.relative_to(ROOT)}")' in source
+
+
+def test_each_snippet_is_run_or_says_why_not():
+    assert [str(one) for one in SNIPPETS if one.language not in (*LANGUAGES, "text") and not one.reason] == []
+    assert len(SNIPPETS) == sum(page.read_text().count("\n```") for page in PAGES) / 2 > 60
 
 
 def test_each_name_on_the_page_is_there():
-    names = re.findall(
-        r"`(\w+)`",
-        "".join(
-            line
-            for line in PAGE.splitlines(True)
-            if line.startswith(("| `multi", "| `concurrent", "| ours", "| the standard"))
-        ),
-    )
+    page = (DOCS / "python.md").read_text()
+    section = page[page.index("* **Ours, in place of") : page.index("`manyhands.TimeoutError` is")]
+    names = set(re.findall(r"`(\w+)`", section))
     assert len(names) > 20
     assert [name for name in names if not hasattr(manyhands, name) and name != "multiprocessing"] == []
 
 
 def test_each_step_and_keyword_of_clean_is_on_the_page():
-    section = PAGE[PAGE.index("## Cleaning CSV files") : PAGE.index("## joblib")]
-    steps = set(re.findall(r"`(\w+)\(", section)) - {"Recipe"}
+    page = (DOCS / "clean-python.md").read_text()
+    steps = set(re.findall(r"`(\w+)\(", page)) - {"Recipe"}
     assert steps - {"raise_for_errors", "to_dict"} == {
         name for name in dir(manyhands.Recipe) if not name.startswith("_")
     }
-    rows = "".join(line for line in section.splitlines() if line.startswith("| `") and "=" in line.split("|")[1])
+    rows = "".join(line for line in page.splitlines() if line.startswith("* **`") and "=" in line)
     keywords = {
         name
         for name, parameter in inspect.signature(manyhands.clean).parameters.items()
@@ -65,7 +119,16 @@ def test_each_step_and_keyword_of_clean_is_on_the_page():
     }
     assert keywords <= set(re.findall(r"`(\w+)=", rows))
     fields = {field.name for field in dataclasses.fields(_clean.FileReport)}
-    assert fields <= set(re.findall(r"`(\w+)`", section))
+    assert fields <= set(re.findall(r"`(\w+)`", page))
+
+
+def test_each_option_of_a_pool_is_on_the_page_of_limits():
+    page = (DOCS / "limits.md").read_text()
+    named = set(re.findall(r"`(\w+)=", page))
+    theirs = {*inspect.signature(multiprocessing.Pool).parameters, "self", "processes", "main"}
+    for kind in (manyhands.Pool, manyhands.ProcessPoolExecutor):
+        theirs |= {"max_workers", "mp_context", "max_tasks_per_child", "initializer", "initargs", "context"}
+        assert set(inspect.signature(kind).parameters) - theirs <= named, kind
 
 
 def run_example(name, *arguments):
@@ -78,9 +141,10 @@ def run_example(name, *arguments):
 
 def test_every_example_is_named_on_the_page_and_run_here():
     names = {path.stem for path in (ROOT / "examples/python").glob("*.py")}
+    page = (DOCS / "tutorial/index.md").read_text()
     source = Path(__file__).read_text()
     for name in names:
-        assert f"examples/python/{name}.py" in PAGE
+        assert f"examples/python/{name}.py" in page
         assert f'run_example("{name}"' in source
 
 

@@ -1,0 +1,167 @@
+"""Makes the documentation site in target/docs: `scripts/build-docs` installs what this needs and runs it.
+
+The pages are those of docs/, some other Markdown files of the repository (`PAGES`), and the reference of the Python
+package, which is made from its docstrings. Links between them are written as GitHub shows them; here they become links
+of the site. A link to any other file of the repository leads to a copy of that file.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "target/docs"
+STAGED = BUILD / "pages"
+SITE = BUILD / "site"
+
+#: Pages of the site that are not in docs/, by their places in the repository.
+PAGES = {
+    "README.md": "index.md",
+    "bench/README.md": "benchmarks.md",
+    "CHANGELOG.md": "changelog.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "RELEASING.md": "releasing.md",
+    "SECURITY.md": "security.md",
+    "crates/pool/README.md": "pool-design.md",
+    "crates/shm/SAFETY.md": "safety.md",
+}
+IMAGES = (".svg", ".png", ".js")
+LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+
+
+def main(arguments):
+    rust = "--rust" in arguments
+    shutil.rmtree(BUILD, ignore_errors=True)
+    problems = [*long_lines(), *stage(rust)]
+    config = tomllib.loads((ROOT / "docs/zensical.toml").read_text())["project"]
+    listed = set(re.findall(r"'([^']*\.md)'", repr(config["nav"])))
+    pages = {str(path.relative_to(STAGED)) for path in STAGED.rglob("*.md")}
+    problems += [f"docs/zensical.toml: {page} is not in the navigation" for page in sorted(pages - listed)]
+    problems += [f"docs/zensical.toml: there is no page {page}" for page in sorted(listed - pages)]
+    shutil.copy(ROOT / "docs/zensical.toml", BUILD)
+    zensical = Path(sys.executable).parent / "zensical"
+    built = subprocess.run([zensical, "build", "--clean"], cwd=BUILD, capture_output=True, text=True)
+    if built.returncode:
+        sys.exit(built.stdout + built.stderr)
+    if rust:
+        shutil.copytree(ROOT / "target/doc", SITE / "rust")
+    problems += check(SITE)
+    if problems:
+        sys.exit("\n".join(problems))
+    print(f"{len(pages)} pages: {SITE.relative_to(ROOT)}/index.html")
+
+
+def stage(rust):
+    """Puts all pages, and the files that they refer to, where the generator finds them; gives the dead links."""
+    problems = []
+    sources = [str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]
+    for source in sorted([*sources, *PAGES]):
+        text = (ROOT / source).read_text()
+        if source == "docs/rust.md" and rust:
+            text = text.replace("](https://docs.rs/manyhands)", "](rust/manyhands/index.html)")
+        target = STAGED / staged(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(outside_code(text, lambda part, source=source: linked(part, source, problems)))
+    shutil.copytree(ROOT / "docs/assets", STAGED / "assets")
+    return problems
+
+
+def staged(path):
+    """Where a file of the repository is in the site's sources."""
+    if path in PAGES:
+        return PAGES[path]
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return f"files/{path}" + ("" if path.endswith(IMAGES) else ".txt")
+
+
+def linked(text, source, problems):
+    """The text of a page with its links as the site needs them."""
+
+    def replace(match):
+        address, _, fragment = match[2].partition("#")
+        if urlsplit(address).scheme or not address:
+            return match[0]
+        path = os.path.normpath(os.path.join(os.path.dirname(source), unquote(address)))
+        if not (ROOT / path).is_file():
+            # A page that is only in the site, such as the Rust documentation.
+            if path.startswith("docs/rust/"):
+                return match[0]
+            problems.append(f"{source}: there is no file {path}")
+            return match[0]
+        place = staged(path)
+        if place.startswith("files/"):
+            (STAGED / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, STAGED / place)
+        relative = os.path.relpath(place, os.path.dirname(staged(source)) or ".")
+        return match[1] + relative + ("#" + fragment if fragment else "") + match[3]
+
+    return LINK.sub(replace, text)
+
+
+def long_lines():
+    """Lines of the documentation that are too long. Rows of tables that a program writes are as long as they are."""
+    for path in [ROOT / "README.md", ROOT / "bench/README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        name = str(path.relative_to(ROOT))
+        made = name in ("bench/README.md", "docs/functions.md", "docs/recipe.md")
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if len(line) > 120 and not (made and line.startswith("|")):
+                yield f"{name}:{number}: more than 120 characters"
+
+
+def outside_code(text, change):
+    """Applies `change` to the parts of a page between its blocks of code."""
+    parts = re.split(r"(^ *```.*?^ *```$)", text, flags=re.DOTALL | re.MULTILINE)
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
+
+
+class Page(HTMLParser):
+    """The anchors of a page, where its links lead, and what it loads."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.anchors, self.links, self.loaded = {""}, [], []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.anchors.update(value for name in ("id", "name") if (value := values.get(name)))
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+        elif tag in ("img", "script") and values.get("src"):
+            self.loaded.append(values["src"])
+        elif tag == "link" and values.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
+            self.loaded.append(values["href"])
+
+
+def check(site):
+    """Dead links of the site, and what its pages load from elsewhere."""
+    problems = []
+    pages = {path.resolve(): Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
+    for path, page in pages.items():
+        if path.is_relative_to(site / "rust"):
+            continue
+        name = path.relative_to(site)
+        for link in page.links + page.loaded:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                if link in page.loaded and parts.scheme != "data":
+                    problems.append(f"{name}: loads {link} from the network")
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.is_file():
+                problems.append(f"{name}: dead link {link}")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
+                problems.append(f"{name}: dead link {link}: no such heading")
+    return problems
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
