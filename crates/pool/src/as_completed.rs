@@ -8,7 +8,8 @@ use crate::completions::Completions;
 use crate::future::Future;
 use crate::hub::Shared;
 
-/// Gives futures, each with its position among those given, in the order in which their tasks end.
+/// Iterates over futures in the order in which their tasks end. Each comes with its position among
+/// those given.
 pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
     let mut completed = AsCompleted::default();
     for future in futures {
@@ -17,19 +18,21 @@ pub fn as_completed(futures: Vec<Future>) -> AsCompleted {
     completed
 }
 
-/// An iterator over futures as they end; made by [`as_completed`]. More may be added meanwhile.
+/// An iterator over futures in the order in which they end; made by [`as_completed`]. More may be
+/// added meanwhile.
 #[derive(Default)]
 pub struct AsCompleted {
     completions: Completions,
     futures: HashMap<usize, Future>,
     added: usize,
-    /// The pool of all futures so far, so that the caller can watch its links itself.
+    /// The pool of all futures so far. With it, the calling thread can read the workers' links
+    /// itself.
     pool: Option<Arc<Shared>>,
     several_pools: bool,
 }
 
 impl AsCompleted {
-    /// Adds a future; gives its position.
+    /// Adds a future; returns its position.
     pub fn add(&mut self, future: Future) -> usize {
         let number = self.added;
         self.added += 1;
@@ -40,14 +43,14 @@ impl AsCompleted {
         number
     }
 
-    /// The next future to end, or `None` when there is none left or `limit` is over.
+    /// The next future to end. `None` if none is left or `limit` is over.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<(usize, Future)> {
         self.next_until(Instant::now().checked_add(limit))
     }
 
     fn next_until(&mut self, until: Option<Instant>) -> Option<(usize, Future)> {
         let pool = self.pool.as_ref().filter(|_| !self.futures.is_empty())?;
-        // In a forked copy nothing ever completes.
+        // In a forked copy no task ever ends.
         pool.check_maker().ok()?;
         let completions = &self.completions;
         let done = || !completions.is_empty();

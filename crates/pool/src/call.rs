@@ -9,41 +9,41 @@ use crate::error::{Error, Result};
 use crate::reply::Reply;
 use crate::task::Blob;
 
-/// What a caller asks for one call.
+/// Options of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallOptions {
-    /// How long one task may run before its worker is killed and the task fails with `TimedOut`.
-    /// Counted from when a worker begins the task. Default: for ever.
+    /// Maximum run time of one task. A task that exceeds it fails with `TimedOut`, and its worker
+    /// is killed. The time starts when a worker begins the task. Default: no limit.
     pub deadline: Option<Duration>,
-    /// How often a task that was lost with its worker is run again. Its side effects up to the
-    /// loss then happen again too. A task that was killed for its deadline, its memory or by its
-    /// caller is not run again. Default: 0.
+    /// How often a task that was lost with its worker is run again. Side effects up to the loss
+    /// then happen again too. A task that was killed for its deadline, for its memory or by its
+    /// caller is not retried. Default: 0.
     pub retries: u32,
-    /// Tasks of a higher priority begin before those that wait of a lower one; what a worker has been sent already
-    /// (about 2 ms of short tasks) stays before both. Default: 0.
+    /// Waiting tasks of a higher priority begin first. Tasks that were already sent to a worker
+    /// (about 2 ms of short tasks) keep their place. Default: 0.
     pub priority: i32,
-    /// How many items of a map travel together. Default: as many as take about a millisecond, by
-    /// the time that earlier ones took.
+    /// Number of items of a map that travel together. Default: as many as take about a millisecond,
+    /// estimated from the run time of earlier items.
     pub chunk_size: Option<NonZeroUsize>,
 }
 
 /// Where the results of a call go: a future, a map, a gather.
 ///
-/// Each task is completed once. The hub's state is locked meanwhile, so an implementation waits for nothing.
+/// Each task is completed once, while the state is locked, so an implementation must not wait.
 pub(crate) trait ResultSink: Send + Sync {
     /// Takes the result of a task.
     fn complete(&self, task: u64, outcome: Result<Reply>);
 
-    /// Takes a short result without handles, which the caller goes on to overwrite.
+    /// Takes a short result without handles. The caller reuses the bytes afterwards.
     fn complete_inline(&self, task: u64, bytes: &[u8]) {
         self.complete(task, Ok(Reply::inline(bytes.to_vec(), Vec::new())));
     }
 
-    /// Learns the run time of a task, before its result comes.
+    /// Records the run time of a task, before its result comes.
     fn took(&self, _task: u64, _nanos: u64) {}
 }
 
-/// One call, shared by all its chunks.
+/// One call, shared by all of its chunks.
 pub(crate) struct Call {
     pub(crate) function: Blob,
     pub(crate) context: Option<Blob>,
@@ -51,7 +51,7 @@ pub(crate) struct Call {
     pub(crate) sink: Arc<dyn ResultSink>,
     /// Moving average of an item's run time in nanoseconds; 0 before the first result.
     nanos: AtomicU64,
-    /// True if items that no worker has begun are not to begin.
+    /// True if the items that no worker has begun must not begin.
     cancelled: AtomicBool,
 }
 
@@ -71,7 +71,7 @@ impl Call {
         self.nanos.load(Ordering::Relaxed)
     }
 
-    /// The same; before the first result, the average over earlier calls of the function.
+    /// The same; before the first result, the average over earlier calls of the same function.
     pub(crate) fn likely_nanos(&self) -> u64 {
         match self.nanos() {
             0 => self.function.0.nanos.load(Ordering::Relaxed),
@@ -81,13 +81,14 @@ impl Call {
 
     /// Records the run time of an item. Only the thread that holds the hub's state calls this.
     pub(crate) fn took(&self, task: u64, nanos: u64) {
-        // The worker says this, so it is checked; above a quarter of an hour the value makes no difference.
+        // The value comes from the worker, so it is clamped; more than about 18 minutes makes no
+        // difference.
         let nanos = nanos.min(1 << 40);
         self.sink.took(task, nanos);
         for average in [&self.nanos, &self.function.0.nanos] {
             let old = average.load(Ordering::Relaxed);
-            // A steep start, since the first item often pays for warming up; then an average of
-            // about sixteen.
+            // The first item often pays for warming up, so its influence fades quickly; then a
+            // moving average over about sixteen items.
             let new = if old == 0 { nanos } else { old - old / 16 + nanos / 16 };
             average.store(new.max(1), Ordering::Relaxed);
         }
@@ -119,7 +120,7 @@ pub(crate) mod tests {
         fn complete(&self, _task: u64, _outcome: Result<Reply>) {}
     }
 
-    /// A call that nobody waits for.
+    /// A call without a receiver for its results.
     pub(crate) fn call() -> Arc<Call> {
         let bell = Arc::new(crate::os::bell().unwrap());
         let mut blobs = Blobs::new(Arc::new(DeadBlobs { ids: Mutex::default(), bell }));

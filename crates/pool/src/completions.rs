@@ -1,4 +1,5 @@
-//! Completions: the list of what has ended, for a caller who waits for any of several things.
+//! //! Completions: a list of ended tasks, for a caller that waits for any of several futures or
+//! gathers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -6,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::signal::Signal;
 use crate::task::lock;
 
-/// The numbers of what has ended and was not yet looked at: futures that
-/// [are watched](crate::Future::watch), gathers. Cheap to clone; all clones are one.
+/// Numbers of the [watched](crate::Future::watch) futures and gathers that have ended and were not
+/// yet taken. Cheap to clone; all clones share one list.
 #[derive(Default, Clone)]
 pub struct Completions(Arc<Ended>);
 
@@ -18,13 +19,13 @@ struct Ended {
 }
 
 impl Completions {
-    /// Adds a number, as if something had ended.
+    /// Adds a number, as if its future had ended.
     pub fn add(&self, number: u64) {
         lock(&self.0.numbers).push_back(number);
         self.0.signal.give();
     }
 
-    /// All that is there. Does not wait.
+    /// Takes all numbers. Does not wait.
     pub fn take(&self) -> Vec<u64> {
         lock(&self.0.numbers).drain(..).collect()
     }
@@ -33,7 +34,7 @@ impl Completions {
         &self.0.signal
     }
 
-    /// The one that was added first.
+    /// Takes the number that was added first.
     pub(crate) fn pop(&self) -> Option<u64> {
         lock(&self.0.numbers).pop_front()
     }

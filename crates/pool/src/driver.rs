@@ -1,8 +1,10 @@
-//! The driver: the one caller that watches the links itself while it waits, so that a result wakes no other thread.
+//! //! The driver: the one caller that reads the links itself while it waits, so that a result
+//! wakes no other thread.
 //!
-//! **Invariant.** At any time one party reads a link's ring B: the driver if `Slot::driven` is true, else the hub. Whoever
-//! takes a link announces how it sleeps in the link's word, and looks at the ring once more before it sleeps.
-//! `crates/pool/README.md` explains why no wake-up is lost.
+//! //! **Invariant.** At any time one party reads the ring B of a link: the driver if
+//! `Slot::driven` is true, else the hub. A party that takes over a link announces in the link's
+//! word how it sleeps, and looks at the ring once more before it sleeps. `crates/pool/README.md`
+//! explains why no wake-up is lost.
 
 use std::mem;
 use std::os::fd::AsFd;
@@ -17,10 +19,10 @@ use crate::signal::Signal;
 use crate::state::State;
 use crate::task::lock;
 
-/// Every sleep is bounded.
+/// Upper bound of every sleep.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Whether some caller is the driver, and whether it sleeps.
+/// Whether a caller is the driver, and whether it sleeps.
 #[derive(Default)]
 pub(crate) struct Driver {
     taken: AtomicBool,
@@ -28,9 +30,10 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Waits until `done`, or `until`; says which. Becomes the driver if there is none.
+    /// Waits until `done` returns true or until `until`; returns whether `done` is true. Becomes
+    /// the driver if there is none.
     ///
-    /// `signal` is given after whatever makes `done` true.
+    /// `signal` is notified after every change that may make `done` true.
     pub(crate) fn drive(
         &self,
         machine: &Machine,
@@ -73,7 +76,8 @@ impl Driver {
                 let mut state = lock(state);
                 state.take_links(&mut links);
                 state.pump_driven(machine);
-                // A worker that was woken from a long sleep runs here, as soon as this sleeps.
+                // A worker that was woken from a long sleep may need this core as soon as the
+                // driver sleeps.
                 state.busy() < machine.cores && links.iter().all(|link| link.how == DRIVER)
             };
             let has_results = || links.iter().any(|link| link.words.has_results());
@@ -83,7 +87,7 @@ impl Driver {
             if may_spin && !links.is_empty() && spin(&has_results) {
                 continue;
             }
-            // Earlier notifications count no more: what they told of is looked for once more below.
+            // Earlier notifications are out of date: the check below looks for what they announced.
             if mem::take(&mut notified[0]) {
                 os::drain(&machine.driver_bell);
             }
@@ -106,7 +110,7 @@ impl Driver {
             self.asleep.store(false, Ordering::Relaxed);
         }
         lock(state).leave_links(machine);
-        // Off the way of the result, which is there.
+        // The result has been found; the bells are emptied afterwards, where it costs no latency.
         if notified[0] {
             os::drain(&machine.driver_bell);
         }
@@ -115,7 +119,7 @@ impl Driver {
         }
     }
 
-    /// After something was completed: wakes the driver, which may wait for just that.
+    /// Wakes the driver after something was completed, since the driver may be waiting for it.
     pub(crate) fn notify(&self, machine: &Machine) {
         // SYNC POINT with the fence in `watch`.
         fence(Ordering::SeqCst);
@@ -125,7 +129,7 @@ impl Driver {
     }
 }
 
-/// Spins until there are results or the time is over; says which.
+/// Spins until there are results or the spin time is over; returns whether there are results.
 fn spin(has_results: &impl Fn() -> bool) -> bool {
     let until = os::now_nanos() + SPIN_NANOS;
     loop {

@@ -1,4 +1,4 @@
-//! The one error type of this crate: why a pool could not be made, or what became of a task.
+//! //! The error type of this crate: why a pool could not be made, or why a task failed.
 
 use std::fmt;
 use std::io;
@@ -9,16 +9,16 @@ use crate::launch::Exit;
 /// The result of a fallible operation on a pool.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a pool could not do what was asked.
+/// Why a request to a pool failed.
 #[derive(Clone)]
 pub struct Error(Box<ErrorKind>);
 
-/// Which worker an error is about.
+/// The worker that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerName {
     /// The worker's name, as in the log and in `ps`.
     pub name: String,
-    /// Its process number.
+    /// Process number.
     pub pid: u32,
 }
 
@@ -35,34 +35,35 @@ pub struct Death {
     pub worker: WorkerName,
     /// Its exit status or the signal that killed it.
     pub exit: Exit,
-    /// Its private memory when last sampled, in bytes; sampled only under a memory limit.
+    /// Private memory in bytes at the last sample; sampled only under a memory limit.
     pub memory: Option<u64>,
-    /// The last lines it wrote to standard error since the task began, at most 2 KiB; and if those end with the
-    /// report of a crash by Python's `faulthandler`, at most as much of that, from its first line.
+    /// The last lines that it wrote to standard error since the task began, at most 2 KiB. If they
+    /// end with a crash report of Python's `faulthandler`, also up to 2 KiB of that report, from
+    /// its first line.
     pub stderr: String,
 }
 
-/// The kinds of [`Error`]. Those of a task carry its number: the position in its map's inputs, or
-/// zero for a single task.
+/// The kinds of [`Error`]. Errors of a task carry its number: its position in the inputs of a map,
+/// or zero for a single task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The task panicked; its worker lives on.
+    /// The task panicked. Its worker goes on.
     Panicked {
         /// The task.
         task: u64,
-        /// What the panic said.
+        /// Message of the panic.
         message: String,
-        /// Where: file, line and column.
+        /// File, line and column of the panic.
         location: String,
         /// The worker.
         worker: WorkerName,
     },
-    /// The worker could not run the task: it refused the function, or could not read the payload.
+    /// The worker could not run the task: it rejected the function, or could not read the payload.
     Refused {
         /// The task.
         task: u64,
-        /// Why.
+        /// The reason.
         reason: String,
         /// The worker.
         worker: WorkerName,
@@ -71,10 +72,10 @@ pub enum ErrorKind {
     WorkerDied {
         /// The task.
         task: u64,
-        /// How.
+        /// How it died.
         death: Death,
     },
-    /// The task ran past its deadline; its worker was killed.
+    /// The task exceeded its deadline; its worker was killed.
     TimedOut {
         /// The task.
         task: u64,
@@ -83,32 +84,32 @@ pub enum ErrorKind {
         /// How the worker ended.
         death: Death,
     },
-    /// The function or the argument of a task that has a deadline did not come to the worker in time (an import that
-    /// takes for ever, say); the worker was killed.
+    /// The function or the argument of a task with a deadline did not reach the worker in time, for
+    /// example because of a slow import. The worker was killed.
     NotArrived {
         /// The task.
         task: u64,
-        /// The time limit for that.
+        /// The time limit for the arrival.
         limit: Duration,
         /// How the worker ended.
         death: Death,
     },
-    /// The worker's private memory passed the limit while it ran the task; it was killed.
+    /// The worker's private memory exceeded the limit while it ran the task; it was killed.
     OverMemoryLimit {
         /// The task.
         task: u64,
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: u64,
-        /// What it used, in bytes.
+        /// Memory in use, in bytes.
         used: u64,
         /// How the worker ended.
         death: Death,
     },
-    /// The worker wrote nonsense to its link while it ran the task; it was killed.
+    /// The worker wrote invalid data to its link while it ran the task; it was killed.
     LinkBroken {
         /// The task.
         task: u64,
-        /// What was wrong.
+        /// What was invalid.
         reason: String,
         /// How the worker ended.
         death: Death,
@@ -130,7 +131,7 @@ pub enum ErrorKind {
         /// What happened to the last one.
         reason: String,
     },
-    /// The pool was made by another process, of which this one is a forked copy.
+    /// The pool was made by another process, and this process is a forked copy of that one.
     Forked {
         /// The process that made it.
         maker: u32,
@@ -141,17 +142,17 @@ pub enum ErrorKind {
     Memory(String),
     /// A system call failed.
     System {
-        /// What was being done.
+        /// What the call was for.
         doing: &'static str,
-        /// What the kernel said.
+        /// Message of the kernel.
         message: String,
     },
-    /// The process has not called `init`, so its workers would not know what they are.
+    /// The process has not called `init`, so its workers would not know that they are workers.
     NotInitialized,
 }
 
 impl Error {
-    /// What kind of failure it is.
+    /// Kind of the failure.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
@@ -179,7 +180,7 @@ impl Error {
         }
     }
 
-    /// Whether the task ran past its deadline.
+    /// Whether the task exceeded its deadline.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind(), ErrorKind::TimedOut { .. })
     }
@@ -197,7 +198,7 @@ impl From<manyhands_shm::Error> for Error {
     }
 }
 
-/// The message, since this is what a `main` that returns an error prints; `kind` has the rest.
+/// Prints the message, since a `main` that returns an error prints this; `kind` has the details.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

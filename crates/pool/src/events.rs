@@ -1,9 +1,9 @@
-//! Events about workers, for a `tracing` subscriber; nothing without the feature `tracing`.
+//! //! Events about workers for a `tracing` subscriber. Empty without the feature `tracing`.
 
 #[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, warn};
 
-/// Nothing. The fields are named, since they are there for the event alone.
+/// Does nothing. The arguments exist for the event alone.
 #[cfg(not(feature = "tracing"))]
 macro_rules! event {
     ($($tokens:tt)*) => {};

@@ -1,5 +1,5 @@
-//! The socket of a link, over which descriptors pass: pieces of the other end's arena, and handles. What came is kept
-//! until a record names it.
+//! //! The socket of a link, which passes descriptors: segments of the other end's arena, and
+//! handles. Received descriptors are kept until a record names them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -12,28 +12,30 @@ use manyhands_shm::arena::{ArenaView, BlockName, Received};
 use crate::os;
 use crate::protocol::{Reader, message, tag};
 
-/// The socket of a link and what came over it: the other end's arena, and handles.
+/// The socket of a link, and what was received on it: segments of the other end's arena, and
+/// handles.
 pub(crate) struct FdChannel {
     socket: OwnedFd,
     arena: ArenaView,
-    /// Handles for the records to come, in order.
+    /// Handles for the next records, in order.
     handles: VecDeque<Handle>,
-    /// Handles that stay until they are forgotten, by number.
+    /// Handles that are kept until they are forgotten, keyed by number.
     kept: HashMap<u32, Handle>,
-    /// Segments of the other end's arena that could not be taken, and why: what lies in them is lost, nothing else.
+    /// Segments of the other end's arena that could not be received, and why. Only the blocks in
+    /// them are lost.
     refused: HashMap<u32, String>,
-    /// The parent must never wait for a worker; a worker may wait for its parent.
+    /// Whether to wait. The parent must never wait for a worker; a worker may wait for its parent.
     wait: bool,
 }
 
-/// Shared memory that came, or why it could not be taken.
+/// A shared segment, or the reason why it could not be received.
 type Handle = Result<Arc<Segment>, String>;
 
-/// Why something that was announced is not there.
+/// Why an announced segment or handle is missing.
 pub(crate) enum ChannelError {
-    /// This process could not take it.
+    /// This process could not receive it.
     Local(String),
-    /// The other end did not send it, or sent nonsense.
+    /// The other end did not send it, or sent invalid data.
     Broken(String),
 }
 
@@ -52,7 +54,7 @@ impl FdChannel {
         FdChannel { socket, arena, handles, kept, refused, wait }
     }
 
-    /// Whether there are segments that could not be taken.
+    /// Whether some segments could not be received.
     pub(crate) fn has_refused(&self) -> bool {
         !self.refused.is_empty()
     }
@@ -61,7 +63,7 @@ impl FdChannel {
         os::send(&self.socket, &message(tag::SEGMENT, number), &[descriptor], self.wait)
     }
 
-    /// Sends a handle that the other end keeps.
+    /// Sends a handle that the other end will keep.
     pub(crate) fn send_handle(&self, number: u32, handle: &Segment) -> io::Result<()> {
         os::send(&self.socket, &message(tag::HANDLE, number), &[handle.as_fd()], self.wait)
     }
@@ -73,7 +75,7 @@ impl FdChannel {
         os::send(&self.socket, &bytes, &descriptors, self.wait)
     }
 
-    /// The next `count` handles.
+    /// Takes the next `count` handles.
     pub(crate) fn take_handles(&mut self, count: usize) -> Result<Vec<Arc<Segment>>, ChannelError> {
         while self.handles.len() < count {
             self.receive()?;
@@ -81,7 +83,7 @@ impl FdChannel {
         self.handles.drain(..count).collect::<Result<_, _>>().map_err(ChannelError::Local)
     }
 
-    /// A handle that is kept.
+    /// Looks up a handle that is kept.
     pub(crate) fn kept(&mut self, number: u32) -> Result<Arc<Segment>, ChannelError> {
         loop {
             if let Some(handle) = self.kept.get(&number) {
@@ -95,7 +97,7 @@ impl FdChannel {
         self.kept.remove(&number);
     }
 
-    /// A block of the other end's arena.
+    /// Looks up a block of the other end's arena.
     pub(crate) fn block(&mut self, name: BlockName) -> Result<Received, ChannelError> {
         self.await_segment(name.segment)?;
         if let Some(reason) = self.refused.get(&name.segment) {
@@ -116,7 +118,7 @@ impl FdChannel {
         self.refused.remove(&number);
     }
 
-    /// In the worker: forgets a segment that was sent before, received or not.
+    /// In a worker: forgets a segment that the parent sent before, whether or not it was received.
     pub(crate) fn forget_sent_segment(&mut self, number: u32) -> Result<(), ChannelError> {
         self.await_segment(number)?;
         self.forget_segment(number);
@@ -127,13 +129,14 @@ impl FdChannel {
         let mut bytes = [0; 8];
         let mut descriptors = Vec::new();
         let len = os::receive(&self.socket, &mut bytes, &mut descriptors, self.wait)
-            .map_err(|error| ChannelError::Broken(format!("a handle did not come: {error}")))?;
+            .map_err(|error| ChannelError::Broken(format!("a handle is missing: {error}")))?;
         let mut reader = Reader(&bytes[..len]);
         let (Some(tag), Some(number)) = (reader.u32(), reader.u32()) else {
             return Err(ChannelError::Broken("a message that is too short".to_owned()));
         };
         let mut descriptors = descriptors.into_iter();
-        // The parent may hold any number of results, which are for it alone; a worker may be given one thing twice.
+        // The parent may hold any number of results, each used once; a worker may get the same
+        // handle twice.
         let take = if self.wait { Segment::from_fd } else { Segment::keep };
         let mut next = || {
             let descriptor = descriptors.next().ok_or_else(|| {
@@ -162,7 +165,7 @@ impl FdChannel {
                 self.handles.extend((0..number).map(|_| next()));
                 Ok(())
             }
-            _ => Err(ChannelError::Broken("a message that makes no sense".to_owned())),
+            _ => Err(ChannelError::Broken("an invalid message".to_owned())),
         }
     }
 }

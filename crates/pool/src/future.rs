@@ -1,4 +1,5 @@
-//! Futures: the result of one task, to wait for, to kill, or to take once it is there.
+//! //! Futures: the result of one task, which can be waited for, taken once it is there, or
+//! prevented by a kill.
 
 use std::fmt;
 use std::iter;
@@ -18,18 +19,18 @@ type Outcome = Result<Reply>;
 
 enum State {
     Pending,
-    /// Some completions are told of the end.
+    /// Completions are notified when the task ends.
     Watched(Watchers),
-    /// The same, but not now: a caller waits for this future and looks itself.
+    /// The same, but held back: a caller waits for this future and checks it itself.
     Claimed(Watchers),
     Done(Outcome),
     Taken,
 }
 
-/// Receivers of a completion, each under a number.
+/// Completions to notify, each with the number to add to it.
 struct Watchers {
     first: (Completions, u64),
-    /// Hardly ever any.
+    /// Nearly always empty.
     others: Vec<(Completions, u64)>,
 }
 
@@ -56,7 +57,8 @@ impl FutureState {
         matches!(*lock(&self.state), State::Done(_) | State::Taken)
     }
 
-    /// Holds back the watchers until `unclaim`. True if there are some, and nobody claimed them before.
+    /// Holds the watchers back until `unclaim`. Returns true if there are some and no other caller
+    /// holds them back.
     fn claim(&self) -> bool {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
@@ -92,7 +94,7 @@ impl FutureState {
 }
 
 impl ResultSink for FutureState {
-    /// The first outcome counts; the hub gives only one.
+    /// Only the first outcome counts; the hub delivers one.
     fn complete(&self, _task: u64, outcome: Outcome) {
         let mut state = lock(&self.state);
         match mem::replace(&mut *state, State::Taken) {
@@ -114,7 +116,7 @@ impl ResultSink for FutureState {
     }
 }
 
-/// The result of one task that was submitted.
+/// The result of one submitted task.
 ///
 /// Dropping it neither cancels nor kills the task.
 pub struct Future {
@@ -124,19 +126,19 @@ pub struct Future {
 }
 
 impl Future {
-    /// Waits for the task to end. The caller watches the worker's link itself meanwhile, so that
-    /// no other thread need be woken.
+    /// Waits for the task to end. The calling thread reads the worker's link itself, so no other
+    /// thread has to wake up.
     ///
     /// # Errors
-    /// What became of the task.
+    /// The reason if the task failed.
     pub fn wait(self) -> Result<Reply> {
         self.shared.check_maker()?;
         self.shared.drive(&self.state.signal, None, || self.state.is_done());
         self.state.take().expect("a future is waited for once and ends once")
     }
 
-    /// Waits at most `limit`; gives the future back if the task has not ended by then. The task
-    /// goes on: a task's own limit is its deadline.
+    /// Waits at most `limit`; returns the future itself if the task has not ended by then. The task
+    /// goes on: use a deadline to limit a task's own run time.
     ///
     /// # Errors
     /// The future itself.
@@ -149,8 +151,8 @@ impl Future {
         self.state.take().ok_or(self)
     }
 
-    /// Waits at most `limit`, without taking the outcome; says whether the task has ended. If it ends
-    /// meanwhile, its [`Completions`] are not told: this caller knows.
+    /// Waits at most `limit` and returns whether the task has ended, without taking the outcome. If
+    /// it ends meanwhile, its [`Completions`] are not notified: this caller knows.
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
@@ -161,13 +163,13 @@ impl Future {
         let done = self.shared.drive(&self.state.signal, until, || self.state.is_done());
         if claimed && !done {
             self.state.unclaim();
-            // It may have ended in between, untold.
+            // It may have ended in between, without a notification.
             return Ok(self.state.is_done());
         }
         Ok(done)
     }
 
-    /// The outcome, once: `None` if the task has not ended, or it was taken.
+    /// Takes the outcome. `None` if the task has not ended, or the outcome was taken before.
     pub fn try_take(&self) -> Option<Result<Reply>> {
         self.state.take()
     }
@@ -177,7 +179,8 @@ impl Future {
         self.shared.check_maker().is_ok() && self.shared.is_running(&self.call)
     }
 
-    /// Adds `number` to `completions` once the task has ended, at once if it has. Others that watch are not affected.
+    /// Adds `number` to `completions` once the task has ended; at once if it already has. Other
+    /// watchers are not affected.
     pub fn watch(&self, completions: &Completions, number: u64) {
         let mut state = lock(&self.state.state);
         match &mut *state {
@@ -200,14 +203,14 @@ impl Future {
         self.state.is_done()
     }
 
-    /// Ends the task, with its worker if it is running; it then fails with `Killed`. Other tasks
-    /// are not touched. Does nothing to a task that has ended. Does not wait.
+    /// Ends the task, which then fails with `Killed`, and its worker if the task is running. Other
+    /// tasks are not affected. Does nothing if the task has ended. Returns at once.
     pub fn kill(&self) {
         self.shared.kill(&self.call);
     }
 
-    /// Cancels the task if no worker has begun it; it then fails with `Cancelled`. Says whether
-    /// it did.
+    /// Cancels the task, which then fails with `Cancelled`, unless a worker has begun it. Returns
+    /// whether it was cancelled.
     pub fn cancel(&self) -> bool {
         self.shared.cancel(&self.call)
     }

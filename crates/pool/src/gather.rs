@@ -1,12 +1,14 @@
-//! Gathers: tasks of one function, added bit by bit, whose results are kept until they are taken.
+//! //! Gathers: tasks of one function that are added step by step; their results are kept until
+//! they are taken.
 //!
 //! ```text
 //!   add(payloads) ─► hub's queue ─► workers ─► ready, by position or by arrival ─► next, take_all
 //!      ▲                                         │
-//!      └── wait_room: added and not taken ◄──────┴─► completions, once all are done
+//!      └── wait_room: added, not taken yet◄──────┴─► completions, once all are done
 //! ```
-//! Unlike a [`Map`](crate::Map), which pulls its inputs when the next result is asked for, a gather
-//! goes on while nobody looks: one thread may add, another take, and a third be told of the end.
+//! //! A [`Map`](crate::Map) pulls its inputs when the next result is asked for. A gather runs in
+//! the background: one thread may add tasks, another may take results, and a third may be notified
+//! of the end.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -23,29 +25,30 @@ use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 
-/// Most short items that travel together; the hub recalls those that wait behind a long one.
+/// Maximum number of short items that travel together; the hub recalls those that wait behind a
+/// long one.
 const CHUNK_ITEMS: usize = 32;
-/// Most bytes of items that travel together.
+/// Maximum number of bytes of items that travel together.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Most bytes of inputs and results under way; `WINDOW_TASKS` may exceed it.
+/// Maximum number of bytes of inputs and results under way; `WINDOW_TASKS` may exceed it.
 const WINDOW_BYTES: u64 = 64 << 20;
-/// Tasks for each worker that may be under way whatever their size.
+/// Number of tasks per worker that may be under way whatever their size.
 const WINDOW_TASKS: u64 = 2;
-/// Most bytes of results that are taken at a time, unless one has more.
+/// Maximum number of bytes of results that are taken at a time, unless a single one is larger.
 const TAKEN_BYTES: u64 = 8 << 20;
-/// Most tasks out for each worker until the first has ended, which shows the size of results.
+/// Maximum number of tasks per worker until the first one has ended and shows the size of results.
 const FIRST_TASKS: u64 = 16;
-/// Smallest size in bytes of an input or a result that is counted.
+/// Inputs and results below this number of bytes are not counted.
 const COUNTED: u64 = 4 << 10;
 
 /// What the hub and the gather share.
 #[derive(Default)]
 pub(crate) struct Gathered {
     inner: Mutex<Inner>,
-    /// Something is ready, or all is.
+    /// Notified when a result is ready, or all are done.
     signal: Signal,
-    /// Something was taken, or a large input is not needed any more.
+    /// Notified when a result was taken, or a large input is no longer needed.
     room: Signal,
 }
 
@@ -55,22 +58,23 @@ struct Inner {
     done: u64,
     added: u64,
     taken: u64,
-    /// No more will be added.
+    /// True if no more tasks will be added.
     closed: bool,
-    /// Somebody waits for the first result, not only for the last.
+    /// True if a caller waits for the next result, and not only for the last.
     eager: bool,
     watcher: Option<(Completions, u64)>,
-    /// Weight of a task in pieces of the caller's work, by the first task that has it.
+    /// Weight of a task (units of the caller's work), keyed by the first task that has it.
     weights: BTreeMap<u64, u32>,
     pieces_done: u64,
-    /// Moving average of a piece's run time in nanoseconds; 0 before the first result.
+    /// Moving average of a unit's run time in nanoseconds; 0 before the first result.
     piece_nanos: u64,
-    /// The bytes of a task's input until it has ended, then of its result until it is taken; not of those with few.
+    /// Bytes of a task's input until the task has ended, then of its result until that is taken.
+    /// Small ones are left out.
     sizes: HashMap<u64, u64>,
-    /// Their sums: of inputs, of results.
+    /// Sums of the sizes: inputs, then results.
     input_bytes: u64,
     result_bytes: u64,
-    /// Assumed bytes of a result: the largest of the last ones.
+    /// Assumed number of bytes of a result: the largest of the latest results.
     likely_bytes: u64,
 }
 
@@ -118,7 +122,7 @@ impl Inner {
         popped
     }
 
-    /// Whether few enough bytes are under way that one more task may be added, of which so many count now.
+    /// Whether one more task may be added, given the bytes and tasks that are under way.
     fn has_room(&self, bytes: u64, tasks: u64, workers: usize) -> bool {
         bytes < WINDOW_BYTES || tasks < WINDOW_TASKS * workers as u64
     }
@@ -137,7 +141,7 @@ impl ResultSink for Gathered {
         let mut inner = lock(&self.inner);
         let weight = inner.weight(task);
         let nanos = nanos / u64::from(weight.max(1));
-        // What weighs more says more.
+        // Tasks with a larger weight have more influence.
         let old = inner.piece_nanos;
         let share = if weight > 1 { 2 } else { 8 };
         inner.piece_nanos = if old == 0 { nanos } else { old - old / share + nanos / share }.max(1);
@@ -175,14 +179,15 @@ impl ResultSink for Gathered {
     }
 }
 
-/// Tasks of one function that are added bit by bit. Dropping it cancels what no worker has begun.
+/// Tasks of one function that are added step by step. Dropping it cancels the tasks that no worker
+/// has begun.
 pub struct Gather {
     shared: Arc<Shared>,
     call: Arc<Call>,
     gathered: Arc<Gathered>,
 }
 
-/// The position of a task, and its result.
+/// Position of a task, and its result.
 pub type TaskOutcome = (u64, Result<Reply>);
 
 impl Gather {
@@ -200,12 +205,13 @@ impl Gather {
         Gather { shared, call, gathered }
     }
 
-    /// Adds tasks, which take the next positions. Short ones travel together; each is a task of its
-    /// own all the same. Returns at once. One that cannot be sent fails in its place. `weight` is the number of
-    /// pieces of the caller's work that one task holds; [`piece_nanos`](Self::piece_nanos) estimates the time of one.
+    /// Adds tasks at the next positions and returns at once. Short tasks travel together; each is
+    /// still a task of its own. A task that cannot be sent fails at its position. `weight` is the
+    /// number of units of the caller's work that one task holds; [`piece_nanos`](Self::piece_nanos)
+    /// estimates the time of one unit.
     ///
     /// # Errors
-    /// If the pool is closed; that is then also the result of each of them.
+    /// If the pool is closed; each of the tasks then also fails with that error.
     pub fn add(&self, payloads: Vec<Payload>, weight: u32) -> Result<()> {
         self.shared.check_maker()?;
         let count = payloads.len();
@@ -294,7 +300,7 @@ impl Gather {
         }
     }
 
-    /// Says that no more will be added.
+    /// Declares that no more tasks will be added.
     pub fn close(&self) {
         let mut inner = lock(&self.gathered.inner);
         inner.closed = true;
@@ -303,8 +309,10 @@ impl Gather {
         self.gathered.signal.give();
     }
 
-    /// Waits until one more task may be added, or until `until`; says which. That is when fewer than `limit` are added and
-    /// not taken, and few enough bytes by the size of results so far; without `limit`, results need not be taken, and inputs alone count.
+    /// Waits until one more task may be added or until `until`; returns whether it may. A task may
+    /// be added if fewer than `limit` tasks are added and not taken, and the bytes under way,
+    /// estimated from the results so far, are within the window. Without `limit`, results need not
+    /// be taken and only inputs count.
     pub fn wait_room(&self, limit: Option<u64>, until: Option<Instant>) -> bool {
         let workers = self.shared.machine.options.workers;
         let room = || {
@@ -324,9 +332,9 @@ impl Gather {
         room()
     }
 
-    /// Waits for results, and moves all that can be given to `out`, at most `most`, and of large ones few: those next in the
-    /// order of the positions, or in that of arrival. Moves none after the last one, or when `until`
-    /// is over. The caller watches the workers' links itself while it waits.
+    /// Waits for results and moves them to `out`: at most `most`, fewer if they are large, in the
+    /// order of positions or of completion. Moves none once all were taken or `until` has passed.
+    /// The calling thread reads the workers' links itself while it waits.
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
@@ -355,13 +363,14 @@ impl Gather {
         Ok(())
     }
 
-    /// Whether all results were taken, and no more will be added.
+    /// Whether no more tasks will be added and all results were taken.
     pub fn is_exhausted(&self) -> bool {
         let inner = lock(&self.gathered.inner);
         inner.closed && inner.taken == inner.added
     }
 
-    /// Waits until all tasks are done and no more will be added, or until `until`; says which.
+    /// Waits until no more tasks will be added and all are done, or until `until`; returns whether
+    /// all are done.
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
@@ -371,19 +380,19 @@ impl Gather {
         Ok(self.shared.drive(&self.gathered.signal, until, done))
     }
 
-    /// Whether all tasks are done and no more will be added.
+    /// Whether no more tasks will be added and all are done.
     pub fn is_done(&self) -> bool {
         lock(&self.gathered.inner).is_done()
     }
 
-    /// What a piece of the caller's work takes in a worker, in nanoseconds, by the last of them; zero
-    /// while unknown.
+    /// Average run time of one unit of the caller's work in nanoseconds, from the latest results; 0
+    /// before the first.
     pub fn piece_nanos(&self) -> u64 {
         lock(&self.gathered.inner).piece_nanos
     }
 
-    /// Waits until at most `limit` tasks have not ended, and their inputs have few enough bytes, or until `until`; says
-    /// which.
+    /// Waits until at most `limit` tasks have not ended and the bytes of their inputs are within
+    /// the window, or until `until`; returns whether that is so.
     ///
     /// # Errors
     /// In a forked copy of the process that made the pool.
@@ -398,30 +407,30 @@ impl Gather {
         }))
     }
 
-    /// How many tasks have ended.
+    /// Number of tasks that have ended.
     pub fn done_count(&self) -> u64 {
         lock(&self.gathered.inner).done
     }
 
-    /// How many pieces of the caller's work have ended, by the weights of their tasks.
+    /// Number of units of the caller's work that have ended, by the weights of their tasks.
     pub fn pieces_done(&self) -> u64 {
         lock(&self.gathered.inner).pieces_done
     }
 
-    /// All results that are there and were not taken, in the order in which `next` would give them.
+    /// Takes all results that are ready, in the order in which `next` would return them.
     pub fn take_all(&self) -> Vec<TaskOutcome> {
         let mut inner = lock(&self.gathered.inner);
         std::iter::from_fn(|| inner.pop()).collect()
     }
 
-    /// Ends all tasks that have not ended, with their workers where they run; they fail with `Killed`.
+    /// Ends all tasks that have not ended; they fail with `Killed`. Kills the workers that run one.
     pub fn kill(&self) {
         for chunk in self.shared.kill_all(&self.call) {
             self.fail(&chunk, &ErrorKind::Killed { task: chunk.task() }.into());
         }
     }
 
-    /// Fails what no worker has begun with `Cancelled`. What runs goes on.
+    /// Cancels the tasks that no worker has begun; they fail with `Cancelled`. Running tasks go on.
     pub fn cancel(&self) {
         for chunk in self.shared.abandon(&self.call) {
             for task in chunk.task()..chunk.task() + chunk.len() as u64 {
@@ -431,7 +440,7 @@ impl Gather {
     }
 }
 
-/// Number of bytes of the copies among these; shared memory is not a task's own.
+/// Number of bytes in the handles that are copies; shared memory does not belong to the task.
 fn copied_bytes(handles: &[Arc<Segment>]) -> u64 {
     handles.iter().filter(|handle| handle.is_copy()).map(|handle| handle.len() as u64).sum()
 }
@@ -469,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watcher_is_told_once_all_are_done_and_none_can_come() {
+    fn the_watcher_is_notified_once_all_are_done_and_none_can_come() {
         let completions = Completions::default();
         let gathered = Gathered::default();
         lock(&gathered.inner).watcher = Some((completions.clone(), 7));

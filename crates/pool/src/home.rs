@@ -5,17 +5,18 @@ use std::ops::Deref;
 
 use manyhands_shm::participant::own_pid;
 
-/// A value that only the process which made it drops. A forked copy has none of the threads that worked on it: what
-/// they had locked stays locked there, and what they were changing stays half changed.
+/// A value that is dropped only in the process that made it. A forked copy has none of the threads
+/// that used the value: their locks stay locked there, and what they were changing stays half
+/// changed.
 pub struct Home<T>(Option<T>, u32);
 
 impl<T> Home<T> {
-    /// Keeps a value of this process.
+    /// Wraps a value of this process.
     pub fn new(value: T) -> Self {
         Home(Some(value), own_pid())
     }
 
-    /// Takes the value out, to be dropped in some way; `None` in a forked copy.
+    /// Takes the value out, for a drop in a special way. `None` in a forked copy.
     pub fn take(&mut self) -> Option<T> {
         let value = self.0.take()?;
         if own_pid() == self.1 {

@@ -1,13 +1,16 @@
-//! The hub: the pool's own thread, which looks after the workers; and what it shares with callers.
+//! //! The hub: the pool's own thread, which watches the workers; and the state that it shares with
+//! callers.
 //!
 //! ```text
 //!   hub thread ─► sleeps on its bell, a timer, and a pidfd per worker
 //!   callers    ─► queue chunks, kill, cancel, close; the one that waits becomes the driver (driver.rs)
 //!   all of them: lock the state ─► pump rings, dispatch the queue, … ─► unlock
 //! ```
-//! **Invariant.** Nothing waits while it holds the state's lock: rings and sockets are tried. No other process knows the lock.
+//! //! **Invariant.** No thread waits while it holds the lock of the state: rings and sockets are
+//! only tried. The lock is private to the parent process.
 //!
-//! Who sleeps, who wakes whom, and what happens when a worker dies: `crates/pool/README.md`.
+//! //! `crates/pool/README.md` explains which thread sleeps on what, which one wakes it, and what
+//! happens when a worker dies.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,15 +32,15 @@ use crate::slot::Slot;
 use crate::state::State;
 use crate::task::lock;
 
-/// Every sleep is bounded.
+/// Upper bound of every sleep.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the hub, the callers and the launching thread share.
+/// What the hub, the callers and the launcher share.
 pub(crate) struct Shared {
     pub(crate) machine: Machine,
-    /// Given once a closing pool is done.
+    /// Notified once a closed pool has finished.
     pub(crate) over: Signal,
-    /// Given once the launching thread ends.
+    /// Notified once the launcher has ended.
     pub(crate) launched_all: Signal,
     has_launched_all: AtomicBool,
     state: Mutex<State>,
@@ -64,7 +67,7 @@ impl Shared {
         self.machine.check_maker()
     }
 
-    /// Whether a closing pool is done.
+    /// Whether a closed pool has finished.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over()
     }
@@ -73,7 +76,7 @@ impl Shared {
         self.has_launched_all.load(Ordering::Acquire)
     }
 
-    /// The launching thread ends.
+    /// Records that the launcher has ended.
     pub(crate) fn say_launched_all(&self) {
         self.has_launched_all.store(true, Ordering::Release);
         self.launched_all.give();
@@ -84,19 +87,19 @@ impl Shared {
         self.lock().order(&self.machine, self.machine.options.first_workers());
     }
 
-    /// How many workers were ordered and are not there yet.
+    /// Number of workers that were ordered and are not running yet.
     pub(crate) fn launching(&self) -> usize {
         self.lock().launching.len()
     }
 
-    /// The workers that live and have not done all they were to do.
+    /// The workers that are alive and not about to leave.
     pub(crate) fn workers(&self) -> Vec<WorkerName> {
         let state = self.lock();
         let staying = state.slots().filter(|slot| !slot.is_leaving());
         staying.map(|slot| slot.name.clone()).collect()
     }
 
-    /// Queues chunks and sends what can be sent; gives them back if the pool is closed.
+    /// Queues chunks and sends what fits. Returns the chunks if the pool is closed.
     pub(crate) fn enqueue(
         &self,
         chunks: Vec<Chunk>,
@@ -113,7 +116,7 @@ impl Shared {
             state.order_workers(&self.machine);
         }
         if state.cannot_start() {
-            // A new try for new tasks.
+            // New tasks start with a new allowance of failed starts.
             state.start_failures = 0;
             state.start_kills = 0;
             state.hold_off = None;
@@ -124,7 +127,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Lets go of the state, and tells the driver if something was completed.
+    /// Unlocks the state, and notifies the driver if something was completed.
     fn unlock(&self, mut state: MutexGuard<'_, State>) {
         let completed = mem::take(&mut state.completed);
         drop(state);
@@ -133,9 +136,10 @@ impl Shared {
         }
     }
 
-    /// Waits until `done`, or `until`; says which. Becomes the driver if there is none.
+    /// Waits until `done` returns true or until `until`; returns whether `done` is true. Becomes
+    /// the driver if there is none.
     ///
-    /// `signal` is given after whatever makes `done` true.
+    /// `signal` is notified after every change that may make `done` true.
     pub(crate) fn drive(
         &self,
         signal: &Signal,
@@ -145,7 +149,7 @@ impl Shared {
         self.driver.drive(&self.machine, &self.state, signal, until, done)
     }
 
-    /// Runs the hub until a closing pool has no worker left.
+    /// Runs the hub until a closed pool has no worker left.
     pub(crate) fn run_hub(&self) {
         let mut ready = Vec::new();
         loop {
@@ -167,7 +171,7 @@ impl Shared {
             state.turn(&self.machine);
             let over = state.is_over();
             if over {
-                // Step 7 of the shutdown. The launching thread ends with the last order.
+                // Step 7 of the shutdown. The launcher ends after the last order.
                 state.orders = None;
             }
             self.unlock(state);
@@ -179,11 +183,11 @@ impl Shared {
         }
     }
 
-    /// A worker was launched: the hub takes it over.
+    /// Takes over a worker that was launched.
     pub(crate) fn install(&self, mut slot: Slot) {
         let mut state = self.lock();
         if state.closing.is_some() && state.orders.is_none() {
-            // Step 8 of the shutdown: the pool did not wait for this one.
+            // Step 8 of the shutdown: the pool closed before this worker came.
             drop(state);
             return slot.end_unseen();
         }
@@ -191,7 +195,8 @@ impl Shared {
         let index = state.slots.iter().position(Option::is_none).unwrap_or(state.slots.len());
         debug!(worker = %slot.name.name, pid = slot.name.pid, "worker launched");
         if self.machine.poller.add(&slot.pidfd, FIRST_SLOT + index as u64).is_err() {
-            // Without it its death would not be seen; it goes with its link.
+            // Without a pidfd in the poller, its death would go unnoticed. Dropping the slot also
+            // drops the link.
             os::end(&slot.pidfd, Ending::Kill);
             return state.not_launched(
                 &self.machine,
@@ -204,11 +209,12 @@ impl Shared {
         }
         state.slots[index] = Some(slot);
         drop(state);
-        // The hub looks at its ring, sets its timers, and ends it if the pool closed meanwhile.
+        // The hub then reads its ring, sets its timers, and ends it if the pool has closed
+        // meanwhile.
         os::notify(&self.machine.bell);
     }
 
-    /// A worker could not be launched.
+    /// Records that a worker could not be launched.
     pub(crate) fn launch_failed(&self, place: usize, reason: String) {
         let mut state = self.lock();
         if state.closing.is_some() && state.orders.is_none() {
@@ -220,12 +226,13 @@ impl Shared {
         os::notify(&self.machine.bell);
     }
 
-    /// Ends the task of a call that has one, with its worker if need be.
+    /// Kills the task of a single-task call, and its worker if the task is running.
     pub(crate) fn kill(&self, call: &Arc<Call>) {
         self.stop(call, |task| ErrorKind::Killed { task }.into(), true);
     }
 
-    /// Fails the task of a call that has one if it was not begun; says whether it did.
+    /// Cancels the task of a single-task call unless it has begun; returns whether it was
+    /// cancelled.
     pub(crate) fn cancel(&self, call: &Arc<Call>) -> bool {
         self.stop(call, |task| ErrorKind::Cancelled { task }.into(), false)
     }
@@ -242,7 +249,7 @@ impl Shared {
             .position(|slot| slot.as_ref().is_some_and(|slot| slot.ledger.chunks().any(of_call)));
         if let Some(index) = holder {
             state.recall(&self.machine, index);
-            // What it has reported is done: only what it runs now may be ended.
+            // Reported items are done. Only the item that runs now may be killed.
             state.pump(&self.machine, index);
         }
         let stopped = state.queue.remove(of_call);
@@ -260,12 +267,12 @@ impl Shared {
         stopped.is_some()
     }
 
-    /// Takes back what no worker has begun of a call.
+    /// Takes back the items of a call that no worker has begun.
     pub(crate) fn abandon(&self, call: &Arc<Call>) -> Vec<Chunk> {
         self.take_back(call, false)
     }
 
-    /// The same, and ends the workers that run its items.
+    /// Takes back the items that no worker has begun, and kills the workers that run the others.
     pub(crate) fn kill_all(&self, call: &Arc<Call>) -> Vec<Chunk> {
         self.take_back(call, true)
     }
@@ -282,7 +289,7 @@ impl Shared {
             }) {
                 state.recall(&self.machine, index);
                 if kill {
-                    // What it has reported is done: only what it runs now may be ended.
+                    // Reported items are done. Only the item that runs now may be killed.
                     state.pump(&self.machine, index);
                     let slot = state.slots[index].as_ref();
                     let runs = slot.and_then(|slot| slot.ledger.current());
@@ -298,7 +305,7 @@ impl Shared {
         taken
     }
 
-    /// Whether a worker has begun the task of a call that has one, and not reported it.
+    /// Whether a worker is running the task of a single-task call.
     pub(crate) fn is_running(&self, call: &Arc<Call>) -> bool {
         let state = self.lock();
         let runs = |slot: &Slot| {
@@ -314,13 +321,13 @@ impl Shared {
         state.slots().any(runs)
     }
 
-    /// As `close` without drain; every worker is ended by a signal, see [`State::end_by_signal`].
+    /// Closes without draining and ends every worker by a signal, see [`State::end_by_signal`].
     pub(crate) fn close_by_signal(&self, grace: Duration) {
         self.lock().end_by_signal(&self.machine, grace);
         self.close(false);
     }
 
-    /// Begins the end of the pool. With `drain` everything submitted is done first.
+    /// Begins to shut the pool down. With `drain`, everything submitted is completed first.
     pub(crate) fn close(&self, drain: bool) {
         self.lock().close(&self.machine, drain);
         os::notify(&self.machine.bell);

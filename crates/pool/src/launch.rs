@@ -1,5 +1,5 @@
-//! Launchers: how a worker process is started. The pool is given one, so that a Rust program can
-//! start itself again and a Python one can use the standard library's start methods.
+//! //! Launchers: how a worker process is started. The creator of a pool passes one, so a Rust
+//! program can start itself again and Python can use the standard library's start methods.
 
 use std::fmt;
 use std::io;
@@ -9,24 +9,24 @@ use std::process::{Command, Stdio};
 
 use crate::os;
 
-/// The argument by which a program that was started as a worker knows that it is one. The
-/// worker's name follows it.
+/// First argument of a program that is started as a worker. The worker's name follows it.
 pub const WORKER_ARGUMENT: &str = "--manyhands-worker";
 
-/// How a process ended.
+/// How a process exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this status.
     Code(i32),
     /// This signal killed it.
     Signal(i32),
-    /// Somebody else saw its end.
+    /// Another process took its exit status.
     Unknown,
 }
 
 impl Exit {
-    /// Whether the process ended by its own fault or will, as far as can be seen. Some signals are sent by others:
-    /// users, service managers, the kernel when memory is short.
+    /// Whether the process ended by its own fault or decision, as far as can be told. Some signals
+    /// usually come from outside: from users, from service managers, from the kernel when memory is
+    /// short.
     pub(crate) fn is_its_own(self) -> bool {
         match self {
             Exit::Code(_) => true,
@@ -62,11 +62,12 @@ impl fmt::Display for Exit {
 
 /// Starts worker processes.
 pub trait Launcher: Send + Sync + 'static {
-    /// Starts one worker called `name` whose end of the control socket is `socket`. The process
-    /// must come to call [`serve`](crate::worker::serve) with it, and hold no copy of it elsewhere. Its
-    /// process group is this process's or its own; `serve` decides which it is.
+    /// Starts one worker with the name `name`; `socket` is its end of the control socket. The
+    /// process must call [`serve`](crate::worker::serve) with that socket, and no other process may
+    /// hold a copy of it. Its process group must be this process's or its own; `serve` then
+    /// chooses.
     ///
-    /// Called on a thread that lives as long as the pool; may block.
+    /// Called on a thread that lives as long as the pool. May block.
     ///
     /// # Errors
     /// If the process could not be started. The pool tries again a few times.
@@ -77,29 +78,30 @@ pub trait Launcher: Send + Sync + 'static {
 pub struct Launched {
     /// Its process number.
     pub pid: u32,
-    /// What becomes readable when it dies.
+    /// Descriptor that becomes readable when it dies.
     pub pidfd: OwnedFd,
-    /// How to learn how it ended.
+    /// Collects its exit status.
     pub ending: Box<dyn Ending>,
-    /// The reading end of a pipe that is its standard error. The pool forwards what comes to the
-    /// standard error of this process and keeps the last lines for the error of a lost task.
+    /// Read end of a pipe that is its standard error. The pool forwards the output to this
+    /// process's standard error, and keeps the last lines for the error of a lost task.
     pub stderr: Option<OwnedFd>,
 }
 
-/// A descriptor of a process, readable once it has ended.
+/// Opens a descriptor of a process that becomes readable when the process ends.
 ///
 /// # Errors
-/// If there is none of this number, or no room for one more descriptor.
+/// If no process has this number, or this process has no room for one more descriptor.
 pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
     os::pidfd(pid)
 }
 
-/// Learns how a process ended, and reaps it.
+/// Collects the exit status of a process.
 pub trait Ending: Send {
-    /// How it ended; `None` if it has not yet. Called once the pidfd is readable.
+    /// How it exited; `None` if it has not. Called once the pidfd is readable.
     fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit>;
 
-    /// It has ended, and whoever is to tell how does not: nobody waits for that any more.
+    /// The process has exited, but its exit status cannot be had from the process that should
+    /// report it. Stops waiting for it.
     fn give_up(&mut self) -> Exit {
         Exit::Unknown
     }
@@ -114,9 +116,9 @@ impl Ending for Child {
     }
 }
 
-/// Starts this very program again, with [`WORKER_ARGUMENT`] as its first argument.
+/// Starts the running program again, with [`WORKER_ARGUMENT`] as its first argument.
 ///
-/// `/proc/self/exe` is the image that runs now, even if its file was replaced since.
+/// `/proc/self/exe` is the running image, even if its file was replaced since.
 pub struct ThisProgram;
 
 impl Launcher for ThisProgram {
@@ -131,8 +133,8 @@ impl Launcher for ThisProgram {
 /// Starts a command as a worker, with the control socket as its standard input; see
 /// [`take_stdin`](crate::worker::take_stdin).
 ///
-/// Nothing is forked: the standard library uses `posix_spawn`, whose cost does not grow with this
-/// process.
+/// Does not fork: the standard library uses `posix_spawn`, whose cost does not grow with the size
+/// of this process.
 ///
 /// # Errors
 /// If the process could not be started.
@@ -143,7 +145,7 @@ pub fn spawn(mut command: Command, socket: OwnedFd) -> io::Result<Launched> {
     let mut child = command.stdin(Stdio::from(socket)).stderr(Stdio::piped()).spawn()?;
     let stderr = child.stderr.take().map(OwnedFd::from);
     let pid = child.id();
-    // A child that has not been reaped keeps its number, so this is that very process.
+    // A child keeps its number until it is reaped, so this is the right process.
     let pidfd = match pidfd(pid) {
         Ok(pidfd) => pidfd,
         Err(error) => {

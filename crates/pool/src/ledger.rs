@@ -1,9 +1,9 @@
-//! The ledger: what one worker was sent and has not reported, in order. It belongs to the hub and
-//! alone decides what is done, lost, or to be run by another worker.
+//! //! The ledger: the items that one worker was sent and has not reported, in order. The hub owns
+//! it; it alone decides whether an item is done, lost, or to be run by another worker.
 //!
-//! Items on a link are numbered from zero in the order they are sent. At any time
-//! `reported ≤ begun ≤ sent`, where the worker's cursor says how many it has begun; it reports in
-//! order, so at most one item is begun and not reported: the one it is running.
+//! //! Items on a link are numbered from zero in the order in which they are sent. At any time
+//! `reported ≤ begun ≤ sent`, where the worker's cursor holds `begun`. The worker reports in order,
+//! so at most one item is begun and not reported: the running one.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,17 +12,17 @@ use std::sync::Arc;
 use crate::call::Call;
 use crate::task::Items;
 
-/// Items of one call that travel together, or what is left of them.
+/// Items of one call that travel together, or the rest of such a chunk.
 pub(crate) struct Chunk {
     pub(crate) call: Arc<Call>,
     pub(crate) items: Arc<Items>,
-    /// Which of the items.
+    /// Which items of the call's list are left.
     pub(crate) range: Range<usize>,
-    /// The task number of the first of the items, whether or not it is in the range.
+    /// Task number of the first item of the list, whether or not it is in the range.
     pub(crate) first_task: u64,
     /// How often these items were lost with a worker.
     pub(crate) losses: u32,
-    /// How many workers died with these items next and not begun.
+    /// How many workers died with these items next in line and not begun.
     pub(crate) returns: u32,
 }
 
@@ -40,7 +40,7 @@ impl Chunk {
         self.first_task + self.range.start as u64
     }
 
-    /// Cuts the items from position `at` (in the range) on off.
+    /// Splits off the items from position `at` of the range on.
     pub(crate) fn split_off(&mut self, at: usize) -> Chunk {
         let middle = self.range.start + at;
         let tail = middle..self.range.end;
@@ -51,39 +51,39 @@ impl Chunk {
 
 struct Sent {
     chunk: Chunk,
-    /// What each item was thought to take.
+    /// Estimated run time of each item.
     nanos: u64,
 }
 
-/// What one worker was sent and has not reported.
+/// The items that one worker was sent and has not reported.
 #[derive(Default)]
 pub(crate) struct Ledger {
     sent: VecDeque<Sent>,
     reported: u64,
     next: u64,
-    /// What all of it is thought to take.
+    /// Estimated run time of all unreported items.
     ahead_nanos: u64,
 }
 
 impl Ledger {
-    /// Enters a chunk, whose items are thought to take `nanos` each.
+    /// Adds a chunk whose items take an estimated `nanos` each.
     pub(crate) fn send(&mut self, chunk: Chunk, nanos: u64) {
         self.next += chunk.len() as u64;
         self.ahead_nanos += nanos * chunk.len() as u64;
         self.sent.push_back(Sent { chunk, nanos });
     }
 
-    /// How many items were sent and not reported.
+    /// Number of items that were sent and not reported.
     pub(crate) fn unreported(&self) -> u64 {
         self.next - self.reported
     }
 
-    /// How many items were ever reported.
+    /// Number of items reported since the link was made.
     pub(crate) fn reported(&self) -> u64 {
         self.reported
     }
 
-    /// How many items were ever sent, less those taken back.
+    /// Number of items sent since the link was made, without those taken back.
     pub(crate) fn sent(&self) -> u64 {
         self.next
     }
@@ -92,17 +92,17 @@ impl Ledger {
         self.ahead_nanos
     }
 
-    /// The item that will be reported next: its call and task number.
+    /// Call and task number of the item that will be reported next.
     pub(crate) fn current(&self) -> Option<(&Arc<Call>, u64)> {
         self.sent.front().map(|sent| (&sent.chunk.call, sent.chunk.task()))
     }
 
-    /// All that is not reported.
+    /// All items that are not reported.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
         self.sent.iter().map(|sent| &sent.chunk)
     }
 
-    /// The item that will be reported next was reported. `false` if none was sent.
+    /// Marks the next item as reported. Returns `false` if no item is outstanding.
     pub(crate) fn report(&mut self) -> bool {
         let Some(sent) = self.sent.front_mut() else { return false };
         self.reported += 1;
@@ -114,7 +114,7 @@ impl Ledger {
         true
     }
 
-    /// Takes the item that would be reported next out, as a chunk of its own: it was lost.
+    /// Removes the next item, which was lost, as a chunk of its own.
     pub(crate) fn lose(&mut self) -> Option<Chunk> {
         let chunk = &self.sent.front()?.chunk;
         let lost = Chunk {
@@ -127,8 +127,8 @@ impl Ledger {
         Some(lost)
     }
 
-    /// Takes back all items but the first `begun` ever sent, in order. `None` if `begun` is not
-    /// what a worker could have begun.
+    /// Takes back all items after the first `begun` items ever sent, in order. `None` if `begun` is
+    /// an impossible count.
     pub(crate) fn take_back(&mut self, begun: u64) -> Option<Vec<Chunk>> {
         if begun < self.reported || begun > self.next {
             return None;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_begun_comes_back_in_order_and_the_rest_is_reported_in_order() {
+    fn unbegun_items_come_back_in_order_and_the_rest_is_reported_in_order() {
         for begun in 0..=7 {
             let mut ledger = Ledger::default();
             for (first, len) in [(0, 3), (3, 1), (4, 3)] {
@@ -195,7 +195,7 @@ mod tests {
             assert_eq!(tasks(&back), (begun..7).collect::<Vec<_>>(), "begun {begun}");
             assert_eq!(ledger.unreported(), begun - reported);
             assert_eq!(ledger.ahead_nanos(), 10 * (begun - reported));
-            // The numbers go on where the worker is.
+            // The numbering continues from where the worker is.
             ledger.send(chunk(100, 1), 0);
             assert_eq!(ledger.sent(), begun + 1);
             for task in reported..begun {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_cannot_be_is_seen() {
+    fn an_impossible_cursor_is_detected() {
         let mut ledger = Ledger::default();
         ledger.send(chunk(0, 3), 0);
         ledger.report();

@@ -1,12 +1,12 @@
-//! Processes that do tasks; a task is bytes in, bytes out.
+//! //! Worker processes that run tasks. A task is bytes in, bytes out.
 //!
 //! ```text
 //!   caller ─► Pool::submit, Pool::map ─► hub's queue ─► link ─► worker::serve ─► Runner::run
 //!   caller ◄─ Future, Map ◄───────────── ledger ◄────── link ◄─────────┘
 //! ```
-//! A worker's death, at whatever instruction, costs the task it was running and nothing else: no
-//! lock is shared with a worker, and what it was sent is remembered here. This crate's
-//! `README.md` explains how; its modules open with their part of it.
+//! //! If a worker dies, at whatever instruction, the task that it was running is lost, and nothing
+//! else. The parent shares no lock with a worker, and it remembers what each worker was sent. The
+//! crate's `README.md` explains the whole protocol; each module opens with its part of it.
 //!
 //! | for | see |
 //! |---|---|

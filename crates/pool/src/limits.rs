@@ -1,12 +1,12 @@
-//! How much of the machine this process may use.
+//! //! The share of the machine that this process may use.
 
 use std::fs;
 use std::path::Path;
 
 use crate::os;
 
-/// How many cores this process may use: those it is allowed to run on, or fewer if a control
-/// group's quota (v2 `cpu.max`, v1 `cpu.cfs_quota_us`) gives it less time; at least one.
+/// Number of cores that this process may use: its affinity, or less if a control group's quota (v2
+/// `cpu.max`, v1 `cpu.cfs_quota_us`) gives it less time. At least one.
 pub fn usable_cores() -> usize {
     let allowed = match os::affinity().len() {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -17,8 +17,8 @@ pub fn usable_cores() -> usize {
     quota.map_or(allowed, |quota| allowed.min(quota.ceil() as usize)).max(1)
 }
 
-/// The smallest quota of all groups that `groups` (the text of `/proc/self/cgroup`) names and of
-/// those above them, in cores.
+/// The smallest quota, in cores, of all groups named in `groups` (the text of `/proc/self/cgroup`)
+/// and of their ancestors.
 fn quota(root: &Path, groups: &str) -> Option<f64> {
     let mut least: Option<f64> = None;
     for line in groups.lines() {
@@ -33,7 +33,8 @@ fn quota(root: &Path, groups: &str) -> Option<f64> {
             }
             _ => continue,
         };
-        // In a container the path may name what is not visible; the root then is the container's.
+        // In a container, the path may name a group that is not visible; the root is then the
+        // container's own group.
         for group in Path::new(path).ancestors() {
             let group = folder.join(group.strip_prefix("/").unwrap_or(group));
             let read = |file: &str| fs::read_to_string(group.join(file)).ok();
@@ -55,7 +56,7 @@ fn quota(root: &Path, groups: &str) -> Option<f64> {
     least
 }
 
-/// "max" and -1 stand for no quota.
+/// `max` and -1 mean no quota.
 fn ratio(quota: &str, period: &str) -> Option<f64> {
     let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0.0 && period > 0.0).then(|| quota / period)
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_quota_on_the_way_up_counts() {
+    fn the_smallest_quota_of_all_ancestors_counts() {
         let root = root(&[
             ("a/b/cpu.max", "max 100000\n"),
             ("a/cpu.max", "150000 100000\n"),
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_of_control_groups_counts_too() {
+    fn version_1_of_control_groups_is_read_too() {
         let root = root(&[
             ("cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n"),
             ("cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"),

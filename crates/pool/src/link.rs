@@ -1,24 +1,26 @@
-//! A link: what joins the hub and one worker. One sealed segment with two rings and a few words,
-//! and a socket that passes descriptors. Nothing in it is ever locked.
+//! //! A link connects the hub and one worker: one sealed segment with two rings and a few words,
+//! and a socket that passes descriptors. It has no locks.
 //!
 //! ```text
-//!              hub ── ring A: work ──────────────────► worker
-//!              hub ◄─ ring B: results ──────────────── worker
-//!   worker_wait   how the worker sleeps: WORK, FULL: on this futex     COLD: on its cold bell
-//!   parent_wait   AWAKE: somebody in the parent watches ring B, no bell needs a notification
+//!   parent                                              worker
+//!              ── ring A: work ──────────────────────►
+//!              ◄─ ring B: results ────────────────────
+//!   worker_wait   how the worker sleeps: WORK or FULL: on this futex; COLD: on its cold bell
+//!   parent_wait   AWAKE: a thread of the parent is reading ring B and needs no notification
 //!                 HUB, DRIVER, DRIVER_COLD: notify that bell
-//!   cursor        what the worker has begun; the hub takes back what it has not
-//!   started       since when the function of that runs; ARRIVING before, LEAVING afterwards
+//!   cursor        number of items that the worker has begun; the hub may recall the others
+//!   started       when the function of the running item began; ARRIVING before, LEAVING afterwards
 //!   spin          whether the worker may spin before it sleeps
 //! ```
 //! Cold bells are pipes. A write to a pipe hints the scheduler to run the reader on the writer's core as soon as the
 //! writer sleeps. After a pause this is several times faster than to wake another core out of its sleep. Between two
 //! parties that keep running it is slower, so they use a futex and an eventfd.
 //!
-//! A worker that dies before the tail store of a record has sent nothing; after it, the whole record. If it dies
-//! between that store and its notification, its pidfd wakes the hub.
+//! //! A record counts from the store of the ring's tail: a worker that dies before it has sent
+//! nothing, one that dies after it has sent the whole record. If it dies between that store and its
+//! notification, its pidfd wakes the hub.
 //!
-//! Who sleeps on what, and who wakes whom: `crates/pool/README.md`.
+//! //! `crates/pool/README.md` explains who sleeps on what, and who wakes whom.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -30,34 +32,34 @@ use manyhands_shm::ring::{self, Consumer, InSegment, Producer};
 use manyhands_shm::wait::WaitWord;
 use manyhands_shm::{Result as ShmResult, Segment};
 
-/// The hub is to be woken.
+/// Wake the hub.
 pub(crate) const HUB: u32 = 1;
-/// The caller that drives the link is to be woken.
+/// Wake the caller that drives the link.
 pub(crate) const DRIVER: u32 = 2;
-/// The same, by its cold bell: it sleeps for this worker, which was woken from a long sleep.
+/// Wake the driver by its cold bell: it waits for this worker, which was woken from a long sleep.
 pub(crate) const DRIVER_COLD: u32 = 3;
 
-/// The function or the argument of the item that was begun is not there yet.
+/// The function or the argument of the item has not arrived yet.
 pub(crate) const ARRIVING: u64 = 0;
-/// The function has returned; its result is on its way.
+/// The function has returned, and its result is being sent.
 pub(crate) const LEAVING: u64 = u64::MAX;
 
 /// The worker sleeps until there is work.
 pub(crate) const WORK: u32 = 1;
 /// The worker sleeps until ring B has room.
 pub(crate) const FULL: u32 = 2;
-/// The worker has slept for long, on its cold bell, until there is work.
+/// The worker has slept for long and waits for work on its cold bell.
 pub(crate) const COLD: u32 = 3;
 
-/// How long a worker, or a caller that waits, spins before it sleeps.
+/// How long a worker or a waiting caller spins before it sleeps.
 pub(crate) const SPIN_NANOS: u64 = 50_000;
-/// The bytes of each ring.
+/// Size of each ring in bytes.
 const RING: usize = 64 << 10;
 const RING_A: usize = 512;
 const RING_B: usize = RING_A + InSegment::WORDS + RING;
 const LEN: usize = RING_B + InSegment::WORDS + RING;
 
-/// The link's segment, as both ends see it.
+/// The segment of a link, as both ends see it.
 #[derive(Clone)]
 pub(crate) struct Words {
     segment: Arc<Segment>,
@@ -102,7 +104,8 @@ impl Words {
         Cursor(&self.words().cursor)
     }
 
-    /// Since when the item that was begun runs, by [`crate::os::now_nanos`]; or [`ARRIVING`], or [`LEAVING`].
+    /// When the function of the running item began, by [`crate::os::now_nanos`]; or [`ARRIVING`] or
+    /// [`LEAVING`].
     pub(crate) fn started(&self) -> &AtomicU64 {
         &self.words().started
     }
@@ -115,7 +118,7 @@ impl Words {
         self.words().spin.store(u32::from(may), Ordering::Relaxed);
     }
 
-    /// Whether ring B holds what the parent has not read.
+    /// Whether ring B holds results that the parent has not read.
     pub(crate) fn has_results(&self) -> bool {
         ring::has_mail(&*self.results)
     }

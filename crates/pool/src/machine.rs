@@ -1,5 +1,5 @@
-//! The machine: the parts of a pool that stay the same from its start to its end. They lie below the state, need
-//! none of its lock, and are named here once: memory, bells, the timer, the poller.
+//! //! The machine: the parts of a pool that stay the same from its start to its end: memory,
+//! bells, the timer, the poller. They need no lock.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
@@ -24,15 +24,15 @@ pub(crate) struct Machine {
     pub(crate) options: PoolOptions,
     /// Process number of the process that made the pool.
     pub(crate) maker: u32,
-    /// Memory for inputs that are too long for a ring.
+    /// Memory for inputs that do not fit into a ring.
     pub(crate) arena: Mutex<Arena>,
     pub(crate) blobs: Mutex<Blobs>,
     pub(crate) dead_blobs: Arc<DeadBlobs>,
-    /// Wakes the hub.
+    /// Bell of the hub.
     pub(crate) bell: Arc<OwnedFd>,
-    /// Wakes the driver.
+    /// Bell of the driver.
     pub(crate) driver_bell: OwnedFd,
-    /// Wakes the driver after a long sleep: the ends to read and to write.
+    /// Bell of the driver after a long sleep: the read and write ends of a pipe.
     pub(crate) cold_bell: (OwnedFd, OwnedFd),
     pub(crate) stderr: Forwarder,
     /// What the hub sleeps on: its bell, the timer, one pidfd per worker.
@@ -78,9 +78,9 @@ impl Machine {
     }
 }
 
-/// What the launching thread is asked: one worker.
+/// An order to the launcher: start one worker.
 pub(crate) struct Order {
     pub(crate) name: String,
-    /// Which of the pool's places it has.
+    /// Index of the slot that the worker will have.
     pub(crate) place: usize,
 }

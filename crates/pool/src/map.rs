@@ -1,12 +1,12 @@
-//! Maps: one function over many inputs, pulled as credit allows, shipped in chunks.
+//! //! Maps: one function over many inputs. Inputs are pulled as credit allows and sent in chunks.
 //!
 //! ```text
 //!   source ─► chunk ─► hub's queue ─► workers ─► inbox ─► (order) ─► caller
 //!     ▲                                                                │
-//!     └── credit: what was pulled and not yet taken is bounded ◄───────┘
+//!     └── credit: bounds the items pulled and not yet taken ◄─────────┘
 //! ```
-//! Everything left of the queue and right of the inbox happens on the caller's thread, when it
-//! asks for the next result: an endless source is pulled only as results are taken.
+//! //! The source, the chunks and the reordering of results run on the thread of the caller when it
+//! asks for the next result. So an endless source is pulled only as fast as results are taken.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -23,40 +23,40 @@ use crate::reply::Reply;
 use crate::signal::Signal;
 use crate::task::{Blob, Items, Payload, lock};
 
-/// Run time in nanoseconds at which the items of one chunk aim.
+/// Intended run time of one chunk in nanoseconds.
 const CHUNK_NANOS: u64 = 1_000_000;
-/// Work in nanoseconds that may be under way for each worker.
+/// Maximum amount of work under way per worker, in nanoseconds.
 const WINDOW_NANOS: u64 = 8_000_000;
-/// Most items under way.
+/// Maximum number of items under way.
 const WINDOW_ITEMS: u64 = 1 << 16;
-/// Most bytes of inputs under way, unless that is less than a chunk per worker.
+/// Maximum number of bytes of inputs under way, unless one chunk per worker needs more.
 const WINDOW_BYTES: u64 = 64 << 20;
-/// Most bytes of a chunk of several items.
+/// Maximum number of bytes of a chunk that has several items.
 const CHUNK_BYTES: usize = 1 << 20;
-/// A chunk has at most this many times the items of the one before: times may mislead at first.
+/// Maximum growth factor from one chunk to the next: the first measured times may mislead.
 const GROWTH: usize = 8;
-/// Most bytes of short results in one piece.
+/// Maximum number of bytes of short results in one piece.
 const BATCH_BYTES: usize = 256 << 10;
 /// Time after which the inputs pulled so far are sent.
 const PULL_LIMIT: Duration = Duration::from_millis(1);
-/// Most chunks that go to the hub at once.
+/// Maximum number of chunks that go to the hub at once.
 const SHIPMENT: usize = 256;
 
-/// Where a map's inputs come from.
+/// The source of a map's inputs.
 pub trait Source {
-    /// Appends the bytes of the next item to `chunk`, and its handles; `None` when there is none.
+    /// Appends the bytes and handles of the next item to `chunk`. `None` at the end.
     ///
     /// # Errors
-    /// Why this item cannot be sent; it fails, the map goes on.
+    /// The reason why this item cannot be sent. The item fails and the map goes on.
     fn next(&mut self, chunk: &mut Payload) -> Option<Result<()>>;
 
-    /// How many items are left at most, if that is known.
+    /// Upper bound of the number of items that are left, if known.
     fn remaining(&self) -> Option<usize>;
 }
 
-/// Results on their way to the caller, from the task `first` on.
+/// Results on their way to the caller; `first` is the task number of the first one.
 enum Piece {
-    /// Short ones, one after another.
+    /// Short results, one after another.
     Batch {
         lengths: Vec<u32>,
         bytes: Vec<u8>,
@@ -65,7 +65,7 @@ enum Piece {
     Failed(Error),
 }
 
-/// Where the hub puts a map's results.
+/// Receives the results of a map from the hub.
 #[derive(Default)]
 pub(crate) struct Inbox {
     pieces: Mutex<Vec<(u64, Piece)>>,
@@ -92,7 +92,7 @@ impl ResultSink for Inbox {
         self.add(task, outcome.map_or_else(Piece::Failed, Piece::Reply));
     }
 
-    /// Short results in a row are one piece, without an allocation for each.
+    /// Collects consecutive short results in one piece, without an allocation for each.
     fn complete_inline(&self, task: u64, bytes: &[u8]) {
         let mut pieces = lock(&self.pieces);
         if let Some((first, Piece::Batch { lengths, bytes: gathered })) = pieces.last_mut()
@@ -108,7 +108,7 @@ impl ResultSink for Inbox {
     }
 }
 
-/// A piece of which some results were taken.
+/// A piece from which some results were taken.
 struct Open {
     next: u64,
     lengths: std::vec::IntoIter<u32>,
@@ -116,19 +116,20 @@ struct Open {
     at: usize,
 }
 
-/// The results of a map, as they are asked for. Dropping it cancels what no worker has begun.
+/// The results of a map, computed as they are asked for. Dropping it cancels the items that no
+/// worker has begun.
 pub struct Map<S> {
     shared: Arc<Shared>,
     call: Arc<Call>,
     inbox: Arc<Inbox>,
-    /// Gone when it is exhausted.
+    /// `None` once the source is exhausted.
     source: Option<S>,
     ordered: bool,
     pulled: u64,
     pulled_bytes: u64,
     taken: u64,
     last_chunk: usize,
-    /// Pieces by their first task.
+    /// Pieces, keyed by their first task.
     waiting: BTreeMap<u64, Piece>,
     open: Option<Open>,
 }
@@ -159,10 +160,11 @@ impl<S: Source> Map<S> {
         }
     }
 
-    /// Waits for the next result, in the order of the inputs or in that of completion, and gives
-    /// its task number and what `read` makes of its bytes and handles; `None` after the last.
+    /// Waits for the next result, in the order of the inputs or of completion. Returns its task
+    /// number and what `read` makes of its bytes and handles; `None` after the last one.
     ///
-    /// Pulls inputs as credit allows; the caller watches the workers' links itself while it waits.
+    /// Pulls inputs as credit allows. The calling thread reads the workers' links itself while it
+    /// waits.
     pub fn next_with<R>(
         &mut self,
         read: impl FnOnce(&[u8], &[Arc<Segment>]) -> R,
@@ -211,7 +213,7 @@ impl<S: Source> Map<S> {
                 return None;
             }
             if let Err(error) = self.shared.check_maker() {
-                // In a forked copy nothing comes any more: one error, and the end.
+                // A forked copy receives no results: it gets one error, then the end.
                 self.source = None;
                 self.pulled = self.taken + 1;
                 return Some((self.taken, Piece::Failed(error)));
@@ -220,12 +222,12 @@ impl<S: Source> Map<S> {
         }
     }
 
-    /// How many items may be out.
+    /// Maximum number of items under way.
     fn window(&self, chunk: usize) -> u64 {
         let workers = self.shared.machine.options.workers as u64;
         let nanos = self.call.nanos();
         if nanos == 0 {
-            // Nothing is known yet: enough for each worker to begin.
+            // No run time is known yet: enough for each worker to begin.
             return workers.saturating_mul(chunk as u64);
         }
         let by_time = (workers * WINDOW_NANOS / nanos).min(WINDOW_ITEMS);
@@ -243,13 +245,13 @@ impl<S: Source> Map<S> {
         }
         let mut size = ((CHUNK_NANOS / nanos) as usize).min(self.last_chunk * GROWTH);
         if let Some(remaining) = self.source.as_ref().and_then(Source::remaining) {
-            // The last chunks are smaller, so that the workers end together.
+            // The last chunks are smaller, so that the workers end at about the same time.
             size = size.min(remaining / (4 * self.shared.machine.options.workers));
         }
         size.max(1)
     }
 
-    /// Pulls inputs and hands them to the hub, as far as credit goes.
+    /// Pulls inputs and hands them to the hub, as credit allows.
     fn ship(&mut self) {
         let mut shipment = Vec::new();
         let began = Instant::now();
@@ -262,7 +264,7 @@ impl<S: Source> Map<S> {
             }
             shipment.extend(self.pull(size));
             if began.elapsed() > PULL_LIMIT {
-                // A slow source: what was pulled goes now, and what came back is looked at.
+                // The source is slow: send what was pulled so far and look at the results.
                 break;
             }
             if shipment.len() >= SHIPMENT {
@@ -284,7 +286,7 @@ impl<S: Source> Map<S> {
         }
     }
 
-    /// Pulls one chunk of at most `size` items. An item that cannot be sent ends it.
+    /// Pulls one chunk of at most `size` items. Stops at an item that cannot be sent.
     fn pull(&mut self, size: usize) -> Option<Chunk> {
         let source = self.source.as_mut()?;
         let began = Instant::now();

@@ -1,40 +1,42 @@
-//! What a pool is asked to be.
+//! //! Options of a pool, and their checks.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// How a pool is made.
+/// Options of a pool.
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
-    /// How many workers. Default: the cores this process may use, see
+    /// Number of workers. Default: the cores that this process may use, see
     /// [`usable_cores`](crate::limits::usable_cores).
     pub workers: usize,
-    /// Whether a worker is started only when there is a task that no idle worker could take.
-    /// Default: no, all are started at once.
+    /// Starts a worker only when there is a task and no idle worker. Default: false, all workers
+    /// are started at once.
     pub on_demand: bool,
-    /// How long a worker has no task before it finishes, if there are more than `min_workers`; the next task that
-    /// no worker is free for starts one again. Default: for ever, workers stay.
+    /// Time without a task after which a worker finishes, if more than `min_workers` are left. A
+    /// later task for which no worker is free starts one again. Default: workers stay.
     pub idle_timeout: Option<Duration>,
-    /// How many workers there are from the start, even on demand, and stay for however long they have no task. Default: 0.
+    /// Number of workers that are started with the pool, even on demand, and stay however long they
+    /// are idle. Default: 0.
     pub min_workers: usize,
-    /// How much private memory (bytes, in use and swapped out) a worker may have while it runs a
-    /// task, sampled every 20 ms; beyond what it had when it was made, if it was forked. Default: no
-    /// limit.
+    /// Limit in bytes of a worker's private memory (in use and swapped out) while it runs a task,
+    /// sampled every 20 ms. The memory that a forked worker had at its start does not count.
+    /// Default: no limit.
     pub memory_limit: Option<u64>,
-    /// On which processors each worker runs; workers beyond the list begin it again. Default:
-    /// wherever this process may.
+    /// Processors on which each worker may run. Workers beyond the end of the list start again from
+    /// its front. Default: all processors of this process.
     pub cpu_affinity: Vec<Vec<usize>>,
-    /// After how many tasks a worker is replaced; the replacement is started first. Default:
+    /// Number of tasks after which a worker is replaced; the replacement is started first. Default:
     /// never.
     pub tasks_per_worker: Option<NonZeroU64>,
-    /// How long a worker that is told to end (`SIGTERM`) may take before it is killed
-    /// (`SIGKILL`). Default: 100 ms.
+    /// Time between telling a worker to end (`SIGTERM`) and killing it (`SIGKILL`). Default: 100
+    /// ms.
     pub kill_grace: Duration,
-    /// How long workers may take to exit by themselves at a shutdown. Default: 5 s.
+    /// Time that workers have to exit by themselves at a shutdown. Default: 5 s.
     pub finish_grace: Duration,
-    /// Bytes for each worker's [`Runner::start`](crate::worker::Runner::start). Default: none.
+    /// Bytes passed to [`Runner::start`](crate::worker::Runner::start) in each worker. Default:
+    /// empty.
     pub startup: Vec<u8>,
 }
 
@@ -56,12 +58,12 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
-    /// Whether workers are started for tasks, and not only in the place of others.
+    /// Whether the number of workers depends on the tasks.
     pub(crate) fn varies(&self) -> bool {
         self.on_demand || self.idle_timeout.is_some()
     }
 
-    /// How many workers are started with the pool.
+    /// Number of workers that are started with the pool.
     pub(crate) fn first_workers(&self) -> usize {
         if self.on_demand { self.min_workers } else { self.workers }
     }

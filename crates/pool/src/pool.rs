@@ -28,38 +28,39 @@ use crate::slot::Slot;
 use crate::task::{Blob, Items, Payload, lock};
 use crate::worker::hello::Hello;
 
-/// Worker processes and what is needed to give them tasks.
+/// Worker processes, and the threads that give them tasks.
 ///
-/// Any number of threads may use one pool. Dropping it ends it at once, as
-/// [`terminate`](Self::terminate) does; [`shutdown`](Self::shutdown) lets it finish first. In a
-/// forked copy of the process that made it, every use is an error and dropping it does nothing.
+/// Any number of threads may use one pool. Dropping the pool ends it at once, like
+/// [`terminate`](Self::terminate); [`shutdown`](Self::shutdown) lets it finish first. In a forked
+/// copy of the process that made the pool, every use is an error and dropping it does nothing.
 pub struct Pool {
     shared: Arc<Shared>,
     threads: Home<Box<Threads>>,
 }
 
-/// The launching thread and the hub.
+/// The launcher and the hub.
 struct Threads {
     ids: Vec<ThreadId>,
-    /// Until somebody joins them.
+    /// Taken by the thread that joins them.
     handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Which of the threads launches workers.
+/// Index of the launcher in the list of threads.
 const LAUNCH: usize = 0;
-/// Longest wait of a pool's end for a worker that is being launched: the launching process may be stopped.
+/// Longest time that a pool's end waits for a launch under way: the launching process may be
+/// stopped.
 const LAUNCH_GRACE: Duration = Duration::from_secs(5);
 
 impl Pool {
-    /// Makes a pool and begins to start its workers, without waiting for them.
+    /// Makes a pool and starts its workers in the background.
     ///
     /// # Errors
-    /// If the options cannot be, or the process has no room for the pool's descriptors and threads.
+    /// If an option is invalid, or the process has no room for the pool's descriptors and threads.
     pub fn new(options: PoolOptions, launcher: impl Launcher) -> Result<Pool> {
         options.check()?;
         let (orders, ordered) = mpsc::channel();
         let shared = Shared::new(options, orders)?;
-        // The greeting of every worker carries it, so that workers see this process die.
+        // Every worker gets this descriptor in its greeting, so that it sees this process die.
         let own = os::pidfd(std::process::id())
             .map_err(|error| Error::system("opening this process's own pidfd", error))?;
         let mut threads = Vec::new();
@@ -80,13 +81,13 @@ impl Pool {
         Ok(Pool { shared, threads: Home::new(Box::new(Threads { ids, handles })) })
     }
 
-    /// How the pool was made.
+    /// Options of the pool.
     pub fn options(&self) -> &PoolOptions {
         &self.shared.machine.options
     }
 
-    /// Something that travels to each worker once: a function's bytes, or a context. Cheap to
-    /// clone. Equal bytes without handles give the same blob; it is kept for a while after its
+    /// Data that travels to each worker once: the bytes of a function, or a context. Cheap to
+    /// clone. Equal bytes without handles give the same blob. A blob is kept for a while after its
     /// last use, so that the next call need not send it again.
     ///
     /// # Errors
@@ -96,7 +97,7 @@ impl Pool {
         lock(&self.shared.machine.blobs).intern(&self.shared.machine.arena, payload)
     }
 
-    /// Submits one task. Does not wait.
+    /// Submits one task and returns at once.
     ///
     /// # Errors
     /// If the pool is closed, or shared memory for the payload could not be allocated.
@@ -125,8 +126,9 @@ impl Pool {
         Ok(Future { shared: Arc::clone(&self.shared), call, state })
     }
 
-    /// Runs a function over the items of a source. Nothing is pulled or sent before the first
-    /// result is asked for. Results come in the order of the items if `ordered`, else as they end.
+    /// Runs a function over the items of a source. Pulls and sends nothing before the first result
+    /// is asked for. Results come in the order of the items if `ordered`, else in the order of
+    /// completion.
     ///
     /// # Errors
     /// If the pool belongs to another process.
@@ -143,9 +145,10 @@ impl Pool {
         Ok(Map::new(shared, function.clone(), context.cloned(), source, options, ordered))
     }
 
-    /// Tasks of one function that are added bit by bit and go on while nobody looks. Results come in
-    /// the order of their positions if `ordered`, else as they end. Once all are done and it is closed,
-    /// the watcher's completions get its number.
+    /// Starts a gather: tasks of one function that are added step by step and run in the
+    /// background. Results come in the order of their positions if `ordered`, else in the order of
+    /// completion. Once the gather is closed and all of its tasks are done, its number is added to
+    /// the watcher's completions.
     ///
     /// # Errors
     /// If the pool belongs to another process.
@@ -161,8 +164,8 @@ impl Pool {
         Ok(Gather::new(shared, function.clone(), options, ordered, watcher))
     }
 
-    /// Waits until there is something in `completions`, or until `until`; gives what is there. It is
-    /// the hub that watches the links meanwhile, so that a caller who waits for one result can.
+    /// Waits until `completions` is not empty or until `until`; returns its contents. The hub reads
+    /// the links meanwhile, so a caller that waits for one result can still become the driver.
     ///
     /// # Errors
     /// If the pool belongs to another process.
@@ -172,7 +175,7 @@ impl Pool {
         Ok(completions.take())
     }
 
-    /// The workers that live now and have not done all they were to do, in no order.
+    /// The workers that are alive and not about to leave, in no particular order.
     pub fn workers(&self) -> Vec<WorkerName> {
         if self.shared.check_maker().is_err() {
             return Vec::new();
@@ -180,7 +183,7 @@ impl Pool {
         self.shared.workers()
     }
 
-    /// How many workers are being launched: ordered, and not in [`workers`](Self::workers) yet.
+    /// Number of workers that were ordered and are not in [`workers`](Self::workers) yet.
     pub fn launching(&self) -> usize {
         if self.shared.check_maker().is_err() {
             return 0;
@@ -188,36 +191,37 @@ impl Pool {
         self.shared.launching()
     }
 
-    /// Takes no more tasks; the pool ends by itself once all that were submitted are done. Does
-    /// not wait.
+    /// Accepts no more tasks and returns at once. The pool ends by itself when all submitted tasks
+    /// are done.
     pub fn close(&self) {
         if self.shared.check_maker().is_ok() {
             self.shared.close(true);
         }
     }
 
-    /// Takes no more tasks, waits until all that were submitted are done and every worker has
-    /// finished and exited. Tasks may run as long as they like; finalizers,
+    /// Accepts no more tasks, and waits until all submitted tasks are done and every worker has
+    /// exited. Tasks may take any time; finalizers have
     /// [`finish_grace`](PoolOptions::finish_grace).
     pub fn shutdown(&self) {
         self.end(true);
     }
 
-    /// Ends the pool now: tasks that are not done fail with `Closed`, idle workers finish,
-    /// busy ones are killed. Waits until all are gone.
+    /// Ends the pool now: unfinished tasks fail with `Closed`, idle workers finish, busy workers
+    /// are killed. Waits until all workers are gone.
     pub fn terminate(&self) {
         self.end(false);
     }
 
-    /// As [`terminate`](Self::terminate), without waiting.
+    /// Like [`terminate`](Self::terminate), but returns at once.
     pub fn close_now(&self) {
         if self.shared.check_maker().is_ok() {
             self.shared.close(false);
         }
     }
 
-    /// As [`close_now`](Self::close_now), but every worker, idle or not, is told to end by `SIGTERM`, and killed
-    /// (`SIGKILL`) if it has not ended after `grace`; without any that at once.
+    /// Like [`close_now`](Self::close_now), but ends every worker, idle or busy, with `SIGTERM`,
+    /// and with `SIGKILL` if it has not exited after `grace`. With a zero `grace`, sends `SIGKILL`
+    /// at once.
     pub fn end_workers(&self, grace: Duration) {
         if self.shared.check_maker().is_ok() {
             self.shared.close_by_signal(grace);
@@ -229,19 +233,20 @@ impl Pool {
         self.shared.check_maker().is_err()
     }
 
-    /// Whether the pool was closed, all is done and every worker is gone.
+    /// Whether the pool was closed, all tasks are done and every worker is gone.
     pub fn is_over(&self) -> bool {
         self.shared.check_maker().is_err() || self.shared.is_over()
     }
 
-    /// Waits until [`is_over`](Self::is_over), or until `until`; says which.
+    /// Waits until [`is_over`](Self::is_over) or until `until`; returns whether the pool is over.
     pub fn wait_over(&self, until: Option<Instant>) -> bool {
         self.shared.over.wait_until(until, || self.is_over());
         self.is_over()
     }
 
-    /// Ends the pool, and waits until it is over. No lock is held meanwhile, so any number of threads may do this; one
-    /// of the pool's own, on which code of the caller's may run, does not wait for itself.
+    /// Ends the pool and waits until it is over. Holds no lock meanwhile, so any number of threads
+    /// may call this. A thread of the pool, on which callbacks of the caller may run, does not wait
+    /// for itself.
     fn end(&self, drain: bool) {
         if self.shared.check_maker().is_err() {
             return;
@@ -255,7 +260,7 @@ impl Pool {
         self.shared.launched_all.wait_until(Some(left), || self.shared.has_launched_all());
         let threads = mem::take(&mut *lock(&self.threads.handles));
         for thread in threads {
-            // The launching thread may be stuck in a launch. It ends by itself after it.
+            // The launcher may be stuck in a launch. It ends by itself afterwards.
             if thread.thread().id() != self.threads.ids[LAUNCH] || self.shared.has_launched_all() {
                 let _ = thread.join();
             }
@@ -267,7 +272,8 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.shared.check_maker().is_err() {
-            // A forked copy: its memory and descriptors look like ours and are the maker's.
+            // In a forked copy, the memory and the descriptors belong to the process that made the
+            // pool.
             mem::forget(Arc::clone(&self.shared));
             return;
         }
@@ -275,7 +281,7 @@ impl Drop for Pool {
     }
 }
 
-/// Launches workers as the hub orders them, until it orders no more.
+/// Launches workers as the hub orders them, until the channel of orders closes.
 fn launch_workers(
     shared: &Shared,
     launcher: &dyn Launcher,

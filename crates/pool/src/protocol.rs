@@ -10,14 +10,14 @@
 //!                      HANDLES count + descriptors    for the next record that has some
 //!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it
 //! ```
-//! Bytes too long for a ring lie in a block of the sender's arena, which the record names instead.
-//! Descriptors are sent before the record that needs them, so its reader finds them in order.
-//! All numbers are little-endian; what is read is checked by whoever reads it.
+//! //! Bytes that do not fit into a ring lie in a block of the sender's arena, and the record names
+//! that block. Descriptors are sent before the record that needs them, so its reader finds them in
+//! order. All numbers are little-endian. The reader checks everything that it reads.
 
-/// The version of all this; both ends must agree.
+/// Version of the protocol; both ends must agree.
 pub(crate) const VERSION: u32 = 1;
 
-/// The longest bytes that travel in a ring; longer ones lie in a block.
+/// Maximum number of bytes of a payload in a ring; longer payloads lie in a block.
 pub(crate) const INLINE_MAX: usize = 8 << 10;
 
 /// A kind of record.
@@ -49,7 +49,7 @@ pub(crate) fn message(tag: u32, number: u32) -> [u8; 8] {
     bytes
 }
 
-/// Reads numbers from the front of a record; `None` when it is too short.
+/// Reads numbers from the front of a record; each method returns `None` if the record is too short.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the bytes of a record are.
+/// Where the payload of a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Where {
     Inline,
@@ -91,13 +91,14 @@ impl Where {
     }
 }
 
-/// The head of an `ITEMS` record. The numbers of its handles (four bytes each) follow. Then,
-/// inline, the lengths (eight bytes each) and then the bytes of the items follow. Else a block's name follows, in which `count` lengths begin at
-/// `8 * first_length` and the bytes of the first of these items at `at`.
+/// The head of an `ITEMS` record. The numbers of its handles follow, four bytes each. For an inline
+/// record, the lengths of the items (eight bytes each) and their bytes come next. Otherwise the
+/// name of a block comes next; in that block the `count` lengths begin at `8 * first_length`, and
+/// the bytes of the items at `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ItemsHead {
     pub(crate) function: u64,
-    /// Zero: none.
+    /// 0 for none.
     pub(crate) context: u64,
     pub(crate) first_length: u64,
     pub(crate) at: u64,
@@ -165,21 +166,21 @@ impl DefineHead {
     }
 }
 
-/// What became of an item in the worker.
+/// How an item ended in the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The bytes are the result.
     Done,
-    /// The bytes are where it panicked, a line feed, and the message.
+    /// The bytes are the place of the panic, a line feed, and the message.
     Panicked,
-    /// The bytes are why it was not run.
+    /// The bytes are the reason why it was not run.
     Refused,
 }
 
 /// The head of a `DONE` record; the bytes, or a block's name, follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DoneHead {
-    /// How long the item took.
+    /// Run time of the item.
     pub(crate) nanos: u64,
     pub(crate) handles: u32,
     pub(crate) status: Status,
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_come_back_as_they_went() {
+    fn heads_survive_a_round_trip() {
         let items = ItemsHead {
             function: 1,
             context: u64::MAX,
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn short_or_senseless_heads_are_none() {
+    fn short_or_invalid_heads_are_none() {
         assert_eq!(ItemsHead::read(&mut Reader(&[0; ItemsHead::LEN - 1])), None);
         let mut bytes = [0; DoneHead::LEN];
         bytes[12] = 3;

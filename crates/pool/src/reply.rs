@@ -1,4 +1,4 @@
-//! A reply: the result of one task, as bytes and the shared memory that they refer to.
+//! //! A reply: the result of one task, as bytes and the shared memory that they refer to.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,7 +10,7 @@ use manyhands_shm::arena::Received;
 
 use crate::error::{Error, Result};
 
-/// The result of one task, as it came.
+/// The result of one task.
 pub struct Reply {
     bytes: Bytes,
     handles: Vec<Arc<Segment>>,
@@ -21,7 +21,7 @@ enum Bytes {
     Block(Received),
 }
 
-/// A result that came in another way than through the pool.
+/// Makes a reply from bytes that did not come through the pool.
 impl From<Vec<u8>> for Reply {
     fn from(bytes: Vec<u8>) -> Self {
         Reply::inline(bytes, Vec::new())
@@ -37,13 +37,13 @@ impl Reply {
         Reply { bytes: Bytes::Block(block), handles }
     }
 
-    /// What the bytes refer to by position.
+    /// Shared memory that the bytes refer to by position.
     pub fn handles(&self) -> &[Arc<Segment>] {
         &self.handles
     }
 
-    /// How many bytes there are.
-    #[allow(clippy::len_without_is_empty, reason = "whether it is empty tells nobody anything")]
+    /// Number of bytes.
+    #[allow(clippy::len_without_is_empty, reason = "no caller needs `is_empty`")]
     pub fn len(&self) -> usize {
         match &self.bytes {
             Bytes::Inline(bytes) => bytes.len(),
@@ -54,14 +54,14 @@ impl Reply {
     /// Copies `len` bytes from `offset` on.
     ///
     /// # Errors
-    /// If they are not inside.
+    /// If the range is not within the reply.
     pub fn read(&self, offset: usize, len: usize) -> Result<Vec<u8>> {
         match &self.bytes {
             Bytes::Inline(bytes) => offset
                 .checked_add(len)
                 .and_then(|end| bytes.get(offset..end))
                 .map(<[u8]>::to_vec)
-                .ok_or_else(|| Error::invalid("bytes beyond the end of a reply")),
+                .ok_or_else(|| Error::invalid("the range is beyond the end of the reply")),
             Bytes::Block(block) => {
                 let mut bytes = Vec::new();
                 block.read(offset, len, &mut bytes)?;
@@ -71,18 +71,19 @@ impl Reply {
     }
 
     /// Writes at most `len` bytes from `offset` on to a descriptor, straight from shared memory if
-    /// they are there. Returns how many it wrote, which is at least one unless `len` is 0. Blocks
+    /// they are there. Returns the number of bytes written, at least one unless `len` is 0. Blocks
     /// as long as the descriptor does.
     ///
     /// # Errors
-    /// If they are not inside, or as `write(2)`: then nothing was written.
+    /// If the range is not within the reply, or as `write(2)`. Nothing was written then.
     pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<usize> {
         loop {
             let result = match &self.bytes {
                 Bytes::Inline(bytes) => {
                     let bytes = bytes.get(offset..offset + len);
-                    let bytes =
-                        bytes.ok_or_else(|| io::Error::other("bytes beyond the end of a reply"))?;
+                    let bytes = bytes.ok_or_else(|| {
+                        io::Error::other("the range is beyond the end of the reply")
+                    })?;
                     rustix::io::write(to, bytes).map_err(io::Error::from)
                 }
                 Bytes::Block(block) => block.write_to(offset, len, to),
@@ -95,10 +96,11 @@ impl Reply {
         }
     }
 
-    /// The bytes; copied once if they are in shared memory, where the worker could still write.
+    /// The bytes; copied once if they are in shared memory, since the worker could still write
+    /// there.
     ///
     /// # Errors
-    /// If the worker named a block that is not there.
+    /// If the worker named a block that does not exist.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         match &self.bytes {
             Bytes::Inline(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -106,10 +108,10 @@ impl Reply {
         }
     }
 
-    /// As [`bytes`](Self::bytes), without a copy where there need be none.
+    /// Like [`bytes`](Self::bytes), without a copy where none is needed.
     ///
     /// # Errors
-    /// If the worker named a block that is not there.
+    /// If the worker named a block that does not exist.
     pub fn into_bytes(self) -> Result<Vec<u8>> {
         match self.bytes {
             Bytes::Inline(bytes) => Ok(bytes),

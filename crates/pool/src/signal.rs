@@ -1,4 +1,4 @@
-//! A signal: what a caller that waits for results sleeps on while another thread watches the links
+//! //! A signal: callers that wait for results sleep on it while another thread reads the links
 //! (`crates/pool/README.md`).
 
 use std::sync::{Condvar, Mutex};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::task::lock;
 
-/// Every sleep is bounded.
+/// Upper bound of every sleep.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Sleeps until something was completed. One signal may stand for many futures.
+/// Sleeps until a task has ended. One signal may serve many futures.
 #[derive(Default)]
 pub(crate) struct Signal {
     count: Mutex<Count>,
@@ -18,9 +18,9 @@ pub(crate) struct Signal {
 
 #[derive(Default)]
 struct Count {
-    /// How often it was given.
+    /// Number of notifications so far.
     given: u64,
-    /// Number of threads that sleep; without any, `give` makes no system call.
+    /// Number of sleeping threads; without any, `give` makes no system call.
     sleepers: usize,
 }
 
@@ -37,7 +37,7 @@ impl Signal {
         lock(&self.count).given
     }
 
-    /// Sleeps until `done`, which only becomes true before it is given, or until `until`.
+    /// Sleeps until `done` or until `until`. `done` may become true only before a notification.
     pub(crate) fn wait_until(&self, until: Option<Instant>, done: impl Fn() -> bool) {
         loop {
             let seen = self.given();
@@ -49,7 +49,7 @@ impl Signal {
         }
     }
 
-    /// Sleeps until it is given once more than `seen`, or until `until`.
+    /// Sleeps until the number of notifications exceeds `seen`, or until `until`.
     pub(crate) fn wait(&self, seen: u64, until: Instant) {
         let mut count = lock(&self.count);
         count.sleepers += 1;

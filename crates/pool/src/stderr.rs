@@ -1,7 +1,7 @@
-//! What workers write to standard error: passed on as it comes, the last lines kept for the error
-//! of a task that is lost, and of the report of a crash the first ones.
+//! //! The standard error of workers: forwarded as it comes. The last lines are kept for the error
+//! of a lost task, and so are the first lines of a crash report.
 //!
-//! A thread of its own does the writing, since standard error may block and the hub may not.
+//! //! A separate thread writes, since standard error may block and the hub must not.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -13,15 +13,16 @@ use std::thread::JoinHandle;
 use crate::os::{self, Poller};
 use crate::task::lock;
 
-/// How many bytes of a worker's last words are told, and as many of the report of its crash.
+/// Maximum number of bytes of a worker's last lines in an error; the same for its crash report.
 const WORDS: usize = 2 << 10;
-/// How many bytes are kept: a report has up to a hundred frames, and then all extension modules.
+/// Number of bytes that are kept: a report has up to a hundred frames, followed by all extension
+/// modules.
 const KEEP: usize = 32 << 10;
-/// How a report begins, which is Python's `faulthandler`'s: the innermost frame comes first.
+/// First words of a report by Python's `faulthandler`, which lists the innermost frame first.
 const REPORT: &str = "Fatal Python error: ";
-/// What comes in it after the frames, and says nothing of the task.
+/// Start of the part after the frames, which says nothing about the task.
 const MODULES: &str = "\nExtension modules: ";
-/// How much is read ahead of a standard error that takes nothing.
+/// Number of bytes read ahead while this process's standard error accepts nothing.
 const AHEAD: usize = 64 << 10;
 const BELL: u64 = 0;
 
@@ -31,18 +32,19 @@ pub(crate) struct Tail {
 }
 
 struct Inner {
-    /// Gone at the end of the pipe.
+    /// `None` at the end of the pipe.
     pipe: Option<OwnedFd>,
-    /// The pieces that were read last, each with its time: at least the last `KEEP` bytes, if there were as many.
+    /// The pieces that were read last, each with its time: at least the last `KEEP` bytes, if there
+    /// were that many.
     last: VecDeque<(u64, Vec<u8>)>,
-    /// How many bytes that is.
+    /// Number of bytes in `last`.
     kept: usize,
-    /// Read and not yet passed on.
+    /// Read, and not yet forwarded.
     pending: Vec<u8>,
 }
 
 impl Inner {
-    /// Reads what is there.
+    /// Reads what is available.
     fn pump(&mut self) {
         let mut bytes = [0; 4096];
         while let Some(pipe) = self.pipe.as_ref().filter(|_| self.pending.len() < AHEAD) {
@@ -66,8 +68,9 @@ impl Inner {
 }
 
 impl Tail {
-    /// The last lines read since a time of the monotonic clock, in nanoseconds, as `shortened` gives them. What was
-    /// written before that time and read after it is among them; nothing that was written after it is missing.
+    /// The lines read since a time of the monotonic clock in nanoseconds, shortened by `shortened`.
+    /// May include lines written before that time and read after it; misses none that were written
+    /// after it.
     pub(crate) fn last_words(&self, since: u64) -> String {
         let mut inner = lock(&self.inner);
         inner.pump();
@@ -77,8 +80,8 @@ impl Tail {
     }
 }
 
-/// The last lines of a text, and all of them that fit of the report of a crash with which it ends, from its first;
-/// whole ones, unless one is longer than that.
+/// Shortens a text to its last whole lines. If it ends with a crash report, also keeps the first
+/// lines of that report. Splits a line only if it is longer than the limit.
 fn shortened(text: &str) -> String {
     let (words, report) = text.split_at(text.rfind(REPORT).unwrap_or(text.len()));
     let mut last = &words[words.ceil_char_boundary(words.len().saturating_sub(WORDS))..];
@@ -97,7 +100,7 @@ fn shortened(text: &str) -> String {
     [last, first, more].concat()
 }
 
-/// The thread that passes standard errors on.
+/// The thread that forwards the standard error of workers.
 pub(crate) struct Forwarder {
     shared: Arc<Forwarded>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -143,16 +146,17 @@ impl Forwarder {
         Ok(tail)
     }
 
-    /// Has the thread end once what the workers wrote is passed on; returns at once. Call when they are gone.
+    /// Makes the thread end once it has forwarded everything; returns at once. Call it when all
+    /// workers are gone.
     pub(crate) fn finish(&self) {
         lock(&self.shared.tails).stop = true;
         os::notify(&self.shared.bell);
     }
 
-    /// As [`finish`](Self::finish), and waits for the end.
+    /// Like [`finish`](Self::finish), and waits for the end of the thread.
     pub(crate) fn stop(&self) {
         self.finish();
-        // No lock is held while a thread is joined.
+        // No lock may be held while a thread is joined.
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             let _ = thread.join();
@@ -175,7 +179,8 @@ fn forward(shared: &Forwarded) {
         let tails: Vec<_> =
             lock(&shared.tails).by_number.iter().map(|(n, t)| (*n, Arc::clone(t))).collect();
         for (number, tail) in tails {
-            // Once each: one that never stops must not keep the others, or the end, waiting.
+            // Reads each pipe once: a worker that never stops writing must not delay the others or
+            // the end.
             {
                 let mut inner = lock(&tail.inner);
                 inner.pump();
@@ -202,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_words_the_last_whole_lines_are_told() {
+    fn the_last_whole_lines_of_a_long_text_are_kept() {
         assert_eq!(shortened(""), "");
         assert_eq!(shortened("one\ntwo"), "one\ntwo");
         let lines: String = (0..1000).map(|n| format!("line {n} \u{e9}\n")).collect();
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_report_of_a_crash_the_first_lines_are_told() {
+    fn the_first_lines_of_a_crash_report_are_kept() {
         let words: String = (0..1000).map(|n| format!("word {n}\n")).collect();
         let head = "Fatal Python error: Aborted\n\nStack (most recent call first):\n";
         let modules = format!("\nExtension modules: {} (total: 900)\n", "a.module, ".repeat(900));

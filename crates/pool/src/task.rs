@@ -1,4 +1,4 @@
-//! What is asked of workers: blobs that travel once, and the items of a task or a map.
+//! //! What workers are sent: blobs, which travel once, and the items of a task or a map.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::os;
 use crate::protocol::INLINE_MAX;
 
-/// Locks a mutex of this process; a panic elsewhere does not spoil what it guards here.
+/// Locks a mutex of this process. Ignores poisoning: a panic in another thread does not invalidate
+/// the data.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -25,12 +26,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Payload {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// What travels by reference; at most [`Payload::MAX_HANDLES`].
+    /// Shared memory that travels by reference; at most [`Payload::MAX_HANDLES`].
     pub handles: Vec<Arc<Segment>>,
 }
 
 impl Payload {
-    /// How many handles one payload, or one chunk of them, may have.
+    /// Maximum number of handles in one payload, or in one chunk of payloads.
     pub const MAX_HANDLES: usize = os::MAX_DESCRIPTORS;
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -51,19 +52,19 @@ impl From<Vec<u8>> for Payload {
     }
 }
 
-/// A block of the pool's own arena, free again when this goes.
+/// A block of the pool's own arena; freed when this is dropped.
 pub(crate) struct OwnBlock(pub(crate) Block, u32);
 
 impl Drop for OwnBlock {
     fn drop(&mut self) {
-        // A forked copy holds nothing.
+        // A forked copy holds no blocks.
         if self.1 == own_pid() {
             self.0.let_go(1);
         }
     }
 }
 
-/// Bytes that wait to be sent, perhaps more than once.
+/// Bytes that wait to be sent, possibly several times.
 pub(crate) enum Body {
     Inline(Vec<u8>),
     Block(OwnBlock),
@@ -80,8 +81,8 @@ impl Body {
     }
 }
 
-/// Something that travels to each worker once and is named there by a number: a function, or the
-/// context of a map. Equal bytes without handles get the same name.
+/// Data that travels to each worker once and is named by a number there: a function, or the context
+/// of a map. Equal bytes without handles get the same number.
 #[derive(Clone)]
 pub struct Blob(pub(crate) Arc<BlobInner>);
 
@@ -92,13 +93,15 @@ pub(crate) struct BlobInner {
     len: usize,
     dead_blobs: Weak<DeadBlobs>,
     owner: u32,
-    /// What an item of the last calls of it took, smoothed; zero while unknown.
+    /// Moving average of an item's run time over the last calls of this function, in nanoseconds; 0
+    /// if unknown.
     pub(crate) nanos: AtomicU64,
 }
 
 impl Drop for BlobInner {
     fn drop(&mut self) {
-        // A forked child has no hub, and a thread that held the lock at the fork is not there to let go.
+        // A forked child has no hub, and a thread that held the lock at the fork does not exist
+        // there.
         if self.owner != own_pid() {
             return;
         }
@@ -109,7 +112,7 @@ impl Drop for BlobInner {
     }
 }
 
-/// The names of blobs that nobody uses any more, for the hub to have its workers forget.
+/// Numbers of blobs that are no longer used; the hub makes the workers forget them.
 pub(crate) struct DeadBlobs {
     pub(crate) ids: Mutex<Vec<u64>>,
     pub(crate) bell: Arc<std::os::fd::OwnedFd>,
@@ -120,13 +123,13 @@ pub(crate) struct Blobs {
     dead_blobs: Arc<DeadBlobs>,
     hashers: (RandomState, RandomState),
     known: HashMap<(u64, u64), Weak<BlobInner>>,
-    /// Kept alive so that the next map with the same context need not send it again.
+    /// Kept alive, so that the next map with the same context need not send it again.
     recent: VecDeque<Blob>,
     next: u64,
 }
 
 impl Blobs {
-    /// How many blobs, and bytes of them, are kept after their last use.
+    /// Number of blobs that are kept after their last use, and of bytes in them.
     const KEEP: usize = 64;
     const KEEP_BYTES: usize = 64 << 20;
 
@@ -157,7 +160,8 @@ impl Blobs {
             nanos: AtomicU64::new(0),
         }));
         self.next += 1;
-        // Memory that the caller shares must go when the caller lets go of it, so it is not kept.
+        // Shared memory of the caller must be freed when the caller drops it, so the blob is not
+        // kept.
         if !shared {
             self.known.retain(|_, blob| blob.strong_count() > 0);
             self.known.insert(name, Arc::downgrade(&blob.0));
@@ -172,11 +176,11 @@ impl Blobs {
     }
 }
 
-/// The items of one chunk: what a map ships together, or the one item of a task.
+/// The items of one chunk: several of a map, or the one of a task.
 pub(crate) struct Items {
-    /// The length of each in bytes.
+    /// Length of each item in bytes.
     pub(crate) lengths: Vec<u64>,
-    /// The bytes, one item after another; in a block, the lengths come before them.
+    /// The bytes of all items in order; in a block, the lengths come first.
     pub(crate) body: Body,
     pub(crate) handles: Vec<Arc<Segment>>,
 }
@@ -192,7 +196,7 @@ impl Items {
         Ok(Arc::new(Items { lengths, body, handles: payload.handles }))
     }
 
-    /// Where the bytes of item `index` begin among those of all items.
+    /// Offset of the bytes of item `index` among the bytes of all items.
     pub(crate) fn offset(&self, index: usize) -> u64 {
         self.lengths[..index].iter().sum()
     }

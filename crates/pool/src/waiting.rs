@@ -1,10 +1,11 @@
-//! The tasks that wait for a worker: those of higher priority first, others in turn.
+//! //! The queue of tasks that wait for a worker: higher priority first, then first come, first
+//! served.
 
 use std::collections::VecDeque;
 
 use crate::ledger::Chunk;
 
-/// Chunks, by falling priority. With one priority it is a plain queue.
+/// Chunks by descending priority. With a single priority it is a plain queue.
 #[derive(Default)]
 pub(crate) struct Waiting(VecDeque<Chunk>);
 
@@ -25,7 +26,7 @@ impl Waiting {
         self.0.pop_front()
     }
 
-    /// Queues a chunk behind all of its priority.
+    /// Queues a chunk behind all chunks of its priority.
     pub(crate) fn push_back(&mut self, chunk: Chunk) {
         let priority = chunk.priority();
         if self.0.back().is_none_or(|last| last.priority() >= priority) {
@@ -34,7 +35,7 @@ impl Waiting {
         self.0.insert(self.0.partition_point(|other| other.priority() >= priority), chunk);
     }
 
-    /// Queues a chunk before all of its priority.
+    /// Queues a chunk before all chunks of its priority.
     pub(crate) fn push_front(&mut self, chunk: Chunk) {
         let priority = chunk.priority();
         if self.0.front().is_none_or(|first| first.priority() <= priority) {
@@ -43,12 +44,12 @@ impl Waiting {
         self.0.insert(self.0.partition_point(|other| other.priority() > priority), chunk);
     }
 
-    /// Takes out one chunk of those that `is_it` holds for.
+    /// Removes the first chunk for which `is_it` is true.
     pub(crate) fn remove(&mut self, is_it: impl Fn(&Chunk) -> bool) -> Option<Chunk> {
         self.0.iter().position(is_it).and_then(|place| self.0.remove(place))
     }
 
-    /// Takes out all that `is_it` holds for, in their order.
+    /// Removes all chunks for which `is_it` is true, in order.
     pub(crate) fn take(&mut self, is_it: impl Fn(&Chunk) -> bool) -> Vec<Chunk> {
         let (taken, kept) = self.0.drain(..).partition::<Vec<_>, _>(is_it);
         self.0 = kept.into();

@@ -1,4 +1,4 @@
-//! What a signal does in this process, and a handler that does nothing.
+//! //! Reads signal handlers, and installs one that does nothing.
 
 #![allow(unsafe_code, reason = "reads and sets signal handlers")]
 
@@ -6,14 +6,14 @@ use std::{io, mem, ptr};
 
 /// The address of the handler of a signal, or `SIG_DFL` or `SIG_IGN`.
 pub(super) fn disposition(signal: libc::c_int) -> io::Result<libc::sighandler_t> {
-    // SAFETY: `sigaction` is numbers and an optional function, for which zeros are valid.
+    // SAFETY: `sigaction` consists of numbers and an optional function; zeros are valid for both.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
-    // SAFETY: it only writes the present action, to a place that is large enough.
+    // SAFETY: the call only writes the current action, to a place that is large enough.
     let done = unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
     if done == 0 { Ok(action.sa_sigaction) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Gives a signal a handler that does nothing.
+/// Installs a handler that does nothing.
 pub(super) fn handle_with_nothing(signal: libc::c_int) -> io::Result<()> {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: as in `disposition`.

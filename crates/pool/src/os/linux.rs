@@ -33,40 +33,43 @@ fn timespec(time: Duration) -> Timespec {
     Timespec { tv_sec: time.as_secs().min(1 << 40) as _, tv_nsec: time.subsec_nanos() as _ }
 }
 
-/// A bell: what one process writes to, to wake another that polls it. An eventfd.
+/// A bell: a descriptor that one process writes to in order to wake another that polls it. An
+/// eventfd.
 pub(crate) fn bell() -> io::Result<OwnedFd> {
     Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }
 
 pub(crate) fn notify(bell: impl AsFd) {
-    // A full counter wakes the sleeper as well, and nothing else can fail.
+    // A full counter wakes the sleeper as well; no other error is possible.
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
-/// Whether this process may have so many more descriptors, by duplicates of a bell.
+/// Whether this process can open `count` more descriptors; tried with duplicates of a bell.
 pub(crate) fn has_room(bell: &OwnedFd, count: usize) -> bool {
     (0..count).map(|_| bell.try_clone()).collect::<io::Result<Vec<_>>>().is_ok()
 }
 
-/// A cold bell: a bell whose reader may run on the core of the writer. A pipe: the ends to read and to write.
+/// A cold bell: a pipe, whose reader may run on the core of the writer. Returns its read and write
+/// ends.
 pub(crate) fn cold_bell() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
 }
 
-/// Takes the notifications out of a bell, which is silent until the next.
+/// Reads the notifications of a bell, so that it is not readable until the next one.
 pub(crate) fn drain(bell: impl AsFd) {
     let _ = rustix::io::read(bell, &mut [0; 64]);
 }
 
-/// Sleeps until one of `fds` is readable or hung up, or `limit` is over; gives which are.
+/// Sleeps until one of `fds` is readable or hung up, or until `limit` is over; returns which of
+/// them are ready.
 pub(crate) fn poll<const N: usize>(fds: &[BorrowedFd<'_>; N], limit: Duration) -> [bool; N] {
     let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
-    // An interrupted poll is a wake-up for no reason, which callers expect.
+    // An interrupted poll is a spurious wake-up, which callers expect.
     let ready = rustix::event::poll(&mut polled, Some(&timespec(limit))).is_ok();
     polled.map(|fd| ready && !fd.revents().is_empty())
 }
 
-/// What the hub sleeps on: any number of descriptors, each with a number of its own.
+/// What the hub sleeps on: any number of descriptors, each under a number.
 pub(crate) struct Poller(OwnedFd);
 
 impl Poller {
@@ -82,7 +85,8 @@ impl Poller {
         let _ = epoll::delete(&self.0, fd);
     }
 
-    /// The numbers of what is readable; empty after `limit`, or for no reason.
+    /// Returns the numbers of the readable descriptors; none after `limit` or after a spurious
+    /// wake-up.
     pub(crate) fn wait(&self, limit: Duration, ready: &mut Vec<u64>) {
         ready.clear();
         let mut events = Vec::with_capacity(32);
@@ -102,7 +106,7 @@ impl Timer {
         Ok(Timer(rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?))
     }
 
-    /// Fires once, at `instant` or at once if it has passed.
+    /// Makes the timer fire once, at `instant`, or at once if that has passed.
     pub(crate) fn set(&self, instant: Instant) {
         let left = instant.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         let value = Itimerspec { it_interval: timespec(Duration::ZERO), it_value: timespec(left) };
@@ -116,7 +120,7 @@ impl AsFd for Timer {
     }
 }
 
-/// Two joined sockets that keep the bounds of messages.
+/// Two connected sockets that preserve message boundaries.
 pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(
         AddressFamily::UNIX,
@@ -126,11 +130,11 @@ pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
-/// The most descriptors that one message carries.
+/// Maximum number of descriptors in one message.
 pub(crate) const MAX_DESCRIPTORS: usize = 253;
 
-/// Sends one message with descriptors. With `wait`, it waits while the receiver is behind;
-/// without, that is `WouldBlock`.
+/// Sends one message with descriptors. With `wait`, waits until the receiver has room; without, a
+/// full socket is the error `WouldBlock`.
 pub(crate) fn send(
     socket: impl AsFd,
     bytes: &[u8],
@@ -151,9 +155,9 @@ pub(crate) fn send(
     Ok(())
 }
 
-/// Receives one message: its bytes go into `bytes`, its descriptors to the end of `descriptors`,
-/// fewer than were sent if this process has no room for more. Gives the length, zero if the other
-/// end is closed. Without `wait`, nothing there is `WouldBlock`.
+/// Receives one message. Its bytes go into `bytes`; its descriptors are appended to `descriptors`,
+/// fewer than were sent if this process has no room for more. Returns the length, 0 if the other
+/// end is closed. Without `wait`, an empty socket is the error `WouldBlock`.
 pub(crate) fn receive(
     socket: impl AsFd,
     bytes: &mut [u8],
@@ -177,7 +181,8 @@ pub(crate) fn receive(
     Ok(received.bytes)
 }
 
-/// What names a living process for good, and becomes readable when it dies.
+/// A descriptor of a living process that always means this process and becomes readable when it
+/// dies.
 pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
     Ok(rustix::process::pidfd_open(to_pid(pid)?, PidfdFlags::empty())?)
 }
@@ -189,12 +194,12 @@ fn to_pid(pid: u32) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no such process number"))
 }
 
-/// How a signal that ends a process is meant.
+/// How a process is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// It may clean up.
+    /// It may clean up first.
     Terminate,
-    /// It ends now.
+    /// It ends at once.
     Kill,
 }
 
@@ -214,12 +219,12 @@ pub(crate) fn end_group(leader: u32, how: Ending) {
     }
 }
 
-/// Signals one process that is known not to have been reaped.
+/// Signals one process that has certainly not been reaped.
 pub(crate) fn end(pidfd: impl AsFd, how: Ending) {
     let _ = rustix::process::pidfd_send_signal(pidfd, how.signal());
 }
 
-/// Signals everything that descends from `pid`, as far as `/proc` still shows the line of descent.
+/// Signals all descendants of `pid` that `/proc` still shows.
 pub(crate) fn end_descendants(pid: u32, how: Ending) {
     for descendant in descendants(pid) {
         if let Ok(descendant) = to_pid(descendant) {
@@ -240,7 +245,7 @@ pub(crate) fn descendants(pid: u32) -> Vec<u32> {
     found
 }
 
-/// The children of a process, as each of its threads has them; `None` if it is gone.
+/// The children of a process, collected from its threads; `None` if the process is gone.
 fn children(pid: u32) -> Option<Vec<u32>> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let mut found = Vec::new();
@@ -251,7 +256,7 @@ fn children(pid: u32) -> Option<Vec<u32>> {
                     list.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()),
                 );
             }
-            // A kernel without such lists (CONFIG_PROC_CHILDREN).
+            // The kernel has no such lists (CONFIG_PROC_CHILDREN).
             Err(_) if thread.path().exists() => return Some(children_by_parent(pid)),
             Err(_) => {}
         }
@@ -259,14 +264,14 @@ fn children(pid: u32) -> Option<Vec<u32>> {
     Some(found)
 }
 
-/// The children of a process, found among all processes.
+/// The children of a process, found by a walk over all processes.
 fn children_by_parent(parent: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let is_child = |pid: &u32| {
-        // Bytes: a process may name itself in any.
+        // Bytes, since a process name may contain any.
         let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
         let stat = String::from_utf8_lossy(&stat);
-        // After the name in parentheses: the state, then the parent.
+        // The name in parentheses is followed by the state, then the parent.
         let field = stat.rfind(')').and_then(|end| stat[end + 1..].split_ascii_whitespace().nth(1));
         field.and_then(|field| field.parse().ok()) == Some(parent)
     };
@@ -277,15 +282,15 @@ fn children_by_parent(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process was stopped, by a signal or by a debugger.
+/// Whether a process is stopped, by a signal or by a debugger.
 pub(crate) fn is_stopped(pid: u32) -> bool {
-    // Bytes: a process may name itself in any.
+    // Bytes, since a process name may contain any.
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let end = stat.iter().rposition(|byte| *byte == b')');
     end.and_then(|end| stat.get(end + 2)).is_some_and(|state| matches!(state, b'T' | b't'))
 }
 
-/// Reaps a child, and gives how it ended; `None` if it has not.
+/// Reaps a child and returns how it exited; `None` if it has not.
 pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options);
@@ -296,13 +301,13 @@ pub(crate) fn reap(pidfd: impl AsFd) -> Option<Exit> {
             (None, None) => Exit::Unknown,
         }),
         Ok(None) | Err(Errno::INTR) => None,
-        // Somebody else reaped it.
+        // Another thread or process reaped it.
         Err(_) => Some(Exit::Unknown),
     }
 }
 
-/// The memory of a process that is its own, in bytes: anonymous pages in use and swapped out. Those that
-/// a fork shares until one of both writes count for both.
+/// Private memory of a process in bytes: anonymous pages in use and swapped out. Pages that a fork
+/// shares until one side writes count for both processes.
 pub(crate) fn private_memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib = |name: &str| -> Option<u64> {
@@ -312,7 +317,7 @@ pub(crate) fn private_memory(pid: u32) -> Option<u64> {
     Some((kib("RssAnon:")? + kib("VmSwap:").unwrap_or(0)) << 10)
 }
 
-/// Lets this thread, and those it starts, run on these processors only.
+/// Restricts this thread, and the threads that it starts, to these processors.
 pub(crate) fn set_affinity(processors: &[usize]) -> io::Result<()> {
     let mut set = rustix::thread::CpuSet::new();
     for processor in processors {
@@ -324,19 +329,19 @@ pub(crate) fn set_affinity(processors: &[usize]) -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
-/// The processors this thread may run on.
+/// The processors that this thread may run on.
 pub(crate) fn affinity() -> Vec<usize> {
     let Ok(set) = rustix::thread::sched_getaffinity(None) else { return Vec::new() };
     (0..rustix::thread::CpuSet::MAX_CPU).filter(|processor| set.is_set(*processor)).collect()
 }
 
-/// Makes standard input the null device.
+/// Replaces standard input by the null device.
 pub(crate) fn close_stdin() -> io::Result<()> {
     rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?)?;
     Ok(())
 }
 
-/// Reads what is there now, without waiting; `None` at the end.
+/// Reads what is available without waiting; `None` at the end of the pipe.
 pub(crate) fn read_now(pipe: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
     match rustix::io::read(pipe, bytes) {
         Ok(0) => None,
@@ -350,7 +355,7 @@ pub(crate) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(fd, true)?)
 }
 
-/// Writes all of it to standard error, as far as that takes it.
+/// Writes to standard error until everything is written or an error occurs.
 pub(crate) fn write_stderr(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match rustix::io::write(rustix::stdio::stderr(), bytes) {
@@ -367,7 +372,7 @@ pub(crate) fn write_stderr(mut bytes: &[u8]) {
     }
 }
 
-/// Nanoseconds on a clock that all processes of the machine share.
+/// Nanoseconds on a clock that is the same for all processes of the machine.
 pub(crate) fn now_nanos() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -388,11 +393,11 @@ pub(crate) fn wait_for_parent_to_go(pidfd: BorrowedFd<'_>, socket: BorrowedFd<'_
     }
 }
 
-/// Makes writing to a closed pipe an error, as Rust's `main` does (a worker may have been started
-/// before that), and so writing beyond a limit of file sizes.
+/// Turns writes to a closed pipe, and writes beyond a file size limit, into errors. Rust's `main`
+/// does the former, but a worker may have been started without it.
 pub(crate) fn survive_failed_writes() -> io::Result<()> {
     for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
-        // Programs that tasks start would inherit that it is ignored; a handler they do not.
+        // Programs that tasks start would inherit an ignored signal; they do not inherit a handler.
         if matches!(disposition(signal)?, libc::SIG_DFL | libc::SIG_IGN) {
             handle_with_nothing(signal)?;
         }
@@ -400,17 +405,17 @@ pub(crate) fn survive_failed_writes() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that this process lives, and runs, for the moment that it takes to kill its
-/// descendants when its parent dies, and that it can find them then.
+/// Makes sure that this process can find and kill its descendants after its parent has died, and
+/// that it runs for that moment.
 pub(crate) fn outlive_parent() -> io::Result<()> {
-    // If it is stopped, this continues it. It is told of the death of the thread that launched
-    // it, which lives as long as the pool.
+    // Continues this process if it is stopped. The signal comes when the thread that launched it
+    // dies, which lives as long as the pool.
     rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?;
-    // The kernel hangs up a stopped group whose last outside parent died.
+    // The kernel sends SIGHUP to a stopped group when its last parent outside the group dies.
     if disposition(libc::SIGHUP)? == libc::SIG_DFL {
         handle_with_nothing(libc::SIGHUP)?;
     }
-    // Descendants whose own parents died become children of this process.
+    // Descendants whose own parents have died become children of this process.
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
@@ -420,21 +425,22 @@ pub(crate) fn has_terminal() -> bool {
     rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
 }
 
-/// Takes a worker's place among the groups of processes.
+/// Chooses the process group of a worker.
 ///
-/// In a terminal it stays in the group of the user's program: both are stopped and continued together, and tasks may use
-/// the terminal. Ctrl-C is for the program alone. Elsewhere the worker leads a group, by which the processes that a task
-/// started end with a worker that is killed.
+/// In a terminal, the worker stays in the group of the user's program, so both are stopped and
+/// continued together and tasks may use the terminal; Ctrl-C reaches the program alone. Elsewhere
+/// the worker leads a group of its own, so that processes started by a task are killed together
+/// with the worker.
 pub(crate) fn take_place() -> io::Result<()> {
     if has_terminal() {
         return super::terminal::ignore_keys();
     }
-    // It fails for the leader of a session, which leads a group already.
+    // It fails for the leader of a session, which already leads a group.
     let _ = rustix::process::setpgid(None, None);
     Ok(())
 }
 
-/// Ends this process and everything that descends from it or belongs to the group it leads.
+/// Ends this process, its descendants, and the group that it leads.
 pub(crate) fn end_self() -> ! {
     let own = std::process::id();
     end_descendants(own, Ending::Kill);
@@ -449,7 +455,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_to_find_children_find_the_same() {
+    fn both_ways_to_find_children_agree() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let own = std::process::id();
         assert!(children(own).unwrap().contains(&child.id()));

@@ -1,4 +1,4 @@
-//! Every system call of this crate that differs between platforms, one file per platform.
+//! //! The system calls of this crate that differ between platforms, one file per platform.
 
 mod handlers;
 mod linux;

@@ -1,24 +1,25 @@
 //! A worker in the foreground of a terminal: Ctrl-C and Ctrl-\ reach the user's program alone.
-#![allow(unsafe_code, reason = "sets signal handlers that are told who sent the signal")]
+#![allow(unsafe_code, reason = "sets signal handlers that learn the sender of a signal")]
 
 use std::ffi::c_void;
 use std::mem::{self, MaybeUninit};
 use std::sync::OnceLock;
 use std::{io, ptr};
 
-/// The keys' signals, and the action before for each.
+/// The signals of the keys, each with the action that was set before.
 static BEFORE: [(i32, OnceLock<libc::sigaction>); 2] =
     [(libc::SIGINT, OnceLock::new()), (libc::SIGQUIT, OnceLock::new())];
 
-/// From now on this process ignores SIGINT and SIGQUIT from the terminal, which sends them to the whole foreground group.
-/// The same signals sent by a process, this one included, act as before. Programs started by this process receive both.
+/// Makes this process ignore SIGINT and SIGQUIT from the terminal, which sends them to the whole
+/// foreground group. The same signals sent by a process, this one included, act as before. Programs
+/// started by this process receive both.
 pub(super) fn ignore_keys() -> io::Result<()> {
     BEFORE.iter().try_for_each(|(signal, kept)| ignore(*signal, kept))
 }
 
 fn ignore(signal: i32, kept: &OnceLock<libc::sigaction>) -> io::Result<()> {
     let change = |new: *const libc::sigaction, old: *mut libc::sigaction| -> io::Result<()> {
-        // SAFETY: both are null or good; the handler is safe wherever the signal comes.
+        // SAFETY: both pointers are null or valid, and the handler may run at any moment.
         match unsafe { libc::sigaction(signal, new, old) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -26,7 +27,7 @@ fn ignore(signal: i32, kept: &OnceLock<libc::sigaction>) -> io::Result<()> {
     };
     let mut before = MaybeUninit::uninit();
     change(ptr::null(), before.as_mut_ptr())?;
-    // SAFETY: it was written.
+    // SAFETY: the call above initialized it.
     let before = unsafe { before.assume_init() };
     if before.sa_sigaction == libc::SIG_IGN || kept.set(before).is_err() {
         return Ok(());
@@ -34,7 +35,7 @@ fn ignore(signal: i32, kept: &OnceLock<libc::sigaction>) -> io::Result<()> {
     let mut ours = before;
     let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) = arrived;
     ours.sa_sigaction = handler as usize;
-    // Where nothing was to be called, no system call is to be interrupted either.
+    // If there was no handler before, system calls must not be interrupted now either.
     let restart = if before.sa_sigaction == libc::SIG_DFL { libc::SA_RESTART } else { 0 };
     ours.sa_flags = (before.sa_flags & (libc::SA_ONSTACK | libc::SA_RESTART)) | restart;
     ours.sa_flags |= libc::SA_SIGINFO;
@@ -42,24 +43,26 @@ fn ignore(signal: i32, kept: &OnceLock<libc::sigaction>) -> io::Result<()> {
 }
 
 extern "C" fn arrived(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel gives a good one to a handler with `SA_SIGINFO`.
+    // SAFETY: the kernel passes a valid pointer to a handler with `SA_SIGINFO`.
     if unsafe { (*info).si_code } == libc::SI_KERNEL {
         return;
     }
     let kept = BEFORE.iter().find(|(of, _)| *of == signal);
     let Some(before) = kept.and_then(|(_, before)| before.get()) else { return };
     if before.sa_sigaction == libc::SIG_DFL {
-        // SAFETY: may be called in a handler.
+        // SAFETY: `signal` may be called in a handler.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
-        // SAFETY: the same. The signal is blocked until this handler returns, and then ends the process.
+        // SAFETY: `raise` may be called in a handler. The signal is blocked until this handler
+        // returns, and then ends the process.
         unsafe { libc::raise(signal) };
     } else if before.sa_flags & libc::SA_SIGINFO != 0 {
-        // SAFETY: what was set with this flag is such a function.
+        // SAFETY: an action with this flag has a handler of this type.
         let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) =
             unsafe { mem::transmute(before.sa_sigaction) };
         handler(signal, info, context);
     } else {
-        // SAFETY: what was set without the flag, and is none of the two above, is such a function.
+        // SAFETY: an action without the flag that is neither of the two constants has a handler of
+        // this type.
         let handler: extern "C" fn(i32) = unsafe { mem::transmute(before.sa_sigaction) };
         handler(signal);
     }

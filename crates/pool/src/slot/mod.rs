@@ -1,5 +1,5 @@
-//! A slot: one worker as the hub sees it, from its launch until it is reaped. What it is sent is in `sending`, what
-//! it sends in `results`; here is what is known of it.
+//! //! A slot: one worker as the hub sees it, from its launch until it is reaped. `sending` has
+//! what the worker is sent, `results` what it sends; this file has the data.
 
 mod results;
 pub(crate) mod sending;
@@ -22,30 +22,30 @@ use crate::link::{ARRIVING, LEAVING, Words};
 use crate::os;
 use crate::stderr::Tail;
 
-/// The item that a worker runs, as the hub saw it, on the hub's clock (`State::lived`).
+/// The item that a worker runs, as observed by the hub, on the hub's clock (`State::lived`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) item: u64,
-    /// When it was first seen to be begun.
+    /// When the hub first saw that it had begun.
     pub(crate) begun: Duration,
-    /// Since when its function runs, as far as it does.
+    /// When its function began; `None` before that.
     pub(crate) called: Option<Duration>,
 }
 
-/// How far a worker's life is.
+/// Stage of a worker's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Launched; it has not said that it is ready.
+    /// Launched, and not ready yet.
     Starting,
-    /// It takes tasks.
+    /// Takes tasks.
     Ready,
-    /// It has done its number of tasks; no more are sent.
+    /// Was sent all the tasks that it may run.
     Retiring,
-    /// It was told to finish.
+    /// Was told to finish.
     Finishing,
 }
 
-/// Time for a worker to become ready, or to get a function and its argument.
+/// Time for a worker to become ready, or to receive a function and its argument.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// A handle that a worker keeps.
 struct Given {
@@ -55,54 +55,55 @@ struct Given {
 
 pub(crate) struct Slot {
     pub(crate) name: WorkerName,
-    /// Which of the pool's places it has, for its affinity.
+    /// Which of the pool's places it has; determines its affinity.
     pub(crate) place: usize,
     pub(crate) pidfd: OwnedFd,
     pub(crate) ending: Box<dyn Ending>,
     pub(crate) tail: Option<Arc<Tail>>,
     pub(crate) words: Words,
-    /// Wakes the worker when it has slept for long.
-    /// Both ends, so that to notify a dead worker raises no SIGPIPE.
+    /// Wakes the worker after a long sleep. Both ends of the pipe, so that notifying a dead worker
+    /// raises no SIGPIPE.
     cold_bell: (OwnedFd, OwnedFd),
-    /// True if it was woken by that, and has not reported since.
+    /// True if the cold bell woke it, and it has not reported since.
     pub(crate) cold: bool,
-    /// True while it runs a long item: nothing more is sent behind that.
+    /// True while it runs a long item; it is sent nothing more meanwhile.
     pub(crate) long: bool,
     pub(crate) stage: Stage,
     pub(crate) launched: Instant,
-    /// When its last task was seen to have ended, or that it is ready; kept if idle workers end.
+    /// When its last task ended, as seen by the hub, or when it became ready. Used if idle workers
+    /// end.
     pub(crate) idle_since: Instant,
     pub(crate) killing: Option<Killing>,
-    /// True if the driver reads ring B, and not the hub.
+    /// True if the driver reads ring B, else the hub does.
     pub(crate) driven: bool,
     pub(crate) ledger: Ledger,
     pub(crate) seen: Option<Seen>,
-    /// Since when it has not begun the item of this number that it was sent, by the same clock.
+    /// The item that it was sent and has not begun, and since when, on the hub's clock.
     pub(crate) unbegun: Option<(u64, Duration)>,
-    /// When it was last looked at, by the same clock.
+    /// When the hub last looked at it, on the hub's clock.
     pub(crate) looked: Duration,
-    /// Since when its pidfd is readable while its exit status is not known yet.
+    /// Since when its pidfd is readable although its exit status is not known yet.
     pub(crate) gone: Option<Instant>,
-    /// Its private memory when last sampled, without what it inherited.
+    /// Its private memory in bytes at the last sample, without the inherited part.
     pub(crate) memory: Option<u64>,
-    /// Memory in bytes shared with the parent at fork, subtracted from every sample; next to nothing for workers that
-    /// were started by exec.
+    /// Memory in bytes shared with the parent at the fork, subtracted from every sample; almost
+    /// zero for workers that were started by exec.
     pub(crate) inherited: u64,
-    /// When it is sampled next.
+    /// When its memory is sampled next.
     pub(crate) sample_at: Instant,
-    /// Its own words on why it could not start.
+    /// The worker's own message on why it could not start.
     pub(crate) start_failure: Option<String>,
     work: Producer<InSegment>,
     results: Consumer<InSegment>,
     channel: FdChannel,
     epoch: u16,
-    /// Segments of our arena, and blobs, that the worker has.
+    /// Segments of the parent's arena, and blobs, that the worker has.
     segments: HashSet<u32>,
     blobs: HashSet<u64>,
     /// Handles that the worker keeps, the oldest first.
     given: VecDeque<Given>,
     next_handle: u32,
-    /// Small records that found no room yet: to forget something, to finish.
+    /// Small records that found no room yet: to forget a handle, to finish.
     control: Vec<(u32, Vec<u8>)>,
     record: Vec<u8>,
 }
@@ -156,7 +157,7 @@ impl Slot {
         })
     }
 
-    /// Ends a worker of a pool that is over, and waits until it is gone.
+    /// Ends a worker of a pool that is over, and waits until it has exited.
     pub(crate) fn end_unseen(&mut self) {
         while self.ending.reap(self.pidfd.as_fd()).is_none() {
             os::end_group(self.name.pid, os::Ending::Kill);
@@ -165,12 +166,12 @@ impl Slot {
         }
     }
 
-    /// Whether it can be given tasks.
+    /// Whether it can be sent tasks.
     pub(crate) fn takes_tasks(&self) -> bool {
         self.stage == Stage::Ready && self.killing.is_none()
     }
 
-    /// Whether it has done all it was to do, and only has to exit.
+    /// Whether it has reported all of its tasks and only has to exit.
     pub(crate) fn is_leaving(&self) -> bool {
         match self.stage {
             Stage::Starting | Stage::Ready => false,
@@ -183,13 +184,13 @@ impl Slot {
         self.takes_tasks() && self.ledger.unreported() == 0
     }
 
-    /// The number of the item that runs now, if one does.
+    /// Number of the item that is running, if any.
     pub(crate) fn running(&self) -> Option<u64> {
         let begun = self.words.cursor().begun().count;
         (begun > self.ledger.reported()).then(|| begun - 1)
     }
 
-    /// Run time of the item that was begun, its limit, and the reason for which it ends then.
+    /// Run time of the running item, its limit, and the kill reason once the limit is exceeded.
     pub(crate) fn ran(
         &mut self,
         item: u64,
@@ -206,8 +207,8 @@ impl Slot {
             ARRIVING => (lived - seen.begun, START_LIMIT, KillReason::Arriving),
             LEAVING => (Duration::ZERO, START_LIMIT, KillReason::Arriving),
             began => {
-                // The worker's word is taken for since when it runs, but not for a later time than when this was
-                // first seen, and not for more than this process was there for.
+                // The start time that the worker reports is accepted, but never later than the hub
+                // first saw it and never for longer than this process was running.
                 let called = *seen.called.get_or_insert_with(|| {
                     let ran = Duration::from_nanos(os::now_nanos().saturating_sub(began));
                     lived.saturating_sub(ran).max(self.looked)
@@ -220,7 +221,7 @@ impl Slot {
         outcome
     }
 
-    /// Whether it has not begun the item for so long, and is stopped.
+    /// Whether the worker has not begun the item for this long because it is stopped.
     pub(crate) fn was_stopped_before(
         &mut self,
         item: u64,
@@ -236,12 +237,12 @@ impl Slot {
         lived - since >= deadline && os::is_stopped(self.name.pid)
     }
 
-    /// Takes back what the worker has not begun. `None` if its cursor makes no sense.
+    /// Takes back the items that the worker has not begun. `None` if its cursor is invalid.
     pub(crate) fn take_back(&mut self) -> Option<Vec<Chunk>> {
         let begun = self.words.cursor().begun();
         if begun.epoch == self.epoch && begun.count == self.ledger.sent() {
-            // All is begun. Not counting this up keeps epochs from coming round again while
-            // items of an old one lie in the ring.
+            // Everything has begun. Keeping the epoch as it is makes sure that it cannot wrap
+            // around while items of an old epoch are in the ring.
             return Some(Vec::new());
         }
         let begun = self.words.cursor().take_back();
@@ -252,17 +253,17 @@ impl Slot {
         self.ledger.take_back(begun.count)
     }
 
-    /// Whether there was no room for a piece of its memory, in which it may put more results.
+    /// Whether it had no descriptor for a segment into which the worker may put more results.
     pub(crate) fn has_refused(&self) -> bool {
         self.channel.has_refused()
     }
 
-    /// Whether the cursor, which the worker can write over, is where it can be.
+    /// Checks the cursor, since the worker may write anything into it.
     pub(crate) fn check_cursor(&self) -> Result<(), String> {
         let begun = self.words.cursor().begun();
         let possible = self.ledger.reported()..=self.ledger.sent();
         if begun.epoch != self.epoch || !possible.contains(&begun.count) {
-            return Err("its cursor is where it cannot be".to_owned());
+            return Err("its cursor is out of range".to_owned());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a worker sends: its results, each of which goes to its call, and that it is ready or could not start.
+//! //! The records that a worker sends: its results, that it is ready, or that it could not start.
 
 use manyhands_shm::arena::BlockName;
 use manyhands_shm::ring::Broken;
@@ -12,7 +12,8 @@ use crate::slot::sending::Sending;
 use crate::slot::{Slot, Stage};
 
 impl Slot {
-    /// Reads what the worker sent and gives each result to its call. Says whether there was any.
+    /// Reads what the worker sent and delivers each result to its call. Returns whether there was
+    /// any.
     ///
     /// # Errors
     /// If the worker wrote something invalid; the text says what.
@@ -68,7 +69,8 @@ impl Slot {
     fn take_result(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
         const SHORT: &str = "a result that is too short";
         let head = DoneHead::read(reader).ok_or(SHORT)?;
-        let (call, task) = self.ledger.current().ok_or("a result of a task it was not given")?;
+        let (call, task) =
+            self.ledger.current().ok_or("a result of a task that it was not sent")?;
         call.took(task, head.nanos);
         let handles = match head.handles {
             0 => Ok(Vec::new()),
@@ -78,7 +80,8 @@ impl Slot {
             Ok(handles) => handles,
             Err(ChannelError::Broken(reason)) => return Err(reason),
             Err(ChannelError::Local(reason)) => {
-                let error = ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                let error =
+                    ErrorKind::Memory(format!("the result could not be received: {reason}"));
                 call.fail(task, error.into());
                 self.ledger.report();
                 return Ok(());
@@ -97,8 +100,9 @@ impl Slot {
                     Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
                     Err(ChannelError::Broken(reason)) => return Err(reason),
                     Err(ChannelError::Local(reason)) => {
-                        let error =
-                            ErrorKind::Memory(format!("a result cannot be taken: {reason}"));
+                        let error = ErrorKind::Memory(format!(
+                            "the result could not be received: {reason}"
+                        ));
                         call.fail(task, error.into());
                     }
                 }

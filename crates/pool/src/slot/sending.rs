@@ -1,7 +1,9 @@
-//! What a worker is sent: chunks, and before them what it needs for them; small records that make it forget or finish.
+//! //! The records that a worker is sent: chunks, preceded by whatever they need; and small records
+//! to forget a handle or to finish.
 //!
-//! Nothing here waits. What finds no room on the link is tried again: a chunk stays in the queue, a small record is
-//! queued here, and goes before the next chunk or when the worker next reports.
+//! //! Nothing in this file waits. A chunk for which the link has no room stays in the queue. A
+//! small record is kept in `control` and sent before the next chunk, or when the worker next
+//! reports.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,23 +23,24 @@ use crate::protocol::{DefineHead, ItemsHead, Where, kind};
 use crate::slot::{Given, Slot, Stage};
 use crate::task::{Blob, Body, Items, to_bytes};
 
-/// How the sending of a chunk went.
+/// Outcome of sending a chunk.
 pub(crate) enum Sending {
     Sent,
-    /// There is no room on the link until the worker has read more.
+    /// The link has no room until the worker has read more.
     Later,
-    /// There is no descriptor to pass shared memory with, unless something else is let go of.
+    /// No descriptor is left for shared memory until another one is closed.
     NoDescriptor(Error),
     /// These items can never be sent.
     Failed(Error),
     Broken(String),
 }
 
-/// How many handles a worker keeps, so that the next task with one need not pass it again.
+/// Number of handles that a worker keeps, so that later tasks with the same handle need not pass it
+/// again.
 const KEEP_HANDLES: usize = 64;
 
 impl Slot {
-    /// Sends a chunk, and before it what the worker needs for it.
+    /// Sends a chunk, preceded by whatever the worker needs for it.
     pub(crate) fn send(&mut self, chunk: &Chunk) -> Sending {
         let mut send = || -> Result<(), Sending> {
             self.flush_control()?;
@@ -91,7 +94,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Gives the worker the handles that it does not have; names them all.
+    /// Passes the handles that the worker does not have yet. Returns the numbers of all of them.
     fn give(&mut self, handles: &[Arc<Segment>]) -> Result<Vec<u8>, Sending> {
         let mut numbers = Vec::with_capacity(4 * handles.len());
         for handle in handles {
@@ -119,7 +122,7 @@ impl Slot {
         }
     }
 
-    /// Has the worker let go of shared memory that nobody here uses any more.
+    /// Makes the worker drop shared memory that this process no longer uses.
     pub(crate) fn forget_dead_handles(&mut self) {
         let alive = |given: &Given| given.segment.strong_count() > 0;
         if self.given.iter().all(alive) {
@@ -174,7 +177,7 @@ impl Slot {
         })
     }
 
-    /// Gives the worker the segment of a block, for reading only, unless it has it.
+    /// Passes the segment of a block, for reading only, unless the worker has it.
     fn show(&mut self, block: &Block) -> Result<(), Sending> {
         let number = block.name().segment;
         if self.segments.contains(&number) {
@@ -199,39 +202,40 @@ impl Slot {
         self.channel.send_handles(handles).map_err(|error| unsent(&error))
     }
 
-    /// Has the worker forget a blob, if it has it.
+    /// Makes the worker forget a blob, if it has it.
     pub(crate) fn forget_blob(&mut self, id: u64) {
         if self.blobs.remove(&id) {
             self.queue_control(kind::FORGET_BLOB, id.to_le_bytes().to_vec());
         }
     }
 
-    /// Has the worker forget a segment of our arena, if it has it.
+    /// Makes the worker forget a segment of the parent's arena, if it has it.
     pub(crate) fn forget_segment(&mut self, number: u32) {
         if self.segments.remove(&number) {
             self.queue_control(kind::FORGET_SEGMENT, number.to_le_bytes().to_vec());
         }
     }
 
-    /// Tells the worker to exit once it has done what it was sent; `now` if it is to wait for nothing else.
+    /// Tells the worker to exit after the items that it was sent; with `now`, after the running
+    /// one.
     pub(crate) fn finish(&mut self, now: bool) {
         self.stage = Stage::Finishing;
         self.tell_to_finish(now);
     }
 
-    /// The same to one of which something else is known.
+    /// Sends the same record without changing the worker's stage.
     pub(crate) fn tell_to_finish(&mut self, now: bool) {
         self.queue_control(kind::FINISH, vec![u8::from(now)]);
     }
 
     fn queue_control(&mut self, kind: u32, bytes: Vec<u8>) {
         self.control.push((kind, bytes));
-        // What finds no room is sent before the next chunk, or when the worker next reports.
+        // Records without room are sent before the next chunk, or when the worker next reports.
         let _ = self.flush_control();
         self.wake();
     }
 
-    /// After something was sent: wakes the worker if it sleeps.
+    /// Wakes the worker if it sleeps, after something was sent.
     pub(crate) fn wake(&mut self) {
         match self.words.worker_wait().take_sleeper() {
             None => {}
@@ -253,11 +257,11 @@ impl Slot {
     }
 }
 
-/// A socket that is full empties as the worker reads on; anything else does not pass.
+/// A full socket empties as the worker reads; any other error is permanent.
 fn unsent(error: &io::Error) -> Sending {
     match error.kind() {
         io::ErrorKind::WouldBlock => Sending::Later,
-        // The worker is gone; its pidfd tells.
+        // The worker is gone; its pidfd wakes the hub.
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Sending::Later,
         _ => Sending::Failed(Error::system(
             "passing shared memory to a worker",

@@ -1,4 +1,5 @@
-//! Looks at every worker now and then: deadlines, memory limits, starts and ends that take too long.
+//! //! Periodic checks of every worker: deadlines, memory limits, starts and ends that take too
+//! long.
 
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use crate::state::links::end_all;
 use crate::state::{LOOK, SAMPLE, State, TICK};
 
 impl State {
-    /// Deadlines, memory, workers that do not end, work that waits behind a long task.
+    /// Checks deadlines, memory, workers that do not exit, and work that waits behind a long task.
     pub(super) fn tick(&mut self, machine: &Machine) {
         let now = Instant::now();
         for index in 0..self.slots.len() {
@@ -48,14 +49,14 @@ impl State {
         self.kill_unfinished(machine, now);
     }
 
-    /// Ends a worker whose task is past its deadline or over its memory.
+    /// Kills a worker whose task is past its deadline or above its memory limit.
     pub(super) fn check_limits(&mut self, machine: &Machine, index: usize, now: Instant) {
         let Some(slot) = &mut self.slots[index] else { return };
         if slot.ledger.unreported() == 0 {
             return;
         }
         let deadline = slot.ledger.current().and_then(|(call, _)| call.options.deadline);
-        // What was not pumped yet is not what the front of the ledger says.
+        // If results are waiting in the ring, the front of the ledger is out of date.
         let running = slot.running().filter(|item| *item == slot.ledger.reported());
         if let Some(deadline) = deadline {
             match running {
@@ -92,9 +93,9 @@ impl State {
         }
     }
 
-    /// Ends the worker if it still runs this very item.
+    /// Kills the worker if it still runs this very item.
     pub(super) fn expire(&mut self, machine: &Machine, index: usize, item: u64, why: KillReason) {
-        // It cannot begin another from here on, so no other is hurt.
+        // Without further items it cannot begin another one, so the kill hits no other task.
         self.recall(machine, index);
         self.pump(machine, index);
         let Some(slot) = &self.slots[index] else { return };

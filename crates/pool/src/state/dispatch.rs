@@ -1,4 +1,5 @@
-//! Queued chunks go to workers: to an idle one, or ahead to one whose tasks are short; and back from behind a long task.
+//! //! Sends queued chunks to workers: to idle ones, or ahead to ones whose tasks are short.
+//! Recalls chunks from behind long tasks.
 
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -12,12 +13,12 @@ use crate::slot::sending::Sending;
 use crate::slot::{Slot, Stage};
 use crate::state::{Closing, LOOK, SAMPLE, State, TICK};
 
-/// A worker whose tasks are short is sent more, up to this much work by time.
+/// Amount of work, by estimated time, that a worker may be sent ahead if its tasks are short.
 const AHEAD_NANOS: u64 = 2_000_000;
 
 impl State {
-    /// Sends queued chunks to workers, until none is queued or there is no worker to choose: choose, send, and at
-    /// the end order workers and wake those that were sent something.
+    /// Sends queued chunks to workers until the queue is empty or no worker can take more: choose,
+    /// then send. At the end orders workers and wakes those that were sent something.
     pub(crate) fn dispatch(&mut self, machine: &Machine) {
         let mut to_wake: Vec<usize> = Vec::new();
         let mut without_descriptor: Vec<Chunk> = Vec::new();
@@ -34,13 +35,14 @@ impl State {
                     }
                 }
                 Sending::Later => {
-                    // The worker reads on, and the hub tries again, even if nothing comes back meanwhile.
+                    // The worker goes on reading, and the hub tries again even if no result comes
+                    // meanwhile.
                     self.queue.push_front(chunk);
                     to_wake.push(index);
                     self.wake_by(machine, Instant::now() + LOOK);
                     break;
                 }
-                // Tasks that end let go of descriptors; if none runs, none will.
+                // Descriptors become free as tasks end. If no task runs, none will.
                 Sending::NoDescriptor(_) if self.busy() > 0 => {
                     without_descriptor.push(chunk);
                     self.wake_by(machine, Instant::now() + LOOK);
@@ -67,13 +69,14 @@ impl State {
         }
     }
 
-    /// Drops cancelled chunks from the front of the queue. The run time of an item of the next one in nanoseconds, 0
-    /// if unknown; `None` if the queue is empty.
+    /// Drops cancelled chunks from the front of the queue. Returns the run time of an item of the
+    /// next chunk in nanoseconds, 0 if unknown; `None` if the queue is empty.
     pub(super) fn next_nanos(&mut self) -> Option<u64> {
         while self.queue.front()?.call.is_cancelled() {
             self.queue.pop_front();
         }
-        // The entries of workers that are not idle any more; of those below others, once they are on top.
+        // Drops the entries of workers that are not idle any more, once they are on top of the
+        // stack.
         while let Some(index) = self.idle.last()
             && !self.slots[*index].as_ref().is_some_and(Slot::is_idle)
         {
@@ -82,11 +85,13 @@ impl State {
         self.queue.front().map(|front| front.call.likely_nanos())
     }
 
-    /// The worker for the next chunk, whose items take `nanos` each (0: unknown): the one that became idle last,
-    /// else the one with the least work ahead, if its tasks and these are short. Changes nothing.
+    /// Chooses the worker for the next chunk, whose items take `nanos` each (0: unknown): the one
+    /// that became idle last, else the one with the least work ahead if its tasks and these are
+    /// short. Changes nothing.
     pub(super) fn choose(&self, machine: &Machine, nanos: u64) -> Option<usize> {
-        // One that replaces a worker begins when that one's last task has ended: a pool never runs more tasks at
-        // a time than it has places, and a pool of one runs them in order.
+        // A replacement begins only after the last task of the worker that it replaces. So a pool
+        // never runs more tasks at a time than it has places, and a pool of one worker runs its
+        // tasks in order.
         let may_begin = |slot: &Slot| {
             let holds = |other: &Slot| {
                 other.place == slot.place
@@ -111,7 +116,8 @@ impl State {
         (!busy || short).then_some(index)
     }
 
-    /// Takes the next chunk out of the queue, or as much of it as this worker may run before it is replaced.
+    /// Takes the next chunk out of the queue, or as many of its items as this worker may run before
+    /// it is replaced.
     pub(super) fn take_for(&mut self, machine: &Machine, index: usize) -> Chunk {
         let mut chunk = self.queue.pop_front().expect("it was just looked at");
         let slot = self.slots[index].as_ref().expect("chosen");
@@ -125,8 +131,8 @@ impl State {
         chunk
     }
 
-    /// Enters a chunk that was sent to a worker in its ledger. True if the worker retires: it has all the tasks
-    /// that it may run.
+    /// Records in the worker's ledger that a chunk was sent. Returns true if the worker retires: it
+    /// has been sent all the tasks that it may run.
     pub(super) fn enter(
         &mut self,
         machine: &Machine,
@@ -167,7 +173,7 @@ impl State {
         }
     }
 
-    /// Takes back what waits behind long tasks, and cuts it up for those that are idle.
+    /// Recalls the items that wait behind long tasks, and divides them among idle workers.
     pub(super) fn share_out(&mut self, machine: &Machine, now: Instant) {
         if self.closing == Some(Closing::Now) {
             return;
@@ -186,14 +192,14 @@ impl State {
                 continue;
             }
             self.recall(machine, index);
-            // No more is sent to it until it reports.
+            // It is sent no more until it reports.
             if let Some(slot) = &mut self.slots[index] {
                 slot.long = true;
             }
             if idle == 0 {
                 continue;
             }
-            // What one worker was to do, several can.
+            // Several workers can share the work of one.
             let whole = self.queue.take_all();
             let items: usize = whole.iter().map(Chunk::len).sum();
             let share = items.div_ceil(idle).max(1);

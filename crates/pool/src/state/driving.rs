@@ -1,14 +1,14 @@
-//! A caller watches the links: it takes those of the workers that have work, and leaves them to the hub again.
+//! //! Hands the links of busy workers to the driver, and back to the hub.
 
 use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
 use crate::machine::Machine;
 use crate::os;
 use crate::state::State;
 
-/// A link that a caller drives.
+/// A link that the driver reads.
 pub(crate) struct Driven {
     pub(crate) words: Words,
-    /// Which of its bells the worker is to ring.
+    /// Bell of the driver that the worker has to notify.
     pub(crate) how: u32,
 }
 
@@ -38,7 +38,7 @@ impl State {
         }
         if any {
             self.dispatch(machine);
-            // The driver itself looks whether what it waits for is done.
+            // The driver itself checks whether the result that it waits for is there.
             self.completed = completed;
         }
     }
@@ -54,8 +54,8 @@ impl State {
             if slot.words.has_results() {
                 self.pump(machine, index);
                 self.dispatch(machine);
-                // It may have notified for what was pumped, or may for what comes: either wakes
-                // the hub. If it notified and there is more, the hub must look.
+                // The worker may have notified the driver of results that are still in the ring, or
+                // may notify it of the next ones. In both cases the hub has to look.
                 os::notify(&machine.bell);
             }
         }

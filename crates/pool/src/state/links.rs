@@ -1,4 +1,5 @@
-//! One worker's link: its results go to their calls, what it has not begun is recalled, and its process is told to end.
+//! //! Operations on one worker's link: deliver its results, recall items that it has not begun,
+//! end its process.
 
 use crate::events::{debug, warn};
 use crate::kill::{KillReason, Killing, hold_descendants};
@@ -7,11 +8,11 @@ use crate::os::{self, Ending};
 use crate::slot::{Slot, Stage};
 use crate::state::{State, after};
 
-/// Number of descriptors for the launch of a worker, with some to spare.
+/// Number of descriptors that launching a worker takes, with some to spare.
 const LAUNCH_DESCRIPTORS: usize = 24;
 
 impl State {
-    /// Gives a worker's results to their calls.
+    /// Delivers a worker's results to their calls.
     pub(crate) fn pump(&mut self, machine: &Machine, index: usize) {
         let Some(slot) = &mut self.slots[index] else { return };
         let was = slot.stage;
@@ -28,8 +29,8 @@ impl State {
                     && slot.has_refused()
                     && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS)
                 {
-                    // It would go on to put results where this process cannot read them. There is room for another
-                    // worker now, which takes its place.
+                    // It would put further results where this process cannot read them, so it is
+                    // replaced. There are descriptors for a new worker now.
                     slot.stage = Stage::Retiring;
                     self.recall(machine, index);
                     os::notify(&machine.bell);
@@ -45,7 +46,7 @@ impl State {
         }
     }
 
-    /// Takes back to the front of the queue what a worker has not begun.
+    /// Moves the items that a worker has not begun back to the front of the queue.
     pub(crate) fn recall(&mut self, machine: &Machine, index: usize) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
@@ -60,7 +61,8 @@ impl State {
         }
     }
 
-    /// Begins to end a worker: `SIGTERM` now, `SIGKILL` after the grace. Its tasks are settled when it is reaped.
+    /// Begins to kill a worker: `SIGTERM` now, `SIGKILL` after the grace. Its tasks are settled
+    /// when it is reaped.
     pub(crate) fn kill_worker(&mut self, machine: &Machine, index: usize, why: KillReason) {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
@@ -72,7 +74,7 @@ impl State {
         slot.killing = Some(Killing { why, until, killed, descendants });
         end_all(slot, if killed { Ending::Kill } else { Ending::Terminate });
         if self.signalled.is_some() && !killed {
-            // Whoever handles the signal and goes on ends after the task.
+            // A worker that handles the signal and goes on exits after its task.
             slot.tell_to_finish(true);
         }
         self.wake_by(machine, until);
@@ -80,7 +82,7 @@ impl State {
     }
 }
 
-/// Signals a worker, its group and what descended from it.
+/// Signals a worker, its process group and its descendants.
 pub(super) fn end_all(slot: &Slot, how: Ending) {
     os::end_group(slot.name.pid, how);
     os::end(&slot.pidfd, how);

@@ -1,24 +1,24 @@
-//! The state of a pool: its queue, its workers, and what happens to them. Only whoever holds the
-//! hub's lock touches it, and nothing in here waits.
+//! //! The state of a pool: its queue, its workers, and what happens to them. Every access needs
+//! the hub's lock, and nothing in this module waits.
 //!
 //! ```text
 //!   queue ─► choose a worker ─► send (ledger) ─► pump its ring ─► results to their calls
 //!     ▲                            │
-//!     └── not begun: recalled, or its worker died ◄── tick: deadlines, memory, work behind a long task
+//!     └── not begun: recalled, or its worker died ◄── turn: deadlines, memory, work behind a long task
 //! ```
-//! `crates/pool/README.md` explains the words.
+//! //! `crates/pool/README.md` explains the terms.
 //!
-//! | file | its subject, as methods of `State` |
+//! | file | subject, as methods of `State` |
 //! |---|---|
 //! | this one | the data, the hub's clock and its next wake-up |
-//! | `staffing` | the number of workers: which are ordered, which end for being idle |
-//! | `links` | one worker's link: its results are taken, its tasks recalled, its process told to end |
-//! | `dispatch` | queued chunks go to workers |
-//! | `driving` | a caller watches the links, and gives them back |
+//! | `staffing` | the number of workers: when to order more, when idle ones end |
+//! | `links` | one worker's link: deliver its results, recall its items, end its process |
+//! | `dispatch` | queued chunks are sent to workers |
+//! | `driving` | the driver takes links, and gives them back |
 //! | `reaping` | a worker has died |
 //! | `checks` | deadlines, memory limits, work behind a long task |
 //! | `shutdown` | the pool's end, step by step |
-//! | `turn` | all of it, whenever the hub is awake |
+//! | `turn` | one turn of the hub: all of the above |
 
 mod checks;
 mod dispatch;
@@ -38,46 +38,52 @@ use crate::machine::{Machine, Order};
 use crate::slot::Slot;
 use crate::waiting::Waiting;
 
-/// Time between two looks at a worker with several items, which notifies once a millisecond at most.
+/// Interval between looks at a worker that has several items; it notifies at most once a
+/// millisecond.
 const LOOK: Duration = Duration::from_millis(2);
-/// How often memory is sampled.
+/// Interval between samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// Longest interval between two looks at items with a deadline: a much longer one means that this process was stopped.
+/// Longest normal interval between two looks at items with a deadline. A much longer one means that
+/// this process was stopped.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How a pool ends.
+/// How a pool closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// Everything submitted is done first.
+    /// Everything submitted is completed first.
     Drain,
-    /// What is not done fails.
+    /// Unfinished tasks fail.
     Now,
 }
 
 pub(crate) struct State {
     pub(crate) queue: Waiting,
     pub(crate) slots: Vec<Option<Slot>>,
-    /// Workers that became idle, the latest last. Entries of workers that are busy again are dropped in dispatch.
+    /// Workers that became idle, the latest last. Entries of workers that became busy again are
+    /// dropped in dispatch.
     pub(crate) idle: Vec<usize>,
-    /// To the launching thread; `None` once the pool is over.
+    /// Channel to the launcher; `None` once the pool is over.
     pub(crate) orders: Option<Sender<Order>>,
     /// Places whose worker is being launched.
     pub(crate) launching: Vec<usize>,
     pub(crate) launched: u64,
-    /// Numbers of workers in a row that failed to start, and that were killed by others meanwhile.
+    /// Number of workers in a row that failed to start, and of workers that were killed by others
+    /// meanwhile.
     pub(crate) start_failures: u32,
     pub(crate) start_kills: u32,
     /// Time before which no worker is launched, after a failed start.
     pub(crate) hold_off: Option<Instant>,
-    /// When the timer wakes the hub; `None` while it is not set.
+    /// When the timer wakes the hub; `None` if it is not set.
     pub(crate) wake_at: Option<Instant>,
-    /// The hub's clock, by which deadlines count: time in which this process was stopped is not in it.
+    /// The hub's clock, by which deadlines count. It leaves out the time in which this process was
+    /// stopped.
     pub(crate) lived: Duration,
     lived_at: Instant,
     pub(crate) closing: Option<Closing>,
     /// When workers that were told to finish and have not exited are killed.
     pub(crate) finish_by: Option<Instant>,
-    /// Set if every worker, idle or not, ends by a signal: the time from `SIGTERM` to `SIGKILL`.
+    /// Set if every worker, idle or busy, is ended by a signal: the time from `SIGTERM` to
+    /// `SIGKILL`.
     signalled: Option<Duration>,
     /// True if something was completed since the driver was last notified.
     pub(crate) completed: bool,
@@ -109,12 +115,12 @@ impl State {
         self.slots.iter().flatten()
     }
 
-    /// How many workers have work.
+    /// Number of workers that have work.
     pub(crate) fn busy(&self) -> usize {
         self.slots().filter(|slot| slot.ledger.unreported() > 0).count()
     }
 
-    /// Wakes the hub at an instant, unless it wakes before.
+    /// Makes sure that the hub wakes no later than `instant`.
     pub(crate) fn wake_by(&mut self, machine: &Machine, instant: Instant) {
         if self.wake_at.is_none_or(|wake_at| instant < wake_at) {
             self.wake_at = Some(instant);
@@ -122,10 +128,11 @@ impl State {
         }
     }
 
-    /// Moves the hub's clock on; `expected` is when the hub was to look again at the latest.
+    /// Advances the hub's clock. `expected` is the latest time at which the hub should have looked
+    /// again.
     ///
-    /// If it comes much later, the process was stopped, sometime since it last looked. Or the computer is
-    /// overloaded: a little of the time counts, so that deadlines are kept even then.
+    /// A hub that looks much later was stopped with its process at some time since, or the computer
+    /// is overloaded. A small part of that time counts, so that deadlines hold under load too.
     pub(crate) fn live(&mut self, now: Instant, expected: Instant) {
         let since = now.saturating_duration_since(self.lived_at);
         self.lived_at = now;
@@ -147,7 +154,7 @@ impl State {
     }
 }
 
-/// The time `limit` from now; at most a year, which an `Instant` can always hold.
+/// The instant `limit` from now; at most a year away, which an `Instant` can always hold.
 fn after(limit: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     Instant::now() + limit.min(YEAR)

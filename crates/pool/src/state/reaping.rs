@@ -1,4 +1,5 @@
-//! A worker has died: its last results are taken, what it ran is lost, what it had not begun goes back to the queue.
+//! //! Reaps dead workers: delivers their last results, settles the task that was lost, and
+//! requeues the items not begun.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
@@ -14,29 +15,30 @@ use crate::os::{self, Ending};
 use crate::slot::{START_LIMIT, Stage};
 use crate::state::{Closing, LOOK, State};
 
-/// Longest wait for the report of a worker's end; the reporting process may be stopped.
+/// Longest wait for another process to report a worker's exit status; that process may be stopped.
 const TOLD_GRACE: Duration = Duration::from_secs(1);
-/// How many workers in a row may die before they begin an item until that item is lost.
+/// Number of workers in a row that may die before they begin an item; after that the item is lost.
 const RETURNS: u32 = 3;
 
 impl State {
-    /// A worker's pidfd is readable: settles what it was sent, and lets it go.
+    /// Settles the items of a worker whose pidfd became readable, and removes the worker.
     pub(crate) fn reap(&mut self, machine: &Machine, index: usize) {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return };
-        // It is not reaped yet, so it still holds the number of its group, and this can hit nobody else.
+        // The worker is not reaped yet, so its process group still has this number and no other
+        // process can be hit.
         os::end_group(slot.name.pid, Ending::Kill);
         let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
             (Some(exit), _) => exit,
             (None, Some(since)) if since.elapsed() >= TOLD_GRACE => slot.ending.give_up(),
             (None, since) => {
-                // The hub comes here again when it next looks at all workers.
+                // The hub comes back here at its next look at all workers.
                 slot.gone = since.or_else(|| Some(Instant::now()));
                 machine.poller.remove(&slot.pidfd);
                 return self.wake_by(machine, Instant::now() + LOOK);
             }
         };
-        // From here on its number may be another process's: it is out of the table, so that nothing
-        // that its last bytes lead to can signal it.
+        // From here on another process may have the worker's number. The slot is out of the table,
+        // so nothing in the worker's last bytes can lead to a signal to it.
         let mut slot = self.slots[index].take().expect("it was just looked at");
         let was = slot.stage;
         match slot.pump() {
@@ -55,7 +57,7 @@ impl State {
         if let Some(killing) = &slot.killing {
             killing.descendants.iter().for_each(|pidfd| os::end(pidfd, Ending::Kill));
         }
-        // Of the task that it ran, not of those before.
+        // The start time of the item that it ran, not of an earlier one.
         let began = slot.words.started().load(Ordering::Relaxed);
         let death = Death {
             worker: slot.name.clone(),
@@ -94,8 +96,9 @@ impl State {
             self.lose(chunk, why.as_ref(), &death, broken);
         }
         if let Some(mut waiting) = waiting {
-            // What it had not begun did not kill it, unless it died of getting ready for it, and
-            // so will the next: after a few it is taken to be so.
+            // An item that was not begun did not kill the worker, unless the worker died while it
+            // prepared for that item. Then the next workers will die as well, so after a few of
+            // them the item is taken to be the cause.
             if !had_lost
                 && why.is_none()
                 && let Some(front) = waiting.first_mut()

@@ -1,19 +1,21 @@
-//! The pool's end, step by step. `Closing` says whether queued tasks are done first (`Drain`) or fail (`Now`).
+//! //! The end of a pool in nine steps. `Closing` says whether queued tasks are completed first
+//! (`Drain`) or fail (`Now`).
 //!
 //! | step | what happens | where |
 //! |---|---|---|
-//! | 1 | the pool is closed; from here on `enqueue` gives chunks back with the error `Closed` | `close` |
-//! | 2 | `Now`: what no worker has begun is recalled, and all that is queued fails with `Closed` | `close` |
+//! | 1 | the pool is closed; from now on `enqueue` returns chunks with the error `Closed` | `close` |
+//! | 2 | `Now`: items not begun are recalled, and everything queued fails with `Closed` | `close` |
 //! | 3 | `Drain`: the pool works on until nothing is queued and everything sent is reported | `finish_workers` |
-//! | 4 | idle workers are told to finish; with `Now`, the others are killed; after `end_workers`, all by a signal | `finish_workers` |
-//! | 5 | those who have not exited in `finish_grace` are killed | `kill_unfinished` |
+//! | 4 | idle workers are told to finish; with `Now`, the others are killed; after `end_workers`, all get a signal | `finish_workers` |
+//! | 5 | workers that have not exited in `finish_grace` are killed | `kill_unfinished` |
 //! | 6 | each worker is reaped as it exits; with the last one the pool is over | `reap`, `is_over` |
-//! | 7 | the hub drops `orders`, which ends the launching thread; has stderr forwarded to its end; wakes who waits; returns | `Shared::run_hub` |
-//! | 8 | a worker that is launched after that is killed by the launching thread | `Shared::install` |
-//! | 9 | all three threads are joined, the launching one unless it is stuck in a launch | `Pool::end` |
+//! | 7 | the hub drops `orders`, which ends the launcher; waits for the rest of stderr; wakes waiting threads; returns | `Shared::run_hub` |
+//! | 8 | a worker that is launched after that is killed by the launcher | `Shared::install` |
+//! | 9 | all three threads are joined, the launcher only if it is not stuck in a launch | `Pool::end` |
 //!
-//! A pool that drains can be told to end now. No step waits under the lock: the hub comes here in each turn, and does
-//! the step whose time has come. Step 8 is why step 6 need not wait for a launch when the pool ends now.
+//! //! A pool that drains can still be told to end now. No step waits under the lock: the hub comes
+//! here in each turn and does the step that is due. Because of step 8, step 6 need not wait for a
+//! launch when the pool ends now.
 
 use std::time::{Duration, Instant};
 
@@ -42,8 +44,8 @@ impl State {
         }
     }
 
-    /// Has step 4 end every worker, idle or not, by a signal: `SIGTERM`, and after the grace `SIGKILL`; without any
-    /// grace that at once.
+    /// Makes step 4 end every worker, idle or busy, by a signal: `SIGTERM`, then `SIGKILL` after
+    /// the grace. With a zero grace, sends `SIGKILL` at once.
     pub(crate) fn end_by_signal(&mut self, machine: &Machine, grace: Duration) {
         self.signalled = Some(self.signalled.map_or(grace, |before| before.min(grace)));
         let until = after(grace);
@@ -73,7 +75,7 @@ impl State {
                 Stage::Ready | Stage::Retiring if slot.ledger.unreported() == 0 => {
                     slot.finish(closing == Closing::Now);
                 }
-                // Its initializer is to run, whether there are tasks or not.
+                // Its initializer has to run even if there are no tasks.
                 Stage::Starting if closing == Closing::Drain => {}
                 Stage::Finishing => {}
                 _ => self.kill_worker(machine, index, KillReason::Closed),
@@ -99,8 +101,8 @@ impl State {
         }
     }
 
-    /// Step 6: whether a closed pool has ended. One that ends now does not wait for whoever launches a worker, which
-    /// may be stopped.
+    /// Step 6: whether a closed pool has ended. A pool that ends now does not wait for a launch
+    /// under way, whose process may be stopped.
     pub(crate) fn is_over(&self) -> bool {
         let waits_for_launch = !self.launching.is_empty() && self.closing != Some(Closing::Now);
         self.closing.is_some()

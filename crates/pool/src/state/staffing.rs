@@ -1,25 +1,29 @@
-//! How many workers a pool has: how many it needs, and which of those that it does not need end.
+//! //! The number of workers of a pool: how many it needs, and which of the others end.
 //!
 //! ```text
-//!   Starting ─► Ready, idle ─► given a task: Ready, busy ─► idle
-//!                   │ no task for `idle_timeout`, and more are ready than are needed
+//!   Starting ─► Ready, idle ─► sent a task: Ready, busy ─► idle
+//!                   │ no task for `idle_timeout`, and more workers are ready than are needed
 //!                   ▼
 //!               Finishing ─► worker_exit, exit ─► reaped       a task without a worker ─► order_workers: Starting
 //! ```
-//! **Invariant.** The hub decides under the state's lock whether a worker gets a task or is told to finish. Only a worker
-//! that has reported everything it was sent is told to finish, and it is sent nothing after that. So there is no
-//! moment in which a task can be with a worker that leaves:
+//! //! **Invariant.** The hub decides under the state's lock whether a worker gets a task or is
+//! told to finish. Only a worker that has reported everything it was sent is told to finish, and it
+//! is sent nothing after that. So a worker that leaves never holds a task:
 //!
-//! * *told, then a task comes*: `choose` skips every worker that is not Ready, and `order` no longer counts it, so another is
-//!   started for its place at once, in the same `enqueue`; the task waits for that start and for nothing else. The
-//!   one that leaves may take as long over its exit as it likes.
-//! * *a task is sent, then the time is over*: it is not idle. The last result may lie in the ring, not pumped: not idle either.
-//! * *a task is queued and was not sent* (no room, no descriptor, its place's former worker is busy still): it is among
-//!   those needed, and so many stay ready.
-//! * *one is on its way when a worker is told*: workers that start do not count as ready, since they may fail to.
-//! * *a worker that was told dies or is stopped*: it had nothing. Its reaping orders what is needed; the pool's end kills it.
-//! * *what was sent ahead to a busy worker is taken back*: the hub does so in the turn in which it orders workers.
-//! * *the pool closes*: nobody ends for being idle any more; `finish_workers` ends all.
+//! //! * *A worker is told to finish, then a task comes.* `choose` skips every worker that is not
+//! Ready, and `order` no longer counts it. So `enqueue` orders another worker for its place at
+//! once, and the task waits for that start alone. The leaving worker may take any time to exit.
+//! //! * *A task is sent, then the idle time is over.* The worker is not idle. Neither is one whose
+//! last result is still in the ring.
+//! //! * *A task is queued and not sent* (no room, no descriptor, the former worker of its place is
+//! still busy). It counts as needed, so a worker stays ready for it.
+//! //! * *A worker is starting when another is told to finish.* Starting workers do not count as
+//! ready, since they may fail.
+//! //! * *A worker that was told to finish dies or is stopped.* It held nothing. Reaping it orders
+//! the workers that are needed; the end of the pool kills it.
+//! //! * *Items that were sent ahead to a busy worker are recalled.* The hub does this in the same
+//! turn in which it orders workers.
+//! //! * *The pool closes.* No worker ends for being idle any more; `finish_workers` ends them all.
 
 use std::time::{Duration, Instant};
 
@@ -30,21 +34,23 @@ use crate::options::PoolOptions;
 use crate::slot::{Slot, Stage};
 use crate::state::{Closing, State};
 
-/// How many workers in a row may fail to start before the tasks that wait fail, if none is left.
+/// Number of workers in a row that may fail to start before the waiting tasks fail, if no worker is
+/// left.
 const START_FAILURES: u32 = 3;
-/// Most workers in a row that may be killed by others before they are ready. That has nothing to do with their start; but a start for
-/// which the memory is short ends like that too, each time, and is not to be tried for ever.
+/// Maximum number of workers in a row that others may kill before they are ready. Such kills are
+/// not failures of the start. But if memory is too short for a start, each one ends like that, and
+/// must not be tried for ever.
 const START_KILLS: u32 = 60;
 
 impl State {
-    /// How many workers there should be.
+    /// Number of workers that the pool should have.
     pub(crate) fn needed(&self, options: &PoolOptions) -> usize {
         if !options.varies() {
             return options.workers;
         }
         let mut work = self.busy();
         let mut queued = self.queue.iter();
-        // Not all of a long queue, at each submit.
+        // Stops early, so that a submit does not walk through a long queue.
         while work < options.workers
             && let Some(chunk) = queued.next()
         {
@@ -53,16 +59,17 @@ impl State {
         work.max(options.min_workers).min(options.workers)
     }
 
-    /// Orders a worker for every place that has none, or one that will take no more tasks, as far as they are needed.
+    /// Orders a worker for every place without one, or whose worker takes no more tasks, as far as
+    /// they are needed.
     pub(crate) fn order_workers(&mut self, machine: &Machine) {
         let needed = self.needed(&machine.options);
         self.order(machine, needed);
     }
 
-    /// Orders workers until so many are there or on their way.
+    /// Orders workers until `needed` are running or starting.
     pub(crate) fn order(&mut self, machine: &Machine, needed: usize) {
         if let Some(hold_off) = self.hold_off {
-            // With nobody left and nothing to do, the next task is what tries again.
+            // If no worker is left and nothing is queued, the next task starts a new attempt.
             let needed = !self.queue.is_empty() || self.slots().next().is_some();
             if self.cannot_start() && !needed {
                 return;
@@ -72,7 +79,7 @@ impl State {
             }
             self.hold_off = None;
         }
-        // A closing pool needs workers only for what is queued still.
+        // A closing pool needs workers only for the tasks that are still queued.
         let wanted = match self.closing {
             None => true,
             Some(Closing::Drain) => !self.queue.is_empty(),
@@ -101,7 +108,7 @@ impl State {
         }
     }
 
-    /// A worker ended before it was ready, or could not even be launched.
+    /// Records that a worker ended before it was ready, or could not be launched.
     pub(crate) fn not_launched(&mut self, machine: &Machine, reason: String, killed: bool) {
         if killed {
             self.start_kills += 1;
@@ -122,12 +129,12 @@ impl State {
         self.wake_by(machine, resume);
     }
 
-    /// Whether workers do not start, until something new is asked of the pool.
+    /// Whether starting workers is suspended until a new request.
     pub(crate) fn cannot_start(&self) -> bool {
         self.start_failures >= START_FAILURES || self.start_kills >= START_KILLS
     }
 
-    /// Notes since when a worker is idle.
+    /// Records the time at which a worker became idle.
     pub(crate) fn begin_idling(&mut self, machine: &Machine, index: usize) {
         let Some(timeout) = machine.options.idle_timeout else { return };
         let Some(slot) = &mut self.slots[index] else { return };
@@ -137,7 +144,7 @@ impl State {
         }
     }
 
-    /// Tells workers to finish that had no task for as long as they may, those first that had none the longest.
+    /// Tells workers that were idle for too long to finish, the longest idle first.
     pub(crate) fn end_idle(&mut self, machine: &Machine) {
         let Some(timeout) = machine.options.idle_timeout.filter(|_| self.closing.is_none()) else {
             return;
@@ -159,7 +166,7 @@ impl State {
         }
     }
 
-    /// Tells workers that were given all the tasks that they may run, and have reported them, to finish.
+    /// Tells workers to finish that have reported all the tasks that they may run.
     pub(super) fn finish_retired(&mut self) {
         for slot in self.slots.iter_mut().flatten() {
             if slot.stage == Stage::Retiring && slot.ledger.unreported() == 0 {

@@ -1,4 +1,4 @@
-//! The hub's turn: everything it does whenever it is awake.
+//! //! One turn of the hub: everything it does when it is awake.
 
 use std::mem;
 
@@ -8,10 +8,10 @@ use crate::state::State;
 use crate::task::lock;
 
 impl State {
-    /// What the hub does whenever it is awake.
+    /// Does everything that the hub does when it is awake.
     pub(crate) fn turn(&mut self, machine: &Machine) {
         let dead: Vec<u64> = mem::take(&mut *lock(&machine.dead_blobs.ids));
-        // Somebody may be copying a lot into it.
+        // Another thread may be copying a large payload into it.
         let trimmed = machine.arena.try_lock().map(|mut arena| arena.trim()).unwrap_or_default();
         for slot in self.slots.iter_mut().flatten() {
             dead.iter().for_each(|id| slot.forget_blob(*id));

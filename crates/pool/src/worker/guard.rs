@@ -1,4 +1,5 @@
-//! Calls of the user's code: a panic becomes an error, and a child that the code forked ends here.
+//! //! Guards calls of user code: a panic becomes an error, and a child that the code forked exits
+//! here.
 //!
 //! A task may fork. The child has copies of this worker's rings, cursor, sockets and bells, and must not use them. So
 //! [`end_if_forked`] runs right after each call of user code. [`Clock::start`](crate::worker::Clock::start), which user code
@@ -12,9 +13,9 @@ use std::process;
 use crate::protocol::Status;
 use crate::worker::identity::is_forked;
 
-/// Ends this process if it is such a child, which comes here as it leaves the user's code. As a program does: with 0, or
-/// with 101 after a panic, which was reported.
-#[allow(clippy::print_stderr, reason = "nobody else is told")]
+/// Exits if this process is a child that user code forked in a worker, as it leaves that code. Like
+/// a program, it exits with status 0, or with 101 after a panic, which was reported before.
+#[allow(clippy::print_stderr, reason = "no parent receives the error")]
 pub(super) fn end_if_forked(outcome: &Result<(), (Status, String)>) {
     if !is_forked() {
         return;
@@ -34,8 +35,8 @@ thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps the message and the place of a guarded panic, which then prints nothing unless a
-/// backtrace was asked for. That of a forked child, which no error will tell of, is printed.
+/// Stores the message and the place of a guarded panic. The panic is not printed unless a backtrace
+/// was requested, or the process is a forked child, for which no error is reported.
 pub(super) fn catch_panics() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -59,7 +60,7 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
-/// Runs code of the user's; a panic becomes an error. A process that the code forked does not come back from here.
+/// Runs user code; a panic becomes an error. Does not return in a process that the code forked.
 pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (Status, String)> {
     GUARDED.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(run));

@@ -1,11 +1,11 @@
-//! The greeting: what the parent tells a worker before anything else.
+//! //! The greeting: the first message of the parent to a worker.
 
 use crate::protocol::{Reader, VERSION};
 
-/// What the parent tells a worker before anything else.
+/// The first message of the parent to a worker.
 pub(crate) struct Hello {
     pub(crate) name: String,
-    /// Which of the pool's places it has.
+    /// The worker's place in the pool.
     pub(crate) place: u32,
     pub(crate) affinity: Vec<usize>,
     pub(crate) startup: Vec<u8>,

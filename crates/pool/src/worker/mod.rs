@@ -1,4 +1,5 @@
-//! Being a worker: a program calls [`serve`] with its [`Runner`], which runs the items that the pool sends.
+//! //! The worker's side: a program calls [`serve`] with its [`Runner`], which runs the items that
+//! the pool sends.
 
 mod guard;
 pub(crate) mod hello;

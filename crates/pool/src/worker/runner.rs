@@ -1,4 +1,4 @@
-//! What a program brings to be a worker: a `Runner`, which is called for each item.
+//! //! The trait `Runner`, which a program implements to run items in a worker.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,44 +11,47 @@ use crate::os;
 use crate::task::Payload;
 use crate::worker::identity::is_forked;
 
-/// What a worker does with what it is sent. Everything is called on the worker's main thread; a
-/// panic in `run` is that task's error, a panic in `start` ends the worker.
+/// Runs the items of a worker. All methods are called on the worker's main thread. A panic in `run`
+/// is the error of that task; a panic in `start` ends the worker.
 pub trait Runner {
-    /// Called once, before anything else, with the bytes that the pool's maker set.
+    /// Called once, before everything else, with
+    /// [`PoolOptions::startup`](crate::PoolOptions::startup).
     ///
     /// # Errors
-    /// What went wrong; the worker exits, and the pool's tasks fail with it.
+    /// The reason. The worker exits, and the pool's tasks fail with it.
     fn start(&mut self, startup: &[u8]) -> Result<(), String>;
 
-    /// A function or a context by the name that calls will use.
+    /// Receives a function or a context, and the number by which calls will name it.
     fn define(&mut self, id: u64, blob: Payload);
 
-    /// The name will not be used again.
+    /// Forgets a function or context: its number will not be used again.
     fn forget(&mut self, id: u64);
 
-    /// Runs one item. The result goes into `reply`, which comes empty. An item's deadline counts from when its
-    /// [`Clock`] is started.
+    /// Runs one item. The result goes into `reply`, which is empty at first. The item's deadline
+    /// starts when its [`Clock`] is started.
     ///
     /// # Errors
-    /// Why the item could not be run at all.
+    /// The reason why the item could not be run at all.
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String>;
 
-    /// Called while there is no work, now and then and after a signal has come, and before the first item after that:
-    /// here signal handlers can run that are no item's. The worker ends on a `Break`, and no task is lost.
+    /// Called now and then while there is no work: after each signal, and before the first item
+    /// after a pause. Signal handlers that belong to no item can run here. On a `Break` the worker
+    /// ends, and no task is lost.
     fn idle(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// Called once, before the worker exits. `now` is true if the pool was ended and does not wait for leftovers of tasks.
+    /// Called once before the worker exits. `now` is true if the pool was ended and does not wait
+    /// for the rest of its tasks.
     fn finish(&mut self, now: bool);
 }
 
-/// Which function, with which context, to call.
+/// The function to call, and its context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    /// The function's name.
+    /// Number of the function.
     pub function: u64,
-    /// The context's name.
+    /// Number of the context.
     pub context: Option<u64>,
 }
 
@@ -57,24 +60,25 @@ pub struct Call {
 pub struct Item<'a> {
     /// Its bytes.
     pub bytes: &'a [u8],
-    /// What the bytes refer to by position.
+    /// Shared memory that the bytes refer to by position.
     pub handles: &'a [Arc<Segment>],
-    /// To be started as soon as the function is there and is about to be called.
+    /// Must be started when the function is loaded and about to be called.
     pub clock: &'a Clock,
 }
 
-/// Tells the parent since when an item runs. What a worker does before, to get the function and its argument, has a
-/// limit of its own; what it does afterwards has none.
+/// Reports to the parent when the function of an item begins. The time before that, in which the
+/// worker loads the function and its argument, has a limit of its own. The time after the item has
+/// none.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Words>);
 
 impl Clock {
-    /// The clock of what nobody limits.
+    /// A clock for an item without limits.
     pub fn unseen() -> Self {
         Self::default()
     }
 
-    /// The function is called now.
+    /// Records that the function begins now.
     pub fn start(&self) {
         self.set(os::now_nanos());
     }

@@ -1,4 +1,5 @@
-//! A worker's life: it takes its greeting, watches its parent, starts the runner, works, and ends.
+//! //! The life of a worker: it receives its greeting, watches its parent, starts the runner,
+//! works, and ends.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
@@ -14,8 +15,8 @@ use crate::worker::identity::set_place;
 use crate::worker::runner::Runner;
 use crate::worker::work::{Bells, Worker, cut};
 
-/// Takes the control socket that [`spawn`](crate::launch::spawn) left as standard input, which is
-/// the null device from then on.
+/// Takes the control socket that [`spawn`](crate::launch::spawn) passed as standard input, and
+/// replaces standard input by the null device.
 ///
 /// # Errors
 /// If there is no room for one more descriptor.
@@ -25,11 +26,11 @@ pub fn take_stdin() -> std::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Runs a worker on its end of the control socket until its pool is done with it; gives the exit
-/// status. If the parent dies meanwhile, this process and its descendants are killed.
+/// Runs a worker on its end of the control socket until the pool no longer needs it; returns the
+/// exit status. If the parent dies meanwhile, kills this process and its descendants.
 ///
 /// # Errors
-/// If the other end is no pool of this build.
+/// If the other end is not a pool of the same build.
 pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
     os::take_place().map_err(|error| format!("cannot handle signals: {error}"))?;
     let mut head = [0; 8];
@@ -67,7 +68,7 @@ pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
     Ok(worker.work(runner))
 }
 
-/// Ends whatever descends from this worker: tasks leave nothing that outlives it. It comes last.
+/// Ends all descendants of this worker, as its last act, so that tasks leave no process behind.
 pub fn end_descendants() {
     os::end_descendants(std::process::id(), os::Ending::Kill);
 }

@@ -1,4 +1,5 @@
-//! A worker's loop: takes items from its link, runs them one by one, and sends each result at once.
+//! //! The loop of a worker: takes items from its link, runs them one by one, and sends each result
+//! at once.
 //!
 //! ```text
 //!   pop a record ─► begin the item (cursor) ─► run ─► push its result ─► next item
@@ -6,8 +7,8 @@
 //!        ▼                                                 ▼ a millisecond while there is more to do
 //!   notify ─► spin a little ─► announce ─► look again ─► sleep
 //! ```
-//! A result is in the ring as soon as its item is done, so a worker that dies loses the item it
-//! was running and nothing else. Only the notifications are fewer: `crates/pool/README.md` says when they come.
+//! //! A result is in the ring as soon as its item is done, so a worker that dies loses only the
+//! item that it was running. Notifications are fewer: `crates/pool/README.md` says when they come.
 
 use std::collections::HashSet;
 use std::mem;
@@ -32,18 +33,18 @@ use crate::task::Payload;
 use crate::worker::guard::{end_if_forked, guarded};
 use crate::worker::runner::{Call, Clock, Item, Runner};
 
-/// How long an idle worker gives a caller to come for the result before it wakes the hub for it.
+/// How long an idle worker waits for a caller to fetch the result before it wakes the hub.
 const HUB_GRACE_NANOS: u64 = 3_000;
-/// Time between two notifications by a busy worker.
+/// Minimum interval between two notifications by a busy worker.
 const NOTIFY_NANOS: u64 = 1_000_000;
-/// How long an idle worker sleeps lightly before it sleeps on its cold bell.
+/// How long an idle worker sleeps on the futex before it sleeps on its cold bell.
 const WARM: Duration = Duration::from_millis(1);
-/// Every sleep is bounded, so that no lost wake-up is for ever.
+/// Upper bound of every sleep, so that a lost wake-up is not fatal.
 const SLEEP_LIMIT: Duration = Duration::from_millis(500);
-/// How many bytes of a panic's message travel.
+/// Maximum number of bytes of a panic message that travel.
 const MESSAGE_MAX: usize = 4 << 10;
 
-/// The bells of the parent that a worker notifies, and its own cold bell.
+/// The bells of the parent, and the worker's own cold bell.
 pub(super) struct Bells {
     pub(super) hub: OwnedFd,
     pub(super) driver: OwnedFd,
@@ -59,15 +60,15 @@ pub(super) struct Worker {
     arena: Arena,
     announced: HashSet<u32>,
     bells: Bells,
-    /// It was woken from a long sleep, and has not slept since.
+    /// True if it was woken from a long sleep and has not slept since.
     cold: bool,
-    /// Its cold bell holds a notification that was heard.
+    /// True if its cold bell holds a notification that was received.
     to_drain: bool,
     /// When the parent was last notified, or seen to be awake.
     notified_at: u64,
     /// True if a result was pushed after that.
     to_notify: bool,
-    /// It has slept since it last looked for signals.
+    /// True if it has slept since it last checked for signals.
     slept: bool,
     clock: Clock,
 }
@@ -100,7 +101,7 @@ impl Worker {
                         return 0;
                     }
                 }
-                // A signal that came before this belongs to no item.
+                // A signal that came before this item belongs to no item.
                 Ok(Some(_)) if mem::take(&mut self.slept) && look_up(runner).is_break() => {
                     return 0;
                 }
@@ -193,7 +194,7 @@ impl Worker {
                     Ok(bytes) => fetched = bytes,
                     Err(ChannelError::Broken(reason)) => return Err(reason),
                     Err(ChannelError::Local(reason)) => {
-                        // As many, none of which is run.
+                        // The same number of items, none of which will be run.
                         fetched = vec![0; 8 * count];
                         handles = Err(reason);
                     }
@@ -226,7 +227,7 @@ impl Worker {
             let done = os::now_nanos();
             self.send_result(outcome, &mut reply, done.saturating_sub(now));
             now = done;
-            // Sending may have notified the parent since.
+            // Sending may have notified the parent already.
             if now.saturating_sub(self.notified_at) >= NOTIFY_NANOS {
                 self.notify();
             }
@@ -234,7 +235,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The lengths and bytes of the items out of their block.
+    /// Reads the lengths and bytes of the items from their block.
     fn fetch(&mut self, name: BlockName, head: &ItemsHead) -> Result<Vec<u8>, ChannelError> {
         let block = self.channel.block(name)?;
         let mut bytes = Vec::new();
@@ -278,7 +279,7 @@ impl Worker {
             }
             Err(reason) => {
                 head.status = Status::Refused;
-                let reason = format!("no room for its result: {reason}");
+                let reason = format!("no room for the result: {reason}");
                 self.push(kind::DONE, &[&head.to_bytes(), cut(&reason).as_bytes()]);
             }
         }
@@ -289,11 +290,11 @@ impl Worker {
             return Ok(());
         }
         self.channel.send_handles(&reply.handles).map_err(|error| {
-            (Status::Refused, format!("the arrays of its result cannot be passed: {error}"))
+            (Status::Refused, format!("the shared memory of the result cannot be passed: {error}"))
         })
     }
 
-    /// Copies bytes into a block that the parent will hold, whose segment it has.
+    /// Copies bytes into a block for the parent, and sends the parent its segment if needed.
     fn store(&mut self, bytes: &[u8]) -> Result<BlockName, String> {
         self.trim();
         let block = self.arena.store(&[bytes], 1).map_err(|error| error.to_string())?;
@@ -309,7 +310,7 @@ impl Worker {
         Ok(name)
     }
 
-    /// Gives back what is more than is kept warm.
+    /// Returns memory beyond what is kept for reuse.
     fn trim(&mut self) {
         for number in self.arena.trim() {
             self.announced.remove(&number);
@@ -317,7 +318,7 @@ impl Worker {
         }
     }
 
-    /// Pushes a record, waiting while the parent is behind.
+    /// Pushes a record; waits while the ring is full.
     pub(super) fn push(&mut self, kind: u32, parts: &[&[u8]]) {
         loop {
             match self.results.push(kind, parts) {
@@ -342,7 +343,7 @@ impl Worker {
         self.to_notify = true;
     }
 
-    /// Wakes whoever sleeps until results come.
+    /// Wakes the party that sleeps until results come.
     pub(super) fn notify(&mut self) {
         match self.words.parent_wait().take_sleeper() {
             Some(HUB) => os::notify(&self.bells.hub),
@@ -356,10 +357,10 @@ impl Worker {
 
     /// Waits for work.
     fn idle(&mut self, runner: &mut dyn Runner) -> ControlFlow<()> {
-        // After a long sleep the parent sleeps too, and may be waiting for this very core.
+        // After a long sleep the parent sleeps as well, and may be about to use this core.
         let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
         if self.to_notify {
-            // A caller about to wait for this very result will look at the ring by itself.
+            // A caller that is about to wait for this result will look at the ring by itself.
             if may_spin && self.words.parent_wait().0.load(Ordering::Relaxed) == HUB {
                 self.spin(HUB_GRACE_NANOS, |worker| !worker.words.has_results());
             }
@@ -377,7 +378,7 @@ impl Worker {
                 self.notify();
             }
             let own_cold = &self.bells.own_cold;
-            // The notification in it is for work that is done. It is drained here, off the way of that work's result.
+            // Drains the bell of an old notification here, where it does not delay a result.
             if mem::take(&mut self.to_drain) {
                 os::drain(own_cold);
             }
@@ -389,7 +390,7 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
-    /// Sleeps in some way unless there is work; says whether it did.
+    /// Sleeps on one of the bells unless there is work; returns whether it slept.
     fn sleep(&self, how: u32, sleep: impl FnOnce(WaitWord<'_>)) -> bool {
         let wait = self.words.worker_wait();
         wait.announce(how);
@@ -401,7 +402,8 @@ impl Worker {
         idle
     }
 
-    /// Spins until there is work, or `enough`, or the time is over; says whether there is work.
+    /// Spins until there is work, until `enough`, or until the time is over; returns whether there
+    /// is work.
     fn spin(&self, nanos: u64, enough: impl Fn(&Self) -> bool) -> bool {
         let until = os::now_nanos() + nanos;
         loop {
@@ -421,21 +423,21 @@ impl Worker {
     }
 }
 
-/// Lets the runner run what is no item's.
+/// Lets the runner handle signals that belong to no item.
 fn look_up(runner: &mut dyn Runner) -> ControlFlow<()> {
     let flow = runner.idle();
     end_if_forked(&Ok(()));
     flow
 }
 
-/// Says on standard error why this worker cannot go on; its pool keeps the last lines.
-#[allow(clippy::print_stderr, reason = "the pool passes a worker's last words on")]
+/// Prints to standard error why this worker cannot go on; its pool keeps the last lines.
+#[allow(clippy::print_stderr, reason = "the pool forwards a worker's standard error")]
 fn fail(reason: &str) -> i32 {
     eprintln!("manyhands worker: {reason}");
     1
 }
 
-/// The front of a long text, whole characters.
+/// The front of a long text, cut between characters.
 pub(super) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MESSAGE_MAX)]
 }
