@@ -1,4 +1,5 @@
-//! What a gather and completions promise, through the public interface, with real processes.
+//! //! The promises of gathers and completions, tested through the public interface with real
+//! processes.
 
 mod runner;
 mod support;
@@ -14,18 +15,18 @@ fn main() -> ExitCode {
     work_if_worker();
     support::run(tests![
         results_come_in_order_and_each_once,
-        results_come_as_they_arrive_if_so_asked,
-        a_lost_task_fails_in_its_place_and_the_others_are_done,
-        work_goes_on_while_nobody_looks,
-        the_watcher_hears_of_the_end_once,
+        unordered_results_come_as_they_arrive,
+        a_lost_task_fails_at_its_position_and_the_others_are_done,
+        tasks_run_while_no_caller_waits,
+        the_watcher_is_notified_once,
         room_comes_back_as_results_are_taken,
-        cancelling_fails_what_was_not_begun,
-        a_closed_pool_fails_what_is_added,
-        a_watched_future_is_told_unless_a_caller_waits_for_it,
-        a_watched_future_may_be_watched_again_and_tells_all_when_it_ends,
+        cancelling_fails_tasks_that_have_not_begun,
+        a_closed_pool_fails_added_tasks,
+        a_watcher_is_notified_unless_a_caller_waits_for_the_future,
+        a_future_may_have_several_watchers_and_notifies_all,
         a_cancelled_task_has_its_own_number,
         a_running_task_is_known_to_run,
-        what_a_piece_takes_is_told_whatever_a_task_weighs,
+        the_time_of_a_unit_does_not_depend_on_the_weight_of_tasks,
     ])
 }
 
@@ -41,7 +42,7 @@ fn payloads(numbers: impl Iterator<Item = u64>) -> Vec<Payload> {
     numbers.map(|number| number.to_le_bytes().to_vec().into()).collect()
 }
 
-/// All results, by position, as they are given; `None` for a task that failed.
+/// Takes all results, in the order in which they come; `None` for a task that failed.
 fn all(gather: &Gather) -> Vec<(u64, Option<u64>)> {
     let (mut results, mut gains) = (Vec::new(), Vec::new());
     while !gather.is_exhausted() {
@@ -68,10 +69,10 @@ fn results_come_in_order_and_each_once() {
     });
 }
 
-fn results_come_as_they_arrive_if_so_asked() {
+fn unordered_results_come_as_they_arrive() {
     let pool = pool(2);
     let gather = gather(&pool, "micros", false);
-    // The first takes long, so others come before it.
+    // The first task is long, so others end before it.
     gather.add(payloads([300_000].into_iter().chain([1; 100])), 1).unwrap();
     gather.close();
     let mut results = all(&gather);
@@ -80,7 +81,7 @@ fn results_come_as_they_arrive_if_so_asked() {
     assert!(results.iter().map(|(task, _)| *task).eq(0..101));
 }
 
-fn a_lost_task_fails_in_its_place_and_the_others_are_done() {
+fn a_lost_task_fails_at_its_position_and_the_others_are_done() {
     let pool = pool(2);
     let gather = gather(&pool, "exit if odd", true);
     gather.add(payloads((0..60).map(|task| if task % 20 == 7 { 1 } else { 2 * task })), 1).unwrap();
@@ -98,7 +99,7 @@ fn a_lost_task_fails_in_its_place_and_the_others_are_done() {
     assert!(gather.is_exhausted());
 }
 
-fn work_goes_on_while_nobody_looks() {
+fn tasks_run_while_no_caller_waits() {
     let pool = pool(2);
     let gather = gather(&pool, "double", true);
     gather.add(payloads(0..1000), 1).unwrap();
@@ -107,7 +108,7 @@ fn work_goes_on_while_nobody_looks() {
     assert_eq!(gather.take_all().len(), 1000);
 }
 
-fn the_watcher_hears_of_the_end_once() {
+fn the_watcher_is_notified_once() {
     let pool = pool(2);
     let completions = Completions::default();
     let watcher = Some((completions.clone(), 7));
@@ -118,7 +119,7 @@ fn the_watcher_hears_of_the_end_once() {
     gather.close();
     assert_eq!(pool.completed(&completions, None).unwrap(), [7]);
     assert!(gather.is_done());
-    // What is added by hand wakes whoever waits.
+    // A number added by a caller wakes a waiting thread too.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| pool.completed(&completions, None).unwrap());
         completions.add(8);
@@ -141,7 +142,7 @@ fn room_comes_back_as_results_are_taken() {
     });
 }
 
-fn cancelling_fails_what_was_not_begun() {
+fn cancelling_fails_tasks_that_have_not_begun() {
     let pool = pool(1);
     let gather = gather(&pool, "micros", true);
     gather.add(payloads([500_000; 20].into_iter()), 1).unwrap();
@@ -154,7 +155,7 @@ fn cancelling_fails_what_was_not_begun() {
     assert!(results[done..].iter().all(|(_, result)| result.is_none()), "{results:?}");
 }
 
-fn a_closed_pool_fails_what_is_added() {
+fn a_closed_pool_fails_added_tasks() {
     let pool = pool(1);
     let gather = gather(&pool, "double", true);
     pool.shutdown();
@@ -164,7 +165,7 @@ fn a_closed_pool_fails_what_is_added() {
     assert_eq!(all(&gather), [(0, None), (1, None), (2, None)]);
 }
 
-fn a_watched_future_is_told_unless_a_caller_waits_for_it() {
+fn a_watcher_is_notified_unless_a_caller_waits_for_the_future() {
     let pool = pool(2);
     let completions = Completions::default();
     let future = submit(&pool, "double", 1);
@@ -178,21 +179,21 @@ fn a_watched_future_is_told_unless_a_caller_waits_for_it() {
     assert!(future.wait_done(None).unwrap());
     assert_eq!(completions.take(), []);
 
-    // Who gave up waiting is told as any other.
+    // A caller that gave up waiting does not hold back the notification.
     let future = submit(&pool, "micros", 100_000);
     future.watch(&completions, 3);
     assert!(!future.wait_done(Some(Duration::from_millis(1))).unwrap());
     assert_eq!(pool.completed(&completions, None).unwrap(), [3]);
 }
 
-fn a_watched_future_may_be_watched_again_and_tells_all_when_it_ends() {
+fn a_future_may_have_several_watchers_and_notifies_all() {
     let pool = pool(1);
     let [first, second] = [Completions::default(), Completions::default()];
     let blocker = submit(&pool, "micros", 100_000);
     let future = submit(&pool, "micros", 1);
     future.watch(&first, 1);
     future.watch(&first, 3);
-    // The last to be told: after it, all are.
+    // The watcher that is notified last: after it, all are.
     future.watch(&second, 2);
     assert_eq!(pool.completed(&second, None).unwrap(), [2]);
     assert!(future.is_done());
@@ -213,7 +214,7 @@ fn a_cancelled_task_has_its_own_number() {
         gather.next(64, None, &mut gains).unwrap();
     }
     let cancelled: Vec<_> = gains.iter().filter(|(_, gain)| gain.is_err()).collect();
-    // More than one of those that travel together.
+    // More than travel together.
     assert!(cancelled.len() > 32, "{}", cancelled.len());
     for (at, gain) in cancelled {
         let kind = gain.as_ref().err().map(manyhands_pool::Error::kind);
@@ -235,14 +236,14 @@ fn a_running_task_is_known_to_run() {
     first.wait().unwrap();
 }
 
-fn what_a_piece_takes_is_told_whatever_a_task_weighs() {
+fn the_time_of_a_unit_does_not_depend_on_the_weight_of_tasks() {
     let pool = pool(1);
     let gather = gather(&pool, "micros", true);
     assert_eq!(gather.piece_nanos(), 0);
     gather.add(payloads([20_000; 3].into_iter()), 1).unwrap();
     assert!(gather.wait_under_way(0, None).unwrap());
     assert!(gather.piece_nanos() >= 20_000_000);
-    // Of a hundred pieces each, so a piece takes a hundredth.
+    // Tasks of a hundred units each, so one unit takes a hundredth.
     gather.add(payloads([20_000; 30].into_iter()), 100).unwrap();
     assert!(gather.wait_under_way(5, None).unwrap());
     assert!(gather.done_count() >= 28);

@@ -1,8 +1,9 @@
-//! Death at every moment: workers single-stepped and killed, killed at random under load, and
-//! the parent killed. Nothing hangs, every task ends once, nothing is left.
+//! //! Deaths at every moment: workers that are single-stepped and killed, workers that are killed
+//! at random under load, and a parent that is killed. Nothing hangs, every task ends once, and
+//! nothing is left behind.
 //!
-//! With `MANYHANDS_KILL_EVERY=1` the single-stepped worker is killed after every instruction, not
-//! only after a sample of them.
+//! //! With `MANYHANDS_KILL_EVERY=1` the single-stepped worker is killed after every instruction,
+//! not only after a sample.
 
 #![allow(unsafe_code, reason = "ptrace and signals")]
 #![allow(clippy::print_stdout, reason = "a parent tells its pids")]
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     }
     support::run(tests![
         a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task,
-        two_thousand_deaths_lose_nothing_but_what_ran,
+        two_thousand_deaths_lose_only_running_tasks,
         a_killed_parent_leaves_no_process_and_no_memory,
         one_interrupt_from_the_terminal_ends_everything_quietly,
     ])
@@ -52,7 +53,7 @@ impl Traced {
         traced
     }
 
-    /// Waits until it stops; `false` if it ended instead.
+    /// Waits until it stops; returns `false` if it ended instead.
     fn wait_stop(&self) -> bool {
         let mut status = 0;
         // SAFETY: writes the status.
@@ -76,8 +77,8 @@ fn kill(pid: u32, signal: i32) -> bool {
     unsafe { libc::kill(pid as i32, signal) == 0 }
 }
 
-/// Lets a worker run a task one instruction at a time and kills it after `steps` of them. Says
-/// how many it took until the task was done.
+/// Runs a worker's task one instruction at a time and kills the worker after `steps` of them.
+/// Returns the number of instructions until the task was done.
 fn kill_after(pool: &Pool, steps: usize) -> Option<usize> {
     let pid = value(submit(pool, "pid", 0)).unwrap() as u32;
     let traced = Traced::seize(pid);
@@ -87,7 +88,7 @@ fn kill_after(pool: &Pool, steps: usize) -> Option<usize> {
         if done_at.is_none() && future.is_done() {
             done_at = Some(step);
         }
-        // A step that takes so long was one into a sleep: there is nothing after it.
+        // A step that takes this long went into a sleep: no further instruction follows.
         let began = Instant::now();
         if !traced.step() || began.elapsed() > Duration::from_millis(250) {
             break;
@@ -102,14 +103,14 @@ fn kill_after(pool: &Pool, steps: usize) -> Option<usize> {
             assert!(done_at.is_none(), "after {steps} steps a finished task failed: {error}");
         }
     }
-    // The pool serves on, with another worker.
+    // The pool goes on with another worker.
     assert_ne!(value(submit(pool, "pid", 0)).unwrap() as u32, pid);
     done_at
 }
 
 fn a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task() {
     let pool = pool(1);
-    // Beyond the reply it rings the bell and goes to sleep.
+    // After the reply, the worker notifies the bell and goes to sleep.
     let whole = kill_after(&pool, usize::MAX).expect("the task is done before the worker sleeps");
     let last = whole + whole / 2;
     let every = std::env::var_os("MANYHANDS_KILL_EVERY").is_some();
@@ -119,7 +120,7 @@ fn a_worker_killed_at_any_instruction_of_a_reply_loses_at_most_that_task() {
     }
 }
 
-/// Ends the killing even if the test fails.
+/// Stops the killing even if the test fails.
 struct StopOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
@@ -128,7 +129,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-fn two_thousand_deaths_lose_nothing_but_what_ran() {
+fn two_thousand_deaths_lose_only_running_tasks() {
     const DEATHS: usize = 2_000;
     let pool = pool(4);
     let (stop, deaths) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -145,7 +146,7 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
                 }
                 let pid = workers[random.below(workers.len() as u64) as usize];
                 // On a busy machine nearly every one would be hit while it starts, and a pool whose
-                // workers all die then rightly gives up.
+                // workers all die then gives up, as it should.
                 if !has_begun(pid) && random.below(8) != 0 {
                     continue;
                 }
@@ -192,7 +193,7 @@ fn two_thousand_deaths_lose_nothing_but_what_ran() {
             }
         }
     });
-    // The pool is as good as new.
+    // The pool is fully usable.
     let results = map(&pool, "double", 0..1000, CallOptions::default(), true);
     assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
     let (right, lost) = *outcomes.lock().unwrap();
@@ -216,10 +217,10 @@ fn is_a_cause(name: &str, number: u64, error: &Error) -> bool {
     }
 }
 
-/// Makes a pool with busy, idle and stopped workers and a large segment, tells the pids of all of
-/// it, and waits to be killed.
+/// Makes a pool with busy, idle and stopped workers and a large segment, prints the pids of all of
+/// them, and waits to be killed.
 fn be_the_parent() -> ! {
-    // Whoever runs the tests in the background of a script has it ignored.
+    // A test run in the background of a script starts with this signal ignored.
     // SAFETY: the default disposition runs no code of ours.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let pool = pool(3);
@@ -262,8 +263,8 @@ fn shared_memory_in_use() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Starts a process that has a pool, in a process group of its own; gives it and the pids of all
-/// that belongs to it.
+/// Starts a process that has a pool, in a process group of its own; returns it and the pids of its
+/// workers and their descendants.
 fn start_a_parent() -> (Child, Vec<u32>) {
     let mut parent = Command::new("/proc/self/exe")
         .arg("--be-the-parent")
@@ -279,7 +280,7 @@ fn start_a_parent() -> (Child, Vec<u32>) {
     (parent, pids)
 }
 
-/// Waits until a process and all that belonged to it, memory too, are gone, within a second.
+/// Waits at most a second until a process, its descendants and its shared memory are gone.
 fn assert_all_gone(parent: &mut Child, pids: &[u32], memory_before: u64) {
     let killed = Instant::now();
     parent.wait().unwrap();
@@ -287,11 +288,11 @@ fn assert_all_gone(parent: &mut Child, pids: &[u32], memory_before: u64) {
         || -> Vec<u32> { pids.iter().copied().filter(|pid| support::is_alive(*pid)).collect() };
     let gone = || left().is_empty() && shared_memory_in_use() < memory_before + HALF;
     wait_until("all are gone", gone, || format!("{:?}", left()));
-    // Not a matter of speed: whoever has not noticed by then waits for something else.
+    // This is not about speed: a process that has not noticed by then waits for something else.
     assert!(killed.elapsed() < Duration::from_secs(1), "it took {:?}", killed.elapsed());
 }
 
-/// Half of what the parent shares.
+/// Half of the memory that the parent shares.
 const HALF: u64 = 128 << 20;
 
 fn a_killed_parent_leaves_no_process_and_no_memory() {
@@ -305,7 +306,8 @@ fn a_killed_parent_leaves_no_process_and_no_memory() {
 fn one_interrupt_from_the_terminal_ends_everything_quietly() {
     let before = shared_memory_in_use();
     let (mut parent, pids) = start_a_parent();
-    // A terminal sends it to the whole foreground group, to which workers do not belong.
+    // A terminal sends the signal to the whole foreground group, to which the workers do not
+    // belong.
     // SAFETY: only sends a signal.
     assert_eq!(unsafe { libc::kill(-parent.id().cast_signed(), libc::SIGINT) }, 0);
     let mut stderr = parent.stderr.take().unwrap();

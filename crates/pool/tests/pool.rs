@@ -1,4 +1,4 @@
-//! What a pool promises, through its public interface, with real processes.
+//! //! The promises of a pool, tested through its public interface with real processes.
 
 mod runner;
 mod support;
@@ -23,17 +23,17 @@ fn main() -> ExitCode {
         a_task_comes_back_with_its_result,
         a_map_keeps_order_and_loses_nothing,
         an_unordered_map_gives_every_task_once,
-        large_payloads_and_results_pass_whole,
+        large_payloads_and_results_arrive_unchanged,
         handles_pass_both_ways,
         a_context_travels_once_per_worker,
-        blobs_nobody_uses_are_forgotten,
+        unused_blobs_are_forgotten,
         a_panic_is_an_error_and_the_worker_lives_on,
         an_exit_fails_only_its_own_task,
         a_lost_task_is_run_again_if_asked,
         a_task_past_its_deadline_is_killed_and_its_siblings_are_not,
         a_deadline_counts_from_when_a_task_begins,
         killing_a_future_ends_only_its_task,
-        cancelling_reaches_only_what_was_not_begun,
+        cancelling_reaches_only_tasks_that_have_not_begun,
         tasks_of_a_higher_priority_begin_first_and_equal_ones_in_turn,
         short_tasks_behind_a_long_one_move_to_idle_workers,
         results_before_a_long_task_do_not_wait_for_it,
@@ -42,20 +42,20 @@ fn main() -> ExitCode {
         idle_workers_end_down_to_the_minimum_and_come_back,
         no_task_is_lost_to_a_worker_that_ends_for_being_idle,
         descendants_die_with_their_worker,
-        a_worker_that_scribbles_over_its_link_is_killed_and_reported,
+        a_worker_that_overwrites_its_link_is_killed_and_reported,
         an_endless_source_is_pulled_only_as_results_are_taken,
         dropping_a_map_cancels_the_rest,
         futures_are_given_as_they_complete,
         futures_of_several_pools_are_given_as_they_complete,
-        limits_that_never_come_are_no_trouble,
+        limits_beyond_the_range_of_the_clock_work,
         many_large_functions_find_room_on_the_link,
         waiting_with_a_limit_gives_the_future_back,
         many_threads_share_one_pool,
-        a_shutdown_finishes_what_was_submitted,
+        a_shutdown_finishes_submitted_tasks,
         a_closed_pool_finishes_by_itself,
-        a_terminated_pool_fails_what_is_not_done,
-        workers_that_cannot_start_are_an_error_and_no_loop,
-        settings_that_cannot_be_are_errors,
+        a_terminated_pool_fails_unfinished_tasks,
+        workers_that_cannot_start_are_an_error_and_not_a_loop,
+        invalid_options_are_errors,
         workers_run_on_their_processors,
         a_pool_in_a_forked_copy_refuses_and_frees_nothing,
         a_pool_that_is_over_has_no_thread_however_long_it_is_kept,
@@ -95,7 +95,7 @@ fn an_unordered_map_gives_every_task_once() {
     assert!(results.into_iter().all(|(task, result)| result.unwrap() == 2 * task));
 }
 
-fn large_payloads_and_results_pass_whole() {
+fn large_payloads_and_results_arrive_unchanged() {
     let pool = pool(2);
     for len in [0, 1, 8 << 10, (8 << 10) + 1, 100_000, 3 << 20, 70 << 20] {
         let bytes: Vec<u8> = (0..len).map(|at: usize| (at / 7) as u8).collect();
@@ -147,11 +147,11 @@ fn a_context_travels_once_per_worker() {
     assert_eq!(value(submit(&pool, "defined", 0)).unwrap(), 3);
 }
 
-fn blobs_nobody_uses_are_forgotten() {
+fn unused_blobs_are_forgotten() {
     let pool = pool(1);
     let function = function(&pool, "context");
     for round in 0..10 {
-        // What is shared by a handle is not kept after its last use.
+        // A blob with a handle is not kept after its last use.
         let payload = Payload { bytes: vec![round], handles: vec![words(1)] };
         let context = pool.blob(payload).unwrap();
         let future = pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap();
@@ -239,7 +239,7 @@ fn a_task_past_its_deadline_is_killed_and_its_siblings_are_not() {
         assert!(error.is_timeout(), "{error}");
         assert!(began.elapsed() >= deadline, "it was ended early");
     }
-    // In a map, too, and the items that were chunked with it are all right.
+    // The same in a map: the other items of the chunk are done.
     let numbers = (0..200).map(|task| if task == 77 { 3_600_000_000 } else { 10 });
     for (task, result) in map(&pool, "micros", numbers, options, true) {
         match result {
@@ -257,7 +257,7 @@ fn a_deadline_counts_from_when_a_task_begins() {
     assert!(results.into_iter().all(|(_, result)| result.is_ok()));
 }
 
-/// Submits a task that holds its worker, and waits until it runs.
+/// Submits a task that occupies its worker until it is released, and waits until it runs.
 fn held(pool: &Pool) -> (manyhands_pool::Future, Arc<manyhands_shm::Segment>) {
     let handle = words(2);
     let future = submit_with(pool, "hold", with_handle(9, &handle), plain());
@@ -289,7 +289,7 @@ fn killing_a_future_ends_only_its_task() {
     }
 }
 
-fn cancelling_reaches_only_what_was_not_begun() {
+fn cancelling_reaches_only_tasks_that_have_not_begun() {
     let pool = pool(1);
     let (running, handle) = held(&pool);
     let queued = submit(&pool, "double", 1);
@@ -304,11 +304,11 @@ fn cancelling_reaches_only_what_was_not_begun() {
 
 fn short_tasks_behind_a_long_one_move_to_idle_workers() {
     let pool = pool(2);
-    // Teaches the pool that the function is short, so that it sends many ahead.
+    // The pool learns that the function is short, so it sends many items ahead.
     map(&pool, "micros", std::iter::repeat_n(1, 1000), plain(), true);
     let handle = words(2);
     let function = function(&pool, "hold");
-    // The first item of one chunk holds; the rest of that chunk could not go on behind it.
+    // The first item of a chunk blocks; the rest of the chunk could not run behind it.
     let numbers = Numbers { numbers: 0..1, handles: vec![Arc::clone(&handle)] };
     let mut long = pool.map(&function, None, numbers, plain(), true).unwrap();
     let options = CallOptions { chunk_size: NonZeroUsize::new(50), ..plain() };
@@ -332,7 +332,7 @@ fn results_before_a_long_task_do_not_wait_for_it() {
     let pool = pool(1);
     let options = CallOptions { chunk_size: NonZeroUsize::new(10), ..plain() };
     let handle = words(2);
-    // Nine quick items and then one that holds, in one chunk.
+    // Nine quick items and then one that blocks, in one chunk.
     let source = Numbers { numbers: 0..10, handles: vec![Arc::clone(&handle)] };
     let function = function(&pool, "hold at nine");
     let mut results = pool.map(&function, None, source, options, true).unwrap();
@@ -418,7 +418,7 @@ fn no_task_is_lost_to_a_worker_that_ends_for_being_idle() {
                 assert_eq!(value(future).unwrap(), 2 * number as u64);
             }
             ran.extend(pids(&pool));
-            // Around the moment at which they end.
+            // At about the moment at which workers end.
             std::thread::sleep(Duration::from_micros(random.next() % 2500));
         }
         assert!(ran.len() > 2, "there was no race: {ran:?}");
@@ -458,10 +458,10 @@ fn descendants_die_with_their_worker() {
     wait_until("all descendants are gone", || alive().is_empty(), || format!("{:?}", alive()));
 }
 
-fn a_worker_that_scribbles_over_its_link_is_killed_and_reported() {
+fn a_worker_that_overwrites_its_link_is_killed_and_reported() {
     let pool = pool(2);
     let good = submit(&pool, "micros", 50_000);
-    // Two items in one chunk: the hub looks after such a worker by itself.
+    // Two items in one chunk: the hub then looks at this worker regularly.
     let options = CallOptions { chunk_size: NonZeroUsize::new(2), ..plain() };
     for (_, result) in map(&pool, "scribble", 0..2, options, true) {
         let error = result.unwrap_err();
@@ -494,7 +494,7 @@ fn dropping_a_map_cancels_the_rest() {
     let mut map = pool.map(&function(&pool, "count"), None, source, options, true).unwrap();
     map.next_with(|_, _| ()).unwrap().1.unwrap();
     drop(map);
-    // What was begun ends; nothing else is begun after it.
+    // Items that were begun end; no other begins after that.
     for _ in 0..4 {
         value(submit(&pool, "double", 1)).unwrap();
     }
@@ -533,7 +533,7 @@ fn tasks_of_a_higher_priority_begin_first_and_equal_ones_in_turn() {
         submit_with(&pool, "length", vec![0; 8].into(), options)
     };
     let futures = [0, i32::MIN, 7, 0, i32::MAX, 7].map(prioritised);
-    // One that is taken out leaves the others in their order.
+    // A cancelled task leaves the others in their order.
     let cancelled = prioritised(3);
     assert!(cancelled.cancel());
     let_go(&handle);
@@ -550,7 +550,7 @@ fn futures_of_several_pools_are_given_as_they_complete() {
     assert!(seen.into_iter().eq(0..20));
 }
 
-fn limits_that_never_come_are_no_trouble() {
+fn limits_beyond_the_range_of_the_clock_work() {
     let options = PoolOptions {
         workers: 1,
         kill_grace: Duration::MAX,
@@ -573,7 +573,7 @@ fn limits_that_never_come_are_no_trouble() {
 }
 
 fn many_large_functions_find_room_on_the_link() {
-    // Each is sent before its task and just fits inline; together they are many rings full.
+    // Each is sent before its task and just fits inline; together they fill the ring many times.
     let pool = pool(1);
     let futures: Vec<_> = (0..100_u8)
         .map(|round| {
@@ -610,7 +610,7 @@ fn many_threads_share_one_pool() {
     });
 }
 
-fn a_shutdown_finishes_what_was_submitted() {
+fn a_shutdown_finishes_submitted_tasks() {
     let pool = pool(2);
     let futures: Vec<_> = (0..200).map(|_| submit(&pool, "micros", 500)).collect();
     let lost = submit(&pool, "exit", 1);
@@ -635,7 +635,7 @@ fn a_closed_pool_finishes_by_itself() {
     wait_until("the workers are gone", || support::children().is_empty(), String::new);
 }
 
-fn a_terminated_pool_fails_what_is_not_done() {
+fn a_terminated_pool_fails_unfinished_tasks() {
     let pool = pool(2);
     let (first, _one) = held(&pool);
     let (second, _two) = held(&pool);
@@ -647,7 +647,7 @@ fn a_terminated_pool_fails_what_is_not_done() {
     }
 }
 
-fn workers_that_cannot_start_are_an_error_and_no_loop() {
+fn workers_that_cannot_start_are_an_error_and_not_a_loop() {
     for (startup, reason) in [
         ("refuse", "it was told to refuse"),
         ("panic", "it was told to panic"),
@@ -663,7 +663,7 @@ fn workers_that_cannot_start_are_an_error_and_no_loop() {
     }
 }
 
-fn settings_that_cannot_be_are_errors() {
+fn invalid_options_are_errors() {
     let bad = [
         PoolOptions { workers: 0, ..PoolOptions::default() },
         PoolOptions { memory_limit: Some(0), ..PoolOptions::default() },
@@ -689,7 +689,7 @@ fn a_pool_in_a_forked_copy_refuses_and_frees_nothing() {
     let pool = pool(1);
     value(submit(&pool, "double", 1)).unwrap();
     let function = function(&pool, "double");
-    // SAFETY: the copy only uses the pool, which is what is tested, and leaves without unwinding.
+    // SAFETY: the copy only uses the pool, which is what this tests, and exits without unwinding.
     #[allow(unsafe_code, reason = "only fork makes a forked copy")]
     let copy = unsafe { libc::fork() };
     if copy == 0 {
@@ -699,7 +699,7 @@ fn a_pool_in_a_forked_copy_refuses_and_frees_nothing() {
         std::process::exit(i32::from(!right));
     }
     let mut status = 0;
-    // SAFETY: waits for the child that was just made.
+    // SAFETY: waits for the child that was just forked.
     #[allow(unsafe_code, reason = "as above")]
     let waited = unsafe { libc::waitpid(copy, &raw mut status, 0) };
     assert_eq!((waited, status), (copy, 0));
@@ -722,7 +722,7 @@ fn a_pool_that_is_over_has_no_thread_however_long_it_is_kept() {
     assert!(pool.is_over());
 }
 
-/// Writes down the fields of every event.
+/// Records the fields of every event.
 #[derive(Clone, Default)]
 struct Events(Arc<Mutex<Vec<BTreeMap<&'static str, String>>>>);
 
@@ -758,7 +758,8 @@ impl tracing::Subscriber for Events {
 
 fn events_carry_the_name_and_the_pid_of_the_worker() {
     let events = Events::default();
-    // The last of the tests, since it is for the whole process: the hub's thread reports.
+    // Must be the last test, since the subscriber serves the whole process: the hub's thread
+    // reports.
     tracing::subscriber::set_global_default(events.clone()).unwrap();
     let pool = pool(1);
     let pid = value(submit(&pool, "pid", 0)).unwrap().to_string();

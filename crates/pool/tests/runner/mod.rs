@@ -1,7 +1,7 @@
 //! The worker of the tests: functions by name, on numbers.
 
 #![allow(unreachable_pub, clippy::print_stderr, reason = "it is a module of each test binary")]
-#![allow(dead_code, reason = "each test binary uses what it needs of it")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Runner for ByName {
                 answer(number);
             }
             b"die once" => {
-                // The handle remembers, over the deaths of workers, how often this was tried.
+                // The handle counts the attempts, across deaths of workers.
                 let tried = word(&item.handles[0], 0);
                 if tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < number {
                     std::process::abort();
@@ -103,7 +103,7 @@ impl Runner for ByName {
                 answer(number);
             }
             b"hold" => {
-                // Counts up when it begins, and ends when it is told to.
+                // Adds one when it begins, and ends when it is released.
                 let handle = &item.handles[0];
                 word(handle, 0).fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 while word(handle, 8).load(std::sync::atomic::Ordering::SeqCst) == 0 {
@@ -132,7 +132,7 @@ impl Runner for ByName {
                 reply.handles.push(Arc::new(segment));
             }
             b"child" => {
-                // Two generations: one in the worker's group, one that leaves it.
+                // Two descendants: one in the worker's group, one that leaves the group.
                 let script = "sleep 1000 & setsid sleep 1000 & wait";
                 let child = std::process::Command::new("sh").args(["-c", script]).spawn();
                 let mut child = child.map_err(|error| error.to_string())?;
@@ -141,7 +141,7 @@ impl Runner for ByName {
                 let _ = child.wait();
             }
             b"scribble" => {
-                // Over everything that looks like the link of this worker.
+                // Overwrites all memory that looks like the link of this worker.
                 let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
                 let line = maps.lines().find(|line| line.contains("manyhands-link")).unwrap();
                 let start = u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();
@@ -152,7 +152,7 @@ impl Runner for ByName {
                     use std::os::unix::fs::FileExt;
                     let _ = memory.write_all_at(&nonsense, start + at);
                 }
-                // Going on would repair part of it.
+                // To go on would repair part of it.
                 loop {
                     std::thread::park();
                 }
@@ -165,7 +165,7 @@ impl Runner for ByName {
     fn finish(&mut self, _now: bool) {}
 }
 
-/// In a worker, runs it and does not come back.
+/// In a worker, runs tasks and exits.
 pub fn work_if_worker() {
     if std::env::args().nth(1).as_deref() == Some(WORKER_ARGUMENT) {
         let socket = worker::take_stdin().unwrap();
@@ -202,13 +202,14 @@ pub fn with_handle(argument: u64, handle: &Arc<Segment>) -> Payload {
     Payload { bytes: argument.to_le_bytes().to_vec(), handles: vec![Arc::clone(handle)] }
 }
 
-/// The 64-bit word at a byte of shared memory that tests count in.
+/// The 64-bit word at an offset of the shared memory in which tests count.
 #[allow(unsafe_code, reason = "tests look at memory that the crate gives as a pointer only")]
 pub fn word(segment: &Segment, offset: usize) -> &AtomicU64 {
     assert!(offset.is_multiple_of(8) && offset + 8 <= segment.len() && segment.is_writable());
     // SAFETY: inside (asserted).
     let at = unsafe { segment.as_ptr().add(offset) };
-    // SAFETY: aligned and writable (asserted); the segment outlives the borrow; only this function gives it out.
+    // SAFETY: aligned and writable (asserted); the segment outlives the borrow; only this function
+    // hands it out.
     unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
 }
 
@@ -216,12 +217,12 @@ pub fn words(count: usize) -> Arc<Segment> {
     Arc::new(Segment::create("test", count * 8).unwrap())
 }
 
-/// The result of a task that gives a number.
+/// The result of a task that returns a number.
 pub fn value(future: Future) -> Result<u64> {
     future.wait().map(|reply| number(&reply.into_bytes().unwrap()))
 }
 
-/// Numbers, each with the same handles.
+/// A source of numbers, each with the same handles.
 pub struct Numbers<I> {
     pub numbers: I,
     pub handles: Vec<Arc<Segment>>,

@@ -1,11 +1,11 @@
-//! A test harness for a library that starts its own executable again: tests run one after another
-//! in one process, each under a watchdog, and each must leave nothing behind.
+//! //! A test harness for a library that starts its own executable again. Tests run one after
+//! another in one process, each under a watchdog, and each must leave nothing behind.
 //!
-//! The output is that of the standard harness, as are a filter and `--list`.
+//! //! The output looks like that of the standard harness. A filter and `--list` work as there.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program reports")]
 #![allow(unreachable_pub, reason = "it is a module of each test binary")]
-#![allow(dead_code, reason = "each test binary uses what it needs of it")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,12 +24,12 @@ macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
 }
 
-/// Long enough for a slow machine, since nothing but a hang comes near it.
+/// Long enough for a slow machine; only a hang comes near it.
 const WATCHDOG: Duration = Duration::from_secs(300);
-/// For the run that kills after every instruction.
+/// Limit for the run that kills after every instruction.
 const PATIENT_WATCHDOG: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// Runs the tests whose names hold the first argument that is no option.
+/// Runs the tests whose names contain the first argument that is not an option.
 pub fn run(tests: &[Test]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
@@ -72,7 +72,7 @@ pub fn run(tests: &[Test]) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Ends the program with the stacks of all that hangs unless the sender is dropped in time.
+/// Ends the program and prints all stacks unless the sender is dropped in time.
 fn watch(name: &'static str) -> mpsc::Sender<()> {
     let (done, waiting) = mpsc::channel::<()>();
     let patient = std::env::var_os("MANYHANDS_KILL_EVERY").is_some();
@@ -90,7 +90,7 @@ fn watch(name: &'static str) -> mpsc::Sender<()> {
     done
 }
 
-/// Where this process, its threads and its children are.
+/// Prints where this process, its threads and its children are.
 fn print_stacks() {
     for pid in [vec![std::process::id()], children()].concat() {
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
@@ -127,13 +127,13 @@ pub fn children() -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process is there and not just a corpse that nobody has buried.
+/// Whether a process exists and is not a zombie.
 pub fn is_alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat[stat.rfind(')').expect("a name")..].starts_with(") Z"))
 }
 
-/// What a process has that a test could leave behind.
+/// The resources of a process that a test could leave behind.
 struct Left {
     children: BTreeSet<u32>,
     threads: BTreeSet<String>,
@@ -160,8 +160,8 @@ impl Left {
             })
             .filter(|task| !task.contains("watchdog"))
             .collect();
-        // Others use these folders too; that nothing of any name is left is seen by CI, which has
-        // a temporary folder of its own.
+        // Other programs use these folders too. CI, with a temporary folder of its own, checks that
+        // nothing of any name is left.
         let temporary = std::env::temp_dir().display().to_string();
         let ours = |file: &String| file.contains("manyhands");
         Left {
@@ -176,7 +176,7 @@ impl Left {
         }
     }
 
-    /// Threads and processes that were told to end may take a moment to be gone.
+    /// Threads and processes that were told to end may need a moment.
     fn assert_nothing_more(&self) {
         let more = || {
             let now = Self::now();
@@ -197,7 +197,7 @@ impl Left {
     }
 }
 
-/// Waits for a condition; fails with what `state` says if it does not come to be.
+/// Waits for a condition; fails with the text of `state` if it does not become true.
 pub fn wait_until(what: &str, condition: impl Fn() -> bool, state: impl Fn() -> String) {
     let started = Instant::now();
     while !condition() {
@@ -206,7 +206,7 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool, state: impl Fn() -> 
     }
 }
 
-/// A small generator of numbers that look random, the same ones for the same seed.
+/// A small pseudorandom generator: the same seed gives the same numbers.
 pub struct Random(pub u64);
 
 impl Random {
