@@ -14,7 +14,6 @@ use crate::completions::Completions;
 use crate::error::{Error, Result, WorkerName};
 use crate::future::{Future, FutureState};
 use crate::gather::Gather;
-use crate::home::Home;
 use crate::hub::Shared;
 use crate::launch::{Launched, Launcher};
 use crate::ledger::Chunk;
@@ -23,6 +22,7 @@ use crate::machine::Order;
 use crate::map::{Map, Source};
 use crate::options::PoolOptions;
 use crate::os;
+use crate::process_owned::ProcessOwned;
 use crate::protocol::{message, tag};
 use crate::slot::Slot;
 use crate::task::{Blob, Items, Payload, lock};
@@ -35,7 +35,7 @@ use crate::worker::hello::Hello;
 /// copy of the process that made the pool, every use is an error and dropping it does nothing.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Home<Box<Threads>>,
+    threads: ProcessOwned<Box<Threads>>,
 }
 
 /// The launcher and the hub.
@@ -78,7 +78,7 @@ impl Pool {
         shared.begin();
         let ids = threads.iter().map(|thread| thread.thread().id()).collect();
         let handles = Mutex::new(threads);
-        Ok(Pool { shared, threads: Home::new(Box::new(Threads { ids, handles })) })
+        Ok(Pool { shared, threads: ProcessOwned::new(Box::new(Threads { ids, handles })) })
     }
 
     /// Options of the pool.

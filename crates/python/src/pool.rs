@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use manyhands_pool::{
     Blob as PoolBlob, CallOptions, Completions, Error, ErrorKind, Future, Gather as PoolGather,
-    Home, Payload, Pool as Workers, PoolOptions, Reply, TaskOutcome,
+    Payload, Pool as Workers, PoolOptions, ProcessOwned, Reply, TaskOutcome,
 };
 use manyhands_shm::Segment;
 use pyo3::exceptions::PyValueError;
@@ -33,12 +33,12 @@ const LARGE: usize = 1 << 20;
 pub(crate) struct Pool {
     workers: Held,
     completions: Completions,
-    told: Home<Arc<Told>>,
+    told: ProcessOwned<Arc<Told>>,
 }
 
 /// The workers. Whoever drops them last joins the threads of their pool, and so does it without the GIL, which the
 /// launching thread needs for its end. While the interpreter is finalized, nobody waits for anything.
-struct Held(Home<Arc<Workers>>);
+struct Held(ProcessOwned<Arc<Workers>>);
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -93,9 +93,9 @@ struct Ended {
 }
 
 impl Ended {
-    fn new(future: Future, function: Arc<str>) -> Arc<Home<Self>> {
+    fn new(future: Future, function: Arc<str>) -> Arc<ProcessOwned<Self>> {
         let (turn, outcome) = (Mutex::new(()), OnceLock::new());
-        Arc::new(Home::new(Ended { future, function, turn, outcome }))
+        Arc::new(ProcessOwned::new(Ended { future, function, turn, outcome }))
     }
 
     fn outcome<'py>(&self, py: Python<'py>) -> Option<Outcome<'py>> {
@@ -111,7 +111,7 @@ impl Ended {
 }
 
 /// By token: who is to be told, and of a task also the task.
-type Waiting = HashMap<u64, (Py<PyAny>, Option<Arc<Home<Ended>>>)>;
+type Waiting = HashMap<u64, (Py<PyAny>, Option<Arc<ProcessOwned<Ended>>>)>;
 
 /// Python objects that are to be told of the end of a task or a gather, by token.
 #[derive(Default)]
@@ -136,7 +136,7 @@ impl Told {
 /// Something that travels to each worker once.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Blob {
-    inner: Home<PoolBlob>,
+    inner: ProcessOwned<PoolBlob>,
     /// What errors call the function.
     name: Arc<str>,
 }
@@ -144,14 +144,14 @@ pub(crate) struct Blob {
 /// One task.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Task {
-    ended: Arc<Home<Ended>>,
-    told: Option<(u64, Home<Arc<Told>>, Completions)>,
+    ended: Arc<ProcessOwned<Ended>>,
+    told: Option<(u64, ProcessOwned<Arc<Told>>, Completions)>,
 }
 
 /// Tasks of one function, added bit by bit.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Gather {
-    inner: Home<PoolGather>,
+    inner: ProcessOwned<PoolGather>,
     function: Arc<str>,
     /// The results of `take_all`, for a caller that was interrupted and asks once more.
     all: Mutex<Vec<Arc<TaskOutcome>>>,
@@ -260,14 +260,14 @@ impl Pool {
         let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
-        let workers = Held(Home::new(Arc::new(workers)));
-        Ok(Pool { workers, completions, told: Home::new(Arc::default()) })
+        let workers = Held(ProcessOwned::new(Arc::new(workers)));
+        Ok(Pool { workers, completions, told: ProcessOwned::new(Arc::default()) })
     }
 
     /// What ends the pool when it goes: at once, and the thread that waits for what has ended gets the token; or, if
     /// it `drains`, once all that was submitted is done.
     fn owner(&self, drains: bool, token: u64) -> Owner {
-        let workers = Held(Home::new(Arc::clone(&self.workers.0)));
+        let workers = Held(ProcessOwned::new(Arc::clone(&self.workers.0)));
         Owner { workers, completions: self.completions.clone(), drains, token }
     }
 
@@ -286,7 +286,7 @@ impl Pool {
             self.workers.0.blob(payload)
         };
         let inner = blob.map_err(|error| to_python(py, &error))?;
-        Ok(Blob { inner: Home::new(inner), name: name.into() })
+        Ok(Blob { inner: ProcessOwned::new(inner), name: name.into() })
     }
 
     /// Submits one task; `completed` gives `told` once it has ended.
@@ -314,7 +314,7 @@ impl Pool {
             let token = self.told.token();
             self.told.waiting().insert(token, (object, Some(Arc::clone(&ended))));
             ended.future.watch(&self.completions, token);
-            (token, Home::new(Arc::clone(&self.told)), self.completions.clone())
+            (token, ProcessOwned::new(Arc::clone(&self.told)), self.completions.clone())
         });
         Ok(Task { ended, told })
     }
@@ -342,9 +342,9 @@ impl Pool {
             ordered,
             watcher,
         );
-        let inner = Home::new(gather.map_err(|error| to_python(py, &error))?);
+        let inner = ProcessOwned::new(gather.map_err(|error| to_python(py, &error))?);
         let function = Arc::clone(&blob.name);
-        let workers = Held(Home::new(Arc::clone(&self.workers.0)));
+        let workers = Held(ProcessOwned::new(Arc::clone(&self.workers.0)));
         Ok(Gather { inner, function, all: Mutex::default(), _workers: workers })
     }
 

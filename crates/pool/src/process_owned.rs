@@ -8,12 +8,12 @@ use manyhands_shm::participant::own_pid;
 /// A value that is dropped only in the process that made it. A forked copy has none of the threads
 /// that used the value: their locks stay locked there, and what they were changing stays half
 /// changed.
-pub struct Home<T>(Option<T>, u32);
+pub struct ProcessOwned<T>(Option<T>, u32);
 
-impl<T> Home<T> {
+impl<T> ProcessOwned<T> {
     /// Wraps a value of this process.
     pub fn new(value: T) -> Self {
-        Home(Some(value), own_pid())
+        ProcessOwned(Some(value), own_pid())
     }
 
     /// Takes the value out, for a drop in a special way. `None` in a forked copy.
@@ -27,7 +27,7 @@ impl<T> Home<T> {
     }
 }
 
-impl<T> Deref for Home<T> {
+impl<T> Deref for ProcessOwned<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -35,7 +35,7 @@ impl<T> Deref for Home<T> {
     }
 }
 
-impl<T> Drop for Home<T> {
+impl<T> Drop for ProcessOwned<T> {
     fn drop(&mut self) {
         drop(self.take());
     }
