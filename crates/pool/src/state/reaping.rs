@@ -16,7 +16,7 @@ use crate::slot::{START_LIMIT, Stage};
 use crate::state::{Closing, LOOK, State};
 
 /// Longest wait for another process to report a worker's exit status; that process may be stopped.
-const TOLD_GRACE: Duration = Duration::from_secs(1);
+const EXIT_REPORT_GRACE: Duration = Duration::from_secs(1);
 /// Number of workers in a row that may die before they begin an item; after that the item is lost.
 const RETURNS: u32 = 3;
 
@@ -29,7 +29,7 @@ impl State {
         os::end_group(slot.name.pid, Ending::Kill);
         let exit = match (slot.ending.reap(slot.pidfd.as_fd()), slot.gone) {
             (Some(exit), _) => exit,
-            (None, Some(since)) if since.elapsed() >= TOLD_GRACE => slot.ending.give_up(),
+            (None, Some(since)) if since.elapsed() >= EXIT_REPORT_GRACE => slot.ending.give_up(),
             (None, since) => {
                 // The hub comes back here at its next look at all workers.
                 slot.gone = since.or_else(|| Some(Instant::now()));
