@@ -431,7 +431,7 @@ pub(crate) fn has_terminal() -> bool {
 /// continued together and tasks may use the terminal; Ctrl-C reaches the program alone. Elsewhere
 /// the worker leads a group of its own, so that processes started by a task are killed together
 /// with the worker.
-pub(crate) fn take_place() -> io::Result<()> {
+pub(crate) fn choose_process_group() -> io::Result<()> {
     if has_terminal() {
         return super::terminal::ignore_keys();
     }

@@ -32,7 +32,7 @@ pub fn take_stdin() -> std::io::Result<OwnedFd> {
 /// # Errors
 /// If the other end is not a pool of the same build.
 pub fn serve(socket: OwnedFd, runner: &mut dyn Runner) -> Result<i32, String> {
-    os::take_place().map_err(|error| format!("cannot handle signals: {error}"))?;
+    os::choose_process_group().map_err(|error| format!("cannot handle signals: {error}"))?;
     let mut head = [0; 8];
     let mut passed = Vec::new();
     let len = os::receive(&socket, &mut head, &mut passed, true)
