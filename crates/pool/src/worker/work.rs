@@ -102,7 +102,7 @@ impl Worker {
                     }
                 }
                 // A signal that came before this item belongs to no item.
-                Ok(Some(_)) if mem::take(&mut self.slept) && look_up(runner).is_break() => {
+                Ok(Some(_)) if mem::take(&mut self.slept) && handle_signals(runner).is_break() => {
                     return 0;
                 }
                 Ok(Some(kind)) => match self.handle(kind, &record, runner) {
@@ -372,7 +372,7 @@ impl Worker {
         self.slept = true;
         let slept = self.sleep(WORK, |wait| wait.sleep(WORK, WARM));
         if slept && self.work.is_empty() {
-            look_up(runner)?;
+            handle_signals(runner)?;
             self.trim();
             if self.to_notify {
                 self.notify();
@@ -424,7 +424,7 @@ impl Worker {
 }
 
 /// Lets the runner handle signals that belong to no item.
-fn look_up(runner: &mut dyn Runner) -> ControlFlow<()> {
+fn handle_signals(runner: &mut dyn Runner) -> ControlFlow<()> {
     let flow = runner.idle();
     end_if_forked(&Ok(()));
     flow
