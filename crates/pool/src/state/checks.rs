@@ -45,7 +45,7 @@ impl State {
                 self.check_limits(machine, index, now);
             }
         }
-        self.share_out(machine, now);
+        self.share_work(machine, now);
         self.kill_unfinished(machine, now);
     }
 

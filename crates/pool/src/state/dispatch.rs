@@ -174,7 +174,7 @@ impl State {
     }
 
     /// Recalls the items that wait behind long tasks, and divides them among idle workers.
-    pub(super) fn share_out(&mut self, machine: &Machine, now: Instant) {
+    pub(super) fn share_work(&mut self, machine: &Machine, now: Instant) {
         if self.closing == Some(Closing::Now) {
             return;
         }
