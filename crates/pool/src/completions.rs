@@ -22,7 +22,7 @@ impl Completions {
     /// Adds a number, as if its future had ended.
     pub fn add(&self, number: u64) {
         lock(&self.0.numbers).push_back(number);
-        self.0.signal.give();
+        self.0.signal.notify();
     }
 
     /// Takes all numbers. Does not wait.

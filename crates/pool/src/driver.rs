@@ -43,7 +43,7 @@ impl Driver {
         done: impl Fn() -> bool,
     ) -> bool {
         loop {
-            let seen = signal.given();
+            let seen = signal.notifications();
             if done() {
                 return true;
             }

@@ -103,7 +103,7 @@ impl ResultSink for FutureState {
                 *state = State::Done(outcome);
                 drop(state);
                 watchers.tell();
-                self.signal.give();
+                self.signal.notify();
                 return;
             }
             done => {
@@ -112,7 +112,7 @@ impl ResultSink for FutureState {
             }
         }
         drop(state);
-        self.signal.give();
+        self.signal.notify();
     }
 }
 

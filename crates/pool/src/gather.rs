@@ -171,10 +171,10 @@ impl ResultSink for Gathered {
         let tell = inner.eager || inner.is_done();
         drop(inner);
         if tell {
-            self.signal.give();
+            self.signal.notify();
         }
         if makes_room {
-            self.room.give();
+            self.room.notify();
         }
     }
 }
@@ -306,7 +306,7 @@ impl Gather {
         inner.closed = true;
         inner.tell_watcher();
         drop(inner);
-        self.gathered.signal.give();
+        self.gathered.signal.notify();
     }
 
     /// Waits until one more task may be added or until `until`; returns whether it may. A task may
@@ -359,7 +359,7 @@ impl Gather {
             out.push(outcome);
         }
         drop(inner);
-        self.gathered.room.give();
+        self.gathered.room.notify();
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Shared {
     /// Records that the launcher has ended.
     pub(crate) fn say_launched_all(&self) {
         self.has_launched_all.store(true, Ordering::Release);
-        self.launched_all.give();
+        self.launched_all.notify();
     }
 
     /// Launches the first workers.
@@ -177,7 +177,7 @@ impl Shared {
             self.unlock(state);
             if over {
                 self.machine.stderr.finish();
-                self.over.give();
+                self.over.notify();
                 return;
             }
         }

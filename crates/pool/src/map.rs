@@ -78,7 +78,7 @@ impl Inbox {
         pieces.push((task, piece));
         if pieces.len() == 1 {
             drop(pieces);
-            self.signal.give();
+            self.signal.notify();
         }
     }
 

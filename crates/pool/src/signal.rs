@@ -19,28 +19,28 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct Count {
     /// Number of notifications so far.
-    given: u64,
+    notifications: u64,
     /// Number of sleeping threads; without any, `give` makes no system call.
     sleepers: usize,
 }
 
 impl Signal {
-    pub(crate) fn give(&self) {
+    pub(crate) fn notify(&self) {
         let mut count = lock(&self.count);
-        count.given += 1;
+        count.notifications += 1;
         if count.sleepers > 0 {
             self.bell.notify_all();
         }
     }
 
-    pub(crate) fn given(&self) -> u64 {
-        lock(&self.count).given
+    pub(crate) fn notifications(&self) -> u64 {
+        lock(&self.count).notifications
     }
 
     /// Sleeps until `done` or until `until`. `done` may become true only before a notification.
     pub(crate) fn wait_until(&self, until: Option<Instant>, done: impl Fn() -> bool) {
         loop {
-            let seen = self.given();
+            let seen = self.notifications();
             if done() || until.is_some_and(|until| Instant::now() >= until) {
                 return;
             }
@@ -54,7 +54,8 @@ impl Signal {
         let mut count = lock(&self.count);
         count.sleepers += 1;
         let limit = until.saturating_duration_since(Instant::now());
-        let waited = self.bell.wait_timeout_while(count, limit, |count| count.given == seen);
+        let waited =
+            self.bell.wait_timeout_while(count, limit, |count| count.notifications == seen);
         let (mut count, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         count.sleepers -= 1;
     }
