@@ -48,7 +48,7 @@ pub(crate) enum Stage {
 /// Time for a worker to become ready, or to receive a function and its argument.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// A handle that a worker keeps.
-struct Given {
+struct SentHandle {
     segment: Weak<Segment>,
     number: u32,
 }
@@ -101,7 +101,7 @@ pub(crate) struct Slot {
     segments: HashSet<u32>,
     blobs: HashSet<u64>,
     /// Handles that the worker keeps, the oldest first.
-    given: VecDeque<Given>,
+    sent_handles: VecDeque<SentHandle>,
     next_handle: u32,
     /// Small records that found no room yet: to forget a handle, to finish.
     control: Vec<(u32, Vec<u8>)>,
@@ -150,7 +150,7 @@ impl Slot {
             epoch: 0,
             segments: HashSet::new(),
             blobs: HashSet::new(),
-            given: VecDeque::new(),
+            sent_handles: VecDeque::new(),
             next_handle: 0,
             control: Vec::new(),
             record: Vec::new(),

@@ -20,7 +20,7 @@ use crate::ledger::Chunk;
 use crate::link::COLD;
 use crate::os;
 use crate::protocol::{DefineHead, ItemsHead, Where, kind};
-use crate::slot::{Given, Slot, Stage};
+use crate::slot::{SentHandle, Slot, Stage};
 use crate::task::{Blob, Body, Items, to_bytes};
 
 /// Outcome of sending a chunk.
@@ -75,39 +75,39 @@ impl Slot {
                 let bytes = &bytes[offset as usize..(offset + items.len_of(range)) as usize];
                 let lengths = to_bytes(lengths);
                 self.room(ItemsHead::LEN + 4 * items.handles.len() + lengths.len() + bytes.len())?;
-                let handles = self.give(&items.handles)?;
+                let handles = self.pass_handles(&items.handles)?;
                 self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &lengths, bytes])?;
             }
             Body::Block(block) => {
                 head.place = Where::Block;
                 head.at = 8 * items.lengths.len() as u64 + offset;
                 self.room(ItemsHead::LEN + 4 * items.handles.len() + 16)?;
-                self.show(&block.0)?;
-                let handles = self.give(&items.handles)?;
+                self.pass_segment(&block.0)?;
+                let handles = self.pass_handles(&items.handles)?;
                 let name = block.0.name().to_bytes();
                 self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &name])?;
             }
         }
-        while self.given.len() > KEEP_HANDLES {
+        while self.sent_handles.len() > KEEP_HANDLES {
             self.forget_oldest_handle();
         }
         Ok(())
     }
 
     /// Passes the handles that the worker does not have yet. Returns the numbers of all of them.
-    fn give(&mut self, handles: &[Arc<Segment>]) -> Result<Vec<u8>, Sending> {
+    fn pass_handles(&mut self, handles: &[Arc<Segment>]) -> Result<Vec<u8>, Sending> {
         let mut numbers = Vec::with_capacity(4 * handles.len());
         for handle in handles {
             let known =
-                self.given.iter().find(|given| given.segment.as_ptr() == Arc::as_ptr(handle));
+                self.sent_handles.iter().find(|sent| sent.segment.as_ptr() == Arc::as_ptr(handle));
             let number = match known {
-                Some(given) => given.number,
+                Some(sent) => sent.number,
                 None => {
                     let number = self.next_handle;
                     self.channel.send_handle(number, handle).map_err(|error| unsent(&error))?;
                     self.next_handle += 1;
                     let segment = Arc::downgrade(handle);
-                    self.given.push_back(Given { segment, number });
+                    self.sent_handles.push_back(SentHandle { segment, number });
                     number
                 }
             };
@@ -117,22 +117,22 @@ impl Slot {
     }
 
     fn forget_oldest_handle(&mut self) {
-        if let Some(Given { number, .. }) = self.given.pop_front() {
+        if let Some(SentHandle { number, .. }) = self.sent_handles.pop_front() {
             self.queue_control(kind::FORGET_HANDLE, number.to_le_bytes().to_vec());
         }
     }
 
     /// Makes the worker drop shared memory that this process no longer uses.
     pub(crate) fn forget_dead_handles(&mut self) {
-        let alive = |given: &Given| given.segment.strong_count() > 0;
-        if self.given.iter().all(alive) {
+        let alive = |sent: &SentHandle| sent.segment.strong_count() > 0;
+        if self.sent_handles.iter().all(alive) {
             return;
         }
-        let (keep, dead) = self.given.drain(..).partition(alive);
-        self.given = keep;
-        let dead: VecDeque<Given> = dead;
-        for given in dead {
-            self.queue_control(kind::FORGET_HANDLE, given.number.to_le_bytes().to_vec());
+        let (keep, dead) = self.sent_handles.drain(..).partition(alive);
+        self.sent_handles = keep;
+        let dead: VecDeque<SentHandle> = dead;
+        for sent in dead {
+            self.queue_control(kind::FORGET_HANDLE, sent.number.to_le_bytes().to_vec());
         }
     }
 
@@ -152,7 +152,7 @@ impl Slot {
             }
             Body::Block(block) => {
                 self.room(DefineHead::LEN + 16)?;
-                self.show(&block.0)?;
+                self.pass_segment(&block.0)?;
                 self.send_handles(&blob.handles)?;
                 let head = DefineHead { id: blob.id, handles, place: Where::Block };
                 self.push(kind::DEFINE, &[&head.to_bytes(), &block.0.name().to_bytes()])?;
@@ -178,7 +178,7 @@ impl Slot {
     }
 
     /// Passes the segment of a block, for reading only, unless the worker has it.
-    fn show(&mut self, block: &Block) -> Result<(), Sending> {
+    fn pass_segment(&mut self, block: &Block) -> Result<(), Sending> {
         let number = block.name().segment;
         if self.segments.contains(&number) {
             return Ok(());
