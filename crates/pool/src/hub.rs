@@ -157,7 +157,7 @@ impl Shared {
             self.machine.poller.wait(SLEEP_LIMIT, &mut ready);
             let mut state = self.lock();
             let expected = state.wake_at.map_or(latest, |wake_at| wake_at.min(latest));
-            state.live(Instant::now(), expected);
+            state.advance_clock(Instant::now(), expected);
             for number in ready.drain(..) {
                 match number {
                     BELL => os::drain(&self.machine.bell),

@@ -22,7 +22,7 @@ use crate::link::{ARRIVING, LEAVING, Words};
 use crate::os;
 use crate::stderr::Tail;
 
-/// The item that a worker runs, as observed by the hub, on the hub's clock (`State::lived`).
+/// The item that a worker runs, as observed by the hub, on the hub's clock (`State::clock`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) item: u64,
@@ -195,29 +195,29 @@ impl Slot {
         &mut self,
         item: u64,
         deadline: Duration,
-        lived: Duration,
+        clock: Duration,
     ) -> (Duration, Duration, KillReason) {
         self.unbegun = None;
         let mut seen = match self.seen {
             Some(seen) if seen.item == item => seen,
-            _ => Seen { item, begun: lived, called: None },
+            _ => Seen { item, begun: clock, called: None },
         };
         let word = self.words.started().load(Ordering::Relaxed);
         let outcome = match word {
-            ARRIVING => (lived - seen.begun, START_LIMIT, KillReason::Arriving),
+            ARRIVING => (clock - seen.begun, START_LIMIT, KillReason::Arriving),
             LEAVING => (Duration::ZERO, START_LIMIT, KillReason::Arriving),
             began => {
                 // The start time that the worker reports is accepted, but never later than the hub
                 // first saw it and never for longer than this process was running.
                 let called = *seen.called.get_or_insert_with(|| {
                     let ran = Duration::from_nanos(os::now_nanos().saturating_sub(began));
-                    lived.saturating_sub(ran).max(self.looked)
+                    clock.saturating_sub(ran).max(self.looked)
                 });
-                (lived - called, deadline, KillReason::Deadline(deadline))
+                (clock - called, deadline, KillReason::Deadline(deadline))
             }
         };
         self.seen = Some(seen);
-        self.looked = lived;
+        self.looked = clock;
         outcome
     }
 
@@ -226,15 +226,15 @@ impl Slot {
         &mut self,
         item: u64,
         deadline: Duration,
-        lived: Duration,
+        clock: Duration,
     ) -> bool {
-        self.looked = lived;
+        self.looked = clock;
         let since = match self.unbegun {
             Some((number, since)) if number == item => since,
-            _ => lived,
+            _ => clock,
         };
         self.unbegun = Some((item, since));
-        lived - since >= deadline && os::is_stopped(self.name.pid)
+        clock - since >= deadline && os::is_stopped(self.name.pid)
     }
 
     /// Takes back the items that the worker has not begun. `None` if its cursor is invalid.

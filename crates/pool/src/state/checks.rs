@@ -61,13 +61,13 @@ impl State {
         if let Some(deadline) = deadline {
             match running {
                 Some(item) => {
-                    let (ran, limit, why) = slot.ran(item, deadline, self.lived);
+                    let (ran, limit, why) = slot.ran(item, deadline, self.clock);
                     if ran >= limit {
                         return self.expire(machine, index, item, why);
                     }
                     self.wake_by(machine, now + TICK.min(limit - ran));
                 }
-                None if slot.was_stopped_before(slot.ledger.reported(), deadline, self.lived) => {
+                None if slot.was_stopped_before(slot.ledger.reported(), deadline, self.clock) => {
                     self.recall(machine, index);
                     return self.kill_worker(machine, index, KillReason::Stopped);
                 }

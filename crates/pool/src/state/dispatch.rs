@@ -145,7 +145,7 @@ impl State {
         if self.idle.last() == Some(&index) {
             self.idle.pop();
         }
-        slot.looked = self.lived;
+        slot.looked = self.clock;
         slot.ledger.send(chunk, nanos);
         let several = slot.ledger.unreported() > 1;
         let limit = machine.options.tasks_per_worker;

@@ -77,7 +77,7 @@ pub(crate) struct State {
     pub(crate) wake_at: Option<Instant>,
     /// The hub's clock, by which deadlines count. It leaves out the time in which this process was
     /// stopped.
-    pub(crate) lived: Duration,
+    pub(crate) clock: Duration,
     lived_at: Instant,
     pub(crate) closing: Option<Closing>,
     /// When workers that were told to finish and have not exited are killed.
@@ -102,7 +102,7 @@ impl State {
             start_kills: 0,
             hold_off: None,
             wake_at: None,
-            lived: Duration::ZERO,
+            clock: Duration::ZERO,
             lived_at: Instant::now(),
             closing: None,
             finish_by: None,
@@ -133,11 +133,11 @@ impl State {
     ///
     /// A hub that looks much later was stopped with its process at some time since, or the computer
     /// is overloaded. A small part of that time counts, so that deadlines hold under load too.
-    pub(crate) fn live(&mut self, now: Instant, expected: Instant) {
+    pub(crate) fn advance_clock(&mut self, now: Instant, expected: Instant) {
         let since = now.saturating_duration_since(self.lived_at);
         self.lived_at = now;
         let was_stopped = now > expected + TICK;
-        self.lived += if was_stopped { since.min(TICK / 4) } else { since };
+        self.clock += if was_stopped { since.min(TICK / 4) } else { since };
     }
 
     pub(super) fn requeue(&mut self, chunks: Vec<Chunk>) {
