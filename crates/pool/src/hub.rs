@@ -41,8 +41,8 @@ pub(crate) struct Shared {
     /// Notified once a closed pool has finished.
     pub(crate) over: Signal,
     /// Notified once the launcher has ended.
-    pub(crate) launched_all: Signal,
-    has_launched_all: AtomicBool,
+    pub(crate) launcher_ended: Signal,
+    launcher_has_ended: AtomicBool,
     state: Mutex<State>,
     driver: Driver,
 }
@@ -52,8 +52,8 @@ impl Shared {
         Ok(Arc::new(Shared {
             machine: Machine::new(options)?,
             over: Signal::default(),
-            launched_all: Signal::default(),
-            has_launched_all: AtomicBool::new(false),
+            launcher_ended: Signal::default(),
+            launcher_has_ended: AtomicBool::new(false),
             state: Mutex::new(State::new(orders)),
             driver: Driver::default(),
         }))
@@ -72,14 +72,14 @@ impl Shared {
         self.lock().is_over()
     }
 
-    pub(crate) fn has_launched_all(&self) -> bool {
-        self.has_launched_all.load(Ordering::Acquire)
+    pub(crate) fn launcher_has_ended(&self) -> bool {
+        self.launcher_has_ended.load(Ordering::Acquire)
     }
 
     /// Records that the launcher has ended.
-    pub(crate) fn say_launched_all(&self) {
-        self.has_launched_all.store(true, Ordering::Release);
-        self.launched_all.notify();
+    pub(crate) fn end_launcher(&self) {
+        self.launcher_has_ended.store(true, Ordering::Release);
+        self.launcher_ended.notify();
     }
 
     /// Launches the first workers.

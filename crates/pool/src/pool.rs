@@ -257,11 +257,12 @@ impl Pool {
         }
         self.wait_over(None);
         let left = Instant::now() + LAUNCH_GRACE;
-        self.shared.launched_all.wait_until(Some(left), || self.shared.has_launched_all());
+        self.shared.launcher_ended.wait_until(Some(left), || self.shared.launcher_has_ended());
         let threads = mem::take(&mut *lock(&self.threads.handles));
         for thread in threads {
             // The launcher may be stuck in a launch. It ends by itself afterwards.
-            if thread.thread().id() != self.threads.ids[LAUNCH] || self.shared.has_launched_all() {
+            if thread.thread().id() != self.threads.ids[LAUNCH] || self.shared.launcher_has_ended()
+            {
                 let _ = thread.join();
             }
         }
@@ -294,7 +295,7 @@ fn launch_workers(
             Err(error) => shared.launch_failed(order.place, error.to_string()),
         }
     }
-    shared.say_launched_all();
+    shared.end_launcher();
 }
 
 fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order) -> Result<Slot> {
