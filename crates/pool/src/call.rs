@@ -40,7 +40,7 @@ pub(crate) trait ResultSink: Send + Sync {
     }
 
     /// Records the run time of a task, before its result comes.
-    fn took(&self, _task: u64, _nanos: u64) {}
+    fn record_time(&self, _task: u64, _nanos: u64) {}
 }
 
 /// One call, shared by all of its chunks.
@@ -80,11 +80,11 @@ impl Call {
     }
 
     /// Records the run time of an item. Only the thread that holds the hub's state calls this.
-    pub(crate) fn took(&self, task: u64, nanos: u64) {
+    pub(crate) fn record_time(&self, task: u64, nanos: u64) {
         // The value comes from the worker, so it is clamped; more than about 18 minutes makes no
         // difference.
         let nanos = nanos.min(1 << 40);
-        self.sink.took(task, nanos);
+        self.sink.record_time(task, nanos);
         for average in [&self.nanos, &self.function.0.nanos] {
             let old = average.load(Ordering::Relaxed);
             // The first item often pays for warming up, so its influence fades quickly; then a

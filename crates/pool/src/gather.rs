@@ -137,7 +137,7 @@ impl Inner {
 }
 
 impl ResultSink for Gathered {
-    fn took(&self, task: u64, nanos: u64) {
+    fn record_time(&self, task: u64, nanos: u64) {
         let mut inner = lock(&self.inner);
         let weight = inner.weight(task);
         let nanos = nanos / u64::from(weight.max(1));

@@ -71,7 +71,7 @@ impl Tail {
     /// The lines read since a time of the monotonic clock in nanoseconds, shortened by `shortened`.
     /// May include lines written before that time and read after it; misses none that were written
     /// after it.
-    pub(crate) fn last_words(&self, since: u64) -> String {
+    pub(crate) fn last_lines(&self, since: u64) -> String {
         let mut inner = lock(&self.inner);
         inner.pump();
         let pieces = inner.last.iter().filter(|(at, _)| *at >= since);

@@ -71,7 +71,7 @@ impl Slot {
         let head = DoneHead::read(reader).ok_or(SHORT)?;
         let (call, task) =
             self.ledger.current().ok_or("a result of a task that it was not sent")?;
-        call.took(task, head.nanos);
+        call.record_time(task, head.nanos);
         let handles = match head.handles {
             0 => Ok(Vec::new()),
             some => self.channel.take_handles(some as usize),

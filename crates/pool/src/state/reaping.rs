@@ -63,7 +63,7 @@ impl State {
             worker: slot.name.clone(),
             exit,
             memory: slot.memory,
-            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_words(began)),
+            stderr: slot.tail.as_ref().map_or_else(String::new, |tail| tail.last_lines(began)),
         };
         self.completed = true;
         if slot.stage == Stage::Starting {
