@@ -1,4 +1,4 @@
-//! //! Completions: a list of ended tasks, for a caller that waits for any of several futures or
+//! Completions: a list of ended tasks, for a caller that waits for any of several futures or
 //! gathers.
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
-//! //! The driver: the one caller that reads the links itself while it waits, so that a result
+//! The driver: the one caller that reads the links itself while it waits, so that a result
 //! wakes no other thread.
 //!
-//! //! **Invariant.** At any time one party reads the ring B of a link: the driver if
+//! **Invariant.** At any time one party reads the ring B of a link: the driver if
 //! `Slot::driven` is true, else the hub. A party that takes over a link announces in the link's
 //! word how it sleeps, and looks at the ring once more before it sleeps. `crates/pool/README.md`
 //! explains why no wake-up is lost.

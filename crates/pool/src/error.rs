@@ -1,4 +1,4 @@
-//! //! The error type of this crate: why a pool could not be made, or why a task failed.
+//! The error type of this crate: why a pool could not be made, or why a task failed.
 
 use std::fmt;
 use std::io;

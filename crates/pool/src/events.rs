@@ -1,4 +1,4 @@
-//! //! Events about workers for a `tracing` subscriber. Empty without the feature `tracing`.
+//! Events about workers for a `tracing` subscriber. Empty without the feature `tracing`.
 
 #[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, warn};

@@ -1,4 +1,4 @@
-//! //! The socket of a link, which passes descriptors: segments of the other end's arena, and
+//! The socket of a link, which passes descriptors: segments of the other end's arena, and
 //! handles. Received descriptors are kept until a record names them.
 
 use std::collections::{HashMap, VecDeque};

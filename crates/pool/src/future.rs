@@ -1,4 +1,4 @@
-//! //! Futures: the result of one task, which can be waited for, taken once it is there, or
+//! Futures: the result of one task, which can be waited for, taken once it is there, or
 //! prevented by a kill.
 
 use std::fmt;

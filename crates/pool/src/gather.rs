@@ -1,4 +1,4 @@
-//! //! Gathers: tasks of one function that are added step by step; their results are kept until
+//! Gathers: tasks of one function that are added step by step; their results are kept until
 //! they are taken.
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //!      ▲                                         │
 //!      └── wait_room: added, not taken yet◄──────┴─► completions, once all are done
 //! ```
-//! //! A [`Map`](crate::Map) pulls its inputs when the next result is asked for. A gather runs in
+//! A [`Map`](crate::Map) pulls its inputs when the next result is asked for. A gather runs in
 //! the background: one thread may add tasks, another may take results, and a third may be notified
 //! of the end.
 

@@ -1,4 +1,4 @@
-//! //! The hub: the pool's own thread, which watches the workers; and the state that it shares with
+//! The hub: the pool's own thread, which watches the workers; and the state that it shares with
 //! callers.
 //!
 //! ```text
@@ -6,10 +6,10 @@
 //!   callers    ─► queue chunks, kill, cancel, close; the one that waits becomes the driver (driver.rs)
 //!   all of them: lock the state ─► pump rings, dispatch the queue, … ─► unlock
 //! ```
-//! //! **Invariant.** No thread waits while it holds the lock of the state: rings and sockets are
+//! **Invariant.** No thread waits while it holds the lock of the state: rings and sockets are
 //! only tried. The lock is private to the parent process.
 //!
-//! //! `crates/pool/README.md` explains which thread sleeps on what, which one wakes it, and what
+//! `crates/pool/README.md` explains which thread sleeps on what, which one wakes it, and what
 //! happens when a worker dies.
 
 use std::mem;

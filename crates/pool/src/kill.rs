@@ -1,4 +1,4 @@
-//! //! Kills: why the pool ends a worker, and how far the kill has progressed.
+//! Kills: why the pool ends a worker, and how far the kill has progressed.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

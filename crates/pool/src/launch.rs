@@ -1,4 +1,4 @@
-//! //! Launchers: how a worker process is started. The creator of a pool passes one, so a Rust
+//! Launchers: how a worker process is started. The creator of a pool passes one, so a Rust
 //! program can start itself again and Python can use the standard library's start methods.
 
 use std::fmt;

@@ -1,7 +1,7 @@
-//! //! The ledger: the items that one worker was sent and has not reported, in order. The hub owns
+//! The ledger: the items that one worker was sent and has not reported, in order. The hub owns
 //! it; it alone decides whether an item is done, lost, or to be run by another worker.
 //!
-//! //! Items on a link are numbered from zero in the order in which they are sent. At any time
+//! Items on a link are numbered from zero in the order in which they are sent. At any time
 //! `reported ≤ begun ≤ sent`, where the worker's cursor holds `begun`. The worker reports in order,
 //! so at most one item is begun and not reported: the running one.
 

@@ -1,10 +1,10 @@
-//! //! Worker processes that run tasks. A task is bytes in, bytes out.
+//! Worker processes that run tasks. A task is bytes in, bytes out.
 //!
 //! ```text
 //!   caller ─► Pool::submit, Pool::map ─► hub's queue ─► link ─► worker::serve ─► Runner::run
 //!   caller ◄─ Future, Map ◄───────────── ledger ◄────── link ◄─────────┘
 //! ```
-//! //! If a worker dies, at whatever instruction, the task that it was running is lost, and nothing
+//! If a worker dies, at whatever instruction, the task that it was running is lost, and nothing
 //! else. The parent shares no lock with a worker, and it remembers what each worker was sent. The
 //! crate's `README.md` explains the whole protocol; each module opens with its part of it.
 //!

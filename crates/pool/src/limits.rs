@@ -1,4 +1,4 @@
-//! //! The share of the machine that this process may use.
+//! The share of the machine that this process may use.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! //! A link connects the hub and one worker: one sealed segment with two rings and a few words,
+//! A link connects the hub and one worker: one sealed segment with two rings and a few words,
 //! and a socket that passes descriptors. It has no locks.
 //!
 //! ```text
@@ -16,11 +16,11 @@
 //! writer sleeps. After a pause this is several times faster than to wake another core out of its sleep. Between two
 //! parties that keep running it is slower, so they use a futex and an eventfd.
 //!
-//! //! A record counts from the store of the ring's tail: a worker that dies before it has sent
+//! A record counts from the store of the ring's tail: a worker that dies before it has sent
 //! nothing, one that dies after it has sent the whole record. If it dies between that store and its
 //! notification, its pidfd wakes the hub.
 //!
-//! //! `crates/pool/README.md` explains who sleeps on what, and who wakes whom.
+//! `crates/pool/README.md` explains who sleeps on what, and who wakes whom.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! //! The machine: the parts of a pool that stay the same from its start to its end: memory,
+//! The machine: the parts of a pool that stay the same from its start to its end: memory,
 //! bells, the timer, the poller. They need no lock.
 
 use std::os::fd::OwnedFd;

@@ -1,11 +1,11 @@
-//! //! Maps: one function over many inputs. Inputs are pulled as credit allows and sent in chunks.
+//! Maps: one function over many inputs. Inputs are pulled as credit allows and sent in chunks.
 //!
 //! ```text
 //!   source ─► chunk ─► hub's queue ─► workers ─► inbox ─► (order) ─► caller
 //!     ▲                                                                │
 //!     └── credit: bounds the items pulled and not yet taken ◄─────────┘
 //! ```
-//! //! The source, the chunks and the reordering of results run on the thread of the caller when it
+//! The source, the chunks and the reordering of results run on the thread of the caller when it
 //! asks for the next result. So an endless source is pulled only as fast as results are taken.
 
 use std::collections::BTreeMap;

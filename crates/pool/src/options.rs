@@ -1,4 +1,4 @@
-//! //! Options of a pool, and their checks.
+//! Options of a pool, and their checks.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

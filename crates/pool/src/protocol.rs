@@ -10,7 +10,7 @@
 //!                      HANDLES count + descriptors    for the next record that has some
 //!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it
 //! ```
-//! //! Bytes that do not fit into a ring lie in a block of the sender's arena, and the record names
+//! Bytes that do not fit into a ring lie in a block of the sender's arena, and the record names
 //! that block. Descriptors are sent before the record that needs them, so its reader finds them in
 //! order. All numbers are little-endian. The reader checks everything that it reads.
 

@@ -1,4 +1,4 @@
-//! //! A reply: the result of one task, as bytes and the shared memory that they refer to.
+//! A reply: the result of one task, as bytes and the shared memory that they refer to.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,4 +1,4 @@
-//! //! A signal: callers that wait for results sleep on it while another thread reads the links
+//! A signal: callers that wait for results sleep on it while another thread reads the links
 //! (`crates/pool/README.md`).
 
 use std::sync::{Condvar, Mutex};

@@ -1,7 +1,7 @@
-//! //! The standard error of workers: forwarded as it comes. The last lines are kept for the error
+//! The standard error of workers: forwarded as it comes. The last lines are kept for the error
 //! of a lost task, and so are the first lines of a crash report.
 //!
-//! //! A separate thread writes, since standard error may block and the hub must not.
+//! A separate thread writes, since standard error may block and the hub must not.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

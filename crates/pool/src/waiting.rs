@@ -1,4 +1,4 @@
-//! //! The queue of tasks that wait for a worker: higher priority first, then first come, first
+//! The queue of tasks that wait for a worker: higher priority first, then first come, first
 //! served.
 
 use std::collections::VecDeque;

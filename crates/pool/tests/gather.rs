@@ -1,4 +1,4 @@
-//! //! The promises of gathers and completions, tested through the public interface with real
+//! The promises of gathers and completions, tested through the public interface with real
 //! processes.
 
 mod runner;

@@ -1,8 +1,8 @@
-//! //! Deaths at every moment: workers that are single-stepped and killed, workers that are killed
+//! Deaths at every moment: workers that are single-stepped and killed, workers that are killed
 //! at random under load, and a parent that is killed. Nothing hangs, every task ends once, and
 //! nothing is left behind.
 //!
-//! //! With `MANYHANDS_KILL_EVERY=1` the single-stepped worker is killed after every instruction,
+//! With `MANYHANDS_KILL_EVERY=1` the single-stepped worker is killed after every instruction,
 //! not only after a sample.
 
 #![allow(unsafe_code, reason = "ptrace and signals")]

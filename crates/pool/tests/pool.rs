@@ -1,4 +1,4 @@
-//! //! The promises of a pool, tested through its public interface with real processes.
+//! The promises of a pool, tested through its public interface with real processes.
 
 mod runner;
 mod support;

@@ -1,39 +1,41 @@
-//! An arena: the segments from which one process allocates blocks for what it sends.
+//! An arena: the segments from which one process allocates blocks for the payloads that it
+//! sends.
 //!
 //! ```text
 //!   segment   ┌──────── head, one page ────────┬─────────┬─────────┬───
 //!             │ block size, count, holder words│ block 0 │ block 1 │ …      one size per segment
 //!             └────────────────────────────────┴─────────┴─────────┴───
 //! ```
-//! Each block has a holder word, a bit per receiver. The owner sets the bits before it names the
-//! block to anybody; a receiver clears its own when it has let go; the block is free when none is
-//! left, so it is never written again under a reader. A receiver that dies is swept: the owner
-//! clears its bit everywhere. Only the owner allocates, so there is nothing to lock.
+//! Each block has a holder word with one bit per receiver. The owner sets the bits before it
+//! gives out the block's name. A receiver clears its own bit when it has finished with the block.
+//! The block is free when no bit is left, so it is never overwritten under a reader. When a
+//! receiver dies, the owner clears its bit everywhere. Only the owner allocates, so there is
+//! nothing to lock.
 //!
-//! Freed blocks are used again, lowest first, because fresh shared pages are dear (the kernel
-//! clears them) and warm ones cost nothing. What is kept warm is bounded by
-//! [`Arena::KEEP`]; beyond it whole segments go back to the machine.
+//! Freed blocks are reused, lowest first, because fresh shared pages are expensive (the kernel
+//! zeroes them) and used ones cost nothing. An arena keeps at most [`Arena::KEEP`] bytes free;
+//! beyond that, whole segments return to the system.
 
 use crate::atomic::{AtomicU64, Ordering};
 
-/// The holders of one block, a bit each.
+/// The holders of one block, one bit each.
 #[derive(Clone, Copy)]
 pub struct Holders<'a>(pub &'a AtomicU64);
 
 impl Holders<'_> {
-    /// By the owner, before the block's name leaves: who will hold it.
+    /// For the owner, before it gives out the block's name: sets the holders.
     pub fn hand_to(self, holders: u64) {
         // Relaxed: whatever carries the block's name to a receiver publishes this too.
         self.0.store(holders, Ordering::Relaxed);
     }
 
-    /// By a holder (or by the owner, for a dead one): it has read its last byte.
+    /// For a holder, or for the owner on behalf of a dead one: it has read its last byte.
     pub fn let_go(self, holders: u64) {
         // Release: pairs with the Acquire load in `is_free`.
         self.0.fetch_and(!holders, Ordering::Release);
     }
 
-    /// By the owner: whether the block may be written again.
+    /// For the owner: whether the block may be overwritten.
     pub fn is_free(self) -> bool {
         // Acquire: pairs with the Release in `let_go`.
         self.0.load(Ordering::Acquire) == 0
@@ -55,27 +57,28 @@ mod in_segments {
     use crate::segment::Segment;
 
     const MAGIC: u64 = u64::from_le_bytes(*b"mh-arena");
-    /// Where the holder words begin: after the magic, the block size and the count.
+    /// Offset of the holder words: after the magic, the block size and the count.
     const HOLDERS: usize = 64;
     const HEAD: usize = 4096;
     const SMALLEST_BLOCK: usize = 64 << 10;
     const SMALL_SEGMENT: usize = 1 << 20;
-    /// A segment has at most this share of the blocks of its size, if it is not small.
+    /// Divisor for the growth of an arena: a new segment of large blocks adds at most this share of
+    /// the blocks of its size.
     const SHARE: usize = 8;
 
-    /// What names a block to a receiver that has its arena's segments.
+    /// Names a block to a receiver that has the segments of the arena.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct BlockName {
-        /// The segment, as the arena numbers them; never used twice.
+        /// Number of the segment in its arena; never used twice.
         pub segment: u32,
-        /// The block in it.
+        /// Index of the block in its segment.
         pub block: u32,
-        /// How many bytes of the block are used.
+        /// Number of bytes of the block that are used.
         pub len: u64,
     }
 
     impl BlockName {
-        /// The bytes that travel.
+        /// Encodes the name.
         pub fn to_bytes(self) -> [u8; 16] {
             let mut bytes = [0; 16];
             bytes[..4].copy_from_slice(&self.segment.to_le_bytes());
@@ -84,7 +87,7 @@ mod in_segments {
             bytes
         }
 
-        /// The name back from its bytes; checked when it is used.
+        /// Decodes a name. It is checked when it is used.
         pub fn from_bytes(bytes: [u8; 16]) -> Self {
             let (segment, rest) = bytes.split_first_chunk().expect("16 bytes");
             let (block, rest) = rest.split_first_chunk().expect("12 bytes");
@@ -97,7 +100,7 @@ mod in_segments {
         }
     }
 
-    /// The head of an arena's segment, checked.
+    /// The head of a segment of an arena, checked.
     struct Sheet {
         segment: Arc<Segment>,
         block_bytes: usize,
@@ -113,7 +116,7 @@ mod in_segments {
             (0..self.count).all(|block| self.holders(block).is_free())
         }
 
-        /// Where a named block lies.
+        /// Offset and length of a named block.
         fn locate(&self, name: BlockName) -> Result<(usize, usize)> {
             let (block, len) = (name.block as usize, name.len as usize);
             if block >= self.count || len > self.block_bytes {
@@ -128,26 +131,26 @@ mod in_segments {
         name: String,
         sheets: HashMap<u32, Sheet>,
         next: u32,
-        /// Bytes of all blocks, free or not.
+        /// Size of all blocks in bytes, free or not.
         total: usize,
     }
 
     impl Arena {
-        /// How many bytes of free blocks an arena keeps warm.
+        /// Maximum number of bytes of free blocks that an arena keeps for reuse.
         pub const KEEP: usize = 64 << 20;
 
-        /// An arena with no segment yet. `name` shows in `/proc/PID/maps`.
+        /// Makes an arena without segments. `name` shows in `/proc/PID/maps`.
         pub fn new(name: impl Into<String>) -> Self {
             Arena { name: name.into(), sheets: HashMap::new(), next: 0, total: 0 }
         }
 
-        /// Copies `parts`, one after another, into a free block that `holders` (a bit per
-        /// receiver, at least one) will hold.
+        /// Copies `parts`, one after another, into a free block. `holders` has one bit per
+        /// receiver, at least one.
         ///
         /// # Errors
         /// `OutOfMemory` if no block is free and the machine has no room for another segment.
         pub fn store(&mut self, parts: &[&[u8]], holders: u64) -> Result<Block> {
-            assert_ne!(holders, 0, "a block that nobody holds is free");
+            assert_ne!(holders, 0, "a block without holders would be free");
             let len: usize = parts.iter().map(|part| part.len()).sum();
             let block_bytes = block_size(len);
             let (segment, block) = match self.find_free(block_bytes) {
@@ -176,7 +179,8 @@ mod in_segments {
         }
 
         fn add_segment(&mut self, block_bytes: usize) -> Result<u32> {
-            // Each segment takes a descriptor at both ends: the more there are, the larger the next one is.
+            // Each segment takes a descriptor at both ends, so the more there are, the larger the
+            // next one is.
             let same = self.sheets.values().filter(|sheet| sheet.block_bytes == block_bytes);
             let blocks: usize = same.map(|sheet| sheet.count).sum();
             let most = (HEAD - HOLDERS) / 8;
@@ -192,14 +196,14 @@ mod in_segments {
             Ok(number)
         }
 
-        /// A segment by its number, to pass to a receiver that does not have it yet.
+        /// The segment with a number, to pass to a receiver that does not have it yet.
         pub fn segment(&self, number: u32) -> Option<&Arc<Segment>> {
             self.sheets.get(&number).map(|sheet| &sheet.segment)
         }
 
-        /// Gives segments with no block in use back to the machine until at most
-        /// [`KEEP`](Self::KEEP) bytes are kept free; gives their numbers, for receivers to
-        /// [`forget`](ArenaView::forget).
+        /// Returns segments without a block in use to the system until at most [`KEEP`](Self::KEEP)
+        /// bytes are free. Returns their numbers, so that receivers can
+        /// [`forget`](ArenaView::forget) them.
         pub fn trim(&mut self) -> Vec<u32> {
             if self.total <= Self::KEEP {
                 return Vec::new();
@@ -224,61 +228,61 @@ mod in_segments {
         }
     }
 
-    /// Small blocks come in powers of two; large ones in eighths of one, to waste little.
+    /// Sizes of small blocks are powers of two; those of large ones go in steps of an eighth, to
+    /// waste little.
     fn block_size(len: usize) -> usize {
         let power = len.next_power_of_two().max(SMALLEST_BLOCK);
         if power <= SMALL_SEGMENT { power } else { len.next_multiple_of(power / 8) }
     }
 
-    /// One block, seen by its owner.
+    /// One block, as its owner sees it.
     pub struct Block {
         name: BlockName,
         segment: Arc<Segment>,
     }
 
     impl Block {
-        /// What names it to a receiver.
+        /// Name of the block, for a receiver.
         pub fn name(&self) -> BlockName {
             self.name
         }
 
-        /// The segment it lies in.
+        /// The segment that the block lies in.
         pub fn segment(&self) -> &Arc<Segment> {
             &self.segment
         }
 
-        /// Lets go of it in place of the receivers of these bits: the owner knows that they are
-        /// done, or dead.
+        /// Clears the bits of these receivers, which the owner knows to be done or dead.
         pub fn let_go(&self, holders: u64) {
             Holders(self.segment.u64_at(HOLDERS + 8 * self.name.block as usize)).let_go(holders);
         }
     }
 
-    /// One block, held by a receiver until it is dropped.
+    /// One block, held by a receiver until this is dropped.
     pub struct Received {
         segment: Arc<Segment>,
         block: usize,
         at: usize,
         len: usize,
         holder: u64,
-        /// The process that holds it; a forked copy does not.
+        /// The process that holds it; a forked copy does not hold it.
         pid: u32,
     }
 
     impl Received {
-        /// The length of the block in bytes.
-        #[allow(clippy::len_without_is_empty, reason = "whether it is empty tells nobody anything")]
+        /// Length of the block in bytes.
+        #[allow(clippy::len_without_is_empty, reason = "no caller needs `is_empty`")]
         pub fn len(&self) -> usize {
             self.len
         }
 
-        /// Copies `len` bytes from `offset` on to the end of `out`.
+        /// Appends `len` bytes from `offset` on to `out`.
         ///
         /// # Errors
-        /// `Corrupt` if they are not inside.
+        /// `Corrupt` if the range is not within the block.
         pub fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
             if offset.checked_add(len).is_none_or(|end| end > self.len) {
-                return Err(Error::corrupt("bytes beyond the end of a block"));
+                return Err(Error::corrupt("the range is beyond the end of the block"));
             }
             self.segment.read(self.at + offset, len, out)
         }
@@ -287,7 +291,7 @@ mod in_segments {
         /// [`Segment::write_to`].
         ///
         /// # Errors
-        /// If they are not inside, or as `write(2)`.
+        /// If the range is not within the block, or as `write(2)`.
         pub fn write_to(
             &self,
             offset: usize,
@@ -296,7 +300,7 @@ mod in_segments {
         ) -> std::io::Result<usize> {
             if offset.checked_add(len).is_none_or(|end| end > self.len) {
                 return Err(std::io::Error::other(Error::corrupt(
-                    "bytes beyond the end of a block",
+                    "the range is beyond the end of the block",
                 )));
             }
             self.segment.write_to(self.at + offset, len, to)
@@ -311,17 +315,17 @@ mod in_segments {
         }
     }
 
-    /// A receiver's side: the segments of another process's arena.
+    /// The receiver's side: the segments of another process's arena.
     #[derive(Default)]
     pub struct ArenaView {
         sheets: HashMap<u32, Sheet>,
     }
 
     impl ArenaView {
-        /// Takes a segment that the owner passed.
+        /// Adds a segment that the owner passed.
         ///
         /// # Errors
-        /// `Corrupt` if it is not what an arena makes, or its number was used before.
+        /// `Corrupt` if an arena did not make the segment, or if the number was used before.
         pub fn insert(&mut self, number: u32, segment: Arc<Segment>) -> Result<()> {
             let mut head = Vec::new();
             segment.read(0, 24, &mut head)?;
@@ -334,7 +338,7 @@ mod in_segments {
                 .and_then(|bytes| bytes.checked_add(HEAD))
                 .is_some_and(|end| end <= segment.len());
             if word(0) as u64 != MAGIC || !fits || count > (HEAD - HOLDERS) / 8 {
-                return Err(Error::corrupt("a segment that is no arena's"));
+                return Err(Error::corrupt("a segment that no arena made"));
             }
             let sheet = Sheet { segment, block_bytes, count };
             match self.sheets.insert(number, sheet) {
@@ -343,13 +347,13 @@ mod in_segments {
             }
         }
 
-        /// Whether this segment is here.
+        /// Whether the segment was added.
         pub fn knows(&self, number: u32) -> bool {
             self.sheets.contains_key(&number)
         }
 
-        /// A block by its name. The receiver of the bit `holder` lets go of it when the value is
-        /// dropped; in an arena that was passed for reading only, the owner does that.
+        /// Looks up a block by its name. The block is released when the value is dropped: the bit
+        /// `holder` is cleared. If the arena was passed for reading only, the owner clears it.
         ///
         /// # Errors
         /// `Corrupt` if there is no such block.
@@ -363,7 +367,7 @@ mod in_segments {
             Ok(Received { segment, block: name.block as usize, at, len, holder, pid: own_pid() })
         }
 
-        /// Unmaps a segment that the owner gave up.
+        /// Unmaps a segment that the owner returned to the system.
         pub fn forget(&mut self, number: u32) {
             self.sheets.remove(&number);
         }

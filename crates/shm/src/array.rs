@@ -1,10 +1,10 @@
 //! A typed, shaped array in shared memory, which passes between processes by reference.
 //!
-//! It is not a slice and never gives one: a Rust reference promises that nobody else writes, and
-//! another process may. Elements are read and written one by one through relaxed atomics, or in
-//! bulk by copies; [`ArraySlice::update`] works block by block through private memory, which the
-//! compiler can vectorise. Processes that write to the same elements at once need a lock, or parts
-//! that do not overlap.
+//! An array is not a slice and cannot be borrowed as one: a Rust reference promises that no one
+//! else writes, and another process may. Elements are read and written one by one through relaxed
+//! atomics, or copied in bulk. [`ArraySlice::update`] works block by block in private memory, so
+//! the compiler can vectorise it. Processes that write to the same elements at the same time need a
+//! lock; otherwise let each write to a part of its own.
 
 #![allow(unsafe_code, reason = "typed access to a mapping")]
 
@@ -18,16 +18,16 @@ use crate::error::{Error, Result};
 use crate::segment::Segment;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"mh-array");
-/// Elements begin on a page of their own.
+/// Offset of the elements, which begin on a page of their own.
 const HEAD: usize = 4096;
 const MAX_DIMENSIONS: usize = 16;
 
 #[allow(unnameable_types, reason = "sealed")]
 mod sealed {
     /// # Safety
-    /// Every bit pattern of the size is a value, and the alignment is at most 8.
+    /// Every bit pattern of the type's size is a valid value, and its alignment is at most 8.
     pub unsafe trait Plain: Copy + Send + Sync + 'static {
-        /// What names the type in an array's head.
+        /// Code of the type in an array's head.
         const CODE: u64;
         fn load(at: *const Self) -> Self;
         fn store(at: *mut Self, value: Self);
@@ -68,8 +68,8 @@ elements! {
     i64: 8 as AtomicU64, u64; u64: 9 as AtomicU64, u64; f64: 10 as AtomicU64, u64;
 }
 
-/// An array of `T` in shared memory, in C order. Cloning gives another handle on the same
-/// elements; the memory goes with its last handle in any process.
+/// An array of `T` in shared memory, in C order. Cloning gives another handle to the same elements.
+/// The memory is freed with the last handle in any process.
 ///
 /// ```
 /// use manyhands_shm::SharedArray;
@@ -86,7 +86,7 @@ pub struct SharedArray<T> {
 }
 
 impl<T: Element> SharedArray<T> {
-    /// Makes an array of zeros. `shape` is the length of each dimension; the space is reserved.
+    /// Makes an array of zeros. `shape` is the length of each dimension. Reserves the memory.
     ///
     /// # Errors
     /// `OutOfMemory` if there is no room; `Invalid` if the shape has more than 16 dimensions or
@@ -107,7 +107,7 @@ impl<T: Element> SharedArray<T> {
         })
     }
 
-    /// Makes an array of one dimension with a copy of `values`.
+    /// Makes a one-dimensional array with a copy of `values`.
     ///
     /// # Errors
     /// `OutOfMemory` if there is no room.
@@ -117,10 +117,10 @@ impl<T: Element> SharedArray<T> {
         Ok(array)
     }
 
-    /// The array in a segment that came from another process.
+    /// Opens the array in a segment that came from another process.
     ///
     /// # Errors
-    /// `Corrupt` if the segment holds no array, or one of another element type.
+    /// `Corrupt` if the segment holds no array, or one with another element type.
     pub fn attach(segment: Arc<Segment>) -> Result<Self> {
         let mut head = Vec::new();
         segment.read(0, (3 + MAX_DIMENSIONS) * 8, &mut head)?;
@@ -144,22 +144,22 @@ impl<T: Element> SharedArray<T> {
         Ok(SharedArray { segment, shape, len, element: PhantomData })
     }
 
-    /// The memory it lies in, to pass to another process.
+    /// The segment that it lies in, to pass to another process.
     pub fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 
-    /// The length of each dimension.
+    /// Length of each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The number of elements.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has no element.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -167,7 +167,7 @@ impl<T: Element> SharedArray<T> {
     /// The element at `index`, counted in C order.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of range.
     #[inline]
     pub fn get(&self, index: usize) -> T {
         self.slice(..).get(index)
@@ -176,16 +176,16 @@ impl<T: Element> SharedArray<T> {
     /// Sets the element at `index`, counted in C order.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of range.
     #[inline]
     pub fn set(&self, index: usize, value: T) {
         self.slice(..).set(index, value);
     }
 
-    /// A part of the array, in C order; copies nothing.
+    /// A part of the array, in C order. Copies nothing.
     ///
     /// # Panics
-    /// If it is not inside.
+    /// If the range is not within the array.
     #[inline]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> ArraySlice<'_, T> {
         let start = match range.start_bound() {
@@ -199,7 +199,7 @@ impl<T: Element> SharedArray<T> {
             Bound::Unbounded => self.len,
         };
         assert!(start <= end && end <= self.len, "no {start}..{end} in {} elements", self.len);
-        // Inside: `attach` and `zeros` made sure that all elements lie behind the head.
+        // In range: `attach` and `zeros` made sure that all elements lie behind the head.
         let first = self.segment.as_ptr().as_ptr().wrapping_add(HEAD).cast::<T>();
         let first = first.wrapping_add(start);
         ArraySlice { first, len: end - start, array: PhantomData }
@@ -253,21 +253,21 @@ pub struct ArraySlice<'a, T> {
     array: PhantomData<&'a SharedArray<T>>,
 }
 
-// SAFETY: it stands for a borrow of an array, which is Send and Sync itself.
+// SAFETY: a slice is a borrow of an array, which is `Send` and `Sync` itself.
 unsafe impl<T: Element> Send for ArraySlice<'_, T> {}
 // SAFETY: as for Send.
 unsafe impl<T: Element> Sync for ArraySlice<'_, T> {}
 
-/// How many bytes `update` takes at a time: they stay in the first-level cache.
+/// Number of bytes that `update` copies at a time: they fit into the first-level cache.
 const UPDATE_BYTES: usize = 8 << 10;
 
 impl<'a, T: Element> ArraySlice<'a, T> {
-    /// The number of elements.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has no element.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -275,7 +275,7 @@ impl<'a, T: Element> ArraySlice<'a, T> {
     /// The element at `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of range.
     #[inline]
     pub fn get(&self, index: usize) -> T {
         assert!(index < self.len, "no element {index} among {}", self.len);
@@ -286,7 +286,7 @@ impl<'a, T: Element> ArraySlice<'a, T> {
     /// Sets the element at `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of range.
     #[inline]
     pub fn set(&self, index: usize, value: T) {
         assert!(index < self.len, "no element {index} among {}", self.len);
@@ -294,12 +294,12 @@ impl<'a, T: Element> ArraySlice<'a, T> {
         T::store(unsafe { self.first.add(index) }, value);
     }
 
-    /// The elements, read one by one as the iterator gets there.
+    /// Iterates over the elements; each is read when the iterator reaches it.
     pub fn iter(self) -> impl Iterator<Item = T> + 'a {
         (0..self.len).map(move |index| self.get(index))
     }
 
-    /// The parts before and from `middle`.
+    /// The parts before `middle`, and from `middle` on.
     ///
     /// # Panics
     /// If `middle` is beyond the end.
@@ -313,34 +313,34 @@ impl<'a, T: Element> ArraySlice<'a, T> {
         )
     }
 
-    /// Copies all elements out, one by one: another thread or process may set them meanwhile, and
-    /// each is then the old or the new one. Elements of 8 bytes are copied as fast as memory allows,
-    /// of 1 byte at some 2 GB/s.
+    /// Copies all elements out, one by one. Another thread or process may set them meanwhile; each
+    /// element is then either the old or the new one. Elements of 8 bytes are copied as fast as
+    /// memory allows, elements of 1 byte at about 2 GB/s.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn copy_to(&self, values: &mut [T]) {
         assert_eq!(values.len(), self.len, "copy_to takes as many elements as there are");
         for (index, value) in values.iter_mut().enumerate() {
-            // SAFETY: inside, for the lengths are equal.
+            // SAFETY: in range, since the lengths are equal.
             *value = T::load(unsafe { self.first.add(index) });
         }
     }
 
-    /// Copies all elements in, as [`copy_to`](Self::copy_to) copies them out.
+    /// Copies all elements in, one by one like [`copy_to`](Self::copy_to).
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn copy_from(&self, values: &[T]) {
         assert_eq!(values.len(), self.len, "copy_from takes as many elements as there are");
         for (index, value) in values.iter().enumerate() {
-            // SAFETY: inside, for the lengths are equal.
+            // SAFETY: in range, since the lengths are equal.
             T::store(unsafe { self.first.add(index) }, *value);
         }
     }
 
-    /// Changes all elements in place: `change` is called with one piece after another, each a
-    /// private copy that is written back when it returns.
+    /// Changes all elements in place: calls `change` with one piece after another. Each piece is a
+    /// private copy that is written back when `change` returns.
     pub fn update(&self, mut change: impl FnMut(&mut [T])) {
         let mut piece = vec![T::default(); (UPDATE_BYTES / size_of::<T>()).min(self.len)];
         let mut rest = *self;
@@ -377,7 +377,7 @@ mod tests {
         assert!(array.slice(..).iter().eq((0..10_001).map(|value| value * 2)));
     }
 
-    /// Miri and ThreadSanitizer see here whether that is a data race.
+    /// Miri and ThreadSanitizer check here that this is not a data race.
     #[test]
     fn threads_that_copy_and_set_at_once_see_whole_elements() {
         let array = SharedArray::from_slice(&[u16::MAX; 40]).unwrap();

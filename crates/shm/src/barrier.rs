@@ -1,15 +1,15 @@
-//! Where a fixed number of threads, in any processes, wait for one another.
+//! A barrier: a fixed number of threads, in any processes, wait for one another.
 //!
 //! ```text
 //!   state:  generation ── all have come, or reset ──► generation + 1
 //!               │
 //!               └─ abort, a timeout, a death ──► the same, broken ── reset ──► generation + 1
 //! ```
-//! Everything but sleeping happens under a lock, which is the first of its words. Who
-//! arrives writes its slot behind those who wait; the last one moves the state on. Whoever dies
-//! while waiting is found by the others, who look after each nap, and whoever dies under the lock
-//! by the next who takes it: either breaks the barrier, for what was half-done cannot be waited
-//! for.
+//! Everything but sleeping happens under a lock, whose word comes first. A thread that arrives
+//! writes its slot behind those that wait; the last one advances the state. A process that dies
+//! while it waits is found by the others, who check after each nap. One that dies under the lock is
+//! found by the next taker. Both break the barrier, since a half-finished round cannot be
+//! completed.
 
 #![allow(unsafe_code, reason = "vouches that the words of a barrier are atomics")]
 
@@ -26,7 +26,7 @@ use crate::patience::{Deadline, NAP};
 use crate::place::Place;
 use crate::segment::Words;
 
-/// How many threads a barrier can wait for.
+/// Maximum number of threads that a barrier can wait for.
 pub const PARTIES: usize = 1000;
 
 /// The lowest bit of a barrier's state; the others count its generations.
@@ -36,34 +36,35 @@ const BROKEN: u32 = 1;
 struct BarrierWords {
     lock: LockWords,
     parties: AtomicU32,
-    /// Which generation is gathering, and whether the barrier is broken. What waiters sleep on.
+    /// Number of the current generation, and whether the barrier is broken. Waiting threads sleep
+    /// on it.
     state: AtomicU32,
     /// For each of the last 64 generations, whether it was ended by a reset.
     resets: AtomicU64,
-    /// The slots of those who wait, 0 behind the last.
+    /// Slots of the waiting threads; 0 after the last.
     waiting: [AtomicU32; PARTIES],
 }
 
 // SAFETY: atomics only, all parts `repr(C)`.
 unsafe impl Words for BarrierWords {}
 
-/// Where a fixed number of threads, in any processes, wait for one another.
+/// Lets a fixed number of threads, in any processes, wait for one another.
 ///
 /// A process that dies while it waits here breaks the barrier within about 50 ms: the others get
-/// [`BarrierError::Broken`] instead of waiting for what cannot come.
+/// [`BarrierError::Broken`] instead of waiting for ever.
 pub struct Barrier {
     crew: Arc<Crew>,
     lock: Lock,
 }
 
-/// Why a barrier did not let its waiter pass.
+/// Why a thread could not pass a barrier.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// Somebody called [`Barrier::abort`] or [`Barrier::reset`], died while waiting, or had waited
-    /// too long.
+    /// A participant called [`Barrier::abort`] or [`Barrier::reset`], died while it waited, or
+    /// timed out.
     Broken,
-    /// The timeout has passed; the barrier is broken by that.
+    /// The timeout has passed, which breaks the barrier.
     TimedOut,
     /// Too many processes use the barrier.
     Failed(Error),
@@ -73,7 +74,7 @@ impl Barrier {
     /// Makes a barrier for `parties` threads.
     ///
     /// # Errors
-    /// `Invalid` if that is 0 or above 1000; or if there is no room for it.
+    /// `Invalid` if `parties` is 0 or above 1000, or `OutOfMemory`.
     pub fn create(parties: usize) -> Result<Barrier> {
         if !(1..=PARTIES).contains(&parties) {
             return Err(Error::invalid(format!("a barrier cannot wait for {parties} parties")));
@@ -83,10 +84,10 @@ impl Barrier {
         Ok(barrier)
     }
 
-    /// A handle on a barrier that another process made.
+    /// Opens a barrier that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if no barrier lies there.
+    /// `Corrupt` if there is no barrier at that place.
     pub fn attach(place: Place) -> Result<Barrier> {
         let barrier = Self::of(Crew::attach(place, Kind::Barrier, size_of::<BarrierWords>())?);
         if !(1..=PARTIES).contains(&barrier.parties()) {
@@ -100,7 +101,7 @@ impl Barrier {
         Barrier { lock: Lock::of(Arc::clone(&crew)), crew }
     }
 
-    /// Where it lies, to be passed on.
+    /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.crew.place()
     }
@@ -109,29 +110,29 @@ impl Barrier {
         self.crew.own()
     }
 
-    /// How many threads the barrier waits for.
+    /// Number of threads that the barrier waits for.
     pub fn parties(&self) -> usize {
         self.words().parties.load(Ordering::Relaxed) as usize
     }
 
-    /// Those who wait, as far as they have come; at most as many as there are cells.
+    /// Slots of the threads that wait so far, limited to the number of cells.
     fn waiting(&self) -> impl Iterator<Item = Slot> {
         let slots = self.words().waiting.iter();
         slots.map_while(|word| Slot::new(word.load(Ordering::Relaxed) as u8))
     }
 
-    /// How many threads waited a moment ago.
+    /// Number of threads that were waiting a moment ago.
     pub fn count_waiting(&self) -> usize {
         self.waiting().count()
     }
 
-    /// Whether the barrier is broken: nobody passes until [`reset`](Self::reset).
+    /// Whether the barrier is broken: no thread passes until [`reset`](Self::reset).
     pub fn is_broken(&self) -> bool {
         self.words().state.load(Ordering::Relaxed) & BROKEN != 0
     }
 
-    /// Waits for the others, at most `timeout` (`None`: as long as it takes); gives 0 to the first
-    /// who came, 1 to the second, and so on.
+    /// Waits for the others for at most `timeout` (`None`: no limit). Returns the order of arrival:
+    /// 0 for the first thread, 1 for the second, and so on.
     ///
     /// # Errors
     /// See [`BarrierError`].
@@ -139,8 +140,8 @@ impl Barrier {
         self.wait_then(timeout, || ())
     }
 
-    /// Waits as [`wait`](Self::wait) does; whoever comes last calls its `action` before anybody
-    /// passes. If that panics the barrier is broken.
+    /// Like [`wait`](Self::wait); the last thread to arrive calls its `action` before any thread
+    /// passes. If the action panics, the barrier breaks.
     ///
     /// # Errors
     /// See [`BarrierError`].
@@ -156,9 +157,9 @@ impl Barrier {
         self.wait_interruptible(timeout, action, || false)
     }
 
-    /// Waits as [`wait_then`](Self::wait_then) does, for callers whose language has signals and errors of its own: if
-    /// `action` gives `false`, or `interrupted`, which is asked every 50 ms or more often, gives `true`, the
-    /// barrier is broken.
+    /// Like [`wait_then`](Self::wait_then), for callers whose language has its own signals and
+    /// errors. The barrier breaks if `action` returns `false`, or if `interrupted`, which is called
+    /// at least every 50 ms, returns `true`.
     ///
     /// # Errors
     /// See [`BarrierError`]; `TimedOut` also stands for interrupted.
@@ -182,7 +183,7 @@ impl Barrier {
         if index + 1 >= self.parties() {
             let breaker = BreakOnPanic(self);
             if !action() {
-                // The breaker does what there is to do.
+                // The party that broke the barrier has done the rest.
                 return Err(BarrierError::Broken);
             }
             std::mem::forget(breaker);
@@ -195,8 +196,9 @@ impl Barrier {
             .map(|()| index)
     }
 
-    /// Takes the lock, and breaks the barrier if somebody died holding it. The holder may be at the action of the
-    /// barrier, or stopped: `None` if the caller was interrupted before it let go.
+    /// Takes the lock, and breaks the barrier if its holder died. The holder may be running the
+    /// barrier's action, or be stopped; returns `None` if the caller is interrupted before the lock
+    /// is free.
     fn look(&self, interrupted: &impl Fn() -> bool) -> Result<Option<LockGuard<'_>>> {
         loop {
             if let Some(guard) = self.lock.lock_timeout(Some(NAP))? {
@@ -239,7 +241,7 @@ impl Barrier {
             }
             let stopped = interrupted();
             let Some(_guard) = self.look(&|| stopped || interrupted())? else {
-                // Not under the lock, so the others may come first, and pass.
+                // The lock is not held here, so the others may arrive first, and pass.
                 words.state.fetch_or(BROKEN, Ordering::Relaxed);
                 os::futex_wake(&words.state, i32::MAX as u32);
                 return Err(BarrierError::TimedOut);
@@ -251,7 +253,7 @@ impl Barrier {
                 self.break_it();
                 return Err(BarrierError::TimedOut);
             }
-            // One other each time, and each waiter another one: together they look at all.
+            // Each waiter checks another one in each round; together they check all.
             turn += 1;
             let other = self.waiting().nth(turn % self.count_waiting().max(1));
             if other.is_some_and(|slot| self.crew.is_dead(slot)) {
@@ -260,7 +262,7 @@ impl Barrier {
         }
     }
 
-    /// Lets those who wait pass, or fail if it is a reset; under the lock.
+    /// Lets the waiting threads pass, or fail if this is a reset. Call it under the lock.
     fn next_generation(&self, reset: bool) {
         let words = self.words();
         let state = words.state.load(Ordering::Relaxed);
@@ -269,27 +271,27 @@ impl Barrier {
         let resets = if reset { resets | bit } else { resets & !bit };
         words.resets.store(resets, Ordering::Relaxed);
         self.clear();
-        // Release: pairs with the Acquire in `wait_for_generation`. Whoever dies before it did so
-        // holding the lock, which breaks the barrier.
+        // Release: pairs with the Acquire in `wait_for_generation`. A process that died earlier
+        // died with the lock, which breaks the barrier.
         words.state.store((state & !BROKEN).wrapping_add(2), Ordering::Release);
         os::futex_wake(&words.state, i32::MAX as u32);
     }
 
-    /// Forgets those who wait; under the lock.
+    /// Forgets the waiting threads. Call it under the lock.
     fn clear(&self) {
         for word in &self.words().waiting {
             word.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Makes all fail who wait or come; under the lock.
+    /// Makes all waiting and arriving threads fail. Call it under the lock.
     fn break_it(&self) {
         self.clear();
         self.words().state.fetch_or(BROKEN, Ordering::Relaxed);
         os::futex_wake(&self.words().state, i32::MAX as u32);
     }
 
-    /// Breaks the barrier: all who wait fail, and so do all who come, until it is reset.
+    /// Breaks the barrier: waiting and arriving threads fail until it is reset.
     ///
     /// # Errors
     /// If too many processes use the barrier.
@@ -297,7 +299,8 @@ impl Barrier {
         self.abort_interruptible(|| false)
     }
 
-    /// Breaks the barrier as [`abort`](Self::abort) does, unless `interrupted` gives `true` while another holds its lock.
+    /// Like [`abort`](Self::abort), but gives up when `interrupted` returns `true` while another
+    /// process holds the lock.
     ///
     /// # Errors
     /// If too many processes use the barrier.
@@ -308,7 +311,7 @@ impl Barrier {
         Ok(())
     }
 
-    /// Makes the barrier as new: all who wait now fail.
+    /// Restores the barrier to its initial state. Threads that wait now fail.
     ///
     /// # Errors
     /// If too many processes use the barrier.
@@ -316,8 +319,8 @@ impl Barrier {
         self.reset_interruptible(|| false)
     }
 
-    /// Makes the barrier as new as [`reset`](Self::reset) does, unless `interrupted` gives `true` while another holds its
-    /// lock.
+    /// Like [`reset`](Self::reset), but gives up when `interrupted` returns `true` while another
+    /// process holds the lock.
     ///
     /// # Errors
     /// If too many processes use the barrier.

@@ -1,37 +1,36 @@
-//! A bell: how any number of sleepers, in any processes, are woken by what others publish.
+//! A bell: wakes any number of sleepers, in any processes, after something was published.
 //!
 //! ```text
-//!   sleeper                                 ringer
-//!   listen: stir the flag, making it odd    publish what it waits for
+//!   sleeper                                 notifier
+//!   listen: bump the flag, making it odd    publish what it waits for
 //!   fence ──────────────────────┐ ┌──────── fence
 //!   look again  ◄───────────────┼─┘
-//!   sleep until the next stroke └─────────► flag odd? strike, wake some;
-//!                                           nobody there to wake? make the flag even
-//! ```
-//! Either the sleeper's second look sees what was published, or the ringer sees the flag: the two
-//! sequentially consistent fences allow no third outcome (Dekker). While the flag is even, ringing
-//! costs a fence and a load. The flag never says how many sleep, so a sleeper that dies leaves
-//! nothing to repair: at most the next ringer makes one system call in vain.
+//!   sleep until the next notification └───► flag odd? count a notification, wake some;
+//!                                           no one there to wake? make the flag even
+//! Either the sleeper's second look sees what was published, or the notifier sees the flag: the
+//! two sequentially consistent fences allow no third outcome (Dekker). While the flag is even,
+//! notifying costs a fence and a load. The flag does not count the sleepers, so a sleeper that dies
+//! leaves nothing to repair: at most, the next notifier makes one useless system call.
 //!
-//! A ringer that dies between publishing and waking costs the sleepers one nap.
+//! A notifier that dies between publishing and waking costs the sleepers one nap.
 
 use std::time::Duration;
 
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::os;
 
-/// The two words of a bell, in memory that sleepers and ringers share; zero to begin with.
+/// The two words of a bell, in memory that sleepers and notifiers share; both start at zero.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Bell {
-    /// Odd while somebody may sleep. Each listener stirs it, so that a ringer that found nobody
-    /// to wake, and is late to say so, cannot make it even under one that has come since.
+    /// Odd while there may be sleepers. Each listener bumps it, so a notifier that found no one to
+    /// wake cannot make it even after another listener has come.
     flag: AtomicU32,
-    /// Strokes so far; what sleepers sleep on.
+    /// Number of notifications so far. Sleepers sleep on it.
     strokes: AtomicU32,
 }
 
-/// What [`Bell::listen`] gives: the stroke after which the listener came.
+/// Returned by [`Bell::listen`]: the number of notifications before the listener came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heard(u32);
 
@@ -41,9 +40,10 @@ impl Bell {
         Bell { flag: AtomicU32::new(0), strokes: AtomicU32::new(0) }
     }
 
-    /// Says that the caller is about to sleep. It must then look once more for what it waits for.
+    /// Announces that the caller is about to sleep. The caller must then look once more for what it
+    /// waits for.
     pub(crate) fn listen(&self) -> Heard {
-        // Acquire: a stroke that comes after the flag is stirred is not taken for heard.
+        // Acquire: a notification after the flag was bumped is not counted as heard.
         let heard = Heard(self.strokes.load(Ordering::Acquire));
         let mut flag = self.flag.load(Ordering::Relaxed);
         while let Err(now) = self.flag.compare_exchange_weak(
@@ -54,18 +54,18 @@ impl Bell {
         ) {
             flag = now;
         }
-        // SYNC POINT with the fence in `ring`.
+        // SYNC POINT with the fence in `notify`.
         fence(Ordering::SeqCst);
         heard
     }
 
-    /// Sleeps until a stroke after [`listen`](Self::listen), at most `limit`; may wake for no
-    /// reason.
+    /// Sleeps until a notification after [`listen`](Self::listen), for at most `limit`. May wake up
+    /// spuriously.
     pub(crate) fn sleep(&self, heard: Heard, limit: Duration) {
         os::futex_wait(&self.strokes, heard.0, limit);
     }
 
-    /// After publishing: wakes up to `count` sleepers.
+    /// Wakes up to `count` sleepers, after something was published.
     pub(crate) fn ring(&self, count: u32) {
         // SYNC POINT with the fence in `listen`.
         fence(Ordering::SeqCst);
@@ -79,7 +79,7 @@ impl Bell {
     fn strike(&self, flag: u32, count: u32) {
         self.strokes.fetch_add(1, Ordering::Release);
         if os::futex_wake(&self.strokes, count) < count {
-            // All are awake. If another came to listen since, the swap fails.
+            // All are awake. If another listener came meanwhile, the swap fails.
             let _ = self.flag.compare_exchange(
                 flag,
                 flag.wrapping_add(1),
@@ -96,7 +96,7 @@ mod model {
     use crate::atomic::AtomicU32;
     use std::sync::Arc;
 
-    /// Two sleepers, one ringer with two things to give: a lost wake-up is a deadlock.
+    /// Two sleepers, and one notifier that publishes two things: a lost wake-up is a deadlock.
     #[test]
     fn no_wake_up_is_lost() {
         let mut model = loom::model::Builder::new();

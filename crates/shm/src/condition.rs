@@ -1,17 +1,18 @@
-//! Where processes wait until others tell them that something has changed.
+//! A condition variable: processes wait until others notify them of a change.
 //!
 //! ```text
 //!                 enlist               wait              notify
 //!   cell: free ──────────► enlisted ──────────► waiting ──────────► notified ──► free
 //!                          slot                 slot, ticket        slot
 //! ```
-//! Each waiter has a cell that bears its slot and a ticket, and sleeps on the cell's word; who
-//! notifies picks the lowest ticket. All changes are compare-and-swaps of the cell's word: the
-//! user's lock gives the order of things, but the cells do not rest on it.
+//! Each waiter has a cell with its slot and a ticket, and sleeps on the cell's word. A notifier
+//! picks the lowest ticket. All changes are compare-and-swaps of the cell's word. The order of
+//! events comes from the user's lock, but the cells are correct without it.
 //!
-//! A waiter that dies leaves its cell. If it was notified, or is picked later, the notification is
-//! in the cell of a dead one; every waiter looks for such after each nap, frees the cell and
-//! notifies another. Cells of the dead are freed for good when they are short, or with a burial.
+//! A waiter that dies leaves its cell behind. If it was notified, or is picked later, the
+//! notification is stuck in the cell of a dead process. Every waiter looks for such cells after
+//! each nap, frees them and notifies another waiter. The cells of the dead are freed when cells run
+//! short, or when their slots are reaped.
 
 #![allow(unsafe_code, reason = "vouches that the words of a condition are atomics")]
 
@@ -27,10 +28,10 @@ use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::Words;
 
-/// How many threads can wait at one condition.
+/// Maximum number of threads that can wait on one condition.
 pub const WAITERS: usize = 256;
 
-// What a waiter's cell says, above the number of its slot.
+// States of a waiter's cell, above the number of its slot.
 const ENLISTED: u32 = 1 << 8;
 const WAITING: u32 = 2 << 8;
 const NOTIFIED: u32 = 3 << 8;
@@ -38,16 +39,16 @@ const STATE: u32 = 3 << 8;
 
 #[repr(C)]
 struct Cell {
-    /// State and slot, 0 if it is free. What its waiter sleeps on.
+    /// State and slot; 0 if the cell is free. Its waiter sleeps on it.
     word: AtomicU32,
     unused: AtomicU32,
-    /// Counts the waiters: who came first is woken first.
+    /// Sequence number of the waiter: the first to come is the first to be woken.
     ticket: AtomicU64,
 }
 
 #[repr(C)]
 struct ConditionWords {
-    /// Unused: the words of every object that has participants begin with those of a lock.
+    /// Unused: the words of every object with participants begin with those of a lock.
     unused: LockWords,
     tickets: AtomicU64,
     cells: [Cell; WAITERS],
@@ -60,10 +61,11 @@ fn owner(word: u32) -> Option<Slot> {
     Slot::new(word as u8)
 }
 
-/// Where processes that hold a lock wait until others have changed something, and tell them.
+/// A condition variable between processes: they wait until others have changed something and notify
+/// them.
 ///
-/// It is used with one [`Lock`](crate::Lock), which who waits or notifies should hold. At most 256 threads wait
-/// at a time.
+/// Always paired with one [`Lock`](crate::Lock). Hold it while calling `wait` or `notify`. At most
+/// 256 threads can wait at a time.
 ///
 /// ```no_run
 /// use manyhands_shm::{Condition, Lock};
@@ -85,12 +87,12 @@ pub struct Condition {
     crew: Crew,
 }
 
-/// A place among the waiters of a condition; left when it is dropped.
+/// A registered waiter of a condition; removed on drop.
 pub struct Waiter<'a> {
     condition: &'a Condition,
     cell: &'a Cell,
     slot: Slot,
-    /// `wait` has told that it was notified.
+    /// True if `wait` has returned that it was notified.
     noticed: AtomicBool,
 }
 
@@ -104,16 +106,16 @@ impl Condition {
         Ok(Condition { crew })
     }
 
-    /// A handle on a condition that another process made.
+    /// Opens a condition that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if no condition lies there.
+    /// `Corrupt` if there is no condition at that place.
     pub fn attach(place: Place) -> Result<Condition> {
         let crew = Crew::attach(place, Kind::Condition, size_of::<ConditionWords>())?;
         Ok(Condition { crew })
     }
 
-    /// Where it lies, to be passed on.
+    /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.crew.place()
     }
@@ -122,11 +124,11 @@ impl Condition {
         self.crew.own()
     }
 
-    /// Lets go of the lock, waits until notified, at most `timeout` (`None`: as long as it takes),
-    /// and takes the lock again. `false` beside the guard if the timeout has passed.
+    /// Releases the lock, waits for a notification for at most `timeout` (`None`: no limit), and
+    /// takes the lock again. The flag beside the guard is `false` if the timeout has passed.
     ///
     /// # Errors
-    /// If 256 threads wait here already; the lock has been let go then.
+    /// If 256 threads are waiting already. The lock has been released then.
     pub fn wait<'a>(
         &self,
         guard: LockGuard<'a>,
@@ -140,11 +142,11 @@ impl Condition {
         Ok((lock.lock()?, notified))
     }
 
-    /// Takes a place among the waiters, to be notified from now on; for callers that let go of
+    /// Registers the caller as a waiter that can be notified from now on. For callers that release
     /// their lock, and take it again, themselves.
     ///
     /// # Errors
-    /// If 256 threads wait here already, or too many processes use the condition.
+    /// If 256 threads are waiting already, or too many processes use the condition.
     pub fn enlist(&self) -> Result<Waiter<'_>> {
         let slot = self.crew.slot(|dead| {
             self.bury(dead);
@@ -179,17 +181,17 @@ impl Condition {
         })
     }
 
-    /// Wakes up to `count` waiters, those first who have waited longest; gives how many.
+    /// Wakes up to `count` waiters, the longest waiting first; returns their number.
     pub fn notify(&self, count: usize) -> usize {
         (0..count).take_while(|_| self.notify_oldest()).count()
     }
 
-    /// Wakes all who wait; gives how many.
+    /// Wakes all waiters; returns their number.
     pub fn notify_all(&self) -> usize {
         self.notify(WAITERS)
     }
 
-    /// How many threads wait, and how many were notified and have not gone on yet.
+    /// Number of waiting threads, and of threads that were notified and have not continued yet.
     pub fn waiters(&self) -> (usize, usize) {
         let count = |state| {
             let words = self.words().cells.iter().map(|cell| cell.word.load(Ordering::Relaxed));
@@ -224,8 +226,8 @@ impl Condition {
             .min_by_key(|(cell, _)| cell.ticket.load(Ordering::Relaxed))
     }
 
-    /// Takes the places of the dead who were notified and cannot have noticed, and notifies others
-    /// in their stead. Asked by every waiter after each nap, so it looks at nobody else.
+    /// Frees the cells of dead waiters that were notified and did not notice, and notifies other
+    /// waiters instead. Every waiter calls this after each nap, so it checks only those cells.
     fn pass_on_notifications(&self) {
         for cell in &self.words().cells {
             let word = cell.word.load(Ordering::Relaxed);
@@ -253,8 +255,8 @@ fn free(cell: &Cell, word: u32) -> bool {
 }
 
 impl Waiter<'_> {
-    /// Waits until notified, at most `timeout` (`None`: as long as it takes); `false` if that has
-    /// passed. The place is kept then, so it may be called again.
+    /// Waits for a notification for at most `timeout` (`None`: no limit); returns `false` if the
+    /// timeout has passed. The registration is kept then, so the caller may wait again.
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut deadline = Deadline::after(timeout);
         let waiting = u32::from(self.slot.number()) | WAITING;
@@ -273,10 +275,10 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        // In a forked child the place is the parent's.
+        // In a forked child the cell belongs to the parent.
         if self.condition.crew.is_mine(self.slot) {
             let word = self.cell.word.swap(0, Ordering::AcqRel);
-            // A notification that this waiter never saw is somebody else's.
+            // A notification that this waiter never saw goes to another one.
             if word & STATE == NOTIFIED && !self.noticed.load(Ordering::Relaxed) {
                 self.condition.notify_oldest();
             }

@@ -1,4 +1,5 @@
-//! The cursor of a link: which item its worker has begun, and which it may no longer begin.
+//! The cursor of a link: the number of items that its worker has begun, and the epoch in which
+//! it may begin more.
 //!
 //! ```text
 //!   63        48 47                                   0
@@ -6,11 +7,11 @@
 //!   │   epoch   │  items begun since the link was made │
 //!   └───────────┴──────────────────────────────────────┘
 //! ```
-//! The worker begins item `n` by moving the count from `n` to `n + 1`, provided the epoch is the
-//! one that came with the item. The hub takes back everything not begun by moving to the next
-//! epoch. Both are one compare-and-swap of the same word, so an item is either begun or taken
-//! back, never both and never neither; and what the word holds when a worker dies tells exactly
-//! what it had begun.
+//! The worker begins item `n` by moving the count from `n` to `n + 1`, provided the epoch is
+//! the one that came with the item. The hub takes back all items not begun by moving to the next
+//! epoch. Both are one compare-and-swap of the same word, so an item is either begun or taken back,
+//! never both and never neither. When a worker dies, the word says exactly which items it had
+//! begun.
 
 use crate::atomic::{AtomicU64, Ordering};
 
@@ -21,12 +22,12 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 #[derive(Clone, Copy)]
 pub struct Cursor<'a>(pub &'a AtomicU64);
 
-/// What a cursor's word says.
+/// Value of a cursor's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begun {
-    /// How often the hub has taken items back, modulo 2^16.
+    /// Number of times that the hub has taken items back, modulo 2^16.
     pub epoch: u16,
-    /// How many items the worker has begun.
+    /// Number of items that the worker has begun.
     pub count: u64,
 }
 
@@ -35,13 +36,13 @@ fn unpack(word: u64) -> Begun {
 }
 
 impl Cursor<'_> {
-    /// In the worker: begins the next item, which came with `epoch`. `false` means that it was
-    /// taken back, with all others of that epoch.
+    /// In the worker: begins the next item, which came with `epoch`. Returns `false` if it was
+    /// taken back, with all other items of that epoch.
     pub fn begin(self, epoch: u16) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while unpack(word).epoch == epoch {
             let next = (word & !COUNT_MASK) | ((word + 1) & COUNT_MASK);
-            // Release: whoever reads the new count (`begun`) also sees when the item was begun.
+            // Release: a reader of the new count (`begun`) also sees the start time of the item.
             match self.0.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
@@ -50,8 +51,8 @@ impl Cursor<'_> {
         false
     }
 
-    /// In the hub: takes back all items not begun; gives what was begun before, and the epoch
-    /// for items sent from now on.
+    /// In the hub: takes back all items not begun. Returns the number of items begun before, and
+    /// the epoch for items sent from now on.
     pub fn take_back(self) -> Begun {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -65,7 +66,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// In the hub: what the worker has begun.
+    /// In the hub: the number of items that the worker has begun.
     pub fn begun(self) -> Begun {
         // Acquire: pairs with the Release in `begin`.
         unpack(self.0.load(Ordering::Acquire))
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_back_cannot_be_begun_and_numbers_go_on() {
+    fn items_taken_back_cannot_begin_and_numbering_goes_on() {
         let word = AtomicU64::new(0);
         let cursor = Cursor(&word);
         assert!(cursor.begin(0));

@@ -1,4 +1,4 @@
-//! The two ends of a queue: who may put, who may get, and when.
+//! The two ends of a queue, and the rules by which processes put and get items.
 //!
 //! ```text
 //!            head                     tail
@@ -11,13 +11,14 @@
 //! The holder of the tail lock writes item number `tail`, then stores `tail + 1`. The holder of
 //! the head lock reads item number `head`, then stores `head + 1`. That one store is the whole
 //! commit: a process that dies before it has done nothing, and one that dies after it has done
-//! all. So the survivor who takes a dead holder's lock over has nothing to repair, there are no
-//! holes to skip, and the next item is simply written over what the dead one began.
+//! everything. So a process that takes over the lock of a dead holder has nothing to repair. There
+//! are no holes to skip: the next item simply overwrites what the dead process began.
 //!
-//! The ends meet only in `head` and `tail`. Each keeps the other's last known position beside its
-//! own, so with room and items in between they do not touch each other's cache lines.
+//! The ends meet only in `head` and `tail`. Each end keeps the last known position of the other
+//! beside its own. So while there are both room and items, the ends do not touch each other's cache
+//! lines.
 //!
-//! This file knows nothing of memory; `queue.rs` says what an item is, `model` below tries all
+//! This file does not know how items are stored: `queue.rs` does. The `model` below tries all
 //! interleavings.
 
 use std::time::Duration;
@@ -28,37 +29,37 @@ use crate::lock::LockWord;
 use crate::participant::Slot;
 use crate::patience::{Deadline, spin};
 
-/// How long to spin for an item, or for room: a little more than a wake-up costs.
+/// How long to spin for an item or for room: a little more than a wake-up costs.
 const SPIN: Duration = Duration::from_micros(50);
 
-/// What putters write.
+/// Words written by putters.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(crate) lock: AtomicU32,
     pub(crate) closed: AtomicU32,
-    /// What `head` was at least, when last looked at by a holder of the lock.
+    /// Lower bound of `head`, from the last look of a holder of the lock.
     pub(crate) head_seen: AtomicU64,
-    /// How many items there may be in the queue; written once.
+    /// Maximum number of items in the queue; written once.
     pub(crate) limit: AtomicU64,
 }
 
-/// What getters write.
+/// Words written by getters.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) lock: AtomicU32,
     pub(crate) unused: AtomicU32,
-    /// What `tail` was at least, when last looked at by a holder of the lock.
+    /// Lower bound of `tail`, from the last look of a holder of the lock.
     pub(crate) tail_seen: AtomicU64,
 }
 
-/// A word on a cache line of its own.
+/// A value on a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Alone<T>(pub T);
 
-/// The words of both ends, in memory shared by all.
+/// The words of both ends, in memory shared by all participants.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Ends {
@@ -66,29 +67,29 @@ pub(crate) struct Ends {
     pub(crate) tail: Alone<AtomicU64>,
     pub(crate) getters: Head,
     pub(crate) head: Alone<AtomicU64>,
-    /// Rung when there is an item, or the queue is closed.
+    /// Notified when there is an item, or the queue is closed.
     pub(crate) items: Alone<Bell>,
-    /// Rung when there is room, or the queue is closed.
+    /// Notified when there is room, or the queue is closed.
     pub(crate) room: Alone<Bell>,
 }
 
-/// Why nothing was put or taken.
+/// Why no item was put or taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal<E> {
-    /// Full, or empty, until the time was up.
+    /// The queue was full, or empty, until the deadline.
     TimedOut,
-    /// Closed, and (for a getter) empty.
+    /// The queue is closed and, for a getter, empty.
     Closed,
-    /// Only if there is no time at all: a lock is held, for a moment or by one that is stopped.
+    /// A lock is held, briefly or by a stopped process. Only for calls that must not wait.
     Busy,
-    /// Writing or reading the item failed; nothing has changed.
+    /// Writing or reading the item failed. Nothing has changed.
     Failed(E),
-    /// More was taken than was put: somebody wrote over the words.
+    /// More items were taken than put: another process overwrote the words.
     Nonsense,
 }
 
 impl<E> Refusal<E> {
-    /// Of one who did not get a lock in time.
+    /// The refusal for a caller that did not get a lock in time.
     pub(crate) fn without_lock(deadline: &Deadline) -> Self {
         if deadline.is_at_once() { Refusal::Busy } else { Refusal::TimedOut }
     }
@@ -116,7 +117,7 @@ impl Ends {
         }
     }
 
-    /// How many items there were a moment ago.
+    /// Number of items a moment ago.
     pub(crate) fn len(&self) -> u64 {
         let head = self.head.0.load(Ordering::Relaxed);
         self.tail.0.load(Ordering::Relaxed).saturating_sub(head)
@@ -128,8 +129,8 @@ impl Ends {
         self.putters.closed.load(Ordering::Acquire) != 0
     }
 
-    /// Puts one item: calls `write` with its number, then publishes it. Waits while the queue is
-    /// full, at most until the deadline.
+    /// Puts one item: calls `write` with its number, then publishes it. Waits until the deadline
+    /// while the queue is full.
     pub(crate) fn put<E>(
         &self,
         slot: Slot,
@@ -142,8 +143,8 @@ impl Ends {
             if self.is_closed() {
                 return Err(Refusal::Closed);
             }
-            // What the lock protects needs no repair: see above. A holder that is stopped keeps
-            // others waiting, but not beyond their time.
+            // The data under the lock need no repair, see above. A stopped holder keeps others
+            // waiting, but not beyond their deadlines.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
                 return Err(Refusal::without_lock(deadline));
             }
@@ -166,14 +167,15 @@ impl Ends {
             let nonsense = self.putters.head_seen.load(Ordering::Relaxed) > number;
             lock.let_go();
             if nonsense {
-                // Neither has room nor would anybody make some.
+                // There is no room, and no getter could make some.
                 return Err(Refusal::Nonsense);
             }
             self.wait_for_room(deadline)?;
         }
     }
 
-    /// Waits while the queue is full, as [`put`](Self::put) does; others may be faster then.
+    /// Waits while the queue is full, like [`put`](Self::put). Another putter may take the room
+    /// first.
     pub(crate) fn wait_for_room<E>(&self, deadline: &mut Deadline) -> Result<(), Refusal<E>> {
         let ready = || self.len() < self.limit() || self.is_closed();
         while !ready() {
@@ -186,7 +188,7 @@ impl Ends {
         self.putters.limit.load(Ordering::Relaxed)
     }
 
-    /// Whether item `number` may be put, asked under the tail lock.
+    /// Whether item `number` may be put. Call it under the tail lock.
     fn has_room(&self, number: u64) -> bool {
         let seen = self.putters.head_seen.load(Ordering::Relaxed);
         if number.wrapping_sub(seen) < self.limit() {
@@ -198,8 +200,8 @@ impl Ends {
         number.wrapping_sub(head) < self.limit()
     }
 
-    /// Takes one item: calls `read` with its number, then takes it. Waits while the queue is
-    /// empty, at most until the deadline.
+    /// Takes one item: calls `read` with its number, then removes it. Waits until the deadline
+    /// while the queue is empty.
     pub(crate) fn get<T, E>(
         &self,
         slot: Slot,
@@ -210,8 +212,8 @@ impl Ends {
         let lock = LockWord(&self.getters.lock);
         loop {
             let closed = self.is_closed();
-            // What the lock protects needs no repair: see above. A holder that is stopped keeps
-            // others waiting, but not beyond their time.
+            // The data under the lock need no repair, see above. A stopped holder keeps others
+            // waiting, but not beyond their deadlines.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
                 return Err(Refusal::without_lock(deadline));
             }
@@ -233,8 +235,8 @@ impl Ends {
                     .wrapping_sub(number)
                     .wrapping_sub(1);
                 lock.let_go();
-                // A sleeping putter is not woken for each item, but once an eighth is free; what
-                // is known to be left may be less than what is.
+                // A sleeping putter is not woken for each item, but once an eighth is free. The
+                // known number of remaining items may be too small.
                 let limit = self.limit();
                 if left <= limit - limit / 8 {
                     self.room.0.ring(1);
@@ -253,7 +255,7 @@ impl Ends {
         }
     }
 
-    /// Waits while the queue is empty and not closed, at most until the deadline, and takes nothing.
+    /// Waits until the deadline while the queue is empty and not closed. Takes nothing.
     pub(crate) fn wait_for_item<E>(&self, deadline: &mut Deadline) -> Result<(), Refusal<E>> {
         let ready = || self.len() > 0 || self.is_closed();
         if ready() {
@@ -262,12 +264,13 @@ impl Ends {
         while !ready() {
             self.wait(&self.items.0, deadline, ready)?;
         }
-        // The stroke may have been meant for one who takes. Nobody who does not sleep rings, so this ends.
+        // The notification may have been meant for a getter, so it is passed on. Only sleepers do
+        // so, hence this ends.
         self.items.0.ring(1);
         Ok(())
     }
 
-    /// Whether item `number` was put, asked under the head lock.
+    /// Whether item `number` was put. Call it under the head lock.
     fn is_there(&self, number: u64) -> bool {
         if self.getters.tail_seen.load(Ordering::Relaxed) > number {
             return true;
@@ -278,9 +281,10 @@ impl Ends {
         tail > number
     }
 
-    /// Closes the queue: nothing is put any more, getters take what is left.
+    /// Closes the queue: no more items can be put, and getters take the remaining ones.
     pub(crate) fn close(&self, slot: Slot, is_dead: impl Fn(Slot) -> bool) {
-        // Under the lock, so that no item is put once somebody has seen the queue closed.
+        // Under the lock, so that no item is put after another process has seen that the queue is
+        // closed.
         let lock = LockWord(&self.putters.lock);
         let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
         // Release: pairs with the Acquire in `is_closed`.
@@ -290,7 +294,7 @@ impl Ends {
         self.room.0.ring(i32::MAX as u32);
     }
 
-    /// Lets go of what `slot`, which is dead, holds here.
+    /// Releases the locks that `slot`, which is dead, holds.
     pub(crate) fn bury(&self, slot: Slot) {
         LockWord(&self.putters.lock).let_go_for(slot, false);
         LockWord(&self.getters.lock).let_go_for(slot, false);
@@ -323,7 +327,7 @@ mod model {
     use loom::cell::UnsafeCell;
     use std::sync::Arc;
 
-    /// A queue of numbers, in cells that loom watches for races.
+    /// A queue of numbers in cells that loom checks for races.
     struct Model {
         ends: Ends,
         cells: Vec<UnsafeCell<u32>>,
@@ -351,7 +355,7 @@ mod model {
                 |_| false,
                 |number| {
                     let cell = &self.cells[number as usize % self.cells.len()];
-                    // SAFETY: loom fails the test if anybody else touches the cell meanwhile.
+                    // SAFETY: loom fails the test if another thread touches the cell meanwhile.
                     cell.with_mut(|cell| unsafe { *cell = item });
                     Ok(())
                 },
@@ -379,7 +383,7 @@ mod model {
     }
 
     #[test]
-    fn one_putter_and_one_getter_pass_items_in_order_through_a_queue_of_one() {
+    fn items_pass_in_order_through_a_queue_of_one() {
         model(2, || {
             let queue = Model::new(1);
             let theirs = Arc::clone(&queue);
@@ -394,7 +398,7 @@ mod model {
     }
 
     #[test]
-    fn two_putters_lose_nothing_and_double_nothing() {
+    fn two_putters_lose_and_duplicate_no_item() {
         model(2, || {
             let queue = Model::new(2);
             let theirs = Arc::clone(&queue);
@@ -410,7 +414,7 @@ mod model {
     }
 
     #[test]
-    fn closing_wakes_a_getter_which_gets_all_that_was_put_before() {
+    fn closing_wakes_a_getter_which_gets_all_items_put_before() {
         model(2, || {
             let queue = Model::new(2);
             let theirs = Arc::clone(&queue);

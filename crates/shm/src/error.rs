@@ -1,4 +1,4 @@
-//! The one error type of this crate: what could not be made, shared or waited for.
+//! The error type of this crate.
 
 use std::fmt;
 use std::io;
@@ -15,39 +15,39 @@ pub struct Error(Box<ErrorKind>);
 pub enum ErrorKind {
     /// The machine, the cgroup or the descriptor limit has no room for `bytes` more bytes.
     OutOfMemory {
-        /// How many bytes were asked for.
+        /// Requested number of bytes.
         bytes: usize,
-        /// What the kernel said.
+        /// Message of the kernel.
         source: io::Error,
     },
     /// A system call failed.
     System {
-        /// The call, by name.
+        /// Name of the call.
         call: &'static str,
-        /// What the kernel said.
+        /// Message of the kernel.
         source: io::Error,
     },
-    /// A size, count or range that cannot be.
+    /// A size, count or range is invalid.
     Invalid(String),
-    /// What another process left in the memory breaks the layout.
+    /// The shared memory breaks its layout: another process overwrote it.
     Corrupt(String),
-    /// Every slot for participants of this object is taken by a living process.
+    /// Living processes take every slot for participants of this object.
     TooManyParticipants(usize),
 }
 
 impl Error {
-    /// What kind of failure it is.
+    /// Kind of the failure.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
 
-    /// An error that says that an argument cannot be.
+    /// An error for an invalid argument.
     #[cold]
     pub fn invalid(what: impl Into<String>) -> Self {
         ErrorKind::Invalid(what.into()).into()
     }
 
-    /// An error that says that shared memory does not hold what it should.
+    /// An error for shared memory with invalid contents.
     #[cold]
     pub fn corrupt(what: impl Into<String>) -> Self {
         ErrorKind::Corrupt(what.into()).into()
@@ -58,19 +58,19 @@ impl Error {
         ErrorKind::System { call, source: source.into() }.into()
     }
 
-    /// Whether this process, or the machine, has no descriptor left.
+    /// Whether this process, or the machine, has no descriptors left.
     pub fn is_out_of_descriptors(&self) -> bool {
         // EMFILE and ENFILE.
         matches!(self.kind(), ErrorKind::OutOfMemory { source, .. } | ErrorKind::System { source, .. }
             if matches!(source.raw_os_error(), Some(23 | 24)))
     }
 
-    /// Whether memory, or room for descriptors, ran out.
+    /// Whether memory or descriptors ran out.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.kind(), ErrorKind::OutOfMemory { .. })
     }
 
-    /// Whether shared memory does not hold what it should: another process wrote over it.
+    /// Whether shared memory has invalid contents: another process overwrote it.
     pub fn is_corrupt(&self) -> bool {
         matches!(self.kind(), ErrorKind::Corrupt { .. })
     }
@@ -82,7 +82,7 @@ impl From<ErrorKind> for Error {
     }
 }
 
-/// The message, since this is what a `main` that returns an error prints; `kind` has the rest.
+/// Prints the message, since a `main` that returns an error prints this; `kind` has the details.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,4 +1,4 @@
-//! The memory of a queue: blocks of a memfd that grows, each with an owner.
+//! The heap of a queue: blocks of a memfd that grows, each with an owner.
 //!
 //! ```text
 //!   0        FIRST                                             end          file's length
@@ -7,16 +7,18 @@
 //!   └────────┴──────┴───────────────┴──────┴──── ─ ─ ─ ──┴──────┴─────────────┘
 //!             head: class, owner, next free; then the block's bytes
 //! ```
-//! Blocks are never split or joined: a block keeps the size class it was cut with, four classes
-//! to each doubling. Free ones are on one list per class, last in first out, so that the pages in
-//! use stay few and warm. One lock protects lists and `end`.
+//! Blocks are never split or joined: a block keeps the size class with which it was made. There
+//! are four classes for each doubling of the size. Free blocks are on one list per class, last in,
+//! first out, so the pages in use stay few and warm in the cache. One lock protects the lists and
+//! `end`.
 //!
-//! Every change takes effect by one store, to a list's head or to `end`; it is a release store,
-//! so that the compiler leaves what belongs to it before it. A process that dies
-//! before it, or after it and before it passed the block on, leaves lists that are whole and at
-//! most a block that nobody refers to. The owner tells: a block is free, the queue's, or a
-//! participant's, and [`Heap::collect`] frees those of a dead one. It is run for each participant
-//! buried, and the dead are buried before the file grows, so what they leave is used again first.
+//! Every change takes effect by one store, to the head of a list or to `end`. It is a release
+//! store, so that the compiler keeps the preparations before it. A process that dies before the
+//! store, or after it and before it has passed the block on, leaves consistent lists and at most
+//! one block that is not referenced. Each block names its owner: no one (free), the queue, or a
+//! participant. [`Heap::collect`] frees the blocks of a dead participant. It runs for each
+//! participant that is reaped, and the dead are reaped before the file grows, so their blocks are
+//! reused first.
 
 #![allow(unsafe_code, reason = "maps the queue's memory and copies in and out of it")]
 
@@ -32,13 +34,14 @@ use crate::participant::Slot;
 use crate::patience::Deadline;
 use crate::segment::{Segment, Words};
 
-/// Address space that one queue may fill, in bytes. It costs nothing until it is used.
+/// Address space of one queue in bytes. It costs nothing until it is used.
 const SPACE: usize = 1 << 37;
 
-/// How much more to reserve at a time, at least, in bytes.
+/// Minimum amount to reserve at a time, in bytes.
 const STEP: usize = 256 << 10;
 
-/// Longer reservations are made in pieces: a signal makes the kernel begin a piece anew.
+/// Longer reservations are made in pieces of this many bytes, since the kernel restarts a piece
+/// after a signal.
 const PIECE: usize = 8 << 20;
 
 /// The smallest block, in bytes.
@@ -50,28 +53,28 @@ const CLASSES: usize = 112;
 /// The owner of a block on a free list.
 const FREE: u32 = 0;
 
-/// The owner of a block that holds items of the queue. The others are numbers of slots.
+/// The owner of a block that holds items of the queue. Other owners are slot numbers.
 const QUEUE: u32 = 256;
 
-/// The shared words of a heap, all zero to begin with but `end`.
+/// The shared words of a heap. All start at zero, except `end`.
 #[repr(C, align(64))]
 pub(crate) struct HeapWords {
     lock: AtomicU32,
     unused: AtomicU32,
-    /// Where the blocks end.
+    /// End of the last block.
     end: AtomicU64,
-    /// The first free block of each class; 0 is none.
+    /// The first free block of each class; 0 for none.
     free: [AtomicU64; CLASSES],
 }
 
-/// What stands before the bytes of a block.
+/// The words before the bytes of a block.
 #[repr(C, align(64))]
 pub(crate) struct Block {
     class: AtomicU32,
     owner: AtomicU32,
     /// In a free block, the next one of its class.
     next_free: AtomicU64,
-    /// Two words for the owner's use.
+    /// Two words for the owner of the block.
     pub(crate) link: AtomicU64,
     pub(crate) first: AtomicU64,
 }
@@ -79,37 +82,37 @@ pub(crate) struct Block {
 // SAFETY: atomics only, `repr(C)`.
 unsafe impl Words for Block {}
 
-/// The bytes before a block's own.
+/// Number of bytes before the content of a block.
 pub(crate) const BLOCK_HEAD: usize = size_of::<Block>();
 
 impl Block {
-    /// Says that the block now holds items of the queue.
+    /// Marks the block as one that holds items of the queue.
     pub(crate) fn give_to_queue(&self) {
         self.owner.store(QUEUE, Ordering::Relaxed);
     }
 
-    /// Whether the block is in the hands of a participant.
+    /// Whether the block belongs to a participant.
     pub(crate) fn belongs_to(&self, slot: Slot) -> bool {
         self.owner.load(Ordering::Relaxed) == u32::from(slot.number())
     }
 
-    /// Says that the block is now in the hands of a participant.
+    /// Marks the block as one of a participant.
     pub(crate) fn give_to(&self, slot: Slot) {
         self.owner.store(u32::from(slot.number()), Ordering::Relaxed);
     }
 }
 
-/// This process's view of a growing file: mapped once, with address space to spare behind its
-/// end, so that growing needs no new mapping and pointers stay valid.
+/// This process's view of a growing file. It is mapped once, with spare address space behind its
+/// end, so growing needs no new mapping and pointers stay valid.
 pub(crate) struct Memory {
     segment: Arc<Segment>,
     base: NonNull<u8>,
     space: usize,
-    /// How long the file was when last looked at; it never gets shorter.
+    /// Length of the file at the last look; it never gets shorter.
     len: AtomicUsize,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread; accesses are checked to lie inside
+// SAFETY: the mapping belongs to the process, not to a thread. Accesses are checked to lie within
 // the file, and go through atomics or raw copies whose users state their reasons.
 unsafe impl Send for Memory {}
 // SAFETY: as for Send.
@@ -124,7 +127,7 @@ impl Memory {
                 Ok(base) => {
                     return Ok(Memory { segment, base, space, len: AtomicUsize::new(len) });
                 }
-                // A limit on address space: do with less of it.
+                // The address space is limited: use less of it.
                 Err(_) if space / 2 >= len.max(PIECE) => space /= 2,
                 Err(source) => {
                     return Err(ErrorKind::OutOfMemory { bytes: space, source }.into());
@@ -133,7 +136,7 @@ impl Memory {
         }
     }
 
-    /// Whether `len` bytes at `offset` lie inside the file.
+    /// Whether `len` bytes at `offset` lie within the file.
     fn covers(&self, offset: u64, len: usize) -> bool {
         let Some(end) = usize::try_from(offset).ok().and_then(|at| at.checked_add(len)) else {
             return false;
@@ -153,7 +156,7 @@ impl Memory {
         if !self.covers(offset, len) {
             return Err(nonsense("a block outside of its memory"));
         }
-        // SAFETY: inside the mapping (just checked: the file never shrinks).
+        // SAFETY: within the mapping (just checked: the file never shrinks).
         Ok(unsafe { self.base.add(offset as usize) })
     }
 
@@ -163,12 +166,12 @@ impl Memory {
             return Err(nonsense("a block where none can be"));
         }
         let at = self.checked(offset, BLOCK_HEAD)?;
-        // SAFETY: inside and aligned (checked); `Words` are atomics, and any bytes are a value;
-        // the mapping outlives the borrow.
+        // SAFETY: within the file and aligned (checked); `Words` are atomics, and any bytes are a
+        // value; the mapping outlives the borrow.
         Ok(unsafe { at.cast::<Block>().as_ref() })
     }
 
-    /// A word at `offset`, which is a multiple of eight.
+    /// The word at `offset`, which is a multiple of eight.
     pub(crate) fn word(&self, offset: u64) -> Result<&AtomicU64> {
         debug_assert!(offset.is_multiple_of(8));
         let at = self.checked(offset, 8)?;
@@ -177,16 +180,16 @@ impl Memory {
         Ok(unsafe { AtomicU64::from_ptr(at.cast().as_ptr()) })
     }
 
-    /// Copies `bytes` in at `offset`.
+    /// Copies `bytes` to `offset`.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let at = self.checked(offset, bytes.len())?;
-        // SAFETY: inside (checked); `bytes` is private memory, so they do not overlap. Should
-        // another process break the protocol and touch them too, the bytes are arbitrary.
+        // SAFETY: in range (checked). `bytes` is private memory, so the two do not overlap. If
+        // another process breaks the protocol and writes there too, the bytes are arbitrary.
         unsafe { at.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
         Ok(())
     }
 
-    /// Copies bytes at `offset` out, to fill `out`.
+    /// Fills `out` with the bytes at `offset`.
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let at = self.checked(offset, out.len())?;
         // SAFETY: as in `write`.
@@ -199,7 +202,7 @@ impl Memory {
         let at = self.checked(offset, len)?;
         out.reserve(len);
         let room = NonNull::from(out.spare_capacity_mut()).cast();
-        // SAFETY: the source is inside (checked), the room was just reserved, and private memory
+        // SAFETY: the source is in range (checked), the room was just reserved, and private memory
         // does not overlap a mapping.
         unsafe { at.copy_to_nonoverlapping(room, len) };
         // SAFETY: that many bytes were just written behind the old end.
@@ -210,7 +213,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and this is its last user.
+        // SAFETY: this is the last user of the mapping, which belongs to this process.
         unsafe { os::unmap(self.base, self.space) };
     }
 }
@@ -220,12 +223,12 @@ pub(crate) fn nonsense(what: &str) -> Error {
     Error::corrupt(what)
 }
 
-/// The bytes of a block of `class`, its head included.
+/// Size in bytes of a block of `class`, including its head.
 fn size_of_class(class: usize) -> usize {
     (SMALLEST / 4 * (4 + class % 4)) << (class / 4)
 }
 
-/// The class of the smallest block that holds `bytes`, its head included.
+/// The class of the smallest block that holds `bytes`, including its head.
 fn class_for(bytes: usize) -> usize {
     if bytes <= SMALLEST {
         return 0;
@@ -235,13 +238,13 @@ fn class_for(bytes: usize) -> usize {
     (log - SMALLEST.ilog2()) as usize * 4 + quarter + 1
 }
 
-/// Why a block could not be had.
+/// Why no block was allocated.
 pub(crate) enum NoBlock {
     /// The file must grow first, by [`Heap::grow`], with no lock held.
     NoRoom,
-    /// The lock was held by another until the time was up.
+    /// Another process held the lock until the deadline.
     TimedOut,
-    /// It cannot be had at all.
+    /// Allocation failed.
     Error(Error),
 }
 
@@ -251,13 +254,14 @@ impl From<Error> for NoBlock {
     }
 }
 
-/// Blocks that this process has to give back, and could not without waiting for one that holds the lock and may be
-/// stopped. They go back when the lock is next held, or are collected when this process is dead.
+/// Blocks that this process should have freed, but could not without waiting for a process that
+/// holds the lock and may be stopped. They are freed when this process next holds the lock, or
+/// collected after its death.
 #[derive(Default)]
 pub(crate) struct Owed(Mutex<Vec<u64>>);
 
 impl Owed {
-    // Only tried: in a forked child it may be locked for ever.
+    // Only tried: in a forked child the mutex may be locked for ever.
     fn add(&self, offset: u64) {
         if let Ok(mut owed) = self.0.try_lock() {
             owed.push(offset);
@@ -269,7 +273,7 @@ impl Owed {
     }
 }
 
-/// The blocks, seen by one participant.
+/// The heap, as one participant sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Heap<'a, D> {
     pub(crate) memory: &'a Memory,
@@ -280,15 +284,16 @@ pub(crate) struct Heap<'a, D> {
 }
 
 impl<D: Fn(Slot) -> bool> Heap<'_, D> {
-    /// Does the work under the lock; `None` if another, that may be stopped, holds it until the deadline.
+    /// Does the work under the lock. `None` if another process, which may be stopped, holds the
+    /// lock until the deadline.
     fn locked<T>(&self, deadline: &Deadline, work: impl FnOnce() -> T) -> Option<T> {
         let lock = LockWord(&self.words.lock);
-        // Whoever died holding it left the lists whole: see above.
+        // A process that died with the lock left the lists consistent, see above.
         let _ = lock.take(self.slot, &mut deadline.at_least_a_nap(), &self.is_dead)?;
         for offset in self.owed.take() {
-            // In a forked child they are the parent's.
+            // In a forked child the blocks belong to the parent.
             if self.memory.block(offset).is_ok_and(|block| block.belongs_to(self.slot)) {
-                // Memory that makes no sense is left alone.
+                // A block with invalid contents is left alone.
                 let _ = self.set_free(offset);
             }
         }
@@ -297,7 +302,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         Some(result)
     }
 
-    /// Takes a block with room for `bytes`, which is this participant's then.
+    /// Allocates a block with room for `bytes`; it belongs to this participant.
     pub(crate) fn take(&self, bytes: usize, deadline: &Deadline) -> Result<u64, NoBlock> {
         let class = bytes.checked_add(BLOCK_HEAD).map_or(CLASSES, class_for);
         if class >= CLASSES {
@@ -310,7 +315,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         taken.unwrap_or(Err(NoBlock::TimedOut))
     }
 
-    /// A free block of this class, or of one that is at most twice as large.
+    /// A free block of this class, or of a class at most twice as large.
     fn recycle(&self, class: usize) -> Result<Option<u64>> {
         for class in class..CLASSES.min(class + 4) {
             let list = &self.words.free[class];
@@ -332,7 +337,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         Ok(None)
     }
 
-    /// A new block from behind the last one.
+    /// A new block behind the last one.
     fn cut(&self, class: usize) -> Result<u64, NoBlock> {
         let end = self.words.end.load(Ordering::Relaxed);
         let size = size_of_class(class);
@@ -346,7 +351,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         Ok(end)
     }
 
-    /// Gives a block back that is this participant's: now, or when the lock can be had.
+    /// Frees a block of this participant: now, or when the lock is next held.
     pub(crate) fn give_back(&self, offset: u64) -> Result<()> {
         let given = self.locked(&Deadline::at_once(), || self.set_free(offset));
         given.unwrap_or_else(|| {
@@ -365,7 +370,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         Ok(())
     }
 
-    /// The bytes that the block at `offset` has room for.
+    /// Number of bytes for which the block at `offset` has room.
     pub(crate) fn capacity(&self, offset: u64) -> Result<usize> {
         let class = self.memory.block(offset)?.class.load(Ordering::Relaxed) as usize;
         if class >= CLASSES || !self.memory.covers(offset, size_of_class(class)) {
@@ -380,7 +385,8 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         let len = self.memory.segment.file_len()?;
         let size = size_of_class(class_for(bytes + BLOCK_HEAD));
         let end = self.words.end.load(Ordering::Relaxed);
-        // Blocks are cut from what is there. Else as much would be reserved as another process likes.
+        // Blocks are cut from existing memory. Otherwise another process could make this one
+        // reserve any amount.
         let Some(end) = usize::try_from(end).ok().filter(|end| *end <= len) else {
             return Err(nonsense("an impossible end of a message"));
         };
@@ -390,16 +396,16 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
             return Err(ErrorKind::OutOfMemory { bytes: size, source }.into());
         }
         let ample = needed.max(len + (len / 8).clamp(STEP, PIECE)).min(self.memory.space);
-        // In one call, so that what cannot be had is refused before any of it is taken.
+        // One call, so that a request that cannot be met fails before any memory is taken.
         self.memory.segment.grow(needed)?;
-        // What is merely wished for may fail.
+        // The surplus is optional and may fail.
         let _ = self.memory.segment.grow(ample);
         Ok(())
     }
 
-    /// Frees what a dead participant left: all blocks that belong to it, to the queue or to
-    /// nobody, unless they are `in_use`. The caller holds the locks of both ends, and acts in the
-    /// dead one's name.
+    /// Frees all blocks that a dead participant left: those that belong to it, to the queue or to
+    /// no one, unless they are `in_use`. The caller holds the locks of both ends, and acts in the
+    /// name of the dead participant.
     pub(crate) fn collect(
         &self,
         first: u64,
@@ -407,8 +413,8 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         deadline: &Deadline,
     ) -> Option<Result<()>> {
         self.locked(deadline, || {
-            // A block is on a list at most once, so all lists are made anew. Should this process
-            // die meanwhile, what is on none is collected by the next.
+            // A block is on at most one list, so all lists are rebuilt. If this process dies
+            // meanwhile, the next collection finds the blocks that are on no list.
             for list in &self.words.free {
                 list.store(0, Ordering::Relaxed);
             }
@@ -431,12 +437,12 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
 }
 
 impl HeapWords {
-    /// Says where the blocks begin, before anybody else knows of the heap.
+    /// Sets where the blocks begin, before any other process knows the heap.
     pub(crate) fn begin(&self, first: u64) {
         self.end.store(first, Ordering::Relaxed);
     }
 
-    /// Lets go of the lock if `slot`, which is dead, holds it.
+    /// Releases the lock if `slot`, which is dead, holds it.
     pub(crate) fn bury(&self, slot: Slot) {
         LockWord(&self.lock).let_go_for(slot, false);
     }

@@ -1,17 +1,17 @@
-//! Memory that several processes see, and the ways to wait on it.
+//! Memory that several processes share, and the ways to wait on it.
 //!
 //! | module | what it gives |
 //! |---|---|
 //! | [`segment`] | one piece of shared memory: a sealed memfd, passed as a descriptor |
 //! | [`array`](mod@array) | a typed, shaped array over a segment |
 //! | [`value`] | one number that several processes read and change |
-//! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier: none waits for ever on the dead |
+//! | [`lock`], [`sync`], [`condition`], [`barrier`] | lock, semaphore, event, condition, barrier; none waits for ever on a dead process |
 //! | [`queue`] | a bounded queue of byte messages between any number of processes |
-//! | [`ring`], [`cursor`], [`wait`], [`arena`], [`link_words`] | what the links of a pool are made of |
-//! | [`place`] | where a small object lies: several share a segment |
-//! | [`participant`] | who uses an object, and whether it still lives |
+//! | [`ring`], [`cursor`], [`wait`], [`arena`], [`link_words`] | the parts of a pool's links |
+//! | [`place`] | positions of small objects, several of which share a segment |
+//! | [`participant`] | the processes that use an object, and whether they are alive |
 //!
-//! `SAFETY.md` beside this crate states the invariants that its unsafe code rests on.
+//! `SAFETY.md` beside this crate states the invariants on which its unsafe code relies.
 
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 

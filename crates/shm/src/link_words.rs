@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::segment::{Segment, Words};
 
-/// Each line of 64 bytes is written by one side mostly. Any bytes are a value of it.
+/// Each line of 64 bytes is written mostly by one side. Any bytes are a valid value.
 #[repr(C)]
 pub struct LinkWords {
     unused: [AtomicU64; 8],
@@ -16,9 +16,9 @@ pub struct LinkWords {
     /// How the parent sleeps, for [`WaitWord`](crate::wait::WaitWord).
     pub parent_wait: AtomicU32,
     unused_2: [AtomicU32; 15],
-    /// For [`Cursor`](crate::cursor::Cursor).
+    /// The worker's [`Cursor`](crate::cursor::Cursor).
     pub cursor: AtomicU64,
-    /// When the item that is running was begun, in nanoseconds; 0 if none is.
+    /// When the running item began, in nanoseconds; 0 if none is running.
     pub started: AtomicU64,
     unused_3: [AtomicU64; 6],
     /// Whether the worker may spin before it sleeps: 0 or 1.
@@ -26,17 +26,17 @@ pub struct LinkWords {
     unused_4: [AtomicU32; 15],
 }
 
-// SAFETY: repr(C) and integer atomics only, as the trait asks.
+// SAFETY: `repr(C)` and integer atomics only, as the trait requires.
 unsafe impl Words for LinkWords {}
 
 impl LinkWords {
-    /// Their size in bytes.
+    /// Size in bytes.
     pub const LEN: usize = size_of::<LinkWords>();
 
-    /// Those at the start of a segment.
+    /// The words at the start of a segment.
     ///
     /// # Panics
-    /// If it is shorter than [`LEN`](Self::LEN), or mapped for reading only.
+    /// If the segment is shorter than [`LEN`](Self::LEN), or mapped for reading only.
     pub fn of(segment: &Segment) -> &LinkWords {
         segment.words_at(0)
     }

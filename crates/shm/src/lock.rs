@@ -1,4 +1,4 @@
-//! A lock between processes that is not lost with its holder.
+//! A lock between processes that survives the death of its holder.
 //!
 //! ```text
 //!    31                          10    9     8   7           0
@@ -7,24 +7,24 @@
 //!   │                              │      │ ers  │ holder      │
 //!   └──────────────────────────────┴──────┴──────┴─────────────┘
 //! ```
-//! Taking it is one compare-and-swap, and so is letting go, so it is free or somebody's at every
-//! instant. Who waits spins a little, then sleeps in naps; if the word has not changed for a whole
-//! nap, it asks whether the holder still lives, and if not takes the lock over. The next taker is
-//! told that a holder died (`died` keeps that if nobody waits).
+//! Taking the lock is one compare-and-swap, and so is releasing it; at every instant it is
+//! either free or held. A waiter spins a little, then sleeps in naps. If the word has not changed
+//! for a whole nap, the waiter checks whether the holder is alive, and takes the lock over if it is
+//! not. The next taker learns that a holder died; the `died` bit keeps that until there is one.
 //!
-//! The turn makes taking over safe: between the question and the swap the lock may have been
-//! released, buried, and taken again by a newcomer with the same slot; the turn has moved on then
-//! and the swap fails.
+//! The turn makes taking over safe. Between the check and the swap, the lock may have been
+//! released, its slot reaped, and the lock taken again by a new process with the same slot. The
+//! turn has changed then, and the swap fails.
 //!
-//! Who can die where:
-//! * before or after any of the swaps: the word says so;
-//! * woken, but before taking the lock: the others sleep on, for one nap at most;
-//! * holding it: see above. What the lock protects must be fit to be found at any point, or the
-//!   taker repairs it because it is told.
+//! Possible deaths:
+//! * Before or after any of the swaps: the word shows which.
+//! * After a wake-up, before taking the lock: the others sleep for one nap at most.
+//! * While holding it: see above. Either the protected data are consistent at every point, or the
+//!   taker repairs them, since it learns of the death.
 //!
-//! What one would get wrong: the word holds a process, not a thread. Threads of one process
-//! exclude each other all the same, since a taken lock is taken for them too; but a process whose
-//! thread ended without letting go holds the lock as long as it lives.
+//! A common mistake: the word holds a process, not a thread. Threads of one process exclude
+//! each other too, since a held lock is held for them as well. But if a thread ends without
+//! releasing the lock, its process holds it for the rest of its life.
 
 use std::time::Duration;
 
@@ -38,20 +38,20 @@ const SLEEPERS: u32 = 1 << 8;
 const DIED: u32 = 1 << 9;
 const TURN: u32 = 1 << 10;
 
-/// How long to spin for a lock before sleeping: several times what its holder mostly needs, less
-/// than a wake-up.
+/// How long to spin for a lock before sleeping: several times what its holder usually needs, less
+/// than a wake-up takes.
 const SPIN: Duration = Duration::from_micros(20);
 
 /// The word of a lock.
 #[derive(Clone, Copy)]
 pub(crate) struct LockWord<'a>(pub(crate) &'a AtomicU32);
 
-/// That the lock was taken, and what to know about it.
+/// The lock was taken, with what the taker should know.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// An earlier holder died while it held the lock, and nobody was told yet: what the lock
-    /// protects may be half-done.
+    /// True if an earlier holder died while it held the lock, and no one was told yet: the
+    /// protected data may be inconsistent.
     pub owner_died: bool,
 }
 
@@ -59,13 +59,13 @@ fn holder(word: u32) -> Option<Slot> {
     Slot::new((word & HOLDER) as u8)
 }
 
-/// The word once `slot` has taken the lock that looked like `word`.
+/// The word after `slot` has taken a lock whose word was `word`.
 fn taken_by(slot: Slot, word: u32) -> u32 {
     (word & !(HOLDER | DIED)).wrapping_add(TURN) | u32::from(slot.number())
 }
 
 impl LockWord<'_> {
-    /// Who holds it.
+    /// The slot of the holder.
     pub(crate) fn holder(self) -> Option<Slot> {
         holder(self.0.load(Ordering::Relaxed))
     }
@@ -82,7 +82,7 @@ impl LockWord<'_> {
         None
     }
 
-    /// Takes the lock from a holder that the caller found dead after it had read `word`.
+    /// Takes the lock over from a holder that the caller found dead after it had read `word`.
     pub(crate) fn take_over(self, word: u32, slot: Slot) -> Option<Taken> {
         // The sleepers stay marked: they wait for the caller now.
         self.swap_in(word, taken_by(slot, word)).ok().map(|_| Taken { owner_died: true })
@@ -93,8 +93,8 @@ impl LockWord<'_> {
         self.0.compare_exchange(word, new, Ordering::Acquire, Ordering::Relaxed)
     }
 
-    /// Takes the lock, waiting for it until the deadline, which gives `None`. `is_dead` says
-    /// whether the holder of a slot is dead; it is asked only after a nap.
+    /// Takes the lock; waits until the deadline and returns `None` if it passes. `is_dead` says
+    /// whether the process of a slot is dead; it is called only after a nap.
     pub(crate) fn take(
         self,
         slot: Slot,
@@ -124,7 +124,7 @@ impl LockWord<'_> {
         loop {
             let word = self.0.load(Ordering::Relaxed);
             let Some(holder) = holder(word) else {
-                // Others may sleep as this caller did: whoever slept wakes the next one.
+                // Others may be sleeping as well: a taker that slept wakes the next one later.
                 match self.swap_in(word, taken_by(slot, word) | SLEEPERS) {
                     Ok(_) => return Some(Taken { owner_died: word & DIED != 0 }),
                     Err(_) => continue,
@@ -136,7 +136,7 @@ impl LockWord<'_> {
             }
             let word = word | SLEEPERS;
             os::futex_wait(self.0, word, deadline.nap()?);
-            // Unchanged since before the nap: held by one holder, in one turn, all the while.
+            // Unchanged since before the nap: one holder held it in one turn for the whole time.
             if self.0.load(Ordering::Relaxed) == word
                 && is_dead(holder)
                 && let Some(taken) = self.take_over(word, slot)
@@ -150,7 +150,7 @@ impl LockWord<'_> {
         self.0.compare_exchange(word, word | SLEEPERS, Ordering::Relaxed, Ordering::Relaxed)
     }
 
-    /// Lets go of the lock, which the caller holds.
+    /// Releases the lock, which the caller holds.
     pub(crate) fn let_go(self) {
         // Release: pairs with the Acquire in `swap_in`.
         let word = self.0.fetch_and(!(HOLDER | SLEEPERS), Ordering::Release);
@@ -159,8 +159,8 @@ impl LockWord<'_> {
         }
     }
 
-    /// Lets go of the lock if `slot` holds it, whether or not that is the caller's; `died` tells
-    /// the next taker that it was let go by its holder's death. Gives whether it was held so.
+    /// Releases the lock if `slot` holds it, even if that is another process. `died` tells the next
+    /// taker that the holder died. Returns whether the lock was released.
     pub(crate) fn let_go_for(self, slot: Slot, died: bool) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while holder(word) == Some(slot) {
@@ -201,14 +201,14 @@ mod shared {
     use crate::place::Place;
     use crate::segment::Words;
 
-    /// The words of a lock that may be taken again by its holder.
+    /// The words of a lock that its holder may take again.
     #[repr(C)]
     pub(crate) struct LockWords {
         word: AtomicU32,
-        /// How often the holding thread has taken it; changed by its holder only.
+        /// Number of times that the holding thread has taken it. Only the holder changes it.
         depth: AtomicU32,
-        /// Which thread holds it, if it was taken by [`Lock::acquire_recursive`]; changed by its
-        /// holder only, so whoever reads its own mark here put it there.
+        /// Mark of the thread that holds it, if taken by [`Lock::acquire_recursive`]. Only the
+        /// holder changes it, so a thread that reads its own mark has put it there.
         thread: AtomicU64,
     }
 
@@ -216,7 +216,7 @@ mod shared {
     unsafe impl Words for LockWords {}
 
     impl LockWords {
-        /// Lets go for a participant that is dead.
+        /// Releases the lock in the name of a dead participant.
         pub(crate) fn bury(&self, slot: Slot) {
             if LockWord(&self.word).holder() == Some(slot) {
                 self.thread.store(0, Ordering::Relaxed);
@@ -227,7 +227,7 @@ mod shared {
 
     /// Mutual exclusion between any number of processes and their threads.
     ///
-    /// If its holder dies, the next taker gets it within about 50 ms and is told so
+    /// If its holder dies, the next taker gets it within about 50 ms and learns of the death
     /// ([`LockGuard::owner_died`]).
     ///
     /// ```
@@ -242,12 +242,12 @@ mod shared {
     /// ```
     pub struct Lock {
         crew: Arc<Crew>,
-        /// The word that last refused this handle at once (low half), and when (high half, in
-        /// milliseconds): who only tries, and never sleeps, must find out about the dead too.
+        /// The word that last refused this handle (low half), and when (high half, in
+        /// milliseconds): a caller that only tries, and never sleeps, must notice dead holders too.
         refusal: AtomicU64,
     }
 
-    /// The lock is held as long as this lives; dropping it lets go.
+    /// Holds the lock; releases it on drop.
     #[must_use]
     pub struct LockGuard<'a> {
         lock: &'a Lock,
@@ -265,10 +265,10 @@ mod shared {
             Ok(Lock::of(Arc::new(crew)))
         }
 
-        /// A handle on a lock that another process made.
+        /// Opens a lock that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if no lock lies there.
+        /// `Corrupt` if there is no lock at that place.
         pub fn attach(place: Place) -> Result<Lock> {
             let crew = Crew::attach(place, Kind::Lock, size_of::<LockWords>())?;
             Ok(Lock::of(Arc::new(crew)))
@@ -279,7 +279,7 @@ mod shared {
             Lock { crew, refusal: AtomicU64::new(0) }
         }
 
-        /// Where it lies, to be passed on.
+        /// Where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.crew.place()
         }
@@ -303,7 +303,7 @@ mod shared {
             LockGuard { lock: self, slot, owner_died: taken.owner_died }
         }
 
-        /// Takes the lock, waiting for it as long as it takes.
+        /// Takes the lock; waits without a limit.
         ///
         /// # Errors
         /// If 255 living processes use this lock already.
@@ -315,8 +315,8 @@ mod shared {
             }
         }
 
-        /// Takes the lock, waiting for it at most `timeout` (`None`: as long as it takes);
-        /// `None` if that has passed.
+        /// Takes the lock; waits for at most `timeout` (`None`: no limit). Returns `None` if the
+        /// timeout has passed.
         ///
         /// # Errors
         /// As [`lock`](Self::lock).
@@ -325,8 +325,8 @@ mod shared {
             Ok(self.take(slot, timeout).map(|taken| self.guard(slot, taken)))
         }
 
-        /// Takes the lock if it is free now. That of a dead holder is found free by the first try
-        /// that comes 50 ms after another one through this handle.
+        /// Takes the lock if it is free now. The lock of a dead holder is taken over by the first
+        /// try that comes 50 ms after another one through this handle.
         ///
         /// # Errors
         /// As [`lock`](Self::lock).
@@ -342,7 +342,7 @@ mod shared {
                 self.word().take(slot, &mut Deadline::after(timeout), is_dead)
             };
             if taken.as_ref().is_some_and(|taken| taken.owner_died) {
-                // The dead one's mark could look like a thread's of this process.
+                // The mark of the dead thread could equal that of a thread of this process.
                 self.words().thread.store(0, Ordering::Relaxed);
             }
             taken
@@ -365,8 +365,8 @@ mod shared {
             self.word().take_over(word, slot)
         }
 
-        /// Takes the lock without a guard, for callers whose language has its own; the rest as
-        /// [`lock_timeout`](Self::lock_timeout). Let go with [`release`](Self::release).
+        /// Takes the lock without a guard, for callers whose language has its own. Otherwise like
+        /// [`lock_timeout`](Self::lock_timeout). Release it with [`release`](Self::release).
         ///
         /// # Errors
         /// As [`lock`](Self::lock).
@@ -375,7 +375,7 @@ mod shared {
             Ok(self.take(slot, timeout))
         }
 
-        /// Lets go of the lock, whoever holds it; `false` if nobody does.
+        /// Releases the lock, whoever holds it; returns `false` if it is free.
         pub fn release(&self) -> bool {
             let word = self.word();
             word.holder().is_some_and(|holder| {
@@ -384,8 +384,8 @@ mod shared {
             })
         }
 
-        /// Takes the lock as [`acquire`](Self::acquire) does, at once if the calling thread holds
-        /// it by this very function. Let go as often, with
+        /// Takes the lock like [`acquire`](Self::acquire), but succeeds at once if the calling
+        /// thread has already taken it by this function. Release it as many times, with
         /// [`release_recursive`](Self::release_recursive).
         ///
         /// # Errors
@@ -404,8 +404,8 @@ mod shared {
             Ok(taken)
         }
 
-        /// Lets go of what [`acquire_recursive`](Self::acquire_recursive) took once; `false` if
-        /// the calling thread does not hold it.
+        /// Undoes one [`acquire_recursive`](Self::acquire_recursive); returns `false` if the
+        /// calling thread does not hold the lock.
         pub fn release_recursive(&self) -> bool {
             if !self.is_held_by_this_thread() {
                 return false;
@@ -418,8 +418,8 @@ mod shared {
             true
         }
 
-        /// How often the calling thread has taken the lock by
-        /// [`acquire_recursive`](Self::acquire_recursive); 0 if it does not hold it so.
+        /// Number of times that the calling thread has taken the lock by
+        /// [`acquire_recursive`](Self::acquire_recursive); 0 if it does not hold it in that way.
         pub fn depth(&self) -> u32 {
             if !self.is_held_by_this_thread() {
                 return 0;
@@ -427,7 +427,7 @@ mod shared {
             self.words().depth.load(Ordering::Relaxed)
         }
 
-        /// Whether anybody held it a moment ago.
+        /// Whether it was held a moment ago.
         pub fn is_locked(&self) -> bool {
             self.word().holder().is_some()
         }
@@ -440,15 +440,16 @@ mod shared {
         }
     }
 
-    /// A number that no other living thread of this process has: an address of its own.
+    /// A number that no other living thread of this process has: the address of a thread-local
+    /// variable.
     fn this_thread() -> u64 {
         thread_local!(static HERE: u8 = const { 0 });
         HERE.with(|here| std::ptr::from_ref(here).addr() as u64)
     }
 
     impl<'a> LockGuard<'a> {
-        /// Whether an earlier holder died holding the lock, and nobody was told before: what it
-        /// protects may be half-done.
+        /// Whether an earlier holder died with the lock and no one was told before: the protected
+        /// data may be inconsistent.
         pub fn owner_died(&self) -> bool {
             self.owner_died
         }
@@ -461,7 +462,7 @@ mod shared {
 
     impl Drop for LockGuard<'_> {
         fn drop(&mut self) {
-            // In a forked child the lock is the parent's.
+            // In a forked child the lock belongs to the parent.
             if self.lock.crew.is_mine(self.slot) {
                 self.lock.word().let_go_for(self.slot, false);
             }
@@ -506,7 +507,7 @@ mod model {
                 assert!(!taken.owner_died);
                 shared.1.with_mut(|cell| {
                     #[allow(unsafe_code, reason = "loom's cells")]
-                    // SAFETY: loom fails the test if anybody else touches the cell meanwhile.
+                    // SAFETY: loom fails the test if another thread touches the cell meanwhile.
                     unsafe {
                         *cell += 1;
                     }
@@ -526,7 +527,7 @@ mod model {
         });
     }
 
-    /// Slot 9 died holding the lock; one burier lets go for it while two others want it.
+    /// Slot 9 died holding the lock; one reaper releases it while two others want it.
     #[test]
     fn a_dead_holders_lock_passes_on_and_one_taker_is_told() {
         model(|| {

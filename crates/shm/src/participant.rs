@@ -1,4 +1,4 @@
-//! Who uses an object, and whether it still lives.
+//! Participants: the processes that use an object, and whether they are alive.
 //!
 //! ```text
 //!   object's segment:  ┌───────┬────────────────────────────────────┬──────────────────┐
@@ -8,24 +8,25 @@
 //!   a slot's word:      63      62                  22 21           0
 //!                      ┌───────┬──────────────────────┬──────────────┐
 //!                      │ being │ start of the process │ its number   │   0: free
-//!                      │ buried│ in ticks since boot  │ (pid)        │
+//!                      │reaped │ in ticks since boot  │ (pid)        │
 //!                      └───────┴──────────────────────┴──────────────┘
 //! ```
-//! A process takes one slot of each object it uses, by one compare-and-swap of zero for its
-//! identity, so there is no state half-way in which it could die. All its threads and handles
-//! share the slot, and it keeps it until it dies. What it holds (a lock, a block of memory) bears
-//! the slot's number.
+//! A process takes one slot of each object that it uses, by one compare-and-swap from zero to
+//! its identity, so there is no intermediate state in which it could die. All its threads and
+//! handles share the slot, and it keeps the slot until it dies. Everything that it holds (a lock, a
+//! block of memory) carries the slot's number.
 //!
-//! A dead process's slot is *buried*: one living process swaps in its own identity with the
-//! burial bit, cleans up what bears the number, and only then frees the slot. So a number never
-//! passes to a living process while the object still holds something of a dead one. A burier that
-//! dies leaves its own identity behind, and the next one starts the burial over.
+//! The slot of a dead process is *reaped*: one living process swaps in its own identity with
+//! the reaping bit, cleans up everything that carries the number, and only then frees the slot. So
+//! a number never passes to a living process while the object still holds something of a dead one.
+//! A reaper that dies leaves its own identity behind, and the next one starts again.
 //!
-//! Limits: all participants see each other's numbers, that is, are in one PID namespace; and a
-//! process that replaces its program by `exec` stays the participant it was, with what it held.
+//! Limits: all participants must see each other's process numbers, so they must be in one PID
+//! namespace. A process that replaces its program by `exec` stays the same participant, with
+//! everything that it held.
 //!
-//! What one would get wrong: a forked child has its parent's handles, but it is not the parent.
-//! The identity is kept in a page that the kernel zeroes in every child (`own.rs`), and each operation
+//! A common mistake: a forked child has its parent's handles, but it is not the parent. The
+//! identity is kept in a page that the kernel zeroes in every child (`own.rs`). Each operation
 //! compares it with the slot's word, so a child takes a slot of its own at its first operation.
 
 #![allow(unsafe_code, reason = "vouches that the words of a head and a table are atomics")]
@@ -33,30 +34,30 @@
 use crate::atomic::{AtomicU64, Ordering};
 use crate::patience::pause;
 
-/// How many processes can use one object.
+/// Maximum number of processes that can use one object.
 #[cfg(not(loom))]
 pub const MOST: usize = 255;
-/// A model has to try all orders in which the slots are looked at.
+/// A model has to try all orders of looking at the slots.
 #[cfg(loom)]
 pub const MOST: usize = 2;
 
-/// The words of a table; the first is not used, so that 0 can mean nobody.
+/// Number of words of a table. The first one is unused, so that 0 can mean no slot.
 pub const TABLE: usize = MOST + 1;
 
 const PID_BITS: u32 = 22;
 const BEING_BURIED: u64 = 1 << 63;
 
-/// The number of a participant in one object: 1 to 255.
+/// Number of a participant in one object: 1 to 255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(u8);
 
 impl Slot {
-    /// The slot of this number, which may have been read from shared memory; 0 is nobody.
+    /// The slot with this number, which may have been read from shared memory. `None` for 0.
     pub fn new(number: u8) -> Option<Slot> {
         (number != 0).then_some(Slot(number))
     }
 
-    /// Its number.
+    /// Number of the slot.
     pub fn number(self) -> u8 {
         self.0
     }
@@ -67,15 +68,15 @@ impl Slot {
     }
 }
 
-/// How often to look, a millisecond apart, whether a burial by another has made room.
+/// How often to check, a millisecond apart, whether another process's reaping has made room.
 const BURIAL_ROUNDS: usize = 5000;
 
-/// One process, now and for ever: its number and when it was started.
+/// Identifies one process for good: its number and its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(u64);
 
 impl Identity {
-    /// Of the process `pid`, started `start` ticks after boot (0 if that is not to be known).
+    /// The identity of process `pid`, started `start` ticks after boot (0 if unknown).
     pub fn new(pid: u32, start: u64) -> Self {
         Identity(((start << PID_BITS) & !BEING_BURIED) | u64::from(pid) & ((1 << PID_BITS) - 1))
     }
@@ -86,12 +87,12 @@ impl Identity {
         Identity::new(pid, crate::os::start_time(pid).unwrap_or(0))
     }
 
-    /// The number of the process.
+    /// Process number.
     pub fn pid(self) -> u32 {
         (self.0 & ((1 << PID_BITS) - 1)) as u32
     }
 
-    /// When the process was started, in ticks since boot.
+    /// Start time of the process, in ticks since boot.
     pub fn start(self) -> u64 {
         (self.0 & !BEING_BURIED) >> PID_BITS
     }
@@ -112,8 +113,8 @@ impl Table<'_> {
         self.word(slot).load(Ordering::Relaxed) == me.0
     }
 
-    /// The slot of `me`, taking a free one if it has none; a dead one, buried with the help of
-    /// `clean`, if none is free; `None` if all belong to the living.
+    /// Returns the slot of `me`. If it has none, takes a free slot, or reaps a dead one with the
+    /// help of `clean`. Returns `None` if all slots belong to living processes.
     pub fn join(
         self,
         me: Identity,
@@ -125,7 +126,8 @@ impl Table<'_> {
         }
         for _ in 0..BURIAL_ROUNDS {
             for slot in Slot::all() {
-                // Acquire: pairs with the Release in `bury`, so what bore the number is gone.
+                // Acquire: pairs with the Release in `reap`, so everything that carried the number
+                // is gone.
                 let word = self.word(slot);
                 if word.load(Ordering::Relaxed) == 0
                     && word.compare_exchange(0, me.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
@@ -139,27 +141,29 @@ impl Table<'_> {
             if !Slot::all().any(|slot| self.is_being_buried(slot)) {
                 return None;
             }
-            // By somebody else, who is soon done, or dead too; or stopped, whom nobody waits for.
+            // Another process is reaping; it is soon done, or dead, or stopped. A stopped one is
+            // not waited for.
             pause();
         }
         None
     }
 
-    /// Whether whoever bears the number of `slot` is dead.
+    /// Whether the process of `slot` is dead.
     ///
-    /// A holder's word in shared memory must be read before this is asked, and changed only by a
-    /// compare-and-swap from the value read: should the slot have passed on meanwhile, what the
-    /// dead held has been cleaned up, and the swap fails.
+    /// Read the holder's word in shared memory before calling this, and change it only by a
+    /// compare-and-swap from the value read. If the slot passes on meanwhile, everything that the
+    /// dead process held has been cleaned up, and the swap fails.
     pub fn is_dead(self, slot: Slot, gone: impl Fn(Identity) -> bool) -> bool {
-        // Acquire: pairs with the Release in `bury`.
+        // Acquire: pairs with the Release in `reap`.
         match self.word(slot).load(Ordering::Acquire) {
             0 => true,
             word => gone(Identity(word & !BEING_BURIED)),
         }
     }
 
-    /// Buries all dead participants: calls `clean` for each, alone in the world to do so, then
-    /// frees the slot, unless that says that it could not finish. Gives how many.
+    /// Reaps all dead participants: calls `clean` for each, in one process at a time, and frees the
+    /// slot unless `clean` returns that it could not finish. Returns the number of slots that were
+    /// freed.
     pub fn bury_dead(
         self,
         me: Identity,
@@ -185,13 +189,13 @@ impl Table<'_> {
         if seen == 0 || seen & !BEING_BURIED == me.0 || !gone(Identity(seen & !BEING_BURIED)) {
             return false;
         }
-        // Acquire: what an earlier burier that died has cleaned up is seen.
+        // Acquire: makes the cleaning by an earlier reaper that died visible.
         let burier = me.0 | BEING_BURIED;
         if word.compare_exchange(seen, burier, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return false;
         }
         let clean = clean(slot);
-        // Release: pairs with the Acquire in `join`, or with that of the next burier.
+        // Release: pairs with the Acquire in `join`, or with that of the next reaper.
         word.store(if clean { 0 } else { seen }, Ordering::Release);
         clean
     }
@@ -228,7 +232,7 @@ mod living {
         identity
     }
 
-    /// The number of this process, without a system call; right in a forked copy, too.
+    /// Number of this process, without a system call; correct in a forked copy too.
     pub fn own_pid() -> u32 {
         identity().pid()
     }
@@ -237,7 +241,7 @@ mod living {
         os::is_gone(identity.pid(), identity.start())
     }
 
-    /// What lies at a place.
+    /// Type of the object at a place.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[repr(u64)]
     pub(crate) enum Kind {
@@ -250,7 +254,7 @@ mod living {
         Queue,
     }
 
-    /// The start of every object.
+    /// The first words of every object.
     #[repr(C)]
     struct Head {
         magic: AtomicU64,
@@ -271,10 +275,11 @@ mod living {
     /// "manyhand", and the version of the layouts.
     const MAGIC: u64 = u64::from_le_bytes(*b"manyhand") ^ 2;
 
-    /// Where the own words of an object without participants begin, and where the table of others does.
+    /// Offset after the head: the own words of an object without participants, or the table of
+    /// others.
     const BEHIND_HEAD: usize = size_of::<Head>();
 
-    /// Where the own words of an object with participants begin, on a cache line of their own.
+    /// Offset of the own words of an object with participants, on a cache line of their own.
     pub(crate) const OWN: usize = (BEHIND_HEAD + size_of::<Members>()).next_multiple_of(128);
 
     fn begin(object: &Object, kind: Kind) {
@@ -295,7 +300,7 @@ mod living {
         Ok(object)
     }
 
-    /// An object that nobody holds, so it has no participants: a head, and words of type `T`.
+    /// An object that cannot be held, so it has no participants: a head, and words of type `T`.
     pub(crate) struct Plain<T> {
         object: Object,
         words: PhantomData<T>,
@@ -304,14 +309,14 @@ mod living {
     impl<T: Words> Plain<T> {
         const LEN: usize = BEHIND_HEAD + size_of::<T>();
 
-        /// Makes one, all zero.
+        /// Makes an object with all words zero.
         pub(crate) fn create(kind: Kind) -> Result<Self> {
             let object = Object::create(Self::LEN)?;
             begin(&object, kind);
             Ok(Plain { object, words: PhantomData })
         }
 
-        /// The one at a place that another process named, which must be of this kind.
+        /// Opens the object at a place that another process named. It must be of this kind.
         pub(crate) fn attach(place: Place, kind: Kind) -> Result<Self> {
             Ok(Plain { object: object_at(place, kind, Self::LEN)?, words: PhantomData })
         }
@@ -325,10 +330,10 @@ mod living {
         }
     }
 
-    /// One process's handle on the participants of one object.
+    /// A handle of this process to the participants of one object.
     pub(crate) struct Crew {
         object: Object,
-        /// The number of the slot that this process, or the parent it was forked from, has.
+        /// Number of the slot that this process, or the parent that it was forked from, has.
         mine: AtomicU32,
     }
 
@@ -338,7 +343,7 @@ mod living {
             Ok(Crew::begin(Object::create(OWN + own)?, kind))
         }
 
-        /// Makes an object in a growable segment of its own, with `own` bytes to begin with.
+        /// Makes an object in a growable segment of its own; `own` is its initial size in bytes.
         pub(crate) fn create_growable(kind: Kind, own: usize) -> Result<Crew> {
             let name = format!("manyhands-{kind:?}").to_lowercase();
             let len = (OWN + own).next_multiple_of(os::page_size());
@@ -351,7 +356,8 @@ mod living {
             Crew { object, mine: AtomicU32::new(0) }
         }
 
-        /// The participants of the object at a place that another process named, which must be of this kind.
+        /// Opens the participants of the object at a place that another process named. It must be
+        /// of this kind.
         pub(crate) fn attach(place: Place, kind: Kind, own: usize) -> Result<Crew> {
             Ok(Crew { object: object_at(place, kind, OWN + own)?, mine: AtomicU32::new(0) })
         }
@@ -379,7 +385,7 @@ mod living {
             mine.filter(|slot| self.table().belongs(*slot, identity()))
         }
 
-        /// The slot of this process; `clean` as in [`bury_dead`](Self::bury_dead).
+        /// The slot of this process. `clean` is used as in [`reap_dead`](Self::reap_dead).
         pub(crate) fn slot(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
             self.own_slot().map_or_else(|| self.join(clean), Ok)
         }
@@ -387,7 +393,7 @@ mod living {
         #[cold]
         fn join(&self, clean: impl FnMut(Slot) -> bool) -> Result<Slot> {
             if self.head().magic.load(Ordering::Relaxed) != MAGIC {
-                return Err(Error::corrupt("what it begins with is gone"));
+                return Err(Error::corrupt("the start of the object was overwritten"));
             }
             let slot = self
                 .table()
@@ -397,17 +403,17 @@ mod living {
             Ok(slot)
         }
 
-        /// Whether `slot` is that of this process, and not of the parent it was forked from.
+        /// Whether `slot` belongs to this process, and not to the parent that it was forked from.
         pub(crate) fn is_mine(&self, slot: Slot) -> bool {
             self.table().belongs(slot, identity())
         }
 
-        /// See [`Table::is_dead`]. Slow (reads `/proc`): ask only after a nap.
+        /// See [`Table::is_dead`]. Slow, since it reads `/proc`: call it only after a nap.
         pub(crate) fn is_dead(&self, slot: Slot) -> bool {
             self.table().is_dead(slot, gone)
         }
 
-        /// Buries all dead participants. Slow, as `is_dead`.
+        /// Reaps all dead participants. Slow, like `is_dead`.
         pub(crate) fn bury_dead(&self, clean: impl FnMut(Slot) -> bool) -> usize {
             self.table().bury_dead(identity(), gone, clean)
         }
@@ -466,7 +472,7 @@ mod tests {
             finished
         };
         assert_eq!(Table(&words).bury_dead(carl, |_| false, |_| clean(true)), 0);
-        // Nor is one that could not be finished.
+        // Nor is a slot that could not be cleaned completely.
         assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(false)), 0);
         assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(true)), 1);
         assert_eq!(cleaned, 2);
@@ -484,7 +490,7 @@ mod model {
     use super::*;
     use std::sync::Arc;
 
-    /// Two of the living find the same dead one; a newcomer may get the slot at once.
+    /// Two processes find the same dead one; a new process may get the slot at once.
     #[test]
     fn a_dead_one_is_buried_once_and_before_its_slot_passes_on() {
         loom::model(|| {
@@ -495,7 +501,7 @@ mod model {
             let join = move |who: Identity, shared: &([AtomicU64; TABLE], AtomicU64)| {
                 let clean = |slot: Slot| {
                     assert_eq!(slot.number(), 2);
-                    // What the dead one left, cleaned up by exactly one.
+                    // Exactly one process cleans up after the dead one.
                     assert_eq!(shared.1.fetch_sub(1, Ordering::Relaxed), 1);
                     true
                 };

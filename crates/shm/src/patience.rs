@@ -1,32 +1,32 @@
-//! How long to wait: spin a little, then sleep in short naps until a deadline.
+//! Backoff: spin a little, then sleep in short naps until a deadline.
 //!
-//! No sleep is longer than [`NAP`]. A process that dies between an action and the wake-up that
-//! should follow it, or while it holds what others wait for, costs them one nap: whoever wakes
-//! from a nap looks for itself.
+//! No sleep is longer than [`NAP`]. If a process dies between an action and the wake-up that
+//! should follow, or while it holds what others wait for, the others lose one nap: after it, they
+//! check for themselves.
 
 use std::time::{Duration, Instant};
 
 use crate::atomic::spin_loop;
 
-/// The longest sleep. Between two naps a sleeper checks whether it waits for a dead process.
+/// The longest sleep. Between two naps, a sleeper checks whether it waits for a dead process.
 pub(crate) const NAP: Duration = Duration::from_millis(50);
 
-/// When waiting ends. The clock is first read when there is something to wait for.
+/// The end of a wait. The clock is first read when there is something to wait for.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     timeout: Option<Duration>,
     end: Option<Instant>,
-    /// Not even a lock is waited for.
+    /// True if the caller must not wait even for a lock.
     at_once: bool,
 }
 
 impl Deadline {
-    /// `timeout` from the first nap; `None` is never.
+    /// A deadline `timeout` after the first nap; `None` for no limit.
     pub(crate) fn after(timeout: Option<Duration>) -> Self {
         Deadline { timeout, end: None, at_once: false }
     }
 
-    /// Now, or not at all: for a caller that others wait for.
+    /// A deadline that allows no wait, for a caller that others wait for.
     pub(crate) fn at_once() -> Self {
         Deadline { at_once: true, ..Self::after(Some(Duration::ZERO)) }
     }
@@ -35,13 +35,13 @@ impl Deadline {
         self.at_once
     }
 
-    /// As long as it takes.
+    /// No limit.
     pub(crate) fn never() -> Self {
         Self::after(None)
     }
 
-    /// The same, but not before the length of a nap is over: for locks that are held for so short
-    /// a time that only a holder that is stopped or dead makes anybody wait that long.
+    /// The same deadline, but at least the length of a nap. For locks that are held so briefly that
+    /// only a stopped or dead holder makes a caller wait that long.
     pub(crate) fn at_least_a_nap(&self) -> Self {
         if self.at_once {
             return self.clone();
@@ -50,11 +50,11 @@ impl Deadline {
         Deadline { timeout: self.timeout.map(|timeout| timeout.max(NAP)), end, at_once: false }
     }
 
-    /// How long the next nap may be; `None` if the deadline has passed.
+    /// Length of the next nap; `None` if the deadline has passed.
     pub(crate) fn nap(&mut self) -> Option<Duration> {
         let Some(timeout) = self.timeout else { return Some(NAP) };
         if self.end.is_none() {
-            // A timeout past the end of time is none.
+            // A timeout beyond the range of the clock means no limit.
             self.end = Instant::now().checked_add(timeout);
         }
         let Some(end) = self.end else { return Some(NAP) };
@@ -63,8 +63,7 @@ impl Deadline {
     }
 }
 
-/// Looks again and again whether `ready`, for at most `limit`, if another core could meanwhile
-/// make it so.
+/// Checks `ready` repeatedly for at most `limit`. Does not spin if this process has only one core.
 pub(crate) fn spin(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
     if !another_core() {
         return false;
@@ -83,7 +82,7 @@ pub(crate) fn spin(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Gives others a moment to be done with what cannot be waited for otherwise.
+/// Gives other processes a moment to finish.
 pub(crate) fn pause() {
     #[cfg(not(loom))]
     std::thread::sleep(Duration::from_millis(1));
@@ -95,7 +94,7 @@ pub(crate) fn pause() {
 fn another_core() -> bool {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    // Asking the system reads several files, so the answer is kept.
+    // Asking the system reads several files, so the answer is cached.
     static CORES: AtomicUsize = AtomicUsize::new(0);
     let mut cores = CORES.load(Ordering::Relaxed);
     if cores == 0 {
@@ -105,7 +104,7 @@ fn another_core() -> bool {
     cores > 1
 }
 
-/// A model has no time to spend.
+/// A model run has no time to spin.
 #[cfg(loom)]
 fn another_core() -> bool {
     false

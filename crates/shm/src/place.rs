@@ -1,31 +1,32 @@
-//! Places: small objects share segments, so that a process may have many of them with few descriptors.
+//! Places: small objects share segments, so a process may have many of them with few
+//! descriptors.
 //!
 //! ```text
 //!   shared segment:   0      128          next ──►                            LENGTH
 //!                    ┌──────┬────────────┬────────────┬───────────────────────────┐
 //!                    │ head │ object     │ object     │ never touched: no memory  │
-//!                    └──────┴────────────┴────────────┴───────────────────────────┘
+//!                    │ head │ object     │ object     │ untouched: uses no memory │
 //!                            each at a multiple of 128
 //! ```
-//! A place is the part of a segment in which one object lies; segment and offset name it in every process. Locks and
-//! their like lie in segments of their own kind. Plain bytes (the memory of Python's `Value` and `Array`) lie in
-//! others, so that a write past the end of an array reaches no lock. An object longer than [`LARGEST`] gets a segment
-//! to itself.
+//! A place is the part of a segment in which one object lies; the segment and an offset name it
+//! in every process. Locks and similar objects lie in segments of their own kind. Plain bytes (the
+//! memory of Python's `Value` and `Array`) lie in other segments, so a write past the end of an
+//! array cannot hit a lock. An object longer than [`LARGEST`] gets a segment of its own.
 //!
 //! Invariants:
-//! 1. A segment's places are handed out by the process that made it, each once: `next` only grows. So the bytes of a
-//!    place are zero when its object is made, and nothing has to be counted across processes: no kill -9 and no message
-//!    on its way can make two objects meet in one place. The price is that a segment's memory stays in use as long as
-//!    one of its objects.
+//! 1. The places of a segment are handed out by the process that made it, each once: `next`
+//! only grows. So the bytes of a place are zero when its object is made, and no counting across
+//! processes is needed: no kill -9 and no message in transit can make two objects share a place.
+//! The price is that a segment's memory stays in use as long as one of its objects.
 //! 2. `next` lies in private memory that a forked child does not inherit (`own.rs`), so parent and child never hand out
 //!    the same place, and no other process can move it.
-//! 3. The pages of a place are reserved before it is handed out, so a full machine is an error there and never a
-//!    SIGBUS later.
-//! 4. Each handle of this process on an object holds an `Arc` of the segment: unmapped and closed with the last of
-//!    them. The shelves hold a `Weak`, so they keep nothing alive.
+//! 3. The pages of a place are reserved before it is handed out, so a full machine is an error
+//! at that point and never a SIGBUS later.
+//! 4. Each handle of this process to an object holds an `Arc` of the segment, which is unmapped
+//! and closed with the last of them. The allocators hold a `Weak`, so they keep no segment alive.
 //!
-//! *What one would get wrong:* using a place again once no handle is left here. Other processes may have one, or a
-//! message that is on its way, and nobody can ask them all.
+//! *A common mistake:* to reuse a place once this process has no handle to it. Other processes
+//! may have one, or a message in transit, and no one can ask them all.
 
 #![allow(unsafe_code, reason = "refers to the words of objects")]
 
@@ -39,14 +40,15 @@ use crate::os;
 use crate::own;
 use crate::segment::{Segment, Words};
 
-/// Length of a shared segment in bytes: enough for 113 locks, 41 conditions or 2,047 events. A thousand
-/// descriptors are enough for about a hundred thousand locks.
+/// Length of a shared segment in bytes: enough for 113 locks, 41 conditions or 2,047 events. About
+/// a hundred thousand locks fit into a thousand descriptors.
 const LENGTH: usize = 256 << 10;
 
 /// Alignment of places in bytes: two cache lines, which processors fetch together.
 const ALIGN: usize = 128;
 
-/// The longest object that shares a segment, in bytes; so at most an eighth of a segment stays unused.
+/// The longest object that shares a segment, in bytes. So at most an eighth of a segment stays
+/// unused.
 pub const LARGEST: usize = LENGTH / 8;
 
 /// "mhplaces", at the start of a shared segment.
@@ -56,14 +58,14 @@ const MAGIC: u64 = u64::from_le_bytes(*b"mhplaces");
 #[repr(C)]
 struct Head {
     magic: AtomicU64,
-    /// When it was made, in nanoseconds.
+    /// Creation time in nanoseconds.
     made: AtomicU64,
 }
 
 // SAFETY: atomics only, `repr(C)`.
 unsafe impl Words for Head {}
 
-/// Where an object lies: a segment, and the offset in it.
+/// The position of an object: a segment, and an offset in it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -86,33 +88,34 @@ pub struct Place {
     offset: usize,
 }
 
-/// What shared segments hold: objects made of words, or plain bytes.
+/// Content of a shared segment: objects made of words, or plain bytes.
 #[derive(Clone, Copy)]
 enum Content {
     Objects,
     Bytes,
 }
 
-/// The segments in which this process places what it makes next, by [`Content`].
+/// The segments in which this process places new objects, one for each [`Content`].
 #[derive(Default)]
 struct Shelves([Mutex<Shelf>; 2]);
 
 #[derive(Default)]
 struct Shelf {
     segment: Weak<Segment>,
-    /// The first byte that was never handed out.
+    /// Offset of the first byte that was never handed out.
     next: usize,
-    /// The first byte that is not reserved.
+    /// Offset of the first byte that is not reserved.
     reserved: usize,
 }
 
 impl Place {
-    /// The place at `offset` of a segment, as another process named it. What attaches to it checks what is there.
+    /// The place at `offset` of a segment, as another process named it. Its contents are checked by
+    /// `attach`.
     pub fn new(segment: Arc<Segment>, offset: usize) -> Place {
         Place { segment, offset }
     }
 
-    /// Makes a place for `len` plain bytes, all zero. Nothing but bytes lies in its segment.
+    /// Makes a place for `len` plain bytes, all zero. Its segment holds only plain bytes.
     ///
     /// # Errors
     /// As [`Segment::create`].
@@ -120,18 +123,18 @@ impl Place {
         make(Content::Bytes, "manyhands-values", len)
     }
 
-    /// The segment, to be passed on.
+    /// The segment, to pass to another process.
     pub fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 
-    /// Where in the segment it begins, in bytes.
+    /// Offset in the segment in bytes.
     pub fn offset(&self) -> usize {
         self.offset
     }
 }
 
-/// An object in this process: `len` bytes at a place.
+/// The memory of an object: `len` bytes at a place.
 pub(crate) struct Object {
     place: Place,
     base: NonNull<u8>,
@@ -144,13 +147,13 @@ unsafe impl Send for Object {}
 unsafe impl Sync for Object {}
 
 impl Object {
-    /// Makes one of `len` bytes, all zero.
+    /// Makes an object of `len` bytes, all zero.
     pub(crate) fn create(len: usize) -> Result<Object> {
         Object::at(make(Content::Objects, "manyhands-objects", len)?, len)
     }
 
-    /// The one at a place that another process may have named: checks that so many bytes can lie there, and that they
-    /// may be written.
+    /// Opens the object at a place that another process may have named. Checks that `len` bytes fit
+    /// there and may be written.
     pub(crate) fn at(place: Place, len: usize) -> Result<Object> {
         if !place.segment.is_writable() {
             return Err(Error::invalid("this mapping is for reading only"));
@@ -163,7 +166,7 @@ impl Object {
                 place.segment.len()
             )));
         }
-        // SAFETY: inside (checked).
+        // SAFETY: in range (checked).
         let base = unsafe { place.segment.as_ptr().add(place.offset) };
         Ok(Object { place, base, len })
     }
@@ -172,10 +175,10 @@ impl Object {
         &self.place
     }
 
-    /// The words at `within` of it.
+    /// The words at offset `within` of the object.
     ///
     /// # Panics
-    /// If they do not lie inside, or are not aligned.
+    /// If they do not lie within the object, or are not aligned.
     pub(crate) fn words<T: Words>(&self, within: usize) -> &T {
         const { assert!(align_of::<T>() <= ALIGN) };
         assert!(
@@ -184,11 +187,12 @@ impl Object {
             "no words at {within} of an object of {} bytes",
             self.len
         );
-        // SAFETY: inside (asserted).
+        // SAFETY: in range (asserted).
         let at = unsafe { self.base.add(within) };
-        // SAFETY: inside and aligned (asserted; mappings begin with a page, places at multiples of `ALIGN`), writable
-        // (checked when it was made); `Words` promises that any bytes are a value and that it is changed by atomics
-        // only; `place` keeps the mapping as long as the borrow.
+        // SAFETY: in range and aligned (asserted; mappings begin with a page, places at multiples
+        // of `ALIGN`), writable (checked when the object was made); `Words` promises that any bytes
+        // are a value and that they are changed by atomics only; `place` keeps the mapping as long
+        // as the borrow.
         unsafe { at.cast::<T>().as_ref() }
     }
 }
@@ -199,8 +203,9 @@ impl fmt::Debug for Place {
     }
 }
 
-/// When a shared segment was made; `None` of other segments. With its device and inode it tells a segment from all
-/// others. The time of the file's last change does not: it moves with each reservation.
+/// Creation time of a shared segment; `None` for other segments. Together with the device and inode
+/// it identifies a segment. The time of the file's last change does not: each reservation changes
+/// it.
 pub fn made(segment: &Segment) -> Option<u64> {
     if !segment.is_writable() || segment.len() != LENGTH {
         return None;
@@ -210,14 +215,13 @@ pub fn made(segment: &Segment) -> Option<u64> {
     shared.then(|| head.made.load(Ordering::Relaxed))
 }
 
-/// Returns the segments in which this process, and no other, places small objects; `None` if a forked child could not
-/// be told from its parent.
+/// The allocators of this process; `None` if a forked child could not be told from its parent.
 fn shelves() -> Option<&'static Shelves> {
     let own = own::own()?;
     // Acquire: pairs with the Release below.
     let mut shelves: *mut Shelves = own.shelves.load(Ordering::Acquire).cast();
     if shelves.is_null() {
-        // Leaked: a child that is forked while a thread holds a lock in it could never free it.
+        // Leaked: a child that is forked while a thread holds one of its locks could never free it.
         let new: *mut Shelves = Box::into_raw(Box::default());
         // Release: pairs with the Acquire above.
         let published = own.shelves.compare_exchange(
@@ -229,13 +233,13 @@ fn shelves() -> Option<&'static Shelves> {
         shelves = match published {
             Ok(_) => new,
             Err(known) => {
-                // SAFETY: nobody else knows it.
+                // SAFETY: no one else knows it.
                 drop(unsafe { Box::from_raw(new) });
                 known.cast()
             }
         };
     }
-    // SAFETY: nothing but shelves is published there, and they are never freed.
+    // SAFETY: only allocators are published there, and they are never freed.
     unsafe { shelves.as_ref() }
 }
 
@@ -246,7 +250,8 @@ fn make(content: Content, name: &str, len: usize) -> Result<Place> {
         let shelf = &shelves.0[content as usize];
         // Nothing panics while it is locked, and `next` moves last.
         let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under a limit of file sizes a segment for several may fail where one for a single object does not.
+        // Under a file size limit, a shared segment may fail where a segment for a single object
+        // does not.
         if let Ok(place) = shelf.take(name, len.max(1).next_multiple_of(ALIGN)) {
             return Ok(place);
         }
@@ -257,7 +262,7 @@ fn make(content: Content, name: &str, len: usize) -> Result<Place> {
 }
 
 impl Shelf {
-    /// Takes the next `len` bytes, of a new segment if the present one is full or gone.
+    /// Takes the next `len` bytes, from a new segment if the current one is full or gone.
     fn take(&mut self, name: &str, len: usize) -> Result<Place> {
         let segment = match self.segment.upgrade() {
             Some(segment) if self.next + len <= LENGTH => segment,
@@ -293,7 +298,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
-    fn places_of_a_shelf_never_overlap_and_none_is_handed_out_twice() {
+    fn places_of_an_allocator_never_overlap() {
         let mut shelf = Shelf::default();
         let mut places = Vec::new();
         for len in (1..=40).map(|n| n * ALIGN).cycle().take(400) {
@@ -310,7 +315,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
-    fn a_segment_goes_with_its_last_place_and_the_next_place_has_a_new_one() {
+    fn a_segment_is_freed_with_its_last_place_and_the_next_place_has_a_new_one() {
         let mut shelf = Shelf::default();
         let first = shelf.take("test", ALIGN).unwrap();
         let second = shelf.take("test", ALIGN).unwrap();
@@ -324,7 +329,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
-    fn a_shared_segment_takes_the_memory_of_what_lies_in_it() {
+    fn a_shared_segment_uses_only_the_memory_of_its_objects() {
         let mut shelf = Shelf::default();
         let place = shelf.take("test", ALIGN).unwrap();
         let stat = rustix::fs::fstat(&*place.segment).unwrap();
@@ -336,7 +341,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "makes files")]
-    fn large_bytes_have_a_segment_to_themselves() {
+    fn large_objects_have_a_segment_of_their_own() {
         let (small, large) =
             (Place::for_bytes(LARGEST).unwrap(), Place::for_bytes(LARGEST + 1).unwrap());
         assert_eq!(small.segment.len(), LENGTH);

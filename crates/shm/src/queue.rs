@@ -1,4 +1,5 @@
-//! A queue of byte messages between any number of processes, which no death can block or break.
+//! A queue of byte messages between any number of processes. The death of a participant neither
+//! blocks nor breaks it.
 //!
 //! ```text
 //!      get_chunk                                  put_chunk
@@ -16,38 +17,38 @@
 //!                               └───────────────┘
 //! ```
 //! Items are numbered; item `n` is in cell `n - first` of the chunk whose 63 numbers begin at
-//! `first`. Putters, one at a time under the tail lock, write cell `tail` and then store
-//! `tail + 1`; getters, one at a time under the head lock, read cell `head` and then store
-//! `head + 1` (`ends.rs`). Both locks are taken over from a dead holder (`lock.rs`). Long messages
-//! are copied in before, and out after, with no lock held but for taking the block (`heap.rs`).
-//! So:
+//! `first`. Putters, one at a time under the tail lock, write cell `tail` and then store `tail +
+//! 1`. Getters, one at a time under the head lock, read cell `head` and then store `head + 1`
+//! (`ends.rs`). Both locks are taken over from a dead holder (`lock.rs`). Long messages are copied
+//! in before, and out after, without a lock except to allocate the block (`heap.rs`). So:
 //!
-//! * The order is that of the numbers: a put that returned before another began comes out first.
+//! * The order is that of the numbers: if one put returned before another began, its message
+//! comes out first.
 //! * An item is in the queue exactly if `head ≤ n < tail`. There is no other state.
 //!
-//! Who can die where, and what the survivor does:
+//! What happens when a participant dies:
 //!
-//! | who dies | what is left | what the survivor does |
+//! | participant that dies | what is left | what the others do |
 //! |---|---|---|
-//! | putter, before it stored `tail` | nothing; perhaps a lock, a block, a chunk already linked | takes the lock over, writes the same cell, uses the linked chunk |
-//! | putter, after that | the item, whole; perhaps a lock, and sleepers not woken | takes the lock over; sleepers look after one nap |
-//! | getter, before it stored `head` | the item, still in the queue; perhaps a lock | takes the lock over and the item |
-//! | getter, after that | a block or a chunk in its name; the item is gone with it | frees them |
-//! | burier | a burial not finished | does it again from the start |
+//! | putter, before it stored `tail` | nothing; perhaps a lock, a block, a chunk already linked | take the lock over, write the same cell, use the linked chunk |
+//! | putter, after that | the whole item; perhaps a lock, and sleepers not woken | take the lock over; sleepers look after one nap |
+//! | getter, before it stored `head` | the item, still in the queue; perhaps a lock | take the lock over and the item |
+//! | getter, after that | a block or a chunk in its name; the item is lost with it | free them |
+//! | reaper | an unfinished reaping | start it again |
 //!
-//! Blocks of the dead do no harm but to take room, so they are searched for only when there is
-//! none: before the file grows, the dead are buried, and everything that is neither reachable from
-//! `get_chunk` nor in a living participant's hands is free again (`collect`).
+//! Blocks of the dead only take room, so they are searched for when room runs out. Before the
+//! file grows, the dead are reaped. Then every block is free again that is neither reachable from
+//! `get_chunk` nor owned by a living participant (`collect`).
 //!
-//! Invariants that all of this rests on:
-//! 1. `tail`, `put_chunk` and the links are written under the tail lock only; `head` and
-//!    `get_chunk` under the head lock only; lists and `end` under the heap lock only. Locks are
-//!    taken in the order head, tail, heap.
-//! 2. A chunk is linked before `put_chunk` moves to it, and that before an item in it is
-//!    published. A getter leaves a chunk only for an item published in the next; so a chunk that
-//!    it frees is neither `put_chunk` nor linked from anywhere.
-//! 3. A block is in the hands of one participant, or reachable, or free. Whoever takes it out of
-//!    one state first writes the owner under which a collector would find it.
+//! Invariants:
+//! 1. `tail`, `put_chunk` and the links are written only under the tail lock; `head` and
+//! `get_chunk` only under the head lock; the lists and `end` only under the heap lock. Locks are
+//! taken in the order head, tail, heap.
+//! 2. A chunk is linked before `put_chunk` moves to it, and `put_chunk` moves before an item in
+//! that chunk is published. A getter leaves a chunk only for an item published in the next one. So
+//! a chunk that it frees is neither `put_chunk` nor linked from anywhere.
+//! 3. A block is owned by one participant, or reachable, or free. A process that takes it out
+//! of one state first writes the owner under which a collector would find it.
 
 #![allow(unsafe_code, reason = "vouches that the queue's words are atomics")]
 
@@ -67,7 +68,7 @@ use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::{Segment, Words};
 
-/// The bytes of a cell: one word, then a short message or the offset of a long one.
+/// Size of a cell in bytes: one word, then a short message or the offset of a long one.
 const CELL: u64 = 256;
 
 /// The longest message that fits into a cell, in bytes.
@@ -78,7 +79,7 @@ const CELLS: u64 = 63;
 
 const CHUNK: usize = (CELLS * CELL) as usize;
 
-/// In a cell's word, beside the length: the bytes are in a block of their own.
+/// Flag in a cell's word, beside the length: the bytes are in a block of their own.
 const IN_BLOCK: u64 = 1 << 63;
 
 /// Memory reserved for the first blocks, in bytes.
@@ -89,9 +90,9 @@ struct QueueWords {
     ends: Ends,
     put_chunk: Alone<AtomicU64>,
     get_chunk: Alone<AtomicU64>,
-    /// How many items were reported done.
+    /// Number of items that were reported done.
     done: Alone<AtomicU64>,
-    /// Rung when all items that were put are done.
+    /// Notified when all items that were put are done.
     idle: Alone<Bell>,
     heap: HeapWords,
 }
@@ -99,13 +100,13 @@ struct QueueWords {
 // SAFETY: atomics only, all parts `repr(C)`.
 unsafe impl Words for QueueWords {}
 
-/// Where the blocks begin.
+/// Offset of the first block.
 const FIRST_BLOCK: u64 = ((OWN + size_of::<QueueWords>()) as u64).next_multiple_of(64);
 
 /// Why a message was not put.
 #[derive(Debug)]
 pub enum PutError {
-    /// The queue was full until the timeout had passed.
+    /// The queue was full until the timeout.
     Full,
     /// The queue is closed.
     Closed,
@@ -116,28 +117,28 @@ pub enum PutError {
 /// Why no message was taken.
 #[derive(Debug)]
 pub enum GetError {
-    /// The queue was empty until the timeout had passed.
+    /// The queue was empty until the timeout.
     Empty,
-    /// The queue is closed, and all that was put has been taken.
+    /// The queue is closed, and all messages have been taken.
     Closed,
     /// The queue's memory is corrupt, or too many processes use it.
     Failed(Error),
 }
 
-/// [`Queue::task_done`] was called more often than there were items.
+/// [`Queue::task_done`] was called more often than messages were put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NothingToDo;
 
 /// A first-in first-out queue of byte messages, for any number of processes and threads.
 ///
-/// Messages may have any length from 0 bytes to what memory holds; up to 248 bytes they cost no
-/// memory of their own. There is no feeder thread: when [`put`](Self::put) returns, the message is
-/// in the queue and outlives its sender. Memory that the queue once needed stays with it, warm, for
-/// the next messages; it goes with the last handle.
+/// Messages may have any length from 0 bytes to what memory holds; messages of up to 248 bytes need
+/// no memory of their own. There is no feeder thread: when [`put`](Self::put) returns, the message
+/// is in the queue and outlives its sender. The queue keeps its memory for later messages, and
+/// frees it with its last handle.
 ///
-/// A process that dies in the middle of an operation leaves the queue as if it had not begun, or
-/// as if it had ended: others go on within about 50 ms. A message is lost only with the process
-/// that took it.
+/// If a process dies in the middle of an operation, the queue is as if the operation had not begun,
+/// or had ended; others go on within about 50 ms. A message is lost only with the process that took
+/// it.
 ///
 /// ```
 /// use manyhands_shm::queue::Queue;
@@ -159,17 +160,18 @@ pub struct Queue {
     crew: Crew,
     memory: Memory,
     owed: Owed,
-    /// As it was when this handle was made: another process may write over the shared one.
+    /// The limit at the time when this handle was made: another process may overwrite the shared
+    /// one.
     limit: u64,
 }
 
-/// A long message that was taken, and lies in its block until it is let go.
+/// A long message that was taken. It stays in its block until this is dropped.
 struct Taken {
     block: u64,
     len: usize,
 }
 
-/// One message taken from a queue, not yet copied out; see [`Queue::take`].
+/// A message that was taken and not yet copied out; see [`Queue::take`].
 pub struct Message<'a> {
     queue: &'a Queue,
     short: Vec<u8>,
@@ -181,13 +183,13 @@ fn more_taken_than_put() -> Error {
     nonsense("more messages were taken than put")
 }
 
-/// As long as only one that is stopped, or dead, holds a lock.
+/// A deadline long enough for every lock that is not held by a stopped or dead process.
 fn a_moment() -> Deadline {
     Deadline::after(Some(Duration::ZERO)).at_least_a_nap()
 }
 
 impl Queue {
-    /// Makes a queue of at most `max_items` messages; 0 is no bound but memory.
+    /// Makes a queue of at most `max_items` messages; 0 means no limit but memory.
     ///
     /// # Errors
     /// If there is no room for its segment.
@@ -214,7 +216,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// A handle on a queue whose segment came from another process.
+    /// Opens a queue whose segment came from another process.
     ///
     /// # Errors
     /// `Corrupt` if the segment holds no queue.
@@ -230,7 +232,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// The segment, to be passed on.
+    /// The segment, to pass to another process.
     pub fn segment(&self) -> &Arc<Segment> {
         self.crew.place().segment()
     }
@@ -258,8 +260,7 @@ impl Queue {
         Heap { memory, words, slot, owed: &self.owed, is_dead }
     }
 
-    /// Puts a message, waiting while the queue is full, at most `timeout` (`None`: as long as it
-    /// takes).
+    /// Puts a message. While the queue is full, waits for at most `timeout` (`None`: no limit).
     ///
     /// # Errors
     /// The message was not put: see [`PutError`].
@@ -275,7 +276,8 @@ impl Queue {
         self.put(message, Some(Duration::ZERO))
     }
 
-    /// Puts one message made of `parts`, one after another; the rest as [`put`](Self::put).
+    /// Puts one message that consists of `parts`, one after another. Otherwise like
+    /// [`put`](Self::put).
     ///
     /// # Errors
     /// The message was not put: see [`PutError`].
@@ -283,8 +285,8 @@ impl Queue {
         Ok(self.put_until(parts, &mut Deadline::after(timeout))?)
     }
 
-    /// The same, now or not at all, for a caller that others wait for: `None` if another process is at it, for a
-    /// moment, or stopped.
+    /// The same without waiting, for a caller that others wait for. `None` if another process is
+    /// using the queue, briefly or because it is stopped.
     pub fn put_parts_at_once(&self, parts: &[&[u8]]) -> Option<Result<(), PutError>> {
         match self.put_until(parts, &mut Deadline::at_once()) {
             Err(Refusal::Busy) => None,
@@ -301,7 +303,7 @@ impl Queue {
                 self.copy_in(cell + 8, parts)
             });
         }
-        // Not copied before there is room, so that putters who wait hold no memory.
+        // Copied only once there is room, so putters that wait hold no memory.
         self.words().ends.wait_for_room(deadline)?;
         let block = self.fill_block(slot, len, parts, deadline)?;
         let put = self.put_cell(slot, deadline, |cell| {
@@ -324,7 +326,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Copies a long message into a block of this process's own.
+    /// Copies a long message into a block of this process.
     fn fill_block(
         &self,
         slot: Slot,
@@ -353,7 +355,8 @@ impl Queue {
     ) -> Result<(), Refusal<Error>> {
         let is_dead = |slot| self.crew.is_dead(slot);
         loop {
-            // Nobody waits under the tail lock for longer than for a lock that is not held by one that is stopped.
+            // Under the tail lock, a putter waits only as long as for a lock whose holder is not
+            // stopped.
             let patience = if deadline.is_at_once() { Deadline::at_once() } else { a_moment() };
             let put = self.words().ends.put(slot, deadline, is_dead, |number| {
                 write(self.cell_to_put(slot, number, &patience)?)?;
@@ -378,7 +381,7 @@ impl Queue {
         }
     }
 
-    /// Where item `number` is to be written; under the tail lock.
+    /// The offset at which item `number` is to be written. Call it under the tail lock.
     fn cell_to_put(&self, slot: Slot, number: u64, patience: &Deadline) -> Result<u64, NoBlock> {
         let put_chunk = &self.words().put_chunk.0;
         let mut offset = put_chunk.load(Ordering::Relaxed);
@@ -390,7 +393,7 @@ impl Queue {
                 // Linked by a putter that died before it could move on.
                 next => next,
             };
-            // Release: the link is stored first, for the sake of whoever dies here.
+            // Release: the link is stored first, in case this process dies here.
             put_chunk.store(offset, Ordering::Release);
             let first = self.memory.block(offset)?.first.load(Ordering::Relaxed);
             index = number.wrapping_sub(first);
@@ -398,7 +401,7 @@ impl Queue {
         Ok(self.cell(offset, index)?)
     }
 
-    /// A chunk for items from `number` on, linked behind `last`.
+    /// Allocates a chunk for items from `number` on, and links it behind `last`.
     fn new_chunk(
         &self,
         slot: Slot,
@@ -411,7 +414,7 @@ impl Queue {
         chunk.first.store(number, Ordering::Relaxed);
         chunk.link.store(0, Ordering::Relaxed);
         chunk.give_to_queue();
-        // Release: all of the chunk is stored first. Getters see the link by way of `tail`.
+        // Release: all of the chunk is stored first. Getters see the link through `tail`.
         last.link.store(offset, Ordering::Release);
         Ok(offset)
     }
@@ -423,8 +426,8 @@ impl Queue {
         Ok(chunk + BLOCK_HEAD as u64 + index * CELL)
     }
 
-    /// Takes the next message into `message`, whose former content goes; waits while the queue is
-    /// empty, at most `timeout` (`None`: as long as it takes).
+    /// Takes the next message into `message`, replacing its content. While the queue is empty,
+    /// waits for at most `timeout` (`None`: no limit).
     ///
     /// # Errors
     /// No message was taken (see [`GetError`]); `message` is empty then.
@@ -437,7 +440,7 @@ impl Queue {
         Ok(copied?)
     }
 
-    /// Takes the next message if there is one; the rest as [`get`](Self::get).
+    /// Takes the next message if there is one. Otherwise like [`get`](Self::get).
     ///
     /// # Errors
     /// No message was taken: see [`GetError`].
@@ -445,8 +448,8 @@ impl Queue {
         self.get(message, Some(Duration::ZERO))
     }
 
-    /// Takes the next message as [`get`](Self::get) does, but leaves a long one where it is, to be
-    /// copied to a place of the caller's choice once its length is known.
+    /// Takes the next message like [`get`](Self::get), but leaves a long one in place, so that the
+    /// caller can look at its length and choose where to copy it.
     ///
     /// # Errors
     /// No message was taken: see [`GetError`].
@@ -454,8 +457,8 @@ impl Queue {
         Ok(self.take_until(&mut Deadline::after(timeout))?)
     }
 
-    /// The same, now or not at all, for a caller that others wait for: `None` if another process is at it, for a
-    /// moment, or stopped.
+    /// The same without waiting, for a caller that others wait for. `None` if another process is
+    /// using the queue, briefly or because it is stopped.
     pub fn take_at_once(&self) -> Option<Result<Message<'_>, GetError>> {
         match self.take_until(&mut Deadline::at_once()) {
             Err(Refusal::Busy) => None,
@@ -463,8 +466,9 @@ impl Queue {
         }
     }
 
-    /// Waits while the queue is empty and not closed, at most `timeout` (`None`: as long as it takes), and takes
-    /// nothing; says whether there was a message, or the end, a moment ago. Another process may take it first.
+    /// While the queue is empty and not closed, waits for at most `timeout` (`None`: no limit).
+    /// Takes nothing. Returns whether there was a message, or the queue was closed, a moment ago.
+    /// Another process may take the message first.
     pub fn wait_for_message(&self, timeout: Option<Duration>) -> bool {
         let waited: Result<(), Refusal<Error>> =
             self.words().ends.wait_for_item(&mut Deadline::after(timeout));
@@ -477,7 +481,7 @@ impl Queue {
         Ok(Message { queue: self, short, long })
     }
 
-    /// Takes one item: a short one into `message`, a long one as it is.
+    /// Takes one item: copies a short one into `message`, leaves a long one in place.
     fn take_item(
         &self,
         slot: Slot,
@@ -512,8 +516,8 @@ impl Queue {
         taken
     }
 
-    /// Where item `number` is to be read, and the chunk that is done with, if any; under the head
-    /// lock.
+    /// The offset from which item `number` is to be read, and the chunk that is used up, if any.
+    /// Call it under the head lock.
     fn cell_to_get(&self, slot: Slot, number: u64, emptied: &mut Option<u64>) -> Result<u64> {
         let get_chunk = &self.words().get_chunk.0;
         let mut offset = get_chunk.load(Ordering::Relaxed);
@@ -524,7 +528,7 @@ impl Queue {
             let first = self.memory.block(next)?.first.load(Ordering::Relaxed);
             chunk.give_to(slot);
             *emptied = Some(offset);
-            // Release: the owner is stored first, for the sake of whoever dies here.
+            // Release: the owner is stored first, in case this process dies here.
             get_chunk.store(next, Ordering::Release);
             offset = next;
             index = number.wrapping_sub(first);
@@ -532,7 +536,7 @@ impl Queue {
         self.cell(offset, index)
     }
 
-    /// How many messages there were a moment ago.
+    /// Number of messages a moment ago.
     pub fn len(&self) -> usize {
         self.words().ends.len() as usize
     }
@@ -542,21 +546,21 @@ impl Queue {
         self.len() == 0
     }
 
-    /// How many messages the queue takes; `None` if memory is the only bound.
+    /// Maximum number of messages; `None` if memory is the only limit.
     pub fn max_items(&self) -> Option<usize> {
         (self.limit != u64::MAX).then_some(self.limit as usize)
     }
 
-    /// How much memory the queue has, in bytes.
+    /// Memory of the queue in bytes.
     ///
     /// # Errors
-    /// The kernel's refusal.
+    /// As `fstat(2)`.
     pub fn memory_bytes(&self) -> Result<usize> {
         self.segment().file_len()
     }
 
-    /// Closes the queue for everybody: nothing is put any more, getters take what is left and are
-    /// then told. Wakes all who wait. Closing twice is no mistake.
+    /// Closes the queue for all processes: no more messages can be put; getters take the remaining
+    /// ones and then get an error. Wakes all waiting threads. Closing twice does no harm.
     ///
     /// # Errors
     /// If too many processes use the queue.
@@ -571,11 +575,11 @@ impl Queue {
         self.words().ends.is_closed()
     }
 
-    /// Reports that the work on one message taken is done. What a process had taken that died is
+    /// Reports that the work on one message is done. Messages taken by a process that died are
     /// never reported.
     ///
     /// # Errors
-    /// If as many reports as messages were made already.
+    /// If there were as many reports as messages already.
     pub fn task_done(&self) -> Result<(), NothingToDo> {
         let words = self.words();
         let mut done = words.done.0.load(Ordering::Relaxed);
@@ -600,15 +604,15 @@ impl Queue {
         Ok(())
     }
 
-    /// How many messages were put and not reported done.
+    /// Number of messages that were put and not reported done.
     pub fn unfinished(&self) -> usize {
         // Acquire: pairs with the Release in `task_done`.
         let done = self.words().done.0.load(Ordering::Acquire);
         self.words().ends.tail.0.load(Ordering::Relaxed).saturating_sub(done) as usize
     }
 
-    /// Waits until all messages that were put are reported done, at most `timeout` (`None`: as long
-    /// as it takes); `false` if that has passed.
+    /// Waits until all messages that were put are reported done, for at most `timeout` (`None`: no
+    /// limit). Returns `false` if the timeout has passed.
     pub fn join(&self, timeout: Option<Duration>) -> bool {
         let mut deadline = Deadline::after(timeout);
         let idle = &self.words().idle.0;
@@ -622,7 +626,8 @@ impl Queue {
         true
     }
 
-    /// Makes room for a block: what the dead have left, or else more memory. With no lock held.
+    /// Makes room for a block: frees what the dead have left, or else adds memory. Call it without
+    /// a lock.
     #[cold]
     fn make_room(
         &self,
@@ -640,13 +645,14 @@ impl Queue {
         self.heap(slot).grow(bytes).map_err(Refusal::Failed)
     }
 
-    /// Cleans up behind a dead participant; alone to do so, with no lock held. Says whether it could: one that is
-    /// stopped may hold a lock, and nobody waits for that one here.
+    /// Cleans up after a dead participant, in one process at a time and without a lock. Returns
+    /// whether it could: a stopped process may hold a lock, and this does not wait for it.
     fn bury(&self, dead: Slot) -> bool {
         let words = self.words();
         words.ends.bury(dead);
         words.heap.bury(dead);
-        // In the name of the dead, whose slot is the burier's for the while: it may have none.
+        // Acts in the name of the dead participant, whose slot belongs to the reaper meanwhile: the
+        // reaper may have no slot of its own.
         let is_dead = |slot| self.crew.is_dead(slot);
         let head = LockWord(&words.ends.getters.lock);
         let tail = LockWord(&words.ends.putters.lock);
@@ -655,7 +661,7 @@ impl Queue {
         }
         let mut buried = false;
         if tail.take(dead, &mut a_moment(), is_dead).is_some() {
-            // Memory that makes no sense is left alone; whoever meets the nonsense reports it.
+            // Invalid memory is left alone; the process that meets it reports it.
             buried = match self.reachable() {
                 Ok(in_use) => self.heap(dead).collect(FIRST_BLOCK, &in_use, &a_moment()).is_some(),
                 Err(_) => true,
@@ -666,7 +672,7 @@ impl Queue {
         buried
     }
 
-    /// All blocks that belong to the queue; under both locks.
+    /// All blocks that belong to the queue. Call it under both locks.
     fn reachable(&self) -> Result<HashSet<u64>> {
         let words = self.words();
         let tail = words.ends.tail.0.load(Ordering::Relaxed);
@@ -696,12 +702,12 @@ impl Queue {
 }
 
 impl Message<'_> {
-    /// How long the message is, in bytes.
+    /// Length of the message in bytes.
     pub fn len(&self) -> usize {
         self.long.as_ref().map_or(self.short.len(), |long| long.len)
     }
 
-    /// Whether it has no bytes.
+    /// Whether the message is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -709,19 +715,19 @@ impl Message<'_> {
     /// Copies the message out.
     ///
     /// # Panics
-    /// If `out` is not exactly as long as the message.
+    /// If `out` does not have exactly the length of the message.
     ///
     /// # Errors
-    /// `Corrupt` if the queue's memory is.
+    /// `Corrupt` if the queue's memory is corrupt.
     pub fn copy_to(&self, out: &mut [u8]) -> Result<()> {
         assert_eq!(out.len(), self.len(), "the place must be as long as the message");
         self.copy_from(0, out)
     }
 
-    /// Copies as many bytes of the message out as `out` has, from byte `offset` on.
+    /// Fills `out` with bytes of the message from `offset` on.
     ///
     /// # Errors
-    /// `Corrupt` if the message has not so many: another process wrote over its length.
+    /// `Corrupt` if the message is shorter: another process overwrote its length.
     pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
         if offset.checked_add(out.len()).is_none_or(|end| end > self.len()) {
             return Err(nonsense("a message shorter than its header says"));
@@ -741,7 +747,7 @@ impl Drop for Message<'_> {
         let Some(long) = &self.long else { return };
         let Ok(slot) = self.queue.slot() else { return };
         let Ok(block) = self.queue.memory.block(long.block) else { return };
-        // In a forked child the message is the parent's.
+        // In a forked child the message belongs to the parent.
         if block.belongs_to(slot) {
             let _ = self.queue.heap(slot).give_back(long.block);
         }

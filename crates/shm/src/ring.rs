@@ -1,4 +1,4 @@
-//! A ring of records between two processes: one writes, one reads, nobody locks.
+//! A ring buffer of records between two processes: one writes, one reads, without locks.
 //!
 //! ```text
 //!            head (reader stores)            tail (writer stores)
@@ -8,33 +8,34 @@
 //!   └──────────┴────────────┴──────────────────┴───────────────┘
 //!               len:u32 kind:u32 bytes, padded to 8; wraps anywhere
 //! ```
-//! Both positions only grow; their low bits index the data. A record is there when `tail` has
-//! passed it: one release store, so a writer that dies before it leaves nothing, and one that dies
-//! after it leaves a whole record. Room is free when `head` has passed it, likewise.
+//! Both positions only grow; their low bits index the data. A record counts once `tail` has
+//! passed it, by one release store. So a writer that dies before the store leaves nothing, and one
+//! that dies after it leaves a whole record. In the same way, room is free once `head` has passed
+//! it.
 //!
-//! Neither side trusts the other: each keeps its own position in private memory and checks what
-//! it reads of the other's, and of a record's length, before use.
+//! Neither side trusts the other. Each keeps its own position in private memory, and checks the
+//! other's position and the length of a record before use.
 
 use crate::atomic::{AtomicU64, Ordering};
 
-/// The bytes before each record.
+/// Number of bytes before each record.
 const HEADER: u64 = 8;
 
-/// Where a ring lies: its two words and its data.
+/// The memory of a ring: its two words and its data.
 pub trait Place {
-    /// How far the reader has read.
+    /// Position up to which the reader has read.
     fn head(&self) -> &AtomicU64;
-    /// How far the writer has written.
+    /// Position up to which the writer has written.
     fn tail(&self) -> &AtomicU64;
-    /// The size of the data in bytes, a power of two of at least 16.
+    /// Size of the data in bytes, a power of two of at least 16.
     fn capacity(&self) -> usize;
-    /// Copies bytes in at an offset into the data; they lie inside.
+    /// Copies `bytes` to an offset of the data; the range is valid.
     fn write(&self, offset: usize, bytes: &[u8]);
-    /// Copies bytes out at an offset into the data, to the end of `out`; they lie inside.
+    /// Appends `len` bytes at an offset of the data to `out`; the range is valid.
     fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>);
 }
 
-/// What the other side left in the ring cannot be.
+/// The other side left something invalid in the ring; the text says what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken(pub &'static str);
 
@@ -43,7 +44,7 @@ pub struct Broken(pub &'static str);
 pub enum PushError {
     /// There is no room until the reader has read more.
     Full,
-    /// The reader broke the ring.
+    /// The reader wrote something invalid.
     Broken(Broken),
 }
 
@@ -55,7 +56,7 @@ fn padded(len: usize) -> u64 {
 pub struct Producer<P> {
     place: P,
     tail: u64,
-    /// The reader's position when last looked at: a lower bound.
+    /// Last known position of the reader: a lower bound.
     head: u64,
 }
 
@@ -65,21 +66,21 @@ impl<P: Place> Producer<P> {
         Producer { place, tail: 0, head: 0 }
     }
 
-    /// Where the ring lies.
+    /// The memory of the ring.
     pub fn place(&self) -> &P {
         &self.place
     }
 
-    /// The longest record that fits into an empty ring, in bytes.
+    /// Maximum length of a record in bytes.
     pub fn max_record(&self) -> usize {
         self.place.capacity() - HEADER as usize
     }
 
-    /// Writes one record, made of `parts` one after another, and publishes it.
+    /// Writes one record that consists of `parts`, one after another, and publishes it.
     ///
     /// # Errors
-    /// `Full` if there is no room now (for ever, if it is longer than
-    /// [`max_record`](Self::max_record)); `Broken` if the reader's word is nonsense.
+    /// `Full` if there is no room now, or never if the record is longer than
+    /// [`max_record`](Self::max_record). `Broken` if the reader's position is invalid.
     pub fn push(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), PushError> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         self.room_for(padded(len))?;
@@ -99,7 +100,7 @@ impl<P: Place> Producer<P> {
     /// Whether a record of `len` bytes fits now.
     ///
     /// # Errors
-    /// `Broken` if the reader's word is nonsense.
+    /// `Broken` if the reader's position is invalid.
     pub fn fits(&mut self, len: usize) -> Result<bool, Broken> {
         match self.room_for(padded(len)) {
             Ok(()) => Ok(true),
@@ -116,7 +117,7 @@ impl<P: Place> Producer<P> {
         // Acquire: pairs with the Release store of the head in `pop`.
         let head = self.place.head().load(Ordering::Acquire);
         if head < self.head || head > self.tail {
-            return Err(PushError::Broken(Broken("its reader is where it cannot be")));
+            return Err(PushError::Broken(Broken("the position of its reader is out of range")));
         }
         self.head = head;
         if self.tail + bytes - head <= capacity { Ok(()) } else { Err(PushError::Full) }
@@ -138,12 +139,12 @@ impl<P: Place> Producer<P> {
 pub struct Consumer<P> {
     place: P,
     head: u64,
-    /// The writer's position when last looked at: a lower bound.
+    /// Last known position of the writer: a lower bound.
     tail: u64,
     header: Vec<u8>,
 }
 
-/// Whether the writer has published what the reader has not read, by what the shared words say.
+/// Whether the shared words say that there are records that the reader has not read.
 pub fn has_mail(place: &impl Place) -> bool {
     // Relaxed: a hint; `pop` does the acquiring load.
     place.tail().load(Ordering::Relaxed) != place.head().load(Ordering::Relaxed)
@@ -155,7 +156,7 @@ impl<P: Place> Consumer<P> {
         Consumer { place, head: 0, tail: 0, header: Vec::with_capacity(HEADER as usize) }
     }
 
-    /// Where the ring lies.
+    /// The memory of the ring.
     pub fn place(&self) -> &P {
         &self.place
     }
@@ -166,11 +167,11 @@ impl<P: Place> Consumer<P> {
         self.place.tail().load(Ordering::Relaxed) == self.head
     }
 
-    /// Reads the next record into `out` (whose former content goes) and frees its room; gives its
-    /// kind, or `None` if there is none yet.
+    /// Reads the next record into `out`, replacing its content, and frees its room. Returns the
+    /// kind of the record, or `None` if there is none yet.
     ///
     /// # Errors
-    /// `Broken` if the writer's word or the record's length is nonsense.
+    /// `Broken` if the writer's position or the record's length is invalid.
     pub fn pop(&mut self, out: &mut Vec<u8>) -> Result<Option<u32>, Broken> {
         out.clear();
         let capacity = self.place.capacity() as u64;
@@ -178,13 +179,13 @@ impl<P: Place> Consumer<P> {
             // Acquire: pairs with the Release store of the tail in `push`.
             let tail = self.place.tail().load(Ordering::Acquire);
             if tail < self.tail || tail - self.head > capacity || !tail.is_multiple_of(8) {
-                return Err(Broken("its writer is where it cannot be"));
+                return Err(Broken("the position of its writer is out of range"));
             }
             self.tail = tail;
             if tail == self.head {
-                // Only this end stores it; `has_mail` goes by it.
+                // Only this end stores it, and `has_mail` reads it.
                 if self.place.head().load(Ordering::Relaxed) != self.head {
-                    return Err(Broken("its reader's word was written over"));
+                    return Err(Broken("the position of its reader was overwritten"));
                 }
                 return Ok(None);
             }
@@ -227,7 +228,7 @@ mod in_segment {
     use crate::segment::Segment;
     use std::sync::Arc;
 
-    /// A ring inside a segment: 128 bytes of words, each on a cache line of its own, then data.
+    /// A ring in a segment: 128 bytes of words, each on a cache line of its own, then the data.
     pub struct InSegment {
         segment: Arc<Segment>,
         words: usize,
@@ -235,13 +236,13 @@ mod in_segment {
     }
 
     impl InSegment {
-        /// The bytes before the data.
+        /// Number of bytes before the data.
         pub const WORDS: usize = 128;
 
-        /// The ring of `capacity` bytes of data whose words begin at `offset`.
+        /// The ring with `capacity` bytes of data whose words begin at `offset`.
         ///
         /// # Errors
-        /// If it does not lie inside a writable segment, or `capacity` is no power of two.
+        /// If it does not fit into a writable segment, or `capacity` is not a power of two.
         pub fn new(segment: Arc<Segment>, offset: usize, capacity: usize) -> Result<Self> {
             let end = offset.checked_add(Self::WORDS + capacity);
             if !capacity.is_power_of_two()
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_every_length_wrap_and_come_out_as_they_went_in() {
+    fn records_of_every_length_survive_the_wrap() {
         let (mut producer, mut consumer, _segment) = pair(64);
         let mut out = Vec::new();
         for round in 0..1000_usize {
@@ -320,14 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_from_the_other_side_is_an_error_not_a_wild_copy() {
+    fn invalid_words_of_the_other_side_are_an_error_not_a_wild_copy() {
         let mut out = Vec::new();
         for tail in [1, 9, 4096, u64::MAX, u64::MAX - 7] {
             let (_, mut consumer, segment) = pair(32);
             segment.u64_at(64).store(tail, Ordering::Release);
             assert!(consumer.pop(&mut out).is_err(), "tail {tail}");
         }
-        // The reader's own word, which others go by.
+        // The reader's own word, which the writer relies on.
         let (_, mut consumer, segment) = pair(32);
         segment.u64_at(0).store(8, Ordering::Release);
         assert!(consumer.pop(&mut out).is_err());
@@ -347,7 +348,7 @@ mod model {
     use loom::cell::UnsafeCell;
     use std::sync::Arc;
 
-    /// A ring whose data are cells that loom watches for races.
+    /// A ring whose data are cells that loom checks for races.
     struct Model {
         head: AtomicU64,
         tail: AtomicU64,
@@ -371,7 +372,7 @@ mod model {
         }
         fn write(&self, offset: usize, bytes: &[u8]) {
             for (cell, byte) in self.data[offset..].iter().zip(bytes) {
-                // SAFETY: loom fails the test if anybody else touches the cell meanwhile.
+                // SAFETY: loom fails the test if another thread touches the cell meanwhile.
                 cell.with_mut(|cell| unsafe { *cell = *byte });
             }
         }

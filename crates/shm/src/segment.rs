@@ -1,9 +1,9 @@
-//! A segment: one piece of memory that several processes see, freed with its last user.
+//! A segment: one piece of memory that several processes share. It is freed with its last user.
 //!
-//! It is a sealed memfd: it has no name, so there is nothing to unlink and nothing to leak; the
-//! kernel frees it when the last descriptor and the last mapping go, even after `kill -9` of
-//! everybody. Its pages are reserved when it is made, so a full machine is an error there and
-//! never a SIGBUS later. It travels as a passed descriptor.
+//! A segment is a sealed memfd. It has no name, so there is nothing to unlink and nothing to
+//! leak: the kernel frees it with the last descriptor and the last mapping, even after `kill -9` of
+//! all processes. Its pages are reserved when it is made, so a full machine is an error at that
+//! point and never a SIGBUS later. It is passed to other processes as a descriptor.
 
 #![allow(unsafe_code, reason = "maps memory and copies in and out of it")]
 
@@ -16,28 +16,29 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os;
 
-/// A mapped, sealed memfd. Unmapped and closed on drop; clones by descriptor, not by bytes.
+/// A mapped, sealed memfd. Unmapped and closed on drop.
 ///
-/// A *copy* is a segment that nobody may write to any more: its maker filled it and sealed it. Whoever gets the only
-/// descriptor of one may [`keep`](Segment::keep) it: its bytes become this process's own, and the descriptor goes.
+/// A *copy* is a segment that no process can write to any more: its creator filled it and sealed
+/// it. A process that has its only descriptor may [`keep`](Segment::keep) it: the bytes become
+/// private memory of that process, and the descriptor is closed.
 pub struct Segment {
-    /// None of a copy that is kept.
+    /// `None` for a copy that is kept.
     fd: Option<OwnedFd>,
     base: NonNull<u8>,
     len: usize,
     writable: bool,
-    /// A copy that has its descriptor, which is counted.
+    /// True for a copy with a descriptor, which is counted.
     copy: bool,
 }
 
-/// How many descriptors of copies this process has.
+/// Number of descriptors of copies that this process has.
 static COPIES: AtomicUsize = AtomicUsize::new(0);
 
-/// What may be referred to in memory that other processes change at any time.
+/// A type that may be referred to in memory that other processes change at any time.
 ///
 /// # Safety
-/// The type consists of integer atomics only, has a layout fixed by `repr(C)`, and so any bytes,
-/// zeros first of all, are a value of it.
+/// The type consists of integer atomics only, with a layout fixed by `repr(C)`, so any bytes are a
+/// valid value of it, and zeros in particular.
 pub(crate) unsafe trait Words {}
 
 // SAFETY: the mapping belongs to the process, not to a thread, and every access goes through raw
@@ -55,7 +56,7 @@ impl Segment {
         Self::create_sealed(name, len, false)
     }
 
-    /// Makes a segment as [`create`](Self::create) does that [`grow`](Self::grow) may lengthen.
+    /// Makes a segment like [`create`](Self::create) that [`grow`](Self::grow) may lengthen.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -63,8 +64,8 @@ impl Segment {
         Self::create_sealed(name, len, true)
     }
 
-    /// Makes a segment of `len` bytes, all zero, whose pages are to be reserved by [`reserve`](Self::reserve) before they
-    /// are used.
+    /// Makes a segment of `len` bytes, all zero. Its pages must be reserved by
+    /// [`reserve`](Self::reserve) before they are used.
     pub(crate) fn create_sparse(name: &str, len: usize) -> Result<Segment> {
         check_len(len)?;
         let fd = os::memfd_sparse(name, len as u64).map_err(|source| no_room(len, source))?;
@@ -72,13 +73,13 @@ impl Segment {
         Self::map(fd, len, true)
     }
 
-    /// Reserves the pages of `offset..offset + len`, which lie inside.
+    /// Reserves the pages of `offset..offset + len`, which must be in range.
     pub(crate) fn reserve(&self, offset: usize, len: usize) -> Result<()> {
         self.check(offset, len)?;
         os::reserve(self.fd(), offset as u64, len as u64).map_err(|source| no_room(len, source))
     }
 
-    /// Makes a segment that holds a copy of `bytes`, as [`create`](Self::create) does.
+    /// Makes a segment that holds a copy of `bytes`, like [`create`](Self::create).
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -88,8 +89,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// A private copy of all bytes, for a segment whose maker has finished with it: what is written
-    /// meanwhile may be in it, or a part of it.
+    /// A private copy of all bytes, for a segment whose creator has finished with it. Bytes that
+    /// are written meanwhile may be in it, completely or in part.
     pub fn to_vec(&self) -> Vec<u8> {
         let bytes = |at| {
             // SAFETY: inside; the mapping outlives the borrow.
@@ -105,10 +106,10 @@ impl Segment {
         Self::map(fd, len, true)
     }
 
-    /// Makes a copy of `len` bytes, which `fill` writes to the descriptor that it gets.
+    /// Makes a copy of `len` bytes. `fill` gets the descriptor and writes the bytes.
     ///
     /// # Errors
-    /// As [`create`](Self::create), or what `fill` gives.
+    /// As [`create`](Self::create), or the error of `fill`.
     pub fn create_copy(
         name: &str,
         len: usize,
@@ -121,16 +122,17 @@ impl Segment {
         Self::map(fd, len, false)
     }
 
-    /// How many descriptors this process has of copies that it made, or got and does not [`keep`](Self::keep).
+    /// Number of descriptors that this process has of copies that it made, or received and did not
+    /// [`keep`](Self::keep).
     pub fn copies() -> usize {
         COPIES.load(Ordering::Relaxed)
     }
 
-    /// Maps the whole of a segment that came from another process. A descriptor opened for reading
-    /// only gives a mapping for reading only.
+    /// Maps a whole segment that came from another process. The mapping is read-only if the
+    /// descriptor is.
     ///
     /// # Errors
-    /// `Corrupt` if it is not a sealed segment: mapping what its owner may shrink would let it
+    /// `Corrupt` if the segment is not sealed: if its owner could shrink a mapped segment, it could
     /// kill this process.
     pub fn from_fd(fd: OwnedFd) -> Result<Segment> {
         let len = len_of(&fd)?;
@@ -138,8 +140,9 @@ impl Segment {
         Self::map(fd, len, writable)
     }
 
-    /// As [`from_fd`](Self::from_fd), but of a copy: maps its bytes as this process's own, to be written at will, and
-    /// lets the descriptor go. So there may be any number of them, and none can be passed on.
+    /// Like [`from_fd`](Self::from_fd), but for a copy: maps its bytes as private, writable memory
+    /// of this process and closes the descriptor. So there is no limit on their number, and none
+    /// can be passed on.
     ///
     /// # Errors
     /// As [`from_fd`](Self::from_fd).
@@ -165,28 +168,29 @@ impl Segment {
         self.fd.as_ref().expect("a copy that is kept is never passed on")
     }
 
-    /// Whether nobody may write to it any more, or none but this process sees its bytes.
+    /// Whether no process can write to it any more, or only this process sees its bytes.
     pub fn is_copy(&self) -> bool {
         self.copy || self.is_kept()
     }
 
-    /// Whether it is this process's own, without a descriptor.
+    /// Whether it is private memory of this process, without a descriptor.
     pub fn is_kept(&self) -> bool {
         self.fd.is_none()
     }
 
-    /// Whether `len` bytes from `bytes` on are the same as all of its own.
+    /// Whether the `len` bytes at `bytes` are equal to all of its own.
     ///
     /// # Safety
-    /// They are mapped. What is written to them meanwhile counts as it was or as it is.
+    /// The bytes are mapped. For bytes that are written meanwhile, the answer may use the old or
+    /// the new value.
     pub unsafe fn is_same(&self, bytes: *const u8, len: usize) -> bool {
         // SAFETY: the caller's promise; the mapping is of `self.len` bytes.
         len == self.len
             && unsafe { libc::memcmp(self.base.as_ptr().cast(), bytes.cast(), len) } == 0
     }
 
-    /// Lengthens the file of a growable segment to `len` bytes, reserved; does nothing if it is
-    /// that long already. This mapping keeps its length: map the longer file by
+    /// Lengthens the file of a growable segment to `len` bytes, reserved. Does nothing if it has
+    /// that length already. This mapping keeps its length: to map the longer file, call
     /// [`from_fd`](Self::from_fd) on a [`duplicate`](Self::duplicate).
     ///
     /// # Errors
@@ -199,14 +203,14 @@ impl Segment {
         os::reserve(self.fd(), old, len as u64 - old).map_err(|source| no_room(len, source))
     }
 
-    /// The length of the file in bytes, which is more than that of this mapping once somebody made
-    /// it [`grow`](Self::grow).
+    /// Length of the file in bytes. It exceeds the length of this mapping after another handle has
+    /// made the file [`grow`](Self::grow).
     pub(crate) fn file_len(&self) -> Result<usize> {
         let len = os::file_len(self.fd()).map_err(|source| Error::system("fstat", source))?;
         usize::try_from(len).map_err(|_| Error::corrupt("a segment of impossible size"))
     }
 
-    /// The length of this mapping in bytes.
+    /// Length of this mapping in bytes.
     #[allow(clippy::len_without_is_empty, reason = "a segment is never empty")]
     pub fn len(&self) -> usize {
         self.len
@@ -217,7 +221,7 @@ impl Segment {
         self.writable
     }
 
-    /// Where it is mapped in this process.
+    /// Address at which it is mapped in this process.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.base
     }
@@ -230,7 +234,7 @@ impl Segment {
         self.fd().try_clone().map_err(|source| Error::system("dup", source))
     }
 
-    /// A descriptor of the same memory through which it can only be read.
+    /// A read-only descriptor of the same memory.
     ///
     /// # Errors
     /// If `/proc` is not mounted or there is no room for one more descriptor.
@@ -238,7 +242,7 @@ impl Segment {
         os::reopen_read_only(self.fd().as_fd()).map_err(|source| Error::system("open", source))
     }
 
-    /// Where an offset is mapped; to be used only if it lies inside.
+    /// Address of an offset; valid only if the offset is in range.
     fn at(&self, offset: usize) -> *mut u8 {
         self.base.as_ptr().wrapping_add(offset)
     }
@@ -253,7 +257,7 @@ impl Segment {
         )))
     }
 
-    /// Copies bytes in at `offset`.
+    /// Copies `bytes` to `offset`.
     ///
     /// # Errors
     /// If they do not fit, or the mapping is for reading only.
@@ -262,21 +266,21 @@ impl Segment {
         if !self.writable {
             return Err(Error::invalid("this mapping is for reading only"));
         }
-        // SAFETY: inside the mapping (checked), writable (checked), and `bytes` is private memory,
-        // so they do not overlap. A racing access yields arbitrary bytes, which readers validate.
+        // SAFETY: within the mapping and writable (checked), and `bytes` is private memory, so the
+        // two do not overlap. A racing access yields arbitrary bytes, which readers validate.
         unsafe { self.at(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Ok(())
     }
 
-    /// Copies `len` bytes at `offset` out to the end of `out`.
+    /// Appends `len` bytes at `offset` to `out`.
     ///
     /// # Errors
-    /// If the range is not inside; `out` is as it was then.
+    /// If the range is invalid; `out` is unchanged then.
     pub(crate) fn read(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> Result<()> {
         self.check(offset, len)?;
         out.reserve(len);
         let room = out.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: the source is inside the mapping (checked); the room was just reserved; private
+        // SAFETY: the source is within the mapping (checked); the room was just reserved; private
         // memory does not overlap a mapping.
         unsafe { self.at(offset).copy_to_nonoverlapping(room, len) };
         // SAFETY: these bytes were just written.
@@ -284,15 +288,15 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes at most `len` bytes at `offset` to a descriptor, straight from the mapping; gives
-    /// how many were written. No reference to the bytes is made: another process may change them
-    /// meanwhile, and then either may be written.
+    /// Writes at most `len` bytes at `offset` to a descriptor, straight from the mapping; returns
+    /// the number of bytes written. Makes no reference to the bytes: if another process changes
+    /// them meanwhile, the old or the new ones are written.
     ///
     /// # Errors
-    /// If the range is not inside, or as `write(2)`.
+    /// If the range is invalid, or as `write(2)`.
     pub fn write_to(&self, offset: usize, len: usize, to: BorrowedFd<'_>) -> io::Result<usize> {
         self.check(offset, len).map_err(io::Error::other)?;
-        // SAFETY: the range is inside the mapping (checked), and the kernel only reads it.
+        // SAFETY: the range is within the mapping (checked), and the kernel only reads it.
         let written = unsafe { libc::write(to.as_raw_fd(), self.at(offset).cast(), len) };
         usize::try_from(written).map_err(|_| io::Error::last_os_error())
     }
@@ -300,11 +304,11 @@ impl Segment {
     /// The 64-bit word at `offset`.
     ///
     /// # Panics
-    /// If it is not inside, not aligned, or the mapping is for reading only: layouts are checked
-    /// before they are used.
+    /// If it is out of range, not aligned, or the mapping is read-only: layouts are checked before
+    /// they are used.
     pub(crate) fn u64_at(&self, offset: usize) -> &AtomicU64 {
         self.assert_word(offset, 8);
-        // SAFETY: inside, aligned and writable (asserted); the mapping outlives the borrow; other
+        // SAFETY: in range, aligned and writable (asserted); the mapping outlives the borrow; other
         // processes touch it by atomics only.
         unsafe { AtomicU64::from_ptr(self.at(offset).cast()) }
     }
@@ -321,10 +325,10 @@ impl Segment {
             "no shared words at {offset} of a segment of {} bytes",
             self.len
         );
-        // SAFETY: inside (asserted).
+        // SAFETY: in range (asserted).
         let at = unsafe { self.base.add(offset) };
-        // SAFETY: inside, aligned and writable (asserted); `Words` promises that any bytes are a
-        // value and that it is changed by atomics only; the mapping outlives the borrow.
+        // SAFETY: in range, aligned and writable (asserted); `Words` promises that any bytes are a
+        // value and that they are changed by atomics only; the mapping outlives the borrow.
         unsafe { at.cast::<T>().as_ref() }
     }
 
@@ -350,7 +354,7 @@ impl Drop for Segment {
         if self.copy {
             COPIES.fetch_sub(1, Ordering::Relaxed);
         }
-        // SAFETY: the mapping is ours and this is its last user.
+        // SAFETY: this is the last user of the mapping, which belongs to this process.
         unsafe { os::unmap(self.base, self.len) };
     }
 }
@@ -364,7 +368,7 @@ impl fmt::Debug for Segment {
     }
 }
 
-/// The length of a segment that came from another process.
+/// Length of a segment that came from another process.
 fn len_of(fd: &OwnedFd) -> Result<usize> {
     if !os::cannot_shrink(fd) {
         return Err(Error::corrupt("a descriptor that is not a sealed segment"));
@@ -393,7 +397,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "seals a file")]
-    fn a_copy_is_written_by_nobody_and_kept_without_a_descriptor() {
+    fn a_copy_is_read_only_and_kept_without_a_descriptor() {
         let fill = |fd: BorrowedFd<'_>| {
             rustix::io::pwrite(fd, b"bytes", 0).expect("it is not sealed yet");
             Ok(())
@@ -409,7 +413,7 @@ mod tests {
         assert!(kept.is_copy() && kept.is_kept());
         kept.write(0, b"mine!").unwrap();
         assert_eq!((kept.to_vec(), copy.to_vec()), (b"mine!".to_vec(), b"bytes".to_vec()));
-        // What is no copy is another's too, and has its descriptor.
+        // A segment that is not a copy is shared, and has its descriptor.
         let shared = Segment::with_bytes("test", b"bytes").unwrap();
         assert!(!Segment::keep(shared.duplicate().unwrap()).unwrap().is_kept());
     }

@@ -1,15 +1,15 @@
 //! Semaphore and event between processes.
 //!
-//! Each is one word, changed by one compare-and-swap or swap, so no death leaves it half-way. A
-//! dead process keeps the permits it took: nobody knows whether their purpose was fulfilled. An
-//! event nobody can hold.
+//! Each is one word, changed by one compare-and-swap or swap, so no death leaves it in an
+//! intermediate state. A dead process keeps the permits that it took: whether their purpose was
+//! fulfilled is unknown. An event cannot be held.
 
 use crate::atomic::{AtomicU32, Ordering};
 use crate::bell::Bell;
 use crate::os;
 use crate::patience::Deadline;
 
-/// As many as there may be.
+/// Maximum number of permits.
 const ALL: u32 = i32::MAX as u32;
 
 #[repr(C)]
@@ -48,7 +48,7 @@ impl SemaphoreWords {
         false
     }
 
-    /// `false`, and nothing is changed, if there would be too many.
+    /// Returns `false`, and changes nothing, if there would be too many.
     fn release(&self, count: u32) -> bool {
         let most = self.most.load(Ordering::Relaxed);
         let mut there = self.permits.load(Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl SemaphoreWords {
 
 const CLEAR: u32 = 0;
 const SET: u32 = 1;
-/// Clear, and somebody sleeps until it is set.
+/// Not set, and there are sleepers.
 const AWAITED: u32 = 2;
 
 #[repr(C)]
@@ -135,9 +135,9 @@ mod shared {
     // SAFETY: atomics only, all parts `repr(C)`.
     unsafe impl Words for SemaphoreWords {}
 
-    /// A number of permits that processes take and give back.
+    /// A number of permits that processes take and return.
     ///
-    /// A process that dies keeps what it took: its permits are not given back by themselves.
+    /// A process that dies keeps its permits: they are not returned automatically.
     ///
     /// ```
     /// use std::time::Duration;
@@ -153,7 +153,7 @@ mod shared {
     pub struct Semaphore(Plain<SemaphoreWords>);
 
     impl Semaphore {
-        /// Makes a semaphore with that many permits to begin with, and no bound.
+        /// Makes a semaphore with an initial number of permits and no bound.
         ///
         /// # Errors
         /// If there is no room for it, or the number is above 2^31 - 1.
@@ -161,7 +161,7 @@ mod shared {
             Self::create_with(permits, ALL)
         }
 
-        /// Makes a semaphore that never has more permits than to begin with: giving back more than was
+        /// Makes a semaphore that never has more permits than initially: returning more than were
         /// taken is an error.
         ///
         /// # Errors
@@ -180,15 +180,15 @@ mod shared {
             Ok(semaphore)
         }
 
-        /// A handle on a semaphore that another process made.
+        /// Opens a semaphore that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if no semaphore lies there.
+        /// `Corrupt` if there is no semaphore at that place.
         pub fn attach(place: Place) -> Result<Semaphore> {
             Plain::attach(place, Kind::Semaphore).map(Semaphore)
         }
 
-        /// Where it lies, to be passed on.
+        /// Where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.0.place()
         }
@@ -197,16 +197,16 @@ mod shared {
             self.0.words()
         }
 
-        /// Takes one permit, waiting for it at most `timeout` (`None`: as long as it takes); `false`
-        /// if that has passed.
+        /// Takes one permit; waits for at most `timeout` (`None`: no limit). Returns `false` if the
+        /// timeout has passed.
         pub fn acquire(&self, timeout: Option<Duration>) -> bool {
             self.words().acquire(Deadline::after(timeout))
         }
 
-        /// Gives permits back, taken or not, and wakes as many waiters.
+        /// Returns permits, whether or not they were taken, and wakes as many waiting threads.
         ///
         /// # Errors
-        /// `Invalid`, and nothing is given back, if there would be more permits than the bound.
+        /// `Invalid`, and nothing changes, if there would be more permits than the bound.
         pub fn release(&self, count: u32) -> Result<()> {
             if self.words().release(count) {
                 return Ok(());
@@ -214,7 +214,7 @@ mod shared {
             Err(Error::invalid("semaphore released too many times"))
         }
 
-        /// How many permits there were a moment ago.
+        /// Number of permits a moment ago.
         pub fn permits(&self) -> u32 {
             self.words().permits.load(Ordering::Relaxed)
         }
@@ -244,15 +244,15 @@ mod shared {
             Plain::create(Kind::Event).map(Event)
         }
 
-        /// A handle on an event that another process made.
+        /// Opens an event that another process made.
         ///
         /// # Errors
-        /// `Corrupt` if no event lies there.
+        /// `Corrupt` if there is no event at that place.
         pub fn attach(place: Place) -> Result<Event> {
             Plain::attach(place, Kind::Event).map(Event)
         }
 
-        /// Where it lies, to be passed on.
+        /// Where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.0.place()
         }
@@ -261,7 +261,7 @@ mod shared {
             self.0.words()
         }
 
-        /// Sets the event, and wakes all who wait for it.
+        /// Sets the event, and wakes all threads that wait for it.
         pub fn set(&self) {
             self.words().set();
         }
@@ -276,8 +276,8 @@ mod shared {
             self.words().is_set()
         }
 
-        /// Waits until the event is set, at most `timeout` (`None`: as long as it takes); `false` if
-        /// that has passed. A set event that is cleared again at once may be missed, or not.
+        /// Waits until the event is set, for at most `timeout` (`None`: no limit). Returns `false`
+        /// if the timeout has passed. An event that is set and cleared again at once may be missed.
         pub fn wait(&self, timeout: Option<Duration>) -> bool {
             self.words().wait(Deadline::after(timeout))
         }
@@ -308,7 +308,7 @@ mod model {
     }
 
     #[test]
-    fn a_permit_given_back_reaches_a_sleeper() {
+    fn a_returned_permit_reaches_a_sleeper() {
         model(|| {
             let semaphore = Arc::new(SemaphoreWords {
                 permits: AtomicU32::new(1),

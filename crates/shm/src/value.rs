@@ -1,7 +1,7 @@
 //! One number that several processes read and change.
 //!
-//! Reading and changing it is atomic by itself. The lock that comes with it is for those who must
-//! do several things at once, and excludes only others who take it too.
+//! Reading and changing it is atomic in itself. The lock that comes with it is for callers that
+//! must do several things at once; it excludes only others that take it too.
 
 #![allow(unsafe_code, reason = "vouches that the words of a value are atomics")]
 
@@ -20,20 +20,21 @@ use crate::segment::Words;
 struct ValueWords {
     lock: LockWords,
     bits: AtomicU64,
-    /// Which type of number it is.
+    /// Code of the number's type.
     code: AtomicU64,
 }
 
 // SAFETY: atomics only, all parts `repr(C)`.
 unsafe impl Words for ValueWords {}
 
-/// What a [`Value`] may hold: `i64`, `u64`, `f64`, `bool`, and other small copies of bits.
+/// A type that a [`Value`] may hold: `i64`, `u64`, `f64`, `bool`, and other small copies of bits.
 pub trait Scalar: Copy {
-    /// Names the type in shared memory: another number for each.
+    /// Code of the type in shared memory; different for each type.
     const CODE: u64;
-    /// As 64 bits.
+    /// Converts to 64 bits.
     fn to_bits(self) -> u64;
-    /// From any 64 bits: what others wrote may be none that `to_bits` makes.
+    /// Converts from any 64 bits: another process may have written bits that `to_bits` never
+    /// returns.
     fn from_bits(bits: u64) -> Self;
 }
 
@@ -56,7 +57,7 @@ scalar!(u64, 2, u64::from, u64::from);
 scalar!(f64, 3, f64::to_bits, f64::from_bits);
 scalar!(bool, 4, u64::from, |bits| bits != 0);
 
-/// A number that several processes read and change, and a lock to go with it.
+/// A number that several processes read and change, with a lock.
 ///
 /// ```
 /// use manyhands_shm::value::Value;
@@ -84,10 +85,10 @@ impl<T: Scalar> Value<T> {
         Ok(value)
     }
 
-    /// A handle on a value that another process made.
+    /// Opens a value that another process made.
     ///
     /// # Errors
-    /// `Corrupt` if no value of this type lies there.
+    /// `Corrupt` if there is no value of this type at that place.
     pub fn attach(place: Place) -> Result<Self> {
         let value = Self::of(Crew::attach(place, Kind::Value, size_of::<ValueWords>())?);
         if value.words().code.load(Ordering::Relaxed) != T::CODE {
@@ -101,12 +102,12 @@ impl<T: Scalar> Value<T> {
         Value { lock: Lock::of(Arc::clone(&crew)), crew, number: PhantomData }
     }
 
-    /// Where it lies, to be passed on.
+    /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.crew.place()
     }
 
-    /// The lock that goes with the value.
+    /// The lock of the value.
     pub fn lock(&self) -> &Lock {
         &self.lock
     }
@@ -117,7 +118,7 @@ impl<T: Scalar> Value<T> {
 
     /// The number.
     pub fn get(&self) -> T {
-        // Acquire: pairs with the Release in `set` and `update`, so that a value can tell of other
+        // Acquire: pairs with the Release in `set` and `update`, so a value can announce other
         // things that were written before it.
         T::from_bits(self.words().bits.load(Ordering::Acquire))
     }
@@ -128,8 +129,8 @@ impl<T: Scalar> Value<T> {
         self.words().bits.store(number.to_bits(), Ordering::Release);
     }
 
-    /// Replaces the number by what `change` makes of it, as one step for all who look; gives what
-    /// it was before. `change` is called again if another was faster.
+    /// Replaces the number by `change(number)` atomically; returns the former number. Calls
+    /// `change` again if another thread or process was faster.
     pub fn update(&self, change: impl Fn(T) -> T) -> T {
         let bits = &self.words().bits;
         let mut seen = bits.load(Ordering::Acquire);
@@ -145,7 +146,7 @@ impl<T: Scalar> Value<T> {
 }
 
 impl Value<i64> {
-    /// Adds to the number, around the ends if need be; gives what it was before.
+    /// Adds to the number, wrapping around; returns the former number.
     pub fn fetch_add(&self, number: i64) -> i64 {
         // AcqRel: as `get` and `set`.
         self.words().bits.fetch_add(number.cast_unsigned(), Ordering::AcqRel).cast_signed()
@@ -153,7 +154,7 @@ impl Value<i64> {
 }
 
 impl Value<u64> {
-    /// Adds to the number, around the ends if need be; gives what it was before.
+    /// Adds to the number, wrapping around; returns the former number.
     pub fn fetch_add(&self, number: u64) -> u64 {
         // AcqRel: as `get` and `set`.
         self.words().bits.fetch_add(number, Ordering::AcqRel)

@@ -1,4 +1,4 @@
-//! //! Reads signal handlers, and installs one that does nothing.
+//! Reads signal handlers, and installs one that does nothing.
 
 #![allow(unsafe_code, reason = "reads and sets signal handlers")]
 

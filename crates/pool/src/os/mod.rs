@@ -1,4 +1,4 @@
-//! //! The system calls of this crate that differ between platforms, one file per platform.
+//! The system calls of this crate that differ between platforms, one file per platform.
 
 mod handlers;
 mod linux;

@@ -1,4 +1,4 @@
-//! //! A slot: one worker as the hub sees it, from its launch until it is reaped. `sending` has
+//! A slot: one worker as the hub sees it, from its launch until it is reaped. `sending` has
 //! what the worker is sent, `results` what it sends; this file has the data.
 
 mod results;

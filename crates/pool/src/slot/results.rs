@@ -1,4 +1,4 @@
-//! //! The records that a worker sends: its results, that it is ready, or that it could not start.
+//! The records that a worker sends: its results, that it is ready, or that it could not start.
 
 use manyhands_shm::arena::BlockName;
 use manyhands_shm::ring::Broken;

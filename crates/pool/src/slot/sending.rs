@@ -1,7 +1,7 @@
-//! //! The records that a worker is sent: chunks, preceded by whatever they need; and small records
+//! The records that a worker is sent: chunks, preceded by whatever they need; and small records
 //! to forget a handle or to finish.
 //!
-//! //! Nothing in this file waits. A chunk for which the link has no room stays in the queue. A
+//! Nothing in this file waits. A chunk for which the link has no room stays in the queue. A
 //! small record is kept in `control` and sent before the next chunk, or when the worker next
 //! reports.
 

@@ -1,4 +1,4 @@
-//! //! Periodic checks of every worker: deadlines, memory limits, starts and ends that take too
+//! Periodic checks of every worker: deadlines, memory limits, starts and ends that take too
 //! long.
 
 use std::time::Instant;

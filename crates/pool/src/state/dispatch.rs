@@ -1,4 +1,4 @@
-//! //! Sends queued chunks to workers: to idle ones, or ahead to ones whose tasks are short.
+//! Sends queued chunks to workers: to idle ones, or ahead to ones whose tasks are short.
 //! Recalls chunks from behind long tasks.
 
 use std::mem;

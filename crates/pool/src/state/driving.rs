@@ -1,4 +1,4 @@
-//! //! Hands the links of busy workers to the driver, and back to the hub.
+//! Hands the links of busy workers to the driver, and back to the hub.
 
 use crate::link::{DRIVER, DRIVER_COLD, HUB, Words};
 use crate::machine::Machine;

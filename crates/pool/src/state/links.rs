@@ -1,4 +1,4 @@
-//! //! Operations on one worker's link: deliver its results, recall items that it has not begun,
+//! Operations on one worker's link: deliver its results, recall items that it has not begun,
 //! end its process.
 
 use crate::events::{debug, warn};

@@ -1,4 +1,4 @@
-//! //! The state of a pool: its queue, its workers, and what happens to them. Every access needs
+//! The state of a pool: its queue, its workers, and what happens to them. Every access needs
 //! the hub's lock, and nothing in this module waits.
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //!     ▲                            │
 //!     └── not begun: recalled, or its worker died ◄── turn: deadlines, memory, work behind a long task
 //! ```
-//! //! `crates/pool/README.md` explains the terms.
+//! `crates/pool/README.md` explains the terms.
 //!
 //! | file | subject, as methods of `State` |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! //! Reaps dead workers: delivers their last results, settles the task that was lost, and
+//! Reaps dead workers: delivers their last results, settles the task that was lost, and
 //! requeues the items not begun.
 
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! //! The end of a pool in nine steps. `Closing` says whether queued tasks are completed first
+//! The end of a pool in nine steps. `Closing` says whether queued tasks are completed first
 //! (`Drain`) or fail (`Now`).
 //!
 //! | step | what happens | where |
@@ -13,7 +13,7 @@
 //! | 8 | a worker that is launched after that is killed by the launcher | `Shared::install` |
 //! | 9 | all three threads are joined, the launcher only if it is not stuck in a launch | `Pool::end` |
 //!
-//! //! A pool that drains can still be told to end now. No step waits under the lock: the hub comes
+//! A pool that drains can still be told to end now. No step waits under the lock: the hub comes
 //! here in each turn and does the step that is due. Because of step 8, step 6 need not wait for a
 //! launch when the pool ends now.
 

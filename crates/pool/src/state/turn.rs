@@ -1,4 +1,4 @@
-//! //! One turn of the hub: everything it does when it is awake.
+//! One turn of the hub: everything it does when it is awake.
 
 use std::mem;
 

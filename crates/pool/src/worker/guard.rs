@@ -1,4 +1,4 @@
-//! //! Guards calls of user code: a panic becomes an error, and a child that the code forked exits
+//! Guards calls of user code: a panic becomes an error, and a child that the code forked exits
 //! here.
 //!
 //! A task may fork. The child has copies of this worker's rings, cursor, sockets and bells, and must not use them. So

@@ -1,4 +1,4 @@
-//! //! The greeting: the first message of the parent to a worker.
+//! The greeting: the first message of the parent to a worker.
 
 use crate::protocol::{Reader, VERSION};
 

@@ -1,4 +1,4 @@
-//! //! The identity of this process: which worker it is, if any, and whether it is a child that a
+//! The identity of this process: which worker it is, if any, and whether it is a child that a
 //! task forked.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! //! The worker's side: a program calls [`serve`] with its [`Runner`], which runs the items that
+//! The worker's side: a program calls [`serve`] with its [`Runner`], which runs the items that
 //! the pool sends.
 
 mod guard;

@@ -1,4 +1,4 @@
-//! //! The trait `Runner`, which a program implements to run items in a worker.
+//! The trait `Runner`, which a program implements to run items in a worker.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

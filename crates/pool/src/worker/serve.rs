@@ -1,4 +1,4 @@
-//! //! The life of a worker: it receives its greeting, watches its parent, starts the runner,
+//! The life of a worker: it receives its greeting, watches its parent, starts the runner,
 //! works, and ends.
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! //! The loop of a worker: takes items from its link, runs them one by one, and sends each result
+//! The loop of a worker: takes items from its link, runs them one by one, and sends each result
 //! at once.
 //!
 //! ```text
@@ -7,7 +7,7 @@
 //!        ▼                                                 ▼ a millisecond while there is more to do
 //!   notify ─► spin a little ─► announce ─► look again ─► sleep
 //! ```
-//! //! A result is in the ring as soon as its item is done, so a worker that dies loses only the
+//! A result is in the ring as soon as its item is done, so a worker that dies loses only the
 //! item that it was running. Notifications are fewer: `crates/pool/README.md` says when they come.
 
 use std::collections::HashSet;

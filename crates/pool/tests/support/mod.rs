@@ -1,7 +1,7 @@
-//! //! A test harness for a library that starts its own executable again. Tests run one after
+//! A test harness for a library that starts its own executable again. Tests run one after
 //! another in one process, each under a watchdog, and each must leave nothing behind.
 //!
-//! //! The output looks like that of the standard harness. A filter and `--list` work as there.
+//! The output looks like that of the standard harness. A filter and `--list` work as there.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program reports")]
 #![allow(unreachable_pub, reason = "it is a module of each test binary")]

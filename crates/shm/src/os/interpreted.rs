@@ -1,6 +1,6 @@
-//! The platform of a Miri run: a segment, which only one process sees there, is a piece of its heap.
+//! The platform of a Miri run: a segment is a piece of the heap, which only one process sees.
 
-#![allow(unsafe_code, reason = "stands in for what maps memory")]
+#![allow(unsafe_code, reason = "replaces the calls that map memory")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fs::File;
@@ -33,7 +33,7 @@ pub(crate) fn map_shared(_fd: impl AsFd, len: usize, _writable: bool) -> io::Res
 /// Ends a mapping made by [`map_shared`].
 ///
 /// # Safety
-/// `base` and `len` are those of a mapping that nobody uses any more.
+/// No other code uses the mapping of `base` and `len` any more.
 pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     // SAFETY: the caller's promise.
     unsafe { dealloc(base.as_ptr(), layout(len)) };

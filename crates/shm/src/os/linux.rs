@@ -1,4 +1,4 @@
-//! Linux: memfd, seals, mmap, futex, and whether a process is alive.
+//! Linux: memfd, seals, mmap, futex, and checks whether a process is alive.
 
 #![allow(unsafe_code, reason = "system calls that map memory")]
 
@@ -17,7 +17,7 @@ use rustix::thread::futex;
 #[cfg(miri)]
 use super::{map_shared, unmap};
 
-/// Makes an anonymous file of `len` bytes whose pages are reserved now.
+/// Makes an anonymous file of `len` bytes whose pages are reserved.
 #[cfg(not(miri))]
 pub(crate) fn memfd(name: &str, len: u64) -> io::Result<OwnedFd> {
     let fd = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -32,17 +32,17 @@ pub(crate) fn memfd_sparse(name: &str, len: u64) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// From this size on a reservation first asks whether there is room.
+/// Reservations of at least this many bytes first check that there is room.
 const LARGE: u64 = 1 << 20;
 
-/// Longer reservations are made in pieces: before Linux 6.14 any signal makes the kernel give up a
-/// piece, so that a timer could keep a long one from ever ending.
+/// Longer reservations are made in pieces of this many bytes. Before Linux 6.14, a signal makes the
+/// kernel give up a piece, so a timer could keep a long one from ever ending.
 const PIECE: u64 = 8 << 20;
 
-/// Reserves the pages of `offset..offset + len`, growing the file if it ends before.
+/// Reserves the pages of `offset..offset + len`, extending the file if it is shorter.
 ///
-/// The kernel would sooner kill processes than refuse, so a large reservation that cannot be met
-/// is refused here.
+/// The kernel would rather kill processes than refuse, so a large reservation that cannot be met is
+/// refused here.
 pub(crate) fn reserve(fd: impl AsFd, offset: u64, len: u64) -> io::Result<()> {
     if len >= LARGE && available_memory().is_some_and(|available| len > available) {
         return Err(Errno::NOMEM.into());
@@ -68,8 +68,8 @@ pub(crate) fn seal(fd: impl AsFd, growable: bool) -> io::Result<()> {
     Ok(rustix::fs::fcntl_add_seals(fd, seals)?)
 }
 
-/// Forbids writing and any change of size, for ever; mappings made afterwards are for reading, or private.
-/// Before Linux 5.1 writing cannot be forbidden, and the file is then as [`seal`] leaves it.
+/// Forbids writing and any change of size, for good; later mappings are read-only or private.
+/// Before Linux 5.1 writing cannot be forbidden, and the file is then sealed like by [`seal`].
 #[cfg(not(miri))]
 pub(crate) fn seal_copy(fd: impl AsFd) -> io::Result<()> {
     match rustix::fs::fcntl_add_seals(&fd, SealFlags::FUTURE_WRITE) {
@@ -84,7 +84,7 @@ pub(crate) fn is_copy(fd: impl AsFd) -> bool {
         .is_ok_and(|seals| seals.contains(SealFlags::SHRINK | SealFlags::FUTURE_WRITE))
 }
 
-/// Maps `len` bytes of `fd` from its start; what is written there is seen by this process only.
+/// Maps `len` bytes of `fd` from its start; writes to the mapping are visible to this process only.
 pub(crate) fn map_private(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
     let prot = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: as in `map_shared`.
@@ -92,7 +92,7 @@ pub(crate) fn map_private(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> 
     Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
 }
 
-/// Whether `fd` is sealed so that no mapped page of it can vanish.
+/// Whether `fd` is sealed against shrinking, so that no mapped page can vanish.
 pub(crate) fn cannot_shrink(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
@@ -101,12 +101,12 @@ pub(crate) fn file_len(fd: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstat(fd)?.st_size as u64)
 }
 
-/// Whether `fd` may be written through.
+/// Whether `fd` is open for writing.
 pub(crate) fn is_writable(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
 
-/// Opens the same file once more, for reading only.
+/// Opens the same file again, for reading only.
 pub(crate) fn reopen_read_only(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
@@ -122,9 +122,9 @@ pub(crate) fn map_shared(fd: impl AsFd, len: usize, writable: bool) -> io::Resul
     Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
 }
 
-/// Maps `fd` from its start as [`map_shared`] does, with address space up to `len`, which may lie
-/// beyond the file's end: what is beyond may be touched once the file has grown over it. Left out
-/// of core dumps, which would walk all of it.
+/// Maps `fd` from its start like [`map_shared`], with address space up to `len`, which may lie
+/// beyond the end of the file. Memory beyond the end may be touched once the file has grown over
+/// it. Left out of core dumps, which would walk all of it.
 pub(crate) fn map_space(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
     let base = map_shared(fd, len, true)?;
     // SAFETY: the mapping was just made; the advice changes nothing of its contents.
@@ -137,14 +137,14 @@ pub(crate) fn map_space(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> {
 /// Ends a mapping made by [`map_shared`].
 ///
 /// # Safety
-/// `base` and `len` are those of a mapping that nobody uses any more.
+/// No other code uses the mapping of `base` and `len` any more.
 #[cfg(not(miri))]
 pub(crate) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     // SAFETY: the caller's promise.
     let _ = unsafe { rustix::mm::munmap(base.as_ptr().cast(), len) };
 }
 
-/// Sleeps while `word` holds `expected`, at most `limit`; wakes for no reason too.
+/// Sleeps while `word` holds `expected`, for at most `limit`. May wake up spuriously.
 ///
 /// The word may lie in memory shared between processes.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
@@ -155,27 +155,27 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
     let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&limit));
 }
 
-/// Wakes up to `count` sleepers of `word`; gives how many there were.
+/// Wakes up to `count` sleepers of `word`; returns their number.
 pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0) as u32
 }
 
-/// What `/proc` says of a process.
+/// What `/proc` says about a process.
 enum Seen {
-    /// Started at this time, in clock ticks since boot.
+    /// Alive; the start time in clock ticks since boot.
     Living(u64),
-    /// There is none, or only its corpse (a zombie will do nothing more, so whatever it held may
-    /// be taken).
+    /// Does not exist, or is a zombie. A zombie will do nothing more, so everything that it held
+    /// may be taken.
     Gone,
-    /// It could not be read: not mounted, hidden, no descriptor or no memory to spare.
+    /// `/proc` could not be read: not mounted, hidden, or no descriptor or memory left.
     Unknown,
 }
 
 fn look_at(pid: u32) -> Seen {
-    // Bytes: a process may name itself in any.
+    // Bytes, since a process name may contain any.
     let stat = match fs::read(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat,
-        // It ended while it was read.
+        // The process ended during the read.
         Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {
             return Seen::Gone;
         }
@@ -185,19 +185,19 @@ fn look_at(pid: u32) -> Seen {
 }
 
 fn parse_stat(stat: &[u8]) -> Option<Seen> {
-    // The second field is the name in parentheses, which may itself hold spaces and parentheses.
+    // The second field is the name in parentheses, which may itself contain spaces and parentheses.
     let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let mut fields = str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let threads: u32 = fields.nth(16)?.parse().ok()?;
-    // A main thread that ended before the others is a zombie in a process that still runs.
+    // If the main thread ended before the others, it is a zombie in a process that still runs.
     if matches!(state, "Z" | "X" | "x") && threads <= 1 {
         return Some(Seen::Gone);
     }
     fields.nth(1)?.parse().ok().map(Seen::Living)
 }
 
-/// When process `pid`, which lives, was started; `None` if that is not to be known.
+/// Start time of the living process `pid`; `None` if unknown.
 pub(crate) fn start_time(pid: u32) -> Option<u64> {
     match look_at(pid) {
         Seen::Living(start) => Some(start),
@@ -205,8 +205,8 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     }
 }
 
-/// Whether the process that had number `pid` and was started at `start` (0 if that was not to be
-/// known) is gone for good. What cannot be found out counts as alive.
+/// Whether the process that had number `pid` and start time `start` (0 if unknown) is gone for
+/// good. Counts as alive if that cannot be determined.
 pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
     let Some(process) = rustix::process::Pid::from_raw(pid as i32) else { return true };
     if rustix::process::test_kill_process(process) == Err(Errno::SRCH) {
@@ -219,7 +219,7 @@ pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
     }
 }
 
-/// Milliseconds of a clock that never goes back, cut to 32 bits.
+/// Milliseconds of a monotonic clock, cut to 32 bits.
 pub(crate) fn milliseconds() -> u32 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     (now.tv_sec as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec as u32 / 1_000_000)
@@ -231,12 +231,12 @@ pub(crate) fn nanoseconds() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// The number of this process.
+/// Number of this process.
 pub(crate) fn own_pid() -> u32 {
     rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }
 
-/// A page of private memory, zero now, and zero again in every child that is forked.
+/// A page of private memory that is zero now, and zero again in every forked child.
 pub(crate) fn page_zeroed_by_fork() -> io::Result<NonNull<u8>> {
     let len = page_size();
     // SAFETY: the kernel picks the address, so no mapping of this process is replaced.
@@ -248,7 +248,7 @@ pub(crate) fn page_zeroed_by_fork() -> io::Result<NonNull<u8>> {
             MapFlags::PRIVATE,
         )?
     };
-    // SAFETY: the page was just mapped, and nobody else knows it.
+    // SAFETY: the page was just mapped, and no other code knows it.
     let advised = unsafe { rustix::mm::madvise(page, len, rustix::mm::Advice::LinuxWipeOnFork) };
     let page = NonNull::new(page.cast()).expect("mmap never maps at address zero");
     if let Err(source) = advised {
@@ -259,13 +259,13 @@ pub(crate) fn page_zeroed_by_fork() -> io::Result<NonNull<u8>> {
     Ok(page)
 }
 
-/// The size of a page of memory, in bytes.
+/// Size of a page of memory in bytes.
 pub(crate) fn page_size() -> usize {
     rustix::param::page_size()
 }
 
-/// How many bytes this process and its group could still use: what the machine has free or can
-/// free at once, and what the limits of its control groups leave. `None` if `/proc` cannot tell.
+/// Number of bytes that this process and its control groups could still use: memory that is free or
+/// can be freed at once, within the limits of the groups. `None` if `/proc` has no answer.
 fn available_memory() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let field = |name: &str| -> Option<u64> {
@@ -276,7 +276,7 @@ fn available_memory() -> Option<u64> {
     Some(machine.min(control_group_room().unwrap_or(u64::MAX)))
 }
 
-/// What the tightest memory limit of this process's control groups (v2 or v1) leaves.
+/// Memory left by the tightest limit of this process's control groups (v2 or v1).
 fn control_group_room() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mut room = None;
@@ -288,8 +288,8 @@ fn control_group_room() -> Option<u64> {
             "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
             _ => continue,
         };
-        // A limit of any group above counts too. Inside a container the path may name what is
-        // not visible here; the root then holds the container's own files.
+        // The limits of all ancestors count. Inside a container the path may name what is not
+        // visible here; the root then holds the container's own files.
         for ancestor in std::path::Path::new(path).ancestors() {
             let folder = format!("{root}{}", ancestor.display());
             let read = |file| {

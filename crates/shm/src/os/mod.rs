@@ -1,7 +1,7 @@
-//! Every system call of this crate that differs between platforms, one file per platform.
+//! The system calls of this crate that differ between platforms, one file per platform.
 //!
-//! `model.rs` is the platform of a loom run: a futex made of loom's own primitives; `interpreted.rs` has what a Miri run
-//! cannot ask the kernel for.
+//! `model.rs` is the platform of a loom run: a futex made of loom's own primitives.
+//! `interpreted.rs` replaces the system calls that Miri does not support.
 
 #[cfg(not(loom))]
 mod linux;

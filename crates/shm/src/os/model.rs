@@ -1,4 +1,4 @@
-//! The platform of a loom run: a futex that loses no wake-up, and nothing else.
+//! The platform of a loom run: a futex without lost wake-ups, and nothing else.
 
 use loom::sync::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::atomic::{AtomicU32, Ordering};
 
-/// One sleeping place, as the kernel keeps one per futex address.
+/// The sleepers of one address, as the kernel keeps them for a futex.
 struct Bed {
     sleepers: Mutex<u32>,
     bell: Condvar,
@@ -26,8 +26,8 @@ fn bed(word: &AtomicU32) -> Arc<Bed> {
     )
 }
 
-/// Sleeps until a wake-up; compares and goes to sleep in one step, as the kernel does. The limit
-/// never passes in a model run, so that a lost wake-up shows as a deadlock.
+/// Sleeps until a wake-up. Compares and goes to sleep in one step, like the kernel. The limit never
+/// passes in a model run, so a lost wake-up shows as a deadlock.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _limit: Duration) {
     let bed = bed(word);
     let mut sleepers = bed.sleepers.lock().unwrap();
@@ -37,7 +37,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _limit: Duration) {
     }
 }
 
-/// Wakes up to `count` sleepers; gives how many there were.
+/// Wakes up to `count` sleepers; returns their number.
 pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     let bed = bed(word);
     let mut sleepers = bed.sleepers.lock().unwrap();
