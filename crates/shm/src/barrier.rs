@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::lock::{Lock, LockGuard, LockWords};
 use crate::os;
-use crate::participant::{Crew, Kind, Slot};
+use crate::participant::{Kind, Participants, Slot};
 use crate::patience::{Deadline, NAP};
 use crate::place::Place;
 use crate::segment::Words;
@@ -53,7 +53,7 @@ unsafe impl Words for BarrierWords {}
 /// A process that dies while it waits here breaks the barrier within about 50 ms: the others get
 /// [`BarrierError::Broken`] instead of waiting for ever.
 pub struct Barrier {
-    crew: Arc<Crew>,
+    participants: Arc<Participants>,
     lock: Lock,
 }
 
@@ -79,7 +79,7 @@ impl Barrier {
         if !(1..=PARTIES).contains(&parties) {
             return Err(Error::invalid(format!("a barrier cannot wait for {parties} parties")));
         }
-        let barrier = Self::of(Crew::create(Kind::Barrier, size_of::<BarrierWords>())?);
+        let barrier = Self::of(Participants::create(Kind::Barrier, size_of::<BarrierWords>())?);
         barrier.words().parties.store(parties as u32, Ordering::Relaxed);
         Ok(barrier)
     }
@@ -89,25 +89,26 @@ impl Barrier {
     /// # Errors
     /// `Corrupt` if there is no barrier at that place.
     pub fn attach(place: Place) -> Result<Barrier> {
-        let barrier = Self::of(Crew::attach(place, Kind::Barrier, size_of::<BarrierWords>())?);
+        let barrier =
+            Self::of(Participants::attach(place, Kind::Barrier, size_of::<BarrierWords>())?);
         if !(1..=PARTIES).contains(&barrier.parties()) {
             return Err(Error::corrupt("a barrier for nobody or too many"));
         }
         Ok(barrier)
     }
 
-    fn of(crew: Crew) -> Barrier {
-        let crew = Arc::new(crew);
-        Barrier { lock: Lock::of(Arc::clone(&crew)), crew }
+    fn of(participants: Participants) -> Barrier {
+        let participants = Arc::new(participants);
+        Barrier { lock: Lock::of(Arc::clone(&participants)), participants }
     }
 
     /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
-        self.crew.place()
+        self.participants.place()
     }
 
     fn words(&self) -> &BarrierWords {
-        self.crew.own()
+        self.participants.own()
     }
 
     /// Number of threads that the barrier waits for.
@@ -169,7 +170,7 @@ impl Barrier {
         action: impl FnOnce() -> bool,
         interrupted: impl Fn() -> bool,
     ) -> Result<usize, BarrierError> {
-        let slot = self.crew.slot(|dead| {
+        let slot = self.participants.slot(|dead| {
             self.words().lock.bury(dead);
             true
         })?;
@@ -256,7 +257,7 @@ impl Barrier {
             // Each waiter checks another one in each round; together they check all.
             turn += 1;
             let other = self.waiting().nth(turn % self.count_waiting().max(1));
-            if other.is_some_and(|slot| self.crew.is_dead(slot)) {
+            if other.is_some_and(|slot| self.participants.is_dead(slot)) {
                 self.break_it();
             }
         }

@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::error::{ErrorKind, Result};
 use crate::lock::{LockGuard, LockWords};
 use crate::os;
-use crate::participant::{Crew, Kind, Slot};
+use crate::participant::{Kind, Participants, Slot};
 use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::Words;
@@ -84,7 +84,7 @@ fn owner(word: u32) -> Option<Slot> {
 /// # Ok::<(), manyhands_shm::Error>(())
 /// ```
 pub struct Condition {
-    crew: Crew,
+    participants: Participants,
 }
 
 /// A registered waiter of a condition; removed on drop.
@@ -102,8 +102,8 @@ impl Condition {
     /// # Errors
     /// If there is no room for it.
     pub fn create() -> Result<Condition> {
-        let crew = Crew::create(Kind::Condition, size_of::<ConditionWords>())?;
-        Ok(Condition { crew })
+        let participants = Participants::create(Kind::Condition, size_of::<ConditionWords>())?;
+        Ok(Condition { participants })
     }
 
     /// Opens a condition that another process made.
@@ -111,17 +111,18 @@ impl Condition {
     /// # Errors
     /// `Corrupt` if there is no condition at that place.
     pub fn attach(place: Place) -> Result<Condition> {
-        let crew = Crew::attach(place, Kind::Condition, size_of::<ConditionWords>())?;
-        Ok(Condition { crew })
+        let participants =
+            Participants::attach(place, Kind::Condition, size_of::<ConditionWords>())?;
+        Ok(Condition { participants })
     }
 
     /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
-        self.crew.place()
+        self.participants.place()
     }
 
     fn words(&self) -> &ConditionWords {
-        self.crew.own()
+        self.participants.own()
     }
 
     /// Releases the lock, waits for a notification for at most `timeout` (`None`: no limit), and
@@ -148,14 +149,14 @@ impl Condition {
     /// # Errors
     /// If 256 threads are waiting already, or too many processes use the condition.
     pub fn enlist(&self) -> Result<Waiter<'_>> {
-        let slot = self.crew.slot(|dead| {
+        let slot = self.participants.slot(|dead| {
             self.bury(dead);
             true
         })?;
         let cell = match self.claim(slot) {
             Some(cell) => cell,
             None => {
-                self.crew.bury_dead(|dead| {
+                self.participants.bury_dead(|dead| {
                     self.bury(dead);
                     true
                 });
@@ -232,7 +233,7 @@ impl Condition {
         for cell in &self.words().cells {
             let word = cell.word.load(Ordering::Relaxed);
             if word & STATE == NOTIFIED
-                && owner(word).is_some_and(|slot| self.crew.is_dead(slot))
+                && owner(word).is_some_and(|slot| self.participants.is_dead(slot))
                 && free(cell, word)
             {
                 self.notify_oldest();
@@ -276,7 +277,7 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         // In a forked child the cell belongs to the parent.
-        if self.condition.crew.is_mine(self.slot) {
+        if self.condition.participants.is_mine(self.slot) {
             let word = self.cell.word.swap(0, Ordering::AcqRel);
             // A notification that this waiter never saw goes to another one.
             if word & STATE == NOTIFIED && !self.noticed.load(Ordering::Relaxed) {

@@ -196,7 +196,7 @@ mod shared {
     use super::{LockWord, Taken};
     use crate::error::Result;
     use crate::os;
-    use crate::participant::{Crew, Kind, Slot};
+    use crate::participant::{Kind, Participants, Slot};
     use crate::patience::{Deadline, NAP};
     use crate::place::Place;
     use crate::segment::Words;
@@ -241,7 +241,7 @@ mod shared {
     /// # Ok::<(), manyhands_shm::Error>(())
     /// ```
     pub struct Lock {
-        crew: Arc<Crew>,
+        participants: Arc<Participants>,
         /// The word that last refused this handle (low half), and when (high half, in
         /// milliseconds): a caller that only tries, and never sleeps, must notice dead holders too.
         refusal: AtomicU64,
@@ -261,8 +261,8 @@ mod shared {
         /// # Errors
         /// If there is no room for it.
         pub fn create() -> Result<Lock> {
-            let crew = Crew::create(Kind::Lock, size_of::<LockWords>())?;
-            Ok(Lock::of(Arc::new(crew)))
+            let participants = Participants::create(Kind::Lock, size_of::<LockWords>())?;
+            Ok(Lock::of(Arc::new(participants)))
         }
 
         /// Opens a lock that another process made.
@@ -270,22 +270,22 @@ mod shared {
         /// # Errors
         /// `Corrupt` if there is no lock at that place.
         pub fn attach(place: Place) -> Result<Lock> {
-            let crew = Crew::attach(place, Kind::Lock, size_of::<LockWords>())?;
-            Ok(Lock::of(Arc::new(crew)))
+            let participants = Participants::attach(place, Kind::Lock, size_of::<LockWords>())?;
+            Ok(Lock::of(Arc::new(participants)))
         }
 
         /// The lock with which every object begins.
-        pub(crate) fn of(crew: Arc<Crew>) -> Lock {
-            Lock { crew, refusal: AtomicU64::new(0) }
+        pub(crate) fn of(participants: Arc<Participants>) -> Lock {
+            Lock { participants, refusal: AtomicU64::new(0) }
         }
 
         /// Where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
-            self.crew.place()
+            self.participants.place()
         }
 
         fn words(&self) -> &LockWords {
-            self.crew.own()
+            self.participants.own()
         }
 
         fn word(&self) -> LockWord<'_> {
@@ -293,7 +293,7 @@ mod shared {
         }
 
         fn slot(&self) -> Result<Slot> {
-            self.crew.slot(|dead| {
+            self.participants.slot(|dead| {
                 self.words().bury(dead);
                 true
             })
@@ -338,7 +338,7 @@ mod shared {
             let taken = if timeout == Some(Duration::ZERO) {
                 self.word().try_take(slot).or_else(|| self.try_take_over(slot))
             } else {
-                let is_dead = |slot| self.crew.is_dead(slot);
+                let is_dead = |slot| self.participants.is_dead(slot);
                 self.word().take(slot, &mut Deadline::after(timeout), is_dead)
             };
             if taken.as_ref().is_some_and(|taken| taken.owner_died) {
@@ -359,7 +359,7 @@ mod shared {
                 return None;
             }
             let age = (now as u32).wrapping_sub((refusal >> 32) as u32);
-            if u128::from(age) < NAP.as_millis() || !self.crew.is_dead(holder) {
+            if u128::from(age) < NAP.as_millis() || !self.participants.is_dead(holder) {
                 return None;
             }
             self.word().take_over(word, slot)
@@ -436,7 +436,7 @@ mod shared {
         pub fn is_held_by_this_thread(&self) -> bool {
             // Relaxed: only this thread writes its own mark, and takes it back before letting go.
             self.words().thread.load(Ordering::Relaxed) == this_thread()
-                && self.word().holder().is_some_and(|holder| self.crew.is_mine(holder))
+                && self.word().holder().is_some_and(|holder| self.participants.is_mine(holder))
         }
     }
 
@@ -463,7 +463,7 @@ mod shared {
     impl Drop for LockGuard<'_> {
         fn drop(&mut self) {
             // In a forked child the lock belongs to the parent.
-            if self.lock.crew.is_mine(self.slot) {
+            if self.lock.participants.is_mine(self.slot) {
                 self.lock.word().let_go_for(self.slot, false);
             }
         }

@@ -204,7 +204,7 @@ impl Table<'_> {
 #[cfg(not(loom))]
 pub use living::own_pid;
 #[cfg(not(loom))]
-pub(crate) use living::{Crew, Kind, OWN, Plain};
+pub(crate) use living::{Kind, OWN, Participants, Plain};
 
 #[cfg(not(loom))]
 mod living {
@@ -331,35 +331,35 @@ mod living {
     }
 
     /// A handle of this process to the participants of one object.
-    pub(crate) struct Crew {
+    pub(crate) struct Participants {
         object: Object,
         /// Number of the slot that this process, or the parent that it was forked from, has.
         mine: AtomicU32,
     }
 
-    impl Crew {
+    impl Participants {
         /// Makes an object with `own` bytes of its own, all zero.
-        pub(crate) fn create(kind: Kind, own: usize) -> Result<Crew> {
-            Ok(Crew::begin(Object::create(OWN + own)?, kind))
+        pub(crate) fn create(kind: Kind, own: usize) -> Result<Participants> {
+            Ok(Participants::begin(Object::create(OWN + own)?, kind))
         }
 
         /// Makes an object in a growable segment of its own; `own` is its initial size in bytes.
-        pub(crate) fn create_growable(kind: Kind, own: usize) -> Result<Crew> {
+        pub(crate) fn create_growable(kind: Kind, own: usize) -> Result<Participants> {
             let name = format!("manyhands-{kind:?}").to_lowercase();
             let len = (OWN + own).next_multiple_of(os::page_size());
             let segment = Segment::create_growable(&name, len)?;
-            Ok(Crew::begin(Object::at(Place::new(Arc::new(segment), 0), len)?, kind))
+            Ok(Participants::begin(Object::at(Place::new(Arc::new(segment), 0), len)?, kind))
         }
 
-        fn begin(object: Object, kind: Kind) -> Crew {
+        fn begin(object: Object, kind: Kind) -> Participants {
             begin(&object, kind);
-            Crew { object, mine: AtomicU32::new(0) }
+            Participants { object, mine: AtomicU32::new(0) }
         }
 
         /// Opens the participants of the object at a place that another process named. It must be
         /// of this kind.
-        pub(crate) fn attach(place: Place, kind: Kind, own: usize) -> Result<Crew> {
-            Ok(Crew { object: object_at(place, kind, OWN + own)?, mine: AtomicU32::new(0) })
+        pub(crate) fn attach(place: Place, kind: Kind, own: usize) -> Result<Participants> {
+            Ok(Participants { object: object_at(place, kind, OWN + own)?, mine: AtomicU32::new(0) })
         }
 
         pub(crate) fn place(&self) -> &Place {

@@ -63,7 +63,7 @@ use crate::ends::{Alone, Ends, Refusal};
 use crate::error::{Error, Result};
 use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, nonsense};
 use crate::lock::LockWord;
-use crate::participant::{Crew, Kind, OWN, Slot};
+use crate::participant::{Kind, OWN, Participants, Slot};
 use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::{Segment, Words};
@@ -157,7 +157,7 @@ pub struct NothingToDo;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue {
-    crew: Crew,
+    participants: Participants,
     memory: Memory,
     owed: Owed,
     /// The limit at the time when this handle was made: another process may overwrite the shared
@@ -195,10 +195,10 @@ impl Queue {
     /// If there is no room for its segment.
     pub fn create(max_items: usize) -> Result<Queue> {
         let own = FIRST_BLOCK as usize - OWN + BEGINNING;
-        let crew = Crew::create_growable(Kind::Queue, own)?;
-        let memory = Memory::map(Arc::clone(crew.place().segment()))?;
+        let participants = Participants::create_growable(Kind::Queue, own)?;
+        let memory = Memory::map(Arc::clone(participants.place().segment()))?;
         let limit = if max_items == 0 { u64::MAX } else { max_items as u64 };
-        let queue = Queue { memory, crew, owed: Owed::default(), limit };
+        let queue = Queue { memory, participants, owed: Owed::default(), limit };
         let words = queue.words();
         words.ends.putters.limit.store(limit, Ordering::Relaxed);
         words.heap.begin(FIRST_BLOCK);
@@ -222,10 +222,10 @@ impl Queue {
     /// `Corrupt` if the segment holds no queue.
     pub fn attach(segment: Arc<Segment>) -> Result<Queue> {
         let own = FIRST_BLOCK as usize - OWN + BEGINNING;
-        let crew = Crew::attach(Place::new(segment, 0), Kind::Queue, own)?;
-        let memory = Memory::map(Arc::clone(crew.place().segment()))?;
-        let limit = crew.own::<QueueWords>().ends.putters.limit.load(Ordering::Relaxed);
-        let queue = Queue { memory, crew, owed: Owed::default(), limit };
+        let participants = Participants::attach(Place::new(segment, 0), Kind::Queue, own)?;
+        let memory = Memory::map(Arc::clone(participants.place().segment()))?;
+        let limit = participants.own::<QueueWords>().ends.putters.limit.load(Ordering::Relaxed);
+        let queue = Queue { memory, participants, owed: Owed::default(), limit };
         for chunk in [&queue.words().put_chunk, &queue.words().get_chunk] {
             queue.memory.block(chunk.0.load(Ordering::Relaxed))?;
         }
@@ -234,20 +234,20 @@ impl Queue {
 
     /// The segment, to pass to another process.
     pub fn segment(&self) -> &Arc<Segment> {
-        self.crew.place().segment()
+        self.participants.place().segment()
     }
 
     fn words(&self) -> &QueueWords {
-        self.crew.own()
+        self.participants.own()
     }
 
     fn slot(&self) -> Result<Slot> {
-        self.crew.slot(|dead| self.bury(dead))
+        self.participants.slot(|dead| self.bury(dead))
     }
 
     /// The same, for an operation that may have no time to make this process a participant.
     fn slot_until(&self, deadline: &Deadline) -> Result<Slot, Refusal<Error>> {
-        match self.crew.own_slot() {
+        match self.participants.own_slot() {
             Some(slot) => Ok(slot),
             None if deadline.is_at_once() => Err(Refusal::Busy),
             None => self.slot().map_err(Refusal::Failed),
@@ -255,7 +255,7 @@ impl Queue {
     }
 
     fn heap(&self, slot: Slot) -> Heap<'_, impl Fn(Slot) -> bool> {
-        let is_dead = |slot| self.crew.is_dead(slot);
+        let is_dead = |slot| self.participants.is_dead(slot);
         let (memory, words) = (&self.memory, &self.words().heap);
         Heap { memory, words, slot, owed: &self.owed, is_dead }
     }
@@ -353,7 +353,7 @@ impl Queue {
         deadline: &mut Deadline,
         write: impl Fn(u64) -> Result<()>,
     ) -> Result<(), Refusal<Error>> {
-        let is_dead = |slot| self.crew.is_dead(slot);
+        let is_dead = |slot| self.participants.is_dead(slot);
         loop {
             // Under the tail lock, a putter waits only as long as for a lock whose holder is not
             // stopped.
@@ -489,7 +489,7 @@ impl Queue {
         deadline: &mut Deadline,
     ) -> Result<Option<Taken>, Refusal<Error>> {
         message.clear();
-        let is_dead = |slot| self.crew.is_dead(slot);
+        let is_dead = |slot| self.participants.is_dead(slot);
         let mut emptied = None;
         let taken = self.words().ends.get(slot, deadline, is_dead, |number| {
             let cell = self.cell_to_get(slot, number, &mut emptied)?;
@@ -566,7 +566,7 @@ impl Queue {
     /// If too many processes use the queue.
     pub fn close(&self) -> Result<()> {
         let slot = self.slot()?;
-        self.words().ends.close(slot, |slot| self.crew.is_dead(slot));
+        self.words().ends.close(slot, |slot| self.participants.is_dead(slot));
         Ok(())
     }
 
@@ -639,7 +639,7 @@ impl Queue {
             // It takes a while.
             return Err(Refusal::Busy);
         }
-        if self.crew.bury_dead(|dead| self.bury(dead)) > 0 {
+        if self.participants.bury_dead(|dead| self.bury(dead)) > 0 {
             return Ok(());
         }
         self.heap(slot).grow(bytes).map_err(Refusal::Failed)
@@ -653,7 +653,7 @@ impl Queue {
         words.heap.bury(dead);
         // Acts in the name of the dead participant, whose slot belongs to the reaper meanwhile: the
         // reaper may have no slot of its own.
-        let is_dead = |slot| self.crew.is_dead(slot);
+        let is_dead = |slot| self.participants.is_dead(slot);
         let head = LockWord(&words.ends.getters.lock);
         let tail = LockWord(&words.ends.putters.lock);
         if head.take(dead, &mut a_moment(), is_dead).is_none() {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::lock::{Lock, LockWords};
-use crate::participant::{Crew, Kind};
+use crate::participant::{Kind, Participants};
 use crate::place::Place;
 use crate::segment::Words;
 
@@ -68,7 +68,7 @@ scalar!(bool, 4, u64::from, |bits| bits != 0);
 /// # Ok::<(), manyhands_shm::Error>(())
 /// ```
 pub struct Value<T> {
-    crew: Arc<Crew>,
+    participants: Arc<Participants>,
     lock: Lock,
     number: PhantomData<T>,
 }
@@ -79,7 +79,7 @@ impl<T: Scalar> Value<T> {
     /// # Errors
     /// If there is no room for it.
     pub fn create(initial: T) -> Result<Self> {
-        let value = Self::of(Crew::create(Kind::Value, size_of::<ValueWords>())?);
+        let value = Self::of(Participants::create(Kind::Value, size_of::<ValueWords>())?);
         value.words().code.store(T::CODE, Ordering::Relaxed);
         value.set(initial);
         Ok(value)
@@ -90,21 +90,21 @@ impl<T: Scalar> Value<T> {
     /// # Errors
     /// `Corrupt` if there is no value of this type at that place.
     pub fn attach(place: Place) -> Result<Self> {
-        let value = Self::of(Crew::attach(place, Kind::Value, size_of::<ValueWords>())?);
+        let value = Self::of(Participants::attach(place, Kind::Value, size_of::<ValueWords>())?);
         if value.words().code.load(Ordering::Relaxed) != T::CODE {
             return Err(Error::corrupt("a value of another type"));
         }
         Ok(value)
     }
 
-    fn of(crew: Crew) -> Self {
-        let crew = Arc::new(crew);
-        Value { lock: Lock::of(Arc::clone(&crew)), crew, number: PhantomData }
+    fn of(participants: Participants) -> Self {
+        let participants = Arc::new(participants);
+        Value { lock: Lock::of(Arc::clone(&participants)), participants, number: PhantomData }
     }
 
     /// Where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
-        self.crew.place()
+        self.participants.place()
     }
 
     /// The lock of the value.
@@ -113,7 +113,7 @@ impl<T: Scalar> Value<T> {
     }
 
     fn words(&self) -> &ValueWords {
-        self.crew.own()
+        self.participants.own()
     }
 
     /// The number.
