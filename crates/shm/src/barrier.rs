@@ -171,7 +171,7 @@ impl Barrier {
         interrupted: impl Fn() -> bool,
     ) -> Result<usize, BarrierError> {
         let slot = self.participants.slot(|dead| {
-            self.words().lock.bury(dead);
+            self.words().lock.reap(dead);
             true
         })?;
         let Some(guard) = self.look(&interrupted)? else { return Err(BarrierError::TimedOut) };

@@ -150,14 +150,14 @@ impl Condition {
     /// If 256 threads are waiting already, or too many processes use the condition.
     pub fn enlist(&self) -> Result<Waiter<'_>> {
         let slot = self.participants.slot(|dead| {
-            self.bury(dead);
+            self.reap(dead);
             true
         })?;
         let cell = match self.claim(slot) {
             Some(cell) => cell,
             None => {
-                self.participants.bury_dead(|dead| {
-                    self.bury(dead);
+                self.participants.reap_dead(|dead| {
+                    self.reap(dead);
                     true
                 });
                 self.claim(slot).ok_or(ErrorKind::TooManyParticipants(WAITERS))?
@@ -241,7 +241,7 @@ impl Condition {
         }
     }
 
-    fn bury(&self, dead: Slot) {
+    fn reap(&self, dead: Slot) {
         for cell in &self.words().cells {
             let word = cell.word.load(Ordering::Relaxed);
             if owner(word) == Some(dead) && free(cell, word) && word & STATE == NOTIFIED {

@@ -295,7 +295,7 @@ impl Ends {
     }
 
     /// Releases the locks that `slot`, which is dead, holds.
-    pub(crate) fn bury(&self, slot: Slot) {
+    pub(crate) fn reap(&self, slot: Slot) {
         LockWord(&self.putters.lock).let_go_for(slot, false);
         LockWord(&self.getters.lock).let_go_for(slot, false);
     }

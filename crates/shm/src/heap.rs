@@ -443,7 +443,7 @@ impl HeapWords {
     }
 
     /// Releases the lock if `slot`, which is dead, holds it.
-    pub(crate) fn bury(&self, slot: Slot) {
+    pub(crate) fn reap(&self, slot: Slot) {
         LockWord(&self.lock).let_go_for(slot, false);
     }
 }

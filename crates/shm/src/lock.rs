@@ -217,7 +217,7 @@ mod shared {
 
     impl LockWords {
         /// Releases the lock in the name of a dead participant.
-        pub(crate) fn bury(&self, slot: Slot) {
+        pub(crate) fn reap(&self, slot: Slot) {
             if LockWord(&self.word).holder() == Some(slot) {
                 self.thread.store(0, Ordering::Relaxed);
                 LockWord(&self.word).let_go_for(slot, true);
@@ -294,7 +294,7 @@ mod shared {
 
         fn slot(&self) -> Result<Slot> {
             self.participants.slot(|dead| {
-                self.words().bury(dead);
+                self.words().reap(dead);
                 true
             })
         }

@@ -45,7 +45,7 @@ pub const MOST: usize = 2;
 pub const TABLE: usize = MOST + 1;
 
 const PID_BITS: u32 = 22;
-const BEING_BURIED: u64 = 1 << 63;
+const BEING_REAPED: u64 = 1 << 63;
 
 /// Number of a participant in one object: 1 to 255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Slot {
 }
 
 /// How often to check, a millisecond apart, whether another process's reaping has made room.
-const BURIAL_ROUNDS: usize = 5000;
+const REAPING_ROUNDS: usize = 5000;
 
 /// Identifies one process for good: its number and its start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Identity(u64);
 impl Identity {
     /// The identity of process `pid`, started `start` ticks after boot (0 if unknown).
     pub fn new(pid: u32, start: u64) -> Self {
-        Identity(((start << PID_BITS) & !BEING_BURIED) | u64::from(pid) & ((1 << PID_BITS) - 1))
+        Identity(((start << PID_BITS) & !BEING_REAPED) | u64::from(pid) & ((1 << PID_BITS) - 1))
     }
 
     #[cfg(not(loom))]
@@ -94,7 +94,7 @@ impl Identity {
 
     /// Start time of the process, in ticks since boot.
     pub fn start(self) -> u64 {
-        (self.0 & !BEING_BURIED) >> PID_BITS
+        (self.0 & !BEING_REAPED) >> PID_BITS
     }
 }
 
@@ -124,7 +124,7 @@ impl Table<'_> {
         if let Some(slot) = Slot::all().find(|slot| self.belongs(*slot, me)) {
             return Some(slot);
         }
-        for _ in 0..BURIAL_ROUNDS {
+        for _ in 0..REAPING_ROUNDS {
             for slot in Slot::all() {
                 // Acquire: pairs with the Release in `reap`, so everything that carried the number
                 // is gone.
@@ -135,10 +135,10 @@ impl Table<'_> {
                     return Some(slot);
                 }
             }
-            if self.bury_dead(me, &gone, &mut clean) > 0 {
+            if self.reap_dead(me, &gone, &mut clean) > 0 {
                 continue;
             }
-            if !Slot::all().any(|slot| self.is_being_buried(slot)) {
+            if !Slot::all().any(|slot| self.is_being_reaped(slot)) {
                 return None;
             }
             // Another process is reaping; it is soon done, or dead, or stopped. A stopped one is
@@ -157,27 +157,27 @@ impl Table<'_> {
         // Acquire: pairs with the Release in `reap`.
         match self.word(slot).load(Ordering::Acquire) {
             0 => true,
-            word => gone(Identity(word & !BEING_BURIED)),
+            word => gone(Identity(word & !BEING_REAPED)),
         }
     }
 
     /// Reaps all dead participants: calls `clean` for each, in one process at a time, and frees the
     /// slot unless `clean` returns that it could not finish. Returns the number of slots that were
     /// freed.
-    pub fn bury_dead(
+    pub fn reap_dead(
         self,
         me: Identity,
         gone: impl Fn(Identity) -> bool,
         mut clean: impl FnMut(Slot) -> bool,
     ) -> usize {
-        Slot::all().filter(|slot| self.bury(*slot, me, &gone, &mut clean)).count()
+        Slot::all().filter(|slot| self.reap(*slot, me, &gone, &mut clean)).count()
     }
 
-    fn is_being_buried(self, slot: Slot) -> bool {
-        self.word(slot).load(Ordering::Relaxed) & BEING_BURIED != 0
+    fn is_being_reaped(self, slot: Slot) -> bool {
+        self.word(slot).load(Ordering::Relaxed) & BEING_REAPED != 0
     }
 
-    fn bury(
+    fn reap(
         self,
         slot: Slot,
         me: Identity,
@@ -186,12 +186,12 @@ impl Table<'_> {
     ) -> bool {
         let word = self.word(slot);
         let seen = word.load(Ordering::Relaxed);
-        if seen == 0 || seen & !BEING_BURIED == me.0 || !gone(Identity(seen & !BEING_BURIED)) {
+        if seen == 0 || seen & !BEING_REAPED == me.0 || !gone(Identity(seen & !BEING_REAPED)) {
             return false;
         }
         // Acquire: makes the cleaning by an earlier reaper that died visible.
-        let burier = me.0 | BEING_BURIED;
-        if word.compare_exchange(seen, burier, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        let reaper = me.0 | BEING_REAPED;
+        if word.compare_exchange(seen, reaper, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return false;
         }
         let clean = clean(slot);
@@ -414,8 +414,8 @@ mod living {
         }
 
         /// Reaps all dead participants. Slow, like `is_dead`.
-        pub(crate) fn bury_dead(&self, clean: impl FnMut(Slot) -> bool) -> usize {
-            self.table().bury_dead(identity(), gone, clean)
+        pub(crate) fn reap_dead(&self, clean: impl FnMut(Slot) -> bool) -> usize {
+            self.table().reap_dead(identity(), gone, clean)
         }
     }
 }
@@ -461,20 +461,20 @@ mod tests {
     }
 
     #[test]
-    fn a_burial_whose_burier_died_is_done_again() {
+    fn a_reaping_whose_reaper_died_is_done_again() {
         let words = words();
         let slot = Table(&words).join(ANN, |_| false, |_| true).unwrap();
-        words[usize::from(slot.number())].store(BOB.0 | BEING_BURIED, Ordering::Relaxed);
+        words[usize::from(slot.number())].store(BOB.0 | BEING_REAPED, Ordering::Relaxed);
         let mut cleaned = 0;
         let carl = Identity::new(13, 1);
         let mut clean = |finished| {
             cleaned += 1;
             finished
         };
-        assert_eq!(Table(&words).bury_dead(carl, |_| false, |_| clean(true)), 0);
+        assert_eq!(Table(&words).reap_dead(carl, |_| false, |_| clean(true)), 0);
         // Nor is a slot that could not be cleaned completely.
-        assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(false)), 0);
-        assert_eq!(Table(&words).bury_dead(carl, |who| who == BOB, |_| clean(true)), 1);
+        assert_eq!(Table(&words).reap_dead(carl, |who| who == BOB, |_| clean(false)), 0);
+        assert_eq!(Table(&words).reap_dead(carl, |who| who == BOB, |_| clean(true)), 1);
         assert_eq!(cleaned, 2);
     }
 
@@ -492,7 +492,7 @@ mod model {
 
     /// Two processes find the same dead one; a new process may get the slot at once.
     #[test]
-    fn a_dead_one_is_buried_once_and_before_its_slot_passes_on() {
+    fn a_dead_participant_is_reaped_once_and_before_its_slot_passes_on() {
         loom::model(|| {
             let dead = Identity::new(9, 1);
             let living = Identity::new(1, 1);

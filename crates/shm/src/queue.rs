@@ -242,7 +242,7 @@ impl Queue {
     }
 
     fn slot(&self) -> Result<Slot> {
-        self.participants.slot(|dead| self.bury(dead))
+        self.participants.slot(|dead| self.reap(dead))
     }
 
     /// The same, for an operation that may have no time to make this process a participant.
@@ -639,7 +639,7 @@ impl Queue {
             // It takes a while.
             return Err(Refusal::Busy);
         }
-        if self.participants.bury_dead(|dead| self.bury(dead)) > 0 {
+        if self.participants.reap_dead(|dead| self.reap(dead)) > 0 {
             return Ok(());
         }
         self.heap(slot).grow(bytes).map_err(Refusal::Failed)
@@ -647,10 +647,10 @@ impl Queue {
 
     /// Cleans up after a dead participant, in one process at a time and without a lock. Returns
     /// whether it could: a stopped process may hold a lock, and this does not wait for it.
-    fn bury(&self, dead: Slot) -> bool {
+    fn reap(&self, dead: Slot) -> bool {
         let words = self.words();
-        words.ends.bury(dead);
-        words.heap.bury(dead);
+        words.ends.reap(dead);
+        words.heap.reap(dead);
         // Acts in the name of the dead participant, whose slot belongs to the reaper meanwhile: the
         // reaper may have no slot of its own.
         let is_dead = |slot| self.participants.is_dead(slot);
@@ -659,17 +659,17 @@ impl Queue {
         if head.take(dead, &mut a_moment(), is_dead).is_none() {
             return false;
         }
-        let mut buried = false;
+        let mut reaped = false;
         if tail.take(dead, &mut a_moment(), is_dead).is_some() {
             // Invalid memory is left alone; the process that meets it reports it.
-            buried = match self.reachable() {
+            reaped = match self.reachable() {
                 Ok(in_use) => self.heap(dead).collect(FIRST_BLOCK, &in_use, &a_moment()).is_some(),
                 Err(_) => true,
             };
             tail.let_go();
         }
         head.let_go();
-        buried
+        reaped
     }
 
     /// All blocks that belong to the queue. Call it under both locks.
