@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::backoff::{Deadline, NAP};
 use crate::error::{Error, Result};
 use crate::lock::{Lock, LockGuard, LockWords};
 use crate::os;
 use crate::participant::{Kind, Participants, Slot};
-use crate::patience::{Deadline, NAP};
 use crate::place::Place;
 use crate::segment::Words;
 

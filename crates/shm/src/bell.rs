@@ -123,7 +123,7 @@ mod model {
                     }
                     let heard = shared.0.listen();
                     if shared.1.load(Ordering::Acquire) == 0 {
-                        shared.0.sleep(heard, crate::patience::NAP);
+                        shared.0.sleep(heard, crate::backoff::NAP);
                     }
                 }
             };

@@ -20,11 +20,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::backoff::Deadline;
 use crate::error::{ErrorKind, Result};
 use crate::lock::{LockGuard, LockWords};
 use crate::os;
 use crate::participant::{Kind, Participants, Slot};
-use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::Words;
 

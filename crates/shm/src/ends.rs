@@ -24,10 +24,10 @@
 use std::time::Duration;
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::backoff::{Deadline, spin};
 use crate::bell::Bell;
 use crate::lock::LockWord;
 use crate::participant::Slot;
-use crate::patience::{Deadline, spin};
 
 /// How long to spin for an item or for room: a little more than a wake-up costs.
 const SPIN: Duration = Duration::from_micros(50);

@@ -27,11 +27,11 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::backoff::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockWord;
 use crate::os;
 use crate::participant::Slot;
-use crate::patience::Deadline;
 use crate::segment::{Segment, Words};
 
 /// Address space of one queue in bytes. It costs nothing until it is used.

@@ -16,6 +16,7 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 mod atomic;
+mod backoff;
 mod bell;
 mod ends;
 #[cfg(not(loom))]
@@ -23,7 +24,6 @@ mod heap;
 mod os;
 #[cfg(not(loom))]
 mod own;
-mod patience;
 
 #[cfg(not(loom))]
 pub mod barrier;

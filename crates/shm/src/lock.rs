@@ -29,9 +29,9 @@
 use std::time::Duration;
 
 use crate::atomic::{AtomicU32, Ordering, spin_loop};
+use crate::backoff::{Deadline, spin};
 use crate::os;
 use crate::participant::Slot;
-use crate::patience::{Deadline, spin};
 
 const HOLDER: u32 = 0xff;
 const SLEEPERS: u32 = 1 << 8;
@@ -194,10 +194,10 @@ mod shared {
     use std::time::Duration;
 
     use super::{LockWord, Taken};
+    use crate::backoff::{Deadline, NAP};
     use crate::error::Result;
     use crate::os;
     use crate::participant::{Kind, Participants, Slot};
-    use crate::patience::{Deadline, NAP};
     use crate::place::Place;
     use crate::segment::Words;
 

@@ -32,7 +32,7 @@
 #![allow(unsafe_code, reason = "vouches that the words of a head and a table are atomics")]
 
 use crate::atomic::{AtomicU64, Ordering};
-use crate::patience::pause;
+use crate::backoff::pause;
 
 /// Maximum number of processes that can use one object.
 #[cfg(not(loom))]

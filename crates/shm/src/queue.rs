@@ -58,13 +58,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::backoff::Deadline;
 use crate::bell::Bell;
 use crate::ends::{Alone, Ends, Refusal};
 use crate::error::{Error, Result};
 use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, nonsense};
 use crate::lock::LockWord;
 use crate::participant::{Kind, OWN, Participants, Slot};
-use crate::patience::Deadline;
 use crate::place::Place;
 use crate::segment::{Segment, Words};
 
@@ -184,7 +184,7 @@ fn more_taken_than_put() -> Error {
 }
 
 /// A deadline long enough for every lock that is not held by a stopped or dead process.
-fn a_moment() -> Deadline {
+fn short_deadline() -> Deadline {
     Deadline::after(Some(Duration::ZERO)).at_least_a_nap()
 }
 
@@ -357,9 +357,9 @@ impl Queue {
         loop {
             // Under the tail lock, a putter waits only as long as for a lock whose holder is not
             // stopped.
-            let patience = if deadline.is_at_once() { Deadline::at_once() } else { a_moment() };
+            let limit = if deadline.is_at_once() { Deadline::at_once() } else { short_deadline() };
             let put = self.words().ends.put(slot, deadline, is_dead, |number| {
-                write(self.cell_to_put(slot, number, &patience)?)?;
+                write(self.cell_to_put(slot, number, &limit)?)?;
                 Ok(())
             });
             match put {
@@ -382,14 +382,14 @@ impl Queue {
     }
 
     /// The offset at which item `number` is to be written. Call it under the tail lock.
-    fn cell_to_put(&self, slot: Slot, number: u64, patience: &Deadline) -> Result<u64, NoBlock> {
+    fn cell_to_put(&self, slot: Slot, number: u64, limit: &Deadline) -> Result<u64, NoBlock> {
         let put_chunk = &self.words().put_chunk.0;
         let mut offset = put_chunk.load(Ordering::Relaxed);
         let chunk = self.memory.block(offset)?;
         let mut index = number.wrapping_sub(chunk.first.load(Ordering::Relaxed));
         if index == CELLS {
             offset = match chunk.link.load(Ordering::Relaxed) {
-                0 => self.new_chunk(slot, number, chunk, patience)?,
+                0 => self.new_chunk(slot, number, chunk, limit)?,
                 // Linked by a putter that died before it could move on.
                 next => next,
             };
@@ -407,9 +407,9 @@ impl Queue {
         slot: Slot,
         number: u64,
         last: &heap::Block,
-        patience: &Deadline,
+        limit: &Deadline,
     ) -> Result<u64, NoBlock> {
-        let offset = self.heap(slot).take(CHUNK, patience)?;
+        let offset = self.heap(slot).take(CHUNK, limit)?;
         let chunk = self.memory.block(offset)?;
         chunk.first.store(number, Ordering::Relaxed);
         chunk.link.store(0, Ordering::Relaxed);
@@ -656,14 +656,16 @@ impl Queue {
         let is_dead = |slot| self.participants.is_dead(slot);
         let head = LockWord(&words.ends.getters.lock);
         let tail = LockWord(&words.ends.putters.lock);
-        if head.take(dead, &mut a_moment(), is_dead).is_none() {
+        if head.take(dead, &mut short_deadline(), is_dead).is_none() {
             return false;
         }
         let mut reaped = false;
-        if tail.take(dead, &mut a_moment(), is_dead).is_some() {
+        if tail.take(dead, &mut short_deadline(), is_dead).is_some() {
             // Invalid memory is left alone; the process that meets it reports it.
             reaped = match self.reachable() {
-                Ok(in_use) => self.heap(dead).collect(FIRST_BLOCK, &in_use, &a_moment()).is_some(),
+                Ok(in_use) => {
+                    self.heap(dead).collect(FIRST_BLOCK, &in_use, &short_deadline()).is_some()
+                }
                 Err(_) => true,
             };
             tail.let_go();

@@ -5,9 +5,9 @@
 //! fulfilled is unknown. An event cannot be held.
 
 use crate::atomic::{AtomicU32, Ordering};
+use crate::backoff::Deadline;
 use crate::bell::Bell;
 use crate::os;
-use crate::patience::Deadline;
 
 /// Maximum number of permits.
 const ALL: u32 = i32::MAX as u32;
@@ -126,9 +126,9 @@ mod shared {
     use std::time::Duration;
 
     use super::{ALL, EventWords, SemaphoreWords};
+    use crate::backoff::Deadline;
     use crate::error::{Error, Result};
     use crate::participant::{Kind, Plain};
-    use crate::patience::Deadline;
     use crate::place::Place;
     use crate::segment::Words;
 
