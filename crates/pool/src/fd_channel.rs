@@ -107,7 +107,7 @@ impl FdChannel {
     }
 
     fn await_segment(&mut self, number: u32) -> Result<(), ChannelError> {
-        while !self.arena.knows(number) && !self.refused.contains_key(&number) {
+        while !self.arena.has_segment(number) && !self.refused.contains_key(&number) {
             self.receive()?;
         }
         Ok(())

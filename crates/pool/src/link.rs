@@ -120,7 +120,7 @@ impl Words {
 
     /// Whether ring B holds results that the parent has not read.
     pub(crate) fn has_results(&self) -> bool {
-        ring::has_mail(&*self.results)
+        ring::has_records(&*self.results)
     }
 
     pub(crate) fn work_producer(&self) -> ShmResult<Producer<InSegment>> {

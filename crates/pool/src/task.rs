@@ -59,7 +59,7 @@ impl Drop for OwnBlock {
     fn drop(&mut self) {
         // A forked copy holds no blocks.
         if self.1 == own_pid() {
-            self.0.let_go(1);
+            self.0.release(1);
         }
     }
 }

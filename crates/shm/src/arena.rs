@@ -30,14 +30,14 @@ impl Holders<'_> {
     }
 
     /// For a holder, or for the owner on behalf of a dead one: it has read its last byte.
-    pub fn let_go(self, holders: u64) {
+    pub fn release(self, holders: u64) {
         // Release: pairs with the Acquire load in `is_free`.
         self.0.fetch_and(!holders, Ordering::Release);
     }
 
     /// For the owner: whether the block may be overwritten.
     pub fn is_free(self) -> bool {
-        // Acquire: pairs with the Release in `let_go`.
+        // Acquire: pairs with the Release in `release`.
         self.0.load(Ordering::Acquire) == 0
     }
 }
@@ -101,13 +101,13 @@ mod in_segments {
     }
 
     /// The head of a segment of an arena, checked.
-    struct Sheet {
+    struct SegmentHead {
         segment: Arc<Segment>,
         block_bytes: usize,
         count: usize,
     }
 
-    impl Sheet {
+    impl SegmentHead {
         fn holders(&self, block: usize) -> Holders<'_> {
             Holders(self.segment.u64_at(HOLDERS + 8 * block))
         }
@@ -129,7 +129,7 @@ mod in_segments {
     /// The owner's side: allocates, writes and recycles blocks.
     pub struct Arena {
         name: String,
-        sheets: HashMap<u32, Sheet>,
+        heads: HashMap<u32, SegmentHead>,
         next: u32,
         /// Size of all blocks in bytes, free or not.
         total: usize,
@@ -141,7 +141,7 @@ mod in_segments {
 
         /// Makes an arena without segments. `name` shows in `/proc/PID/maps`.
         pub fn new(name: impl Into<String>) -> Self {
-            Arena { name: name.into(), sheets: HashMap::new(), next: 0, total: 0 }
+            Arena { name: name.into(), heads: HashMap::new(), next: 0, total: 0 }
         }
 
         /// Copies `parts`, one after another, into a free block. `holders` has one bit per
@@ -157,23 +157,23 @@ mod in_segments {
                 Some(found) => found,
                 None => (self.add_segment(block_bytes)?, 0),
             };
-            let sheet = &self.sheets[&segment];
+            let head = &self.heads[&segment];
             let mut at = HEAD + block * block_bytes;
             for part in parts {
-                sheet.segment.write(at, part)?;
+                head.segment.write(at, part)?;
                 at += part.len();
             }
-            sheet.holders(block).hand_to(holders);
+            head.holders(block).hand_to(holders);
             let name = BlockName { segment, block: block as u32, len: len as u64 };
-            Ok(Block { name, segment: Arc::clone(&sheet.segment) })
+            Ok(Block { name, segment: Arc::clone(&head.segment) })
         }
 
         fn find_free(&self, block_bytes: usize) -> Option<(u32, usize)> {
             let mut segments: Vec<_> =
-                self.sheets.iter().filter(|(_, sheet)| sheet.block_bytes == block_bytes).collect();
+                self.heads.iter().filter(|(_, head)| head.block_bytes == block_bytes).collect();
             segments.sort_unstable_by_key(|(number, _)| **number);
-            segments.into_iter().find_map(|(number, sheet)| {
-                let free = (0..sheet.count).find(|block| sheet.holders(*block).is_free())?;
+            segments.into_iter().find_map(|(number, head)| {
+                let free = (0..head.count).find(|block| head.holders(*block).is_free())?;
                 Some((*number, free))
             })
         }
@@ -181,8 +181,8 @@ mod in_segments {
         fn add_segment(&mut self, block_bytes: usize) -> Result<u32> {
             // Each segment takes a descriptor at both ends, so the more there are, the larger the
             // next one is.
-            let same = self.sheets.values().filter(|sheet| sheet.block_bytes == block_bytes);
-            let blocks: usize = same.map(|sheet| sheet.count).sum();
+            let same = self.heads.values().filter(|head| head.block_bytes == block_bytes);
+            let blocks: usize = same.map(|head| head.count).sum();
             let most = (HEAD - HOLDERS) / 8;
             let count = (SMALL_SEGMENT / block_bytes).max(blocks / SHARE).clamp(1, most);
             let segment = Segment::create(&self.name, HEAD + count * block_bytes)?;
@@ -192,13 +192,14 @@ mod in_segments {
             let number = self.next;
             self.next += 1;
             self.total += count * block_bytes;
-            self.sheets.insert(number, Sheet { segment: Arc::new(segment), block_bytes, count });
+            self.heads
+                .insert(number, SegmentHead { segment: Arc::new(segment), block_bytes, count });
             Ok(number)
         }
 
         /// The segment with a number, to pass to a receiver that does not have it yet.
         pub fn segment(&self, number: u32) -> Option<&Arc<Segment>> {
-            self.sheets.get(&number).map(|sheet| &sheet.segment)
+            self.heads.get(&number).map(|head| &head.segment)
         }
 
         /// Returns segments without a block in use to the system until at most [`KEEP`](Self::KEEP)
@@ -209,10 +210,10 @@ mod in_segments {
                 return Vec::new();
             }
             let mut free: Vec<(usize, u32)> = self
-                .sheets
+                .heads
                 .iter()
-                .filter(|(_, sheet)| sheet.all_free())
-                .map(|(number, sheet)| (sheet.block_bytes * sheet.count, *number))
+                .filter(|(_, head)| head.all_free())
+                .map(|(number, head)| (head.block_bytes * head.count, *number))
                 .collect();
             free.sort_unstable();
             let mut kept: usize = free.iter().map(|(bytes, _)| bytes).sum();
@@ -221,7 +222,7 @@ mod in_segments {
                 let Some((bytes, number)) = free.pop() else { break };
                 kept -= bytes;
                 self.total -= bytes;
-                self.sheets.remove(&number);
+                self.heads.remove(&number);
                 gone.push(number);
             }
             gone
@@ -253,8 +254,8 @@ mod in_segments {
         }
 
         /// Clears the bits of these receivers, which the owner knows to be done or dead.
-        pub fn let_go(&self, holders: u64) {
-            Holders(self.segment.u64_at(HOLDERS + 8 * self.name.block as usize)).let_go(holders);
+        pub fn release(&self, holders: u64) {
+            Holders(self.segment.u64_at(HOLDERS + 8 * self.name.block as usize)).release(holders);
         }
     }
 
@@ -310,7 +311,7 @@ mod in_segments {
     impl Drop for Received {
         fn drop(&mut self) {
             if self.segment.is_writable() && self.pid == own_pid() {
-                Holders(self.segment.u64_at(HOLDERS + 8 * self.block)).let_go(self.holder);
+                Holders(self.segment.u64_at(HOLDERS + 8 * self.block)).release(self.holder);
             }
         }
     }
@@ -318,7 +319,7 @@ mod in_segments {
     /// The receiver's side: the segments of another process's arena.
     #[derive(Default)]
     pub struct ArenaView {
-        sheets: HashMap<u32, Sheet>,
+        heads: HashMap<u32, SegmentHead>,
     }
 
     impl ArenaView {
@@ -340,16 +341,16 @@ mod in_segments {
             if word(0) as u64 != MAGIC || !fits || count > (HEAD - HOLDERS) / 8 {
                 return Err(Error::corrupt("a segment that no arena made"));
             }
-            let sheet = Sheet { segment, block_bytes, count };
-            match self.sheets.insert(number, sheet) {
+            let head = SegmentHead { segment, block_bytes, count };
+            match self.heads.insert(number, head) {
                 None => Ok(()),
                 Some(_) => Err(Error::corrupt("an arena's segment passed twice")),
             }
         }
 
         /// Whether the segment was added.
-        pub fn knows(&self, number: u32) -> bool {
-            self.sheets.contains_key(&number)
+        pub fn has_segment(&self, number: u32) -> bool {
+            self.heads.contains_key(&number)
         }
 
         /// Looks up a block by its name. The block is released when the value is dropped: the bit
@@ -358,18 +359,18 @@ mod in_segments {
         /// # Errors
         /// `Corrupt` if there is no such block.
         pub fn receive(&self, name: BlockName, holder: u64) -> Result<Received> {
-            let sheet = self
-                .sheets
+            let head = self
+                .heads
                 .get(&name.segment)
                 .ok_or_else(|| Error::corrupt("a block in a segment that was never passed"))?;
-            let (at, len) = sheet.locate(name)?;
-            let segment = Arc::clone(&sheet.segment);
+            let (at, len) = head.locate(name)?;
+            let segment = Arc::clone(&head.segment);
             Ok(Received { segment, block: name.block as usize, at, len, holder, pid: own_pid() })
         }
 
         /// Unmaps a segment that the owner returned to the system.
         pub fn forget(&mut self, number: u32) {
-            self.sheets.remove(&number);
+            self.heads.remove(&number);
         }
     }
 
@@ -383,14 +384,14 @@ mod in_segments {
 
         fn shown(arena: &Arena, view: &mut ArenaView, block: &Block) {
             let number = block.name().segment;
-            if !view.knows(number) {
+            if !view.has_segment(number) {
                 view.insert(number, passed(arena.segment(number).unwrap())).unwrap();
             }
         }
 
         #[test]
         #[cfg_attr(miri, ignore = "maps a segment twice")]
-        fn a_block_is_used_again_only_after_its_last_holder_let_go() {
+        fn a_block_is_reused_only_after_its_last_holder_released_it() {
             let mut arena = Arena::new("test");
             let mut view = ArenaView::default();
             let first = arena.store(&[b"first"], 0b11).unwrap();
@@ -398,7 +399,7 @@ mod in_segments {
             drop(view.receive(first.name(), 0b01).unwrap());
             let second = arena.store(&[b"sec", b"ond"], 1).unwrap();
             assert_ne!(first.name().block, second.name().block);
-            first.let_go(0b10);
+            first.release(0b10);
             let third = arena.store(&[b"third"], 1).unwrap();
             assert_eq!(first.name().block, third.name().block);
             let mut out = Vec::new();
@@ -415,7 +416,7 @@ mod in_segments {
             let blocks: Vec<_> =
                 (0..3).map(|_| arena.store(&[&vec![7; 40 << 20]], 1).unwrap()).collect();
             assert!(arena.trim().is_empty(), "blocks in use are never given back");
-            blocks.iter().for_each(|block| block.let_go(1));
+            blocks.iter().for_each(|block| block.release(1));
             assert_eq!(arena.trim().len(), 2);
             assert_eq!(arena.total, 40 << 20);
         }
@@ -428,7 +429,7 @@ mod in_segments {
             for _ in 0..1000 {
                 arena.store(&[&bytes], 1).unwrap();
             }
-            assert!(arena.sheets.len() < 50, "{}", arena.sheets.len());
+            assert!(arena.heads.len() < 50, "{}", arena.heads.len());
             assert!(arena.total < 1200 * bytes.len(), "{}", arena.total);
         }
 
@@ -481,7 +482,7 @@ mod model {
                     loom::thread::spawn(move || {
                         // SAFETY: loom fails the test if the owner writes meanwhile.
                         slab.byte.with(|byte| assert_eq!(unsafe { *byte }, 1));
-                        Holders(&slab.holders).let_go(bit);
+                        Holders(&slab.holders).release(bit);
                     })
                 })
                 .into();

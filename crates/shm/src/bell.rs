@@ -27,24 +27,24 @@ pub(crate) struct Bell {
     /// wake cannot make it even after another listener has come.
     flag: AtomicU32,
     /// Number of notifications so far. Sleepers sleep on it.
-    strokes: AtomicU32,
+    notifications: AtomicU32,
 }
 
 /// Returned by [`Bell::listen`]: the number of notifications before the listener came.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Heard(u32);
+pub(crate) struct LastSeen(u32);
 
 impl Bell {
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Bell { flag: AtomicU32::new(0), strokes: AtomicU32::new(0) }
+        Bell { flag: AtomicU32::new(0), notifications: AtomicU32::new(0) }
     }
 
     /// Announces that the caller is about to sleep. The caller must then look once more for what it
     /// waits for.
-    pub(crate) fn listen(&self) -> Heard {
-        // Acquire: a notification after the flag was bumped is not counted as heard.
-        let heard = Heard(self.strokes.load(Ordering::Acquire));
+    pub(crate) fn listen(&self) -> LastSeen {
+        // Acquire: a notification after the flag was bumped is not counted as last_seen.
+        let last_seen = LastSeen(self.notifications.load(Ordering::Acquire));
         let mut flag = self.flag.load(Ordering::Relaxed);
         while let Err(now) = self.flag.compare_exchange_weak(
             flag,
@@ -56,29 +56,29 @@ impl Bell {
         }
         // SYNC POINT with the fence in `notify`.
         fence(Ordering::SeqCst);
-        heard
+        last_seen
     }
 
     /// Sleeps until a notification after [`listen`](Self::listen), for at most `limit`. May wake up
     /// spuriously.
-    pub(crate) fn sleep(&self, heard: Heard, limit: Duration) {
-        os::futex_wait(&self.strokes, heard.0, limit);
+    pub(crate) fn sleep(&self, last_seen: LastSeen, limit: Duration) {
+        os::futex_wait(&self.notifications, last_seen.0, limit);
     }
 
     /// Wakes up to `count` sleepers, after something was published.
-    pub(crate) fn ring(&self, count: u32) {
+    pub(crate) fn notify(&self, count: u32) {
         // SYNC POINT with the fence in `listen`.
         fence(Ordering::SeqCst);
         let flag = self.flag.load(Ordering::Relaxed);
         if flag & 1 == 1 {
-            self.strike(flag, count);
+            self.wake_sleepers(flag, count);
         }
     }
 
     #[cold]
-    fn strike(&self, flag: u32, count: u32) {
-        self.strokes.fetch_add(1, Ordering::Release);
-        if os::futex_wake(&self.strokes, count) < count {
+    fn wake_sleepers(&self, flag: u32, count: u32) {
+        self.notifications.fetch_add(1, Ordering::Release);
+        if os::futex_wake(&self.notifications, count) < count {
             // All are awake. If another listener came meanwhile, the swap fails.
             let _ = self.flag.compare_exchange(
                 flag,
@@ -121,9 +121,9 @@ mod model {
                         }
                         continue;
                     }
-                    let heard = shared.0.listen();
+                    let last_seen = shared.0.listen();
                     if shared.1.load(Ordering::Acquire) == 0 {
-                        shared.0.sleep(heard, crate::backoff::NAP);
+                        shared.0.sleep(last_seen, crate::backoff::NAP);
                     }
                 }
             };
@@ -135,7 +135,7 @@ mod model {
                 .collect();
             for _ in 0..2 {
                 shared.1.fetch_add(1, Ordering::Release);
-                shared.0.ring(1);
+                shared.0.notify(1);
             }
             for sleeper in sleepers {
                 sleeper.join().unwrap();

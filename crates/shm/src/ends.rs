@@ -57,20 +57,20 @@ pub(crate) struct Head {
 /// A value on a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub(crate) struct Alone<T>(pub T);
+pub(crate) struct CacheLine<T>(pub T);
 
 /// The words of both ends, in memory shared by all participants.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) putters: Tail,
-    pub(crate) tail: Alone<AtomicU64>,
+    pub(crate) tail: CacheLine<AtomicU64>,
     pub(crate) getters: Head,
-    pub(crate) head: Alone<AtomicU64>,
+    pub(crate) head: CacheLine<AtomicU64>,
     /// Notified when there is an item, or the queue is closed.
-    pub(crate) items: Alone<Bell>,
+    pub(crate) items: CacheLine<Bell>,
     /// Notified when there is room, or the queue is closed.
-    pub(crate) room: Alone<Bell>,
+    pub(crate) room: CacheLine<Bell>,
 }
 
 /// Why no item was put or taken.
@@ -85,12 +85,12 @@ pub(crate) enum Refusal<E> {
     /// Writing or reading the item failed. Nothing has changed.
     Failed(E),
     /// More items were taken than put: another process overwrote the words.
-    Nonsense,
+    Corrupt,
 }
 
 impl<E> Refusal<E> {
     /// The refusal for a caller that did not get a lock in time.
-    pub(crate) fn without_lock(deadline: &Deadline) -> Self {
+    pub(crate) fn lock_timed_out(deadline: &Deadline) -> Self {
         if deadline.is_at_once() { Refusal::Busy } else { Refusal::TimedOut }
     }
 }
@@ -105,15 +105,15 @@ impl Ends {
                 head_seen: AtomicU64::new(0),
                 limit: AtomicU64::new(limit),
             },
-            tail: Alone(AtomicU64::new(0)),
+            tail: CacheLine(AtomicU64::new(0)),
             getters: Head {
                 lock: AtomicU32::new(0),
                 unused: AtomicU32::new(0),
                 tail_seen: AtomicU64::new(0),
             },
-            head: Alone(AtomicU64::new(0)),
-            items: Alone(Bell::new()),
-            room: Alone(Bell::new()),
+            head: CacheLine(AtomicU64::new(0)),
+            items: CacheLine(Bell::new()),
+            room: CacheLine(Bell::new()),
         }
     }
 
@@ -146,29 +146,29 @@ impl Ends {
             // The data under the lock need no repair, see above. A stopped holder keeps others
             // waiting, but not beyond their deadlines.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
-                return Err(Refusal::without_lock(deadline));
+                return Err(Refusal::lock_timed_out(deadline));
             }
             if self.is_closed() {
-                lock.let_go();
+                lock.release();
                 return Err(Refusal::Closed);
             }
             let number = self.tail.0.load(Ordering::Relaxed);
             if self.has_room(number) {
                 if let Err(source) = write(number) {
-                    lock.let_go();
+                    lock.release();
                     return Err(Refusal::Failed(source));
                 }
                 // Release: pairs with the Acquire in `is_there`. The commit.
                 self.tail.0.store(number.wrapping_add(1), Ordering::Release);
-                lock.let_go();
-                self.items.0.ring(1);
+                lock.release();
+                self.items.0.notify(1);
                 return Ok(());
             }
-            let nonsense = self.putters.head_seen.load(Ordering::Relaxed) > number;
-            lock.let_go();
-            if nonsense {
+            let corrupt = self.putters.head_seen.load(Ordering::Relaxed) > number;
+            lock.release();
+            if corrupt {
                 // There is no room, and no getter could make some.
-                return Err(Refusal::Nonsense);
+                return Err(Refusal::Corrupt);
             }
             self.wait_for_room(deadline)?;
         }
@@ -215,14 +215,14 @@ impl Ends {
             // The data under the lock need no repair, see above. A stopped holder keeps others
             // waiting, but not beyond their deadlines.
             if lock.take(slot, &mut deadline.at_least_a_nap(), &is_dead).is_none() {
-                return Err(Refusal::without_lock(deadline));
+                return Err(Refusal::lock_timed_out(deadline));
             }
             let number = self.head.0.load(Ordering::Relaxed);
             if self.is_there(number) {
                 let item = match read(number) {
                     Ok(item) => item,
                     Err(source) => {
-                        lock.let_go();
+                        lock.release();
                         return Err(Refusal::Failed(source));
                     }
                 };
@@ -234,19 +234,19 @@ impl Ends {
                     .load(Ordering::Relaxed)
                     .wrapping_sub(number)
                     .wrapping_sub(1);
-                lock.let_go();
+                lock.release();
                 // A sleeping putter is not woken for each item, but once an eighth is free. The
                 // known number of remaining items may be too small.
                 let limit = self.limit();
                 if left <= limit - limit / 8 {
-                    self.room.0.ring(1);
+                    self.room.0.notify(1);
                 }
                 return Ok(item);
             }
-            let nonsense = self.getters.tail_seen.load(Ordering::Relaxed) < number;
-            lock.let_go();
-            if nonsense {
-                return Err(Refusal::Nonsense);
+            let corrupt = self.getters.tail_seen.load(Ordering::Relaxed) < number;
+            lock.release();
+            if corrupt {
+                return Err(Refusal::Corrupt);
             }
             if closed {
                 return Err(Refusal::Closed);
@@ -266,7 +266,7 @@ impl Ends {
         }
         // The notification may have been meant for a getter, so it is passed on. Only sleepers do
         // so, hence this ends.
-        self.items.0.ring(1);
+        self.items.0.notify(1);
         Ok(())
     }
 
@@ -289,15 +289,15 @@ impl Ends {
         let _ = lock.take(slot, &mut Deadline::never(), &is_dead);
         // Release: pairs with the Acquire in `is_closed`.
         self.putters.closed.store(1, Ordering::Release);
-        lock.let_go();
-        self.items.0.ring(i32::MAX as u32);
-        self.room.0.ring(i32::MAX as u32);
+        lock.release();
+        self.items.0.notify(i32::MAX as u32);
+        self.room.0.notify(i32::MAX as u32);
     }
 
     /// Releases the locks that `slot`, which is dead, holds.
     pub(crate) fn reap(&self, slot: Slot) {
-        LockWord(&self.putters.lock).let_go_for(slot, false);
-        LockWord(&self.getters.lock).let_go_for(slot, false);
+        LockWord(&self.putters.lock).release_for(slot, false);
+        LockWord(&self.getters.lock).release_for(slot, false);
     }
 
     fn wait<E>(
@@ -312,9 +312,9 @@ impl Ends {
         if spin(SPIN, &ready) {
             return Ok(());
         }
-        let heard = bell.listen();
+        let last_seen = bell.listen();
         if !ready() {
-            bell.sleep(heard, deadline.nap().ok_or(Refusal::TimedOut)?);
+            bell.sleep(last_seen, deadline.nap().ok_or(Refusal::TimedOut)?);
         }
         Ok(())
     }

@@ -154,7 +154,7 @@ impl Memory {
 
     fn checked(&self, offset: u64, len: usize) -> Result<NonNull<u8>> {
         if !self.covers(offset, len) {
-            return Err(nonsense("a block outside of its memory"));
+            return Err(corrupt("a block outside of its memory"));
         }
         // SAFETY: within the mapping (just checked: the file never shrinks).
         Ok(unsafe { self.base.add(offset as usize) })
@@ -163,7 +163,7 @@ impl Memory {
     /// The block at `offset`.
     pub(crate) fn block(&self, offset: u64) -> Result<&Block> {
         if !offset.is_multiple_of(align_of::<Block>() as u64) || offset == 0 {
-            return Err(nonsense("a block where none can be"));
+            return Err(corrupt("a block where none can be"));
         }
         let at = self.checked(offset, BLOCK_HEAD)?;
         // SAFETY: within the file and aligned (checked); `Words` are atomics, and any bytes are a
@@ -219,7 +219,7 @@ impl Drop for Memory {
 }
 
 #[cold]
-pub(crate) fn nonsense(what: &str) -> Error {
+pub(crate) fn corrupt(what: &str) -> Error {
     Error::corrupt(what)
 }
 
@@ -298,7 +298,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
             }
         }
         let result = work();
-        lock.let_go();
+        lock.release();
         Some(result)
     }
 
@@ -325,10 +325,10 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
             }
             let block = self.memory.block(offset)?;
             if block.class.load(Ordering::Relaxed) as usize != class {
-                return Err(nonsense("a free block of the wrong size"));
+                return Err(corrupt("a free block of the wrong size"));
             }
             if block.owner.load(Ordering::Relaxed) != FREE {
-                return Err(nonsense("a free block that is in use"));
+                return Err(corrupt("a free block that is in use"));
             }
             list.store(block.next_free.load(Ordering::Relaxed), Ordering::Release);
             block.give_to(self.slot);
@@ -363,7 +363,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
     fn set_free(&self, offset: u64) -> Result<()> {
         let block = self.memory.block(offset)?;
         let class = block.class.load(Ordering::Relaxed) as usize;
-        let list = self.words.free.get(class).ok_or_else(|| nonsense("a block of no size"))?;
+        let list = self.words.free.get(class).ok_or_else(|| corrupt("a block of no size"))?;
         block.next_free.store(list.load(Ordering::Relaxed), Ordering::Relaxed);
         block.owner.store(FREE, Ordering::Relaxed);
         list.store(offset, Ordering::Release);
@@ -374,7 +374,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
     pub(crate) fn capacity(&self, offset: u64) -> Result<usize> {
         let class = self.memory.block(offset)?.class.load(Ordering::Relaxed) as usize;
         if class >= CLASSES || !self.memory.covers(offset, size_of_class(class)) {
-            return Err(nonsense("a block that runs past its memory"));
+            return Err(corrupt("a block that runs past its memory"));
         }
         Ok(size_of_class(class) - BLOCK_HEAD)
     }
@@ -388,7 +388,7 @@ impl<D: Fn(Slot) -> bool> Heap<'_, D> {
         // Blocks are cut from existing memory. Otherwise another process could make this one
         // reserve any amount.
         let Some(end) = usize::try_from(end).ok().filter(|end| *end <= len) else {
-            return Err(nonsense("an impossible end of a message"));
+            return Err(corrupt("an impossible end of a message"));
         };
         let needed = (end + size).next_multiple_of(os::page_size());
         if needed > self.memory.space {
@@ -444,7 +444,7 @@ impl HeapWords {
 
     /// Releases the lock if `slot`, which is dead, holds it.
     pub(crate) fn reap(&self, slot: Slot) {
-        LockWord(&self.lock).let_go_for(slot, false);
+        LockWord(&self.lock).release_for(slot, false);
     }
 }
 

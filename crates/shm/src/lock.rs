@@ -89,7 +89,7 @@ impl LockWord<'_> {
     }
 
     fn swap_in(self, word: u32, new: u32) -> Result<u32, u32> {
-        // Acquire: pairs with the Release in `let_go` and `let_go_for`.
+        // Acquire: pairs with the Release in `release` and `release_for`.
         self.0.compare_exchange(word, new, Ordering::Acquire, Ordering::Relaxed)
     }
 
@@ -151,7 +151,7 @@ impl LockWord<'_> {
     }
 
     /// Releases the lock, which the caller holds.
-    pub(crate) fn let_go(self) {
+    pub(crate) fn release(self) {
         // Release: pairs with the Acquire in `swap_in`.
         let word = self.0.fetch_and(!(HOLDER | SLEEPERS), Ordering::Release);
         if word & SLEEPERS != 0 {
@@ -161,7 +161,7 @@ impl LockWord<'_> {
 
     /// Releases the lock if `slot` holds it, even if that is another process. `died` tells the next
     /// taker that the holder died. Returns whether the lock was released.
-    pub(crate) fn let_go_for(self, slot: Slot, died: bool) -> bool {
+    pub(crate) fn release_for(self, slot: Slot, died: bool) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while holder(word) == Some(slot) {
             let free = word & !(HOLDER | SLEEPERS) | if died { DIED } else { 0 };
@@ -220,7 +220,7 @@ mod shared {
         pub(crate) fn reap(&self, slot: Slot) {
             if LockWord(&self.word).holder() == Some(slot) {
                 self.thread.store(0, Ordering::Relaxed);
-                LockWord(&self.word).let_go_for(slot, true);
+                LockWord(&self.word).release_for(slot, true);
             }
         }
     }
@@ -380,7 +380,7 @@ mod shared {
             let word = self.word();
             word.holder().is_some_and(|holder| {
                 self.words().thread.store(0, Ordering::Relaxed);
-                word.let_go_for(holder, false)
+                word.release_for(holder, false)
             })
         }
 
@@ -413,7 +413,7 @@ mod shared {
             let words = self.words();
             if words.depth.fetch_sub(1, Ordering::Relaxed) == 1 {
                 words.thread.store(0, Ordering::Relaxed);
-                self.word().let_go();
+                self.word().release();
             }
             true
         }
@@ -464,7 +464,7 @@ mod shared {
         fn drop(&mut self) {
             // In a forked child the lock belongs to the parent.
             if self.lock.participants.is_mine(self.slot) {
-                self.lock.word().let_go_for(self.slot, false);
+                self.lock.word().release_for(self.slot, false);
             }
         }
     }
@@ -512,7 +512,7 @@ mod model {
                         *cell += 1;
                     }
                 });
-                lock.let_go();
+                lock.release();
             };
             let others: Vec<_> = (1..3)
                 .map(|number| {
@@ -537,14 +537,14 @@ mod model {
                 let slot = Slot::new(number).unwrap();
                 let taken =
                     LockWord(word).take(slot, &mut Deadline::never(), |slot| slot == dead).unwrap();
-                LockWord(word).let_go();
+                LockWord(word).release();
                 taken.owner_died
             };
             let other = {
                 let word = Arc::clone(&word);
                 loom::thread::spawn(move || want(1, &word))
             };
-            LockWord(&word).let_go_for(dead, true);
+            LockWord(&word).release_for(dead, true);
             let told = want(2, &word);
             assert!(told ^ other.join().unwrap());
         });

@@ -19,7 +19,7 @@ pub(crate) struct Own {
     /// The word of this process's identity (`participant.rs`).
     pub(crate) identity: AtomicU64,
     /// The allocators of this process (`place.rs`).
-    pub(crate) shelves: AtomicPtr<()>,
+    pub(crate) allocators: AtomicPtr<()>,
 }
 
 /// The page, once it exists. A forked child has it too, zeroed.

@@ -97,10 +97,10 @@ enum Content {
 
 /// The segments in which this process places new objects, one for each [`Content`].
 #[derive(Default)]
-struct Shelves([Mutex<Shelf>; 2]);
+struct Allocators([Mutex<Allocator>; 2]);
 
 #[derive(Default)]
-struct Shelf {
+struct Allocator {
     segment: Weak<Segment>,
     /// Offset of the first byte that was never handed out.
     next: usize,
@@ -216,21 +216,21 @@ pub fn made(segment: &Segment) -> Option<u64> {
 }
 
 /// The allocators of this process; `None` if a forked child could not be told from its parent.
-fn shelves() -> Option<&'static Shelves> {
+fn allocators() -> Option<&'static Allocators> {
     let own = own::own()?;
     // Acquire: pairs with the Release below.
-    let mut shelves: *mut Shelves = own.shelves.load(Ordering::Acquire).cast();
-    if shelves.is_null() {
+    let mut allocators: *mut Allocators = own.allocators.load(Ordering::Acquire).cast();
+    if allocators.is_null() {
         // Leaked: a child that is forked while a thread holds one of its locks could never free it.
-        let new: *mut Shelves = Box::into_raw(Box::default());
+        let new: *mut Allocators = Box::into_raw(Box::default());
         // Release: pairs with the Acquire above.
-        let published = own.shelves.compare_exchange(
+        let published = own.allocators.compare_exchange(
             ptr::null_mut(),
             new.cast(),
             Ordering::AcqRel,
             Ordering::Acquire,
         );
-        shelves = match published {
+        allocators = match published {
             Ok(_) => new,
             Err(known) => {
                 // SAFETY: no one else knows it.
@@ -240,19 +240,19 @@ fn shelves() -> Option<&'static Shelves> {
         };
     }
     // SAFETY: only allocators are published there, and they are never freed.
-    unsafe { shelves.as_ref() }
+    unsafe { allocators.as_ref() }
 }
 
 fn make(content: Content, name: &str, len: usize) -> Result<Place> {
     if len <= LARGEST
-        && let Some(shelves) = shelves()
+        && let Some(allocators) = allocators()
     {
-        let shelf = &shelves.0[content as usize];
+        let allocator = &allocators.0[content as usize];
         // Nothing panics while it is locked, and `next` moves last.
-        let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allocator = allocator.lock().unwrap_or_else(PoisonError::into_inner);
         // Under a file size limit, a shared segment may fail where a segment for a single object
         // does not.
-        if let Ok(place) = shelf.take(name, len.max(1).next_multiple_of(ALIGN)) {
+        if let Ok(place) = allocator.take(name, len.max(1).next_multiple_of(ALIGN)) {
             return Ok(place);
         }
     }
@@ -261,7 +261,7 @@ fn make(content: Content, name: &str, len: usize) -> Result<Place> {
     Ok(Place { segment: Arc::new(segment), offset: 0 })
 }
 
-impl Shelf {
+impl Allocator {
     /// Takes the next `len` bytes, from a new segment if the current one is full or gone.
     fn take(&mut self, name: &str, len: usize) -> Result<Place> {
         let segment = match self.segment.upgrade() {
@@ -287,7 +287,7 @@ impl Shelf {
         let head: &Head = segment.words_at(0);
         head.made.store(os::nanoseconds(), Ordering::Relaxed);
         head.magic.store(MAGIC, Ordering::Relaxed);
-        *self = Shelf { segment: Arc::downgrade(&segment), next: ALIGN, reserved: first };
+        *self = Allocator { segment: Arc::downgrade(&segment), next: ALIGN, reserved: first };
         Ok(segment)
     }
 }
@@ -299,10 +299,10 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
     fn places_of_an_allocator_never_overlap() {
-        let mut shelf = Shelf::default();
+        let mut allocator = Allocator::default();
         let mut places = Vec::new();
         for len in (1..=40).map(|n| n * ALIGN).cycle().take(400) {
-            let place = shelf.take("test", len).unwrap();
+            let place = allocator.take("test", len).unwrap();
             assert!(Object::at(place.clone(), len).is_ok());
             let start = place.segment.as_ptr().addr().get() + place.offset;
             places.push((start..start + len, place));
@@ -316,22 +316,22 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
     fn a_segment_is_freed_with_its_last_place_and_the_next_place_has_a_new_one() {
-        let mut shelf = Shelf::default();
-        let first = shelf.take("test", ALIGN).unwrap();
-        let second = shelf.take("test", ALIGN).unwrap();
+        let mut allocator = Allocator::default();
+        let first = allocator.take("test", ALIGN).unwrap();
+        let second = allocator.take("test", ALIGN).unwrap();
         assert!(Arc::ptr_eq(&first.segment, &second.segment));
         drop(first);
-        assert!(shelf.segment.upgrade().is_some());
+        assert!(allocator.segment.upgrade().is_some());
         drop(second);
-        assert!(shelf.segment.upgrade().is_none());
-        assert_eq!(shelf.take("test", ALIGN).unwrap().offset, ALIGN);
+        assert!(allocator.segment.upgrade().is_none());
+        assert_eq!(allocator.take("test", ALIGN).unwrap().offset, ALIGN);
     }
 
     #[test]
     #[cfg_attr(miri, ignore = "reserves pages of a file")]
     fn a_shared_segment_uses_only_the_memory_of_its_objects() {
-        let mut shelf = Shelf::default();
-        let place = shelf.take("test", ALIGN).unwrap();
+        let mut allocator = Allocator::default();
+        let place = allocator.take("test", ALIGN).unwrap();
         let stat = rustix::fs::fstat(&*place.segment).unwrap();
         assert_eq!(stat.st_blocks as usize * 512, os::page_size());
         assert!(made(&place.segment).is_some());

@@ -60,9 +60,9 @@ use std::time::Duration;
 
 use crate::backoff::Deadline;
 use crate::bell::Bell;
-use crate::ends::{Alone, Ends, Refusal};
+use crate::ends::{CacheLine, Ends, Refusal};
 use crate::error::{Error, Result};
-use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, nonsense};
+use crate::heap::{self, BLOCK_HEAD, Heap, HeapWords, Memory, NoBlock, Owed, corrupt};
 use crate::lock::LockWord;
 use crate::participant::{Kind, OWN, Participants, Slot};
 use crate::place::Place;
@@ -88,12 +88,12 @@ const BEGINNING: usize = 64 << 10;
 #[repr(C)]
 struct QueueWords {
     ends: Ends,
-    put_chunk: Alone<AtomicU64>,
-    get_chunk: Alone<AtomicU64>,
+    put_chunk: CacheLine<AtomicU64>,
+    get_chunk: CacheLine<AtomicU64>,
     /// Number of items that were reported done.
-    done: Alone<AtomicU64>,
+    done: CacheLine<AtomicU64>,
     /// Notified when all items that were put are done.
-    idle: Alone<Bell>,
+    idle: CacheLine<Bell>,
     heap: HeapWords,
 }
 
@@ -180,7 +180,7 @@ pub struct Message<'a> {
 
 #[cold]
 fn more_taken_than_put() -> Error {
-    nonsense("more messages were taken than put")
+    corrupt("more messages were taken than put")
 }
 
 /// A deadline long enough for every lock that is not held by a stopped or dead process.
@@ -338,7 +338,7 @@ impl Queue {
             match self.heap(slot).take(len, deadline) {
                 Ok(block) => break block,
                 Err(NoBlock::Error(source)) => return Err(Refusal::Failed(source)),
-                Err(NoBlock::TimedOut) => return Err(Refusal::without_lock(deadline)),
+                Err(NoBlock::TimedOut) => return Err(Refusal::lock_timed_out(deadline)),
                 Err(NoBlock::NoRoom) => self.make_room(slot, len, deadline)?,
             }
         };
@@ -367,14 +367,14 @@ impl Queue {
                 Err(Refusal::TimedOut) => return Err(Refusal::TimedOut),
                 Err(Refusal::Closed) => return Err(Refusal::Closed),
                 Err(Refusal::Busy) => return Err(Refusal::Busy),
-                Err(Refusal::Nonsense) => return Err(Refusal::Nonsense),
+                Err(Refusal::Corrupt) => return Err(Refusal::Corrupt),
                 Err(Refusal::Failed(NoBlock::Error(source))) => {
                     return Err(Refusal::Failed(source));
                 }
                 Err(Refusal::Failed(NoBlock::NoRoom)) => self.make_room(slot, CHUNK, deadline)?,
                 Err(Refusal::Failed(NoBlock::TimedOut)) => {
                     if deadline.nap().is_none() {
-                        return Err(Refusal::without_lock(deadline));
+                        return Err(Refusal::lock_timed_out(deadline));
                     }
                 }
             }
@@ -421,7 +421,7 @@ impl Queue {
 
     fn cell(&self, chunk: u64, index: u64) -> Result<u64> {
         if index >= CELLS {
-            return Err(nonsense("a chunk that does not hold the item it should"));
+            return Err(corrupt("a chunk that does not hold the item it should"));
         }
         Ok(chunk + BLOCK_HEAD as u64 + index * CELL)
     }
@@ -497,7 +497,7 @@ impl Queue {
             if word & IN_BLOCK == 0 {
                 let len = word as usize;
                 if len > SHORT {
-                    return Err(nonsense("a message longer than its cell"));
+                    return Err(corrupt("a message longer than its cell"));
                 }
                 self.memory.append(cell + 8, len, message)?;
                 return Ok(None);
@@ -505,7 +505,7 @@ impl Queue {
             let block = self.memory.word(cell + 8)?.load(Ordering::Relaxed);
             let len = (word & !IN_BLOCK) as usize;
             if len > self.heap(slot).capacity(block)? {
-                return Err(nonsense("a message longer than its block"));
+                return Err(corrupt("a message longer than its block"));
             }
             self.memory.block(block)?.give_to(slot);
             Ok(Some(Taken { block, len }))
@@ -599,7 +599,7 @@ impl Queue {
             }
         }
         if self.unfinished() == 0 {
-            words.idle.0.ring(i32::MAX as u32);
+            words.idle.0.notify(i32::MAX as u32);
         }
         Ok(())
     }
@@ -618,9 +618,9 @@ impl Queue {
         let idle = &self.words().idle.0;
         while self.unfinished() > 0 {
             let Some(nap) = deadline.nap() else { return false };
-            let heard = idle.listen();
+            let last_seen = idle.listen();
             if self.unfinished() > 0 {
-                idle.sleep(heard, nap);
+                idle.sleep(last_seen, nap);
             }
         }
         true
@@ -668,9 +668,9 @@ impl Queue {
                 }
                 Err(_) => true,
             };
-            tail.let_go();
+            tail.release();
         }
-        head.let_go();
+        head.release();
         reaped
     }
 
@@ -684,7 +684,7 @@ impl Queue {
         while offset != 0 {
             let chunk = self.memory.block(offset)?;
             if !blocks.insert(offset) {
-                return Err(nonsense("chunks linked in a circle"));
+                return Err(corrupt("chunks linked in a circle"));
             }
             let first = chunk.first.load(Ordering::Relaxed);
             while number < tail && number.wrapping_sub(first) < CELLS {
@@ -697,7 +697,7 @@ impl Queue {
             offset = chunk.link.load(Ordering::Relaxed);
         }
         if number < tail {
-            return Err(nonsense("chunks that end before the items do"));
+            return Err(corrupt("chunks that end before the items do"));
         }
         Ok(blocks)
     }
@@ -732,7 +732,7 @@ impl Message<'_> {
     /// `Corrupt` if the message is shorter: another process overwrote its length.
     pub fn copy_from(&self, offset: usize, out: &mut [u8]) -> Result<()> {
         if offset.checked_add(out.len()).is_none_or(|end| end > self.len()) {
-            return Err(nonsense("a message shorter than its header says"));
+            return Err(corrupt("a message shorter than its header says"));
         }
         match &self.long {
             Some(long) => self.queue.memory.read(long.block + (BLOCK_HEAD + offset) as u64, out),
@@ -790,7 +790,7 @@ impl From<Refusal<Error>> for GetError {
             Refusal::TimedOut | Refusal::Busy => GetError::Empty,
             Refusal::Closed => GetError::Closed,
             Refusal::Failed(source) => GetError::Failed(source),
-            Refusal::Nonsense => GetError::Failed(more_taken_than_put()),
+            Refusal::Corrupt => GetError::Failed(more_taken_than_put()),
         }
     }
 }
@@ -801,7 +801,7 @@ impl From<Refusal<Error>> for PutError {
             Refusal::TimedOut | Refusal::Busy => PutError::Full,
             Refusal::Closed => PutError::Closed,
             Refusal::Failed(source) => PutError::Failed(source),
-            Refusal::Nonsense => PutError::Failed(more_taken_than_put()),
+            Refusal::Corrupt => PutError::Failed(more_taken_than_put()),
         }
     }
 }

@@ -145,7 +145,7 @@ pub struct Consumer<P> {
 }
 
 /// Whether the shared words say that there are records that the reader has not read.
-pub fn has_mail(place: &impl Place) -> bool {
+pub fn has_records(place: &impl Place) -> bool {
     // Relaxed: a hint; `pop` does the acquiring load.
     place.tail().load(Ordering::Relaxed) != place.head().load(Ordering::Relaxed)
 }
@@ -183,7 +183,7 @@ impl<P: Place> Consumer<P> {
             }
             self.tail = tail;
             if tail == self.head {
-                // Only this end stores it, and `has_mail` reads it.
+                // Only this end stores it, and `has_records` reads it.
                 if self.place.head().load(Ordering::Relaxed) != self.head {
                     return Err(Broken("the position of its reader was overwritten"));
                 }

@@ -67,7 +67,7 @@ impl SemaphoreWords {
                 Err(now) => there = now,
             }
         }
-        self.bell.ring(count.min(ALL));
+        self.bell.notify(count.min(ALL));
         true
     }
 }

@@ -299,7 +299,7 @@ fn a_burial() -> (usize, usize) {
     counts
 }
 
-fn a_lock_taken_and_let_go() -> (usize, usize) {
+fn a_lock_taken_and_released() -> (usize, usize) {
     let lock = Lock::create().unwrap();
     let (mut rounds, mut died) = (0, 0);
     let counts = kill_in(Operation {
@@ -346,7 +346,7 @@ fn main() {
         ("a_first_get_of_a_process", a_first_get_of_a_process),
         ("gets_that_leave_a_chunk", gets_that_leave_a_chunk),
         ("a_burial", a_burial),
-        ("a_lock_taken_and_let_go", a_lock_taken_and_let_go),
+        ("a_lock_taken_and_released", a_lock_taken_and_released),
     ];
     stay_on_one_core();
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();

@@ -316,7 +316,7 @@ fn attached_by_descriptor_it_is_the_same_queue() {
 
 /// Whatever a rogue writes into the queue's memory, others get errors or bytes, never a crash.
 #[test]
-fn nonsense_in_the_memory_is_an_error_not_a_crash() {
+fn invalid_memory_is_an_error_not_a_crash() {
     let _watchdog = Watchdog::watch("nonsense");
     for seed in 1..100_u64 {
         let queue = Queue::create(0).unwrap();

@@ -302,7 +302,7 @@ impl Worker {
         if !self.announced.contains(&name.segment) {
             let sent = self.channel.send_segment(name.segment, block.segment().as_fd());
             if let Err(error) = sent {
-                block.let_go(1);
+                block.release(1);
                 return Err(error.to_string());
             }
             self.announced.insert(name.segment);
