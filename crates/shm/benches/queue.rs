@@ -1,5 +1,5 @@
-//! The queue against a pipe that carries the same messages, one write and one read each, between
-//! two processes, in one run.
+//! Compares the queue with a pipe that carries the same messages, one write and one read each,
+//! between two processes, in one run.
 //!
 //! Each figure is the median of five runs; the messages are checked as they arrive. `cargo bench
 //! -p manyhands-shm --bench queue`.
@@ -15,7 +15,7 @@ use manyhands_shm::queue::{GetError, Queue};
 
 const RUNS: usize = 5;
 
-/// Runs `there` in a child and `here` in this process at the same time; how long `here` took.
+/// Runs `there` in a child and `here` in this process at the same time; returns the time of `here`.
 fn race(there: impl FnOnce(), here: impl FnOnce()) -> Duration {
     // SAFETY: this program has one thread, so its copy is whole.
     let pid = unsafe { libc::fork() };
@@ -29,7 +29,7 @@ fn race(there: impl FnOnce(), here: impl FnOnce()) -> Duration {
     here();
     let took = start.elapsed();
     let mut status = 0;
-    // SAFETY: `status` is ours.
+    // SAFETY: `status` is a local variable.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
     assert_eq!(status, 0, "the other side failed");
     took
@@ -96,7 +96,7 @@ fn through_pipe(bytes: usize, count: usize) -> f64 {
     })
 }
 
-/// There and back again, one message at a time.
+/// Sends one message at a time to the other process and back.
 fn round_trips(count: usize) -> f64 {
     let there = Queue::create(4).unwrap();
     let back = Queue::create(4).unwrap();
@@ -120,7 +120,7 @@ fn round_trips(count: usize) -> f64 {
     })
 }
 
-/// `sides` processes put and as many get.
+/// `sides` processes put, and as many get.
 fn crowd(sides: usize, count: usize) -> f64 {
     median(|| {
         let queue = Queue::create(1000).unwrap();
@@ -139,7 +139,7 @@ fn crowd(sides: usize, count: usize) -> f64 {
         };
         let wait = |pid| {
             let mut status = 0;
-            // SAFETY: `status` is ours.
+            // SAFETY: `status` is a local variable.
             assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
             assert_eq!(status, 0, "a side failed");
         };

@@ -1,13 +1,13 @@
-//! Kills a process after each single instruction of an operation, and looks at what is left.
+//! Kills a process after each single instruction of an operation, and checks what is left.
 //!
-//! A child stops itself before and after the operation. The test counts the instructions between
-//! by stepping through them; then, for a sample of them, steps a fresh child that far, kills it,
-//! and checks that the survivor goes on, that nothing that was put is lost or doubled, that a lock
-//! tells of its holder's death, and that no memory leaks.
+//! A child stops itself before and after the operation. The test counts the instructions in between
+//! by stepping through them. Then, for a sample of them, it steps a fresh child that far, kills it,
+//! and checks: the survivor goes on, no message is lost or duplicated, a lock reports the death of
+//! its holder, and no memory leaks.
 //!
 //! `MANYHANDS_KILL_EVERY=1` kills after every instruction instead of about a hundred of them
-//! (`scripts/kill-every-instruction`); another number kills after every so many. An argument runs
-//! the tests whose names contain it.
+//! (`scripts/kill-every-instruction`); another number is the step. An argument runs the tests whose
+//! names contain it.
 
 #![allow(unsafe_code, reason = "ptrace")]
 #![allow(clippy::print_stdout, reason = "reports as the standard test harness does")]
@@ -23,19 +23,19 @@ use manyhands_shm::queue::{GetError, Queue};
 
 use processes::{Child, Watchdog, child};
 
-/// How many instructions to kill after, unless told otherwise.
+/// Default number of instructions to kill after.
 const SAMPLE: usize = 60;
 
-/// What a survivor's operation may take; it needs a nap or two of 50 ms.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(20));
+/// Time limit of a survivor's operation; it needs a nap or two of 50 ms.
+const TIME_LIMIT: Option<Duration> = Some(Duration::from_secs(20));
 
 fn stop_here() {
     // SAFETY: a system call without memory.
     unsafe { libc::raise(libc::SIGSTOP) };
 }
 
-/// A child that stands before `work`, after `prepare`.
-fn poised(prepare: &dyn Fn(), work: &dyn Fn()) -> Child {
+/// A child that has done `prepare` and is stopped before `work`.
+fn stopped_before(prepare: &dyn Fn(), work: &dyn Fn()) -> Child {
     let child = child(|| {
         // SAFETY: a system call without memory.
         unsafe { libc::ptrace(libc::PTRACE_TRACEME) };
@@ -48,18 +48,18 @@ fn poised(prepare: &dyn Fn(), work: &dyn Fn()) -> Child {
     child
 }
 
-/// Waits until the child stops, and says by which signal.
+/// Waits until the child stops; returns the signal.
 fn stop_signal(child: &Child) -> i32 {
     let mut status = 0;
-    // SAFETY: `status` is ours.
+    // SAFETY: `status` is a local variable.
     let pid = unsafe { libc::waitpid(child.pid(), &raw mut status, 0) };
     assert!(pid == child.pid() && libc::WIFSTOPPED(status), "the child ended: {status:#x}");
     libc::WSTOPSIG(status)
 }
 
-/// Lets the child do one instruction; `false` if it has come to the end of its work.
+/// Runs one instruction of the child; `false` at the end of its work.
 fn step(child: &Child) -> bool {
-    // SAFETY: the child is ours and stopped.
+    // SAFETY: the child belongs to this process and is stopped.
     let stepped = unsafe {
         libc::ptrace(
             libc::PTRACE_SINGLESTEP,
@@ -76,26 +76,26 @@ fn step(child: &Child) -> bool {
     }
 }
 
-/// One operation to kill, on state that lasts from kill to kill.
+/// One operation to kill, on state that is kept from kill to kill.
 struct Operation<'a> {
-    /// In the child, before it is stepped.
+    /// Runs in the child before it is stepped.
     prepare: &'a dyn Fn(),
-    /// In the survivor, when the child stands ready.
+    /// Runs in the survivor when the child is ready.
     ready: &'a dyn Fn(),
-    /// In the child: what it is killed in.
+    /// Runs in the child, which is killed in it.
     work: &'a dyn Fn(),
-    /// In the survivor, after the child's death.
+    /// Runs in the survivor after the child's death.
     check: &'a mut dyn FnMut(),
 }
 
-/// Steps through the operation, kills in it, checks; gives how many kills of how many
+/// Steps through the operation, kills in it and checks; returns the numbers of kills and of
 /// instructions.
 fn kill_in(operation: Operation<'_>) -> (usize, usize) {
     let watchdog = Watchdog::watch("killing step by step");
     let Operation { prepare, ready, work, check } = operation;
     let mut run = |most: usize| {
-        watchdog.pat();
-        let child = poised(prepare, work);
+        watchdog.extend();
+        let child = stopped_before(prepare, work);
         ready();
         let mut steps = 0;
         while steps < most && step(&child) {
@@ -109,7 +109,7 @@ fn kill_in(operation: Operation<'_>) -> (usize, usize) {
     let every = env::var("MANYHANDS_KILL_EVERY").ok().and_then(|every| every.parse().ok());
     let stride = every.unwrap_or(length / SAMPLE).max(1);
     let mut kills = 0;
-    // An odd beginning, so that a round stride does not only meet round instructions.
+    // An odd start, so that a round stride does not hit only round instructions.
     for most in (stride / 3..length).step_by(stride) {
         run(most);
         kills += 1;
@@ -127,22 +127,22 @@ fn get(queue: &Queue) -> Option<Vec<u8>> {
 }
 
 fn put(queue: &Queue, bytes: &[u8]) {
-    queue.put(bytes, PATIENCE).unwrap();
+    queue.put(bytes, TIME_LIMIT).unwrap();
 }
 
 fn expect(queue: &Queue, bytes: &[u8]) {
     let mut got = Vec::new();
-    queue.get(&mut got, PATIENCE).unwrap();
+    queue.get(&mut got, TIME_LIMIT).unwrap();
     assert!(got == bytes, "another message than the one put");
 }
 
-/// Takes and returns a message, so that the process has its slot and its code paged in.
+/// Takes and returns a message, so that the process has a slot and its code is paged in.
 fn warm_up(queue: &Queue) {
     put(queue, &[0; 400]);
     expect(queue, &[0; 400]);
 }
 
-/// Kills a putter of `len` bytes that finds `before` messages of as many bytes in the queue.
+/// Kills a putter of `len` bytes that finds `before` messages of the same length in the queue.
 fn kill_putters(before: usize, len: usize, warm: bool) -> (usize, usize) {
     let queue = Queue::create(0).unwrap();
     let message = |number: usize| vec![number as u8; len];
@@ -158,7 +158,8 @@ fn kill_putters(before: usize, len: usize, warm: bool) -> (usize, usize) {
         work: &|| queue.put(&dying, None).unwrap(),
         check: &mut || {
             rounds += 1;
-            // As many as there were, then the dead one's if it came so far, then the survivor's.
+            // First the earlier messages, then the dead child's if it got that far, then the
+            // survivor's.
             put(&queue, &message(254));
             (0..before).for_each(|number| expect(&queue, &message(number)));
             let next = get(&queue).unwrap();
@@ -171,13 +172,14 @@ fn kill_putters(before: usize, len: usize, warm: bool) -> (usize, usize) {
             assert_eq!((get(&queue), queue.len()), (None, 0));
         },
     });
-    // The one that ran to its end, at least; and not those killed at once.
+    // At least the child that ran to its end delivered, and those killed at once did not.
     assert!(delivered > 0 && delivered < rounds);
     assert_no_leak(&queue);
     counts
 }
 
-/// Kills a getter of `len` bytes that finds three messages, after `before` others came and went.
+/// Kills a getter that finds three messages of `len` bytes, after `before` others were put and
+/// taken.
 fn kill_getters(before: usize, len: usize, warm: bool) -> (usize, usize) {
     let queue = Queue::create(0).unwrap();
     let message = |number: u8| vec![number; len];
@@ -189,7 +191,7 @@ fn kill_getters(before: usize, len: usize, warm: bool) -> (usize, usize) {
             }
         },
         ready: &|| {
-            // The numbers of the items go on from round to round: bring them to a chunk's edge.
+            // Item numbers go on from round to round: bring them to the edge of a chunk.
             for _ in 0..before {
                 put(&queue, b"");
                 expect(&queue, b"");
@@ -221,7 +223,7 @@ fn kill_getters(before: usize, len: usize, warm: bool) -> (usize, usize) {
     counts
 }
 
-/// What the dead left is found before the queue takes more than it had to begin with and one step.
+/// Checks that memory of the dead is reused before the queue grows by more than one step.
 fn assert_no_leak(queue: &Queue) {
     for round in 0..300_u32 {
         let number = round.to_le_bytes().repeat(500);
@@ -245,7 +247,7 @@ fn a_first_put_of_a_process() -> (usize, usize) {
 }
 
 fn puts_that_begin_a_chunk() -> (usize, usize) {
-    // 63 items to a chunk: with 62 more than one, of which the first round makes itself part.
+    // A chunk has 63 items; with 62 before, the first round also makes a part of the new chunk.
     kill_putters(61, 40, false)
 }
 
@@ -265,9 +267,9 @@ fn gets_that_leave_a_chunk() -> (usize, usize) {
     kill_getters(59, 40, false)
 }
 
-/// The putter finds no memory but what a dead one left, so it buries that one; it is killed while
-/// it does so, or while it makes the queue grow.
-fn a_burial() -> (usize, usize) {
+/// The putter finds only memory that a dead process left, so it reaps that process. It is killed
+/// while it does so, or while it makes the queue grow.
+fn a_reaping() -> (usize, usize) {
     let queue = Queue::create(0).unwrap();
     let message = vec![1; 12_000];
     let half = vec![2; 12_000];
@@ -309,7 +311,7 @@ fn a_lock_taken_and_released() -> (usize, usize) {
         check: &mut || {
             rounds += 1;
             let held = lock.is_locked();
-            let guard = lock.lock_timeout(PATIENCE).unwrap().expect("the lock of a dead holder");
+            let guard = lock.lock_timeout(TIME_LIMIT).unwrap().expect("the lock of a dead holder");
             assert_eq!(guard.owner_died(), held);
             died += usize::from(held);
             drop(guard);
@@ -320,16 +322,17 @@ fn a_lock_taken_and_released() -> (usize, usize) {
     counts
 }
 
-/// Keeps this process and its children on one core: a step is two switches between them, and one
-/// across cores takes ten times as long.
+/// Keeps this process and its children on one core: a step is two switches between them, and a
+/// switch across cores takes ten times as long.
 fn stay_on_one_core() {
-    // SAFETY: a set of no cores is one of its values.
+    // SAFETY: an empty set is a valid value.
     let mut cores: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: a system call without memory.
     let core = unsafe { libc::sched_getcpu() };
-    // SAFETY: the set is ours.
+    // SAFETY: the set is a local variable.
     unsafe { libc::CPU_SET(core as usize, &mut cores) };
-    // SAFETY: the set is ours, and as long as is said. Should it fail, it is only slower.
+    // SAFETY: the set is a local variable of the given length. If the call fails, the test is only
+    // slower.
     unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores) };
 }
 
@@ -345,7 +348,7 @@ fn main() {
         ("a_long_get", a_long_get),
         ("a_first_get_of_a_process", a_first_get_of_a_process),
         ("gets_that_leave_a_chunk", gets_that_leave_a_chunk),
-        ("a_burial", a_burial),
+        ("a_reaping", a_reaping),
         ("a_lock_taken_and_released", a_lock_taken_and_released),
     ];
     stay_on_one_core();

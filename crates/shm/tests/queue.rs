@@ -1,4 +1,4 @@
-//! The queue between real processes: order, completeness, bounds, closing, and what deaths leave.
+//! The queue between real processes: order, completeness, limits, closing, and deaths.
 
 mod processes;
 
@@ -11,7 +11,7 @@ use manyhands_shm::{ErrorKind, Segment};
 
 use processes::{Watchdog, child, until};
 
-/// A message that says which it is, of a length that goes through all the ways of storing one.
+/// A message that contains its identity, with a length that exercises every way of storing one.
 fn message(producer: u32, number: u32) -> Vec<u8> {
     let len = match number % 7 {
         0 => 8,
@@ -28,7 +28,7 @@ fn message(producer: u32, number: u32) -> Vec<u8> {
     bytes
 }
 
-/// Which message it is, if it is whole.
+/// The identity of a message; fails if the message is damaged.
 fn identify(bytes: &[u8]) -> (u32, u32) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(bytes, message(word(0), word(4)));
@@ -42,7 +42,7 @@ fn get(queue: &Queue) -> Vec<u8> {
 }
 
 #[test]
-fn messages_of_every_length_come_out_as_they_went_in() {
+fn messages_of_every_length_arrive_unchanged() {
     let queue = Queue::create(4).unwrap();
     for len in [0, 1, 7, 8, 247, 248, 249, 448, 449, 4096, 65_537, 1 << 20, 30_000_001] {
         let sent: Vec<u8> = (0..len).map(|at| (at * 7 + len) as u8).collect();
@@ -58,7 +58,7 @@ fn messages_of_every_length_come_out_as_they_went_in() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_an_empty_one_has_nothing() {
+fn a_full_queue_rejects_puts_and_an_empty_one_has_no_message() {
     let queue = Queue::create(3).unwrap();
     let mut out = Vec::new();
     assert!(matches!(queue.try_get(&mut out), Err(GetError::Empty)));
@@ -78,7 +78,7 @@ fn a_full_queue_refuses_and_an_empty_one_has_nothing() {
 }
 
 #[test]
-fn a_queue_without_bound_takes_what_memory_holds() {
+fn a_queue_without_a_limit_is_limited_by_memory_alone() {
     let queue = Queue::create(0).unwrap();
     assert_eq!(queue.max_items(), None);
     for number in 0..20_000 {
@@ -111,7 +111,7 @@ fn closing_lets_getters_drain_and_refuses_putters() {
 }
 
 #[test]
-fn closing_wakes_those_who_wait_for_items() {
+fn closing_wakes_waiting_getters() {
     let _watchdog = Watchdog::watch("closing wakes");
     let queue = Queue::create(2).unwrap();
     let waiting: Vec<_> = (0..3)
@@ -126,7 +126,8 @@ fn closing_wakes_those_who_wait_for_items() {
     waiting.into_iter().for_each(processes::Child::succeeds);
 }
 
-/// `producers` and `consumers` in processes of their own; all items once, in each producer's order.
+/// Runs `producers` and `consumers` in processes of their own: every item arrives once, in each
+/// producer's order.
 fn all_items_once_and_in_order(producers: u32, consumers: u32, bound: usize) {
     const EACH: u32 = 3_000;
     let queue = Queue::create(bound).unwrap();
@@ -167,7 +168,7 @@ fn all_items_once_and_in_order(producers: u32, consumers: u32, bound: usize) {
 }
 
 #[test]
-fn many_processes_lose_nothing_and_double_nothing() {
+fn many_processes_lose_and_duplicate_nothing() {
     let _watchdog = Watchdog::watch("many processes");
     for (producers, consumers, bound) in [(1, 1, 1), (1, 1, 100), (3, 1, 7), (1, 3, 64), (3, 3, 0)]
     {
@@ -209,7 +210,7 @@ fn a_message_outlives_its_sender() {
 }
 
 #[test]
-fn memory_of_the_dead_is_used_again() {
+fn memory_of_dead_processes_is_reused() {
     let _watchdog = Watchdog::watch("memory of the dead");
     let queue = Queue::create(4).unwrap();
     let big = vec![7; 1 << 20];
@@ -217,7 +218,7 @@ fn memory_of_the_dead_is_used_again() {
         queue.put(&big, None).unwrap();
         child(|| {
             let taken = queue.take(None).unwrap();
-            // Ends without letting go of it.
+            // Exits without releasing the message.
             std::mem::forget(taken);
         })
         .succeeds();
@@ -280,7 +281,7 @@ fn a_sleeping_getter_is_woken_by_a_put_from_another_process() {
         queue.put(&message(0, number), None).unwrap();
         assert_eq!(identify(&get(&answers)), (0, number));
         if number % 10 == 0 {
-            // Long enough that the echo is asleep; that it need not be is no harm.
+            // Long enough that the echo is asleep; the test also passes if it is not.
             until(|| queue.is_empty());
             thread::sleep(Duration::from_micros(200));
         }
@@ -290,7 +291,7 @@ fn a_sleeping_getter_is_woken_by_a_put_from_another_process() {
 }
 
 #[test]
-fn what_holds_no_queue_is_refused() {
+fn a_segment_without_a_queue_is_an_error() {
     let segment = Arc::new(Segment::create("no queue", 1 << 20).unwrap());
     let error = Queue::attach(segment).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Corrupt(_)));
@@ -309,12 +310,13 @@ fn attached_by_descriptor_it_is_the_same_queue() {
     let segment = Segment::from_fd(queue.segment().duplicate().unwrap()).unwrap();
     let other = Queue::attach(Arc::new(segment)).unwrap();
     assert_eq!(identify(&get(&other)), (2, 4));
-    // Grown by one handle, seen by the other.
+    // One handle makes it grow, the other sees that.
     other.put(&vec![3; 9_000_000], None).unwrap();
     assert!(get(&queue) == vec![3; 9_000_000]);
 }
 
-/// Whatever a rogue writes into the queue's memory, others get errors or bytes, never a crash.
+/// Whatever a faulty process writes into the queue's memory, others get errors or bytes, never a
+/// crash.
 #[test]
 fn invalid_memory_is_an_error_not_a_crash() {
     let _watchdog = Watchdog::watch("nonsense");
@@ -331,7 +333,7 @@ fn invalid_memory_is_an_error_not_a_crash() {
         };
         let len = queue.segment().len() as u64;
         for _ in 0..200 {
-            // Not the locks: a rogue that takes them for ever is not this test's.
+            // Not the locks: a process that takes them for ever is not the subject of this test.
             let at = (2300 + next() % (len - 2400)) & !7;
             let value = match next() % 4 {
                 0 => next(),
@@ -341,10 +343,10 @@ fn invalid_memory_is_an_error_not_a_crash() {
             };
             assert!(at + 8 <= len);
             #[allow(unsafe_code, reason = "a stranger's scribbling")]
-            // SAFETY: inside (asserted).
+            // SAFETY: in range (asserted).
             let place = unsafe { queue.segment().as_ptr().add(at as usize) }.cast::<u64>();
             #[allow(unsafe_code, reason = "a stranger's scribbling")]
-            // SAFETY: inside, and aligned; no other thread of this process is there.
+            // SAFETY: in range and aligned; no other thread of this process uses it.
             unsafe {
                 place.write_volatile(value);
             }
@@ -356,8 +358,8 @@ fn invalid_memory_is_an_error_not_a_crash() {
                 let _ = queue.get(&mut Vec::new(), brief);
             }
         });
-        // A lock may have got a holder that lives, and counts may be such that nothing moves: to
-        // be stuck is the rogue's right, to crash the reader is not.
+        // A lock may now name a living holder, and the counts may block everything. A faulty
+        // process can make others wait, but must not make them crash.
         for _ in 0..30 {
             thread::sleep(Duration::from_millis(1));
         }
@@ -384,9 +386,10 @@ fn a_timeout_is_kept_though_another_process_is_stopped() {
             }
         });
         until(|| queue.len() > 100);
-        // Somewhere, often with a lock in its hands.
+        // At any point, often while it holds a lock.
         busy.stop();
-        // Without the timeouts these would wait for ever, and the watchdog would say so.
+        // Without the timeouts these calls would wait for ever, and the watchdog would end the
+        // test.
         let probe = child(|| {
             let limit = Some(Duration::from_millis(50));
             let _ = queue.put(b"x", limit);

@@ -33,8 +33,8 @@ fn processes_and_their_threads_exclude_each_other() {
             total.set(total.get() + 1);
         }
     };
-    // The threads are this process's: a forked copy of a program with threads cannot start any,
-    // since another thread may have held a lock of the standard library's when it was copied.
+    // The threads belong to this process: a forked copy of a program with threads cannot start any,
+    // since another thread may have held a lock of the standard library at the fork.
     let children = (0..3).map(|_| child(count)).collect();
     thread::scope(|scope| {
         scope.spawn(count);
@@ -45,7 +45,7 @@ fn processes_and_their_threads_exclude_each_other() {
 }
 
 #[test]
-fn a_lock_is_refused_while_it_is_held_and_the_refusal_takes_its_time() {
+fn a_held_lock_is_not_given_out_and_the_timeout_is_kept() {
     let lock = Lock::create().unwrap();
     let guard = lock.lock().unwrap();
     assert!(lock.try_lock().unwrap().is_none());
@@ -57,7 +57,7 @@ fn a_lock_is_refused_while_it_is_held_and_the_refusal_takes_its_time() {
 }
 
 #[test]
-fn a_dead_holders_lock_goes_to_a_waiter_who_is_told() {
+fn a_waiter_gets_a_dead_holders_lock_and_learns_of_the_death() {
     let _watchdog = Watchdog::watch("dead holder");
     let lock = Lock::create().unwrap();
     for _ in 0..3 {
@@ -68,7 +68,7 @@ fn a_dead_holders_lock_goes_to_a_waiter_who_is_told() {
 }
 
 #[test]
-fn one_waiter_of_many_is_told_of_the_death_and_all_get_the_lock() {
+fn one_waiter_of_many_learns_of_the_death_and_all_get_the_lock() {
     let _watchdog = Watchdog::watch("many waiters");
     let (lock, told) = (Lock::create().unwrap(), Value::<i64>::create(0).unwrap());
     let held = Event::create().unwrap();
@@ -89,14 +89,14 @@ fn one_waiter_of_many_is_told_of_the_death_and_all_get_the_lock() {
         })
         .collect();
     holder.kill();
-    // Not reaped yet, perhaps: a zombie is dead enough.
+    // It may not be reaped yet: a zombie counts as dead.
     all_succeed(waiters);
     assert_eq!(told.get(), 1);
     holder.end();
 }
 
 #[test]
-fn who_only_tries_gets_a_dead_holders_lock_too() {
+fn a_caller_that_only_tries_gets_a_dead_holders_lock_too() {
     let _watchdog = Watchdog::watch("trying");
     let lock = Lock::create().unwrap();
     child(|| std::mem::forget(lock.lock().unwrap())).succeeds();
@@ -121,7 +121,7 @@ fn a_forked_child_does_not_hold_its_parents_lock() {
 }
 
 #[test]
-fn a_recursive_lock_counts_and_is_its_threads_own() {
+fn a_recursive_lock_counts_and_belongs_to_its_thread() {
     let lock = Lock::create().unwrap();
     assert!(lock.acquire_recursive(None).unwrap().is_some());
     assert!(lock.acquire_recursive(AT_ONCE).unwrap().is_some());
@@ -140,7 +140,7 @@ fn a_recursive_lock_counts_and_is_its_threads_own() {
 }
 
 #[test]
-fn release_lets_go_for_others_and_tells_when_there_is_nothing() {
+fn release_works_for_other_holders_and_reports_a_free_lock() {
     let lock = Lock::create().unwrap();
     assert!(!lock.release());
     assert!(lock.acquire(None).unwrap().is_some());
@@ -172,7 +172,7 @@ fn permits_are_counted_across_processes() {
 }
 
 #[test]
-fn a_bounded_semaphore_takes_no_more_than_it_gave() {
+fn a_bounded_semaphore_takes_back_no_more_than_it_gave() {
     let semaphore = Semaphore::create_bounded(1).unwrap();
     assert!(semaphore.release(1).is_err());
     assert!(semaphore.acquire(None));
@@ -186,7 +186,7 @@ fn a_bounded_semaphore_takes_no_more_than_it_gave() {
 }
 
 #[test]
-fn an_event_wakes_all_who_wait() {
+fn an_event_wakes_all_waiting_processes() {
     let _watchdog = Watchdog::watch("event");
     let event = Event::create().unwrap();
     assert!(!event.is_set() && !event.wait(BRIEFLY));
@@ -198,7 +198,7 @@ fn an_event_wakes_all_who_wait() {
     assert!(!event.is_set() && !event.wait(AT_ONCE));
 }
 
-/// Waits at a condition until `go` is above zero, then takes one from it.
+/// Waits on a condition until `go` is above zero, then subtracts one.
 fn consume(lock: &Lock, condition: &Condition, go: &Value<i64>) {
     let mut guard = lock.lock().unwrap();
     while go.get() == 0 {
@@ -229,7 +229,7 @@ fn a_condition_wakes_as_many_as_were_notified() {
 }
 
 #[test]
-fn a_wait_at_a_condition_can_time_out() {
+fn a_wait_on_a_condition_can_time_out() {
     let (lock, condition) = (Lock::create().unwrap(), Condition::create().unwrap());
     let (guard, notified) = condition.wait(lock.lock().unwrap(), BRIEFLY).unwrap();
     assert!(!notified && lock.is_locked());
@@ -238,7 +238,7 @@ fn a_wait_at_a_condition_can_time_out() {
 }
 
 #[test]
-fn a_notification_given_to_the_dead_passes_to_the_living() {
+fn a_notification_of_a_dead_waiter_passes_to_a_living_one() {
     let _watchdog = Watchdog::watch("dead waiter");
     let (lock, condition) = (Lock::create().unwrap(), Condition::create().unwrap());
     let ready = Semaphore::create(0).unwrap();
@@ -258,7 +258,7 @@ fn a_notification_given_to_the_dead_passes_to_the_living() {
         assert!(waiter.wait(None));
     });
     ready.acquire(None);
-    // First come, first notified: that is the one that cannot notice.
+    // First come, first notified: this waiter is the one that cannot notice.
     dead.kill();
     dead.end();
     assert_eq!(condition.notify(1), 1);
@@ -266,7 +266,7 @@ fn a_notification_given_to_the_dead_passes_to_the_living() {
 }
 
 #[test]
-fn places_of_dead_waiters_are_used_again() {
+fn cells_of_dead_waiters_are_reused() {
     let _watchdog = Watchdog::watch("places");
     let condition = Condition::create().unwrap();
     for _ in 0..400 {
@@ -343,7 +343,7 @@ fn abort_reset_and_timeouts_end_the_waiting() {
 }
 
 #[test]
-fn values_keep_their_type_and_change_in_one_step() {
+fn values_keep_their_type_and_change_atomically() {
     let value = Value::create(-1_i64).unwrap();
     let children = (0..3)
         .map(|_| {
@@ -389,7 +389,7 @@ fn a_notification_that_its_waiter_never_saw_goes_to_another() {
     assert!(second.wait(None));
 }
 
-/// A child that holds a lock and goes on living, having done something first.
+/// A child that runs `first`, takes a lock, and goes on living.
 fn holder_after(lock: &Lock, first: impl FnOnce()) -> Child {
     let held = Event::create().unwrap();
     let holder = child(|| {
@@ -405,7 +405,7 @@ fn holder_after(lock: &Lock, first: impl FnOnce()) -> Child {
 }
 
 #[test]
-fn who_has_no_descriptor_left_does_not_take_the_living_for_dead() {
+fn a_process_without_descriptors_does_not_take_the_living_for_dead() {
     let _watchdog = Watchdog::watch("no descriptor");
     let lock = Lock::create().unwrap();
     let _holder = holder_after(&lock, || {});
@@ -416,7 +416,7 @@ fn who_has_no_descriptor_left_does_not_take_the_living_for_dead() {
         #[allow(unsafe_code, reason = "no safe way to have no descriptor")]
         let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) };
         assert_eq!(set, 0);
-        // Long enough for several looks at the holder.
+        // Long enough for several checks of the holder.
         assert!(lock.lock_timeout(Some(Duration::from_millis(300))).unwrap().is_none());
     });
     waiter.succeeds();
@@ -427,7 +427,7 @@ fn a_process_whose_name_is_not_utf8_is_not_taken_for_dead() {
     let _watchdog = Watchdog::watch("name");
     let lock = Lock::create().unwrap();
     let _holder = holder_after(&lock, || {
-        // Cut after 15 bytes, in the middle of a letter.
+        // Cut after 15 bytes, in the middle of a character.
         let name = c"\xd0\xbe\xd0\xb1\xd1\x80\xd0\xb0\xd0\xb1\xd0\xbe\xd1\x82\xd0\xba\xd0\xb0";
         // SAFETY: reads the name.
         #[allow(unsafe_code, reason = "no safe way to a name of these bytes")]
@@ -438,7 +438,7 @@ fn a_process_whose_name_is_not_utf8_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_dead_threads_recursive_hold_is_nobodys_after_its_lock_was_taken_over() {
+fn a_dead_threads_recursive_mark_is_cleared_when_its_lock_is_taken_over() {
     let _watchdog = Watchdog::watch("stale mark");
     let lock = Lock::create().unwrap();
     child(|| {
@@ -448,8 +448,8 @@ fn a_dead_threads_recursive_hold_is_nobodys_after_its_lock_was_taken_over() {
     })
     .succeeds();
     thread::scope(|scope| {
-        // Another thread takes it over; the mark of the dead one would look like this thread's,
-        // of which its process was a copy.
+        // Another thread takes it over. The mark of the dead thread equals that of this thread,
+        // since its process was a copy of this one.
         scope.spawn(|| assert!(lock.acquire(None).unwrap().unwrap().owner_died));
     });
     assert!(lock.acquire_recursive(BRIEFLY).unwrap().is_none());
@@ -461,7 +461,7 @@ fn descriptors() -> usize {
 }
 
 #[test]
-fn thousands_of_objects_take_few_descriptors_and_give_them_back() {
+fn thousands_of_objects_take_few_descriptors_and_return_them() {
     // A child has one thread, so no other test opens descriptors meanwhile.
     child(|| {
         let before = descriptors();
@@ -493,11 +493,11 @@ fn thousands_of_objects_take_few_descriptors_and_give_them_back() {
 }
 
 #[test]
-fn a_child_forked_at_any_instant_makes_objects_and_none_is_its_parents() {
+fn a_child_forked_at_any_instant_never_shares_new_objects_with_its_parent() {
     let _watchdog = Watchdog::watch("places of a forked child");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Threads that are in the midst of making objects at each fork.
+        // Threads that are making objects at the time of each fork.
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {

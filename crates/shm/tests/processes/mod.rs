@@ -1,5 +1,5 @@
-//! What the tests with real processes share: children that are copies of the test, and a watchdog
-//! that ends a hang with the stacks of all concerned.
+//! Shared by the tests with real processes: children that are copies of the test, and a watchdog
+//! that ends a hang and prints the stacks of all processes.
 
 #![allow(unsafe_code, reason = "fork, waitpid and kill")]
 #![allow(dead_code, reason = "each test binary uses a part")]
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The children that live, for the watchdog.
+/// The living children, for the watchdog.
 static CHILDREN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Ends the test program if it is not dropped in time.
@@ -46,8 +46,8 @@ impl Watchdog {
         Watchdog(since)
     }
 
-    /// Gives the test two minutes more.
-    pub(crate) fn pat(&self) {
+    /// Gives the test two more minutes.
+    pub(crate) fn extend(&self) {
         *self.0.lock().unwrap() = Some(Instant::now());
     }
 }
@@ -58,7 +58,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// What each thread of a process is doing, as far as the kernel tells.
+/// Prints what each thread of a process is doing, as far as the kernel knows.
 fn print_stacks(pid: i32) {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
     for task in tasks.flatten() {
@@ -81,23 +81,23 @@ pub(crate) struct Child {
     reaped: bool,
 }
 
-/// How a child ended.
+/// How a child exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Exit(i32),
     Signal(i32),
 }
 
-/// Runs `work` in a child, which exits with 0, or with 101 if that panics.
+/// Runs `work` in a child, which exits with 0, or with 101 if `work` panics.
 pub(crate) fn child(work: impl FnOnce()) -> Child {
     let mut pids = CHILDREN.lock().unwrap();
     // SAFETY: the child runs test code that takes no lock that another thread may hold; the C
-    // library keeps its allocator fit for use in a forked child.
+    // library keeps its allocator usable in a forked child.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork failed");
     if pid == 0 {
         let code = if catch_unwind(AssertUnwindSafe(work)).is_ok() { 0 } else { 101 };
-        // SAFETY: ends the process without touching what the parent's threads own.
+        // SAFETY: ends the process without touching objects of the parent's threads.
         unsafe { libc::_exit(code) };
     }
     pids.push(pid);
@@ -120,7 +120,7 @@ impl Child {
         unsafe { libc::kill(self.pid, libc::SIGSTOP) };
     }
 
-    /// Waits for its end and reaps it.
+    /// Waits until it exits, and reaps it.
     pub(crate) fn end(mut self) -> End {
         self.reap()
     }
@@ -131,7 +131,7 @@ impl Child {
 
     fn reap(&mut self) -> End {
         let mut status = 0;
-        // SAFETY: `status` is ours.
+        // SAFETY: `status` is a local variable.
         while unsafe { libc::waitpid(self.pid, &raw mut status, 0) } != self.pid {}
         self.reaped = true;
         CHILDREN.lock().unwrap().retain(|pid| *pid != self.pid);
@@ -152,7 +152,7 @@ impl Drop for Child {
     }
 }
 
-/// Waits until `there`; the watchdog ends it if that never comes.
+/// Waits until `there` returns true; the watchdog ends the test if that never happens.
 pub(crate) fn until(mut there: impl FnMut() -> bool) {
     while !there() {
         thread::sleep(Duration::from_millis(1));
