@@ -1,4 +1,4 @@
-//! Cells that cannot be read as a step needs them: which they are, and what becomes of their rows.
+//! Bad cells: cells that a step cannot read as it needs them, and what happens to their rows.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::wording::readable;
 
 use crate::typed::{self, read_integer};
 
-/// Why a cell that reads as its type is in no store.
+/// The reason why a store does not take a cell that reads as its type, if there is one.
 pub(crate) fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str> {
     match kind {
         _ if content.trim_ascii().is_empty() => None,
@@ -22,7 +22,7 @@ pub(crate) fn misfit_of_store(content: &[u8], kind: Type) -> Option<&'static str
     }
 }
 
-/// Treats bad cells, of a row that is set aside only the first.
+/// Treats bad cells; of a row that is rejected, only the first.
 pub(crate) fn treat_first(
     batch: &mut Batch,
     step: usize,
@@ -38,7 +38,7 @@ pub(crate) fn treat_first(
     treat(batch, step, &bad, true);
 }
 
-/// Why a cell cannot be read as a type, if it cannot.
+/// The reason why a cell cannot be read as a type, if there is one.
 pub(crate) fn misfit(content: &[u8], kind: Type) -> Option<&'static str> {
     if content.trim_ascii().is_empty() {
         return None;
@@ -59,7 +59,8 @@ fn is_integer(text: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// Treats bad cells as the recipe says; where they count as empty, and `empty` is set, they are.
+/// Treats bad cells as the recipe says. If they count as empty and `empty` is set, makes them
+/// empty.
 pub(crate) fn treat(
     batch: &mut Batch,
     step: usize,
@@ -91,8 +92,8 @@ pub(crate) fn treat_unreadable(batch: &mut Batch, step: usize, column: usize, em
 }
 
 impl Batch<'_> {
-    /// Treats rows with a cell that could not be read as the recipe says; `bad` has their places
-    /// with the column and what is wrong, in order. Rows that are rejected are no longer kept.
+    /// Treats rows with bad cells as the recipe says. `bad` has their positions with the column and
+    /// the reason, in order. Rejected rows leave the selection.
     pub(crate) fn treat_bad(
         &mut self,
         step: usize,

@@ -1,4 +1,5 @@
-//! The barrier at a cut: what the step behind it must know, put together from the answers of all chunks.
+//! The barrier at a cut: combines the answers of all chunks into what the step behind the cut must
+//! know.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,7 +9,7 @@ use crate::exchange::{Ask, Known, Partial, Verdict};
 use crate::operation::Need;
 use crate::plan::Plan;
 
-/// Gathers what an operation must know, from the partials of all chunks in order.
+/// Combines the partial results of all chunks, in order, for one operation.
 #[derive(Debug)]
 pub(crate) struct Barrier {
     gathering: Gathering,
@@ -22,7 +23,7 @@ enum Gathering {
     Keys(DuplicateKeys),
 }
 
-/// Which rows are duplicates, a range of hashes at a time: as many as memory holds.
+/// Finds duplicate rows, one range of hashes at a time: as many as fit into memory.
 #[derive(Debug)]
 struct DuplicateKeys {
     secret: (u64, u64),
@@ -33,7 +34,7 @@ struct DuplicateKeys {
     duplicates: Vec<Vec<u8>>,
 }
 
-/// Hashes of hashes: the low half is as good as any.
+/// Hashes keys that are hashes already: takes their low half.
 #[derive(Default)]
 struct Low(u64);
 
@@ -52,7 +53,7 @@ impl Hasher for Low {
 }
 
 impl Barrier {
-    /// For a cut of a plan. `memory` is how many bytes it may hold; `secret` is random.
+    /// The barrier at a cut of a plan. `memory` is its limit in bytes; `secret` is random.
     pub(crate) fn new(plan: &Plan, cut: usize, memory: usize, secret: (u64, u64)) -> Barrier {
         let gathering = match plan.need_at(cut) {
             Need::Aggregates(wanted) => {
@@ -64,7 +65,7 @@ impl Barrier {
             Need::Duplicates(_) | Need::Nothing => Gathering::Keys(DuplicateKeys {
                 secret,
                 seen: HashSet::default(),
-                // A set takes 17 bytes for each of its places, and half of them may be free.
+                // A set takes 17 bytes per slot, and up to half of the slots are free.
                 limit: (memory / 34).max(1),
                 from: 0,
                 to: u128::MAX,
@@ -86,7 +87,7 @@ impl Barrier {
         }
     }
 
-    /// Takes the next chunk's answer.
+    /// Absorbs the answer of the next chunk.
     pub(crate) fn absorb(&mut self, partial: Partial) {
         match (&mut self.gathering, partial) {
             (Gathering::Aggregates(aggregates), Partial::Aggregates(partials)) => {
@@ -106,12 +107,13 @@ impl Barrier {
         self.chunk += 1;
     }
 
-    /// After the last chunk: whether all is known. If not, every chunk is asked again.
+    /// Call this after the last chunk. Returns whether everything is known; if not, every chunk is
+    /// asked again.
     pub(crate) fn finish_round(&mut self) -> bool {
         self.chunk = 0;
         match &mut self.gathering {
             Gathering::Aggregates(aggregates) => {
-                // All of them, also those after one that is not done.
+                // Finishes the round of all aggregates, also of those behind an unfinished one.
                 aggregates.iter_mut().fold(true, |done, aggregate| aggregate.finish_round() & done)
             }
             Gathering::Last { .. } => true,
@@ -157,7 +159,7 @@ impl DuplicateKeys {
             bits[k / 8] |= 1 << (k % 8);
         }
         while self.seen.len() > self.limit && self.to > self.from {
-            // The upper half of the range is for another round.
+            // The upper half of the range waits for another round.
             self.to = self.from + (self.to - self.from) / 2;
             let to = self.to;
             self.seen.retain(|hash| *hash <= to);

@@ -1,6 +1,6 @@
 //! Why records have a wrong number of fields: causes that the beginning of a file proves.
 //!
-//! A cause is told only if it explains most of the records that are wrong there, and a hint only if the
+//! A cause is reported only if it explains most of the wrong records, and a hint only if the
 //! records of the sample fit once it is followed.
 
 use std::collections::HashSet;
@@ -14,20 +14,20 @@ use crate::report::Note;
 use crate::sample::Sample;
 use crate::wording::counted;
 
-/// The beginning of a file, looked at for causes.
+/// A look for causes at the beginning of a file.
 pub(crate) struct Look<'a> {
     pub(crate) dialect: &'a Dialect,
     /// The number of fields that records should have.
     pub(crate) fields: usize,
     pub(crate) on_ragged: OnRagged,
     pub(crate) sample: &'a Sample,
-    /// True if line ends within cells divided rows: padding would make two rows of one.
+    /// True if line ends within cells have split rows: padding would then make two rows of one.
     pub(crate) is_torn: bool,
     /// True if the file itself names its delimiter.
     pub(crate) is_named: bool,
 }
 
-/// Words behind a sentence, and what to do.
+/// The end of a sentence that names the cause, and what to do.
 pub(crate) type Cause = (String, Option<Hint>);
 
 impl Look<'_> {
@@ -56,8 +56,8 @@ impl Look<'_> {
         Some(Note::warning(Problem::new(text).hint(hint)))
     }
 
-    /// Why records do not have as many fields as the header. `found` is the number that most of those have,
-    /// if there is one; `is_usual` says that they are more than those that fit.
+    /// Why records do not have as many fields as the header. `found` is the number that most wrong
+    /// records have, if there is one. `is_usual` is true if they outnumber the records that fit.
     pub(crate) fn cause(&self, found: Option<usize>, is_usual: bool) -> Cause {
         let of_shape = |found| self.of_shape(found, is_usual);
         let other = || self.delimiter().or_else(|| self.spaces());
@@ -96,7 +96,7 @@ impl Look<'_> {
         Some((cause, mended.is_good().then(|| Hint::words("remove the spaces before quotes"))))
     }
 
-    /// Another delimiter, perhaps below lines of a title.
+    /// Another delimiter, possibly below lines of a title.
     fn delimiter(&self) -> Option<Cause> {
         let (best, records) = self.sample.other_delimiter(self.dialect)?;
         let other = Dialect { delimiter: best.delimiter, ..self.dialect.clone() };
@@ -124,7 +124,8 @@ impl Look<'_> {
         Some((cause, Some(hint)))
     }
 
-    /// Spaces as delimiters, which are not looked for elsewhere: most texts would be divided by them.
+    /// Spaces as delimiters. Delimiter detection does not consider them, since they would divide
+    /// most texts.
     fn spaces(&self) -> Option<Cause> {
         let other = Dialect { delimiter: b' ', ..self.dialect.clone() };
         if other.check().is_err() || self.dialect.delimiter == b' ' {
@@ -139,7 +140,7 @@ impl Look<'_> {
     /// The likely cause of records with `found` fields.
     fn of_shape(&self, found: usize, is_usual: bool) -> Option<Cause> {
         let (dialect, sample) = (self.dialect, self.sample);
-        // The first record with as many fields as most rows, and what they have at their end.
+        // The first record with as many fields as most rows, and what is before it and at its end.
         let (mut first, mut before, mut all_empty) = (None, 0, true);
         sample.any(dialect, 0, |start, record| {
             if record.fields().count() != found {
@@ -158,7 +159,8 @@ impl Look<'_> {
                 hint.map(|_| Hint::is("on_ragged", "pad").and(" drops empty fields at the end"));
             return Some(("; their last field is empty".to_owned(), hint));
         }
-        // The only line before may be the header of these rows, whose cells hold delimiters.
+        // If there is only one line before, it may be the header of these rows, whose cells contain
+        // delimiters.
         let is_header = sample.heads(dialect, first);
         if found > self.fields && is_usual && (before > 1 || is_header) {
             let is_mended = is_header && sample.fit(dialect, first, false).is_good();
@@ -168,7 +170,7 @@ impl Look<'_> {
         None
     }
 
-    /// Names of rows, of which the header says nothing.
+    /// Row names without a name in the header.
     fn row_names(&self, found: usize) -> Option<Cause> {
         if !self.dialect.has_header || !self.are_rows_named(found) {
             return None;
@@ -182,7 +184,8 @@ impl Look<'_> {
         Some((cause.to_owned(), Some(hint)))
     }
 
-    /// The same with another delimiter, as R's write.csv2 and write.table write numbers with decimal commas.
+    /// The same with another delimiter: R's write.csv2 and write.table write numbers with decimal
+    /// commas.
     fn row_names_by_another_delimiter(&self) -> Option<Cause> {
         let mut others = [b';', b'\t'].into_iter().filter(|other| *other != self.dialect.delimiter);
         others.find_map(|delimiter| {
@@ -206,9 +209,9 @@ impl Look<'_> {
         })
     }
 
-    /// Whether rows begin with names of their own, as R's write.table writes them, above which the header
-    /// has none: all `found` fields, the first of them in quotes, and nowhere twice. Rows with a delimiter in
-    /// a cell without quotes have one field more, too.
+    /// Whether rows begin with row names that have no name in the header, as R's write.table writes
+    /// them: each row has `found` fields, the first one quoted and unique. Rows with a delimiter in
+    /// an unquoted cell also have one field too many.
     fn are_rows_named(&self, found: usize) -> bool {
         let mut names = HashSet::new();
         let (mut is_first, mut is_header_quoted, mut are_numbers) = (true, false, true);
@@ -229,9 +232,9 @@ impl Look<'_> {
         !odd && !names.is_empty() && (is_header_quoted || are_numbers)
     }
 
-    /// Fields that are missing, or empty ones too many.
+    /// Missing fields, or surplus empty fields.
     fn padding(&self) -> Option<Cause> {
-        // Documents that are no tables begin so.
+        // Documents that are not tables begin like this.
         let is_table = !matches!(self.sample.bytes().first(), Some(b'{' | b'[' | b'<'));
         let may_pad = self.on_ragged != OnRagged::Pad && !self.is_torn && is_table;
         (may_pad && self.sample.fit(self.dialect, 0, true).is_good()).then(|| {

@@ -1,5 +1,5 @@
-//! The choices that recipes have and that everything below them knows: for bad cells, ragged records and missing
-//! columns, some columns or all, types of cells. Users find them in [`recipe`](crate::recipe).
+//! Choices in recipes that the whole engine uses: what to do with bad cells, ragged records and
+//! missing columns; which columns; types of cells. Users find them in [`recipe`](crate::recipe).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,11 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::suggest::suggest;
 
-/// What becomes of a record that has a cell which cannot be read as a step needs it.
+/// What to do with a record that has a cell which a step cannot read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBad {
-    /// It goes to the rejects.
+    /// The record goes to the rejects.
     #[default]
     Reject,
     /// The cell counts as empty; a `types` step empties it.
@@ -23,38 +23,38 @@ pub enum OnBad {
     Fail,
 }
 
-/// What becomes of a record that has fewer or more fields than the header.
+/// What to do with a record that has fewer or more fields than the header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRagged {
-    /// It goes to the rejects.
+    /// The record goes to the rejects.
     #[default]
     Reject,
-    /// A short one gets empty fields, of a long one surplus empty fields are dropped; one with
-    /// surplus fields that are not empty goes to the rejects.
+    /// A short record gets empty fields, and surplus empty fields of a long one are dropped. A
+    /// record with surplus fields that are not empty goes to the rejects.
     Pad,
     /// The file fails.
     Fail,
 }
 
-/// What a step that names a column which the file does not have does.
+/// What to do if the file lacks a column that a step names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingColumn {
     /// The file fails.
     #[default]
     Error,
-    /// The column is added, behind the others, with empty cells.
+    /// The column is added behind the others, with empty cells.
     Null,
 }
 
-/// Some columns by name, or all; in TOML `"all"` or a list.
+/// Some columns by name, or all of them; in TOML `"all"` or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "ColumnsForm", from = "ColumnsForm")]
 pub enum Columns {
     /// Every column that the file has at that step.
     All,
-    /// These.
+    /// The columns with these names.
     Named(Vec<String>),
 }
 
@@ -106,7 +106,7 @@ impl From<Columns> for ColumnsForm {
     }
 }
 
-/// What cells of a column can be read as.
+/// Types of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Type {
@@ -118,14 +118,14 @@ pub enum Type {
     Number,
     /// `true`, `false`, `yes`, `no`, `1`, `0`, in any case.
     Boolean,
-    /// A day, `2026-01-31`.
+    /// A date, `2026-01-31`.
     Date,
-    /// A day and a time, `2026-01-31T12:30:00` or with a space.
+    /// A date and a time, `2026-01-31T12:30:00` or with a space.
     Datetime,
 }
 
 impl Type {
-    /// All of them, each with its name and the others that it goes by.
+    /// All types, each with its name and its synonyms.
     const NAMES: [(Type, &'static [&'static str]); 6] = [
         (Type::Text, &["text"]),
         (Type::Integer, &["integer", "int"]),
@@ -150,7 +150,7 @@ impl TryFrom<String> for Type {
     }
 }
 
-/// By one of its names, in any case.
+/// Accepts any of the names, in any case.
 impl FromStr for Type {
     type Err = String;
 

@@ -1,4 +1,4 @@
-//! A worker's side: one chunk of a file, through one pass.
+//! The worker's side of a pass: one chunk of a file.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::split::{Owned, Start, Transition, likely_state};
 use crate::tally::Tally;
 use crate::utf8::NotUtf8;
 
-/// What a worker must know to do a chunk, besides the plan and the bytes; made by
+/// Everything that a worker must know about a chunk besides the plan and the bytes; made by
 /// [`Course::task`](crate::Course::task).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
@@ -23,42 +23,42 @@ pub struct Task {
     pub(crate) assignment: Assignment,
 }
 
-/// How the chunk begins, as far as that is known.
+/// The state in which a chunk begins, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TaskStart {
-    /// With the file's first record.
+    /// The chunk begins with the file's first record.
     First,
-    /// It is not known: assume something.
+    /// Unknown: the worker must assume a state.
     Unknown,
-    /// In this state.
+    /// The chunk begins in this state.
     In(State),
 }
 
-/// What came of a chunk, but for its output.
+/// Result of a chunk, except for its output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     pub(crate) transition: Transition,
     pub(crate) lines: u64,
-    /// How many records it has.
+    /// Number of records in the chunk.
     pub(crate) rows: u64,
     pub(crate) tally: Tally,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
     pub(crate) partial: Option<Partial>,
-    /// Looked for in the last pass.
+    /// Checked in the last pass only.
     pub(crate) not_utf8: Option<NotUtf8>,
 }
 
-/// Whether a chunk's records are all there.
+/// Whether all bytes of a chunk's records are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// They are: [`Chunk::run`] may be called.
+    /// Yes: [`Chunk::run`] may be called.
     Whole,
-    /// The last one goes on: more bytes are needed, at least this many.
+    /// The last record goes on: at least this many more bytes are needed.
     More(usize),
 }
 
-/// One chunk on its way through a pass.
+/// One chunk during a pass.
 #[derive(Debug)]
 pub struct Chunk<'a> {
     plan: &'a Plan,
@@ -69,16 +69,16 @@ pub struct Chunk<'a> {
     after_cr: bool,
     transition: Transition,
     owned: Owned,
-    /// Where a record begins that is longer than it may be.
+    /// Start of a record that exceeds the maximum length.
     too_long: Option<usize>,
 }
 
-/// How many bytes behind a chunk are looked at first.
+/// Number of bytes behind a chunk that are looked at first.
 const AHEAD: usize = 16 << 10;
 
 impl<'a> Chunk<'a> {
-    /// Finds the records that are the chunk's own. The chunk is `bytes[from..to]`; before it is at
-    /// least one byte of the file, unless it begins with the file's first record.
+    /// Finds the records that the chunk owns. The chunk is `bytes[from..to]`; at least one byte of
+    /// the file comes before it, unless it begins with the file's first record.
     pub fn new(plan: &'a Plan, task: &'a Task, bytes: &[u8], from: usize, to: usize) -> Chunk<'a> {
         let dialect = &plan.layout.dialect;
         let scanner = Scanner::best(dialect);
@@ -96,8 +96,8 @@ impl<'a> Chunk<'a> {
         Chunk { plan, task, scanner, from, to, after_cr, transition, owned, too_long: None }
     }
 
-    /// Looks for the end of the last record, in the same bytes as before and what was added
-    /// behind them. `at_end` says that the file has no more.
+    /// Looks for the end of the last record in the same bytes and those that were added behind
+    /// them. `at_end` is true if the file has no more bytes.
     pub fn reach(&mut self, bytes: &[u8], at_end: bool) -> Reach {
         let dialect = &self.plan.layout.dialect;
         loop {
@@ -106,7 +106,7 @@ impl<'a> Chunk<'a> {
                 self.too_long = Some(self.owned.give_up(dialect, bytes));
                 return Reach::Whole;
             }
-            // As far again at each step, so that what is long is not gone through often.
+            // Doubles the distance at each step, so that long records are not scanned often.
             let ahead = AHEAD.max(pending).max(self.owned.scanned() - self.to);
             let seen = (self.owned.scanned() + ahead).min(bytes.len());
             let all = seen == bytes.len();
@@ -119,8 +119,8 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// Does the pass. `base` is where in the file `bytes` begin. In the last pass the clean rows go
-    /// to `out`.
+    /// Does the pass. `base` is the offset of `bytes` in the file. In the last pass, the clean rows
+    /// go to `out`.
     pub fn run(self, bytes: &[u8], base: u64, mut out: Out<'_>) -> Outcome {
         let (plan, assignment) = (self.plan, &self.task.assignment);
         let mut outcome = Outcome::empty(self.transition, self.owned.lines);
@@ -150,13 +150,13 @@ impl Outcome {
         }
     }
 
-    /// Of a chunk whose start state is known.
+    /// The outcome of a chunk whose start state is known.
     pub(crate) fn certain(begin: State, end: State, lines: u64) -> Outcome {
         Outcome::empty(Transition::certain(begin, end), lines)
     }
 
-    /// Takes what comes of a batch that is at the end of a pass: the answer to what is asked, or in
-    /// the last one its rows, which go to `out`.
+    /// Completes a batch at the end of a pass: computes the answer to the pass's question, or, in
+    /// the last pass, writes the rows to `out`.
     pub(crate) fn complete(
         &mut self,
         plan: &Plan,
@@ -183,7 +183,8 @@ impl Outcome {
                         if let Err((row, message)) = emit(batch, out) {
                             batch.fail_at(batch.start(row), message.into());
                         }
-                        // Perhaps written only to see whether an earlier record cannot be.
+                        // These rows may have been written only to find out whether an earlier
+                        // record fails.
                         if batch.failure.is_some() {
                             out.truncate(before);
                         }
@@ -203,8 +204,8 @@ impl Outcome {
         self.failure = batch.failure.clone();
     }
 
-    /// From places in `bytes`, whose chunk begins at `from`, to places in the file, where `bytes`
-    /// begin at `base`.
+    /// Converts positions in `bytes`, whose chunk begins at `from`, to positions in the file, where
+    /// `bytes` begin at `base`.
     pub(crate) fn settle(&mut self, bytes: &[u8], from: usize, after_cr: bool, base: u64) {
         let (mut counted, mut lines) = (from, 0);
         for reject in &mut self.rejects {

@@ -1,12 +1,13 @@
-//! The parent's side: a file's chunks through all passes, what they answer put together in order.
+//! The parent's side of all passes over a file: hands out chunks and combines their answers in
+//! order.
 //!
 //! ```text
 //!   for each pass      task(chunk) ──► Chunk::run ──► accept(chunk, outcome)   in order
-//!                        ▲                               │ assumed wrongly: the same chunk again
+//!                        ▲                               │ wrong assumption: the same chunk again
 //!   when all are in    finish_pass() ── next pass ◄──────┘
 //! ```
-//! Nothing of an outcome is used before the state in which its chunk begins is known and agrees
-//! with what the worker assumed.
+//! An outcome is used only once the start state of its chunk is known and agrees with the state
+//! that the worker assumed.
 
 use crate::barrier::Barrier;
 use crate::batch::too_long;
@@ -25,37 +26,36 @@ use crate::scan::State;
 use crate::tally::Tally;
 use crate::utf8::NotUtf8;
 
-/// One file's way through the passes of its plan.
+/// The progress of one file through the passes of its plan.
 #[derive(Debug)]
 pub struct Course {
     memory: usize,
     secret: (u64, u64),
-    /// The state in which each chunk begins, as far as it is known.
+    /// The start state of each chunk, as far as it is known.
     starts: Vec<State>,
     known: Vec<Known>,
-    /// The barriers of the cuts that were passed, for their verdicts.
+    /// The barriers of the cuts that are done, for their verdicts.
     passed: Vec<Barrier>,
     barrier: Option<Barrier>,
-    /// Which chunk's outcome is next.
+    /// Index of the chunk whose outcome is accepted next.
     next: usize,
     lines: u64,
-    /// How many rows were seen in the first pass.
+    /// Number of rows in the first pass.
     seen: u64,
-    /// Whether the first pass is over.
+    /// True if the first pass is over.
     again: bool,
     tally: Tally,
     not_utf8: Option<NotUtf8>,
-    /// The first record that is rejected by each step for each reason, in the last pass; few of them.
+    /// The first record that each step rejected for each reason, in the last pass; few in number.
     examples: Vec<Reject>,
 }
 
-/// What became of an outcome.
+/// What happened to an outcome.
 #[derive(Debug)]
 pub enum Accepted {
-    /// It counts; so do the chunk's output and, in the last pass, these rejects.
+    /// It counts, and so do the chunk's output and, in the last pass, these rejects.
     Taken(Rejects),
-    /// Its worker assumed wrongly: the chunk is to be done again, with a new
-    /// [`task`](Course::task).
+    /// Its worker assumed the wrong state: run the chunk again with a new [`task`](Course::task).
     Again,
     /// The file fails.
     Failed(Problem),
@@ -65,18 +65,18 @@ pub enum Accepted {
 #[derive(Debug, Default)]
 pub struct Rejects(Vec<Reject>);
 
-/// What comes after a pass.
+/// What follows a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// All chunks again.
+    /// Another pass over all chunks.
     Pass,
-    /// Nothing: all is written.
+    /// Nothing: everything is written.
     Done,
 }
 
 impl Course {
-    /// A file whose first record begins after `lines` lines. `memory` is how many bytes
-    /// aggregates and keys may take; `secret` keys hashes, and must be the same when runs are to
+    /// Starts a file whose first record begins after `lines` lines. `memory` is the limit in bytes
+    /// for aggregates and keys. `secret` keys the hashes; it must be the same for runs that are to
     /// be compared step by step.
     pub fn new(plan: &Plan, memory: usize, secret: (u64, u64), lines: u64) -> Course {
         let barrier = (!plan.cuts.is_empty()).then(|| Barrier::new(plan, 0, memory, secret));
@@ -97,7 +97,7 @@ impl Course {
         }
     }
 
-    /// Looks at the header, so that [`not_utf8`](Self::not_utf8) tells of it.
+    /// Checks the header, so that [`not_utf8`](Self::not_utf8) includes it.
     pub fn see_header(&mut self, plan: &Plan, head: &Head, header: &[u8]) {
         if plan.layout.dialect.has_header {
             self.not_utf8 = NotUtf8::of_header(head, header);
@@ -108,12 +108,12 @@ impl Course {
         }
     }
 
-    /// Whether this is the pass that writes.
+    /// Whether this pass writes the output.
     pub fn is_last_pass(&self) -> bool {
         self.barrier.is_none()
     }
 
-    /// Which cut this pass ends at; the number of cuts in the last.
+    /// The cut at which this pass ends; the number of cuts in the last pass.
     pub(crate) fn cut(&self) -> usize {
         self.known.len()
     }
@@ -123,22 +123,22 @@ impl Course {
         self.lines
     }
 
-    /// Which chunk's outcome must be accepted next.
+    /// Index of the chunk whose outcome must be accepted next.
     pub fn next_chunk(&self) -> usize {
         self.next
     }
 
-    /// How many rows were read so far, in the last pass.
+    /// Number of rows read so far, in the last pass.
     pub fn rows_in(&self) -> u64 {
         self.tally.rows_in
     }
 
-    /// How many rows were seen so far, in the first pass.
+    /// Number of rows seen so far, in the first pass.
     pub fn rows_seen(&self) -> u64 {
         self.seen
     }
 
-    /// How many records were rejected so far, in the last pass.
+    /// Number of records rejected so far, in the last pass.
     pub fn rejected(&self) -> u64 {
         self.tally.rejected()
     }
@@ -148,12 +148,13 @@ impl Course {
         self.not_utf8.as_ref()
     }
 
-    /// Why the file fails if the record behind the accepted chunks has more than `limit` bytes.
+    /// The error of a file in which the record behind the accepted chunks has more than `limit`
+    /// bytes.
     pub fn too_long(&self, limit: usize) -> Problem {
         too_long(limit).at(format_args!("line {}", self.lines + 1))
     }
 
-    /// What a worker must know to do a chunk in this pass.
+    /// Everything that a worker must know to do a chunk in this pass.
     pub fn task(&self, chunk: usize) -> Task {
         let start = match (chunk, self.starts.get(chunk)) {
             (0, _) => TaskStart::First,
@@ -168,25 +169,26 @@ impl Course {
         Task { start, assignment }
     }
 
-    /// As [`task`](Self::task), for a chunk that was cut where a record begins and ends.
+    /// Like [`task`](Self::task), for a chunk that was cut at boundaries of records.
     pub fn task_of_whole_records(&self) -> Task {
         Task { start: TaskStart::First, ..self.task(0) }
     }
 
-    /// The first chunk of which it is not known in what state it ends.
+    /// The first chunk whose end state is not known.
     pub fn frontier(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Looks at the outcome of the chunk at the [`frontier`](Self::frontier), which moves on.
-    /// False: its worker assumed wrongly, and the chunk is to be done again with a new task.
+    /// Checks the outcome of the chunk at the [`frontier`](Self::frontier), and moves the frontier
+    /// on. Returns `false` if its worker assumed the wrong state: run the chunk again with a new
+    /// task.
     pub fn verify(&mut self, outcome: &Outcome) -> bool {
         let truth = self.starts[self.frontier()];
         self.starts.push(outcome.transition.end(truth));
         outcome.transition.holds(truth)
     }
 
-    /// Takes the outcome of the next chunk.
+    /// Accepts the outcome of the next chunk.
     pub fn accept(&mut self, outcome: Outcome) -> Accepted {
         let truth = self.starts[self.next];
         if !outcome.transition.holds(truth) {
@@ -203,7 +205,7 @@ impl Course {
         tally.doubts.begin_after(self.lines);
         for reject in &mut rejects {
             reject.line += self.lines;
-            // Only these have what no other of their chunk has.
+            // Only these rejects carry the first cell of their chunk.
             if reject.cell.is_some() && self.example(reject.step, &reject.reason).is_none() {
                 self.examples.push(Reject { record: Vec::new(), ..reject.clone() });
             }
@@ -222,7 +224,7 @@ impl Course {
         Accepted::Taken(Rejects(rejects))
     }
 
-    /// To be called when the last chunk was accepted: `lines` as in [`new`](Self::new).
+    /// Call this when the last chunk was accepted; `lines` as in [`new`](Self::new).
     pub fn finish_pass(&mut self, plan: &Plan, lines: u64) -> Next {
         let Some(barrier) = &mut self.barrier else { return Next::Done };
         if barrier.finish_round() {
@@ -240,7 +242,7 @@ impl Course {
         self.examples.iter().find(|example| example.step == step && example.reason == reason)
     }
 
-    /// What is to be told of the file, whose counts are in `report`: why rows are missing or wrong, with
+    /// Notes about the file, whose counts are in `report`: why rows are missing or wrong, with
     /// causes that its first bytes prove.
     pub fn notes(&self, plan: &Plan, sample: &Sample, report: &FileReport) -> Vec<Note> {
         let doubts = &self.tally.doubts;
@@ -259,7 +261,7 @@ impl Course {
         )
     }
 
-    /// Kind of the characters of records and header.
+    /// The kind of characters in the records and the header.
     pub fn characters(&self) -> Characters {
         match self.tally.doubts.is_wide {
             _ if self.not_utf8.is_some() => Characters::Other,
@@ -268,19 +270,19 @@ impl Course {
         }
     }
 
-    /// How the lines of records end, if not all end alike.
+    /// The line ends of the records, if they differ.
     pub fn line_ends(&self, sample: &Sample) -> Option<LineEnds> {
         self.tally.doubts.line_ends(sample)
     }
 
-    /// Puts what became of the rows into a report. Says whether every row is accounted for.
+    /// Adds the counts of rows to a report. Returns whether every row is accounted for.
     pub fn report(&self, plan: &Plan, report: &mut FileReport) -> bool {
         self.tally.report(plan, report);
         self.tally.is_balanced()
     }
 }
 
-/// A cell in quotes; of a long one the beginning.
+/// A cell in quotes; of a long cell only the beginning.
 fn quoted(cell: &str) -> String {
     const LONGEST: usize = 60;
     match cell.char_indices().nth(LONGEST) {
@@ -289,11 +291,11 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-/// The header of files of rejects.
+/// The header of rejects files.
 pub const REJECTS_HEADER: &[u8] = b"file,line,offset,step,column,reason,record\n";
 
 impl Rejects {
-    /// How many there are.
+    /// Number of rejects.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -303,8 +305,8 @@ impl Rejects {
         self.0.is_empty()
     }
 
-    /// Appends them as CSV records, one each: file, line from 1, byte offset from 0, step, column,
-    /// reason, and the record's bytes without its line end.
+    /// Appends them as CSV records: file, line from 1, byte offset from 0, step, column, reason,
+    /// and the record's bytes without its line end.
     pub fn write(&self, plan: &Plan, file: &str, out: &mut Vec<u8>) {
         let dialect = crate::Dialect::default();
         for reject in &self.0 {

@@ -1,6 +1,6 @@
-//! Tells why rows are missing or wrong, with a cause that the file's own bytes prove.
+//! Explains why rows are missing or wrong, with a cause that the file's own bytes prove.
 //!
-//! Counts are those of the whole file. Causes are looked for in a [`Sample`] of its beginning.
+//! Counts are those of the whole file. Causes are searched in a [`Sample`] of its beginning.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::report::{DelimiterFrom, FieldCount, FileReport, LineEnds, Note, Ragge
 use crate::sample::Sample;
 use crate::wording::{counted, grouped};
 
-/// The first record that a step rejects for a reason: its line, the column and the cell there.
+/// Describes the first record that a step rejects for a reason: its line, the column and the cell.
 pub(crate) type Example<'a> = dyn Fn(usize, &str) -> Option<String> + 'a;
 
 impl Doubts {
@@ -31,7 +31,7 @@ impl Doubts {
         (!found.is_empty()).then_some(Ragged { expected, found, others })
     }
 
-    /// What is to be told of a file whose counts are in `report`.
+    /// Notes about a file, whose counts are in `report`.
     pub(crate) fn notes(
         &self,
         dialect: &Dialect,
@@ -93,7 +93,7 @@ impl Doubts {
         notes
     }
 
-    /// How the lines of records end, if not all end alike.
+    /// The line ends of the records, if they differ.
     pub(crate) fn line_ends(&self, sample: &Sample) -> Option<LineEnds> {
         let header = sample.line_end()?;
         let of = |end: LineEnd| &self.line_ends[end as usize];
@@ -104,7 +104,7 @@ impl Doubts {
         Some(LineEnds { lf, crlf, cr, first_odd_line: first.line + 1 })
     }
 
-    /// Says which lines do not end as the header does.
+    /// Lists the lines whose ends differ from the header's.
     fn odd_line_ends(&self, sample: &Sample) -> Option<Note> {
         let header = sample.line_end()?;
         let ends = self.line_ends(sample)?;
@@ -228,8 +228,8 @@ fn double_cr(sample: &Sample) -> Option<Note> {
     })
 }
 
-/// Characters that no text has, at the beginning of the file: elsewhere every byte would have to be looked
-/// at for them.
+/// Control characters at the beginning of the file, which no text contains. To look further, every
+/// byte would have to be checked.
 fn control_characters(dialect: &Dialect, sample: &Sample) -> Option<Note> {
     let is_odd = |byte: &u8| {
         (*byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || *byte == 0x7F)

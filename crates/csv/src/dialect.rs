@@ -1,36 +1,35 @@
-//! How a file's fields and records are told apart.
+//! The dialect: how the fields and records of a file are written.
 
 use serde::{Deserialize, Serialize};
 
-/// How a file's fields and records are told apart, and its output's.
+/// How the fields and records of a file, and of its output, are written.
 ///
 /// A quote is special only at the start of a field; `""` inside quotes is a quote; text after a
-/// closing quote continues the field; LF, CRLF or CR ends a record, all three in one file too.
+/// closing quote continues the field. LF, CRLF or CR ends a record; a file may mix them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
-    /// What separates fields. Default: a comma.
+    /// Separates fields. Default: a comma.
     pub delimiter: u8,
-    /// What encloses fields that hold delimiters, quotes or line ends; `None`: nothing does.
+    /// Encloses fields that contain delimiters, quotes or line ends; `None` if nothing does.
     /// Default: `"`.
     pub quote: Option<u8>,
-    /// A record that begins with this byte is a comment, up to the next line end (quotes mean nothing
-    /// in it), and is skipped. Default: none.
+    /// First byte of a comment, which goes up to the next line end (quotes have no meaning in it)
+    /// and is skipped. Default: none.
     pub comment: Option<u8>,
-    /// Whether the first record names the columns; without, they are `column_1` and so on, and
-    /// the output has no header. Default: true.
+    /// Whether the first record names the columns. Without a header they are `column_1` and so on,
+    /// and the output has no header. Default: true.
     pub has_header: bool,
-    /// What separates the output's fields. Default: as the input's. See
-    /// [`written`](Self::written).
+    /// Separates fields of the output. Default: as in the input. See [`written`](Self::written).
     pub out_delimiter: Option<u8>,
-    /// What encloses fields of the output. Default: see [`written`](Self::written).
+    /// Encloses fields of the output. Default: see [`written`](Self::written).
     pub out_quote: Option<Option<u8>>,
-    /// How the output's rows end. Default: as the input's, each for itself.
+    /// Ends rows of the output. Default: as in the input, row by row.
     pub out_line_end: Option<LineEnd>,
-    /// How long a record may be, in bytes. A longer one fails its file. Default: 16 MiB.
+    /// Maximum length of a record in bytes. A longer record fails its file. Default: 16 MiB.
     pub max_record: usize,
 }
 
-/// What ends a line.
+/// The end of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum LineEnd {
     /// A line feed.
@@ -53,7 +52,7 @@ impl LineEnd {
         }
     }
 
-    /// Its bytes.
+    /// The bytes of the line end.
     pub fn bytes(self) -> &'static [u8] {
         match self {
             LineEnd::Lf => b"\n",
@@ -63,14 +62,14 @@ impl LineEnd {
     }
 }
 
-/// How text is written, where that may differ between the inputs of one output.
+/// The style of written text, which may differ between inputs of one output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Style {
-    /// What separates fields.
+    /// Separates fields.
     pub delimiter: u8,
-    /// What encloses fields.
+    /// Encloses fields.
     pub quote: Option<u8>,
-    /// What ends rows.
+    /// Ends rows.
     pub line_end: LineEnd,
 }
 
@@ -96,23 +95,23 @@ impl Default for Dialect {
 }
 
 impl Dialect {
-    /// The style of the output of a file whose header or first record ends at `end`.
+    /// Style of the output of a file whose header or first record ends at `end`.
     pub fn style(&self, bytes: &[u8], end: usize) -> Style {
         let own = || LineEnd::at(bytes, end).unwrap_or_default();
         let Dialect { delimiter, quote, .. } = self.written();
         Style { delimiter, quote, line_end: self.out_line_end.unwrap_or_else(own) }
     }
 
-    /// Has the output written in this style.
+    /// Writes the output in this style.
     pub fn write_as(&mut self, style: Style) {
         self.out_delimiter = Some(style.delimiter);
         self.out_quote = Some(style.quote);
         self.out_line_end = Some(style.line_end);
     }
 
-    /// The dialect of what is written: the input's with the output's delimiter. With another
-    /// delimiter and no quote it has `"`, or cells with such a delimiter or a quote at their start
-    /// would not read back.
+    /// The dialect of the output: the input's with the output's delimiter. If the delimiters differ
+    /// and the input has no quote, the output gets `"`. Otherwise, cells with such a delimiter or
+    /// with a leading quote could not be read back.
     pub fn written(&self) -> Dialect {
         let delimiter = self.out_delimiter.unwrap_or(self.delimiter);
         let own = if delimiter == self.delimiter { self.quote } else { self.quote.or(Some(b'"')) };
@@ -120,10 +119,10 @@ impl Dialect {
         Dialect { delimiter, quote, out_delimiter: None, ..self.clone() }
     }
 
-    /// Checks that its bytes differ and that none ends lines.
+    /// Checks that its bytes differ and that none of them ends lines.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The reason why the dialect is invalid.
     pub fn check(&self) -> Result<(), String> {
         let special = [Some(self.delimiter), self.quote, self.comment];
         for (place, byte) in special.iter().enumerate().filter_map(|(i, b)| b.map(|b| (i, b))) {

@@ -1,7 +1,7 @@
-//! What makes it doubtful that records are as they were meant.
+//! Doubts: evidence that records may not be as their author meant them.
 //!
-//! [`Doubts`] are gathered with the rows of each chunk and added in order; they do not depend on how a
-//! file is cut. `diagnose.rs` makes sentences of them.
+//! [`Doubts`] are collected with the rows of each chunk and added in order, so they do not depend
+//! on how a file is cut. `diagnose.rs` turns them into sentences.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::head::{Head, count_lines};
 
-/// What is doubtful in a chunk, or in many.
+/// The doubts about one chunk or several.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Doubts {
-    /// The rejected records with a wrong number of fields, by that number. It has few entries: records
-    /// with *k* different numbers of fields have at least *k*²/2 delimiters.
+    /// Rejected records with a wrong number of fields, counted by that number. The map stays small:
+    /// records with *k* different numbers of fields have at least *k*²/2 delimiters.
     pub(crate) ragged: BTreeMap<u32, u64>,
     /// Records of several lines with text behind a closing quote.
     pub(crate) torn: Spots,
     /// Records that end in a CR without LF.
     pub(crate) lone_crs: Spots,
-    /// How records end, blank lines too: in LF, CR LF or CR, as [`LineEnd`](crate::dialect::LineEnd) has them.
+    /// Ends of records and blank lines: in LF, CR LF or CR, in the order of
+    /// [`LineEnd`](crate::dialect::LineEnd).
     pub(crate) line_ends: [Spots; 3],
-    /// Whether there are bytes that are not ASCII.
+    /// True if some bytes are not ASCII.
     pub(crate) is_wide: bool,
     /// Records that begin with a byte order mark.
     pub(crate) marks: Spots,
@@ -29,19 +30,19 @@ pub(crate) struct Doubts {
     pub(crate) unclosed: Option<Unclosed>,
 }
 
-/// How often something was found, and where first.
+/// Number of findings, and the place of the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spots {
     pub(crate) count: u64,
     pub(crate) first: Option<Spot>,
 }
 
-/// A place in a file.
+/// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spot {
-    /// Bytes before it.
+    /// Number of bytes before it.
     pub(crate) at: u64,
-    /// Line ends before it.
+    /// Number of line ends before it.
     pub(crate) line: u64,
 }
 
@@ -49,14 +50,14 @@ pub(crate) struct Spot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unclosed {
     pub(crate) spot: Spot,
-    /// The number of its field, from 1.
+    /// Number of its field, from 1.
     pub(crate) field: usize,
-    /// Number of lines behind the quote's own, to the end of the file.
+    /// Number of lines after the quote's own, up to the end of the file.
     pub(crate) lines: u64,
 }
 
 impl Spots {
-    /// Once, in the header.
+    /// One finding, in the header.
     pub(crate) fn of_header(head: &Head, header: &[u8]) -> Spots {
         let line = head.lines_before(header);
         Spots { count: 1, first: Some(Spot { at: head.header.start as u64, line }) }
@@ -66,7 +67,7 @@ impl Spots {
         self.add_many(1, at);
     }
 
-    /// Several of which the first is there.
+    /// Adds `count` findings, the first at `first`.
     pub(crate) fn add_many(&mut self, count: u64, first: usize) {
         self.count += count;
         self.first.get_or_insert(Spot { at: first as u64, line: 0 });
@@ -79,7 +80,7 @@ impl Spots {
 }
 
 impl Doubts {
-    /// Adds those of the bytes behind.
+    /// Adds the findings of the bytes behind.
     pub(crate) fn add(&mut self, other: Doubts) {
         for (fields, records) in other.ragged {
             *self.ragged.entry(fields).or_default() += records;
@@ -103,8 +104,8 @@ impl Doubts {
             .chain(self.unclosed.as_mut().map(|unclosed| &mut unclosed.spot))
     }
 
-    /// From places in `bytes`, whose chunk begins at `from`, to places in the file, where `bytes`
-    /// begin at `base`; lines are counted from the chunk's start.
+    /// Converts positions in `bytes`, whose chunk begins at `from`, to positions in the file, where
+    /// `bytes` begin at `base`. Lines are counted from the chunk's start.
     pub(crate) fn settle(&mut self, bytes: &[u8], from: usize, after_cr: bool, base: u64) {
         for spot in self.spots() {
             spot.line = count_lines(&bytes[from..spot.at as usize], after_cr);
@@ -112,7 +113,7 @@ impl Doubts {
         }
     }
 
-    /// The chunk begins after this many lines.
+    /// Adds the number of lines before the chunk.
     pub(crate) fn begin_after(&mut self, lines: u64) {
         self.spots().for_each(|spot| spot.line += lines);
     }

@@ -1,7 +1,8 @@
-//! Writes the rows of a batch: untouched cells as the bytes they were, the others as they must be.
+//! Writes the rows of a batch: untouched cells with their exact bytes, other cells as their values
+//! require.
 //!
-//! Neighbouring columns that no step touched are written as one slice; if a whole row is untouched,
-//! so are neighbouring rows.
+//! Adjacent columns that no step touched are written as one slice. If a whole row is untouched,
+//! adjacent rows are written together too.
 
 use crate::batch::{Batch, Column, Written};
 use crate::dialect::LineEnd;
@@ -9,16 +10,16 @@ use crate::number;
 use crate::quote::{check_quotes, needs_quotes, write_cell};
 use crate::record;
 
-/// A stretch of the output's columns.
+/// Some adjacent columns of the output.
 enum Stretch<'a> {
-    /// These fields of the input, from the first to the last, as they are.
+    /// These fields of the input, from the first to the last, unchanged.
     Fields(usize, usize),
-    /// Derived numbers that never need quotes.
+    /// Computed numbers, which never need quotes.
     Floats(&'a [f64], &'a [bool]),
     Column(usize),
 }
 
-/// Appends the rows of a batch; gives why a cell cannot be written, with its row.
+/// Appends the rows of a batch. On failure, returns the reason and the row.
 pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
     let (layout, written) = (batch.layout, &batch.layout.written);
     let delimiter = written.delimiter;
@@ -72,7 +73,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
             }
         }
         if out.len() == begin {
-            // Nothing would be a blank line.
+            // An empty line would be a blank line, not a record.
             match written.quote {
                 Some(quote) => out.extend([quote, quote]),
                 None => {
@@ -88,7 +89,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
     Ok(())
 }
 
-/// Appends the line end of a row that ends at `end`, as the output has it.
+/// Appends the line end of a row that ends at `end`, in the output's style.
 #[inline]
 fn push_line_end(batch: &Batch, end: usize, out: &mut Vec<u8>) {
     match batch.layout.dialect.out_line_end.filter(|_| end < batch.bytes.len()) {
@@ -99,7 +100,8 @@ fn push_line_end(batch: &Batch, end: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `bytes[from..to]`. Copying a fixed length, too much of it if need be, costs no call.
+/// Appends `bytes[from..to]`. Copies a fixed length, possibly too much, which avoids a function
+/// call.
 #[inline]
 fn push_short(bytes: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
     let len = to - from;
@@ -113,7 +115,7 @@ fn push_short(bytes: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Rows that no step touched: neighbours are copied together.
+/// Writes rows that no step touched; adjacent rows are copied together.
 fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
     let mut rows = batch.alive.iter().map(|row| *row as usize).peekable();
     while let Some(first) = rows.next() {
@@ -127,7 +129,8 @@ fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a row begins right after the line end of the one before, which is as the output has it.
+/// Whether a row begins right after the line end of the row before, and that line end has the
+/// output's style.
 #[inline]
 fn can_join(batch: &Batch, row: usize) -> bool {
     let end = batch.end(row - 1);
@@ -141,13 +144,13 @@ fn can_join(batch: &Batch, row: usize) -> bool {
 fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
     let mut stretches = Vec::new();
     let comment = batch.layout.dialect.comment.is_some();
-    // All that the text of a number is made of.
+    // All characters that the text of a number may contain.
     let plain_numbers = !b"0123456789.-+einfNa"
         .iter()
         .any(|byte| needs_quotes(&batch.layout.written, &[*byte], true));
     for column in &batch.layout.output {
         match (&batch.columns[*column], stretches.last_mut()) {
-            // What comes first might look like a comment now.
+            // The column that is now first might look like a comment.
             (Column::Source(field), None) if comment && *field > 0 => {
                 stretches.push(Stretch::Column(*column));
             }
@@ -168,8 +171,8 @@ fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
     stretches
 }
 
-/// Writes the cell of row `k` in a column, which is the output's first or not. What is written
-/// depends on the cell alone, never on its neighbours in the batch.
+/// Writes the cell of row `k` in a column; `is_first` says whether the column is the output's
+/// first. The result depends on the cell alone, never on its neighbours in the batch.
 fn write_column(
     batch: &Batch,
     k: usize,
@@ -182,7 +185,7 @@ fn write_column(
         Written::Float(Some(value)) => {
             let begin = out.len();
             number::write_f64(value, out);
-            // With an odd delimiter, a number may need quotes.
+            // With an unusual delimiter, a number may need quotes.
             if needs_quotes(dialect, &out[begin..], is_first) {
                 let text = out.split_off(begin);
                 check_quotes(dialect, &text, name, is_first)?;

@@ -1,4 +1,5 @@
-//! Expressions over the rows of a batch, one by one: where [`vector`](crate::vector) does not do all at once.
+//! Evaluates expressions over the rows of a batch one by one, where [`vector`](crate::vector)
+//! cannot do all rows at once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use crate::exchange::Known;
 use crate::expr::{AggregateKind, Bad, Bound, Cells, Context, Node, Value};
 use crate::vector;
 
-/// One row of a batch, for the row by row evaluator.
+/// One row of a batch, for the row-by-row evaluator.
 pub(crate) struct Row<'a, 'b> {
     pub(crate) batch: &'a Batch<'b>,
     pub(crate) k: usize,
@@ -21,7 +22,7 @@ impl Cells for Row<'_, '_> {
     }
 }
 
-/// What the expression's aggregates came to.
+/// Values of the expression's aggregates.
 pub(crate) fn aggregates(known: &Known) -> Vec<Value<'static>> {
     match known {
         Known::Aggregates(values) => {
@@ -31,12 +32,12 @@ pub(crate) fn aggregates(known: &Known) -> Vec<Value<'static>> {
     }
 }
 
-/// What the evaluator needs besides the row.
+/// Context of the evaluator, besides the row.
 pub(crate) fn context<'a>(batch: &Batch, aggregates: &'a [Value<'static>]) -> Context<'a> {
     Context { aggregates, now: batch.layout.now, longest: batch.layout.longest() }
 }
 
-/// The cells that an expression's aggregates could not read: one a row, the first.
+/// Cells that an expression's aggregates could not read: the first one of each row.
 pub(crate) fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad)> {
     let mut found = BTreeMap::new();
     for call in bound.aggregates.iter().filter(|call| call.kind != AggregateKind::Count) {
@@ -64,7 +65,7 @@ pub(crate) fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad
     found.into_iter().collect()
 }
 
-/// Bad cells for the reports, one a row: those of the expression itself come first.
+/// Bad cells for the reports, at most one per row; those of the expression itself come first.
 pub(crate) fn all_bad(
     own: Vec<(usize, Bad)>,
     arguments: Vec<(usize, Bad)>,

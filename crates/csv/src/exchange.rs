@@ -1,36 +1,36 @@
-//! What travels between a file's passes and its chunks: what a chunk is asked, what it answers, and what it
-//! is told for the steps behind a cut. The protocol is drawn in [`pass`](crate::pass).
+//! The data that travel between the passes of a file and its chunks: questions, answers, and facts
+//! for the steps behind a cut. [`pass`](crate::pass) has a picture of the protocol.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate;
 use crate::number::Number;
 
-/// What is known for the operation behind a cut, for all chunks.
+/// What is known about all chunks for the operation behind a cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Known {
     Aggregates(Vec<Option<Number>>),
-    /// It is in the verdicts.
+    /// The verdicts of the chunks hold it.
     PerChunk,
 }
 
-/// What is known for the operation behind a cut, for one chunk.
+/// What is known about one chunk for the operation behind a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     Nothing,
     /// The last cell above the chunk that is not empty.
     Last(Option<Vec<u8>>),
-    /// A bit per row that reaches the operation, lowest first: whether it is a duplicate. Bits
-    /// that are not there are zero.
+    /// One bit per row that reaches the operation, lowest first: whether the row is a duplicate.
+    /// Missing bits are zero.
     Duplicates(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
-/// What each chunk is asked.
+/// The question to each chunk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Ask {
     Aggregates(Vec<aggregate::Ask>),
     Last,
-    /// For keys' hashes that are in this range, its last included.
+    /// Asks for hashes of keys in this range, which includes its end.
     Keys {
         secret: (u64, u64),
         from: u128,
@@ -38,21 +38,21 @@ pub(crate) enum Ask {
     },
 }
 
-/// A chunk's answer.
+/// The answer of a chunk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Partial {
     Aggregates(Vec<aggregate::Partial>),
     Last(Option<Vec<u8>>),
-    /// A hash for each row, 16 bytes each, little-endian.
+    /// A hash of each row: 16 bytes, little-endian.
     Keys(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
-/// What a chunk needs to know for one pass.
+/// Everything that a chunk needs to know for one pass.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Assignment {
-    /// For each cut that was passed.
+    /// One entry for each cut that is done.
     pub(crate) known: Vec<Known>,
     pub(crate) verdicts: Vec<Verdict>,
-    /// For the next cut; none in the last pass, which writes.
+    /// The question for the next cut; `None` in the last pass, which writes.
     pub(crate) ask: Option<Ask>,
 }

@@ -1,17 +1,17 @@
-//! The cells of a column that `fill` fills, whatever it fills them with.
+//! The cells of a column that `fill` has to fill.
 
 use crate::batch::Batch;
 
-/// The cells of a column that are to be filled.
+/// The cells of a column that must be filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gaps {
     pub(crate) column: usize,
-    /// Whether they are those that read as no number, else those that are empty.
+    /// True to fill cells that are not numbers, false to fill empty cells.
     pub(crate) of_numbers: bool,
 }
 
 impl Gaps {
-    /// Of each cell, whether it is to be filled.
+    /// For each cell, whether it must be filled.
     pub(crate) fn find(self, batch: &mut Batch) -> Vec<bool> {
         if self.of_numbers {
             batch.numbers(self.column).are_null().collect()
@@ -20,7 +20,7 @@ impl Gaps {
         }
     }
 
-    /// The last cell of the column that is no gap.
+    /// The last cell of the column that need not be filled.
     pub(crate) fn last_value(self, batch: &mut Batch) -> Option<Vec<u8>> {
         let last = self.find(batch).iter().rposition(|is_gap| !is_gap)?;
         Some(batch.content(last, self.column).into_owned())

@@ -1,4 +1,4 @@
-//! What a chunk adds to the aggregates of a whole file, and what they came to.
+//! Collects a chunk's contribution to the aggregates of a file, and looks up their results.
 
 use crate::aggregate;
 use crate::batch::Batch;
@@ -35,7 +35,7 @@ fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather)
     }
 }
 
-/// The number that was found for an aggregate.
+/// The result of an aggregate.
 pub(crate) fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
     match known {
         Known::Aggregates(values) => values.get(at).copied().flatten(),

@@ -1,4 +1,4 @@
-//! The beginning of a file: a byte order mark, lines to skip, the header.
+//! Reads the beginning of a file: a byte order mark, lines to skip, the header.
 
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
@@ -7,18 +7,18 @@ use crate::report::Note;
 use crate::scan::{Event, State, step};
 use crate::wording::counted;
 
-/// Where a file's header and its first record are.
+/// Position of a file's header and of its first record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The header's bytes without its line end; without headers, those of the first record.
+    /// Range of the header without its line end; without a header, of the first record.
     pub header: std::ops::Range<usize>,
-    /// Where the header's line end ends; `header.end` if there is no header to write.
+    /// End of the header's line end; `header.end` if there is no header to write.
     pub header_end: usize,
-    /// Where the first record begins.
+    /// Start of the first record.
     pub data: usize,
-    /// How many lines ended before it.
+    /// Number of lines before the first record.
     pub lines: u64,
-    /// How many of them were blank.
+    /// Number of blank lines among them.
     pub blank_lines: u64,
 }
 
@@ -30,23 +30,23 @@ impl Head {
     }
 }
 
-/// What the first bytes of a file say.
+/// What the first bytes of a file contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadFound {
     /// The header.
     Head(Head),
-    /// The file ends without one.
+    /// The file ends without a header.
     Nothing,
-    /// The header ends later.
+    /// The header is not complete yet.
     More,
-    /// The file never closes a quote of the header, which is in this line and this field, both from 1.
+    /// The file never closes a quote of the header; its line and field, both from 1.
     Unterminated(u64, usize),
-    /// The header is longer than a record may be; so many lines ended before it.
+    /// The header exceeds the maximum length of a record; the number of lines before it.
     TooLong(u64),
 }
 
-/// Finds the header in the first bytes of a file; `at_end` says that they are all. `skip_lines`
-/// lines, of whatever they hold, come before it.
+/// Finds the header in the first bytes of a file. `at_end` is true if these are all bytes.
+/// `skip_lines` lines, whatever they contain, come before the header.
 pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool) -> HeadFound {
     let at = match after_skipped(bytes, skip_lines, at_end) {
         Ok(at) => at,
@@ -73,7 +73,7 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
         return HeadFound::TooLong(count_lines(&bytes[..start], false));
     }
     let end = match end {
-        // What follows a CR belongs to its line end and must be there to be seen.
+        // A line feed may follow the CR, so the next byte must be known.
         Some(end) if at_end || end + 1 < bytes.len() => end,
         None if at_end && state == State::Quoted => {
             return HeadFound::Unterminated(count_lines(&bytes[..quote], false) + 1, field);
@@ -90,7 +90,7 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
 }
 
-/// The note for a file of only these bytes, in which [`find_head`] finds nothing.
+/// The note for a file that consists of these bytes, in which [`find_head`] finds no header.
 pub fn nothing_left(dialect: &Dialect, bytes: &[u8], skip_lines: u64) -> Note {
     let plain = Dialect { comment: None, ..dialect.clone() };
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -117,10 +117,10 @@ pub fn nothing_left(dialect: &Dialect, bytes: &[u8], skip_lines: u64) -> Note {
     Note::warning(Problem::new(format!("nothing is left of its {lines}: {cause}")).hint(hint))
 }
 
-/// The position behind a byte order mark and the lines to skip.
+/// Position after a byte order mark and the lines to skip.
 ///
 /// # Errors
-/// `Nothing` if the file ends before, `More` if it may.
+/// `Nothing` if the file ends earlier, `More` if it may go on.
 pub(crate) fn after_skipped(
     bytes: &[u8],
     skip_lines: u64,
@@ -139,8 +139,7 @@ pub(crate) fn after_skipped(
     Ok(at)
 }
 
-/// The start of the first record from `at` on, and the number of blank lines before it. Comments
-/// are passed over.
+/// Start of the first record from `at` on, and the number of blank lines before it. Skips comments.
 pub(crate) fn first_record(dialect: &Dialect, bytes: &[u8], at: usize) -> Option<(usize, u64)> {
     let (mut state, mut blank_lines) = (State::RecordStart, 0);
     for (place, byte) in bytes.iter().enumerate().skip(at) {
@@ -148,7 +147,7 @@ pub(crate) fn first_record(dialect: &Dialect, bytes: &[u8], at: usize) -> Option
         let (next, event) = step(dialect, state, *byte);
         match event {
             Event::Record if begins => blank_lines += 1,
-            // The line feed of a pair, or a comment, begins nothing.
+            // Neither the line feed of a pair nor a comment begins a record.
             _ if begins && !matches!(next, State::Comment | State::RecordStart) => {
                 return Some((place, blank_lines));
             }
@@ -159,7 +158,7 @@ pub(crate) fn first_record(dialect: &Dialect, bytes: &[u8], at: usize) -> Option
     None
 }
 
-/// How many of a file's first bytes, as long as there is no header in them, are in no comment.
+/// Number of bytes outside comments among the first bytes of a file that contain no header yet.
 pub fn uncommented(dialect: &Dialect, bytes: &[u8]) -> usize {
     let mut state = State::RecordStart;
     let is_outside = |byte: &&u8| {
@@ -170,7 +169,7 @@ pub fn uncommented(dialect: &Dialect, bytes: &[u8]) -> usize {
     bytes.iter().filter(is_outside).count()
 }
 
-/// How many lines end in some bytes: LF, CRLF or CR.
+/// Number of line ends in some bytes: LF, CRLF or CR.
 pub(crate) fn count_lines(bytes: &[u8], after_cr: bool) -> u64 {
     let is_rest_of_pair = after_cr && bytes.first() == Some(&b'\n');
     let line_feeds = memchr::memchr_iter(b'\n', bytes).count();

@@ -1,4 +1,5 @@
-//! What a batch must know of its plan: how records are read and written, the columns, and the recipe's choices.
+//! The part of a plan that a batch needs: how records are read and written, the columns, and the
+//! recipe's choices.
 
 use jiff::civil::DateTime;
 
@@ -10,34 +11,34 @@ use crate::expr::LONGEST;
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) dialect: Dialect,
-    /// Of what is written.
+    /// Dialect of the output.
     pub(crate) written: Dialect,
-    /// How many fields a record of the file has.
+    /// Number of fields in a record of the file.
     pub(crate) fields: usize,
-    /// The names of all columns, for messages.
+    /// Names of all columns, for messages.
     pub(crate) names: Vec<String>,
-    /// The output's columns in order.
+    /// Columns of the output in order.
     pub(crate) output: Vec<usize>,
     pub(crate) on_bad: OnBad,
     pub(crate) on_ragged: OnRagged,
     pub(crate) now: DateTime,
-    /// The names of the steps, in order.
+    /// Names of the steps in order.
     pub(crate) step_names: Vec<&'static str>,
 }
 
 impl Layout {
-    /// Whether fields of the input mean the same in the output as they are.
+    /// Whether the bytes of an input field mean the same in the output.
     pub(crate) fn keeps_fields(&self) -> bool {
         (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
     }
 
-    /// How long a text that a step makes of a cell may be, in bytes: no shorter than a record may
-    /// be, so that what does not make a text longer takes every cell.
+    /// Maximum length in bytes of a text that a step makes of a cell. It is at least the maximum
+    /// length of a record, so a step that does not lengthen a text accepts every cell.
     pub(crate) fn longest(&self) -> usize {
         LONGEST.max(self.dialect.max_record)
     }
 
-    /// The name of a step by its place in the recipe, from 1; 0 is the reading of records.
+    /// Name of a step by its position in the recipe, from 1; 0 is the reading of records.
     pub(crate) fn step_name(&self, step: usize) -> &'static str {
         step.checked_sub(1).map_or("read", |at| self.step_names[at])
     }

@@ -1,10 +1,10 @@
-//! Dirty CSV bytes to clean bytes; no threads, no processes, no files.
+//! The CSV engine: turns dirty CSV bytes into clean bytes. It uses no threads, processes or files.
 //!
 //! ```text
 //!   Recipe ─► Prepared ─┐
 //!   bytes ─► find_head ─┴► Plan ─► clean_whole                          a file in memory
-//!                            └───► Course ─ task ─► Chunk ─ outcome ─►   a file in chunks, which anybody
-//!                                    └──────◄── accept ◄──────┘          may do, anywhere, again
+//!                            └───► Course ─ task ─► Chunk ─ outcome ─►   a file in chunks, which any process
+//!                                    └──────◄── accept ◄──────┘          may do, and repeat
 //! ```
 //! ```
 //! use manyhands_csv::{Dialect, HeadFound, Out, Plan, Prepared, Recipe, clean_whole, find_head};
@@ -22,9 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it promises: records are those of the `csv` crate; a cell that no step changed keeps its
-//! bytes; every row has one fate, and they are counted; the result is the same bytes however a
-//! file is cut and whoever does the chunks.
+//! Promises: records are those of the `csv` crate; a cell that no step changed keeps its bytes;
+//! every row has one fate, and the fates are counted; the result is the same bytes however a file
+//! is cut and whichever process does the chunks.
 
 mod aggregate;
 mod bad_cells;

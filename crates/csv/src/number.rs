@@ -1,13 +1,13 @@
-//! Numbers as cells have them: integers stay exact, everything else is the nearest `f64`.
+//! Numbers in cells: integers stay exact, other numbers become the nearest `f64`.
 //!
-//! A number is finite. `nan`, `inf` and what is beyond a float's range, such as `1e400`, are none:
-//! where a number is needed they are NULL, like an empty cell, and typed stores take none of them.
-//! So is the result of arithmetic that overflows. Every function that makes a [`Number::Float`]
-//! keeps to this.
+//! A number is finite. `nan`, `inf` and values beyond the range of a float, such as `1e400`, are
+//! not numbers: where a number is needed they are NULL, like an empty cell, and typed stores do not
+//! take them. The result of an arithmetic overflow is NULL too. Every function that makes a
+//! [`Number::Float`] keeps to this.
 
 use std::cmp::Ordering;
 
-/// From here on an `f64` no longer tells neighbouring integers apart: 2^53.
+/// 2^53: from here on, an `f64` cannot represent every integer.
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A number. Integers of up to 38 digits are exact; floats are finite.
@@ -20,10 +20,10 @@ pub(crate) enum Number {
 /// What a cell reads as.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reading {
-    /// Nothing but spaces, or a text that stands for no finite number: `nan`, `inf`, `1e400`.
+    /// Only spaces, or a text for a value that is not finite: `nan`, `inf`, `1e400`.
     Null,
     Number(Number),
-    /// No number.
+    /// Not a number.
     Bad,
 }
 
@@ -36,7 +36,7 @@ impl Number {
         }
     }
 
-    /// Compares exactly, also an integer with a float.
+    /// Compares exactly, even an integer with a float.
     pub(crate) fn compare(self, other: Number) -> Ordering {
         match (self, other) {
             (Number::Int(a), Number::Int(b)) => a.cmp(&b),
@@ -46,7 +46,8 @@ impl Number {
         }
     }
 
-    /// Appends the shortest text that reads as this number; a float always shows that it is one.
+    /// Appends the shortest text that reads as this number; the text of a float is never that of an
+    /// integer.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         match self {
             Number::Int(int) => out.extend_from_slice(itoa::Buffer::new().format(int).as_bytes()),
@@ -76,12 +77,12 @@ fn compare_exactly(int: i128, float: f64) -> Ordering {
     }
 }
 
-/// Takes white space (ASCII) off both ends.
+/// Removes ASCII white space from both ends.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
     text.trim_ascii()
 }
 
-/// Reads a cell's text as a number; white space around it is allowed.
+/// Reads the text of a cell as a number; white space around it is allowed.
 pub(crate) fn read(text: &[u8]) -> Reading {
     let text = trim(text);
     let (sign, digits) = match text {
@@ -100,19 +101,19 @@ pub(crate) fn read(text: &[u8]) -> Reading {
     }
 }
 
-/// Whether a cell's text is NULL where a number is needed.
+/// Whether the text of a cell is NULL where a number is needed.
 pub(crate) fn is_null(text: &[u8]) -> bool {
     read_short(text).is_none() && matches!(read(text), Reading::Null)
 }
 
-/// A float as a number, if it is one.
+/// Converts a float to a number, if it is finite.
 pub(crate) fn finite(float: f64) -> Option<Number> {
     float.is_finite().then_some(Number::Float(float))
 }
 
-/// Reads what most cells with numbers are: at most fifteen digits, perhaps a minus and a point.
-/// `None` means that [`read`] must look. Exact: an integer below 2^53 divided by a power of ten
-/// that a float holds is rounded once (Clinger, 1990). Also says whether it is an integer.
+/// Reads common numbers quickly: at most fifteen digits, possibly with a minus and a point. `None`
+/// means that [`read`] must look. Exact: an integer below 2^53 divided by a power of ten that a
+/// float can hold is rounded once (Clinger, 1990). Also returns whether it is an integer.
 #[inline]
 pub(crate) fn read_short(text: &[u8]) -> Option<(f64, bool)> {
     const POWERS: [f64; 16] =
@@ -140,13 +141,13 @@ pub(crate) fn read_short(text: &[u8]) -> Option<(f64, bool)> {
         return None;
     }
     let value = digits as f64 / POWERS[point.unwrap_or(0)];
-    // An integer's zero has no sign.
+    // The zero of an integer has no sign.
     let is_int = point.is_none();
     Some((if minus && !(is_int && digits == 0) { -value } else { value }, is_int))
 }
 
-/// As [`read_short`], for the text `bytes[from..to]`; text of at most eight bytes is read at once
-/// if the bytes go on far enough.
+/// Like [`read_short`], for the text `bytes[from..to]`. Reads a text of at most eight bytes in one
+/// step if the bytes go on far enough.
 #[inline]
 pub(crate) fn read_short_at(bytes: &[u8], from: usize, to: usize) -> Option<(f64, bool)> {
     let eight = bytes.get(from..).and_then(<[u8]>::first_chunk::<8>);
@@ -157,20 +158,20 @@ pub(crate) fn read_short_at(bytes: &[u8], from: usize, to: usize) -> Option<(f64
     }
 }
 
-/// Reads the first `len` bytes of a word, digits with perhaps one point among them, without a
-/// loop (the arithmetic on eight digits is Lemire's, 2018).
+/// Reads the first `len` bytes of a word, which are digits and possibly one point, without a loop
+/// (the arithmetic on eight digits is from Lemire, 2018).
 #[inline]
 fn read_eight(word: u64, len: usize) -> Option<(f64, bool)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const POWERS: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
-    // The first digit is in the lowest byte; zeros come before it.
+    // The first digit is in the lowest byte; zeros are added in front.
     let missing = 64 - 8 * len as u32;
     let mut digits = word << missing | (0x30 * ONES) & !(u64::MAX << missing);
     let other = digits ^ (0x2E * ONES);
     let points = other.wrapping_sub(ONES) & !other & (0x80 * ONES);
     let mut decimals = 0;
     if points != 0 {
-        // What is before the point moves up by one.
+        // Moves the digits before the point up by one.
         let place = points.trailing_zeros() / 8;
         let before = digits & !(u64::MAX << (8 * place));
         let after = (digits >> 8 >> (8 * place)) << 8 << (8 * place);
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_read_as_numbers_or_not() {
+    fn cells_are_read_as_numbers_or_rejected() {
         for (text, value) in
             [("1", 1.0), (" -2 ", -2.0), ("+3.5", 3.5), ("1e3", 1000.0), (".5", 0.5)]
         {
@@ -232,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn short_numbers_are_those_of_the_long_way() {
+    fn the_fast_path_agrees_with_the_general_one() {
         let mut random = crate::testing::Random::new(7);
         let mut short = 0;
         for _ in 0..200_000 {
             let len = random.below(18);
             let text: Vec<u8> = {
-                // Many with a point, few that are nothing.
+                // Many contain a point, few are invalid.
                 let kinds: &[u8] =
                     if random.below(3) == 0 { b"0123.-e" } else { b"0123456789.5678" };
                 (0..len).map(|_| kinds[random.below(kinds.len())]).collect()

@@ -1,4 +1,5 @@
-//! What a step does to the rows, once its names are resolved; and what it must know of all rows first.
+//! Operations: what a step does to the rows once its names are resolved, and what it must know
+//! about all rows first.
 
 use std::fmt::Debug;
 
@@ -8,17 +9,18 @@ use crate::exchange::{Known, Verdict};
 use crate::expr::{AggregateCall, AggregateKind, Bound};
 use crate::gaps::Gaps;
 
-/// An operation on the rows. Columns are numbers: those of the file first, then those that steps add.
+/// An operation on the rows. Columns are numbers: first those of the file, then those that steps
+/// add.
 ///
-/// It may look at each row by itself, at what was [`Found`] for it, and at nothing else: the same rows may come
-/// in other batches, and come again in every pass.
+/// It may look at each row by itself and at what was [`Found`] for it, and at nothing else: the
+/// same rows may come in other batches, and come again in every pass.
 pub(crate) trait Operation: Debug + Send + Sync {
-    /// What it must know of all rows that reach it.
+    /// What it must know about all rows that reach it.
     fn need(&self) -> Need<'_> {
         Need::Nothing
     }
 
-    /// Does it to the rows of a batch. `step` is what its counts and rejects are told under.
+    /// Applies the operation to the rows of a batch. Counts and rejects are reported under `step`.
     fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>);
 
     /// The expression that it evaluates.
@@ -31,30 +33,30 @@ pub(crate) trait Operation: Debug + Send + Sync {
 /// An operation of a plan.
 #[derive(Debug)]
 pub(crate) struct Planned {
-    /// The place of its step in the recipe, from 1.
+    /// Position of its step in the recipe, from 1.
     pub(crate) step: usize,
     pub(crate) operation: Box<dyn Operation>,
 }
 
-/// What was found out for an operation that has a need.
+/// What was found for an operation that has a need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub(crate) known: &'a Known,
     pub(crate) verdict: &'a Verdict,
 }
 
-/// What an operation must know of all rows that reach it.
+/// What an operation must know about all rows that reach it.
 #[derive(Debug)]
 pub(crate) enum Need<'a> {
     Nothing,
     Aggregates(Vec<(Kind, Argument<'a>)>),
-    /// For each chunk, the last cell of the column above it that is no gap.
+    /// For each chunk, the last cell of the column above it that is not a gap.
     Last(Gaps),
     /// For each chunk, which of its rows are equal to earlier ones in these columns.
     Duplicates(&'a [usize]),
 }
 
-/// Over what an aggregate is.
+/// The values that an aggregate is computed from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Argument<'a> {
     /// The numbers of a column.

@@ -1,14 +1,14 @@
-//! Passes: what is found out about all rows before an operation that must know it.
+//! Passes: an operation that must know all rows is preceded by a pass that collects the facts.
 //!
 //! ```text
 //!   steps    1 2 3 ┃ 4 5 ┃ 6         ┃ a cut: the step behind it has a need
 //!   pass 0   1 2 3 ?                 each chunk answers the Ask with a Partial
-//!                  └► Barrier        absorbs them in the order of the chunks; perhaps asks again
-//!   pass 1   1 2 3 4 5 ?             with what is Known, and each chunk's own Verdict
+//!                  └► Barrier        absorbs them in the order of the chunks; may ask again
+//!   pass 1   1 2 3 4 5 ?             with the Known facts, and each chunk's own Verdict
 //!   last     1 2 3 4 5 6 ► output
 //! ```
-//! Every pass does the same with the same bytes, so a chunk can be done by anybody, at any time,
-//! again. What travels between the barrier and the chunks is in `exchange.rs`.
+//! Every pass does the same with the same bytes, so any process may do a chunk at any time, and
+//! repeat it. `exchange.rs` has the data that travel between the barrier and the chunks.
 
 use std::hash::Hasher;
 
@@ -21,7 +21,7 @@ use crate::gather::gather;
 use crate::operation::{Argument, Found, Need};
 use crate::plan::Plan;
 
-/// Does the operations from `from` up to the next cut that nothing is known for, or to the end.
+/// Applies the operations from `from` up to the next cut without known facts, or to the end.
 pub(crate) fn advance(
     plan: &Plan,
     batch: &mut Batch,
@@ -37,12 +37,12 @@ pub(crate) fn advance(
             verdict: cut.map_or(&Verdict::Nothing, |cut| &verdicts[cut]),
         };
         planned.operation.apply(batch, planned.step, found);
-        // A later step may still find fault with an earlier record, which is then the first.
+        // A later step may still reject an earlier record, which is then the first one.
         batch.forget_behind_failure();
     }
 }
 
-/// Answers what is asked at a cut, of the rows that reach it.
+/// Answers the question of a cut for the rows that reach it.
 pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> Partial {
     match (ask, plan.need_at(cut)) {
         (Ask::Aggregates(asks), Need::Aggregates(wanted)) => {
@@ -62,14 +62,14 @@ pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> P
 }
 
 /// A hash of each row's cells in some columns (SipHash-1-3-128 with a secret; Aumasson and
-/// Bernstein, 2012): rows with the same hash are taken to be equal.
+/// Bernstein, 2012). Rows with the same hash count as equal.
 fn keys(batch: &Batch, columns: &[usize], secret: (u64, u64)) -> Vec<u8> {
     let mut keys = Vec::with_capacity(16 * batch.alive.len());
     for k in 0..batch.alive.len() {
         let mut hasher = SipHasher13::new_with_keys(secret.0, secret.1);
         for column in columns {
             let content = batch.content(k, *column);
-            // The length first, so that ("ab", "c") is not ("a", "bc").
+            // The length comes first, so that ("ab", "c") differs from ("a", "bc").
             hasher.write(&(content.len() as u64).to_le_bytes());
             hasher.write(&content);
         }

@@ -1,23 +1,24 @@
 //! Messages as data: what is wrong, and what to try next.
 //!
 //! A message never names a flag of the command or a keyword of Python. It carries a [`Hint`], and
-//! each face writes the hint's settings in its own words: `--force`, `force=True`.
+//! each face renders the hint's settings in its own words: `--force`, `force=True`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, with one thing to try, if there is one.
+/// What went wrong, and a hint if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What happened and where. It quotes names and cells as they are; its own further lines begin
-    /// with two spaces, which tells them from line breaks in a name, see [`shown`](crate::shown).
+    /// What happened and where. Names and cells are quoted unchanged. Continuation lines of the
+    /// message itself begin with two spaces, which distinguishes them from line breaks in a name,
+    /// see [`shown`](crate::shown).
     pub message: String,
     /// What to do about it.
     pub hint: Option<Hint>,
 }
 
-/// Advice in plain words, in which settings of a job are named as data.
+/// Advice in plain words that names settings of a job as data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint(Vec<Part>);
 
@@ -30,18 +31,18 @@ enum Part {
 /// A setting of a job that a [`Hint`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Its name with underscores, as fields of options have it: `max_rejects`.
+    /// Name with underscores, as in fields of options: `max_rejects`.
     pub name: String,
     /// The value to give it.
     pub value: SettingValue,
 }
 
-/// The value that a [`Setting`] is to have.
+/// The value that a [`Setting`] should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SettingValue {
-    /// The setting is a switch: turn it on.
+    /// Turn the setting, a switch, on.
     On,
-    /// Any value: the hint's words say which.
+    /// Any value: the words of the hint say which.
     Any,
     /// This value.
     Is(String),
@@ -65,7 +66,7 @@ impl Problem {
         self
     }
 
-    /// The message, and the hint on a line of its own, with settings as `render` writes them.
+    /// The message, then the hint on a line of its own, with settings as `render` writes them.
     pub fn render(&self, render: impl Fn(&Setting) -> String) -> String {
         match &self.hint {
             Some(hint) => format!("{}\nhint: {}", self.message, hint.render(render)),
@@ -99,7 +100,7 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Hint {
-    /// Advice that begins with words.
+    /// Advice that begins with plain words.
     pub fn words(words: impl Into<String>) -> Hint {
         Hint(vec![Part::Words(words.into())])
     }
@@ -109,7 +110,7 @@ impl Hint {
         Hint::default().and_on(name)
     }
 
-    /// Advice to give a setting a value that the words behind it describe.
+    /// Advice to give a setting a value that the following words describe.
     pub fn any(name: &str) -> Hint {
         Hint::default().and_any(name)
     }
@@ -119,7 +120,7 @@ impl Hint {
         Hint::default().and_is(name, value)
     }
 
-    /// Adds words, with the spaces that they need.
+    /// Adds words, with the necessary spaces.
     pub fn and(mut self, words: impl Into<String>) -> Hint {
         self.0.push(Part::Words(words.into()));
         self
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_face_renders_settings_and_changes_nothing_that_is_quoted() {
+    fn a_face_renders_settings_and_leaves_quoted_text_alone() {
         let hint = Hint::is("delimiter", ";").and(" divides all lines; or ").and_on("force");
         let problem = Problem::new("cannot read it").at("x--force.csv").hint(hint);
         let flag = |setting: &Setting| match &setting.value {

@@ -1,10 +1,10 @@
-//! Which cells need quotes, and how they are written with them.
+//! Quoting: which cells need quotes, and how to write them.
 
 use crate::dialect::Dialect;
 use crate::wording::readable;
 
 /// # Errors
-/// If the dialect has no quotes and the text cannot be written without.
+/// If the dialect has no quotes and the text cannot be written without them.
 pub(crate) fn check_quotes(
     dialect: &Dialect,
     text: &[u8],
@@ -20,8 +20,8 @@ pub(crate) fn check_quotes(
     Ok(())
 }
 
-/// Whether text would be read as something else without quotes around it, as the first cell of a
-/// row or not.
+/// Whether a text needs quotes to be read back unchanged. `is_first` says whether it is the first
+/// cell of its row.
 pub(crate) fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bool {
     is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment
         || text.iter().any(|byte| {
@@ -31,8 +31,8 @@ pub(crate) fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bo
         })
 }
 
-/// Writes a cell, in quotes if it needs them or had them. What is written does not depend on where in
-/// its row it is.
+/// Writes a cell, in quotes if it needs them or had them. The result does not depend on the cell's
+/// position in its row.
 pub(crate) fn write_cell(dialect: &Dialect, text: &[u8], quoted: bool, out: &mut Vec<u8>) {
     match dialect.quote {
         Some(quote) if quoted || needs_quotes(dialect, text, true) => {

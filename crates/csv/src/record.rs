@@ -1,11 +1,11 @@
-//! Records and fields as slices of the bytes they were found in.
+//! Records and fields as slices of the bytes in which they were found.
 
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
 use crate::scan::{Ends, Scanner, State};
 
-/// The bytes of one field, its quotes too.
+/// The bytes of one field, including its quotes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'a> {
     pub(crate) raw: &'a [u8],
@@ -21,12 +21,12 @@ impl<'a> Field<'a> {
         self.quote.is_some() && self.raw.first().copied() == self.quote
     }
 
-    /// Whether there is nothing in it, or nothing between its quotes.
+    /// Whether it has no content, with or without quotes.
     pub(crate) fn is_empty(self) -> bool {
         self.raw.is_empty() || self.raw.len() == 2 && self.is_quoted() && self.raw[1] == self.raw[0]
     }
 
-    /// What it says: without the quotes around it, doubled ones once.
+    /// Content of the field: without the enclosing quotes, and with doubled quotes reduced to one.
     pub(crate) fn content(self) -> Cow<'a, [u8]> {
         if !self.is_quoted() {
             return Cow::Borrowed(self.raw);
@@ -40,7 +40,8 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The content of a quoted field that has more than its two quotes, from behind the first.
+/// Content of a quoted field with more quotes than the enclosing two; `bytes` begin after the first
+/// quote.
 #[cold]
 fn unquote(quote: u8, inner: &[u8]) -> Vec<u8> {
     let mut content = Vec::with_capacity(inner.len());
@@ -52,7 +53,7 @@ fn unquote(quote: u8, inner: &[u8]) -> Vec<u8> {
             content.push(quote);
             bytes.next();
         } else {
-            // The quotes are closed; what follows continues the field as it is.
+            // The quotes are closed; the rest continues the field unchanged.
             content.extend_from_slice(bytes.as_slice());
             break;
         }
@@ -66,7 +67,7 @@ pub(crate) struct Record<'a> {
     dialect: &'a Dialect,
     bytes: &'a [u8],
     start: usize,
-    /// Where its fields end.
+    /// End positions of its fields.
     ends: &'a [u32],
 }
 
@@ -75,7 +76,7 @@ impl<'a> Record<'a> {
         self.start
     }
 
-    /// Where its line end begins.
+    /// Start of its line end.
     pub(crate) fn end(&self) -> usize {
         self.ends[self.ends.len() - 1] as usize
     }
@@ -96,7 +97,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The records of some bytes, blank lines too.
+/// The records of some bytes, including blank lines.
 pub(crate) struct Records<'a> {
     dialect: &'a Dialect,
     bytes: &'a [u8],
@@ -106,12 +107,12 @@ pub(crate) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// `start` is where the first record begins.
+    /// `start` is the position of the first record.
     pub(crate) fn new(dialect: &'a Dialect, bytes: &'a [u8], start: usize, ends: &'a Ends) -> Self {
         Self::from_row(dialect, bytes, skip_comments(dialect, bytes, start), ends, 0)
     }
 
-    /// As [`new`](Self::new), from a row on that begins at `start`.
+    /// Like [`new`](Self::new), from a row that begins at `start`.
     pub(crate) fn from_row(
         dialect: &'a Dialect,
         bytes: &'a [u8],
@@ -141,7 +142,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Where the record after a line end begins.
+/// Start of the record after a line end.
 #[inline]
 pub(crate) fn next_start(dialect: &Dialect, bytes: &[u8], line_end: usize) -> usize {
     let start = after_line_end(bytes, line_end);
@@ -163,8 +164,8 @@ pub(crate) fn skip_comments(dialect: &Dialect, bytes: &[u8], mut start: usize) -
     start
 }
 
-/// How many records some bytes begin with, up to `count` of them, and where the last of them ends;
-/// `at_end` says that the bytes do not go on.
+/// Number of records at the beginning of some bytes, at most `count`, and the end of the last one.
+/// `at_end` is true if the bytes do not go on.
 pub fn end_of(dialect: &Dialect, bytes: &[u8], count: usize, at_end: bool) -> (usize, usize) {
     let ends = ends_of(dialect, bytes, at_end);
     let records = Records::new(dialect, bytes, 0, &ends);
@@ -182,8 +183,8 @@ fn ends_of(dialect: &Dialect, bytes: &[u8], at_end: bool) -> Ends {
     ends
 }
 
-/// The first records of some bytes, cell by cell and as text, and where the last of them ends;
-/// `at_end` says that the bytes do not go on.
+/// The first records of some bytes as text, cell by cell, and the end of the last one. `at_end` is
+/// true if the bytes do not go on.
 pub fn rows_of(
     dialect: &Dialect,
     bytes: &[u8],
@@ -203,7 +204,7 @@ pub fn rows_of(
     (rows.collect(), end)
 }
 
-/// The fields of a header, as they are.
+/// The fields of a header, unchanged.
 pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
     let mut ends = Ends::default();
     let scanner = Scanner::Scalar;
@@ -222,7 +223,7 @@ pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a
     ends.fields.iter().map(field).collect()
 }
 
-/// Text behind the closing quote of a field, which begins there.
+/// Position of text after the closing quote of a field, if there is any.
 pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -235,7 +236,7 @@ pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
     }
 }
 
-/// Whether a record of several lines, whose bytes these are, has text behind a closing quote.
+/// Whether a record of several lines has text after a closing quote; `record` is its bytes.
 pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
     let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
     is_long

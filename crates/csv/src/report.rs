@@ -1,61 +1,61 @@
-//! What became of the rows of a file: every row that came in is accounted for once.
+//! The report on a file: every row that was read is accounted for once.
 
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Hint, Problem};
 
-/// What became of one file.
+/// The report on one file.
 ///
 /// `rows_in` = `rows_out` + the sum of `set_aside[..].rows`, unless `error` is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReport {
-    /// The input's path, or `-`.
+    /// Path of the input, or `-`.
     pub input: String,
-    /// The output's path, or `-`; several inputs may share one.
+    /// Path of the output, or `-`; several inputs may share one.
     pub output: String,
-    /// Why the file failed; nothing of it was written under the output's name then, unless
-    /// `partial` is set.
+    /// Why the file failed. Nothing was written under the output's name then, unless `partial` is
+    /// set.
     pub error: Option<String>,
     /// What to do about the error.
     #[serde(default)]
     pub hint: Option<Hint>,
-    /// True if the file could be cleaned, and failed only because the one output for all misses
-    /// another.
+    /// True if the file itself could be cleaned, and failed only because another input of the
+    /// common output failed.
     #[serde(default)]
     pub withheld: bool,
-    /// True if the file failed after a part of it was written to an output that cannot be taken
-    /// back, such as standard output: `bytes_out` bytes of it are there, and nothing follows them.
-    /// The output is incomplete.
+    /// True if the file failed after a part of it was written to an output that cannot be undone,
+    /// such as standard output. The part has `bytes_out` bytes and nothing follows it: the output
+    /// is incomplete.
     #[serde(default)]
     pub partial: bool,
-    /// Bytes read, before any decoding.
+    /// Number of bytes read, before any decoding.
     pub bytes_in: u64,
-    /// Bytes written, the header with them.
+    /// Number of bytes written, including the header.
     pub bytes_out: u64,
-    /// Records read, the header and blank lines not counted.
+    /// Number of records read, without the header and blank lines.
     pub rows_in: u64,
-    /// Records written.
+    /// Number of records written.
     pub rows_out: u64,
-    /// Lines with nothing on them.
+    /// Number of blank lines.
     pub blank_lines: u64,
     /// Why the other rows are not in the output.
     pub set_aside: Vec<SetAside>,
-    /// What steps did to cells of rows that they kept.
+    /// Cells that steps changed in the rows of the output.
     pub cells: Vec<Cells>,
-    /// Where the rejected records are.
+    /// Path of the rejected records.
     pub rejects: Option<String>,
-    /// What the reader should know, such as header names that were made unique.
+    /// Things that the reader should know, such as header names that were made unique.
     pub notes: Vec<Note>,
     /// The rejected records with a wrong number of fields, if there are any.
     #[serde(default)]
     pub ragged: Option<Ragged>,
-    /// Kind of the characters of records and header, after any decoding.
+    /// Kind of characters in the records and the header, after any decoding.
     #[serde(default)]
     pub characters: Characters,
-    /// How the lines of records end, if not all end as the header does.
+    /// Line ends of the records, if some differ from the header's.
     #[serde(default)]
     pub line_ends: Option<LineEnds>,
-    /// How the file was read; none if it failed before that was known.
+    /// How the file was read; `None` if it failed before that was known.
     #[serde(default)]
     pub dialect: Option<FileDialect>,
 }
@@ -63,15 +63,16 @@ pub struct FileReport {
 /// Rejected records with a wrong number of fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ragged {
-    /// The number of fields in the header, or in the first record if there is no header.
+    /// Number of fields in the header, or in the first record if there is no header.
     pub expected: usize,
-    /// How many records have how many fields, the most frequent first; at most eight.
+    /// Numbers of fields, each with the number of records that have it, the most frequent first; at
+    /// most eight.
     pub found: Vec<FieldCount>,
-    /// Number of records with yet other numbers of fields.
+    /// Number of records with other numbers of fields.
     pub others: u64,
 }
 
-/// The kind of a text's bytes.
+/// Kind of characters in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Characters {
@@ -84,50 +85,51 @@ pub enum Characters {
     Other,
 }
 
-/// How records end, where not all end as the header does, or as the first record if there is no header.
+/// Line ends of records, if some differ from the header's, or from the first record's if there is
+/// no header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineEnds {
     /// Number of records and blank lines that end in LF.
     pub lf: u64,
-    /// Number of those that end in CR LF.
+    /// Number of records and blank lines that end in CR LF.
     pub crlf: u64,
-    /// Number of those that end in CR.
+    /// Number of records and blank lines that end in CR.
     pub cr: u64,
-    /// The first line that does not end as the header does, from 1.
+    /// Number of the first line whose end differs from the header's, from 1.
     pub first_odd_line: u64,
 }
 
-/// How many records have a number of fields.
+/// The number of records with a certain number of fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldCount {
-    /// The number of fields.
+    /// Number of fields.
     pub fields: usize,
-    /// How many records have it.
+    /// Number of records.
     pub rows: u64,
 }
 
 /// How a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDialect {
-    /// The character between fields.
+    /// Character between fields.
     pub delimiter: String,
-    /// What decided on the delimiter.
+    /// What the choice of the delimiter is based on.
     pub delimiter_from: DelimiterFrom,
-    /// The character around fields that hold delimiters or line ends, if there is one.
+    /// Character around fields that contain delimiters or line ends, if there is one.
     pub quote: Option<String>,
-    /// The character that begins comments, if there is one.
+    /// First character of comments, if there is one.
     pub comment: Option<String>,
     /// True if the first record names the columns.
     pub has_header: bool,
     /// Number of lines that were skipped before the header.
     pub skip_lines: u64,
-    /// The most frequent number of fields in the first records, if that decided on the delimiter.
+    /// Most frequent number of fields in the first records, if the delimiter was chosen by it.
     pub fields: Option<usize>,
-    /// How many per cent of those records have it, rounded down.
+    /// Percentage of these records that have this number, rounded down.
     pub percent: Option<u8>,
 }
 
-/// What decided on a file's delimiter.
+/// What the choice of a delimiter is based on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DelimiterFrom {
@@ -143,8 +145,8 @@ pub enum DelimiterFrom {
 }
 
 impl FileDialect {
-    /// The delimiter and what decided on it, in words: `` `;` (found in its first records: 100 % of
-    /// them have 3 fields) ``.
+    /// The delimiter and the basis of its choice, in words: `` `;` (found in its first records: 100
+    /// % of them have 3 fields) ``.
     pub fn describe(&self) -> String {
         let delimiter = match self.delimiter.as_str() {
             "\t" => "a tab".to_owned(),
@@ -166,13 +168,12 @@ impl FileDialect {
     }
 }
 
-/// Something to know about a file that did not fail.
+/// A note about a file that did not fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// What was found and where.
+    /// What was found, and where.
     pub text: String,
-    /// True if it explains why rows are missing or wrong: faces show it even when they are to be
-    /// quiet.
+    /// True if it explains why rows are missing or wrong. Faces show it even in quiet mode.
     pub loses_rows: bool,
     /// What to do about it.
     pub hint: Option<Hint>,
@@ -200,44 +201,45 @@ impl From<String> for Note {
 /// Rows that one step set aside for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
-    /// The step's place in the recipe, from 1; 0 is the reading of records.
+    /// Position of the step in the recipe, from 1; 0 is the reading of records.
     pub step: usize,
-    /// The step's name, or `read`.
+    /// Name of the step, or `read`.
     pub name: String,
-    /// Such as `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
+    /// For example `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
     pub reason: String,
-    /// Whether the records are in the rejects.
+    /// Whether the records are in the rejects file.
     pub rejected: bool,
-    /// How many.
+    /// Number of rows.
     pub rows: u64,
 }
 
 /// Cells that one step changed or could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cells {
-    /// The step's place in the recipe, from 1; 0 is the reading of records.
+    /// Position of the step in the recipe, from 1; 0 is the reading of records.
     pub step: usize,
-    /// The step's name, or `read`.
+    /// Name of the step, or `read`.
     pub name: String,
-    /// Such as `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a number`.
+    /// For example `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a
+    /// number`.
     pub what: String,
-    /// How many.
+    /// Number of cells.
     pub cells: u64,
 }
 
 impl FileReport {
-    /// Notes that nothing of the file was written, though it could be cleaned, and why.
+    /// Records that nothing of the file was written although it could be cleaned, and why.
     pub fn withhold(&mut self, problem: Problem) {
         self.withheld = true;
         self.fail(problem);
     }
 
-    /// Notes that the file failed, and why.
+    /// Records that the file failed, and why.
     pub fn fail(&mut self, problem: Problem) {
         (self.error, self.hint) = (Some(problem.message), problem.hint);
     }
 
-    /// How many records are in the rejects.
+    /// Number of records in the rejects.
     pub fn rows_rejected(&self) -> u64 {
         self.set_aside.iter().filter(|rows| rows.rejected).map(|rows| rows.rows).sum()
     }

@@ -1,5 +1,4 @@
-//! Clean rows cell by cell, with the types that the recipe declares: for whoever writes something
-//! other than CSV.
+//! Clean rows cell by cell, with the types that the recipe declares, for stores other than CSV.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +10,11 @@ use crate::head::count_lines;
 use crate::number::{self, Reading};
 use crate::typed::{days_since_1970, moment_text, read_integer};
 
-/// Where clean rows go.
+/// Receiver of clean rows.
 pub enum Out<'a> {
-    /// They are appended here as CSV.
+    /// Appends the rows as CSV.
     Csv(&'a mut Vec<u8>),
-    /// They are handed to this function, batch after batch in order. It gets none of a chunk that
+    /// Passes the rows to this function, batch after batch in order. It gets no row of a chunk that
     /// fails.
     Rows(&'a mut dyn FnMut(&Rows<'_>)),
 }
@@ -29,20 +28,20 @@ impl fmt::Debug for Out<'_> {
     }
 }
 
-/// The clean rows of a batch. Rows and columns are counted from 0, columns in the output's order. A
-/// cell that is empty, or does not read as what is asked for, is `None`; after
-/// [`Plan::storing`](crate::Plan::storing) there are none of the second kind for declared types.
+/// The clean rows of a batch. Rows and columns are counted from 0, columns in the order of the
+/// output. A cell that is empty, or cannot be read as the requested type, is `None`. After
+/// [`Plan::storing`](crate::Plan::storing), all cells can be read as their declared types.
 pub struct Rows<'a> {
     batch: &'a Batch<'a>,
     begin: Begin,
 }
 
-/// The beginning of a batch's piece of the file.
+/// Start of a batch's piece of the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begin {
-    /// In the batch's bytes.
+    /// Position in the bytes of the batch.
     pub(crate) from: usize,
-    /// Whether a carriage return is before it.
+    /// Whether a carriage return comes before it.
     pub(crate) after_cr: bool,
     /// Number of lines before it, if known.
     pub(crate) lines: u64,
@@ -59,7 +58,8 @@ impl<'a> Rows<'a> {
         Rows { batch, begin }
     }
 
-    /// Calls `each` with how many lines are before each row in the file; of a file that is cut, in its chunk.
+    /// Calls `each` with the number of lines before each row, counted from the start of the file,
+    /// or of the chunk if the file is cut.
     pub fn each_lines_before(&self, mut each: impl FnMut(u64)) {
         let Begin { from, after_cr, mut lines } = self.begin;
         let mut counted = from;
@@ -71,7 +71,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// How many there are.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.batch.alive.len()
     }
@@ -85,27 +85,27 @@ impl<'a> Rows<'a> {
         self.batch.content(row, self.batch.layout.output[column])
     }
 
-    /// What a cell says.
+    /// Content of a cell.
     pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, [u8]>> {
         Some(self.content(row, column)).filter(|text| !text.is_empty())
     }
 
-    /// Calls `each` with what the cells of a column say, of some rows in order: the first `len` of
-    /// the bytes, none if the cell is empty. Bytes behind them have no meaning; that they are there
-    /// lets text be read by words.
+    /// Calls `each` with the contents of a column's cells, for some rows in order: the first `len`
+    /// of the bytes, 0 if the cell is empty. The bytes behind them have no meaning; they allow
+    /// callers to read whole words.
     #[inline]
     pub fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
         self.batch.each_content(self.batch.layout.output[column], rows, each);
     }
 
-    /// An integer.
+    /// A cell as an integer.
     pub fn integer(&self, row: usize, column: usize) -> Option<i64> {
         let known = self.batch.known_numbers(self.batch.layout.output[column]);
         let known = known.and_then(|known| known.integer(row));
         known.or_else(|| read_integer(&self.content(row, column)))
     }
 
-    /// Calls `each` with the integers of a column, of some rows in order.
+    /// Calls `each` with the integers of a column, for some rows in order.
     #[inline]
     pub fn each_integer(
         &self,
@@ -120,7 +120,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The nearest 64-bit float.
+    /// A cell as the nearest 64-bit float.
     pub fn number(&self, row: usize, column: usize) -> Option<f64> {
         let number = self.batch.layout.output[column];
         if let Column::Floats { values, valid } = &self.batch.columns[number] {
@@ -135,7 +135,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Calls `each` with the numbers of a column, of some rows in order.
+    /// Calls `each` with the numbers of a column, for some rows in order.
     #[inline]
     pub fn each_number(
         &self,
@@ -154,24 +154,25 @@ impl<'a> Rows<'a> {
         known.for_each(|(value, is_there)| each(is_there.then_some(*value)));
     }
 
-    /// Yes or no.
+    /// A cell as a boolean.
     pub fn boolean(&self, row: usize, column: usize) -> Option<bool> {
         expr::read_boolean(&self.content(row, column))
     }
 
-    /// A day, as the days since 1970-01-01.
+    /// A cell as a date, in days since 1970-01-01.
     pub fn date(&self, row: usize, column: usize) -> Option<i32> {
         let date = expr::read_date(&self.content(row, column))?;
         Some(days_since_1970(date))
     }
 
-    /// A day, or a day and a time, as text that databases read: with a space before the time and
-    /// with seconds, in UTC if the cell has a zone.
+    /// A cell as the text of a date, or of a date and a time, in the form that databases read: with
+    /// a space before the time and with seconds, in UTC if the cell has a zone.
     pub fn moment_text(&self, row: usize, column: usize) -> Option<Vec<u8>> {
         moment_text(&self.content(row, column))
     }
 
-    /// A day and a time, in UTC if the cell has a zone, as the microseconds since 1970-01-01.
+    /// A cell as a date and a time, in microseconds since 1970-01-01, in UTC if the cell has a
+    /// zone.
     pub fn datetime(&self, row: usize, column: usize) -> Option<i64> {
         let moment = expr::read_datetime(&self.content(row, column))?;
         let seconds = i64::from(moment.hour()) * 3600

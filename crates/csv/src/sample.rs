@@ -1,4 +1,4 @@
-//! The beginning of a file: what its bytes prove of the dialect that would fit it.
+//! A sample: the beginning of a file, and what its bytes prove about the dialect.
 
 use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
 use crate::dialect::{Dialect, LineEnd};
@@ -13,16 +13,16 @@ use crate::wording::counted;
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
     bytes: Vec<u8>,
-    /// Lines before the header.
+    /// Number of lines before the header.
     lines: u64,
-    /// The end of the header's line, or of the first record's if there is no header.
+    /// Line end of the header, or of the first record if there is no header.
     line_end: Option<LineEnd>,
 }
 
-/// How the records of a sample fit the first of them in some dialect.
+/// How the records of a sample fit the first of them in a dialect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fit {
-    /// The number of fields of the first record.
+    /// Number of fields of the first record.
     pub(crate) fields: usize,
     records: u64,
     fitting: u64,
@@ -36,10 +36,11 @@ impl Fit {
 }
 
 impl Sample {
-    /// Number of bytes that are kept.
+    /// Maximum length of a sample in bytes.
     pub const LEN: usize = SAMPLE;
 
-    /// Takes the sample from `bytes[..to]` of a file's first bytes, which hold the header's line end.
+    /// Takes the sample from `bytes[..to]`, the first bytes of a file, which contain the header's
+    /// line end.
     pub fn new(bytes: &[u8], head: &Head, to: usize) -> Sample {
         let start = head.header.start;
         let mut sample = Sample {
@@ -51,7 +52,7 @@ impl Sample {
         sample
     }
 
-    /// Adds what comes behind, as far as there is room.
+    /// Appends the bytes that follow, as far as there is room.
     pub fn extend(&mut self, bytes: &[u8]) {
         let room = Sample::LEN - self.bytes.len();
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -70,13 +71,13 @@ impl Sample {
         self.bytes.len() < Sample::LEN
     }
 
-    /// The line of a place in the sample, from 1.
+    /// Number of the line at a position of the sample, from 1.
     pub fn line(&self, at: usize) -> u64 {
         self.lines + count_lines(&self.bytes[..at], false) + 1
     }
 
-    /// Calls `each` with every record from a place on but blank lines, and where it begins, until it is
-    /// true.
+    /// Calls `each` with every record from a position on, and its start, until it returns true.
+    /// Skips blank lines.
     pub(crate) fn any(
         &self,
         dialect: &Dialect,
@@ -97,8 +98,8 @@ impl Sample {
         records.any(|record| each(from + record.start(), record))
     }
 
-    /// How the records from a place on fit the first of them; with `pads`, those also fit that padding
-    /// makes fit.
+    /// How the records from a position on fit the first of them. With `pads`, records that fit
+    /// after padding count too.
     pub(crate) fn fit(&self, dialect: &Dialect, from: usize, pads: bool) -> Fit {
         let mut fit: Option<Fit> = None;
         self.any(dialect, from, |_, record| {
@@ -116,7 +117,7 @@ impl Sample {
         fit.unwrap_or_default()
     }
 
-    /// The first record with so many fields.
+    /// The first record with this number of fields.
     pub(crate) fn first_with(&self, dialect: &Dialect, fields: usize) -> Option<usize> {
         let mut first = None;
         self.any(dialect, 0, |start, record| {
@@ -126,8 +127,9 @@ impl Sample {
         first
     }
 
-    /// Whether a table begins with the record at a place, below a title: names, no numbers, with a blank line
-    /// above or a column of numbers below. Without a header, any record begins one.
+    /// Whether a table begins with the record at a position, below a title: with names instead of
+    /// numbers, and with a blank line above or a column of numbers below. Without a header, any
+    /// record can begin a table.
     pub(crate) fn heads(&self, dialect: &Dialect, at: usize) -> bool {
         if !dialect.has_header {
             return true;
@@ -154,7 +156,7 @@ impl Sample {
         is_header && (is_below_blank || numbers.is_some_and(|all| all.contains(&true)))
     }
 
-    /// The same sample without the spaces that stand between a delimiter and a quote.
+    /// The same sample without spaces between a delimiter and a quote.
     pub(crate) fn without_spaces_before_quotes(&self, dialect: &Dialect) -> Sample {
         let mut bytes: Vec<u8> = Vec::with_capacity(self.bytes.len());
         for byte in &self.bytes {
@@ -170,8 +172,8 @@ impl Sample {
         Sample { bytes, ..self.clone() }
     }
 
-    /// The delimiter that divides most records alike, if it is another than the dialect's, and the number of
-    /// records.
+    /// The delimiter that divides most records alike, if it differs from the dialect's, and the
+    /// number of records.
     pub(crate) fn other_delimiter(&self, dialect: &Dialect) -> Option<(Score, u64)> {
         let (scores, records) = scores_of(dialect, &self.bytes, self.is_all());
         let best = scores.into_iter().next()?;
@@ -179,7 +181,8 @@ impl Sample {
         is_other.then_some((best, records))
     }
 
-    /// The warning for a file that names a delimiter which divides no line, while another divides all.
+    /// The warning for a file whose `sep=` line names a delimiter that divides no line, while
+    /// another one divides all.
     pub(crate) fn misnamed(&self, dialect: &Dialect) -> Option<Problem> {
         if self.fit(dialect, 0, false).fields != 1 {
             return None;
@@ -200,7 +203,7 @@ impl Sample {
         Some(problem.hint(hint.and_is("skip_lines", self.lines)))
     }
 
-    /// The warning for a file of one column whose records prove several in another dialect.
+    /// The warning for a file of one column whose records have several columns in another dialect.
     pub fn one_column(&self, dialect: &Dialect) -> Option<Problem> {
         let end = memchr::memchr2(b'\n', b'\r', &self.bytes).unwrap_or(self.bytes.len());
         if let Some(delimiter) = sep_line_of(&self.bytes[..end], dialect) {
@@ -245,7 +248,7 @@ impl Sample {
         Some(problem.hint(hint.and_is("delimiter", setting(best.delimiter))))
     }
 
-    /// Adds to a problem without a hint that the file perhaps has another delimiter.
+    /// If a problem has no hint, adds the hint that the file may have another delimiter.
     pub fn advise(&self, dialect: &Dialect, mut problem: Problem) -> Problem {
         if problem.hint.is_none() {
             problem.hint = self.one_column(dialect).and_then(|other| other.hint);

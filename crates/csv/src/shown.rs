@@ -1,9 +1,9 @@
-//! Text as a terminal may be sent it: nothing that a file names or holds moves the cursor, changes
-//! colours, reverses the order of letters or begins a line of its own.
+//! Makes text safe for a terminal: no name or cell of a file can move the cursor, change colours,
+//! reverse the order of letters or begin a line of its own.
 //!
-//! Messages quote names and cells as they are; faces call this where they show them.
+//! Messages quote names and cells unchanged; faces call this when they show them.
 
-/// The text in one line, with control, bidirectional and invisible characters as escapes.
+/// The text in one line, with control, bidirectional and invisible characters escaped.
 pub fn line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -12,8 +12,8 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// As [`line()`], for a message of several lines: a line break stays where the message
-/// has made it, before two spaces or a hint. Others are those of a name.
+/// Like [`line()`], for a message of several lines: line breaks of the message itself, which come
+/// before two spaces or a hint, stay. Other line breaks belong to names.
 pub fn lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for (number, part) in text.split('\n').enumerate() {
@@ -26,7 +26,7 @@ pub fn lines(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal, or the reader's eye, does not take it for a character of the text.
+/// Whether a terminal, or the reader's eye, would not treat it as a character of the text.
 fn obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_escaped_and_all_else_is_as_it_was() {
+    fn control_characters_are_escaped_and_all_else_is_unchanged() {
         for (text, expected) in [
             ("Größe 東京 👩‍💻 \\ \"", "Größe 東京 👩‍💻 \\ \""),
             ("\x1b[2J\r\x07\x7f", "\\u{1b}[2J\\r\\u{7}\\u{7f}"),

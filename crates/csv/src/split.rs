@@ -1,25 +1,26 @@
-//! Which records of a file are a chunk's own, when it is read without those before it.
+//! Decides which records a chunk owns, when it is read without the bytes before it.
 //!
 //! ```text
 //!   chunks   │ o-l-d \n a,b \n c,"x │ \n y",d \n e,f \n g │ ,h \n …
 //!                  ▲                          ▲                ▲
 //!                first                      first            first     line end outside quotes
-//!   owned    │        a,b    c,"x\n y",d      │ e,f   g,h      │       that follow it, up to and
-//!                                                                      with the next chunk's first
+//!   owned    │        a,b    c,"x\n y",d      │ e,f   g,h      │       that follow it, up to and including
+//!                                                                      the first one of the next chunk
 //! ```
-//! A chunk owns the records that begin after line ends in it (the first chunk also the file's
-//! first record), so all that its start state decides is where its first line end outside quotes
-//! is. A worker assumes a state, works at once, and also gives the [`Transition`]: for *every*
-//! start state, where that first line end would be and which state the chunk would end in. Who
-//! knows the true start state then knows, without the bytes, whether the assumption led to the
-//! same records, and the true start state of the next chunk. It rests on this alone:
+//! A chunk owns the records that begin after line ends in it; the first chunk also owns the file's
+//! first record. So the only thing that the start state decides is the position of the first line
+//! end outside quotes. A worker assumes a state, starts at once, and also returns the
+//! [`Transition`]: for *every* start state, where that first line end would be, and in which state
+//! the chunk would end. When the true start state is known, so is, without the bytes, whether the
+//! assumption led to the same records, and the true start state of the next chunk. This rests on
+//! two facts:
 //!
-//! * from the same state at the same place everything after is the same, so hypotheses that meet
-//!   stay together, and a hypothesis is followed only until it meets the one that was assumed;
-//! * nothing of a chunk is used before its assumption was compared with the truth.
+//! * From the same state at the same position, everything that follows is the same. So hypotheses
+//!   that meet stay together, and a hypothesis is followed only until it meets the assumed one.
+//! * Nothing of a chunk is used before its assumption was compared with the truth.
 //!
-//! In practice the states meet within a few hundred bytes. If they never do, the chunk is walked
-//! once more, byte by byte.
+//! In practice the states meet within a few hundred bytes. If they never do, the chunk is walked a
+//! second time, byte by byte.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,18 +28,18 @@ use crate::dialect::Dialect;
 use crate::record::{next_start, skip_comments};
 use crate::scan::{Ends, Event, Scanner, State, step};
 
-/// What a chunk does to each state it could begin in.
+/// How a chunk maps each possible start state to its end state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Transition {
     /// The state that was assumed.
     pub(crate) assumed: State,
-    /// For each state of [`State::ALL`]: the distance from the chunk's start to its first line
-    /// end outside quotes, if it has one, and the state at its end.
+    /// For each state of [`State::ALL`]: the distance from the chunk's start to its first line end
+    /// outside quotes, if it has one, and the state at its end.
     outcomes: [(Option<u64>, State); State::ALL.len()],
 }
 
 impl Transition {
-    /// Whether the records found are those of the true start state.
+    /// Whether the records that were found are those of the true start state.
     pub(crate) fn holds(&self, truth: State) -> bool {
         self.outcomes[truth as usize].0 == self.outcomes[self.assumed as usize].0
     }
@@ -48,13 +49,13 @@ impl Transition {
         self.outcomes[truth as usize].1
     }
 
-    /// Of a chunk whose start state is known: it was not assumed.
+    /// For a chunk whose start state is known and not assumed.
     pub(crate) fn certain(start: State, end: State) -> Self {
         Transition { assumed: start, outcomes: [(None, end); State::ALL.len()] }
     }
 
-    /// Follows the other start states until they meet the assumed one, of which the first line
-    /// end and the end state are known.
+    /// Follows the other start states until they meet the assumed one, whose first line end and end
+    /// state are known.
     fn new(
         dialect: &Dialect,
         bytes: &[u8],
@@ -74,8 +75,8 @@ impl Transition {
         let mut reference = Path { state: assumed, first: None, starts: 0 };
         let mut at = 0;
         loop {
-            // Where one has met the reference, they end in the same state; its first line end is
-            // known too, unless only the reference has passed its own.
+            // A path that has met the reference ends in the same state. Its first line end is known
+            // too, unless only the reference has passed its own.
             paths.retain(|path| {
                 let met = path.state == reference.state
                     && (path.first.is_some() || reference.first.is_none());
@@ -119,16 +120,16 @@ impl Transition {
     }
 }
 
-/// A hypothesis about a chunk's start state, on its way through the chunk.
+/// A hypothesis about a chunk's start state, while the chunk is walked.
 struct Path {
     state: State,
     first: Option<usize>,
-    /// A bit per start state that took it.
+    /// One bit for each start state that led to this path.
     starts: u8,
 }
 
 impl Path {
-    /// Writes down what became of the start states that took it.
+    /// Records the result for the start states that led to this path.
     fn tell(&self, outcomes: &mut [(Option<u64>, State)], end: State) {
         for state in State::ALL.into_iter().filter(|state| self.starts & (1 << *state as u8) != 0) {
             outcomes[state as usize] = (self.first.map(|at| at as u64), end);
@@ -143,17 +144,17 @@ impl Path {
         }
     }
 
-    /// Goes on to `to`, before which are no quotes. Inside quotes nothing changes there; outside,
-    /// the last byte decides.
+    /// Advances to `to` over bytes without quotes. Inside quotes the state does not change there;
+    /// outside, the last byte decides.
     fn skip(&mut self, dialect: &Dialect, bytes: &[u8], at: usize, to: usize) {
         if at == to || self.state == State::Quoted {
             return;
         }
-        // The first byte may still mean something else: a line feed after CR.
+        // The first byte may have another meaning: a line feed after CR.
         self.step(dialect, bytes[at], at);
         let mut from = at + 1;
         if dialect.comment.is_some() {
-            // As far as the first record's end, lines may be comments.
+            // Up to the end of the first record, lines may be comments.
             while self.first.is_none() && from < to {
                 self.step(dialect, bytes[from], from);
                 from += 1;
@@ -165,7 +166,7 @@ impl Path {
                     }
                 }
             }
-            // Behind it only the last line counts.
+            // After it, only the last line matters.
             match memchr::memrchr2(b'\n', b'\r', &bytes[from..to]).map(|end| from + end) {
                 Some(end) if bytes[end + 1..to].first().copied() == dialect.comment => {
                     self.state = State::Comment;
@@ -185,12 +186,12 @@ impl Path {
         } else if self.first.is_none() {
             self.first = memchr::memchr2(b'\n', b'\r', &bytes[from..to]).map(|end| from + end);
         }
-        // A line feed after CR ends nothing, and leaves the same state as one that does.
+        // A line feed after CR ends nothing, and leaves the same state as a line feed that does.
         self.state = bytes[from..to].last().map_or(self.state, |last| likely_state(dialect, *last));
     }
 }
 
-/// Where the next byte is that has to be looked at by itself.
+/// Position of the next byte that must be examined individually.
 fn next_quote(dialect: &Dialect, bytes: &[u8], at: usize) -> usize {
     match dialect.quote {
         Some(quote) => memchr::memchr(quote, &bytes[at..]).map_or(bytes.len(), |next| at + next),
@@ -198,7 +199,7 @@ fn next_quote(dialect: &Dialect, bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The state that bytes after `before` most probably begin in: not inside quotes.
+/// The most probable state after the byte `before`: not inside quotes.
 pub(crate) fn likely_state(dialect: &Dialect, before: u8) -> State {
     match before {
         b'\n' => State::RecordStart,
@@ -208,26 +209,26 @@ pub(crate) fn likely_state(dialect: &Dialect, before: u8) -> State {
     }
 }
 
-/// A chunk's own records, in bytes that hold all of the chunk and go on after it.
+/// The records that a chunk owns, in bytes that contain the chunk and go on after it.
 #[derive(Debug)]
 pub(crate) struct Owned {
-    /// Where the fields of the records end; the first row is not the chunk's own, but
-    /// ends at its first line end, unless it begins a file.
+    /// End positions of the fields of the records. The first row ends at the chunk's first line end
+    /// and belongs to the chunk only if the chunk begins a file.
     pub(crate) ends: Ends,
-    /// The first of the chunk's own rows.
+    /// Index of the first row that the chunk owns.
     pub(crate) first_row: usize,
-    /// Where that one begins.
+    /// Start of that row.
     pub(crate) start: usize,
-    /// How many lines ended in the chunk.
+    /// Number of lines that ended in the chunk.
     pub(crate) lines: u64,
-    /// Whether the last record ended, with the file, inside quotes.
+    /// True if the file ended inside quotes of the last record.
     pub(crate) unterminated: bool,
-    /// What was scanned, and the state there.
+    /// Position up to which the bytes were scanned, and the state there.
     scanned: usize,
     state: State,
-    /// How many rows ended in the chunk.
+    /// Number of rows that ended in the chunk.
     rows_inside: usize,
-    /// Whether the last own record's end is still to be found.
+    /// True if the end of the last owned record was not found yet.
     open: bool,
 }
 
@@ -236,13 +237,13 @@ pub(crate) struct Owned {
 pub(crate) enum Start {
     /// With the file's first record.
     First,
-    /// In this state; records that began before are not its own.
+    /// In this state; records that began earlier belong to other chunks.
     In(State),
 }
 
 impl Owned {
-    /// Scans the chunk `bytes[from..to]`. Then [`finish`](Self::finish) must be called until it
-    /// has enough.
+    /// Scans the chunk `bytes[from..to]`. Call [`finish`](Self::finish) afterwards until it returns
+    /// true.
     pub(crate) fn scan(
         scanner: Scanner,
         dialect: &Dialect,
@@ -263,13 +264,13 @@ impl Owned {
             Start::In(_) => (1, ends.rows.first().map(|row| ends.fields[*row as usize] as usize)),
         };
         let (lines, rows_inside) = (ends.lines, ends.rows.len());
-        // The start is settled in `finish`, when a line feed behind the chunk can be seen.
+        // `finish` determines the start, when a line feed behind the chunk can be seen.
         let (open, start) = (begin.is_some(), begin.unwrap_or(to));
         let (unterminated, scanned) = (false, to);
         Owned { ends, first_row, start, lines, unterminated, scanned, state, rows_inside, open }
     }
 
-    /// What the chunk does to each start state; `bytes` is the chunk alone. To be called before
+    /// How the chunk maps each start state; `bytes` is the chunk alone. Call it before
     /// [`finish`](Self::finish).
     pub(crate) fn transition(&self, dialect: &Dialect, bytes: &[u8], assumed: State) -> Transition {
         let base = self.scanned - bytes.len();
@@ -278,8 +279,8 @@ impl Owned {
         Transition::new(dialect, bytes, assumed, first, self.state)
     }
 
-    /// Scans on behind the chunk, for the end of its last record. Says whether it was found;
-    /// otherwise more bytes are needed. `at_end` says that the file has no more.
+    /// Scans beyond the chunk for the end of its last record. Returns whether it was found;
+    /// otherwise more bytes are needed. `at_end` is true if the file has no more.
     pub(crate) fn finish(
         &mut self,
         scanner: Scanner,
@@ -294,12 +295,12 @@ impl Owned {
         self.state = scanner.scan(dialect, self.state, bytes, from, &mut self.ends);
         self.scanned = bytes.len();
         if let Some(row) = self.ends.rows.get(self.rows_inside) {
-            // What follows a CR belongs to its line end and must be there to be seen.
+            // A line feed may follow the CR, so the next byte must be known.
             let line_end = self.ends.fields[*row as usize] as usize;
             if bytes[line_end] == b'\r' && line_end + 1 == bytes.len() && !at_end {
                 return false;
             }
-            // What was found behind it is the next chunk's.
+            // The rows found beyond it belong to the next chunk.
             self.ends.rows.truncate(self.rows_inside + 1);
         } else if !at_end {
             return false;
@@ -319,17 +320,17 @@ impl Owned {
         true
     }
 
-    /// How far the bytes were scanned.
+    /// Position up to which the bytes were scanned.
     pub(crate) fn scanned(&self) -> usize {
         self.scanned
     }
 
-    /// The state at the end of what was scanned.
+    /// State at the end of the scanned bytes.
     pub(crate) fn state(&self) -> State {
         self.state
     }
 
-    /// Where the last record begins, of which no end was found.
+    /// Start of the last record, whose end was not found.
     pub(crate) fn last_start(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
         match self.ends.rows.last().map(|row| self.ends.fields[*row as usize] as usize) {
             Some(line_end) => next_start(dialect, bytes, line_end),
@@ -337,7 +338,7 @@ impl Owned {
         }
     }
 
-    /// Does without the last record, which is too long; gives where it begins.
+    /// Drops the last record, which is too long; returns its start.
     pub(crate) fn give_up(&mut self, dialect: &Dialect, bytes: &[u8]) -> usize {
         let at = self.last_start(dialect, bytes);
         self.open = false;
@@ -348,7 +349,7 @@ impl Owned {
         at
     }
 
-    /// How many of the scanned bytes belong to the record that is not ended yet.
+    /// Number of scanned bytes that belong to the unfinished record.
     pub(crate) fn pending(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
         if !self.open {
             return 0;
@@ -363,7 +364,7 @@ mod tests {
     use crate::record::Records;
     use crate::testing::{Random, dirty_bytes};
 
-    /// The places of a chunk's own records, and whether the last is unterminated.
+    /// Positions of the records that a chunk owns, and whether the last one is unterminated.
     fn records(dialect: &Dialect, bytes: &[u8], owned: &Owned) -> Vec<(usize, usize)> {
         let all = Records::from_row(dialect, bytes, owned.start, &owned.ends, owned.first_row);
         all.map(|record| (record.start(), record.end())).collect()
@@ -373,14 +374,14 @@ mod tests {
         let scanner = Scanner::best(dialect);
         let mut owned = Owned::scan(scanner, dialect, bytes, from, to, start);
         let mut seen = to;
-        // A byte at a time, so that every way to have too few is met.
+        // One byte at a time, so that every case of too few bytes occurs.
         while !owned.finish(scanner, dialect, &bytes[..seen], seen == bytes.len()) {
             seen += 1;
         }
         owned
     }
 
-    /// The records of all chunks, each read by itself and read again if it assumed wrongly.
+    /// The records of all chunks, each read alone, and read again after a wrong assumption.
     fn by_chunks(dialect: &Dialect, bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, usize)>, State) {
         let scanner = Scanner::best(dialect);
         let (mut found, mut truth) = (Vec::new(), State::RecordStart);

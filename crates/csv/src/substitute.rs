@@ -1,11 +1,11 @@
-//! Replacing what a regular expression matches: within a limit, and only with groups that exist.
+//! Replaces the matches of a regular expression, within a length limit and with groups that exist.
 
 use std::borrow::Cow;
 
 use regex::bytes::{Captures, NoExpand, Regex, Replacer};
 
-/// Replaces every match; in `new`, `$1` or `${name}` is a group. `None` if the text would be longer
-/// than `longest` bytes.
+/// Replaces every match. In `new`, `$1` or `${name}` is a group. `None` if the result would be
+/// longer than `longest` bytes.
 pub(crate) fn replace_all<'t>(
     regex: &Regex,
     text: &'t [u8],
@@ -22,7 +22,7 @@ pub(crate) fn replace_all<'t>(
     (!limited.is_over && replaced.len() <= longest).then_some(replaced)
 }
 
-/// Writes nothing more once the text is too long.
+/// Stops writing once the text is too long.
 struct Limited<'n> {
     new: &'n [u8],
     has_groups: bool,
@@ -44,8 +44,8 @@ impl Replacer for Limited<'_> {
     }
 }
 
-/// What is wrong with the text that replaces a pattern's matches, and what to write: a group that
-/// the pattern does not have would silently be nothing, and `\1` is not a group here.
+/// Checks the replacement text of a pattern; returns what is wrong and what to write instead. An
+/// unknown group would silently be empty, and `\1` is not a group here.
 pub(crate) fn check(regex: &Regex, new: &str) -> Result<(), (String, String)> {
     let groups = regex.captures_len();
     let mut rest = new;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_those_of_the_pattern() {
+    fn only_groups_of_the_pattern_are_allowed() {
         let regex = Regex::new("(a)(?P<name>b)").unwrap();
         for new in [
             "$1", "${1}st", "$2$$3", "${name}", "$name-", "$0", r"C:\dir", r"\\", r"\3", "$ 5",

@@ -1,11 +1,12 @@
-//! "Did you mean": the candidate that a wrong name most likely stands for.
+//! "Did you mean": finds the candidate that a wrong name most likely stands for.
 
-/// The candidate nearest to a wrong name, in any case; `None` if none is near enough. Near is counted in letters that must be
-/// added, dropped, changed or swapped with their neighbour (optimal string alignment).
+/// The candidate nearest to a wrong name, ignoring case; `None` if none is near enough. The
+/// distance counts letters that must be added, dropped, changed or swapped with their neighbour
+/// (optimal string alignment).
 pub fn suggest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let letters = wrong.chars().count();
-    // A third of the letters may be wrong; of one or two letters none.
+    // Up to a third of the letters may be wrong; none in a name of one or two letters.
     let limit = letters.div_ceil(3).min(letters.saturating_sub(1));
     let distance =
         |candidate: &'a str| (strsim::osa_distance(&wrong, &candidate.to_lowercase()), candidate);

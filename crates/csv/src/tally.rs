@@ -1,4 +1,4 @@
-//! Counting: every row has one fate.
+//! The tally: every row has one fate, and the fates are counted.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::doubts::Doubts;
 use crate::plan::Plan;
 use crate::report::{Cells, FileReport, SetAside};
 
-/// By step, what happened, and whether the records are among the rejects.
+/// Counts by step and reason, and whether the records are in the rejects.
 type Fates = BTreeMap<(usize, String, bool), u64>;
 
-/// What became of the rows of a chunk or of many.
+/// The fates of the rows of one chunk or several.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) rows_in: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// What became of the rows of a batch that went through all steps.
+    /// The fates of the rows of a batch that went through all steps.
     pub(crate) fn of(batch: &Batch) -> Tally {
         let fates = |counts: &Counts| {
             let counts = counts.iter();
@@ -56,7 +56,7 @@ impl Tally {
         }
     }
 
-    /// How many rows are among the rejects.
+    /// Number of rows in the rejects.
     pub(crate) fn rejected(&self) -> u64 {
         self.set_aside.iter().filter(|((_, _, rejected), _)| *rejected).map(|(_, n)| n).sum()
     }
@@ -66,7 +66,7 @@ impl Tally {
         self.rows_in == self.rows_out + self.set_aside.values().sum::<u64>()
     }
 
-    /// Puts the counts into a report.
+    /// Adds the counts to a report.
     pub(crate) fn report(&self, plan: &Plan, report: &mut FileReport) {
         report.rows_in = self.rows_in;
         report.rows_out = self.rows_out;

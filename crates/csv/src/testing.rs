@@ -1,4 +1,4 @@
-//! What several tests need: bytes that are nasty, and the same ones every time.
+//! Shared by tests: reproducible pseudo-random bytes that exercise difficult cases.
 
 /// Pseudo-random numbers (xorshift64*; Vigna, 2016).
 pub(crate) struct Random(u64);
@@ -20,7 +20,7 @@ impl Random {
     }
 }
 
-/// Bytes of the kinds that matter; sometimes with few quotes, sometimes with long fields.
+/// Bytes that matter to CSV, sometimes with few quotes, sometimes with long fields.
 pub(crate) fn dirty_bytes(random: &mut Random, len: usize) -> Vec<u8> {
     const KINDS: [&[u8]; 7] = [
         b"a,\"\n\r; ",
@@ -35,7 +35,7 @@ pub(crate) fn dirty_bytes(random: &mut Random, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
         match random.below(12) {
-            // Whole fields, so that quotes are also where they belong.
+            // Whole fields, so that some quotes are where they belong.
             0 => bytes.extend(b",\"a,\"\"\n\","),
             1 => bytes.extend(b"\r\n"),
             _ => bytes.push(kind[random.below(kind.len())]),

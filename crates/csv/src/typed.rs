@@ -1,4 +1,4 @@
-//! How the text of a cell is read as what a store takes.
+//! Reads the text of a cell as a value for a store.
 
 use jiff::civil::{Date, DateTime};
 
@@ -10,7 +10,7 @@ pub(crate) fn days_since_1970(date: Date) -> i32 {
     days as i32 // of a year with four digits
 }
 
-/// What a store takes as text.
+/// The texts that a store accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
     /// UTF-8.
@@ -20,7 +20,7 @@ pub enum Text {
 }
 
 impl Text {
-    /// Why a store does not take a text, if it does not.
+    /// The reason why a store does not take a text, if there is one.
     pub(crate) fn misfit(self, text: &[u8]) -> Option<&'static str> {
         if text.is_ascii() || std::str::from_utf8(text).is_ok() {
             let has_nul = self == Text::Utf8WithoutNul && memchr::memchr(0, text).is_some();
@@ -35,18 +35,18 @@ impl Text {
 pub(crate) fn read_integer(text: &[u8]) -> Option<i64> {
     match number::read(text) {
         Reading::Number(Number::Int(int)) => i64::try_from(int).ok(),
-        // More than 38 digits are too many, unless they are zeros.
+        // A number with more than 38 digits is out of range, unless they are leading zeros.
         _ => std::str::from_utf8(number::trim(text)).ok()?.parse().ok(),
     }
 }
 
-/// Why a moment is in no store.
+/// The reason why no store takes a date or time.
 pub(crate) fn misfit_of_moment(moment: DateTime) -> Option<&'static str> {
     (moment.subsec_nanosecond() % 1000 != 0).then_some("finer than a microsecond")
 }
 
-/// A day or a moment as databases read it: with a space before the time and with seconds, in UTC if
-/// it has a zone. `None` if there is nothing but white space.
+/// The text of a date, or of a date and a time, in the form that databases read: with a space
+/// before the time and with seconds, in UTC if it has a zone. `None` if there is only white space.
 pub(crate) fn moment_text(text: &[u8]) -> Option<Vec<u8>> {
     let mut text = text.trim_ascii().to_vec();
     let has_zone = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-');
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_in_one_way() {
+    fn dates_and_times_are_written_in_one_form() {
         let written =
             |text: &str| moment_text(text.as_bytes()).map(|text| String::from_utf8(text).unwrap());
         for (text, expected) in [

@@ -1,7 +1,7 @@
-//! Counting the records whose bytes are not UTF-8.
+//! Counts the records that are not valid UTF-8.
 //!
-//! All bytes of a chunk are checked at once, which costs next to nothing beside everything else; only if
-//! that fails are its records looked at one by one.
+//! All bytes of a chunk are checked at once, which costs almost nothing. Only if that check fails
+//! are the records examined one by one.
 
 use std::ops::Range;
 
@@ -10,24 +10,24 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Batch;
 use crate::head::Head;
 
-/// The records of a file or a chunk that are not UTF-8.
+/// The records of a file or a chunk that are not valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotUtf8 {
-    /// How many there are.
+    /// Number of such records.
     pub rows: u64,
-    /// Whether the header is one, too; it is not counted.
+    /// Whether the header is not valid UTF-8 either; it is not counted.
     pub header: bool,
-    /// How many lines end before the first of them.
+    /// Number of lines before the first of them.
     pub line: u64,
-    /// The first byte that does not belong into UTF-8.
+    /// The first byte that is not valid.
     pub byte: u8,
-    /// The name of the column with it; none if the header has no name for it.
+    /// Name of the column with that byte; `None` if the header has no name for it.
     pub column: Option<String>,
 }
 
 impl NotUtf8 {
-    /// Looks through all records of a batch, whatever became of them. Gives where the first such
-    /// record begins, too.
+    /// Checks all records of a batch, whatever their fate. Also returns the start of the first
+    /// invalid record.
     pub(crate) fn of(batch: &mut Batch) -> Option<(NotUtf8, usize)> {
         let rows = batch.all_rows();
         let all = rows.clone().next().map_or(0, |row| batch.start(row));
@@ -69,7 +69,7 @@ impl NotUtf8 {
         Some(NotUtf8 { rows: 0, header: true, line, byte: header[at], column: None })
     }
 
-    /// Adds the records of what follows.
+    /// Adds the records of the following bytes.
     pub(crate) fn add(to: &mut Option<NotUtf8>, more: Option<NotUtf8>) {
         match (to, more) {
             (Some(to), Some(more)) => to.rows += more.rows,

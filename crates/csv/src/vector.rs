@@ -1,9 +1,10 @@
-//! Expressions over numbers, for all rows of a batch at once.
+//! Evaluates expressions over numbers for all rows of a batch at once.
 //!
-//! Only what certainly gives the same as the row by row evaluator is done here: cells as `f64`,
-//! literals, aggregates, arithmetic, comparisons and what joins them. A row that is not certain -
-//! a cell that cannot be read, integers beyond 2^53 on the way, a zero that may have the wrong
-//! sign - is *odd*, and the caller evaluates it by itself. A property test holds the two together.
+//! Handles only what certainly gives the same result as the row-by-row evaluator: cells as `f64`,
+//! literals, aggregates, arithmetic, comparisons and logical operators. The other rows are
+//! *fallback* rows, and the caller evaluates them one by one: rows with a cell that cannot be read,
+//! with integers beyond 2^53, or with a zero of uncertain sign. A property test checks that both
+//! evaluators agree.
 
 use std::borrow::Cow;
 
@@ -11,21 +12,21 @@ use crate::batch::Batch;
 use crate::expr::{Arithmetic, Comparison, Mode, Node, Value};
 use crate::number::{EXACT, Number};
 
-/// A float, or nothing, for each row.
+/// An optional float for each row.
 pub(crate) struct Floats {
     pub(crate) values: Vec<f64>,
     pub(crate) valid: Vec<bool>,
-    /// Rows to be evaluated by themselves, in order.
+    /// Rows that must be evaluated one by one, in order.
     pub(crate) odd: Vec<usize>,
 }
 
-/// Whether a condition is true for each row, and the rows to be evaluated by themselves.
+/// Whether a condition is true for each row, and the rows that must be evaluated one by one.
 pub(crate) struct Truths {
     pub(crate) is_true: Vec<bool>,
     pub(crate) odd: Vec<usize>,
 }
 
-/// Evaluates an expression that always comes to a float, never to an integer.
+/// Evaluates an expression whose value is always a float, never an integer.
 pub(crate) fn floats(
     batch: &mut Batch,
     root: &Node,
@@ -43,12 +44,12 @@ pub(crate) fn floats(
     Some(Floats { values, valid, odd: found.odd.places() })
 }
 
-/// Evaluates an expression as numbers, for an aggregate, which takes an integer for the float of
-/// the same value. The expression's own aggregates are not known yet, so it has none.
+/// Evaluates an expression as numbers for an aggregate, which treats an integer like the float of
+/// the same value. The expression contains no aggregates, since their values are not known yet.
 pub(crate) fn measures(batch: &mut Batch, root: &Node) -> Option<Floats> {
     let found = numbers(batch, root, &[])?;
     match found.values {
-        // Kept as it is: an integer stays one.
+        // Kept unchanged: an integer stays an integer.
         Operand::Constant(_) => None,
         Operand::Rows { .. } if !found.certainly_float => None,
         Operand::Rows { values, valid } => Some(Floats {
@@ -73,12 +74,12 @@ pub(crate) fn condition(
     Some(Truths { is_true: truths.iter().map(|truth| *truth == TRUE).collect(), odd: odd.places() })
 }
 
-/// Three-valued: true if either is, of `OR`, is the greater; of `AND`, the lesser.
+/// Truth values in order: `OR` is the greater of its operands, `AND` the lesser.
 const FALSE: u8 = 0;
 const NULL: u8 = 1;
 const TRUE: u8 = 2;
 
-/// Rows that are not certain.
+/// The fallback rows.
 #[derive(Default)]
 struct Odd(Option<Vec<bool>>);
 
@@ -108,8 +109,8 @@ enum Operand<'a> {
     Rows { values: Cow<'a, [f64]>, valid: Cow<'a, [bool]> },
 }
 
-/// Calls `each` with both operands of every row, and whether both are there. One loop for each
-/// shape, so that there is nothing to decide inside.
+/// Calls `each` with both operands of every row, and whether both have a value. There is one loop
+/// for each shape of operands, so that no loop has to branch.
 #[inline(always)]
 fn for_rows(rows: usize, left: &Operand, right: &Operand, mut each: impl FnMut(f64, f64, bool)) {
     match (left, right) {
@@ -139,7 +140,7 @@ fn for_rows(rows: usize, left: &Operand, right: &Operand, mut each: impl FnMut(f
 
 struct Evaluated<'a> {
     values: Operand<'a>,
-    /// Whether the row by row evaluator comes to floats here, whatever the cells are.
+    /// Whether the row-by-row evaluator yields floats here for all cells.
     certainly_float: bool,
     odd: Odd,
 }
@@ -244,7 +245,8 @@ fn arithmetic<'a>(
     }
     let is_division = op == Arithmetic::Divide;
     if !certainly_float && !is_division {
-        // Two integers come to an integer there: exact, and its zero has no sign.
+        // The row-by-row evaluator makes an exact integer of two integers, and its zero has no
+        // sign.
         for row in 0..rows {
             let value: f64 = values[row];
             if valid[row] && (value.abs() >= EXACT || value == 0.0 && value.is_sign_negative()) {
@@ -364,7 +366,7 @@ mod tests {
         "12345678",
         "0.30000000000000004",
     ];
-    /// With one of these in a column, it is not for floats.
+    /// A column with one of these values is not for floats.
     const HUGE: [&str; 2] = ["9007199254740993", "-99999999999999999999"];
     const LITERALS: [&str; 9] =
         ["0", "1", "3", "0.5", "1e-9", "1e308", "9007199254740992", "NULL", "-2"];
@@ -425,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_odd_comes_out_as_row_by_row() {
+    fn rows_without_fallback_agree_with_the_row_by_row_evaluator() {
         let mut random = Random::new(11);
         let (mut sure, mut rows) = (0, 0);
         for _ in 0..20_000 {

@@ -1,4 +1,5 @@
-//! A file that is in memory as a whole: its pieces wait at each cut instead of being read again.
+//! Cleans a file that is in memory as a whole: its pieces wait at each cut instead of being read
+//! again.
 
 use crate::batch::{Batch, too_long};
 use crate::chunk::Outcome;
@@ -11,15 +12,15 @@ use crate::rows::{Begin, Out};
 use crate::scan::{Scanner, State};
 use crate::split::{Owned, Start};
 
-/// How many bytes are scanned at once: what they become should fit the processor's cache.
+/// Number of bytes that are scanned at once: the results should fit into the processor's cache.
 const PIECE: usize = 256 << 10;
 
-/// Cleans a file: its clean rows go to `out`; gives its records that were rejected, and the course
-/// with all counts. Nothing is copied but what is written. `piece` is how the file is
-/// cut on the way, in bytes; the result is the same for all of them.
+/// Cleans a file. Clean rows go to `out`; returns the rejected records, and the course with all
+/// counts. Copies only what it writes. `piece` is the length in bytes of the pieces into which the
+/// file is cut; the result does not depend on it.
 ///
 /// # Errors
-/// Why the file fails, with the line. What went to `out` then is not to be used.
+/// The reason why the file fails, with the line. The contents of `out` are unusable then.
 pub fn clean_whole(
     plan: &Plan,
     bytes: &[u8],
@@ -79,14 +80,14 @@ pub fn clean_whole(
     Ok((course, rejects))
 }
 
-/// A piece of the file and its own records.
+/// A piece of the file, and the records that it owns.
 struct Piece {
     owned: Owned,
     from: usize,
-    /// The states at its two ends.
+    /// State at the start of the piece.
     begin: State,
     end: State,
-    /// Where a record begins that is longer than it may be; then it is the last piece.
+    /// Start of a record that exceeds the maximum length; the piece is then the last one.
     too_long: Option<usize>,
 }
 
@@ -109,7 +110,7 @@ impl Piece {
                 too_long = Some(owned.give_up(dialect, bytes));
                 break;
             }
-            // As far again at each step, so that what is long is not gone through often.
+            // Doubles the distance at each step, so that long records are not scanned often.
             seen = bytes.len().min(seen + (4 << 10).max(pending).max(seen - to));
             if owned.finish(scanner, dialect, &bytes[..seen], seen == bytes.len()) {
                 break;

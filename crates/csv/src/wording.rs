@@ -18,7 +18,7 @@ pub fn grouped(count: u64) -> String {
     grouped
 }
 
-/// Bytes as text, those that are not UTF-8 as `\xF6`.
+/// Bytes as text; bytes that are not UTF-8 become `\xF6`.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -28,7 +28,7 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     text
 }
 
-/// Names for a message, not too many of them.
+/// Names for a message, limited in number.
 pub(crate) fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let mut text =

@@ -1,4 +1,4 @@
-//! Aggregates over the rows of a whole file, gathered chunk by chunk.
+//! Aggregates over the rows of a whole file, collected chunk by chunk.
 //!
 //! ```text
 //!              parent                    every chunk
@@ -7,10 +7,10 @@
 //!              Aggregate::finish_round ► true: value
 //!                                        false: round 2, with another ask
 //! ```
-//! What is merged is exact, so a value depends neither on where the file was cut nor on the order
-//! in which chunks came. Quantiles of many different values take a second round, seldom a third;
-//! a deviation from the median takes those of two quantiles; all else takes one. Of several
-//! aggregates in the same rounds, those that are done ask nothing more.
+//! Merging is exact, so a value depends neither on where the file was cut nor on the order of the
+//! chunks. Quantiles of many different values take a second round, rarely a third. A deviation from
+//! the median takes the rounds of two quantiles; all other aggregates take one. If several
+//! aggregates share rounds, the finished ones ask nothing more.
 
 mod select;
 mod sum;
@@ -25,29 +25,30 @@ use crate::number::{Number, finite};
 use select::{Collect, Found, Range, Rank, Select};
 use sum::{Big, ExactSum};
 
-/// What is computed.
+/// Kind of aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Min,
     Max,
-    /// Of integers only: exact, an integer, if it has less than 128 bits. Else the exact sum,
-    /// rounded once, as `math.fsum`; none where that would raise an `OverflowError`.
+    /// For integers only: the exact integer if it has less than 128 bits. Otherwise the exact sum,
+    /// rounded once like `math.fsum`; NULL where that would raise an `OverflowError`.
     Sum,
-    /// The exact sum divided by the count, rounded once: finite also where the sum overflows.
+    /// The exact sum divided by the count, rounded once; finite even if the sum overflows.
     Avg,
     Count,
-    /// The mean of the two in the middle, as NumPy's `median`, of the nearest `f64`s.
+    /// The mean of the middle two of the nearest `f64`s, like NumPy's `median`.
     Median,
-    /// From 0 to 1, of the nearest `f64`s; between two ranks as NumPy's default method.
+    /// The quantile from 0 to 1 of the nearest `f64`s; interpolates between two ranks like NumPy's
+    /// default method.
     Quantile(f64),
-    /// Of a sample (over n - 1), rounded once. None of fewer than two; squares do not overflow on
-    /// the way.
+    /// The standard deviation of a sample (over n - 1), rounded once. NULL for fewer than two
+    /// numbers; intermediate squares cannot overflow.
     Stddev,
-    /// The median absolute deviation from the median, as SciPy's; none if that overflows.
+    /// The median absolute deviation from the median, like SciPy's; NULL if it overflows.
     Mad,
 }
 
-/// What chunks are asked in one round.
+/// The question to each chunk in one round.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ask(Question);
 
@@ -59,21 +60,21 @@ enum Question {
     Sum,
     Squares,
     Count,
-    /// Keys in a range, of the distances from a center if there is one.
+    /// Keys in a range; keys of the distances from a center if there is one.
     Keys {
         range: Range,
         center: Option<f64>,
     },
 }
 
-/// Which end an extreme is at.
+/// Which extreme is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Direction {
     Least,
     Greatest,
 }
 
-/// What one chunk answers.
+/// The answer of one chunk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Partial(Answer);
 
@@ -87,7 +88,7 @@ enum Answer {
     Keys(Found),
 }
 
-/// A sum, its count, and whether anything but integers was added.
+/// A sum, its count, and whether only integers were added.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Total {
     count: u64,
@@ -119,7 +120,7 @@ impl Total {
         self.floats |= other.floats;
     }
 
-    /// The sum of integers is one if it fits: only then, however it was added up.
+    /// A sum of integers is an integer if it fits, independent of the order of additions.
     fn value(&self) -> Option<Number> {
         let integer = if self.floats { None } else { self.sum.big().to_int() };
         integer.map(Number::Int).or_else(|| finite(self.sum.divided_by(1)))
@@ -130,8 +131,8 @@ fn count(valid: &[bool]) -> u64 {
     valid.iter().filter(|valid| **valid).count() as u64
 }
 
-/// The one of two that is further in a direction. Of an integer and a float that are equal, the
-/// integer: so the order in which they come is no matter.
+/// The one of two numbers that is further in a direction. Of an integer and an equal float it is
+/// the integer, so the order does not matter.
 fn further(direction: Direction, a: Number, b: Number) -> Number {
     let order = match direction {
         Direction::Least => b.compare(a),
@@ -147,7 +148,7 @@ fn further(direction: Direction, a: Number, b: Number) -> Number {
 
 /// The furthest of the valid numbers.
 fn furthest(direction: Direction, values: &[f64], valid: &[bool], ints: &[bool]) -> Option<Number> {
-    // What is not valid is as near as can be.
+    // Invalid elements count as the nearest possible value.
     let (nearest, found) = match direction {
         Direction::Least => {
             (f64::INFINITY, reduce(values, valid, f64::INFINITY, |a, b| if b < a { b } else { a }))
@@ -160,17 +161,17 @@ fn furthest(direction: Direction, values: &[f64], valid: &[bool], ints: &[bool])
     if found == nearest && !valid.contains(&true) {
         return None;
     }
-    // An integer is what `further` takes of equal numbers.
+    // Among equal numbers, `further` prefers an integer.
     let numbers = values.iter().zip(valid).zip(ints);
     let found_again = |any, ((value, valid), int): ((&f64, &bool), &bool)| {
-        // No branch, which a vector has none of.
+        // Without a branch, so that it can be vectorised.
         any | (valid & int & (*value == found))
     };
     let is_int = ints.contains(&true) && numbers.fold(false, found_again);
     Some(if is_int { Number::Int(found as i128) } else { Number::Float(found + 0.0) })
 }
 
-/// Reduces the valid values, in lanes that do not wait for each other; others count as `neutral`.
+/// Reduces the valid values in independent lanes; invalid ones count as `neutral`.
 #[inline]
 fn reduce(values: &[f64], valid: &[bool], neutral: f64, pick: impl Fn(f64, f64) -> f64) -> f64 {
     const LANES: usize = 8;
@@ -211,8 +212,8 @@ enum State {
 }
 
 impl Aggregate {
-    /// `memory` is how many bytes of keys it may hold, beside the partial that is merged. The less,
-    /// the more rounds: at most 22 for a quantile, however little there is.
+    /// `memory` is the limit in bytes for keys, besides the partial that is being merged. Less
+    /// memory takes more rounds; a quantile takes at most 22.
     pub(crate) fn new(kind: Kind, memory: usize) -> Self {
         let select = |rank| State::Select(Box::new(Select::new(rank, memory)));
         let state = match kind {
@@ -226,7 +227,7 @@ impl Aggregate {
         Aggregate { kind, state, memory, done: false }
     }
 
-    /// What chunks are asked in this round; nothing once the value is known.
+    /// The question to the chunks in this round; nothing once the value is known.
     pub(crate) fn ask(&self) -> Ask {
         Ask(match &self.state {
             _ if self.done => Question::Nothing,
@@ -242,7 +243,7 @@ impl Aggregate {
         })
     }
 
-    /// Takes a chunk's answer; the order is no matter.
+    /// Merges the answer of a chunk, in any order.
     pub(crate) fn merge(&mut self, partial: Partial) {
         if self.done {
             return debug_assert!(matches!(partial.0, Answer::Nothing), "the value was known");
@@ -269,8 +270,8 @@ impl Aggregate {
         }
     }
 
-    /// After the last chunk's answer: whether the value is known. If not, there is a new
-    /// [`ask`](Self::ask). A value that is known stays known.
+    /// Call this after the answer of the last chunk. Returns whether the value is known; if not,
+    /// there is a new [`ask`](Self::ask). A known value stays known.
     pub(crate) fn finish_round(&mut self) -> bool {
         self.done = self.done || self.is_known();
         self.done
@@ -296,7 +297,7 @@ impl Aggregate {
         }
     }
 
-    /// The value; `None` over no numbers, or if it is not defined.
+    /// The value. `None` if there are no numbers, or if it is not defined.
     pub(crate) fn value(&self) -> Option<Number> {
         match &self.state {
             State::Extreme(value) => *value,
@@ -315,19 +316,19 @@ impl Aggregate {
     }
 }
 
-/// The standard deviation of a sample, from sum and sum of squares without cancellation: both are
-/// exact, and only the root is rounded.
+/// The standard deviation of a sample, from the sum and the sum of squares, without cancellation:
+/// both are exact, and only the root is rounded.
 fn deviation(total: &Total, squares: &ExactSum) -> Option<f64> {
     if total.count < 2 {
         return None;
     }
     let sum = total.sum.big();
-    // n times the sum of squares is never less than the square of the sum (Cauchy and Schwarz).
+    // n times the sum of squares is never less than the square of the sum (Cauchy-Schwarz).
     let spread = Big::of(total.count).times(&squares.big()).minus(&sum.times(&sum))?;
     Some(spread.divided_by(total.count).divided_by(total.count - 1).root())
 }
 
-/// A chunk's side of one aggregate, one round.
+/// A chunk's side of one aggregate in one round.
 #[derive(Debug)]
 pub(crate) struct Gather(Gathered);
 
@@ -342,7 +343,7 @@ enum Gathered {
 }
 
 impl Gather {
-    /// Answers a question.
+    /// Starts the answer to a question.
     pub(crate) fn new(ask: &Ask) -> Self {
         Gather(match ask.0 {
             Question::Nothing => Gathered::Nothing,
@@ -359,7 +360,7 @@ impl Gather {
     /// Adds a number.
     pub(crate) fn add(&mut self, number: Number) {
         let number = match number {
-            // Zeros with a sign would let the order be seen.
+            // The sign of a zero would reveal the order.
             Number::Float(float) => Number::Float(float + 0.0),
             int @ Number::Int(_) => int,
         };
@@ -383,8 +384,8 @@ impl Gather {
         }
     }
 
-    /// Adds the numbers that are valid, as [`add`](Self::add) of each would; those that are
-    /// integers are below 2^53.
+    /// Adds the valid numbers, like [`add`](Self::add) for each. Those that are integers are below
+    /// 2^53.
     pub(crate) fn add_all(&mut self, values: &[f64], valid: &[bool], ints: &[bool]) {
         match &mut self.0 {
             Gathered::Nothing => {}
@@ -407,7 +408,7 @@ impl Gather {
         }
     }
 
-    /// Adds to a count.
+    /// Increases a count.
     pub(crate) fn add_count(&mut self, more: u64) {
         if let Gathered::Count(count) = &mut self.0 {
             *count += more;
@@ -433,7 +434,7 @@ impl Gather {
     }
 }
 
-/// From the center, if there is one.
+/// Distance from the center, if there is one.
 fn distance(float: f64, center: Option<f64>) -> f64 {
     center.map_or(float, |center| (float - center).abs())
 }

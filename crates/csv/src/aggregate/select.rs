@@ -1,30 +1,31 @@
-//! Exact quantiles in bounded memory: selection over keys, which are counted in buckets that
+//! Exact quantiles in bounded memory: selects among keys, which are counted in buckets. The buckets
 //! become coarser whenever there are too many of them.
 //!
 //! ```text
 //!   ask      a range of keys, from low to high         all of them at first
 //!   chunk    a bucket per key; more than fit? a bucket per 2 keys, 4, 8, …
 //!   parent   the same, over the buckets of all chunks
-//!            a wanted rank is the least or the greatest of its bucket: known
+//!            a wanted rank is the least or the greatest of its bucket: value known
 //!            else: ask for its bucket, from its least to its greatest key
 //! ```
-//! A key is the float's bits, so turned that keys are ordered as floats are. A column with few
-//! different values takes one round however long it is. A bucket of 2^s keys holds those that are
-//! equal without their lowest s bits, so buckets of one size nest in those of any other, and what
-//! depends on the order of merging is how many rounds it takes, never the value.
+//! A key is the bits of a float, transformed so that keys are ordered like floats. A column with
+//! few different values takes one round, however long it is. A bucket of 2^s keys holds the keys
+//! that are equal without their lowest s bits, so buckets of one size nest in those of any other
+//! size. The order of merging affects only the number of rounds, never the value.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How many buckets a chunk sends at most. Each takes at most 30 bytes: less than 1 MiB.
+/// Maximum number of buckets that a chunk sends. Each takes at most 30 bytes: less than 1 MiB in
+/// total.
 const SENT: usize = 1 << 15;
-/// The bytes that a bucket takes in the parent, in a table that may be more than half free.
+/// Bytes per bucket in the parent, in a table that may be more than half free.
 const BUCKET_BYTES: usize = 80;
-/// However little memory there is, so many buckets are held: so a round is never without progress.
+/// Minimum number of buckets, whatever the memory limit, so that every round makes progress.
 const LEAST_BUCKETS: usize = 16;
 
-/// The range that is asked for.
+/// The requested range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Range {
     low: u64,
@@ -40,7 +41,7 @@ impl Range {
     }
 }
 
-/// A float's place in the order of floats; both zeros have the same.
+/// The key of a float: its position in the order of floats. Both zeros have the same key.
 #[inline]
 fn key_of(float: f64) -> u64 {
     let bits = (float + 0.0).to_bits();
@@ -52,18 +53,18 @@ fn float_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
-/// Which value is looked for.
+/// The value to find.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rank {
-    /// The one in the middle, or the mean of the two there.
+    /// The middle value, or the mean of the two middle values.
     Median,
-    /// From 0 to 1: between the two nearest ranks, as NumPy's default method.
+    /// From 0 to 1; interpolates between the two nearest ranks like NumPy's default method.
     Quantile(f64),
 }
 
 impl Rank {
-    /// The two ranks, counted from 0, of `total` values, that the value is between; they may be
-    /// the same.
+    /// The two ranks, counted from 0 among `total` values, between which the value lies; they may
+    /// be equal.
     fn neighbours(self, total: u64) -> (u64, u64) {
         match self {
             Rank::Median => ((total - 1) / 2, total / 2),
@@ -82,7 +83,7 @@ impl Rank {
         }
     }
 
-    /// The value, by those of its neighbours.
+    /// The value, computed from those of its two neighbours.
     fn between(self, a: f64, b: f64, total: u64) -> f64 {
         match self {
             _ if a == b => a,
@@ -93,7 +94,7 @@ impl Rank {
     }
 }
 
-/// Keys that are next to each other.
+/// A range of adjacent keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bucket {
     least: u64,
@@ -102,7 +103,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// The key at a place, if that is certain.
+    /// The key with a rank within the bucket, if it is certain.
     fn key_at(self, place: u64) -> Option<u64> {
         if place == 0 || self.least == self.greatest {
             return Some(self.least);
@@ -111,11 +112,11 @@ impl Bucket {
     }
 }
 
-/// At most `limit` buckets, by what their keys have in common.
+/// At most `limit` buckets, keyed by the bits that their keys have in common.
 #[derive(Debug)]
 struct Buckets {
     limit: usize,
-    /// How many of the lowest bits the keys of a bucket may differ in.
+    /// Number of lowest bits in which the keys of a bucket may differ.
     shift: u32,
     by_prefix: HashMap<u64, Bucket, foldhash::fast::FixedState>,
 }
@@ -137,7 +138,7 @@ impl Buckets {
             .or_insert(bucket);
     }
 
-    /// Adds a bucket that is no coarser than these.
+    /// Adds a bucket that is not coarser than these.
     #[inline]
     fn add(&mut self, bucket: Bucket) {
         self.put(bucket);
@@ -146,12 +147,12 @@ impl Buckets {
         }
     }
 
-    /// The least shift with which there are at most so many buckets.
+    /// Increases the shift to the least value at which at most `limit` buckets remain.
     #[cold]
     fn shift_for(&self, wanted: usize) -> u32 {
         let mut keys: Vec<u64> = self.by_prefix.values().map(|bucket| bucket.least).collect();
         keys.sort_unstable();
-        // With which shift neighbours become one.
+        // At which shift neighbours become one bucket.
         let mut joined = [0; 65];
         for pair in keys.windows(2) {
             joined[64 - (pair[0] ^ pair[1]).leading_zeros() as usize] += 1;
@@ -179,8 +180,9 @@ impl Buckets {
     }
 }
 
-/// What a chunk answers: its buckets from low to high, each as the distance of its least key from
-/// the one before, the distance from there to its greatest, and its count. So they are short.
+/// The answer of a chunk: its buckets from low to high. Each is the distance of its least key from
+/// the previous bucket, the distance from there to its greatest key, and its count. This encoding
+/// is short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Found {
     shift: u32,
@@ -224,16 +226,16 @@ impl Collect {
 pub(super) struct Select {
     rank: Rank,
     range: Range,
-    /// How many keys are below the range.
+    /// Number of keys below the range.
     below: u64,
-    /// How many keys there are in all, after the first round.
+    /// Total number of keys, known after the first round.
     total: Option<u64>,
     buckets: Buckets,
     result: Option<f64>,
 }
 
 impl Select {
-    /// `memory` is how many bytes its buckets may take; some are held with none.
+    /// `memory` is the limit in bytes for buckets; a minimum number is always kept.
     pub(super) fn new(rank: Rank, memory: usize) -> Self {
         let rank = match rank {
             Rank::Quantile(quantile) => Rank::Quantile(quantile.clamp(0.0, 1.0)),
@@ -274,8 +276,8 @@ impl Select {
             return true;
         }
         let (lower, upper) = self.rank.neighbours(total);
-        // Ranks in two buckets are known: the greatest of one and the least of the next. So if
-        // one is not, both are in the same bucket.
+        // Ranks in two buckets are known: the greatest of one and the least of the next. So if one
+        // is not known, both are in the same bucket.
         let mut before = self.below;
         let mut known = Vec::with_capacity(2);
         for bucket in buckets {
@@ -306,7 +308,8 @@ impl Select {
     }
 }
 
-/// From `a` a part of the way to `b`, which is not less, rounded as NumPy does.
+/// The point at the fraction `part` between `a` and `b`, which is not less than `a`; rounded like
+/// NumPy's.
 fn interpolate(a: f64, b: f64, part: f64) -> f64 {
     let way = b - a;
     if way.is_infinite() {
@@ -347,7 +350,7 @@ mod tests {
             let found = collect.found();
             assert!(found.buckets.len() <= SENT, "{}", found.buckets.len());
             assert_eq!(found.buckets.iter().map(|bucket| bucket.2).sum::<u64>(), count);
-            // Seven bits of a number in a byte, as it travels.
+            // As serialized: seven bits of a number per byte.
             let bytes = |number: u64| (64 - number.leading_zeros()).div_ceil(7).max(1) as usize;
             let sizes = found.buckets.iter().map(|(a, b, c)| bytes(*a) + bytes(*b) + bytes(*c));
             assert!(sizes.sum::<usize>() < 1 << 20);

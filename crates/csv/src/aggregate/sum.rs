@@ -1,5 +1,5 @@
-//! Exact sums: fixed-point numbers wide enough for every `f64` and its square, so that no order of
-//! adding and no way to cut a file can be told from the result, which is rounded once.
+//! Exact sums in fixed-point numbers wide enough for every `f64` and its square. The result is
+//! rounded once, so it does not depend on the order of additions or on how a file is cut.
 //!
 //! ```text
 //!   limbs   [0]            …   [68]          …   [135]        32 bits each, in an i64:
@@ -9,23 +9,25 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The exponent of the lowest bit.
+/// Exponent of the lowest bit.
 const LOWEST: i32 = -2176;
 const LIMBS: usize = 136;
-/// An addition adds less than 2^32 to a limb, so this many leave an `i64` far from full.
+/// Maximum number of additions between two carries: each adds less than 2^32 to a limb, so an `i64`
+/// stays far from full.
 const PENDING: u32 = 1 << 29;
 /// Fewer floats than this are added one by one.
 const MANY: usize = 1 << 12;
-/// A square has at most 106 bits, so the sum of this many fits 127.
+/// Number of squares that are summed in an `i128`: a square has at most 106 bits, so the sum fits
+/// into 127.
 const SQUARES: usize = 1 << 21;
-/// How many exponents finite floats have, as the field in their bits.
+/// Number of exponents of finite floats, as the field in their bits.
 const FIELDS: usize = 0x7FF;
 
 /// An exact sum of finite floats and integers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ExactSum {
     limbs: Vec<i64>,
-    /// How many additions since carries were last passed on.
+    /// Number of additions since the last carry.
     pending: u32,
 }
 
@@ -35,13 +37,13 @@ impl Default for ExactSum {
     }
 }
 
-/// The fraction with its hidden bit, of a float with this exponent field.
+/// The fraction of a float with this exponent field, including its hidden bit.
 #[inline]
 fn whole_of(bits: u64, field: usize) -> u64 {
     bits & ((1 << 52) - 1) | u64::from(field != 0) << 52
 }
 
-/// The exponent of a fraction's lowest bit, of a float with this exponent field.
+/// Exponent of the fraction's lowest bit, for a float with this exponent field.
 fn exponent_of(field: usize) -> i32 {
     field.max(1) as i32 - 1075
 }
@@ -89,7 +91,7 @@ impl ExactSum {
         self.add_wide(int < 0, int.unsigned_abs(), 0);
     }
 
-    /// Adds the square.
+    /// Adds the square of a float.
     pub(super) fn add_square(&mut self, float: f64) {
         debug_assert!(float.is_finite());
         let (_, whole, exponent) = parts(float);
@@ -106,16 +108,17 @@ impl ExactSum {
         self.add_wide(false, high * high, 128);
     }
 
-    /// Adds those of many floats that are valid.
+    /// Adds the valid ones of many floats.
     pub(super) fn add_all(&mut self, floats: &[f64], valid: &[bool]) {
         if floats.len() < MANY {
             let valid = floats.iter().zip(valid).filter(|(_, valid)| **valid);
             return valid.for_each(|(float, _)| self.add(*float));
         }
-        // A table of 32 KiB, of which most columns use a few lines: half the time of the limbs.
+        // A table of 32 KiB, of which most columns use a few cache lines: twice as fast as the
+        // limbs.
         let mut by_field = vec![0_i128; FIELDS];
         for (float, valid) in floats.iter().zip(valid) {
-            // What is not valid adds zero: no branch that guesses wrong.
+            // An invalid element adds zero: a branch would be mispredicted.
             let bits = float.to_bits() & u64::from(*valid).wrapping_neg();
             let field = field_of(bits);
             let whole = whole_of(bits, field) as i64;
@@ -127,7 +130,7 @@ impl ExactSum {
         }
     }
 
-    /// Adds the squares of those of many floats that are valid.
+    /// Adds the squares of the valid ones of many floats.
     pub(super) fn add_all_squares(&mut self, floats: &[f64], valid: &[bool]) {
         if floats.len() < MANY {
             let valid = floats.iter().zip(valid).filter(|(_, valid)| **valid);
@@ -147,8 +150,8 @@ impl ExactSum {
         }
     }
 
-    /// Passes carries on: then every limb but the last is from 0 to 2^32 - 1, and equal sums have
-    /// equal limbs.
+    /// Propagates carries: afterwards every limb but the last is between 0 and 2^32 - 1, and equal
+    /// sums have equal limbs.
     pub(super) fn carry(&mut self) {
         let mut carry = 0;
         let (last, lower) = self.limbs.split_last_mut().expect("there are limbs");
@@ -170,8 +173,8 @@ impl ExactSum {
         self.pending = 2;
     }
 
-    /// The sum divided by a number that is not zero, rounded to the nearest float once; infinite
-    /// where that is beyond a float's range.
+    /// The sum divided by a number that is not zero, rounded once to the nearest float; infinite if
+    /// it is beyond a float's range.
     pub(super) fn divided_by(&self, divisor: u64) -> f64 {
         self.big().divided_by(divisor).to_f64()
     }
@@ -193,15 +196,15 @@ impl ExactSum {
     }
 }
 
-/// A whole number times a power of two, and perhaps a little more.
+/// A whole number times a power of two, possibly plus a small remainder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Big {
     negative: bool,
-    /// Lowest first; the last is not zero.
+    /// Limbs, lowest first; the last one is not zero.
     limbs: Vec<u32>,
     /// A multiple of 32.
     exponent: i32,
-    /// Whether a part of one, lost in a division, is missing.
+    /// True if a remainder of less than one was lost in a division.
     more: bool,
 }
 
@@ -223,7 +226,7 @@ impl Big {
         self
     }
 
-    /// The product of two that nothing is missing of.
+    /// The product of two exact numbers.
     pub(super) fn times(&self, other: &Big) -> Big {
         let mut limbs = vec![0_u32; self.limbs.len() + other.limbs.len() + 1];
         for (i, a) in self.limbs.iter().enumerate() {
@@ -239,8 +242,7 @@ impl Big {
         Big { negative, limbs, exponent: self.exponent + other.exponent, more: false }.trimmed()
     }
 
-    /// The difference of two that are not negative and that nothing is missing of, if it is not
-    /// negative.
+    /// The difference of two exact numbers that are not negative; `None` if it is negative.
     pub(super) fn minus(&self, other: &Big) -> Option<Big> {
         if other.limbs.is_empty() {
             return Some(self.clone());
@@ -263,12 +265,12 @@ impl Big {
         (borrow == 0).then(|| Big { negative: false, limbs, exponent, more: false }.trimmed())
     }
 
-    /// Divided by a number that is not zero, to at least 128 bits.
+    /// Divides by a number that is not zero, to at least 128 bits.
     pub(super) fn divided_by(&self, divisor: u64) -> Big {
         if divisor == 1 || self.limbs.is_empty() {
             return self.clone();
         }
-        // As long as the divisor, and 128 bits more.
+        // The length of the divisor, plus 128 bits.
         let lower = [0; 6];
         let mut limbs = [&lower, &self.limbs[..]].concat();
         let mut rest = 0;
@@ -282,8 +284,8 @@ impl Big {
         Big { negative: self.negative, limbs, exponent, more: self.more || rest != 0 }.trimmed()
     }
 
-    /// The 128 highest bits of one that is not zero, the highest of them set; their exponent, and
-    /// whether more is below.
+    /// The 128 highest bits of a number that is not zero, the highest of them set; their exponent,
+    /// and whether there are lower bits.
     fn highest(&self) -> (u128, i32, bool) {
         let top = self.limbs.iter().rev().chain([0; 5].iter());
         let (mut window, mut taken) = (0_u128, top.take(5));
@@ -309,7 +311,7 @@ impl Big {
         if self.negative { -float } else { float }
     }
 
-    /// The whole number that this is, if it is one and fits.
+    /// The number as an integer, if it is a whole number that fits.
     pub(super) fn to_int(&self) -> Option<i128> {
         if self.limbs.is_empty() {
             return Some(0);
@@ -323,7 +325,7 @@ impl Big {
         Some(if self.negative { -whole } else { whole })
     }
 
-    /// The float that is nearest to the root of one that is not negative.
+    /// The float nearest to the square root of a number that is not negative.
     pub(super) fn root(&self) -> f64 {
         if self.limbs.is_empty() {
             return 0.0;
@@ -334,17 +336,17 @@ impl Big {
             whole >>= 1;
             exponent += 1;
         }
-        // Of at least 127 bits, so the root has 64.
+        // `whole` has at least 127 bits, so the root has 64.
         let root = whole.isqrt();
         rounded(root, exponent / 2, more || root * root != whole)
     }
 }
 
-/// The float that is nearest to `whole` times two to the power of `exponent` (ties to even), where
-/// `more` says that a part of one is missing; `whole` then has more bits than a float.
+/// The float nearest to `whole` times two to the power of `exponent` (ties to even). If `more` is
+/// true, a remainder is missing, and `whole` has more bits than a float.
 fn rounded(whole: u128, exponent: i32, more: bool) -> f64 {
     let bits = 128 - whole.leading_zeros() as i32;
-    // Below 2^-1074 there are no bits in floats.
+    // Floats have no bits below 2^-1074.
     let dropped = (bits - 53).max(-1074 - exponent);
     if dropped > 128 {
         return 0.0;
@@ -358,11 +360,11 @@ fn rounded(whole: u128, exponent: i32, more: bool) -> f64 {
         let up = lost > half || lost == half && (more || kept & 1 == 1);
         (kept + u128::from(up), exponent + dropped)
     };
-    // At most 2^53, and the product is a float or overflows: neither step rounds.
+    // `kept` is at most 2^53, and the product is a float or overflows: neither step rounds.
     kept as f64 * power(exponent)
 }
 
-/// Two to the power of an exponent not below -1074; infinity where that is no float.
+/// Two to the power of an exponent that is at least -1074; infinity if the result exceeds a float.
 fn power(exponent: i32) -> f64 {
     match exponent {
         1024.. => f64::INFINITY,
@@ -405,11 +407,11 @@ mod tests {
 
     #[test]
     fn the_sum_quotient_and_root_of_two_are_those_of_the_processor() {
-        // Which rounds each of them once.
+        // The processor rounds each result once.
         let mut random = Random::new(2);
         for _ in 0..50_000 {
             let a = any_float(&mut random);
-            // Of about the same size, or its bits would not meet.
+            // Of similar size, so that their bits overlap.
             let b = f64::from_bits(a.to_bits() ^ random.next() >> (10 + random.below(52)));
             let b = if random.below(2) == 0 { b } else { -b };
             if b.is_finite() {
@@ -433,14 +435,14 @@ mod tests {
             // A unit is 2^-40; a float holds each of them.
             let floats: Vec<f64> = units.iter().map(|unit| *unit as f64 / 2_f64.powi(40)).collect();
             let expected: i128 = floats.iter().map(|float| (float * 2_f64.powi(40)) as i128).sum();
-            // Rounded once, as a cast of an integer is.
+            // Rounded once, like a cast of an integer.
             let expected = expected as f64 / 2_f64.powi(40);
             assert_eq!(sum_of(&floats).divided_by(1), expected);
         }
     }
 
     #[test]
-    fn adding_many_is_adding_each() {
+    fn adding_many_equals_adding_each() {
         let mut random = Random::new(4);
         for len in [0, 1, MANY - 1, MANY, 3 * MANY + 5] {
             let floats: Vec<f64> = (0..len).map(|_| any_float(&mut random)).collect();
@@ -474,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_come_back_if_they_fit() {
+    fn sums_of_integers_stay_integers_if_they_fit() {
         for int in [0, 1, -1, 1 << 32, (1 << 100) + 1, i128::MAX, i128::MIN + 1] {
             let mut sum = ExactSum::default();
             sum.add_int(int);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::Random;
 
-/// The value over some chunks, merged in order or the other way round.
+/// The value over some chunks, merged in order or in reverse order.
 fn over(kind: Kind, memory: usize, chunks: &[&[Number]], backwards: bool) -> Option<Number> {
     let mut aggregate = Aggregate::new(kind, memory);
     for round in 0.. {
@@ -60,7 +60,7 @@ fn random_numbers(random: &mut Random, len: usize) -> Vec<Number> {
 }
 
 #[test]
-fn no_cut_order_or_memory_shows_in_a_value() {
+fn a_value_does_not_depend_on_cuts_order_or_memory() {
     let mut random = Random::new(8);
     for round in 0..300 {
         let numbers = random_numbers(&mut random, round % 70);
@@ -86,7 +86,7 @@ fn no_cut_order_or_memory_shows_in_a_value() {
 }
 
 #[test]
-fn adding_all_is_adding_each() {
+fn adding_all_equals_adding_each() {
     let mut random = Random::new(9);
     for round in 0..500 {
         let len = if round < 490 { round % 50 } else { 5000 + round };
@@ -119,7 +119,7 @@ fn adding_all_is_adding_each() {
 
 #[test]
 fn sums_are_rounded_once() {
-    // What `math.fsum` of CPython gives.
+    // The results of CPython's `math.fsum`.
     for (numbers, sum) in [
         (&[1e100, 1.0, -1e100][..], 1.0),
         (&[1e-16, 1.0, 1e16], 1e16 + 2.0),
@@ -157,7 +157,7 @@ fn deviations_do_not_cancel() {
     assert_eq!(value(Kind::Stddev, &[2.5]), None);
     assert_eq!(value(Kind::Stddev, &[1e200, -1e200]), Some(1e200 * 2_f64.sqrt()));
     assert_eq!(value(Kind::Stddev, &[f64::MAX, -f64::MAX]), None);
-    // No float holds either of them.
+    // Neither is representable as a float.
     let huge = [9_007_199_254_740_995, 9_007_199_254_740_989].map(Number::Int);
     let found = over(Kind::Stddev, 0, &[&huge], false).map(Number::to_f64);
     assert_eq!(found, Some(18_f64.sqrt()));
@@ -165,7 +165,7 @@ fn deviations_do_not_cancel() {
 
 #[test]
 fn a_median_is_the_mean_of_the_two_in_the_middle() {
-    // What NumPy's `median` gives; its `quantile` of a half is another float.
+    // As NumPy's `median`; its `quantile` of 0.5 is another float.
     assert_eq!(value(Kind::Median, &[-9.4, -0.7]), Some(-5.05));
     assert_eq!(value(Kind::Quantile(0.5), &[-9.4, -0.7]), Some(-5.050_000_000_000_001));
     assert_eq!(value(Kind::Median, &[f64::MAX, f64::MAX]), Some(f64::MAX));
@@ -201,8 +201,8 @@ fn a_chunk_of_many_keys_sends_buckets_and_the_quantile_is_still_exact() {
 }
 
 #[test]
-fn what_is_done_stays_while_another_aggregate_needs_more_rounds() {
-    // As a step's aggregates are gathered: all of them in each round, until all are done.
+fn a_finished_value_stays_while_another_aggregate_needs_more_rounds() {
+    // All aggregates of a step take part in each round until all are done.
     let numbers: Vec<Number> = (0..100_000).map(|k| Number::Int(k * k)).collect();
     let mut aggregates = KINDS.map(|kind| Aggregate::new(kind, 0));
     let mut rounds = 0;
@@ -226,7 +226,7 @@ fn what_is_done_stays_while_another_aggregate_needs_more_rounds() {
 }
 
 #[test]
-fn an_overflow_on_the_way_does_not_show_in_a_sum_of_integers() {
+fn a_sum_of_integers_survives_an_intermediate_overflow() {
     const HUGE: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
     for numbers in [[HUGE, HUGE, -HUGE], [HUGE, -HUGE, HUGE], [-HUGE, HUGE, HUGE]] {
         let sum = over(Kind::Sum, 0, &[&numbers.map(Number::Int)], false);

@@ -1,15 +1,15 @@
-//! The records of one chunk on their way through the steps, column by column.
+//! A batch: the records of one chunk during the steps, column by column.
 //!
 //! ```text
 //!   bytes ── ends ── rows:   r0  r1  r2  r3  r4        records as they were found
-//!   alive                    r0      r2      r4        those that no step has set aside
-//!   columns   Source         ·       ·       ·         a slice of the bytes, looked at if needed
-//!             Cells          c0      c1      c2        some step changed or made them
-//!             Floats         f0      f1      f2        derived numbers, text only when written
-//!   numbers                  n0      n1      n2        what cells read as, kept while it is true
+//!   selection                r0      r2      r4        rows that no step has dropped
+//!   columns   Source         ·       ·       ·         a slice of the bytes, read if needed
+//!             Cells          c0      c1      c2        changed or made by a step
+//!             Floats         f0      f1      f2        computed numbers, formatted only when written
+//!   numbers                  n0      n1      n2        cells read as numbers, cached while valid
 //! ```
-//! Everything below `alive` is dense: the place *k* belongs to the record `alive[k]`. All that keeps it so is in
-//! this file, which is long for that.
+//! Everything below `selection` is dense: index *k* belongs to the record `selection[k]`. All code
+//! that keeps this invariant is in this file, which explains its length.
 
 mod numbers;
 mod records;
@@ -29,7 +29,7 @@ use crate::split::Owned;
 pub(crate) use numbers::Numbers;
 pub(crate) use records::too_long;
 
-/// Where a cell is.
+/// The position of a cell's text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
     at: u32,
@@ -39,11 +39,11 @@ pub(crate) struct Cell {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In the input, with its quotes.
+    /// In the input, including its quotes.
     Input,
     /// In the batch's scratch space, as plain text.
     Scratch,
-    /// As `Scratch`; it had quotes and gets them again.
+    /// Like `Scratch`, for a cell that had quotes and gets them again.
     ScratchQuoted,
 }
 
@@ -51,15 +51,15 @@ impl Cell {
     const EMPTY: Cell = Cell { at: 0, len: 0, place: Place::Scratch };
 }
 
-/// A float is never longer as text.
+/// Maximum length of a float as text.
 const FLOAT_BYTES: usize = 32;
 
-/// The cells of a column, for the rows that are alive.
+/// The cells of a column, for the rows of the selection.
 #[derive(Debug)]
 pub(crate) enum Column {
-    /// The field of that number, as it is.
+    /// The input field with this number, unchanged.
     Source(usize),
-    /// Nothing.
+    /// Only empty cells.
     Empty,
     Cells(Vec<Cell>),
     Floats {
@@ -68,7 +68,7 @@ pub(crate) enum Column {
     },
 }
 
-/// How often something happened, by step and what it was.
+/// Number of events, by step and kind of event.
 pub(crate) type Counts = BTreeMap<(usize, &'static str, bool), u64>;
 
 /// The records of one chunk, between two steps.
@@ -76,33 +76,34 @@ pub(crate) struct Batch<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) bytes: &'a [u8],
     owned: &'a Owned,
-    /// Where each row begins, from the first own one on.
+    /// Start of each row, beginning with the first row that the chunk owns.
     starts: Vec<u32>,
-    /// The rows that are alive, as places in `owned.ends.rows`.
+    /// The selection: rows that no step has dropped, as indices of `owned.ends.rows`.
     pub(crate) alive: Vec<u32>,
     pub(crate) columns: Vec<Column>,
     numbers: Vec<Option<Numbers>>,
-    /// Text that steps made; [`make_room`](Self::make_room) keeps it within what a [`Cell`] counts.
+    /// Text made by steps. [`make_room`](Self::make_room) keeps its length within the range of a
+    /// [`Cell`].
     pub(crate) scratch: Vec<u8>,
-    /// How long it may be.
+    /// Maximum length of `scratch`.
     scratch_limit: usize,
     pub(crate) rows_in: u64,
     pub(crate) blank_lines: u64,
-    /// Rows by step, reason, and whether they are among the rejects.
+    /// Dropped rows by step, reason, and whether they are among the rejects.
     pub(crate) set_aside: Counts,
-    /// Cells by step and what became of them.
+    /// Changed or unreadable cells by step and kind of change.
     pub(crate) cells: Counts,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
     pub(crate) doubts: Doubts,
-    /// Whether a record ends in a CR without LF.
+    /// Whether some record ends in a CR without LF.
     has_lone_cr: bool,
-    /// Whether short records are among the rows.
+    /// Whether the selection contains short records.
     pub(crate) has_short: bool,
 }
 
 impl<'a> Batch<'a> {
-    /// The own records of a chunk.
+    /// A batch of the records that a chunk owns.
     pub(crate) fn new(layout: &'a Layout, bytes: &'a [u8], owned: &'a Owned) -> Batch<'a> {
         let mut columns: Vec<Column> = (0..layout.fields).map(Column::Source).collect();
         columns.resize_with(layout.names.len(), || Column::Empty);
@@ -132,31 +133,31 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    /// The place in `ends.fields` of a row's first field.
+    /// Index in `ends.fields` of a row's first field.
     #[inline]
     fn first_field(&self, row: usize) -> usize {
         if row == 0 { 0 } else { self.owned.ends.rows[row - 1] as usize + 1 }
     }
 
-    /// All rows that were read, whatever became of them.
+    /// All rows that were read, whatever their fate.
     pub(crate) fn all_rows(&self) -> Range<usize> {
         self.owned.first_row..self.owned.first_row + self.starts.len()
     }
 
-    /// The number of the field that a byte of a row is in.
+    /// Number of the field that contains a position of a row.
     pub(crate) fn field_at(&self, row: usize, at: usize) -> usize {
         let ends = &self.owned.ends;
         let fields = &ends.fields[self.first_field(row)..=ends.rows[row] as usize];
         fields.partition_point(|end| (*end as usize) < at)
     }
 
-    /// Where a row begins.
+    /// Start of a row.
     #[inline]
     pub(crate) fn start(&self, row: usize) -> usize {
         self.starts[row - self.owned.first_row] as usize
     }
 
-    /// Where a row's line end begins.
+    /// Start of a row's line end.
     #[inline]
     pub(crate) fn end(&self, row: usize) -> usize {
         self.owned.ends.fields[self.owned.ends.rows[row] as usize] as usize
@@ -169,7 +170,7 @@ impl<'a> Batch<'a> {
             || self.owned.ends.rows[row] as usize + 1 - self.first_field(row) == self.layout.fields
     }
 
-    /// A field of a row as it is; one that a short record lacks is empty.
+    /// A field of a row, unchanged; a field that a short record lacks is empty.
     #[inline(always)]
     pub(crate) fn source(&self, row: usize, field: usize) -> (usize, usize) {
         let (first, ends) = (self.first_field(row), &self.owned.ends.fields[..]);
@@ -180,7 +181,8 @@ impl<'a> Batch<'a> {
         (from, ends[first + field] as usize)
     }
 
-    /// The bytes of a field of the input, from the place of its first to that of its last.
+    /// The bytes of an input field; `first` and `last` are indices of its row's first and last
+    /// field.
     #[inline]
     pub(crate) fn field(&self, (from, to): (usize, usize)) -> Field<'a> {
         Field::new(&self.layout.dialect, &self.bytes[from..to])
@@ -197,7 +199,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What a cell says; nothing if it is empty.
+    /// Content of a cell; empty if the cell is empty.
     pub(crate) fn content(&self, k: usize, column: usize) -> Cow<'_, [u8]> {
         match &self.columns[column] {
             Column::Source(field) => {
@@ -215,8 +217,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Calls `each` with what the cells of a column say, of some rows in order: bytes, and how many
-    /// of them are the cell's. What is decided for a column is decided once.
+    /// Calls `each` with the contents of a column's cells, for some rows in order: some bytes, and
+    /// the number of them that belong to the cell. Decisions that depend only on the column are
+    /// made once.
     #[inline]
     pub(crate) fn each_content(
         &self,
@@ -266,8 +269,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// A cell for writing: its bytes with their quotes if no step changed it, else what it says
-    /// and whether it had quotes.
+    /// A cell for writing: its bytes with quotes if no step changed it, else its content and
+    /// whether it had quotes.
     pub(crate) fn written(&self, k: usize, column: usize) -> Written<'_> {
         match &self.columns[column] {
             Column::Source(field) => {
@@ -288,7 +291,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The cells of a column, to be changed: [`set`](Self::set).
+    /// The cells of a column, so that they can be changed by [`set`](Self::set).
     pub(crate) fn make_cells(&mut self, column: usize) -> &mut Vec<Cell> {
         if !matches!(self.columns[column], Column::Cells(_)) {
             self.columns[column] = Column::Cells(self.cells_of(column));
@@ -300,7 +303,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// A column as cells.
+    /// Converts a column to cells.
     fn cells_of(&mut self, column: usize) -> Vec<Cell> {
         let mut cells = Vec::with_capacity(self.alive.len());
         match &self.columns[column] {
@@ -324,7 +327,7 @@ impl<'a> Batch<'a> {
         cells
     }
 
-    /// Whether the scratch space takes so many bytes more; if not, the file fails at that cell.
+    /// Whether the scratch space has room for `bytes` more; if not, the file fails at this cell.
     pub(crate) fn make_room(&mut self, k: usize, column: usize, bytes: usize) -> bool {
         let has_room = bytes <= self.scratch_limit.saturating_sub(self.scratch.len());
         if !has_room {
@@ -339,13 +342,14 @@ impl<'a> Batch<'a> {
         has_room
     }
 
-    /// The cell of what was written to the scratch space from `at` on.
+    /// The cell for the text that was written to the scratch space from `at` on.
     pub(crate) fn scratched(&self, at: usize, quoted: bool) -> Cell {
         let place = if quoted { Place::ScratchQuoted } else { Place::Scratch };
         Cell { at: at as u32, len: (self.scratch.len() - at) as u32, place }
     }
 
-    /// A column of the pieces of some text, for which room was made, by their places and lengths.
+    /// A column made of pieces of a text, given by positions and lengths. The caller has made room
+    /// for it.
     pub(crate) fn text_column(&mut self, text: &[u8], places: &[(usize, usize)]) -> Column {
         let base = self.scratch.len();
         self.scratch.extend_from_slice(text);
@@ -357,7 +361,7 @@ impl<'a> Batch<'a> {
         Column::Cells(places.iter().map(cell).collect())
     }
 
-    /// Whether a cell has quotes in the input, or had.
+    /// Whether a cell has or had quotes in the input.
     pub(crate) fn is_quoted(&self, k: usize, column: usize) -> bool {
         match &self.columns[column] {
             Column::Source(field) => {
@@ -371,7 +375,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Changes each cell for which `change` gives new text; counts them.
+    /// Changes the cells for which `change` returns a new text, and counts them.
     pub(crate) fn change(
         &mut self,
         step: usize,
@@ -387,7 +391,7 @@ impl<'a> Batch<'a> {
                 continue;
             }
             let quoted = self.is_quoted(k, column);
-            // Perhaps all cells of the column are written there first.
+            // This may first write all cells of the column to the scratch space.
             self.make_cells(column);
             if !self.make_room(k, column, text.len()) {
                 break;
@@ -401,7 +405,7 @@ impl<'a> Batch<'a> {
         self.count_cells(step, what, changed);
     }
 
-    /// What the cells of a column read as; read once.
+    /// The cells of a column read as numbers; cached.
     pub(crate) fn numbers(&mut self, column: usize) -> &Numbers {
         if self.numbers[column].is_none() {
             self.numbers[column] = Some(self.read_numbers(column));
@@ -409,7 +413,7 @@ impl<'a> Batch<'a> {
         self.numbers[column].as_ref().expect("it was read above")
     }
 
-    /// What [`numbers`](Self::numbers) read before.
+    /// The cached result of [`numbers`](Self::numbers).
     pub(crate) fn known_numbers(&self, column: usize) -> Option<&Numbers> {
         self.numbers[column].as_ref()
     }
@@ -440,7 +444,7 @@ impl<'a> Batch<'a> {
         numbers
     }
 
-    /// Keeps the rows for which `keep` holds.
+    /// Reduces the selection to the rows for which `keep` is true.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
         if keep.iter().all(|keep| *keep) {
             return;
@@ -478,7 +482,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// If the file fails, what comes after that record is no matter any more.
+    /// If the file fails, drops the rows after the failing record, which no longer matter.
     pub(crate) fn forget_behind_failure(&mut self) {
         if let Some(failure) = &self.failure {
             let at = failure.at;
@@ -488,13 +492,13 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Forgets what a column read as, since a step replaced it.
+    /// Replaces a column, and forgets the cached numbers of the old one.
     pub(crate) fn replace_column(&mut self, column: usize, with: Column) {
         self.columns[column] = with;
         self.numbers[column] = None;
     }
 
-    /// Lets the rows go that are not kept, and counts them.
+    /// Drops the rows for which `keep` is false, and counts them.
     pub(crate) fn drop_rows(&mut self, step: usize, reason: &'static str, keep: &[bool]) {
         let gone = keep.iter().filter(|keep| !**keep).count() as u64;
         self.count_rows(step, reason, gone);
@@ -513,7 +517,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Notes a failure of the file, unless an earlier record failed it.
+    /// Records a failure of the file, unless an earlier record has failed it already.
     pub(crate) fn fail_at(&mut self, at: usize, problem: Problem) {
         if self.failure.as_ref().is_none_or(|known| at < known.at) {
             self.failure = Some(Failure { at, line: 0, problem });
@@ -544,15 +548,15 @@ impl<'a> Batch<'a> {
 
 /// A cell for writing.
 pub(crate) enum Written<'a> {
-    /// As it was, with its quotes.
+    /// Unchanged, with its quotes.
     Field(Field<'a>),
-    /// What it says now, and whether it had quotes.
+    /// New content, and whether the cell had quotes.
     Text(&'a [u8], bool),
-    /// A number, or nothing.
+    /// A number, or an empty cell.
     Float(Option<f64>),
 }
 
-/// Keeps the elements of a vector for which `keep` holds, without branches on what it says.
+/// Keeps the elements of a vector for which `keep` is true, without branches.
 fn retain<T: Copy>(vector: &mut Vec<T>, keep: &[bool]) {
     let mut kept = 0;
     for k in 0..vector.len() {

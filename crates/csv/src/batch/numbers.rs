@@ -1,30 +1,30 @@
-//! What the cells of a column read as, where they read as numbers.
+//! The cells of a column read as numbers.
 
 use crate::number::{self, EXACT, Number, Reading};
 
-/// What the cells of a column read as, for the rows that are alive.
+/// The cells of a column read as numbers, for the rows of the selection.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Numbers {
-    /// The nearest `f64`; meaningless where there is no number.
+    /// The nearest `f64`; meaningless for a cell that is not a number.
     pub(crate) values: Vec<f64>,
     pub(crate) valid: Vec<bool>,
-    /// Whether it is an integer, as it is written.
+    /// Whether the cell is written as an integer.
     pub(crate) ints: Vec<bool>,
-    /// The places that cannot be read, in order.
+    /// Indices of the cells that cannot be read, in order.
     pub(crate) bad: Vec<u32>,
-    /// Whether every value is exact: no integer beyond 2^53 is among them.
+    /// Whether every value is exact: no integer exceeds 2^53.
     pub(crate) exact: bool,
 }
 
 impl Numbers {
-    /// The integer that a cell reads as, if it is certain that it is one.
+    /// The integer in a cell, if the cell certainly contains one.
     #[inline]
     pub(crate) fn integer(&self, k: usize) -> Option<i64> {
         let is_exact = self.valid[k] && self.ints[k] && self.values[k].abs() < EXACT;
         is_exact.then(|| self.values[k] as i64)
     }
 
-    /// Of each cell, whether it is NULL as a number: it reads as none, and is not bad.
+    /// For each cell, whether it is NULL as a number: neither a number nor bad.
     pub(crate) fn are_null(&self) -> impl Iterator<Item = bool> {
         let mut bad = self.bad.iter().peekable();
         self.valid.iter().enumerate().map(move |(k, valid)| {

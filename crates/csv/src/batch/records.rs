@@ -1,4 +1,4 @@
-//! The records of a chunk as they were found: blank lines, wrong numbers of fields, and what is doubtful in them.
+//! First look at the records of a chunk: blank lines, wrong numbers of fields, and doubts.
 
 use crate::choices::OnRagged;
 use crate::dialect::LineEnd;
@@ -14,8 +14,8 @@ use super::Batch;
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Batch<'_> {
-    /// Goes through the records once: blank lines, wrong numbers of fields. Gives how many bytes their line
-    /// ends have together.
+    /// Walks through the records once: drops blank lines and handles wrong numbers of fields.
+    /// Returns the total number of bytes in line ends.
     pub(super) fn read(&mut self) -> usize {
         let (layout, ends) = (self.layout, &self.owned.ends);
         let rows = ends.rows.len();
@@ -67,7 +67,7 @@ impl Batch<'_> {
         line_ends
     }
 
-    /// A quote that is never closed takes all that is behind it into the last record.
+    /// Handles a quote that is never closed: the last record contains everything behind it.
     #[cold]
     fn reject_unterminated(&mut self, row: usize, first: usize, last: usize) {
         self.reject_row(row, 0, None, "unterminated quote");
@@ -82,7 +82,7 @@ impl Batch<'_> {
         self.doubts.unclosed = Some(Unclosed { spot, field: last + 1 - first, lines });
     }
 
-    /// Looks at records of several lines for text behind a closing quote.
+    /// Checks records of several lines for text after a closing quote.
     pub(super) fn look_for_torn_quotes(&mut self) {
         let Some(quote) = self.layout.dialect.quote else { return };
         let owned = self.owned;
@@ -94,7 +94,8 @@ impl Batch<'_> {
         }
         let mut row = rows.start;
         while let Some(at) = breaks.next() {
-            // The row that the line break is in, or the next one if it is in none of those that were read.
+            // The row with this line break, or the next row if the break is in none of the rows
+            // that were read.
             row +=
                 ends.rows[row..rows.end].partition_point(|last| ends.fields[*last as usize] < at);
             let is_last = row + 1 == ends.rows.len();
@@ -119,12 +120,12 @@ impl Batch<'_> {
         }
     }
 
-    /// Counts how records end, whose line ends have so many bytes together. Where they all end alike, as
-    /// nearly always, nothing is looked at.
+    /// Counts how records end; `bytes` is the total length of their line ends. If all end alike,
+    /// which is nearly always so, looks at no record.
     pub(super) fn count_line_ends(&mut self, bytes: usize) {
         let rows = self.all_rows();
         let end_of = |row: usize| LineEnd::at(self.bytes, self.end(row));
-        // Only the last may end without a line end.
+        // Only the last record may lack a line end.
         let Some(last) = rows.clone().next_back() else { return };
         let ended = rows.len() - usize::from(end_of(last).is_none());
         let Some(first) = rows.clone().next().filter(|_| ended > 0) else { return };
@@ -146,7 +147,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Whether a record with a wrong number of fields goes on.
+    /// Treats a record with a wrong number of fields; returns whether it stays in the selection.
     #[cold]
     fn takes_ragged(&mut self, row: usize, first: usize, fields: usize) -> bool {
         let wanted = self.layout.fields;
@@ -195,7 +196,7 @@ impl Batch<'_> {
     }
 }
 
-/// What is said of a record that is too long.
+/// The error for a record that is too long.
 pub(crate) fn too_long(limit: usize) -> Problem {
     Problem::new(format!(
         "a record of more than {} bytes; is a quote missing?",

@@ -1,15 +1,15 @@
-//! Finds a file's delimiter by a look at its first records.
+//! Detects the delimiter of a file from its first records.
 //!
-//! Each candidate divides the sample into records, quotes and all. Its mode is the most frequent number
-//! of fields, n; its share p is that of the records that have n fields, where those with one more
-//! or less count half. The score is p² · log(n + 1): a delimiter divides most records alike, into
-//! many fields. A candidate that divides the first record (the header) like the others is preferred
-//! to one that does not, and commas that only stand between digits are decimal signs if another
-//! candidate will do.
+//! Each candidate divides the sample into records, taking quotes into account. Its mode n is the
+//! most frequent number of fields. Its share p is that of the records with n fields; records with
+//! one field more or less count half. The score is p² · log(n + 1): a good delimiter divides most
+//! records alike, into many fields. A candidate that divides the first record (the header) like the
+//! others is preferred to one that does not. Commas that only stand between digits are taken for
+//! decimal signs if another candidate will do.
 //!
-//! The sample is the first [`SAMPLE`] bytes *behind what is skipped* (byte order mark, skipped
-//! lines, comments, blank lines, a line `sep=;`), and only whole records of it count. So the answer is
-//! the same however many bytes more the caller has.
+//! The sample is the first [`SAMPLE`] bytes *after what is skipped* (byte order mark, skipped
+//! lines, comments, blank lines, a `sep=;` line). Only whole records of it count, so the result
+//! does not depend on how many more bytes the caller has.
 
 use crate::dialect::Dialect;
 use crate::head::{after_skipped, count_lines, first_record};
@@ -19,11 +19,12 @@ use crate::scan::{Ends, Scanner, State};
 
 /// Length of the sample in bytes.
 pub(crate) const SAMPLE: usize = 64 << 10;
-/// The delimiters that are tried, the preferred first where nothing decides.
+/// Candidate delimiters; earlier ones win ties.
 pub(crate) const CANDIDATES: [u8; 4] = *b",\t;|";
-/// A second candidate whose score is this close to the best makes the choice uncertain.
+/// If the score of another candidate is at least this fraction of the best score, the choice is
+/// uncertain.
 const CLOSE: f64 = 0.95;
-/// At most this many lines before the header are taken for titles.
+/// Maximum number of lines before the header that may be titles.
 const TITLES: usize = 10;
 
 /// What the first records of a file say about its delimiter.
@@ -31,31 +32,31 @@ const TITLES: usize = 10;
 pub struct Detected {
     /// The delimiter that divides them best.
     pub delimiter: u8,
-    /// The number of lines before the header that are to be skipped: those that were given, or all up to
-    /// a line `sep=;`.
+    /// Number of lines to skip before the header: the given number, or all lines up to a `sep=;`
+    /// line.
     pub skip_lines: u64,
-    /// True if a line `sep=;` names the delimiter.
+    /// True if a `sep=;` line names the delimiter.
     pub by_sep_line: bool,
     /// The number of records in the sample.
     pub records: u64,
-    /// How each candidate divides the sample, the best first. Empty for an empty file, and where a
-    /// `sep=` line decides.
+    /// Scores of the candidates, the best first. Empty for an empty file and for one with a `sep=`
+    /// line.
     pub scores: Vec<Score>,
 }
 
-/// How one candidate divides the sample.
+/// How well one candidate divides the sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// The candidate.
     pub delimiter: u8,
     /// The most frequent number of fields.
     pub fields: usize,
-    /// The share of records with that number of fields, from 0 to 1. Lines that look like titles
-    /// above the header are left out.
+    /// Share of the records with that number of fields, from 0 to 1. Lines above the header that
+    /// look like titles are left out.
     pub share: f64,
     /// p² · log(n + 1).
     pub score: f64,
-    /// True if the first record has as many fields as most.
+    /// True if the first record has as many fields as most records.
     pub header_agrees: bool,
 }
 
@@ -65,9 +66,9 @@ impl Score {
     }
 }
 
-/// Looks for the delimiter of a file in its first `bytes`; `is_whole` says that there are no more. All
-/// but the delimiter is as `given`; `skip_lines` lines come before the header. `None`: more bytes
-/// are needed.
+/// Detects the delimiter of a file from its first `bytes`; `is_whole` is true if these are all
+/// bytes. The rest of the dialect is as in `given`; `skip_lines` lines come before the header.
+/// Returns `None` if more bytes are needed.
 pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) -> Option<Detected> {
     let mut detected = Detected {
         delimiter: given.delimiter,
@@ -102,8 +103,8 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
     Some(detected)
 }
 
-/// How the candidates divide a sample, the best first, and the number of records in it; `is_all` says
-/// that the file ends with it.
+/// Scores of the candidates, the best first, and the number of records in the sample. `is_all` is
+/// true if the file ends with the sample.
 pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Score>, u64) {
     let candidates = CANDIDATES
         .into_iter()
@@ -111,14 +112,14 @@ pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Sc
     let looks: Vec<Look> = candidates.map(|byte| Look::new(given, byte, sample, is_all)).collect();
     let mut scores: Vec<Score> = looks.iter().map(Look::score).collect();
     let is_better = |score: &Score| score.divides() && score.share >= 0.8;
-    // Decimal signs divide numbers alike too.
+    // Decimal signs also divide numbers alike.
     let has_other = scores.iter().any(|score| score.delimiter != b',' && is_better(score));
     let is_decimal = looks.iter().any(|look| look.delimiter == b',' && look.is_decimal);
     let agreed = scores.iter().any(|score| is_better(score) && score.header_agrees);
     let rank = |score: &Score| {
         let is_sign = score.delimiter == b',' && is_decimal && has_other;
         let disagrees = agreed && score.divides() && !(is_better(score) && score.header_agrees);
-        // Where no candidate divides anything, the one that was given is as good as any.
+        // If no candidate divides anything, the given delimiter wins.
         (is_sign, disagrees, -score.score, score.delimiter != given.delimiter)
     };
     scores.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("scores are numbers"));
@@ -128,7 +129,7 @@ pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Sc
 }
 
 impl Detected {
-    /// How the chosen delimiter divides the sample, if that was what decided.
+    /// The score of the chosen delimiter, if scores decided.
     pub fn best(&self) -> Option<&Score> {
         self.scores.first()
     }
@@ -173,7 +174,7 @@ impl Detected {
     }
 }
 
-/// A delimiter in a message.
+/// Name of a delimiter in a message.
 pub(crate) fn named(delimiter: u8) -> String {
     match delimiter {
         b'\t' => "a tab".to_owned(),
@@ -193,11 +194,11 @@ pub(crate) fn setting(delimiter: u8) -> String {
 enum SepLine {
     Names(u8),
     Not,
-    /// Its end is still to come.
+    /// The end of the line is still missing.
     Perhaps,
 }
 
-/// Looks for a line `sep=;` where the header would begin, as Excel reads and writes it.
+/// Looks for a `sep=;` line where the header would begin, as Excel reads and writes it.
 fn sep_line(bytes: &[u8], is_whole: bool, given: &Dialect) -> SepLine {
     const LONGEST: usize = "\"sep=;\"".len();
     let first = &bytes[..bytes.len().min(LONGEST + 1)];
@@ -220,7 +221,7 @@ fn sep_line(bytes: &[u8], is_whole: bool, given: &Dialect) -> SepLine {
     sep_line_of(line, given).map_or(SepLine::Not, SepLine::Names)
 }
 
-/// The delimiter that a line `sep=;` names.
+/// The delimiter named by a `sep=;` line.
 pub(crate) fn sep_line_of(line: &[u8], given: &Dialect) -> Option<u8> {
     let line = match line {
         [b'"', line @ .., b'"'] => line,
@@ -240,7 +241,7 @@ pub(crate) fn sep_line_of(line: &[u8], given: &Dialect) -> Option<u8> {
     }
 }
 
-/// One candidate's records.
+/// The sample as one candidate divides it.
 struct Look {
     delimiter: u8,
     /// The number of fields of each record.
@@ -261,12 +262,13 @@ impl Look {
         let last_end = |ends: &Ends| ends.rows.last().map_or(0, |row| ends.fields[*row as usize]);
         let (mut ends, mut state) = look(&dialect);
         if state == State::Quoted && (last_end(&ends) as usize) < sample.len() / 2 {
-            // A quote that is never closed hides most of the sample.
+            // A quote that is never closed would hide most of the sample.
             dialect.quote = None;
             (ends, state) = look(&dialect);
         }
         let is_open = !matches!(state, State::RecordStart | State::AfterCr | State::Comment);
-        // The last record may go on; but one that is longer than the sample is all there is.
+        // The last record may be incomplete; but if it is longer than the sample, it is all there
+        // is.
         if is_open && (is_all && state != State::Quoted || ends.rows.is_empty()) {
             ends.fields.push(sample.len() as u32);
             ends.rows.push(ends.fields.len() as u32 - 1);
@@ -293,11 +295,11 @@ impl Look {
         };
         let mut frequencies = std::collections::BTreeMap::new();
         rows.iter().for_each(|count| *frequencies.entry(*count).or_insert(0_u32) += 1);
-        // Of equally frequent ones the greatest.
+        // The greatest of equally frequent ones.
         let mode = frequencies.iter().max_by_key(|(_, frequency)| **frequency);
         let fields = mode.map_or(1, |(count, _)| *count);
         let of = |count: usize| f64::from(frequencies.get(&count).copied().unwrap_or(0));
-        // Titles are no records, but many of them are a doubt.
+        // Titles are not records, but many of them make the choice doubtful.
         let all = (rows.len() as f64).max(1.0) + titles.len() as f64 / 4.0;
         let p = (of(fields) + (of(fields - 1) + of(fields + 1)) / 2.0) / all;
         Score {

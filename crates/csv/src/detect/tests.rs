@@ -1,4 +1,4 @@
-//! Delimiters are found in files of every kind, and never depend on how much is seen.
+//! Delimiters are found in files of many kinds, whatever amount of the file is seen.
 
 use super::{Detected, SAMPLE, detect};
 use crate::dialect::Dialect;
@@ -48,7 +48,7 @@ fn decimal_commas_are_no_delimiters() {
     finds(&format!("a;b\n{}", "1,5;2,5\n".repeat(500)), b';');
     finds(&format!("a\tb\n{}", "1,5\t2,5\n".repeat(500)), b'\t');
     finds(&format!("1;2\n{}", "1,5;2,5\n".repeat(500)), b';');
-    // But numbers with commas between them alone are.
+    // But commas can be delimiters even if they stand only between numbers.
     finds("a,b\n1,2\n3,4\n", b',');
     finds("1,2\n3,4\n", b',');
 }
@@ -57,7 +57,7 @@ fn decimal_commas_are_no_delimiters() {
 fn what_stands_in_quotes_divides_nothing() {
     finds("a,b\n\"1;2;3\",x\n\"4;5;6\",y\n", b',');
     finds("a;b\n\"1,\n2,3\";x\n\"4,5,6\";y\n", b';');
-    // A quote that is never closed hides nothing.
+    // A quote that is never closed does not hide the rest.
     finds(&format!("a;b\n1;\"x\n{}", "2;y\n".repeat(100)), b';');
 }
 
@@ -72,7 +72,7 @@ fn one_column_is_no_doubt_and_an_empty_file_neither() {
     finds("name\nAnn\nBob\n", b',');
     finds("", b',');
     finds("\n\n", b',');
-    // Commas in some cells of one column: read by what divides nothing.
+    // Commas in some cells of one column: the choice is a delimiter that divides nothing.
     let found = look(b"place\nUlm\nBonn\nUlm, Donau\nBonn\nUlm\nBonn\nUlm\n");
     assert_ne!(found.delimiter, b',');
     assert_eq!(found.doubt(), None);
@@ -99,7 +99,7 @@ fn a_sep_line_decides_and_is_skipped() {
     let given = Dialect::default();
     assert_eq!(detect(b"sep=", false, &given, 0), None);
     assert_eq!(detect(b"sep=|", false, &given, 0), None);
-    // Behind what is passed over, too.
+    // Also after skipped lines.
     for (text, skip_lines, lines) in
         [("\nsep=;\na;b\n", 0, 2), ("#x\r\n\r#y\nsep=;\na;b\n", 0, 4), ("x\nsep=;\na;b\n", 1, 2)]
     {
@@ -107,7 +107,7 @@ fn a_sep_line_decides_and_is_skipped() {
         let found = detect(text.as_bytes(), true, &given, skip_lines).unwrap();
         assert_eq!((found.by_sep_line, found.delimiter, found.skip_lines), (true, b';', lines));
     }
-    // A line that was skipped by hand names nothing.
+    // A line that the caller skips is not read.
     assert!(!detect(b"sep=;\na,b\n1,2\n", true, &given, 1).unwrap().by_sep_line);
 }
 
@@ -140,7 +140,7 @@ fn the_answer_does_not_depend_on_how_much_more_is_seen() {
     }
 }
 
-/// A cell that a person could have written.
+/// A cell as a person could have written it.
 fn cell(random: &mut Random, delimiter: char, quoting: usize, decimal: char) -> String {
     let words = ["Ulm", "Bad Homburg", "", "x", "O'Neil", "a-b", "2026-11-30", "10:30:00"];
     let text = match random.below(4) {

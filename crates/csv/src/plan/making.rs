@@ -1,4 +1,5 @@
-//! Makes a plan of a recipe and a header: the steps one after another, then the output's header.
+//! Makes a plan from a recipe and a header: resolves the steps in order, then makes the output's
+//! header.
 
 use crate::choices::Type;
 use crate::dialect::Dialect;
@@ -15,12 +16,11 @@ use super::Plan;
 use super::prepared::{PlanError, Prepared};
 
 impl Plan {
-    /// Makes a plan for files with this header, which is the bytes of one record without its line
-    /// end. If the dialect has no header, it is the first record, whose fields are counted.
+    /// Makes a plan for files with this header, which is one record without its line end. If the
+    /// dialect has no header, pass the first record: its fields are counted.
     ///
     /// # Errors
-    /// A step that names a column which the file does not have, or that cannot be for another
-    /// reason.
+    /// If a step names a column that the file does not have, or is invalid for another reason.
     pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
         let raw = fields_of(dialect, header);
         let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
@@ -39,7 +39,7 @@ impl Plan {
     }
 }
 
-/// The plan, once all steps are resolved.
+/// Completes the plan once all steps are resolved.
 fn finish(
     mut builder: Builder,
     prepared: &Prepared,
@@ -90,7 +90,7 @@ fn finish(
     })
 }
 
-/// The header as it is written: without a line end, and empty if there is none.
+/// The header of the output without a line end; empty if there is none.
 fn header(
     builder: &Builder,
     dialect: &Dialect,
@@ -105,7 +105,7 @@ fn header(
             if place > 0 {
                 header.push(written.delimiter);
             }
-            // A cell that no step touched keeps its bytes, which are perhaps not UTF-8.
+            // A cell that no step touched keeps its bytes, even if they are not UTF-8.
             let old = raw.get(column.number).filter(|_| column.keeps_title);
             let looks_commented = place == 0
                 && old.is_some_and(|field| {
@@ -126,7 +126,7 @@ fn header(
             }
         }
         if columns.len() == 1 && header.is_empty() {
-            // Nothing would be a blank line.
+            // An empty line would be a blank line.
             match written.quote {
                 Some(quote) => header.extend([quote, quote]),
                 None => {

@@ -1,7 +1,7 @@
-//! The plan: a recipe made definite for one header, every name resolved to a column.
+//! The plan: a recipe resolved against one header, with a column for every name.
 //!
-//! Steps that only name or order columns are done here, once; what is left are operations on the
-//! rows. An operation that must know something of all rows that reach it (its [`Need`]) cuts the
+//! Steps that only name or order columns are done here, once. The others become operations on the
+//! rows. An operation that must know something about all rows that reach it (its [`Need`]) cuts the
 //! plan: the rows are read once more for it, see [`pass`](crate::pass).
 
 mod making;
@@ -18,29 +18,29 @@ use crate::typed::Text;
 
 pub use prepared::{PlanError, Prepared};
 
-/// A recipe made definite for one header.
+/// A recipe resolved against one header.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) layout: Layout,
     pub(crate) operations: Vec<Planned>,
-    /// The places of the operations that need to know something.
+    /// Indices of the operations that have a need.
     pub(crate) cuts: Vec<usize>,
     header: Vec<u8>,
     output_names: Vec<String>,
-    /// The header's cells as they are written.
+    /// Cells of the output's header.
     titles: Vec<String>,
-    /// Header cells that are no names of their own: that are not UTF-8, empty, or there twice.
+    /// Header cells that cannot be names: not UTF-8, empty, or repeated.
     odd_titles: Vec<OddTitle>,
-    /// What `types` steps declare the output's columns to be, and whether they do.
+    /// Types of the output's columns, and whether a `types` step declared them.
     output_types: Vec<Type>,
     declared: Vec<bool>,
     notes: Vec<Note>,
-    /// The steps in words.
+    /// Descriptions of the steps.
     steps: Vec<String>,
 }
 
 impl Plan {
-    /// What the output begins with: the header without a line end; empty if there is none.
+    /// The output's header without a line end; empty if there is none.
     pub fn header(&self) -> &[u8] {
         &self.header
     }
@@ -50,31 +50,31 @@ impl Plan {
         &self.layout.written
     }
 
-    /// The names of the output's columns.
+    /// Names of the output's columns.
     pub fn output_names(&self) -> &[String] {
         &self.output_names
     }
 
-    /// The header's cells as they are written: those that no step touched are as in the file, perhaps
-    /// empty or there twice. Bytes that are not UTF-8 are shown as `\xF6`.
+    /// Cells of the output's header. Cells that no step touched are as in the file, so they may be
+    /// empty or repeated. Bytes that are not UTF-8 are shown as `\xF6`.
     pub fn titles(&self) -> &[String] {
         &self.titles
     }
 
-    /// What each of the output's columns is declared to be; text if no `types` step names it.
+    /// Declared types of the output's columns; text for a column that no `types` step names.
     pub fn output_types(&self) -> &[Type] {
         &self.output_types
     }
 
-    /// Of each of the output's columns, whether a `types` step names it.
+    /// For each column of the output, whether a `types` step names it.
     pub fn declared(&self) -> &[bool] {
         &self.declared
     }
 
-    /// The plan with one step more, called `store`: rows with a cell that a store would not take,
-    /// or not as what its column is declared to be, are treated as the recipe says for bad cells.
-    /// Integers must fit into 64 bits, numbers into a float's range, datetimes have microseconds.
-    /// Columns have their unique names there; notes tell which header cells that changes.
+    /// The plan with an additional step, called `store`. It treats cells that a store would not
+    /// take, or not as the declared type of their column, like bad cells. Integers must fit into 64
+    /// bits and numbers into a float's range; datetimes have microseconds. Columns get their unique
+    /// names in the store; notes say which header cells that changes.
     ///
     /// # Errors
     /// If a name is not UTF-8.
@@ -94,22 +94,22 @@ impl Plan {
         Ok(self)
     }
 
-    /// What the user should know, such as header names that were made unique.
+    /// Notes for the user, for example about header names that were made unique.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
-    /// How often all rows are read at least.
+    /// Minimum number of times that all rows are read.
     pub fn passes(&self) -> usize {
         self.cuts.len() + 1
     }
 
-    /// What must be known at a cut.
+    /// The need at a cut.
     pub(crate) fn need_at(&self, cut: usize) -> Need<'_> {
         self.operations[self.cuts[cut]].operation.need()
     }
 
-    /// The steps of each pass, in words.
+    /// Descriptions of the steps of each pass.
     pub fn explain(&self) -> Vec<Vec<String>> {
         let mut passes = vec![self.steps.clone()];
         for cut in self.cuts.iter().rev() {

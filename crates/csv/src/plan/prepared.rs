@@ -1,4 +1,4 @@
-//! A recipe whose expressions and patterns were read, before any header is known.
+//! A recipe with parsed expressions and patterns, independent of any header.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,27 +12,27 @@ use crate::recipe::Recipe;
 use crate::steps::Parsed;
 use crate::suggest::suggest;
 
-/// A recipe whose expressions were read, before any header is known.
+/// A recipe with parsed expressions, independent of any header.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(crate) recipe: Recipe,
     pub(super) now: DateTime,
-    /// What was read of each step.
+    /// The parsed parts of each step.
     pub(super) parsed: Vec<Parsed>,
 }
 
-/// Why a recipe cannot be used, or not with a file's header.
+/// Why a recipe cannot be used at all, or not with the header of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanError {
-    /// Which step, from 1, and its name.
+    /// Number of the step, from 1, and its name.
     pub step: Option<(usize, &'static str)>,
-    /// What is wrong, perhaps in several lines.
+    /// What is wrong; may have several lines.
     pub message: String,
-    /// What to do about it, if something else than the recipe may be wrong.
+    /// What to do about it, if something other than the recipe may be wrong.
     pub hint: Option<Hint>,
 }
 
-/// The same for a report.
+/// The problem for a report.
 impl From<PlanError> for Problem {
     fn from(error: PlanError) -> Problem {
         Problem { message: error.to_string(), hint: error.hint }
@@ -49,7 +49,7 @@ impl PlanError {
     }
 }
 
-/// Without the hint.
+/// Omits the hint.
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
@@ -62,11 +62,11 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 impl Prepared {
-    /// Reads a recipe's expressions and patterns. `now` is what they are to take for the present,
-    /// in seconds since 1970 (UTC): the same for all of a run.
+    /// Parses a recipe's expressions and patterns. `now` is the current time for expressions, in
+    /// seconds since 1970 (UTC): the same for a whole run.
     ///
     /// # Errors
-    /// The first of them that is wrong.
+    /// The first error.
     pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, PlanError> {
         let now =
             Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
@@ -78,10 +78,11 @@ impl Prepared {
         Ok(Prepared { recipe, now, parsed })
     }
 
-    /// Checks that some expression uses each parameter: another one is perhaps a misspelt name.
+    /// Checks that every parameter is used by some expression: an unused one may be a misspelt
+    /// name.
     ///
     /// # Errors
-    /// The first that none uses.
+    /// The first parameter that is not used.
     pub fn check_parameters(&self) -> Result<(), Problem> {
         let used: BTreeSet<&str> = self
             .parsed

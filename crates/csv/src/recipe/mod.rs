@@ -1,5 +1,5 @@
-//! The recipe: what the user wrote, in the order written. It names columns; what they are in a
-//! file is decided when a [`Plan`](crate::Plan) is made of it and a header.
+//! The recipe: the steps that the user wrote, in order. It names columns by their names; a
+//! [`Plan`](crate::Plan) resolves these against the header of a file.
 //!
 //! ```toml
 //! on_bad = "null"
@@ -31,22 +31,22 @@ pub use crate::steps::{
 pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
 pub use text::{in_words, place_of_reading, place_of_step, text_of};
 
-/// Steps in order, and what becomes of what does not fit.
+/// The steps in order, and what to do with data that do not fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// What becomes of a record that has a cell which cannot be read as a step needs it.
+    /// What to do with a record that has a cell which a step cannot read.
     pub on_bad: OnBad,
-    /// What becomes of a record that has fewer or more fields than the header.
+    /// What to do with a record that has fewer or more fields than the header.
     pub on_ragged: OnRagged,
-    /// What a step that names a column which the file does not have does.
+    /// What to do if the file lacks a column that a step names.
     pub missing_column: MissingColumn,
-    /// A file that loses more records than this to rejects fails.
+    /// A file with more rejected records than this fails.
     #[serde(with = "read::limit", skip_serializing_if = "Option::is_none")]
     pub max_rejects: Option<MaxRejects>,
     /// The steps, first to last.
     pub steps: Vec<Step>,
-    /// What `:name` stands for in expressions.
+    /// Values of the parameters that expressions use as `:name`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     /// How files are read.

@@ -1,5 +1,5 @@
-//! How files are read and what is tolerated in them, as a recipe says it: words and characters in
-//! TOML, values for whoever reads. What a recipe does not say is `None`.
+//! How files are read and what is tolerated in them, as a recipe states it: words and characters in
+//! TOML, values for callers. `None` means that the recipe does not state it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Read {
-    /// What separates fields: a character, `tab` or `auto`.
+    /// Separates fields: a character, `tab` or `auto`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<Delimiter>,
-    /// What encloses fields: a character, or `none`.
+    /// Encloses fields: a character, or `none`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
     /// Lines that begin with this character are skipped.
@@ -22,24 +22,24 @@ pub struct Read {
     /// Whether the first record names the columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
-    /// Lines before the header that are skipped.
+    /// Number of lines to skip before the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_lines: Option<u64>,
     /// Name of the encoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Longest record, in bytes.
+    /// Maximum length of a record in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_record: Option<usize>,
 }
 
 impl Read {
-    /// Whether nothing is said.
+    /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         *self == Read::default()
     }
 
-    /// Each key of these settings, with what it says alone.
+    /// Each key of these settings, with a value in which only that key is set.
     pub fn each(&self) -> [(&'static str, Read); 7] {
         let Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
             self.clone();
@@ -54,7 +54,7 @@ impl Read {
         ]
     }
 
-    /// These settings, with those of `other` where it has some.
+    /// These settings, overridden by those that `other` has.
     pub fn with(self, other: Read) -> Read {
         Read {
             delimiter: other.delimiter.or(self.delimiter),
@@ -68,20 +68,21 @@ impl Read {
     }
 }
 
-/// What separates fields.
+/// The character that separates fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delimiter {
     /// A comma; a tab in files named `.tsv` or `.tab`.
     #[default]
     ByName,
-    /// The one of comma, tab, semicolon and bar that divides the first records best, or the one that
-    /// a line such as `sep=;` before the header names. A file where that is uncertain fails.
+    /// The one of comma, tab, semicolon and bar that divides the first records best, or the one
+    /// that a line such as `sep=;` before the header names. If the choice is uncertain, the file
+    /// fails.
     Auto,
     /// This byte.
     Byte(u8),
 }
 
-/// What encloses fields, if anything does.
+/// The character that encloses fields, if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quote(pub Option<u8>);
 
@@ -101,7 +102,7 @@ pub enum MaxRejects {
 impl FromStr for Character {
     type Err = String;
 
-    /// One ASCII character, or `tab` or `\t`.
+    /// Parses one ASCII character, or `tab` or `\t`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.as_bytes() {
             b"tab" | b"\\t" => Ok(Character(b'\t')),
@@ -188,7 +189,7 @@ impl fmt::Display for MaxRejects {
     }
 }
 
-/// A value as the text that it is read from.
+/// A value in the form of the text that it is parsed from.
 mod word {
     use std::fmt::Display;
     use std::str::FromStr;
@@ -270,7 +271,7 @@ mod tests {
     use crate::recipe::Recipe;
 
     #[test]
-    fn all_that_a_recipe_says_of_reading_comes_back() {
+    fn every_reading_setting_of_a_recipe_survives_a_round_trip() {
         let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\ncomment = \"#\"\n\
                     header = false\nskip_lines = 3\nencoding = \"latin1\"\nmax_record = 1000\n";
         let recipe = Recipe::from_toml(text).unwrap();

@@ -1,5 +1,6 @@
-//! The kind of value of each key of a recipe, with an example, so that an error for a value of another kind comes
-//! in words of that key. Unknown and missing keys are left to whoever reads the recipe.
+//! The expected kind of value of each key of a recipe, with an example, so that an error for a
+//! wrong kind of value can be explained in terms of that key. Unknown and missing keys are reported
+//! by the parser.
 
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::steps::{Key, Kind, steps};
 
-/// An error message, and its place in the text.
+/// An error message, and its position in the text.
 pub(super) type Wrong = (Range<usize>, String);
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -33,12 +34,13 @@ const READ: &[Key] = &[
     ("max_record", Kind::Count, "max_record = 1000000"),
 ];
 
-/// How a step is written that has settings.
+/// An example of a step that has settings.
 pub(super) fn example_of_step(name: &str) -> Option<&'static str> {
     form_of_step(name).map(|(_, example)| example)
 }
 
-/// The kind of value of a step's settings, with an example; none of a word, or of no step.
+/// The kind of value of a step's settings, with an example; `None` for a step without settings or
+/// an unknown one.
 fn form_of_step(name: &str) -> Option<(Kind, &'static str)> {
     steps().iter().find(|step| step.name == name)?.about.form
 }
@@ -49,7 +51,7 @@ fn is_word(name: &str) -> bool {
 }
 
 /// # Errors
-/// The first value of a recipe that is not of its key's kind.
+/// The first value of a recipe that has the wrong kind for its key.
 pub(super) fn check(recipe: &DeTable<'_>) -> Result<(), Wrong> {
     keys(recipe, RECIPE)
 }
@@ -98,7 +100,7 @@ fn one(value: &Value<'_>, kind: Kind, example: &str) -> Result<(), Wrong> {
     }
 }
 
-/// A step: a word if it has no settings, else a table with one key.
+/// Checks a step: a word if it has no settings, else a table with one key.
 fn step(value: &Value<'_>) -> Result<(), Wrong> {
     match value.get_ref() {
         DeValue::String(name) => match example_of_step(name) {

@@ -1,4 +1,4 @@
-//! A recipe as text: places of its parts, and errors in words of recipes.
+//! A recipe as text: positions of its parts, and errors in terms of recipes.
 
 use std::ops::Range;
 
@@ -8,25 +8,25 @@ use crate::suggest::suggest;
 
 use super::{Recipe, shape};
 
-/// Most characters of a line that are quoted.
+/// Maximum number of characters of a line that are quoted in a message.
 const LONGEST: usize = 80;
 
 impl Recipe {
-    /// Reads a recipe from TOML.
+    /// Parses a recipe from TOML.
     ///
     /// # Errors
-    /// In which line the text is wrong, and why.
+    /// The line in which the text is wrong, and why.
     pub fn from_toml(text: &str) -> Result<Recipe, String> {
         read(text)
     }
 
-    /// The recipe as TOML that [`from_toml`](Self::from_toml) reads.
+    /// The recipe as TOML that [`from_toml`](Self::from_toml) parses.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("every recipe can be written as TOML")
     }
 }
 
-/// Reads a recipe.
+/// Parses a recipe.
 fn read(text: &str) -> Result<Recipe, String> {
     let wrong = |error: toml::de::Error| match error.span() {
         Some(span) => told(text, span, &in_words(error.message())),
@@ -37,7 +37,7 @@ fn read(text: &str) -> Result<Recipe, String> {
     toml::from_str(text).map_err(wrong)
 }
 
-/// The message with the line of its place.
+/// The message with the line of its position.
 fn told(text: &str, span: Range<usize>, what: &str) -> String {
     let line = line_at(text, span.start);
     let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
@@ -48,7 +48,7 @@ fn told(text: &str, span: Range<usize>, what: &str) -> String {
     }
 }
 
-/// The text of a recipe's file.
+/// The text of a recipe file.
 ///
 /// # Errors
 /// If it is not UTF-8; the message has the line and the byte.
@@ -65,7 +65,7 @@ pub fn text_of(file: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// The beginning of a text, in one line.
+/// The beginning of a text, on one line.
 fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(LONGEST) {
@@ -74,13 +74,13 @@ fn short(text: &str) -> String {
     }
 }
 
-/// The line in which a place is, from 1.
+/// Number of the line of a position, from 1.
 fn line_at(text: &str, at: usize) -> usize {
     let before = &text.as_bytes()[..at.min(text.len())];
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// The place of a step, counted from 1, in a recipe's text: `line 3`.
+/// Position of a step, counted from 1, in the text of a recipe: `line 3`.
 pub fn place_of_step(text: &str, step: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let (_, steps) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "steps")?;
@@ -89,7 +89,8 @@ pub fn place_of_step(text: &str, step: usize) -> Option<String> {
     Some(format!("line {}", line_at(text, step.span().start)))
 }
 
-/// The place of a key of the table `[read]` in a recipe's text, or of that table, with the text of the line.
+/// Position of a key of the table `[read]` in the text of a recipe, or of that table, with the text
+/// of the line.
 pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
     let (name, read) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "read")?;
@@ -104,7 +105,7 @@ pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
     Some(format!("line {line}: `{}`", short(source)))
 }
 
-/// Rewrites a message of serde in words of recipes.
+/// Rewrites a message of serde in terms of recipes.
 pub fn in_words(message: &str) -> String {
     if let Some(unknown) = unknown(message) {
         return unknown;
@@ -133,7 +134,7 @@ pub fn in_words(message: &str) -> String {
     }
 }
 
-/// That a word is unknown, with the one that was meant and all that are known.
+/// A message for an unknown word, with the word that was probably meant and all known words.
 fn unknown(message: &str) -> Option<String> {
     let is_key = message.starts_with("unknown field ");
     if !is_key && !message.starts_with("unknown variant ") {
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_in_a_recipe_is_told_with_its_line_and_without_words_of_the_reader() {
+    fn errors_of_a_recipe_name_the_line_and_use_no_terms_of_the_parser() {
         for (text, told) in [
             (
                 "on_bad = 'nul'",
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_found_again() {
+    fn positions_of_steps_and_keys_are_found() {
         let text = "steps = [\n  'drop_empty_rows',\n  { filter = 'a > 1' }]\n[read]\nquote = 'none'\nencoding = 'x'\n";
         assert_eq!(place_of_step(text, 2).as_deref(), Some("line 3"));
         assert_eq!(place_of_step(text, 3), None);

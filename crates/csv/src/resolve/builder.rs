@@ -1,4 +1,5 @@
-//! What steps say to resolve themselves: which columns, which operations, what becomes of the columns.
+//! The builder through which steps resolve themselves: their columns, their operations, and the
+//! columns after them.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -15,19 +16,19 @@ use crate::wording::{list, readable};
 
 use super::scope::{Column, OddTitle, Scope, encoding_hint, make_unique};
 
-/// A plan while the steps are gone through.
+/// A plan while its steps are resolved.
 pub(crate) struct Builder {
     pub(crate) scope: Scope,
     pub(crate) step: usize,
-    /// Names of all columns ever, by number.
+    /// Names of all columns that ever existed, by number.
     pub(crate) names: Vec<String>,
     pub(crate) operations: Vec<Planned>,
     pub(crate) missing: MissingColumn,
-    /// Names of columns that were missing and were added.
+    /// Names of missing columns that were added.
     pub(crate) added: Vec<String>,
     pub(crate) notes: Vec<Note>,
     pub(crate) steps: Vec<String>,
-    /// Of each header cell, whether it is UTF-8.
+    /// For each header cell, whether it is UTF-8.
     pub(crate) is_text: Vec<bool>,
 }
 
@@ -64,12 +65,12 @@ impl Builder {
         }
     }
 
-    /// Adds an operation of the step.
+    /// Adds an operation of the current step.
     pub(crate) fn operation(&mut self, operation: impl Operation + 'static) {
         self.operations.push(Planned { step: self.step, operation: Box::new(operation) });
     }
 
-    /// A new column, behind the others.
+    /// Adds a column behind the others.
     pub(crate) fn append(&mut self, name: &str) -> usize {
         let number = self.names.len();
         self.names.push(name.to_owned());
@@ -78,7 +79,8 @@ impl Builder {
         number
     }
 
-    /// A column's place among those there are; one that is missing is added if that was asked for.
+    /// Position of a column among the current ones. A missing column is added if the recipe says
+    /// so.
     fn place(&mut self, name: &str) -> Result<usize, Problem> {
         let found = self.scope.place(name);
         if let Some(place) = found.map_err(|found| format!("{name:?} {}", found.shown('"')))? {
@@ -98,12 +100,12 @@ impl Builder {
         Err(Problem { hint: self.hint_of_missing(), ..problem })
     }
 
-    /// Why a column is perhaps not found: another encoding.
+    /// A possible reason why a column is not found: another encoding.
     pub(crate) fn hint_of_missing(&self) -> Option<Hint> {
         self.is_text.contains(&false).then(encoding_hint)
     }
 
-    /// The columns whose header cells are not the names that they go by.
+    /// Columns that go by another name than their header cell.
     pub(crate) fn odd_titles(&self) -> impl Iterator<Item = OddTitle> {
         self.scope.columns.iter().filter(|column| column.keeps_title).filter_map(|column| {
             let title = &self.scope.own[column.number];
@@ -122,7 +124,7 @@ impl Builder {
         Ok(self.scope.columns[place].number)
     }
 
-    /// Columns that are treated alike, each once however often it is named.
+    /// Columns that are treated alike; each counts once however often it is named.
     pub(crate) fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, Problem> {
         let names = match columns {
             Columns::All => {
@@ -140,7 +142,7 @@ impl Builder {
         Ok(numbers)
     }
 
-    /// The places of columns of which each is given something of its own.
+    /// Positions of columns, for steps that map each column to a value; rejects duplicates.
     pub(crate) fn places<'n>(
         &mut self,
         names: impl Iterator<Item = &'n String>,
@@ -156,7 +158,7 @@ impl Builder {
         Ok(places)
     }
 
-    /// An expression that was parsed, bound to the columns there are.
+    /// Binds a parsed expression to the current columns.
     pub(crate) fn bound(&mut self, expression: Option<&Expression>) -> Result<Bound, Problem> {
         let expression = expression.ok_or("its expression was not read")?;
         loop {
@@ -187,7 +189,7 @@ impl Builder {
     }
 }
 
-/// Columns for a message.
+/// Columns as text for a message.
 pub(crate) fn list_of(columns: &Columns) -> String {
     match columns {
         Columns::All => "all columns".to_owned(),

@@ -1,4 +1,5 @@
-//! Names resolved against a header: what the columns are called at each step, and what the steps become.
+//! Resolves names against a header: the names of columns at each step, and the operations that
+//! steps become.
 
 mod builder;
 mod scope;

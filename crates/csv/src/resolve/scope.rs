@@ -1,4 +1,4 @@
-//! The columns at a step: what they are called there, and how header cells that are no names get some.
+//! The scope: names of the columns at a step, and names for header cells that cannot be names.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +8,10 @@ use crate::problem::{Hint, Problem};
 
 use crate::report::Note;
 
-/// A column of the output whose header cell is not the name that it goes by.
+/// A column of the output that goes by another name than its header cell.
 #[derive(Debug)]
 pub(crate) struct OddTitle {
-    /// Where it is in the file, from 1.
+    /// Position in the file, from 1.
     pub(crate) column: usize,
     pub(crate) title: String,
     pub(crate) is_text: bool,
@@ -23,7 +23,7 @@ impl OddTitle {
         Renamed { column: self.column, was: self.title.clone(), name: self.name.clone() }
     }
 
-    /// Why it cannot be a name.
+    /// Why the header cell cannot be a name.
     pub(crate) fn not_text(&self) -> Problem {
         not_text(self.column, &self.title)
     }
@@ -39,31 +39,31 @@ pub(crate) fn encoding_hint() -> Hint {
     Hint::is("encoding", "windows-1252").and(" reads files in Western European encodings")
 }
 
-/// A column while the steps are gone through.
+/// A column while the steps are resolved.
 #[derive(Clone)]
 pub(crate) struct Column {
-    /// Its name now.
+    /// Current name.
     pub(crate) name: String,
     pub(crate) number: usize,
     pub(crate) declared: Option<Type>,
-    /// True if its header cell leaves as it came.
+    /// True if its header cell is written unchanged.
     pub(crate) keeps_title: bool,
 }
 
-/// The columns at some step.
+/// The columns at a step.
 #[derive(Default)]
 pub(crate) struct Scope {
     pub(crate) columns: Vec<Column>,
-    /// The names in the file, by column number; bytes that are not UTF-8 are written `\xF6`.
+    /// Names in the file, by column number; bytes that are not UTF-8 are written `\xF6`.
     pub(crate) own: Vec<String>,
 }
 
 impl Scope {
-    /// A column's place: by its name now, else by its name in the file, else by its normalised
-    /// name.
+    /// Position of a column: by its current name, else by its name in the file, else by its
+    /// normalised name.
     ///
     /// # Errors
-    /// The columns, if the name stands for several alike.
+    /// The candidates, if several columns match the name equally well.
     pub(crate) fn place(&self, name: &str) -> Result<Option<usize>, Ambiguous> {
         let normal = normalize(name);
         let is_own = |column: &Column| self.own.get(column.number).is_some_and(|own| own == name);
@@ -99,8 +99,8 @@ impl Names for Scope {
     }
 }
 
-/// A name trimmed, in lower case, each white space an underscore. At its ends, what has no width is white
-/// space too: nobody sees it, and nobody can type it.
+/// Normalises a name: trimmed, in lower case, with an underscore for each white space. At the ends,
+/// zero-width characters count as white space, since no one can see or type them.
 pub(crate) fn normalize(name: &str) -> String {
     let is_space = |c: char| {
         c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
@@ -111,18 +111,18 @@ pub(crate) fn normalize(name: &str) -> String {
 
 /// A column whose name [`make_unique`] changed.
 pub(crate) struct Renamed {
-    /// Its place, from 1.
+    /// Position of the column, from 1.
     pub(crate) column: usize,
-    /// The name that another column had before it; empty if it had none.
+    /// The name that another column had before; empty if the column had no name.
     pub(crate) was: String,
     pub(crate) name: String,
 }
 
-/// Gives each name that was there before a number, and each empty one its place.
+/// Makes column names unique: appends `_2`, `_3`, … to repeats, and names blank ones `column_N`.
 pub(crate) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
     let all: HashSet<String> = names.iter().cloned().collect();
     let mut seen = HashSet::new();
-    // The next number for a name, so that the last of many equal ones does not try all before.
+    // The next number for each name, so that many equal names do not take quadratic time.
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut renamed = Vec::new();
     for (at, name) in names.iter_mut().enumerate() {
@@ -142,10 +142,10 @@ pub(crate) fn make_unique(names: &mut [String]) -> Vec<Renamed> {
     renamed
 }
 
-/// How many examples stand for many like facts in one note.
+/// Maximum number of examples in a note about many columns.
 const EXAMPLES: usize = 3;
 
-/// At most two notes, however many columns were renamed.
+/// Notes about renamed columns: at most two, however many there are.
 pub(crate) fn notes_of(renamed: &[Renamed]) -> impl Iterator<Item = Note> {
     let (unnamed, repeated): (Vec<_>, Vec<_>) = renamed.iter().partition(|one| one.was.is_empty());
     let of = |what: &str, group: &[&Renamed]| match group {

@@ -14,7 +14,8 @@ use super::ends::Ends;
 use super::scalar::State;
 use crate::dialect::Dialect;
 
-/// Whether this processor has what [`scan`] needs. The answer is kept by the standard library.
+/// Whether this processor has the features that [`scan`] needs. The standard library caches the
+/// answer.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
@@ -31,9 +32,9 @@ pub(super) fn scan(
     ends: &mut Ends,
 ) -> State {
     assert!(is_available(), "the processor has no AVX2");
-    // Without comments nothing is spent on them.
+    // A dialect without comments pays nothing for them.
     match dialect.comment {
-        // SAFETY: the features that the function needs were just found.
+        // SAFETY: the required features were just detected.
         None => unsafe { scan_with_features::<false>(dialect, state, bytes, from, ends) },
         // SAFETY: as above.
         Some(_) => unsafe { scan_with_features::<true>(dialect, state, bytes, from, ends) },
@@ -49,7 +50,7 @@ fn scan_with_features<const COMMENTS: bool>(
     ends: &mut Ends,
 ) -> State {
     let delimiter = _mm256_set1_epi8(dialect.delimiter as i8);
-    // Without quotes no byte is one: CR is masked out below.
+    // Without quotes, no byte may match: CR is masked out below.
     let quote = _mm256_set1_epi8(dialect.quote.unwrap_or(b'\r') as i8);
     let has_quotes = if dialect.quote.is_some() { !0 } else { 0 };
     let comment = _mm256_set1_epi8(dialect.comment.unwrap_or(b'\r') as i8);
@@ -58,7 +59,7 @@ fn scan_with_features<const COMMENTS: bool>(
     let masks = |block: &[u8; 64]| {
         let low = block.as_ptr().cast::<__m256i>();
         let high = block[32..].as_ptr().cast::<__m256i>();
-        // SAFETY: 32 bytes are read from the first half of 64; no alignment is asked for.
+        // SAFETY: reads 32 bytes from the first half of 64; no alignment is required.
         let first = unsafe { _mm256_loadu_si256(low) };
         // SAFETY: as above, from the second half.
         let second = unsafe { _mm256_loadu_si256(high) };
@@ -75,7 +76,7 @@ fn scan_with_features<const COMMENTS: bool>(
             comments: if COMMENTS { equal(comment) } else { 0 },
         }
     };
-    // A carry-less product with all ones is the running exclusive or.
+    // A carry-less multiplication by all ones gives the running exclusive or.
     let parity = |bits: u64| {
         let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(product) as u64

@@ -1,16 +1,16 @@
-//! 64 bytes at once, for any way to find the special ones among them.
+//! Scans 64 bytes at once, with any method to find the special bytes among them.
 //!
-//! With `quotes` a bit per quote, the running parity of its bits says what is inside quotes, if
-//! every quote that parity takes for an opening one really opens a field: it must follow a
-//! delimiter, a line end, or a quote that closed (then the two are a doubled one). A block where
-//! that does not hold is done by the scalar twin, which then says how the next one begins. So is a
-//! block in which a comment begins or goes on.
+//! `quotes` has a bit per quote. Its running parity tells what is inside quotes, provided that
+//! every quote that the parity treats as opening really opens a field: it must follow a delimiter,
+//! a line end, or a quote that closed (the two are then a doubled quote). A block that violates
+//! this is done by the scalar twin, which then returns the state for the next block. So is a block
+//! in which a comment begins or continues.
 
 use super::ends::Ends;
 use super::scalar::{self, State};
 use crate::dialect::Dialect;
 
-/// Where the special bytes of a block are, a bit each, the first byte's lowest.
+/// Positions of the special bytes of a block: one bit per byte, the first byte's lowest.
 #[derive(Clone, Copy)]
 pub(super) struct Masks {
     pub(super) delimiters: u64,
@@ -20,17 +20,17 @@ pub(super) struct Masks {
     pub(super) comments: u64,
 }
 
-/// What one block must know of those before it, in bits.
+/// What a block must know about earlier ones, as bits.
 struct Carry {
     /// All ones inside quotes.
     quoted: u64,
-    /// 1 if a quote as the next byte would open a field or double one that closed.
+    /// 1 if a quote as the next byte would open a field, or double a quote that closed.
     edge: u64,
     /// 1 after a CR that ended a record.
     record_cr: u64,
     /// 1 after any CR.
     any_cr: u64,
-    /// 1 if a comment's first byte as the next one would begin a comment.
+    /// 1 if the comment character as the next byte would begin a comment.
     line_start: u64,
     /// True in a comment.
     comment: bool,
@@ -69,8 +69,8 @@ impl Carry {
     }
 }
 
-/// Scans with `masks`, which finds the special bytes of a block, and `parity`, whose bit *n* is
-/// the parity of bits 0 to *n*. Inlined into each instruction set's own function.
+/// Scans with `masks`, which finds the special bytes of a block, and `parity`, whose bit *n* is the
+/// parity of bits 0 to *n*. Inlined into the function of each instruction set.
 #[inline(always)]
 pub(super) fn scan(
     dialect: &Dialect,
@@ -85,7 +85,7 @@ pub(super) fn scan(
     let mut carry = Carry::new(state, any_cr);
     let (blocks, tail) = bytes[from..].as_chunks::<64>();
     let mut base = from;
-    // The state before a block, when the carry does not do.
+    // The state before a block that needs the scalar twin.
     let state_at = |base: usize, carry: &Carry| match base {
         _ if base == from => state,
         _ => carry.state(dialect, bytes[base - 1]),
@@ -102,7 +102,7 @@ pub(super) fn scan(
     if tail.is_empty() { state } else { scalar::scan(dialect, state, bytes, base, ends) }
 }
 
-/// Adds what ends in one block; false if counting quotes does not do there.
+/// Adds the ends in one block; returns `false` if counting quotes is not valid there.
 #[inline(always)]
 fn add(
     found: Masks,
@@ -155,7 +155,7 @@ fn add(
     let count = special.count_ones() as usize;
     let mut rest = special;
     let mut written = 0;
-    // Eight at a time, some of them too many: a loop that stops at the last would be mispredicted.
+    // Writes eight at a time, possibly too many: a loop with an exact bound would be mispredicted.
     while written < count {
         let mut eight = [0; 8];
         for place in &mut eight {

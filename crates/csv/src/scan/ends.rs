@@ -1,16 +1,16 @@
-//! What a scan finds: where fields and records end.
+//! The result of a scan: positions of the ends of fields and records.
 
-/// Where fields and records end in some bytes.
+/// Positions of the ends of fields and records in some bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
-    /// The positions of the bytes that end fields: delimiters, and the first bytes of line ends.
+    /// Positions of the bytes that end fields: delimiters, and the first bytes of line ends.
     pub(crate) fields: Vec<u32>,
-    /// For each record, the place in `fields` of the end of its last. A blank line is a record of
-    /// one field with nothing in it.
+    /// For each record, the index in `fields` of the end of its last field. A blank line is a
+    /// record of one empty field.
     pub(crate) rows: Vec<u32>,
-    /// How many lines ended, those inside quotes too.
+    /// Number of lines, including those inside quotes.
     pub(crate) lines: u64,
-    /// The positions of the CRs and LFs inside quotes.
+    /// Positions of the CRs and LFs inside quotes.
     pub(crate) inner: Vec<u32>,
 }
 

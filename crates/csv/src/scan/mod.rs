@@ -1,4 +1,4 @@
-//! Finds where fields and records end.
+//! Finds the ends of fields and records.
 //!
 //! ```text
 //!   bytes   a , " x , y " \n b , c \r \n        64 at a time, a bit per byte:
@@ -6,9 +6,9 @@
 //!   rows                   1       3              which of the ends end records
 //! ```
 //! The rules are those of the `csv` crate: a quote is special only at the start of a field, so
-//! counting quotes alone does not tell what is inside them. `scalar.rs` has the rules, byte by
-//! byte, and is the oracle of the tests; `blocks.rs` does 64 bytes at once, guarded: a block with
-//! a quote where counting would be wrong goes to the scalar twin.
+//! counting quotes is not enough to know what is inside them. `scalar.rs` implements the rules byte
+//! by byte, and is the oracle of the tests. `blocks.rs` does 64 bytes at once, with a guard: a
+//! block with a quote for which counting would be wrong goes to the scalar twin.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,7 +24,7 @@ pub(crate) use scalar::{Event, State, step};
 
 use crate::dialect::Dialect;
 
-/// A way to scan; which one is best here is found out once.
+/// A scanner implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scanner {
     /// Byte by byte.
@@ -35,7 +35,7 @@ pub(crate) enum Scanner {
 }
 
 impl Scanner {
-    /// The fastest one for a dialect on this machine.
+    /// The fastest scanner for a dialect on this machine; detected once.
     pub(crate) fn best(dialect: &Dialect) -> Scanner {
         #[cfg(target_arch = "x86_64")]
         if avx2::is_available() {
@@ -45,8 +45,8 @@ impl Scanner {
         Scanner::Scalar
     }
 
-    /// Scans `bytes[from..]` on from a state, appends what ends there, and gives the state at the
-    /// end. `bytes[..from]` was scanned before. At most 4 GiB together.
+    /// Scans `bytes[from..]` from a state, appends the ends, and returns the state at the end.
+    /// `bytes[..from]` was scanned before. At most 4 GiB in total.
     pub(crate) fn scan(
         self,
         dialect: &Dialect,

@@ -1,29 +1,29 @@
-//! The rules, byte by byte: what the fast scanners must equal.
+//! The rules of CSV byte by byte: the oracle for the fast scanners.
 
 use super::ends::Ends;
 use crate::dialect::Dialect;
 
-/// What the bytes so far mean for the next one.
+/// The state of the scanner before a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum State {
-    /// A record begins.
+    /// At the start of a record.
     RecordStart,
-    /// A field begins, not the first of its record.
+    /// At the start of a field that is not the first of its record.
     FieldStart,
-    /// In a field, outside quotes; a quote means itself.
+    /// In a field, outside quotes; a quote is an ordinary character.
     Field,
     /// Inside quotes.
     Quoted,
-    /// After a quote inside quotes: it closed them, unless another follows.
+    /// After a quote inside quotes: it closed them, unless another one follows.
     QuoteInQuoted,
-    /// After CR: a record begins, unless LF follows.
+    /// After CR: at the start of a record, unless LF follows.
     AfterCr,
-    /// In a comment, until the line ends.
+    /// In a comment, up to the line end.
     Comment,
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub(crate) const ALL: [State; 7] = [
         State::RecordStart,
         State::FieldStart,
@@ -85,7 +85,7 @@ pub(crate) fn scan(
     from: usize,
     ends: &mut Ends,
 ) -> State {
-    // Whether the byte before was CR; before the first byte only the state can tell.
+    // Whether the previous byte was CR; before the first byte only the state tells.
     let mut after_cr = match from {
         0 => state == State::AfterCr,
         _ => bytes[from - 1] == b'\r',

@@ -63,7 +63,8 @@ fn scanning_on_equals_scanning_at_once() {
     }
 }
 
-/// Bytes with LF for each CR that no LF follows: for `csv-core` a comment ends at LF only.
+/// The bytes with LF for each CR that is not followed by LF: for `csv-core` a comment ends only at
+/// LF.
 fn without_lone_cr(bytes: &[u8]) -> Vec<u8> {
     let is_lone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
     (0..bytes.len()).map(|at| if is_lone(at) { b'\n' } else { bytes[at] }).collect()
@@ -93,7 +94,7 @@ fn a_comment_ends_where_its_line_does() {
     }
 }
 
-/// The records as `csv-core` reads them.
+/// The records according to `csv-core`.
 fn oracle(dialect: &Dialect, bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut builder = csv_core::ReaderBuilder::new();
     builder.delimiter(dialect.delimiter).comment(dialect.comment);
@@ -155,7 +156,7 @@ fn records_and_fields_are_those_of_csv_core() {
                 None => ours,
             };
             if matches!(state, State::Quoted) {
-                // What an unterminated quote began is rejected here.
+                // This crate rejects a record with an unterminated quote.
                 theirs.pop();
             }
             assert_eq!(ours, theirs, "{dialect:?} {:?}", String::from_utf8_lossy(&bytes));
