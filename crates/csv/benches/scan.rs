@@ -1,8 +1,8 @@
-//! How fast one core finds the ends of records, and cleans: prints one row per figure, each with
-//! its answer checked, as a table for `bench/README.md`.
+//! Measures how fast one core finds the ends of records and cleans a file. Prints one row per
+//! figure as a table for `bench/README.md`; each answer is checked first.
 //!
-//! `cargo bench -p manyhands-csv --bench scan`. The bytes are of the shape of the workloads that
-//! whole programs are measured with, made here, and in memory.
+//! `cargo bench -p manyhands-csv --bench scan`. The data resemble the workloads of the
+//! whole-program benchmarks, and are generated in memory.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 
@@ -17,7 +17,7 @@ use manyhands_csv::{
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const BYTES: usize = 64 << 20;
-/// How many bytes are scanned at once, as the engine does: their ends stay in the cache.
+/// Number of bytes that are scanned at once, as in the engine: their ends stay in the cache.
 const PIECE: usize = 256 << 10;
 const RUNS: usize = 9;
 const MEMORY: usize = 64 << 20;
@@ -34,12 +34,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A file, and what a right reader finds in it.
+/// A file, and what a correct reader finds in it.
 struct Workload {
     bytes: Vec<u8>,
-    /// Where each record ends, the header's too.
+    /// End of each record, including the header.
     ends: Vec<usize>,
-    /// How many rows have a value up to 500.
+    /// Number of rows with a value up to 500.
     kept: u64,
 }
 
@@ -68,7 +68,7 @@ impl Workload {
             }
             let quotes = quoted && random.below(5) == 0;
             let who = random.below(99_999);
-            // Exponentials add up to what gamma(2, 60) is in the workloads.
+            // The sum of two exponentials is the gamma(2, 60) of the workloads.
             let mut cents = ((random.exponential() + random.exponential()) * 6000.0) as u64;
             if random.below(100) < 3 {
                 cents *= 50;
@@ -98,13 +98,13 @@ impl Workload {
         self.bytes.len() as f64 / time.as_secs_f64() / 1e9
     }
 
-    /// How many rows there are, the header not counted.
+    /// Number of rows, without the header.
     fn rows(&self) -> u64 {
         self.ends.len() as u64 - 1
     }
 }
 
-/// The same numbers each time, on each machine (splitmix64).
+/// A generator that gives the same numbers each time, on each machine (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -133,7 +133,7 @@ fn row(what: &str, reached: &str, to_reach: &str) {
     println!("| {what} | {reached} | {to_reach} |");
 }
 
-/// The least, the median and the greatest of several.
+/// The minimum, the median and the maximum of several runs.
 fn several(mut run: impl FnMut() -> Duration) -> [Duration; 3] {
     let mut times: Vec<_> = (0..RUNS).map(|_| run()).collect();
     times.sort_unstable();
@@ -156,8 +156,8 @@ fn scanning(kind: &str, workload: &Workload, to_reach: &str) {
     row(&format!("scanning, {kind}, 64 MiB, one core"), &reached, to_reach);
 }
 
-/// Scans all bytes piece by piece; `found` is told each piece's end, and where the last record
-/// before it ended.
+/// Scans all bytes piece by piece. Calls `found` with the end of each piece and the end of the last
+/// record before it.
 fn scan(bytes: &[u8], piece: usize, mut found: impl FnMut(usize, Option<usize>)) -> Option<usize> {
     let mut cutter = Cutter::new(&Dialect::default());
     let mut to = 0;
@@ -170,7 +170,7 @@ fn scan(bytes: &[u8], piece: usize, mut found: impl FnMut(usize, Option<usize>))
     cut
 }
 
-/// At the end of each piece the scanner knows what is inside quotes.
+/// Checks that the scanner knows at the end of each piece whether it is inside quotes.
 fn check_cuts(workload: &Workload, piece: usize) {
     let mut ended = 0;
     scan(&workload.bytes, piece, |to, cut| {
@@ -180,7 +180,7 @@ fn check_cuts(workload: &Workload, piece: usize) {
     });
 }
 
-/// Every record is found: no piece holds the ends of two.
+/// Checks that every record is found: no piece contains the ends of two.
 fn check_records(workload: &Workload) {
     let shortest = ",,,,,\n".len();
     let mut found = Vec::new();
@@ -192,7 +192,8 @@ fn check_records(workload: &Workload) {
     assert!(found == workload.ends, "{} records of {}", found.len(), workload.ends.len());
 }
 
-/// The article's job by the engine alone, from memory to memory: scan, compute, write.
+/// Cleans a file with the article's recipe by the engine alone, from memory to memory: scan,
+/// compute, write.
 fn cleaning(kind: &str, workload: &Workload) -> Result<()> {
     let dialect = Dialect::default();
     let bytes = &workload.bytes;

@@ -54,7 +54,7 @@ fn decimal_commas_are_no_delimiters() {
 }
 
 #[test]
-fn what_stands_in_quotes_divides_nothing() {
+fn text_in_quotes_divides_nothing() {
     finds("a,b\n\"1;2;3\",x\n\"4;5;6\",y\n", b',');
     finds("a;b\n\"1,\n2,3\";x\n\"4,5,6\";y\n", b';');
     // A quote that is never closed does not hide the rest.
@@ -62,13 +62,13 @@ fn what_stands_in_quotes_divides_nothing() {
 }
 
 #[test]
-fn lists_in_one_column_do_not_win() {
+fn lists_within_one_column_do_not_win() {
     finds(&format!("a,b\n{}", "1,x;y\n2,z;w\n".repeat(300)), b',');
     finds(&format!("a,b\n{}", "1,x|y|z|w\n".repeat(300)), b',');
 }
 
 #[test]
-fn one_column_is_no_doubt_and_an_empty_file_neither() {
+fn neither_one_column_nor_an_empty_file_is_a_doubt() {
     finds("name\nAnn\nBob\n", b',');
     finds("", b',');
     finds("\n\n", b',');

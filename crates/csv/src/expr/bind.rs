@@ -1,4 +1,5 @@
-//! Binding: a parsed expression and a file's columns become something that can be evaluated.
+//! Binding: turns a parsed expression and the columns of a file into something that can be
+//! evaluated.
 
 use super::error::ExpressionError;
 use super::functions;
@@ -16,27 +17,27 @@ use crate::suggest::suggest;
 
 /// The columns of a file at some step.
 pub(crate) trait Names {
-    /// The number of the column of this name.
+    /// The number of the column with this name.
     ///
     /// # Errors
-    /// If several columns could be meant.
+    /// If the name matches several columns.
     fn find(&self, name: &str) -> Result<Option<usize>, Ambiguous>;
 
-    /// What a `types` step declared.
+    /// The type that a `types` step declared.
     fn declared(&self, column: usize) -> Option<Type>;
 
     /// All names, for suggestions.
     fn all(&self) -> Vec<String>;
 }
 
-/// The columns of which a name could mean each, at least two.
+/// The columns, at least two, that a name matches equally well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ambiguous {
     pub(crate) names: Vec<String>,
 }
 
 impl Ambiguous {
-    /// What there is to choose from, each name between `quote`s.
+    /// The candidates as text, each name between two `quote` characters.
     pub(crate) fn shown(&self, quote: char) -> String {
         const SHOWN: usize = 12;
         let names = self.names.iter().take(SHOWN).map(|name| format!("{quote}{name}{quote}"));
@@ -52,18 +53,18 @@ impl Ambiguous {
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
     pub(crate) root: Node,
-    /// Each is there once, however often it is written.
+    /// Each aggregate is stored once, however often it is written.
     pub(crate) aggregates: Vec<AggregateCall>,
 }
 
-/// Makes nodes of trees.
+/// Turns trees into nodes.
 pub(super) struct Binder<'n> {
     names: &'n dyn Names,
     source: &'n str,
     pub(super) aggregates: Vec<(Tree, AggregateCall)>,
 }
 
-/// A node, what is known of its value, and the tree it was.
+/// A node, what is known about its value, and the tree that it came from.
 type Part<'t> = (Node, Kind, &'t Tree);
 
 impl<'n> Binder<'n> {
@@ -71,7 +72,7 @@ impl<'n> Binder<'n> {
         Binder { names, source, aggregates: Vec::new() }
     }
 
-    /// Only hands on: it recurses, and small frames keep the stack small.
+    /// Only dispatches: it recurses, and small frames keep the stack small.
     pub(super) fn node(&mut self, tree: &Tree) -> Result<(Node, Kind), ExpressionError> {
         match &tree.form {
             Form::Literal(value) => Ok((Node::Literal(value.clone()), kind_of(value))),
@@ -308,7 +309,7 @@ impl<'n> Binder<'n> {
         Ok((Node::Call(Box::new(Call { function, arguments, mode, regex })), kind))
     }
 
-    /// Nodes that are compared with each other, and as what.
+    /// Nodes that are compared with each other, and the mode of the comparison.
     fn alike<'t>(
         &mut self,
         tree: &Tree,
@@ -351,7 +352,7 @@ impl<'n> Binder<'n> {
         self.needed(tree, kind).map(Box::new)
     }
 
-    /// A node where something of a kind is needed.
+    /// The node for an operand that must be of some kind.
     fn needed(&mut self, tree: &Tree, needed: Kind) -> Result<Node, ExpressionError> {
         let (node, kind) = self.node(tree)?;
         let (mode, wrong) = match (needed, kind) {
@@ -373,7 +374,7 @@ impl<'n> Binder<'n> {
         }
     }
 
-    /// Reads a literal text, once, as what it is compared as.
+    /// Parses a literal text once, in the mode in which it is compared.
     fn settle(&self, node: Node, mode: Mode, tree: &Tree) -> Result<Node, ExpressionError> {
         let Node::Literal(Value::Text(text)) = &node else { return Ok(node) };
         let (value, what) = match mode {
@@ -381,7 +382,7 @@ impl<'n> Binder<'n> {
             Mode::Number => (
                 match read(text) {
                     Reading::Number(number) => Some(Value::Number(number)),
-                    // That `v <> 'nan'` is always NULL, nobody means.
+                    // `v <> 'nan'` would always be NULL, which no one intends.
                     Reading::Null => trim(text).is_empty().then_some(Value::Null),
                     Reading::Bad => None,
                 },
@@ -411,7 +412,7 @@ fn boolean(boolean: bool) -> (Node, Kind) {
     (Node::Literal(Value::Boolean(boolean)), Kind::Boolean)
 }
 
-/// The text; where a number is needed, it is read when that is known.
+/// Keeps the text; it is parsed as a number only where a number is needed.
 fn parameter(text: &str) -> (Node, Kind) {
     let number = matches!(read(text.as_bytes()), Reading::Number(_));
     let kind = if number { Kind::Number } else { Kind::Text };

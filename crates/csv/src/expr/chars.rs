@@ -1,7 +1,7 @@
-//! Characters of bytes that are perhaps not UTF-8: a byte that is part of no character counts as
-//! one character.
+//! Characters of bytes that may not be UTF-8: a byte that belongs to no character counts as one
+//! character.
 
-/// The first character, as a number that is only equal for equal ones, and its width in bytes.
+/// The first character, as a number that differs for different characters, and its width in bytes.
 /// The text must not be empty.
 pub(super) fn first(text: &[u8]) -> (u32, usize) {
     let width = match text[0] {
@@ -18,7 +18,7 @@ pub(super) fn first(text: &[u8]) -> (u32, usize) {
     }
 }
 
-/// The number of characters.
+/// Number of characters.
 pub(super) fn count(text: &[u8]) -> usize {
     match str::from_utf8(text) {
         Ok(text) => text.chars().count(),
@@ -26,7 +26,7 @@ pub(super) fn count(text: &[u8]) -> usize {
     }
 }
 
-/// Where a character begins, by its number; the length of the text if it has no such character.
+/// Offset of the character with this number; the length of the text if there is no such character.
 pub(super) fn offset(text: &[u8], number: usize) -> usize {
     if text.is_ascii() {
         return number.min(text.len());
@@ -34,7 +34,7 @@ pub(super) fn offset(text: &[u8], number: usize) -> usize {
     split(text).take(number).map(<[u8]>::len).sum()
 }
 
-/// The characters one by one.
+/// Iterates over the characters.
 pub(super) fn split(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         if text.is_empty() {

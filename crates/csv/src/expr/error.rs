@@ -1,14 +1,14 @@
-//! What is wrong with an expression, shown with a caret under the place.
+//! Errors in an expression, shown with a caret under the position.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::problem::Hint;
 
-/// How many characters of a line are shown.
+/// Maximum number of characters of a line that are shown.
 const SHOWN: usize = 120;
 
-/// What is wrong with an expression, and where. Its text has several lines:
+/// An error in an expression, and its position. The text has several lines:
 ///
 /// ```text
 /// no column `valu`
@@ -21,11 +21,11 @@ pub(crate) struct ExpressionError {
     pub(crate) message: String,
     /// The expression.
     pub(crate) source: String,
-    /// The bytes of `source` that are wrong.
+    /// The range of `source` that is wrong.
     pub(crate) span: Range<usize>,
-    /// What to do.
+    /// What to do about it.
     pub(crate) hint: Option<String>,
-    /// Advice about settings of a job, kept apart from the expression's own hint.
+    /// Advice about settings of a job, separate from the hint about the expression.
     pub(crate) advice: Option<Box<Hint>>,
     missing: Option<String>,
 }
@@ -46,7 +46,7 @@ impl ExpressionError {
         self
     }
 
-    /// Hints at the name that was meant, if one is near.
+    /// Adds a hint with the name that was probably meant, if one is similar.
     pub(super) fn did_you_mean(self, name: Option<&str>) -> Self {
         match name {
             Some(name) => self.hint(format!("did you mean `{name}`?")),
@@ -59,7 +59,7 @@ impl ExpressionError {
         self
     }
 
-    /// The column that does not exist, if that is what is wrong.
+    /// The missing column, if that is the error.
     pub(crate) fn missing_column(&self) -> Option<&str> {
         self.missing.as_deref()
     }
@@ -76,7 +76,7 @@ impl fmt::Display for ExpressionError {
         let before = chars(line_start..start);
         let end = self.span.end.clamp(start, (line_start + line.len()).max(start));
         let wrong = chars(start..end).max(1);
-        // Of a long line only what is near.
+        // Shows only the part of a long line near the error.
         let skip = if before > SHOWN / 2 { before - SHOWN / 4 } else { 0 };
         let shown: String = line.chars().skip(skip).take(SHOWN).collect();
         let wrong = wrong.min(SHOWN + 1 - (before - skip));

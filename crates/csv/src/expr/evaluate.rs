@@ -1,7 +1,7 @@
-//! Evaluation for one row.
+//! Evaluates an expression for one row.
 //!
-//! Who needs a number asks a node for one ([`Node::number`]), and it is there, at the reading of
-//! a text, that a cell turns out bad: it counts as NULL, and the first one is remembered.
+//! A caller that needs a number asks a node for one ([`Node::number`]). At that point, when a text
+//! is read, a cell may turn out to be bad: it counts as NULL, and the first one is remembered.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -14,38 +14,39 @@ use super::node::{Arithmetic, CastType, LikePattern, List, Mode, Node};
 use super::value::{Value, read_moment};
 use crate::number::{Number, Reading, finite, is_null, read, trim};
 
-/// The cells of the current row.
+/// The cells of the row that is being evaluated.
 pub(crate) trait Cells {
-    /// The content (unquoted) of a cell; an empty cell is `None`.
+    /// Content of a cell without quotes; `None` for an empty cell.
     fn cell(&self, column: usize) -> Option<Cow<'_, [u8]>>;
 }
 
-/// How long a text that a function makes of a cell may be, in bytes, if records may not be longer.
+/// Minimum for the limit, in bytes, of a text that a function makes; the limit is larger if records
+/// may be longer.
 pub(crate) const LONGEST: usize = 16 << 20;
-/// The reason for a bad cell of which a longer text would be made.
+/// Reason for a bad cell that would lead to a longer text.
 pub(crate) const TOO_LONG: &str = "the text would be too long";
 
-/// What is the same for all rows.
+/// Values that are the same for all rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// What the aggregates come to, in the order of [`Bound::aggregates`](super::Bound).
+    /// Values of the aggregates, in the order of [`Bound::aggregates`](super::Bound).
     pub(crate) aggregates: &'a [Value<'static>],
-    /// The instant of the run.
+    /// Time of the run.
     pub(crate) now: DateTime,
-    /// How long a text that a function makes may be, in bytes.
+    /// Maximum length in bytes of a text that a function makes.
     pub(crate) longest: usize,
 }
 
-/// A cell that cannot be read as what is needed.
+/// A cell that cannot be read as the expression needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bad {
-    /// `usize::MAX` if no column is to blame.
+    /// The column, or `usize::MAX` if no column is to blame.
     pub(crate) column: usize,
-    /// Such as "not a number".
+    /// For example "not a number".
     pub(crate) reason: &'static str,
 }
 
-/// Everything that evaluation for one row needs.
+/// Everything that the evaluation of one row needs.
 pub(super) struct Frame<'a, 'f> {
     pub(super) cells: &'a dyn Cells,
     pub(super) context: Context<'a>,
@@ -53,7 +54,7 @@ pub(super) struct Frame<'a, 'f> {
 }
 
 impl Frame<'_, '_> {
-    /// Remembers that something cannot be read, if it is the first, and gives NULL.
+    /// Remembers a bad cell if it is the first one, and returns NULL.
     #[cold]
     pub(super) fn fail<T>(&mut self, column: Option<usize>, reason: &'static str) -> Option<T> {
         self.bad.get_or_insert(Bad { column: column.unwrap_or(usize::MAX), reason });
@@ -61,7 +62,7 @@ impl Frame<'_, '_> {
     }
 }
 
-/// What a value is compared by.
+/// A value in the form in which it is compared.
 enum Key<'a> {
     Text(Cow<'a, [u8]>),
     Number(Number),
@@ -70,7 +71,7 @@ enum Key<'a> {
 }
 
 impl Key<'_> {
-    /// Keys of one comparison are all of one mode.
+    /// All keys of one comparison have the same mode.
     fn compare(&self, other: &Key<'_>) -> Ordering {
         match (self, other) {
             (Key::Text(a), Key::Text(b)) => a.cmp(b),
@@ -83,8 +84,8 @@ impl Key<'_> {
 }
 
 impl Node {
-    /// What this comes to for a row. A cell that cannot be read as needed counts as NULL; the
-    /// first such is put into `bad`, unless that holds one.
+    /// Value for a row. A cell that cannot be read as needed counts as NULL; the first such cell is
+    /// stored in `bad`, unless there is one already.
     pub(crate) fn evaluate<'a>(
         &'a self,
         cells: &'a dyn Cells,
@@ -94,8 +95,8 @@ impl Node {
         self.value(&mut Frame { cells, context: *context, bad })
     }
 
-    /// Like [`evaluate`](Self::evaluate) where a condition is needed, as by a filter: a cell is
-    /// read as a boolean. `None` is NULL.
+    /// Like [`evaluate`](Self::evaluate), for a condition such as that of a filter: a cell is read
+    /// as a boolean. `None` is NULL.
     pub(crate) fn condition<'a>(
         &'a self,
         cells: &'a dyn Cells,
@@ -105,8 +106,8 @@ impl Node {
         self.boolean(&mut Frame { cells, context: *context, bad })
     }
 
-    /// Like [`evaluate`](Self::evaluate) where a number is needed, as by an aggregate. `None` is
-    /// NULL.
+    /// Like [`evaluate`](Self::evaluate), for a number such as the argument of an aggregate. `None`
+    /// is NULL.
     pub(crate) fn evaluate_number<'a>(
         &'a self,
         cells: &'a dyn Cells,
@@ -268,7 +269,7 @@ impl Node {
         }
     }
 
-    /// A day, at its midnight, or a day and a time.
+    /// A date, at midnight, or a date and time.
     pub(super) fn moment<'a>(&'a self, frame: &mut Frame<'a, '_>) -> Option<DateTime> {
         match self.value(frame) {
             Value::Null => None,
@@ -304,7 +305,8 @@ impl Node {
     }
 }
 
-/// Exact on integers while they fit; `None` is NULL, as division by zero and overflow are.
+/// Exact for integers as long as they fit. `None` is NULL, also for a division by zero and an
+/// overflow.
 pub(super) fn arithmetic(op: Arithmetic, left: Number, right: Number) -> Option<Number> {
     if let (Number::Int(a), Number::Int(b)) = (left, right) {
         let int = match op {
@@ -338,14 +340,14 @@ pub(super) fn nearest(number: Number) -> Option<i128> {
     }
 }
 
-/// A float without a fraction as an integer.
+/// Converts a float without a fraction to an integer.
 pub(super) fn whole(float: f64) -> Option<i128> {
     // 2^127: every float below it in magnitude fits.
     const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
     (float.abs() < LIMIT).then_some(float as i128)
 }
 
-/// `AND` (`deciding` is false) or `OR` (true): stops at the operand that decides.
+/// Evaluates `AND` (`deciding` is false) or `OR` (true); stops at the operand that decides.
 fn decide<'a>(nodes: &'a [Node], deciding: bool, frame: &mut Frame<'a, '_>) -> Option<bool> {
     let mut result = Some(!deciding);
     for node in nodes {
@@ -417,7 +419,7 @@ fn concat<'a>(nodes: &'a [Node], frame: &mut Frame<'a, '_>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for node in nodes {
         let text = node.text(frame)?;
-        // What is too long already only has to stay so.
+        // If the text is too long already, it only has to stay too long.
         if out.len() <= frame.context.longest {
             out.extend_from_slice(&text);
         }

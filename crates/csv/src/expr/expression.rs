@@ -1,4 +1,4 @@
-//! An expression from its text to what can be evaluated: parsed once for a recipe, folded and bound once for a file.
+//! An expression from text to evaluation: parsed once per recipe, folded and bound once per file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::tree::Tree;
 pub(crate) struct Expression {
     source: String,
     tree: Tree,
-    /// The names of its parameters.
+    /// Names of its parameters.
     pub(crate) parameters: BTreeSet<String>,
 }
 
@@ -21,7 +21,7 @@ impl Expression {
     /// Parses an expression.
     ///
     /// # Errors
-    /// Everything that is wrong whatever the columns are.
+    /// Errors that do not depend on the columns.
     pub(crate) fn parse(
         source: &str,
         parameters: &BTreeMap<String, String>,
@@ -34,7 +34,7 @@ impl Expression {
     /// Folds constants and resolves names.
     ///
     /// # Errors
-    /// A column that is not there, or one whose declared type does not fit.
+    /// If a column is missing, or its declared type does not fit.
     pub(crate) fn bind(&self, names: &dyn Names) -> Result<Bound, ExpressionError> {
         let mut binder = Binder::new(names, &self.source);
         let (root, _) = binder.node(&fold(&self.tree, names, &self.source))?;

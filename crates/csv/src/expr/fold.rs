@@ -1,5 +1,5 @@
-//! Folding of constants, before any name is looked for: what cannot be reached is dropped with
-//! the columns and aggregates that it names.
+//! Folds constants before any name is resolved. Unreachable branches are dropped, together with the
+//! columns and aggregates that they name.
 
 use super::bind::{Binder, Names};
 use super::evaluate::{Cells, Context, LONGEST};
@@ -7,7 +7,7 @@ use super::functions::Shape;
 use super::tree::{Form, Tree};
 use super::value::Value;
 
-/// Folds constants. `has_column` is one, `now()` and `today()` are not.
+/// Folds constants. `has_column` is a constant, `now()` and `today()` are not.
 pub(super) fn fold(tree: &Tree, names: &dyn Names, source: &str) -> Tree {
     if let Form::HasColumn(name) = &tree.form {
         let found = Value::Boolean(names.find(name) != Ok(None));
@@ -24,7 +24,7 @@ pub(super) fn fold(tree: &Tree, names: &dyn Names, source: &str) -> Tree {
     }
 }
 
-/// `AND` (`deciding` is false) or `OR` (true).
+/// Folds `AND` (`deciding` is false) or `OR` (true).
 fn fold_condition(mut tree: Tree, deciding: bool) -> Tree {
     let truth = |child: &Tree| child.constant().and_then(|value| value.truth());
     if tree.children.iter().any(|child| truth(child) == Some(deciding)) {
@@ -82,7 +82,7 @@ fn fold_constant(tree: Tree, names: &dyn Names, source: &str) -> Tree {
     if !pure || tree.children.iter().any(|child| child.constant().is_none()) {
         return tree;
     }
-    // What is wrong with it is said when it is bound, if it is still there.
+    // An error in it is reported at binding, if it is still there.
     let Ok((node, _)) = Binder::new(names, source).node(&tree) else { return tree };
     let context = Context { aggregates: &[], now: jiff::civil::DateTime::ZERO, longest: LONGEST };
     let mut bad = None;

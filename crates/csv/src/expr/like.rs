@@ -1,8 +1,8 @@
-//! `LIKE`: `%` is any characters, `_` is one.
+//! `LIKE` patterns: `%` matches any characters, `_` matches one.
 
 use super::chars;
 
-/// A pattern, ready to match.
+/// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     parts: Vec<Part>,
@@ -17,7 +17,7 @@ enum Part {
 }
 
 impl Pattern {
-    /// Reads a pattern. What follows the escape character stands for itself.
+    /// Compiles a pattern. The character after the escape character stands for itself.
     pub(super) fn new(pattern: &[u8], escape: Option<char>, insensitive: bool) -> Pattern {
         let mut parts = Vec::new();
         let mut escaped = false;
@@ -43,7 +43,8 @@ impl Pattern {
     /// Whether the whole text matches.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let (mut at, mut part) = (0, 0);
-        // Behind the last `%`: its part, and where the text goes on if it takes one more.
+        // State after the last `%`: its part, and the position in the text if it takes one more
+        // character.
         let mut retry: Option<(usize, usize)> = None;
         loop {
             let next = (at < text.len()).then(|| chars::first(&text[at..]));

@@ -1,11 +1,11 @@
 //! SQL expressions over the cells of one row.
 //!
 //! A text is parsed once per recipe ([`Expression::parse`]) and bound once per file
-//! ([`Expression::bind`]), where constants fold, branches that cannot be reached go, and names
-//! become column numbers. What is left is evaluated row by row ([`Node::evaluate`]).
+//! ([`Expression::bind`]). Binding folds constants, drops unreachable branches, and resolves names
+//! to column numbers. The result is evaluated row by row ([`Node::evaluate`]).
 //!
-//! Whether a comparison is one of numbers, dates, booleans or bytes is decided when the
-//! expression is bound, never by what a cell happens to hold.
+//! Whether a comparison is one of numbers, dates, booleans or bytes is decided when the expression
+//! is bound; it never depends on the contents of a cell.
 
 mod bind;
 mod chars;

@@ -1,9 +1,9 @@
-//! The bound expression: columns are numbers, constants are folded, comparisons know their mode.
+//! A bound expression: columns are numbers, constants are folded, and comparisons have a mode.
 //!
 //! The nodes for numbers (`Literal`, `Column`, `Aggregate`, `Negate`, `Not`, `Arithmetic`,
-//! `Compare`, `And`, `Or`) are plain enough for a second evaluator over whole columns. Both
-//! operands of `Arithmetic` and `Compare` are evaluated whatever the other one comes to; `And`,
-//! `Or`, `Case` and `Coalesce` stop at the operand that decides.
+//! `Compare`, `And`, `Or`) are simple enough for a second evaluator over whole columns. Both
+//! operands of `Arithmetic` and `Compare` are always evaluated; `And`, `Or`, `Case` and `Coalesce`
+//! stop at the operand that decides.
 
 use std::cmp::Ordering;
 
@@ -16,13 +16,13 @@ use crate::number::Number;
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
     Literal(Value<'static>),
-    /// The cell of a column: its text, or NULL if it is empty. Who needs a number, a date or a
-    /// boolean reads it as one.
+    /// The cell of a column: its text, or NULL if it is empty. It is read as a number, a date or a
+    /// boolean where one is needed.
     Column(usize),
-    /// The cell of a column that is declared to be a number: its text, or NULL if it reads as no
+    /// The cell of a column that is declared to be a number: its text, or NULL if the text is not a
     /// number.
     NumberColumn(usize),
-    /// What one of [`Bound::aggregates`](super::Bound::aggregates) comes to.
+    /// The value of one of [`Bound::aggregates`](super::Bound::aggregates).
     Aggregate(usize),
     Negate(Box<Node>),
     Not(Box<Node>),
@@ -37,10 +37,11 @@ pub(crate) enum Node {
         left: Box<Node>,
         right: Box<Node>,
     },
-    /// Of conditions, at least one.
+    /// At least one condition.
     And(Vec<Node>),
     Or(Vec<Node>),
-    /// An operand that is a column is compared with `Compare` twice instead.
+    /// `BETWEEN` for an operand that is not a column. For a column, two `Compare` nodes are used
+    /// instead.
     Between {
         mode: Mode,
         operand: Box<Node>,
@@ -58,7 +59,7 @@ pub(crate) enum Node {
         operand: Box<Node>,
         wanted: bool,
     },
-    /// `IS DISTINCT FROM`: NULL is like NULL.
+    /// `IS DISTINCT FROM`: NULL equals NULL.
     Distinct {
         mode: Mode,
         left: Box<Node>,
@@ -68,7 +69,7 @@ pub(crate) enum Node {
         operand: Box<Node>,
         pattern: LikePattern,
     },
-    /// Conditions, each with its result; NULL without an `ELSE`.
+    /// Conditions, each with its result; NULL if there is no `ELSE`.
     Case {
         branches: Vec<(Node, Node)>,
         otherwise: Option<Box<Node>>,
@@ -82,7 +83,7 @@ pub(crate) enum Node {
     },
     Coalesce(Vec<Node>),
     Concat(Vec<Node>),
-    /// `attempt`: what cannot be read is NULL and not bad.
+    /// With `attempt`, an unreadable value is NULL and not bad.
     Cast {
         operand: Box<Node>,
         to: CastType,
@@ -91,7 +92,7 @@ pub(crate) enum Node {
     Call(Box<Call>),
 }
 
-/// `+ - * / %`. Integers are exact, except that `/` always comes to a float.
+/// `+ - * / %`. Integers are exact, except that `/` always yields a float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arithmetic {
     Add,
@@ -113,7 +114,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// Whether an order is one that is asked for.
+    /// Whether an ordering satisfies the comparison.
     pub(crate) fn holds(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
@@ -126,18 +127,18 @@ impl Comparison {
     }
 }
 
-/// What both sides of a comparison are read as.
+/// The mode of a comparison: how both sides are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Bytes.
     Text,
     Number,
     Boolean,
-    /// A day, at its midnight, or a day and a time.
+    /// A date, at midnight, or a date and time.
     Date,
 }
 
-/// What an operand is looked for in.
+/// The list in which an operand is looked up.
 #[derive(Debug, Clone)]
 pub(crate) enum List {
     Nodes(Vec<Node>),
@@ -153,20 +154,20 @@ pub(crate) enum List {
     },
 }
 
-/// The pattern of a `LIKE`, ready if it was a literal.
+/// The pattern of a `LIKE`, compiled if it is a literal.
 #[derive(Debug, Clone)]
 pub(crate) enum LikePattern {
     Ready(Pattern),
     Node { node: Box<Node>, escape: Option<char>, insensitive: bool },
 }
 
-/// What `CAST` makes.
+/// Target type of a `CAST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CastType {
     /// Halves are rounded away from zero.
     Integer,
     Float,
-    /// An integer stays one.
+    /// An integer stays an integer.
     Number,
     Text,
     Boolean,
@@ -174,14 +175,14 @@ pub(crate) enum CastType {
     Datetime,
 }
 
-/// A call of a function of the table.
+/// A call of a function in the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(super) function: &'static Function,
     pub(super) arguments: Vec<Node>,
-    /// What the arguments are compared as, if they are.
+    /// How the arguments are compared, if they are.
     pub(super) mode: Mode,
-    /// The pattern, if it was a literal.
+    /// The compiled pattern, if it is a literal.
     pub(super) regex: Option<regex::bytes::Regex>,
 }
 
@@ -189,12 +190,12 @@ pub(crate) struct Call {
 #[derive(Debug, Clone)]
 pub(crate) struct AggregateCall {
     pub(crate) kind: AggregateKind,
-    /// `None`: `count(*)`. Except for `count`, which counts what is not NULL, it is needed as a
-    /// number ([`Node::evaluate_number`]).
+    /// `None` for `count(*)`. The argument is read as a number ([`Node::evaluate_number`]), except
+    /// by `count`, which counts values that are not NULL.
     pub(crate) argument: Option<Node>,
 }
 
-/// What an aggregate computes.
+/// Kind of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum AggregateKind {
     Min,
@@ -209,7 +210,7 @@ pub(crate) enum AggregateKind {
 }
 
 impl Node {
-    /// The leftmost column that is read.
+    /// The leftmost column that the expression reads.
     pub(super) fn first_column(&self) -> Option<usize> {
         let of_branches = |branches: &[(Node, Node)], otherwise: &Option<Box<Node>>| {
             let parts = branches.iter().flat_map(|(condition, result)| [result, condition]);

@@ -1,10 +1,12 @@
-//! From text to [`Tree`], by way of `sqlparser`. Nothing of it is visible outside this file.
+//! Parses a text into a [`Tree`], using `sqlparser`. No type of that crate is visible outside this
+//! file.
 //!
-//! Its parser recurses where parentheses nest and stops at a depth; along `a + b + c + ..` it
-//! does not, but its tree is as deep as that is long. So the number of tokens is limited first.
+//! The parser of `sqlparser` recurses where parentheses nest, and stops at a maximum depth. For `a
+//! + b + c + ..` it does not recurse, but its tree is as deep as the expression is long. So the
+//! number of tokens is limited first.
 //!
-//! The file is long for that reason: it is one reading of that parser's tree, form by form, and what it says when a
-//! form is none of ours needs the places in the source.
+//! The file is long because it walks through that parser's tree form by form, and the errors for
+//! unsupported forms need positions in the source.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +31,10 @@ use crate::number::{Reading, read};
 use crate::problem::Hint;
 use crate::suggest::suggest;
 
-/// Tokens that may make a tree deeper; commas, strings and numbers do not count.
+/// Maximum number of tokens that may make a tree deeper; commas, strings and numbers do not count.
 const MAX_TOKENS: usize = 4_000;
 
-/// How deep parentheses and the like may nest.
+/// Maximum nesting depth of parentheses and similar.
 const MAX_NESTING: usize = 50;
 
 type Result<T> = std::result::Result<T, ExpressionError>;
@@ -70,7 +72,7 @@ pub(super) fn parse(
     reader.tree(&expr, 1)
 }
 
-/// The SQL that expressions are written in.
+/// The SQL dialect of expressions.
 #[derive(Debug)]
 struct Sqlish;
 
@@ -91,7 +93,7 @@ impl Dialect for Sqlish {
         true
     }
 
-    /// So that what is wrong inside of these is reported there.
+    /// Lets errors inside these be reported at their position.
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
         use Keyword::{CASE, CAST, EXTRACT, NOT, SAFE_CAST, TRY_CAST};
         matches!(keyword, CASE | CAST | TRY_CAST | SAFE_CAST | EXTRACT | NOT)
@@ -102,12 +104,12 @@ impl Dialect for Sqlish {
 struct Reader<'s> {
     source: &'s str,
     parameters: &'s BTreeMap<String, String>,
-    /// Those that were found in the expression.
+    /// The parameters that occur in the expression.
     used: &'s mut BTreeSet<String>,
     in_aggregate: bool,
-    /// Where each character begins, and the end.
+    /// Offset of each character, and of the end.
     chars: Vec<usize>,
-    /// The number of the first character of each line.
+    /// Number of the first character of each line.
     lines: Vec<usize>,
 }
 
@@ -128,7 +130,7 @@ impl<'s> Reader<'s> {
         Reader { source, parameters, used, in_aggregate: false, chars, lines }
     }
 
-    /// What looks like a day without quotes would be arithmetic: `2026-01-02` is 2023.
+    /// Rejects dates without quotes, which would be arithmetic: `2026-01-02` is 2023.
     fn check_for_days(&self, tokens: &[TokenWithSpan]) -> Result<()> {
         for window in tokens.windows(5) {
             let [a, sign, b, again, c] = window else { continue };
@@ -167,7 +169,7 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    /// `level` is how deep the call is.
+    /// `level` is the depth of recursion.
     fn tree(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
         if level > MAX_DEPTH {
             return Err(self.too_deep());
@@ -278,7 +280,7 @@ impl<'s> Reader<'s> {
         self.checked(Tree::new(Form::Cast { to, attempt }, vec![operand], UNKNOWN))
     }
 
-    /// What compares an operand with others.
+    /// Parses forms that compare an operand with others.
     fn predicate(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
         let span = UNKNOWN;
         let tree = match expr {
@@ -311,7 +313,7 @@ impl<'s> Reader<'s> {
         self.checked(tree)
     }
 
-    /// What begins with a word of its own.
+    /// Parses forms that begin with a keyword.
     fn special(&mut self, expr: &Expr, level: usize) -> Result<Tree> {
         let span = UNKNOWN;
         let tree = match expr {
@@ -368,7 +370,8 @@ impl<'s> Reader<'s> {
         self.checked(tree)
     }
 
-    /// Operators that follow each other, without recursion; `AND`, `OR` and `||` side by side.
+    /// Parses chains of operators without recursion; the operands of `AND`, `OR` and `||` become
+    /// siblings.
     fn chain(&mut self, mut expr: &Expr, level: usize) -> Result<Tree> {
         let mut links = Vec::new();
         while let Expr::BinaryOp { left, op, right } = expr {
@@ -482,7 +485,7 @@ impl<'s> Reader<'s> {
         self.call(function, &arguments, span, level)
     }
 
-    /// A call that is written in a way of its own.
+    /// A call with a special syntax.
     fn call_of(
         &mut self,
         name: &str,
@@ -578,7 +581,7 @@ impl<'s> Reader<'s> {
         self.checked(Tree::new(Form::Aggregate(kind), children, span))
     }
 
-    /// Checks that the groups which a literal text names are in a literal pattern.
+    /// Checks that the groups named in a literal text exist in a literal pattern.
     fn check_groups(&self, arguments: &[Tree]) -> Result<()> {
         let text = |at: usize| {
             let text = arguments.get(at)?.constant()?.into_text()?;
@@ -590,7 +593,7 @@ impl<'s> Reader<'s> {
             .map_err(|(message, hint)| self.error(message, arguments[2].span.clone()).hint(hint))
     }
 
-    /// Checks a literal argument; another one is checked for every row.
+    /// Checks a literal argument. Other arguments are checked for every row.
     fn check(&self, check: Check, argument: Option<&Tree>) -> Result<()> {
         let Some(argument) = argument else { return Ok(()) };
         let Some(text) = argument.constant().and_then(Value::into_text) else { return Ok(()) };
@@ -672,7 +675,7 @@ impl<'s> Reader<'s> {
         ExpressionError::new(message, self.source, span)
     }
 
-    /// What the parser says, with its place taken out of its text.
+    /// The parser's message, with the position taken out of its text.
     fn syntax(&self, error: &ParserError) -> ExpressionError {
         let text = match error {
             ParserError::RecursionLimitExceeded => return self.too_deep(),
@@ -700,7 +703,7 @@ impl<'s> Reader<'s> {
         self.error(message, span)
     }
 
-    /// Where an expression without operands stands; that of others follows from their operands.
+    /// The span of an expression without operands; the spans of others follow from their operands.
     /// (`Spanned` would recurse.)
     fn span_of(&self, expr: &Expr) -> Range<usize> {
         match expr {
@@ -723,7 +726,7 @@ impl<'s> Reader<'s> {
         start..end.max(start)
     }
 
-    /// The word at a place.
+    /// The span of the word at a location.
     fn at(&self, place: Location) -> Range<usize> {
         let start = self.offset(place);
         let rest = &self.source[start..];
@@ -731,7 +734,7 @@ impl<'s> Reader<'s> {
         start..start + word.unwrap_or(rest.len())
     }
 
-    /// Lines and columns count from 1, columns in characters.
+    /// Lines and columns are counted from 1, columns in characters.
     fn offset(&self, place: Location) -> usize {
         let usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let line = usize(place.line).checked_sub(1).and_then(|line| self.lines.get(line));

@@ -1,4 +1,4 @@
-//! Tests of expressions as a whole: text, a header and a row in, a result out.
+//! Tests of whole expressions: from a text, a header and a row to a result.
 
 mod errors;
 mod limits;
@@ -14,7 +14,7 @@ use crate::recipe::Type;
 struct Header(Vec<(String, Option<Type>)>);
 
 impl Header {
-    /// `a,b:number` is two columns, the second one declared.
+    /// `a,b:number` means two columns, the second one with a declared type.
     fn new(text: &str) -> Header {
         let column = |text: &str| match text.split_once(':') {
             Some((name, kind)) => (name.to_owned(), Some(kind_named(kind))),
@@ -89,7 +89,7 @@ fn bound(header: &str, expression: &str) -> Bound {
     parsed(expression).bind(&Header::new(header)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What an expression comes to, and the bad cell.
+/// The value of an expression, and the bad cell.
 fn run(header: &str, row: &str, expression: &str) -> (String, Option<Bad>) {
     let bound = bound(header, expression);
     let context = Context { aggregates: &[], now: now(), longest: LONGEST };
@@ -99,7 +99,7 @@ fn run(header: &str, row: &str, expression: &str) -> (String, Option<Bad>) {
     (shown(&value), bad)
 }
 
-/// The text of what is wrong, with parsing and binding.
+/// The error text of an expression that fails to parse or to bind.
 fn wrong(header: &str, expression: &str) -> String {
     match Expression::parse(expression, &BTreeMap::from([("limit".to_owned(), "5".to_owned())])) {
         Err(error) => error.to_string(),
@@ -110,7 +110,7 @@ fn wrong(header: &str, expression: &str) -> String {
     }
 }
 
-/// Checks rows of header, row, expression and result; nothing may be bad.
+/// Checks cases of header, row, expression and result; no cell may be bad.
 fn check(cases: &[(&str, &str, &str, &str)]) {
     for (header, row, expression, result) in cases {
         let (value, bad) = run(header, row, expression);

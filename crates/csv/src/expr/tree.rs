@@ -1,4 +1,4 @@
-//! The parsed expression: names are still names, nothing is folded. An operator, and under it
+//! A parsed expression: names are not resolved and nothing is folded. Each node is an operator with
 //! its operands in the order written.
 
 use std::ops::Range;
@@ -7,13 +7,13 @@ use super::functions::Function;
 use super::node::{AggregateKind, Arithmetic, CastType, Comparison, Mode};
 use super::value::Value;
 
-/// How deep an expression may be; evaluation recurses so deep.
+/// Maximum depth of an expression; evaluation recurses to this depth.
 pub(super) const MAX_DEPTH: usize = 300;
 
-/// The span of what has none of its own.
+/// The span of a node that has no position of its own.
 pub(super) const UNKNOWN: Range<usize> = 0..0;
 
-/// From the first byte of both to the last.
+/// The span from the first byte of both to the last.
 pub(super) fn union(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     match (*a == UNKNOWN, *b == UNKNOWN) {
         (true, _) => b.clone(),
@@ -22,22 +22,22 @@ pub(super) fn union(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// A parsed expression. Equal if it says the same, wherever it stands.
+/// A parsed expression. Equality ignores positions.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     pub(super) form: Form,
     pub(super) children: Vec<Tree>,
-    /// In bytes of the source.
+    /// Range of bytes in the source.
     pub(super) span: Range<usize>,
-    /// The number of levels.
+    /// Number of levels.
     pub(super) depth: usize,
 }
 
-/// What a [`Tree`] does with its children.
+/// The operator of a [`Tree`].
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Form {
     Literal(Value<'static>),
-    /// The text that `:name` stands for; a number where it reads as one and one is needed.
+    /// The text of the parameter `:name`; a number if it reads as one where a number is needed.
     Parameter(String),
     Column(String),
     HasColumn(String),
@@ -50,19 +50,20 @@ pub(super) enum Form {
     Or,
     Concat,
     Coalesce,
-    /// The operand, the lower bound, the upper bound.
+    /// Children: the operand, the lower bound, the upper bound.
     Between,
-    /// The operand, then the list.
+    /// Children: the operand, then the list.
     In,
     IsNull,
     Is(bool),
     Distinct,
-    /// The operand and the pattern.
+    /// Children: the operand and the pattern.
     Like {
         escape: Option<char>,
         insensitive: bool,
     },
-    /// The operand if there is one, conditions each with its result, the `ELSE` if there is one.
+    /// Children: the operand if there is one, conditions each with its result, the `ELSE` if there
+    /// is one.
     Case {
         operand: bool,
         otherwise: bool,
@@ -74,15 +75,15 @@ pub(super) enum Form {
     Call(&'static Function),
 }
 
-/// What is known of a value before any row is.
+/// What is known about a value before any row is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A cell, or one thing or another.
+    /// A cell, or values of several kinds.
     Any,
     Text,
     Number,
     Boolean,
-    /// A day, or a day and a time.
+    /// A date, or a date and time.
     Date,
 }
 
@@ -97,7 +98,7 @@ impl Tree {
         Tree::new(Form::Literal(value), Vec::new(), span)
     }
 
-    /// What it always comes to, if it is a literal or a parameter.
+    /// The constant value, if this is a literal or a parameter.
     pub(super) fn constant(&self) -> Option<Value<'_>> {
         match &self.form {
             Form::Literal(value) => Some(value.borrow()),
@@ -123,7 +124,8 @@ impl PartialEq for Tree {
 }
 
 impl Kind {
-    /// What one of several results is: a number, say, if all that is known of them is numbers.
+    /// The common kind of several results: for example a number if all of them are known to be
+    /// numbers.
     pub(super) fn of_any(kinds: impl IntoIterator<Item = Kind>) -> Kind {
         let mut known = kinds.into_iter().filter(|kind| *kind != Kind::Any);
         match known.next() {
@@ -132,7 +134,7 @@ impl Kind {
         }
     }
 
-    /// What a cast makes.
+    /// The kind of a cast's result.
     pub(super) fn of_cast(to: CastType) -> Kind {
         match to {
             CastType::Integer | CastType::Float | CastType::Number => Kind::Number,
@@ -142,7 +144,7 @@ impl Kind {
         }
     }
 
-    /// What values of these kinds are compared as; `None` if they cannot be.
+    /// The mode in which values of these kinds are compared; `None` if they cannot be.
     pub(super) fn mode(kinds: &[Kind]) -> Option<Mode> {
         let date = kinds.contains(&Kind::Date);
         let mode = if kinds.contains(&Kind::Boolean) {

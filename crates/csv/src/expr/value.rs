@@ -1,4 +1,4 @@
-//! What a cell or a part of an expression comes to, and how texts are read as it.
+//! Values of cells and expressions, and how texts are parsed into them.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -9,13 +9,13 @@ use jiff::civil::{Date, DateTime};
 
 use crate::number::{Number, finite, trim};
 
-/// What an expression comes to.
+/// The value of an expression.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'a> {
     Null,
     Boolean(bool),
     Number(Number),
-    /// Perhaps not UTF-8.
+    /// May not be UTF-8.
     Text(Cow<'a, [u8]>),
     Date(Date),
     Datetime(DateTime),
@@ -34,13 +34,13 @@ impl<'a> Value<'a> {
         Value::Number(Number::Int(int as i128))
     }
 
-    /// A float, or NULL for one that is not finite.
+    /// A float; NULL if it is not finite.
     pub(super) fn float(float: f64) -> Self {
         finite(float).map_or(Value::Null, Value::Number)
     }
 
-    /// Whether it is true, as a condition; numbers other than zero are. `None` is NULL, or what
-    /// cannot be read.
+    /// Truth value of a condition; numbers other than zero are true. `None` is NULL, or a value
+    /// that cannot be read.
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Value::Boolean(boolean) => Some(*boolean),
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Appends the text that a cell has; nothing for NULL.
+    /// Appends the text of a cell with this value; nothing for NULL.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Value::Null => {}
@@ -63,7 +63,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text that a cell has; `None` for NULL.
+    /// The text of a cell with this value; `None` for NULL.
     pub(super) fn into_text(self) -> Option<Cow<'a, [u8]>> {
         match self {
             Value::Null => None,
@@ -105,7 +105,7 @@ fn write(out: &mut Vec<u8>, shown: &impl Display) {
     write!(out, "{shown}").expect("a vector takes all that is written");
 }
 
-/// As written: 1 and 1.0 differ, and NULL is like NULL.
+/// Compares representations: 1 and 1.0 differ, and NULL equals NULL.
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -136,7 +136,7 @@ pub(crate) fn read_boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// Reads a day, `2026-01-31`; white space around it is allowed.
+/// Reads a date, `2026-01-31`; white space around it is allowed.
 pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *trim(text) else { return None };
     let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
@@ -145,24 +145,25 @@ pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
     (year >= FIRST_YEAR).then_some(date)
 }
 
-/// Years are from 1 to 9999, as in Python and in databases: those that four digits can write.
+/// Years range from 1 to 9999, as in Python and in databases: the years that four digits can
+/// express.
 const FIRST_YEAR: i16 = 1;
 
-/// The moment, if its year is one.
+/// The date and time, if the year is in that range.
 pub(super) fn in_calendar(moment: DateTime) -> Option<DateTime> {
     (moment.year() >= FIRST_YEAR).then_some(moment)
 }
 
-/// Reads a day and a time, `2026-01-31T12:30:00`, with a space instead of the `T`, without the
-/// seconds or with a fraction of them; white space around it is allowed. With a time zone behind
-/// it, `Z` or `+02:00`, it is that moment in UTC.
+/// Reads a date and time, `2026-01-31T12:30:00`; with a space instead of the `T`, without seconds
+/// or with fractional seconds; white space around it is allowed. With a time zone after it, `Z` or
+/// `+02:00`, the result is in UTC.
 pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
     let (date, rest) = trim(text).split_at_checked(10)?;
     let date = read_date(date)?;
     let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, rest @ ..] = rest else { return None };
     let zone = rest.iter().position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
     let (rest, zone) = rest.split_at(zone.unwrap_or(rest.len()));
-    // One space before an offset is usual.
+    // One space before an offset is common.
     let rest = if zone.len() > 1 { rest.strip_suffix(b" ").unwrap_or(rest) } else { rest };
     let (second, fraction) = match rest {
         [] => (0, &[][..]),
@@ -184,7 +185,7 @@ pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
     if zone.is_empty() { Some(moment) } else { in_utc(moment, zone) }
 }
 
-/// A moment in a zone, `Z`, `+02`, `+0200` or `+02:00`, as that in UTC.
+/// Converts a time with a zone, `Z`, `+02`, `+0200` or `+02:00`, to UTC.
 #[cold]
 fn in_utc(moment: DateTime, zone: &[u8]) -> Option<DateTime> {
     let (sign, hours, minutes) = match *zone {
@@ -203,7 +204,7 @@ fn in_utc(moment: DateTime, zone: &[u8]) -> Option<DateTime> {
     in_calendar(utc.ok()?)
 }
 
-/// Reads a day, at its midnight, or a day and a time.
+/// Reads a date, at midnight, or a date and time.
 pub(super) fn read_moment(text: &[u8]) -> Option<DateTime> {
     match read_date(text) {
         Some(date) => Some(date.to_datetime(jiff::civil::Time::midnight())),

@@ -19,7 +19,7 @@ use super::step::{About, Flag, Key, Kind, Parsed, StepKind, Use};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Derive {
-    /// The column's name.
+    /// Name of the column.
     pub name: String,
     /// An SQL expression.
     pub expression: String,
@@ -52,7 +52,7 @@ impl StepKind for Derive {
 
     fn read(text: &str) -> Result<Derive, String> {
         let (name, expression) = flag::named(text)?;
-        // A space before the sign is how people write it, not part of the name.
+        // The space before the sign is a habit of writing and not part of the name.
         let (name, expression) = (name.trim().to_owned(), expression.trim().to_owned());
         if name.is_empty() || expression.is_empty() {
             return Err("it is a name, '=' and an expression".to_owned());
@@ -66,7 +66,8 @@ impl StepKind for Derive {
 
     fn resolve(derive: &Derive, parsed: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
         let value = builder.bound(parsed.expression.as_ref())?;
-        // It may read the column that it replaces, so it is a column of its own.
+        // The expression may read the column that it replaces, so the result is a column of its
+        // own.
         let found = builder.scope.place(&derive.name);
         found.map_err(|found| format!("{:?} {}", derive.name, found.shown('"')))?;
         let place = builder.scope.columns.iter().position(|column| column.name == derive.name);

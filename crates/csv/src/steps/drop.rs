@@ -1,4 +1,4 @@
-//! `drop`: drops columns. Done when the plan is made: rows do not change.
+//! `drop`: drops columns. Done when the plan is made; rows do not change.
 
 use crate::choices::Columns;
 use crate::problem::Problem;

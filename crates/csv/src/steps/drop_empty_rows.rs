@@ -1,4 +1,4 @@
-//! `drop_empty_rows`: sets rows aside whose fields are all empty.
+//! `drop_empty_rows`: drops rows whose fields are all empty.
 
 use crate::batch::{Batch, Column};
 use crate::choices::Columns;
@@ -50,7 +50,7 @@ struct DropEmpty {
 impl Operation for DropEmpty {
     fn apply(&self, batch: &mut Batch, step: usize, _: Found<'_>) {
         let delimiters = batch.layout.fields - 1;
-        // As long as the columns are the fields, a record's length says nearly all.
+        // As long as the columns are the input fields, the length of a record decides most cases.
         let untouched = self.columns.len() == batch.layout.fields
             && self
                 .columns
@@ -59,10 +59,10 @@ impl Operation for DropEmpty {
         let keep: Vec<bool> = (0..batch.alive.len())
             .map(|k| {
                 let row = batch.alive[k] as usize;
-                // A record that is padded or cut has other lengths.
+                // A record that is padded or cut has another length.
                 if untouched && batch.is_whole(row) {
                     let len = batch.end(row) - batch.start(row);
-                    // Nothing but delimiters and quotes, two for each field.
+                    // Only delimiters, and two quotes for each field.
                     if len > delimiters + 2 * (delimiters + 1) {
                         return true;
                     }

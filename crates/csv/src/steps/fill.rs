@@ -24,12 +24,12 @@ use super::step::{About, COLUMN, Flag, Key, Kind, Parsed, StepKind, Use, only};
 pub struct Fill {
     /// The column.
     pub column: String,
-    /// With what.
+    /// What to fill them with.
     #[serde(flatten)]
     pub with: FillWith,
 }
 
-/// The step with both that could be meant, so that the two, or a misspelt one, are errors.
+/// The step with both possible fields, so that both together, or a misspelt one, are errors.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FillForm {
@@ -53,16 +53,16 @@ impl TryFrom<FillForm> for Fill {
 pub enum FillWith {
     /// This text.
     Value(String),
-    /// Something of the column itself.
+    /// A value computed from the column itself.
     Method(FillMethod),
 }
 
 impl FillWith {
-    /// Reads a word that is a method or the text itself.
+    /// Parses a word that is either a method or the text itself.
     ///
     /// # Errors
-    /// If the word means a method to other programs, or to this one if it were written in small
-    /// letters: who writes it hardly wants that text in the cells.
+    /// If the word means a method in other programs, or in this one if it were lower-case: its
+    /// author hardly wants that text in the cells.
     pub fn of_word(word: &str) -> Result<FillWith, String> {
         const METHODS: [(&str, FillMethod); 3] = [
             ("ffill", FillMethod::Forward),
@@ -100,7 +100,7 @@ impl FillWith {
     }
 }
 
-/// What of a column itself its empty cells are filled with.
+/// The value of a column that fills its empty cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FillMethod {
@@ -261,7 +261,7 @@ impl Operation for FillAggregate {
         treat_unreadable(batch, step, self.column, true);
         let Some(value) = aggregate_of(found.known, 0) else { return };
         let mut text = Vec::new();
-        // As whole cells do, a mean that is whole stays a float: it was computed.
+        // A mean that is a whole number is still written as a float, since it was computed.
         Number::Float(value.to_f64()).write(&mut text);
         fill(batch, step, Gaps { column: self.column, of_numbers: true }, &text);
     }

@@ -81,7 +81,7 @@ impl Operation for Keep {
             bad.extend(wrong.map(|wrong| (k, wrong)));
         }
         let bad = all_bad(bad, arguments);
-        // A row that is rejected is not also counted as filtered.
+        // A rejected row must not be counted as filtered too.
         let mut treated = vec![true; rows];
         batch.treat_bad(step, bad, &mut treated);
         let filtered =

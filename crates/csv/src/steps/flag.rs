@@ -1,16 +1,16 @@
-//! How values of flags are read: lists, pairs, names with something behind.
+//! Parses values of flags: lists, pairs, and names followed by something.
 
 use std::collections::BTreeMap;
 
 use crate::choices::Columns;
 
-/// A list, read as one CSV record: `a,"b, c"` is `a` and `b, c`.
+/// Parses a list as one CSV record: `a,"b, c"` is `a` and `b, c`.
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     Ok(items(text)?.into_iter().map(|(item, _)| item).collect())
 }
 
-/// A list of texts that cells are compared with, byte for byte. Spaces around one are rarely
-/// meant, so they are quoted.
+/// Parses a list of texts that cells are compared with, byte for byte. Spaces around a text are
+/// rarely intended, so they must be quoted.
 pub(super) fn tokens(text: &str) -> Result<Vec<String>, String> {
     let mut tokens = Vec::new();
     for (token, is_quoted) in items(text)? {
@@ -26,7 +26,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<String>, String> {
     Ok(tokens)
 }
 
-/// The fields of a list, and whether each is in quotes.
+/// The fields of a list, and whether each is quoted.
 fn items(text: &str) -> Result<Vec<(String, bool)>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
@@ -43,7 +43,7 @@ fn items(text: &str) -> Result<Vec<(String, bool)>, String> {
     }
 }
 
-/// The field at the start of `text`, and where the separator behind it, or the end, is.
+/// The field at the start of `text`, and the position of the separator behind it, or of the end.
 fn field(text: &str, separator: char) -> Result<(String, usize), String> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find(separator).unwrap_or(text.len());
@@ -68,12 +68,13 @@ fn field(text: &str, separator: char) -> Result<(String, usize), String> {
     Ok((field, text.len() - rest.len() + end))
 }
 
-/// Columns by name, or `all`; a column that has this name is `"all"`.
+/// Parses columns by name, or `all`; a column with that name is written `"all"`.
 pub(super) fn columns(text: &str) -> Result<Columns, String> {
     if text == "all" { Ok(Columns::All) } else { list(text).map(Columns::Named) }
 }
 
-/// A list of `name=value`, split at the last `=`, since names in dirty files hold anything.
+/// Parses a list of `name=value`, split at the last `=`, since names in dirty files may contain
+/// anything.
 pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut pairs = BTreeMap::new();
     for pair in list(text)? {
@@ -90,7 +91,7 @@ pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(pairs)
 }
 
-/// `name=rest`, split at the first `=`; a name that holds one is quoted.
+/// Parses `name=rest`, split at the first `=`; a name that contains one is quoted.
 pub(super) fn named(text: &str) -> Result<(String, &str), String> {
     let (name, end) = field(text, '=')?;
     let rest = text[end..].strip_prefix('=').ok_or("it has no '='")?;

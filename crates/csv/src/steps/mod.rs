@@ -1,5 +1,6 @@
-//! The steps: one file each, and one line each in the table below. The recipe's [`Step`], the flags of the
-//! command, the table in `docs/recipe.md` and the tests that run every step come from it.
+//! The steps: one file each, and one line each in the table below. The recipe's [`Step`], the flags
+//! of the command, the table in `docs/recipe.md` and the tests of all steps are generated from this
+//! table.
 
 mod dedupe;
 mod derive;
@@ -37,7 +38,7 @@ pub use step::{About, Flag, Use};
 pub(crate) use step::{Key, Kind, Parsed};
 pub(crate) use store::Store;
 
-/// Each line: the step's file, its type there, and its settings if it has some.
+/// Each line: the module of the step, its type there, and its settings if it has any.
 macro_rules! steps {
     (@settings) => { &() };
     (@settings $settings:ident) => { $settings };
@@ -52,14 +53,14 @@ macro_rules! steps {
         }
 
         impl Step {
-            /// The step's name, as recipes and reports have it.
+            /// Name of the step in recipes and reports.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Step::$step { .. } => stringify!($file),)*
                 }
             }
 
-            /// Reads what needs no header.
+            /// Parses the parts of the step that need no header.
             pub(crate) fn parse(
                 &self,
                 parameters: &BTreeMap<String, String>,
@@ -71,7 +72,7 @@ macro_rules! steps {
                 }
             }
 
-            /// Resolves the step against the columns of a file. Gives it in words.
+            /// Resolves the step against the columns of a file. Returns a description of it.
             pub(crate) fn resolve(
                 &self,
                 parsed: &Parsed,
@@ -97,31 +98,32 @@ macro_rules! steps {
 }
 
 steps! {
-    /// Sets records aside whose fields are all empty.
+    /// Drops records whose fields are all empty.
     drop_empty_rows: DropEmptyRows,
-    /// Trims names, lowers their letters, makes each white space an underscore, and makes names unique.
+    /// Trims names, converts them to lower case, replaces white space by underscores, and makes
+    /// names unique.
     normalize_columns: NormalizeColumns,
-    /// Takes white space (ASCII) off both ends of cells.
+    /// Removes ASCII white space from both ends of cells.
     trim: Trim(columns: Columns),
-    /// Empties cells that are one of some tokens.
+    /// Empties cells that equal one of some tokens.
     null: Null(null: Null),
-    /// Replaces what a regular expression matches.
+    /// Replaces the matches of a regular expression.
     replace: Replace(replace: Replace),
-    /// Checks that cells can be read as a type; changes none. No column can be named twice.
+    /// Checks that cells can be read as a type; changes no cell. A column can be named only once.
     types: Types(types: BTreeMap<String, Type>),
     /// Keeps the records for which an expression is true.
     filter: Filter(expression: String),
-    /// Sets records aside whose number in a column is out of line.
+    /// Drops records whose number in a column is an outlier.
     outliers: Outliers(outliers: Outliers),
     /// Fills empty cells.
     fill: Fill(fill: Fill),
-    /// Keeps the first of the records that are equal in these columns.
+    /// Keeps the first of all records that are equal in these columns.
     dedupe: Dedupe(columns: Columns),
-    /// Computes a column; one that exists is replaced, a new one comes behind the others.
+    /// Computes a column. An existing column is replaced; a new one is added at the end.
     derive: Derive(derive: Derive),
-    /// Renames columns: old name to new name. No column can be named twice.
+    /// Renames columns: old name to new name. A column can be named only once.
     rename: Rename(names: BTreeMap<String, String>),
-    /// Keeps these columns, in this order. None can be named twice.
+    /// Keeps these columns, in this order. A column can be named only once.
     select: Select(columns: Vec<String>),
     /// Drops these columns.
     drop: Drop(columns: Vec<String>),
@@ -130,15 +132,15 @@ steps! {
 /// A step of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct StepInfo {
-    /// Its name.
+    /// Name of the step.
     pub name: &'static str,
-    /// How it is written, typed and described.
+    /// Its syntax and its documentation.
     pub about: About,
-    /// Reads the value of its flag.
+    /// Parses the value of its flag.
     pub read: fn(&str) -> Result<Step, String>,
 }
 
-/// All steps, in the order in which help has them.
+/// All steps, in the order of the help text.
 pub fn steps() -> &'static [StepInfo] {
     TABLE
 }
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_read_by_the_name_of_its_file() {
+    fn a_step_has_the_name_of_its_file() {
         for step in steps() {
             let sample = step.about.form.map_or_else(
                 || format!("steps = [{:?}]", step.name),

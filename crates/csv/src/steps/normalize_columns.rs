@@ -1,4 +1,5 @@
-//! `normalize_columns`: tidies the names of all columns. Done when the plan is made: rows do not change.
+//! `normalize_columns`: tidies the names of all columns. Done when the plan is made; rows do not
+//! change.
 
 use crate::problem::Problem;
 use crate::resolve::{Builder, OddTitle, Renamed, Scope, make_unique, normalize, notes_of};

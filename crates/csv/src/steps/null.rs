@@ -1,4 +1,4 @@
-//! `null`: empties cells that stand for nothing.
+//! `null`: empties cells that stand for a missing value.
 
 use std::collections::HashSet;
 
@@ -14,13 +14,13 @@ use crate::wording::list;
 use super::flag;
 use super::step::{About, Flag, Key, Kind, Parsed, StepKind, Use};
 
-/// Empties cells that are, byte for byte, one of the tokens.
+/// Empties cells that equal one of the tokens byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Null {
-    /// What stands for "nothing", such as `NA`.
+    /// Tokens that stand for a missing value, such as `NA`.
     pub tokens: Vec<String>,
-    /// Columns in which the tokens mean themselves.
+    /// Columns in which the tokens are ordinary values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `outliers`: sets rows aside whose number in a column is out of line.
+//! `outliers`: drops rows whose number in a column is an outlier.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,18 +17,18 @@ use crate::resolve::Builder;
 use super::flag;
 use super::step::{About, COLUMN, Flag, Key, Kind, Parsed, StepKind, Use, only};
 
-/// Sets records aside whose number in a column is out of line. Empty cells are in line.
+/// Drops records whose number in a column is an outlier. Empty cells are not outliers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "OutliersForm")]
 pub struct Outliers {
     /// The column.
     pub column: String,
-    /// What is out of line.
+    /// The rule for outliers.
     #[serde(flatten)]
     pub rule: OutlierRule,
 }
 
-/// The step with every rule that could be meant, so that two of them, or a misspelt one, are errors.
+/// The step with every possible rule, so that two rules, or a misspelt one, are errors.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OutliersForm {
@@ -56,19 +56,19 @@ impl TryFrom<OutliersForm> for Outliers {
     }
 }
 
-/// What is out of line, over the rows of a file that reach the step.
+/// A rule for outliers, over the rows of a file that reach the step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutlierRule {
-    /// More than so many interquartile ranges below the first or above the third quartile.
+    /// More than this number of interquartile ranges below the first or above the third quartile.
     Iqr(f64),
-    /// More than so many standard deviations from the mean.
+    /// More than this number of standard deviations from the mean.
     Zscore(f64),
-    /// More than so many median absolute deviations, times 1.4826, from the median.
+    /// More than this number of median absolute deviations, times 1.4826, from the median.
     Mad(f64),
-    /// Below the one or above the other quantile, each from 0 to 1.
+    /// Below the first or above the second quantile, each from 0 to 1.
     Quantile(f64, f64),
-    /// Below the one or above the other number.
+    /// Below the first or above the second number.
     Range(f64, f64),
 }
 
@@ -190,7 +190,7 @@ impl Operation for DropOutliers {
     fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>) {
         treat_unreadable(batch, step, self.column, false);
         let found = |at| aggregate_of(found.known, at).map(Number::to_f64);
-        // Over no numbers nothing is out of line.
+        // Without numbers there are no outliers.
         let Some((low, high)) = (match self.rule {
             OutlierRule::Range(low, high) => Some((low, high)),
             OutlierRule::Quantile(..) => found(0).zip(found(1)),

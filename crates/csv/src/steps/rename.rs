@@ -1,4 +1,4 @@
-//! `rename`: renames columns. Done when the plan is made: rows do not change.
+//! `rename`: renames columns. Done when the plan is made; rows do not change.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `replace`: replaces what a regular expression matches in the cells of a column.
+//! `replace`: replaces the matches of a regular expression in the cells of a column.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct Replace {
     pub column: String,
     /// The expression, in the syntax of the `regex` crate.
     pub pattern: String,
-    /// What comes instead; `$1` or `${name}` is a group.
+    /// The replacement; `$1` or `${name}` is a group.
     pub text: String,
 }
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replace_takes_any_separator_and_plain_ones_behind_a_backslash() {
+    fn replace_takes_any_separator_and_escapes_it_by_a_backslash() {
         let step = |pattern: &str, text: &str| {
             let (column, pattern, text) = ("a".to_owned(), pattern.to_owned(), text.to_owned());
             Ok(Replace { column, pattern, text })

@@ -1,4 +1,4 @@
-//! `select`: keeps some columns, in an order. Done when the plan is made: rows do not change.
+//! `select`: keeps some columns, in an order. Done when the plan is made; rows do not change.
 
 use std::collections::{BTreeMap, HashSet};
 

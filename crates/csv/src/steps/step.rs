@@ -1,4 +1,4 @@
-//! What a step is: one type for each, with everything that is to be known of it.
+//! The trait of steps: one type per step, with everything that there is to know about it.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,33 @@ use crate::expr::Expression;
 use crate::problem::Problem;
 use crate::resolve::Builder;
 
-/// A step. Its file's name is its name; a line in the table of `steps/mod.rs` makes it known.
+/// A step. It is named like its file, and registered by a line in the table of `steps/mod.rs`.
 pub(super) trait StepKind {
-    /// Its fields, as recipes have them.
+    /// Its fields in a recipe.
     type Settings;
 
-    /// How it is written, typed and described.
+    /// Its syntax and its documentation.
     const ABOUT: About;
 
-    /// Reads the value of its flag; the empty text for a step without settings.
+    /// Parses the value of its flag; the text is empty for a step without settings.
     ///
     /// # Errors
-    /// What is wrong, in a few words: who reads the command line says in which flag.
+    /// What is wrong, in a few words; the caller adds the name of the flag.
     fn read(text: &str) -> Result<Self::Settings, String>;
 
-    /// Reads what needs no header, once for all files.
+    /// Parses the parts that need no header, once for all files.
     ///
     /// # Errors
-    /// What is wrong whatever the columns are.
+    /// Errors that do not depend on the columns.
     fn parse(_: &Self::Settings, _: &BTreeMap<String, String>) -> Result<Parsed, Problem> {
         Ok(Parsed::default())
     }
 
-    /// Resolves it against the columns of a file: changes them, adds an [`Operation`](crate::operation::Operation).
-    /// Gives the step in words.
+    /// Resolves the step against the columns of a file: changes them, adds an
+    /// [`Operation`](crate::operation::Operation). Returns a description of the step.
     ///
     /// # Errors
-    /// A column that the file does not have, or what else does not fit.
+    /// If the file lacks a column, or something else does not fit.
     fn resolve(
         settings: &Self::Settings,
         parsed: &Parsed,
@@ -42,7 +42,7 @@ pub(super) trait StepKind {
     ) -> Result<String, Problem>;
 }
 
-/// What of a step is read before any header is known, since reading it takes time.
+/// The parts of a step that are parsed before any header is known, since parsing takes time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parsed {
     pub(crate) expression: Option<Expression>,
@@ -50,7 +50,7 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
-    /// Of a step with an expression.
+    /// The parsed parts of a step with an expression.
     pub(super) fn expression(
         source: &str,
         parameters: &BTreeMap<String, String>,
@@ -65,27 +65,27 @@ impl Parsed {
     }
 }
 
-/// How a step is written, typed and described.
+/// Syntax and documentation of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
-    /// The kind of its value in a recipe, and an example; none for a step that is a word.
+    /// The kind of its value in a recipe, and an example; `None` for a step that is a word.
     pub(crate) form: Option<(Kind, &'static str)>,
-    /// How it is typed.
+    /// Its flag.
     pub flag: Flag,
-    /// What it does, by the ways to write it.
+    /// What it does, for each way to write it.
     pub uses: &'static [Use],
-    /// Recipes over the columns `a` and `b` that hold it, for tests of all steps.
+    /// Recipes over the columns `a` and `b` that contain the step, for tests of all steps.
     pub samples: &'static [&'static str],
 }
 
-/// The flag of a step, which has the step's name with hyphens.
+/// The flag of a step; its name is the step's name with hyphens.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag {
-    /// What its value looks like; none for a flag without one.
+    /// Placeholder of its value; `None` for a flag without a value.
     pub value: Option<&'static str>,
     /// What it does, in a few words.
     pub help: &'static str,
-    /// What only the long help says.
+    /// Additional text of the long help.
     pub more: &'static str,
     /// Whether its value may begin with a hyphen.
     pub hyphens: bool,
@@ -94,7 +94,7 @@ pub struct Flag {
 /// One way to use a step, for documentation.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// How it is written in a recipe.
+    /// How it is written in a recipe, in Markdown.
     pub written: &'static [&'static str],
     /// The value of its flag.
     pub typed: &'static str,
@@ -104,13 +104,13 @@ pub struct Use {
     pub counted: &'static str,
 }
 
-/// A key of a recipe, what it holds, and how that is written.
+/// A key of a recipe, the kind of its value, and an example.
 pub(crate) type Key = (&'static str, Kind, &'static str);
 
 /// The kind of a value in a recipe.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// Something that its reader tells better.
+    /// Any kind; the parser of the value reports errors better.
     Any,
     Text,
     Flag,
@@ -131,7 +131,7 @@ pub(crate) enum Kind {
 /// The key that names a step's column.
 pub(super) const COLUMN: Key = ("column", Kind::Text, r#"column = "a""#);
 
-/// The one of some fields that is there.
+/// Returns the only field that is set.
 pub(super) fn only<T>(
     fields: impl IntoIterator<Item = Option<T>>,
     names: &str,

@@ -1,5 +1,5 @@
-//! `store`, which no recipe names: rows with a cell that a store would not take are treated as those with a bad
-//! cell. A plan gets it last when its rows go to a store.
+//! `store`, which no recipe names: treats cells that a store would not take like bad cells. A plan
+//! gets this step last when its rows go to a store.
 
 use crate::bad_cells::{misfit, misfit_of_store, treat_first};
 use crate::batch::{Batch, Column};
@@ -7,7 +7,7 @@ use crate::choices::Type;
 use crate::operation::{Found, Operation};
 use crate::typed::Text;
 
-/// Checks that a store takes the cells of these columns as what they are declared to be.
+/// Checks that a store takes the cells of these columns as their declared types.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) columns: Vec<(usize, Type)>,
@@ -22,7 +22,7 @@ impl Store {
 impl Operation for Store {
     fn apply(&self, batch: &mut Batch, step: usize, _: Found<'_>) {
         let mut bad: Vec<(usize, usize, &'static str)> = Vec::new();
-        // Then so is every field, since delimiters and quotes are ASCII.
+        // Then every field is valid too, since delimiters and quotes are ASCII.
         let is_valid = self.text == Text::Utf8 && simdutf8::basic::from_utf8(batch.bytes).is_ok();
         for (column, kind) in &self.columns {
             match (kind, &batch.columns[*column]) {

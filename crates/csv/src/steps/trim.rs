@@ -1,4 +1,4 @@
-//! `trim`: takes white space off both ends of cells.
+//! `trim`: removes white space from both ends of cells.
 
 use crate::batch::{Batch, Column};
 use crate::choices::Columns;

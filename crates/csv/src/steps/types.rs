@@ -1,4 +1,4 @@
-//! `types`: checks that cells can be read as what their columns are said to be; changes none.
+//! `types`: checks that cells can be read as the declared types of their columns; changes no cell.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,8 @@ impl StepKind for Types {
             builder.scope.columns[place].declared = Some(*kind);
             columns.push((builder.scope.columns[place].number, *kind));
         }
-        // In the file's order, so that a record with several bad cells is told by its first.
+        // In the order of the file, so that a record with several bad cells is reported by its
+        // first one.
         columns.sort_unstable_by_key(|(column, _)| *column);
         let pairs: Vec<String> =
             types.iter().map(|(name, kind)| format!("{name}={kind}")).collect();
@@ -70,7 +71,7 @@ struct Check {
 
 impl Operation for Check {
     fn apply(&self, batch: &mut Batch, step: usize, _: Found<'_>) {
-        // A row with several bad cells is rejected once, for the first.
+        // A row with several bad cells is rejected once, for the first one.
         let mut bad: Vec<(usize, usize, &'static str)> = Vec::new();
         for (column, kind) in &self.columns {
             if matches!((kind, &batch.columns[*column]), (Type::Number, Column::Floats { .. })) {
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_have_their_names_and_the_usual_other_ones() {
+    fn types_have_names_and_common_synonyms() {
         let expected = BTreeMap::from([
             ("a=b".to_owned(), Type::Integer),
             ("c".to_owned(), Type::Datetime),

@@ -1,4 +1,4 @@
-//! However a file is cut, what comes of it is the same: every step kind, dirty bytes.
+//! The result does not depend on how a file is cut: every kind of step, with dirty bytes.
 
 use manyhands_csv::recipe::steps;
 use manyhands_csv::{Dialect, LineEnd, Recipe};
@@ -8,7 +8,8 @@ use proptest::sample::select;
 
 use crate::drive::{Way, clean};
 
-/// Recipes for each step, and some that mix them, over columns `a` and `b`; and one without steps.
+/// Recipes for each step over columns `a` and `b`, some recipes that mix steps, and one without
+/// steps.
 fn recipes() -> Vec<&'static str> {
     let samples = steps().iter().flat_map(|step| step.about.samples);
     std::iter::once("steps = []").chain(samples.copied()).collect()
@@ -24,7 +25,7 @@ fn dialects() -> [Dialect; 5] {
     ]
 }
 
-/// Bytes of the kinds that matter, single and in shapes that make records.
+/// Bytes that matter to CSV, single ones and sequences that form records.
 fn dirty() -> impl Strategy<Value = Vec<u8>> {
     let piece = select(vec![
         "a",
@@ -55,7 +56,8 @@ fn same_for_every_cut(
 ) {
     let recipe = Recipe::from_toml(recipe).unwrap();
     let delimiter = char::from(dialect.delimiter);
-    // Without a header the columns have other names; such a recipe is an error, the same for all.
+    // Without a header the columns have other names; such a recipe is then the same error for all
+    // ways.
     let bytes = [format!("a{delimiter}b\n").as_bytes(), body].concat();
     let whole = clean(&recipe, dialect, &bytes, 1 << 20, Way::Whole(None));
     for size in sizes {
@@ -70,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_give_the_same_however_they_are_cut(
+    fn any_bytes_give_the_same_result_however_they_are_cut(
         body in dirty(),
         recipe in select(recipes()),
         dialect in select(dialects().to_vec()),
@@ -81,7 +83,7 @@ proptest! {
     }
 }
 
-/// What has gone wrong in other readers, and what looks as if it would.
+/// Inputs that broke other readers, or that look as if they would.
 const NASTY: [&str; 16] = [
     "1,2",
     "1,2\n\n\n3,4\n",
@@ -102,7 +104,7 @@ const NASTY: [&str; 16] = [
 ];
 
 #[test]
-fn nasty_files_give_the_same_at_every_chunk_size_and_step_kind() {
+fn nasty_files_give_the_same_result_for_every_chunk_size_and_step() {
     for body in NASTY {
         let sizes: Vec<usize> = (1..=body.len()).collect();
         for recipe in recipes() {

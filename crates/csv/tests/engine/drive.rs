@@ -1,4 +1,4 @@
-//! Ways to clean a file that must all give the same.
+//! Several ways to clean a file, which must all give the same result.
 
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{
@@ -6,11 +6,11 @@ use manyhands_csv::{
     Recipe, clean_whole, find_head,
 };
 
-/// Everything that comes of a file.
+/// The complete result of cleaning a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cleaned {
     pub(crate) output: Vec<u8>,
-    /// With its header, if there are any.
+    /// Includes the header if there are rejects.
     pub(crate) rejects: Vec<u8>,
     pub(crate) report: FileReport,
 }
@@ -19,12 +19,12 @@ pub(crate) struct Cleaned {
 pub(crate) const NOW: i64 = 1_769_862_600;
 const SECRET: (u64, u64) = (1, 2);
 
-/// How a file is gone through.
+/// How a file is processed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
-    /// In memory, in pieces of so many bytes.
+    /// In memory, in pieces of this number of bytes.
     Whole(Option<usize>),
-    /// By chunks of so many bytes, each read and guessed by itself.
+    /// By chunks of this number of bytes, each read alone with an assumed start state.
     Chunks(usize),
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn clean(
     Ok(Cleaned { output, rejects: text, report })
 }
 
-/// As workers do it: each chunk by itself, the bytes behind it only as far as it asks for them.
+/// Like workers do it: each chunk alone, with only as many bytes behind it as it asks for.
 fn by_chunks(
     plan: &Plan,
     bytes: &[u8],
@@ -80,7 +80,7 @@ fn by_chunks(
     loop {
         let mut done: Vec<Option<(Vec<u8>, manyhands_csv::Outcome)>> =
             (0..chunks).map(|_| None).collect();
-        // All chunks at once, before anything is known of those before.
+        // All chunks at once, before anything is known about earlier ones.
         let tasks: Vec<_> = (0..chunks).map(|chunk| course.task(chunk)).collect();
         for (chunk, task) in tasks.iter().enumerate() {
             done[chunk] = Some(one(plan, task, bytes, data, size, chunk));
@@ -120,7 +120,7 @@ fn one(
     let mut work = Chunk::new(plan, task, &bytes[base..seen], from - base, to - base);
     while let Reach::More(more) = work.reach(&bytes[base..seen], seen == bytes.len()) {
         assert!(more > 0);
-        // As little as there may be.
+        // As few bytes as possible.
         seen = bytes.len().min(seen + 1 + more % 3);
     }
     let mut clean = Vec::new();

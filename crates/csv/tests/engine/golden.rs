@@ -1,6 +1,7 @@
-//! Folders that a non-programmer can read: `input.csv`, `recipe.toml`, and what comes of them.
+//! Golden folders that a non-programmer can read: `input.csv`, `recipe.toml`, and the expected
+//! results.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p manyhands-csv golden` writes what comes now; look at the
+//! `UPDATE_GOLDEN=1 cargo test -p manyhands-csv golden` writes the current results; check the
 //! difference before you commit it.
 
 use std::fs;
@@ -19,7 +20,7 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// A dialect other than the usual is in the folder's `dialect.toml`.
+/// The dialect from the folder's `dialect.toml`, or the default.
 fn dialect(folder: &Path) -> Dialect {
     #[derive(serde::Deserialize)]
     #[serde(default, deny_unknown_fields)]
@@ -78,14 +79,15 @@ fn check(path: &Path, found: &[u8], update: bool) {
     );
 }
 
-/// A report as the folders have it: notes as texts, without hints, and without what is of outputs.
+/// A report as the folders store it: notes as texts without hints, and without fields about
+/// outputs.
 fn readable(report: &FileReport) -> serde_json::Value {
     let mut json = serde_json::to_value(report).unwrap();
     json["notes"] = report.notes.iter().map(|note| note.text.as_str()).collect();
     let fields = json.as_object_mut().unwrap();
     fields.shift_remove("hint");
     fields.shift_remove("characters");
-    // Of what only some files have, nothing is said of the others.
+    // Fields that only some files have are omitted for the others.
     let is_there = |value: &serde_json::Value| !value.is_null() && *value != false;
     fields.retain(|name, value| {
         is_there(value)
@@ -95,7 +97,7 @@ fn readable(report: &FileReport) -> serde_json::Value {
 }
 
 #[test]
-fn every_folder_comes_out_as_it_says() {
+fn every_golden_folder_gives_its_expected_results() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let folders = folders();
     assert!(folders.len() > 30, "the folders are gone");
@@ -106,7 +108,7 @@ fn every_folder_comes_out_as_it_says() {
             Recipe::from_toml(&recipe).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
         let dialect = dialect(&folder);
         let whole = clean(&recipe, &dialect, &input, 1 << 20, Way::Whole(None));
-        // However it is cut, and however little memory there is.
+        // However it is cut, and however little memory is allowed.
         for (memory, way) in [
             (1 << 20, Way::Whole(Some(1))),
             (64, Way::Whole(Some(16))),

@@ -1,4 +1,4 @@
-//! The engine through its public interface: whole files, and the same files by chunks.
+//! Tests of the engine through its public interface: whole files, and the same files by chunks.
 
 mod chunks;
 mod drive;

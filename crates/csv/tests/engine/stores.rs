@@ -1,11 +1,11 @@
-//! Rows for stores: cells with the types that the recipe declares, and what a store does not take.
+//! Rows for stores: cells with the declared types, and cells that a store does not take.
 
 use manyhands_csv::{
     Dialect, HeadFound, Out, Plan, Prepared, Recipe, Text, clean_whole, find_head,
     report::FileReport,
 };
 
-/// All that a recipe makes of some input, as what each cell reads as, and why rows were set aside.
+/// The result of a recipe: what each cell reads as, and why rows were dropped.
 fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, u64)>) {
     let dialect = Dialect::default();
     let HeadFound::Head(head) = find_head(&dialect, input, 0, true) else { panic!("no header") };
@@ -36,7 +36,7 @@ fn stored(text: Text, recipe: &str, input: &[u8]) -> (Vec<String>, Vec<(String, 
     (cells, reasons)
 }
 
-/// A column's cells are the same one by one and all together.
+/// Checks that a column gives the same cells one by one and all together.
 fn check_columns(rows: &manyhands_csv::Rows<'_>, column: usize) {
     for from in 0..rows.len() {
         let range = from..rows.len();
@@ -56,7 +56,7 @@ fn check_columns(rows: &manyhands_csv::Rows<'_>, column: usize) {
 const ALL: &str = "steps = [{ types = { i = 'integer', n = 'number', b = 'boolean', d = 'date', m = 'datetime' } }]";
 
 #[test]
-fn cells_read_as_what_is_declared() {
+fn cells_are_read_as_their_declared_types() {
     let input = b"i,n,b,d,m,t\n\
         -007,1.50,Yes,1970-01-02,1970-01-01T00:01,\"a \"\"b\"\"\"\n\
         , ,,,,\n\
@@ -88,7 +88,7 @@ fn cells_read_as_what_is_declared() {
 }
 
 #[test]
-fn what_a_store_does_not_take_is_set_aside_with_the_reason() {
+fn cells_that_a_store_does_not_take_are_rejected_with_the_reason() {
     let input = b"i,n,b,d,m,t\n\
         9223372036854775808,1,1,2026-01-01,2026-01-01 00:00,a\n\
         1,1e999,1,2026-01-01,2026-01-01 00:00,a\n\
@@ -113,7 +113,7 @@ fn what_a_store_does_not_take_is_set_aside_with_the_reason() {
 }
 
 #[test]
-fn integers_are_exact_and_derived_numbers_are_as_they_are() {
+fn integers_are_exact_and_derived_numbers_are_unchanged() {
     let recipe = "steps = [
         { types = { i = 'integer', n = 'number' } },
         { filter = 'i <> 3' },
@@ -133,7 +133,7 @@ fn integers_are_exact_and_derived_numbers_are_as_they_are() {
 }
 
 #[test]
-fn what_a_step_made_of_a_declared_cell_is_looked_at_again() {
+fn a_declared_cell_that_a_step_changed_is_checked_again() {
     let recipe = "steps = [
         { types = { i = 'integer' } },
         { replace = { column = 'i', pattern = '^1$', text = 'one' } },

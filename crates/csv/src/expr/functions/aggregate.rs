@@ -1,4 +1,4 @@
-//! Aggregates: over all rows of the file that reach the step. NULLs are left out.
+//! Aggregates over all rows of the file that reach the step. They skip NULLs.
 
 use super::{Function, Shape};
 use crate::expr::node::AggregateKind;
@@ -52,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "quantile(number, q)",
         "The number below which a share q of all rows lies, from 0 to 1, between two numbers linearly.",
         &[Number, Number],
-        // The share is put in by the parser.
+        // The parser sets the share.
         Shape::Aggregate(AggregateKind::Quantile(0.5)),
         &[("quantile(value, 0.5)", "2.5"), ("quantile(value, 1)", "6.0")],
     ),

@@ -84,7 +84,7 @@ fn extreme<'a>(of: &mut Arguments<'a, '_, '_>, wanted: Ordering) -> Option<Value
     let mut best = None;
     for at in 0..of.len() {
         let better = match best {
-            // Equal to itself unless it is NULL or cannot be read.
+            // A value equals itself unless it is NULL or cannot be read.
             None => compare(of, at, at).is_some(),
             Some(best) => compare(of, at, best) == Some(wanted),
         };

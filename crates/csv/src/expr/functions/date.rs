@@ -1,4 +1,4 @@
-//! Functions of days and of days with a time. What is read with a time zone is in UTC.
+//! Functions of dates and datetimes. A value with a time zone is converted to UTC.
 
 use jiff::Span;
 use jiff::civil::{DateTime, Time};
@@ -194,7 +194,7 @@ const fn field(
     }
 }
 
-/// What date functions count in.
+/// Units of the date functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::expr) enum Unit {
     Year,
@@ -211,7 +211,7 @@ impl Unit {
     pub(in crate::expr) const NAMES: [&str; 8] =
         ["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
 
-    /// Reads a name, in any case, also in the plural.
+    /// Reads the name of a unit, in any case and also in the plural.
     pub(in crate::expr) fn read(name: &[u8]) -> Option<Unit> {
         let name = name.strip_suffix(b"s").or(name.strip_suffix(b"S")).unwrap_or(name);
         let at =
@@ -220,10 +220,10 @@ impl Unit {
         [Year, Quarter, Month, Week, Day, Hour, Minute, Second].get(at).copied()
     }
 
-    /// How many of it began before a moment, from some beginning.
+    /// Number of units that began before a date and time, counted from a fixed origin.
     fn count(self, at: DateTime) -> i64 {
         let months = i64::from(at.year()) * 12 + i64::from(at.month()) - 1;
-        // A Monday.
+        // The origin is a Monday.
         let beginning = jiff::civil::date(1, 1, 1).to_datetime(Time::midnight());
         let seconds = || at.duration_since(beginning).as_secs();
         match self {
@@ -264,7 +264,7 @@ fn date_add<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
     };
     let later = span.and_then(|span| moment.checked_add(span)).ok().and_then(in_calendar);
     let Some(later) = later else { return of.fail("outside the years 1 to 9999") };
-    // A day stays one unless hours were added.
+    // The result is a date without a time unless hours or smaller units were added.
     let day = match of.value(0) {
         Value::Date(_) => true,
         Value::Text(text) => read_date(&text).is_some(),

@@ -1,4 +1,4 @@
-//! Formats of dates as strftime has them: what is wrong with one, and how a text is read by it.
+//! Strftime formats of dates: checks a format, and reads a text with it.
 
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
@@ -6,15 +6,15 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::expr::value::in_calendar;
 
-/// What a format is for.
+/// What a format is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::expr) enum Purpose {
     Read,
     Write,
 }
 
-/// Reads a text. A moment with an offset from UTC becomes that in UTC; an offset without a time,
-/// or the name of a zone, does not fit.
+/// Reads a text. A time with an offset from UTC is converted to UTC. An offset without a time, or
+/// the name of a zone, does not match.
 pub(super) fn read(format: &str, text: &str) -> Option<DateTime> {
     let read = BrokenDownTime::parse(format, text).ok()?;
     let moment = match (read.timestamp(), read.offset(), read.iana_time_zone()) {
@@ -32,7 +32,8 @@ pub(super) fn read(format: &str, text: &str) -> Option<DateTime> {
     in_calendar(moment)
 }
 
-/// Whether the year that a text has is of four digits, whatever the options of its directive are: `24` is not the year 24.
+/// Whether the year in a text has four digits, whatever the options of its directive are: `24` is
+/// not the year 24.
 #[cold]
 fn has_whole_year(format: &str, text: &str) -> bool {
     directives(format).all(|(at, directive)| {
@@ -47,7 +48,7 @@ fn has_whole_year(format: &str, text: &str) -> bool {
     })
 }
 
-/// Where directives begin, each from its `%` to its letter; `%%` is none.
+/// The directives of a format, each from its `%` to its letter; `%%` is not a directive.
 fn directives(format: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -65,13 +66,13 @@ fn directives(format: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether a directive reads a year of less than four digits, by its width.
+/// Whether the width of a directive makes it read a year of less than four digits.
 fn cuts_year(directive: &str) -> bool {
     let width = directive.trim_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
     directive.ends_with(['Y', 'G']) && width.parse().is_ok_and(|width: u32| width < 4)
 }
 
-/// What is wrong with a format, whatever the texts are, and what to do about it.
+/// Checks a format independently of any text; returns what is wrong and what to do about it.
 pub(in crate::expr) fn check(format: &str, purpose: Purpose) -> Result<(), (String, String)> {
     const SEE: &str = "as in '%Y-%m-%d %H:%M:%S'";
     if directives(format).next().is_none() {
@@ -83,14 +84,14 @@ pub(in crate::expr) fn check(format: &str, purpose: Purpose) -> Result<(), (Stri
     if purpose == Purpose::Write {
         return strtime::format(format, DateTime::ZERO).map(drop).map_err(wrong);
     }
-    // All digits of a year are read, or `2024` would be the year 20.
+    // A year must be read with all of its digits, or `2024` would be the year 20.
     if let Some((_, cut)) = directives(format).find(|(_, directive)| cuts_year(directive)) {
         let message =
             format!("'{format}' cannot be read: a year has four digits, and {cut} reads fewer");
         let hint = format!("write %{}; %y reads a year of two digits", &cut[cut.len() - 1..]);
         return Err((message, hint));
     }
-    // What the format itself writes, it must read.
+    // A text written with the format must be readable with it.
     let two_hours = TimeZone::fixed(Offset::constant(2));
     let sample = jiff::Timestamp::constant(1_735_657_509, 0).to_zoned(two_hours);
     let text = strtime::format(format, &sample).map_err(wrong)?;
@@ -109,7 +110,7 @@ pub(in crate::expr) fn check(format: &str, purpose: Purpose) -> Result<(), (Stri
     }
 }
 
-/// The strftime form of a format such as `DD/MM/YYYY hh:mm`, if it is one.
+/// The strftime form of a format such as `DD/MM/YYYY hh:mm`, if it has one.
 fn translated(format: &str) -> Option<String> {
     let mut out = String::new();
     let mut hour_was_last = false;
@@ -194,7 +195,7 @@ mod tests {
             let now = whole.replace("0024", "2024");
             assert_eq!(shown(format, &now).as_deref(), Some("2024-01-03T00:00:00"), "{format}");
         }
-        // A year that is cut is none.
+        // A truncated year is invalid.
         for format in ["%2Y-%m-%d", "%3Y-%m-%d", "%-2Y-%m-%d"] {
             let wrong = check(format, Purpose::Read).unwrap_err();
             assert!(wrong.0.contains("a year has four digits"), "{format}: {wrong:?}");

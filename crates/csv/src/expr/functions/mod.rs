@@ -22,25 +22,25 @@ use crate::suggest::suggest;
 pub(super) use date::Unit;
 pub(super) use format::{Purpose, check as check_format};
 
-/// A function of expressions, for documentation.
+/// Documentation of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionInfo {
-    /// Its name.
+    /// Name of the function.
     pub name: &'static str,
-    /// Other names for it.
+    /// Other names of the function.
     pub aliases: &'static [&'static str],
-    /// Such as `text` or `aggregate`.
+    /// Group, for example `text` or `aggregate`.
     pub group: &'static str,
-    /// How it is written, `round(number [, digits])`.
+    /// Syntax, for example `round(number [, digits])`.
     pub signature: &'static str,
-    /// What it gives, in a sentence.
+    /// Result in one sentence.
     pub summary: &'static str,
-    /// Expressions and what they come to. Those of aggregates are over a column `value` that
-    /// holds 1, 2, 3 and 6.
+    /// Expressions and their values. Examples of aggregates use a column `value` that contains 1,
+    /// 2, 3 and 6.
     pub examples: &'static [(&'static str, &'static str)],
 }
 
-/// All functions that expressions know, by group.
+/// All functions of expressions, by group.
 pub fn functions() -> Vec<FunctionInfo> {
     let of = |group, function: &Function| FunctionInfo {
         name: function.name,
@@ -69,13 +69,13 @@ fn all() -> impl Iterator<Item = &'static Function> {
     GROUPS.iter().flat_map(|(_, table)| table.iter())
 }
 
-/// The function of a name, in any case.
+/// The function with a name, in any case.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
     all().find(|function| is(function.name) || function.aliases.iter().any(|alias| is(alias)))
 }
 
-/// The function name that was meant, perhaps.
+/// The function name that was probably meant, if any.
 pub(super) fn meant(wrong: &str) -> Option<&'static str> {
     suggest(
         wrong,
@@ -93,9 +93,9 @@ pub(super) struct Function {
     pub(super) signature: &'static str,
     summary: &'static str,
     examples: &'static [(&'static str, &'static str)],
-    /// What each argument is needed as.
+    /// The kind that each argument must have.
     arguments: &'static [Kind],
-    /// How many of the last arguments may be left out.
+    /// Number of arguments at the end that may be omitted.
     optional: usize,
     /// Whether the last argument may be repeated.
     variadic: bool,
@@ -104,14 +104,14 @@ pub(super) struct Function {
     pub(super) shape: Shape,
 }
 
-/// `None` is NULL.
+/// Evaluates a call; `None` is NULL.
 pub(super) type Evaluate = for<'a> fn(&mut Arguments<'a, '_, '_>) -> Option<Value<'a>>;
 
-/// How a function is called.
+/// How a function is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     Plain(Evaluate),
-    /// Depends on the instant of the run.
+    /// Depends on the time of the run.
     Clock(Evaluate),
     /// An integer of a date.
     Field(fn(DateTime) -> i64),
@@ -119,11 +119,11 @@ pub(super) enum Shape {
     Coalesce,
     If,
     HasColumn,
-    /// Written in a way of its own.
+    /// Has a syntax of its own.
     Syntax,
 }
 
-/// What is known of a result.
+/// What is known about the result of a function.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Returns {
     Kind(Kind),
@@ -131,11 +131,11 @@ pub(super) enum Returns {
     Alike,
 }
 
-/// What a literal argument must be.
+/// Requirement for a literal argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
     Regex,
-    /// Of a date, to be read or to be written.
+    /// A date format, for reading or for writing.
     Format(Purpose),
     Unit,
 }
@@ -206,13 +206,13 @@ impl Function {
         Function { check: Some((argument, check)), ..self }
     }
 
-    /// What an argument is needed as.
+    /// The kind that an argument must have.
     pub(super) fn needs(&self, argument: usize) -> Kind {
         let known = self.arguments.get(argument).or(self.arguments.last());
         known.copied().unwrap_or(Kind::Any)
     }
 
-    /// What is wrong with a number of arguments, if anything.
+    /// The error for a wrong number of arguments, if it is wrong.
     pub(super) fn wrong_count(&self, given: usize) -> Option<String> {
         let most = self.arguments.len();
         let least = most - self.optional;
@@ -231,12 +231,12 @@ impl Function {
         Some(format!("{} takes {takes} {noun}, not {given}", self.name))
     }
 
-    /// What a call comes to.
+    /// Value of a call.
     pub(super) fn call<'a>(&self, arguments: &mut Arguments<'a, '_, '_>) -> Value<'a> {
         let value = match self.shape {
             Shape::Plain(evaluate) | Shape::Clock(evaluate) => evaluate(arguments),
             Shape::Field(get) => arguments.moment(0).map(|moment| Value::int(get(moment))),
-            // The parser makes forms of their own of these.
+            // The parser turns these into nodes of their own.
             Shape::Aggregate(_)
             | Shape::Coalesce
             | Shape::If
@@ -253,7 +253,7 @@ impl PartialEq for Function {
     }
 }
 
-/// What stands before the parenthesis or the first space of a signature.
+/// The part of a signature before the parenthesis or the first space.
 const fn name_of(signature: &'static str) -> &'static str {
     let bytes = signature.as_bytes();
     let mut end = 0;
@@ -263,7 +263,7 @@ const fn name_of(signature: &'static str) -> &'static str {
     signature.split_at(end).0
 }
 
-/// The arguments of a call, evaluated when they are asked for. `None` is NULL.
+/// The arguments of a call, evaluated on demand. `None` is NULL.
 pub(super) struct Arguments<'a, 'b, 'f> {
     pub(super) call: &'a Call,
     pub(super) frame: &'b mut Frame<'a, 'f>,
@@ -290,7 +290,7 @@ impl<'a> Arguments<'a, '_, '_> {
         self.call.arguments[at].text(self.frame)
     }
 
-    /// A text that is UTF-8 for those who can do nothing with another.
+    /// A text that must be UTF-8, for functions that need it.
     fn string(&mut self, at: usize) -> Option<String> {
         Some(String::from_utf8_lossy(&self.text(at)?).into_owned())
     }
@@ -303,7 +303,7 @@ impl<'a> Arguments<'a, '_, '_> {
         self.number(at).map(Number::to_f64)
     }
 
-    /// The nearest integer, or the nearest that an `i64` can be.
+    /// The nearest integer within the range of an `i64`.
     fn integer(&mut self, at: usize) -> Option<i64> {
         let number = self.number(at)?;
         Some(match nearest(number) {
@@ -317,7 +317,7 @@ impl<'a> Arguments<'a, '_, '_> {
         self.call.arguments[at].moment(self.frame)
     }
 
-    /// How long a text that the function makes may be, in bytes.
+    /// Maximum length in bytes of a text that the function makes.
     fn longest(&self) -> usize {
         self.frame.context.longest
     }
@@ -327,7 +327,7 @@ impl<'a> Arguments<'a, '_, '_> {
         if text.len() > self.longest() { self.fail(TOO_LONG) } else { Some(Value::text(text)) }
     }
 
-    /// NULL, and the first column of the arguments is to blame.
+    /// Returns NULL, and blames the first column among the arguments.
     fn fail<T>(&mut self, reason: &'static str) -> Option<T> {
         let column = self.call.arguments.iter().find_map(super::node::Node::first_column);
         self.frame.fail(column, reason)

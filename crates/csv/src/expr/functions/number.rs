@@ -1,4 +1,4 @@
-//! Functions of numbers. Integers stay exact where the result is one; what is not defined is
+//! Functions of numbers. Integers stay exact if the result is an integer; an undefined result is
 //! NULL.
 
 use super::{Arguments, Function, Value};
@@ -174,7 +174,7 @@ fn power<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
     Some(Value::float(base.to_f64().powf(exponent.to_f64())))
 }
 
-/// Rounds the decimals that a number is written with: 1.005 to 1.01, though the float is below.
+/// Rounds the decimals as written: 1.005 becomes 1.01, although the float is below it.
 fn round(number: Number, digits: i64) -> Value<'static> {
     let digits = digits.clamp(-400, 400);
     match number {
@@ -193,20 +193,20 @@ fn round(number: Number, digits: i64) -> Value<'static> {
     }
 }
 
-/// Rounds the shortest text of a float at so many decimals: exactly, so that what has no more of
-/// them stays as it is.
+/// Rounds the shortest text of a float to a number of decimals. The result is exact: a number
+/// without further decimals does not change.
 fn round_text(float: f64, digits: i64) -> f64 {
     let text = format!("{float:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent = exponent.parse::<i64>().unwrap_or(0);
-    // There is one digit before the point.
+    // There is one digit before the decimal point.
     let decimals: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
     let kept = 1 + exponent + digits;
     let Ok(kept) = usize::try_from(kept) else { return 0.0_f64.copysign(float) };
     if kept >= decimals.len() {
         return float;
     }
-    // At most 17 digits, and one more if all were nines.
+    // At most 17 digits, plus one if all were nines.
     let whole =
         decimals[..kept].iter().fold(0_u64, |whole, digit| 10 * whole + u64::from(digit - b'0'));
     let whole = whole + u64::from(decimals[kept] >= b'5');

@@ -1,5 +1,5 @@
-//! Functions of regular expressions, in the syntax of the `regex` crate. A pattern that is a
-//! literal is compiled when the expression is bound, another one for every row.
+//! Functions of regular expressions, in the syntax of the `regex` crate. A literal pattern is
+//! compiled when the expression is bound; other patterns are compiled for every row.
 
 use std::borrow::Cow;
 
@@ -86,7 +86,7 @@ fn pattern<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Cow<'a, Regex>> {
     }
 }
 
-/// What is wrong with a pattern, in one line.
+/// An error in a pattern, on one line.
 pub(in crate::expr) fn wrong(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();

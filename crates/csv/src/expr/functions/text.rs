@@ -1,5 +1,5 @@
-//! Functions of texts. Positions and lengths count characters; a byte that is part of none counts
-//! as one.
+//! Functions of texts. Positions and lengths count characters; a byte that belongs to no character
+//! counts as one.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -294,12 +294,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-/// A count that is not negative, or how far below zero it is.
+/// Absolute value of a count.
 fn size(count: i64) -> usize {
     usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX)
 }
 
-/// A part of a text, without copying one that is borrowed.
+/// A part of a text; a borrowed text is not copied.
 pub(super) fn part(text: Cow<'_, [u8]>, range: Range<usize>) -> Cow<'_, [u8]> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
@@ -311,7 +311,7 @@ pub(super) fn part(text: Cow<'_, [u8]>, range: Range<usize>) -> Cow<'_, [u8]> {
     }
 }
 
-/// Maps what of a text is UTF-8, with a quick way for ASCII.
+/// Maps the UTF-8 parts of a text, with a fast path for ASCII.
 fn map_valid<'a>(
     of: &mut Arguments<'a, '_, '_>,
     ascii: Option<fn(&mut [u8])>,
@@ -360,7 +360,7 @@ fn trim<'a>(of: &mut Arguments<'a, '_, '_>, start: bool, end: bool) -> Option<Va
         from = chars::split(&text).take_while(|char| goes(char)).map(<[u8]>::len).sum();
     }
     if end {
-        // Characters are found from the start: where the last that stays ends.
+        // Characters are found from the start: the end of the last one that stays.
         to = from;
         let mut at = from;
         for char in chars::split(&text[from..]) {
@@ -380,7 +380,8 @@ fn substr<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
         0.. => start,
         _ => i64::try_from(chars::count(&text)).unwrap_or(i64::MAX).saturating_add(start) + 1,
     };
-    // Behind the last one; what lies before the first is counted but not there.
+    // Number of the character behind the last one; characters before the first one count but do not
+    // exist.
     let behind = first.saturating_add(count.max(0)).max(1);
     let from = chars::offset(&text, size(first.max(1) - 1));
     let to = if behind == i64::MAX { text.len() } else { chars::offset(&text, size(behind - 1)) };
@@ -418,7 +419,7 @@ fn split_part<'a>(of: &mut Arguments<'a, '_, '_>) -> Option<Value<'a>> {
     parts.push(from..text.len());
     let place = match number {
         1.. => size(number) - 1,
-        // There is no part 0, and none so far before the last.
+        // There is no part 0, and none before the first.
         _ => parts.len().wrapping_sub(size(number).max(1)),
     };
     match parts.get(place) {

@@ -1,4 +1,4 @@
-//! What is said of wrong expressions, word for word.
+//! Error messages of wrong expressions, word for word.
 
 use super::*;
 
@@ -132,7 +132,7 @@ fn errors_show_the_place_and_what_was_meant() {
 }
 
 #[test]
-fn a_missing_column_is_told_from_other_errors() {
+fn a_missing_column_is_distinguished_from_other_errors() {
     let missing = |expression: &str| {
         let error = parsed(expression).bind(&Header::new("a:date")).err();
         error.and_then(|error| error.missing_column().map(str::to_owned))
@@ -143,7 +143,7 @@ fn a_missing_column_is_told_from_other_errors() {
 }
 
 #[test]
-fn of_a_long_line_what_is_near_is_shown() {
+fn the_part_of_a_long_line_near_the_error_is_shown() {
     let source =
         format!("{} + foo(1) + {}", vec!["a"; 100].join(" + "), vec!["a"; 100].join(" + "));
     let error = wrong("a", &source);

@@ -1,4 +1,4 @@
-//! Long and deep expressions are errors before they are stack overflows, and nothing panics.
+//! Long and deep expressions are errors before they overflow the stack, and nothing panics.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn sensible_lengths_are_fine() {
 }
 
 #[test]
-fn what_is_too_long_or_too_deep_is_an_error() {
+fn an_expression_that_is_too_long_or_too_deep_is_an_error() {
     let long = "the expression is too long (more than 4000 words and signs)";
     let deep = "the expression is too deep (more than 300 levels)";
     for (expression, message) in [

@@ -1,4 +1,4 @@
-//! What expressions come to.
+//! Values of expressions.
 
 use super::*;
 use crate::expr::node::AggregateKind;
@@ -225,7 +225,7 @@ fn casts_read_or_are_bad_and_tries_are_null() {
 }
 
 #[test]
-fn a_cell_that_cannot_be_read_is_null_and_the_first_one_is_told() {
+fn an_unreadable_cell_is_null_and_the_first_one_is_reported() {
     for (header, row, expression, column, reason) in [
         ("a,b", "1,x", "a + b", 1, "not a number"),
         ("a,b", "x,y", "b + a", 1, "not a number"),
@@ -256,7 +256,7 @@ fn a_cell_that_cannot_be_read_is_null_and_the_first_one_is_told() {
 }
 
 #[test]
-fn what_is_not_taken_is_not_read() {
+fn branches_that_are_not_taken_are_not_read() {
     check(&[
         ("a,b", "x,y", "b = 'n' AND a > 1", "false"),
         ("a,b", "x,y", "b = 'y' OR a > 1", "true"),
@@ -265,7 +265,7 @@ fn what_is_not_taken_is_not_read() {
         ("a,b", "x,y", "coalesce(b, a + 1)", "y"),
         ("a,b", "x,y", "CASE b WHEN 'y' THEN 1 WHEN a THEN a + 1 END", "1"),
     ]);
-    // What does not decide is no reason to stop.
+    // An operand that does not decide does not end the evaluation.
     assert_eq!(run("a,b", "x,", "b = 'n' AND a > 1").1.map(|bad| bad.column), Some(0));
 }
 
@@ -290,7 +290,7 @@ fn names_are_plain_quoted_or_backticked() {
 }
 
 #[test]
-fn what_has_column_rules_out_needs_not_be_there() {
+fn columns_ruled_out_by_has_column_may_be_missing() {
     let cases = [
         ("CASE WHEN has_column('value') THEN value ELSE 0 END", "0", "5"),
         ("value <= 500 OR NOT has_column('value')", "true", "true"),
@@ -322,7 +322,7 @@ fn constants_fold() {
             other => panic!("{expression}: {other:?}"),
         }
     }
-    // The literal of a numeric comparison is a number, read once.
+    // The literal in a numeric comparison is a number, parsed once.
     match bound("a", "a > '5' + 0").root {
         Node::Compare { mode: Mode::Number, right, .. } => {
             assert!(matches!(*right, Node::Literal(Value::Number(Number::Int(5)))));
@@ -466,7 +466,7 @@ fn every_example_of_the_table_is_true() {
     assert_eq!(names.len(), all, "a name is there twice");
 }
 
-/// An aggregate over a column of 1, 2, 3 and 6.
+/// The value of an aggregate over a column of 1, 2, 3 and 6.
 fn aggregate(call: &AggregateCall) -> Value<'static> {
     let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     let rows = ["1", "2", "3", "6"];
