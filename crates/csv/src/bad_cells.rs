@@ -67,7 +67,7 @@ pub(crate) fn treat(
     bad: &[(usize, usize, &'static str)],
     empty: bool,
 ) {
-    let mut keep = vec![true; batch.alive.len()];
+    let mut keep = vec![true; batch.selection.len()];
     let listed = bad.iter().map(|(k, column, reason)| (*k, Some(*column), *reason));
     batch.treat_bad(step, listed, &mut keep);
     if empty && batch.layout.on_bad == OnBad::Null {
@@ -107,7 +107,7 @@ impl Batch<'_> {
                     let is_first = !self.set_aside.contains_key(&(step, reason, true));
                     let shown = column.filter(|_| is_first);
                     let cell = shown.map(|column| readable(&self.content(k, column)));
-                    self.reject_row(self.alive[k] as usize, step, column, reason);
+                    self.reject_row(self.selection[k] as usize, step, column, reason);
                     if let Some(reject) = self.rejects.last_mut() {
                         reject.cell = cell;
                     }
@@ -128,7 +128,7 @@ impl Batch<'_> {
                                 .and_is("on_bad", "null")
                                 .and(" takes such cells for empty"),
                         );
-                    self.fail_at(self.start(self.alive[k] as usize), problem);
+                    self.fail_at(self.start(self.selection[k] as usize), problem);
                 }
             }
         }

@@ -23,11 +23,11 @@ enum Stretch<'a> {
 pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, String)> {
     let (layout, written) = (batch.layout, &batch.layout.written);
     let delimiter = written.delimiter;
-    if batch.alive.is_empty() {
+    if batch.selection.is_empty() {
         return Ok(());
     }
     let stretches = stretches(batch, layout.keeps_fields());
-    out.reserve(batch.bytes.len() + 16 * batch.alive.len());
+    out.reserve(batch.bytes.len() + 16 * batch.selection.len());
     if let [Stretch::Fields(0, last)] = stretches[..]
         && last + 1 == layout.fields
         && !batch.has_short
@@ -37,8 +37,8 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
     }
     let whole_first = matches!(stretches[0], Stretch::Fields(0, last) if last + 1 == layout.fields)
         && !batch.has_short;
-    for k in 0..batch.alive.len() {
-        let row = batch.alive[k] as usize;
+    for k in 0..batch.selection.len() {
+        let row = batch.selection[k] as usize;
         let begin = out.len();
         let end = batch.end(row);
         for (place, stretch) in stretches.iter().enumerate() {
@@ -117,7 +117,7 @@ fn push_short(bytes: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
 
 /// Writes rows that no step touched; adjacent rows are copied together.
 fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
-    let mut rows = batch.alive.iter().map(|row| *row as usize).peekable();
+    let mut rows = batch.selection.iter().map(|row| *row as usize).peekable();
     while let Some(first) = rows.next() {
         let mut last = first;
         while let Some(next) = rows.next_if(|next| *next == last + 1 && can_join(batch, *next)) {

@@ -51,7 +51,7 @@ pub(crate) fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad
         }
         let odd = match vector::measures(batch, argument) {
             Some(floats) => floats.odd,
-            None => (0..batch.alive.len()).collect(),
+            None => (0..batch.selection.len()).collect(),
         };
         let context = context(batch, &[]);
         for k in odd {

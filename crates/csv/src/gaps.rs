@@ -16,7 +16,7 @@ impl Gaps {
         if self.of_numbers {
             batch.numbers(self.column).are_null().collect()
         } else {
-            (0..batch.alive.len()).map(|k| batch.is_empty_cell(k, self.column)).collect()
+            (0..batch.selection.len()).map(|k| batch.is_empty_cell(k, self.column)).collect()
         }
     }
 

@@ -28,7 +28,7 @@ fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather)
         into.add_all(&numbers.values, &numbers.valid, &numbers.ints);
         return;
     }
-    for k in 0..batch.alive.len() {
+    for k in 0..batch.selection.len() {
         if let Reading::Number(number) = number::read(&batch.content(k, column)) {
             into.add(number);
         }
@@ -50,7 +50,7 @@ fn gather_expression(
     kind: aggregate::Kind,
     into: &mut aggregate::Gather,
 ) {
-    let rows = batch.alive.len();
+    let rows = batch.selection.len();
     let Some(argument) = &call.argument else {
         return into.add_count(rows as u64);
     };

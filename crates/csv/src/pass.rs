@@ -64,8 +64,8 @@ pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> P
 /// A hash of each row's cells in some columns (SipHash-1-3-128 with a secret; Aumasson and
 /// Bernstein, 2012). Rows with the same hash count as equal.
 fn keys(batch: &Batch, columns: &[usize], secret: (u64, u64)) -> Vec<u8> {
-    let mut keys = Vec::with_capacity(16 * batch.alive.len());
-    for k in 0..batch.alive.len() {
+    let mut keys = Vec::with_capacity(16 * batch.selection.len());
+    for k in 0..batch.selection.len() {
         let mut hasher = SipHasher13::new_with_keys(secret.0, secret.1);
         for column in columns {
             let content = batch.content(k, *column);

@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
     pub fn each_lines_before(&self, mut each: impl FnMut(u64)) {
         let Begin { from, after_cr, mut lines } = self.begin;
         let mut counted = from;
-        for row in &self.batch.alive {
+        for row in &self.batch.selection {
             let at = self.batch.start(*row as usize);
             lines += count_lines(&self.batch.bytes[counted..at], counted == from && after_cr);
             counted = at;
@@ -73,12 +73,12 @@ impl<'a> Rows<'a> {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.batch.alive.len()
+        self.batch.selection.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.batch.alive.is_empty()
+        self.batch.selection.is_empty()
     }
 
     fn content(&self, row: usize, column: usize) -> Cow<'_, [u8]> {

@@ -34,7 +34,7 @@ impl Tally {
         };
         Tally {
             rows_in: batch.rows_in,
-            rows_out: batch.alive.len() as u64,
+            rows_out: batch.selection.len() as u64,
             blank_lines: batch.blank_lines,
             set_aside: fates(&batch.set_aside),
             cells: fates(&batch.cells),

@@ -32,7 +32,7 @@ pub(crate) fn floats(
     root: &Node,
     aggregates: &[Value<'static>],
 ) -> Option<Floats> {
-    let rows = batch.alive.len();
+    let rows = batch.selection.len();
     let found = numbers(batch, root, aggregates)?;
     if !found.certainly_float {
         return None;
@@ -67,7 +67,7 @@ pub(crate) fn condition(
     aggregates: &[Value<'static>],
 ) -> Option<Truths> {
     load(batch, root);
-    let rows = batch.alive.len();
+    let rows = batch.selection.len();
     let mut odd = Odd::default();
     let truths = truths(batch, root, aggregates, &mut odd)?;
     debug_assert_eq!(truths.len(), rows);
@@ -208,12 +208,12 @@ fn evaluate<'a>(
                 certainly_float: false,
                 odd: Odd::default(),
             };
-            arithmetic(batch.alive.len(), Arithmetic::Multiply, operand, zero)
+            arithmetic(batch.selection.len(), Arithmetic::Multiply, operand, zero)
         }
         Node::Arithmetic { op, left, right } => {
             let left = evaluate(batch, left, aggregates)?;
             let right = evaluate(batch, right, aggregates)?;
-            arithmetic(batch.alive.len(), *op, left, right)
+            arithmetic(batch.selection.len(), *op, left, right)
         }
         _ => None,
     }
@@ -278,7 +278,7 @@ fn truths(
     aggregates: &[Value<'static>],
     odd: &mut Odd,
 ) -> Option<Vec<u8>> {
-    let rows = batch.alive.len();
+    let rows = batch.selection.len();
     match node {
         Node::Literal(Value::Boolean(truth)) => Some(vec![if *truth { TRUE } else { FALSE }; rows]),
         Node::Literal(Value::Null) => Some(vec![NULL; rows]),
@@ -435,7 +435,7 @@ mod tests {
             with_rows(&mut random, Step::Filter(source.clone()), |batch, bound| {
                 let Some(found) = condition(batch, &bound.root, &[]) else { return };
                 let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
-                for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
+                for k in (0..batch.selection.len()).filter(|k| !found.odd.contains(k)) {
                     let mut bad = None;
                     let row = Row { batch, k };
                     let truth = bound.root.condition(&row, &context, &mut bad);
@@ -444,14 +444,14 @@ mod tests {
                     assert_eq!(found.is_true[k], truth == Some(true), "{source} {cells:?}");
                     sure += 1;
                 }
-                rows += batch.alive.len();
+                rows += batch.selection.len();
             });
             let source = number(&mut random, 3);
             let derive = Derive { name: "d".to_owned(), expression: source.clone() };
             with_rows(&mut random, Step::Derive(derive), |batch, bound| {
                 let Some(found) = floats(batch, &bound.root, &[]) else { return };
                 let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
-                for k in (0..batch.alive.len()).filter(|k| !found.odd.contains(k)) {
+                for k in (0..batch.selection.len()).filter(|k| !found.odd.contains(k)) {
                     let (mut bad, mut expected, mut text) = (None, Vec::new(), Vec::new());
                     let row = Row { batch, k };
                     bound.root.evaluate(&row, &context, &mut bad).write(&mut expected);
@@ -463,7 +463,7 @@ mod tests {
                     assert_eq!(shown(&text), shown(&expected), "{source}");
                     sure += 1;
                 }
-                rows += batch.alive.len();
+                rows += batch.selection.len();
             });
         }
         assert!(sure > rows / 4 && rows > 50_000, "{sure} of {rows} rows");

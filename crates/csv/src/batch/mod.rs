@@ -79,7 +79,7 @@ pub(crate) struct Batch<'a> {
     /// Start of each row, beginning with the first row that the chunk owns.
     starts: Vec<u32>,
     /// The selection: rows that no step has dropped, as indices of `owned.ends.rows`.
-    pub(crate) alive: Vec<u32>,
+    pub(crate) selection: Vec<u32>,
     pub(crate) columns: Vec<Column>,
     numbers: Vec<Option<Numbers>>,
     /// Text made by steps. [`make_room`](Self::make_room) keeps its length within the range of a
@@ -112,7 +112,7 @@ impl<'a> Batch<'a> {
             bytes,
             owned,
             starts: Vec::with_capacity(owned.ends.rows.len()),
-            alive: Vec::with_capacity(owned.ends.rows.len()),
+            selection: Vec::with_capacity(owned.ends.rows.len()),
             numbers: columns.iter().map(|_| None).collect(),
             columns,
             scratch: Vec::new(),
@@ -203,7 +203,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn content(&self, k: usize, column: usize) -> Cow<'_, [u8]> {
         match &self.columns[column] {
             Column::Source(field) => {
-                self.field(self.source(self.alive[k] as usize, *field)).content()
+                self.field(self.source(self.selection[k] as usize, *field)).content()
             }
             Column::Empty => Cow::Borrowed(&[]),
             Column::Cells(cells) => self.cell_content(cells[k]),
@@ -229,7 +229,7 @@ impl<'a> Batch<'a> {
     ) {
         match &self.columns[column] {
             Column::Source(field) => {
-                for row in &self.alive[rows] {
+                for row in &self.selection[rows] {
                     let (from, to) = self.source(*row as usize, *field);
                     let bytes = &self.bytes[from..];
                     if bytes.first().copied() == self.layout.dialect.quote {
@@ -258,7 +258,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn is_empty_cell(&self, k: usize, column: usize) -> bool {
         match &self.columns[column] {
             Column::Source(field) => {
-                self.field(self.source(self.alive[k] as usize, *field)).is_empty()
+                self.field(self.source(self.selection[k] as usize, *field)).is_empty()
             }
             Column::Empty => true,
             Column::Cells(cells) => match cells[k].place {
@@ -274,7 +274,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn written(&self, k: usize, column: usize) -> Written<'_> {
         match &self.columns[column] {
             Column::Source(field) => {
-                Written::Field(self.field(self.source(self.alive[k] as usize, *field)))
+                Written::Field(self.field(self.source(self.selection[k] as usize, *field)))
             }
             Column::Empty => Written::Text(&[], false),
             Column::Cells(cells) => {
@@ -305,14 +305,14 @@ impl<'a> Batch<'a> {
 
     /// Converts a column to cells.
     fn cells_of(&mut self, column: usize) -> Vec<Cell> {
-        let mut cells = Vec::with_capacity(self.alive.len());
+        let mut cells = Vec::with_capacity(self.selection.len());
         match &self.columns[column] {
             Column::Cells(known) => cells.extend(known),
-            Column::Source(field) => cells.extend(self.alive.iter().map(|row| {
+            Column::Source(field) => cells.extend(self.selection.iter().map(|row| {
                 let (from, to) = self.source(*row as usize, *field);
                 Cell { at: from as u32, len: (to - from) as u32, place: Place::Input }
             })),
-            Column::Empty => cells.resize(self.alive.len(), Cell::EMPTY),
+            Column::Empty => cells.resize(self.selection.len(), Cell::EMPTY),
             Column::Floats { values, valid } => {
                 let (values, valid) = (values.clone(), valid.clone());
                 for (k, (value, valid)) in values.iter().zip(valid).enumerate() {
@@ -337,7 +337,7 @@ impl<'a> Batch<'a> {
             );
             let hint = "let them make shorter texts, or drop columns and rows before";
             let problem = Problem::new(message).hint(Hint::words(hint));
-            self.fail_at(self.start(self.alive[k] as usize), problem);
+            self.fail_at(self.start(self.selection[k] as usize), problem);
         }
         has_room
     }
@@ -365,7 +365,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn is_quoted(&self, k: usize, column: usize) -> bool {
         match &self.columns[column] {
             Column::Source(field) => {
-                self.field(self.source(self.alive[k] as usize, *field)).is_quoted()
+                self.field(self.source(self.selection[k] as usize, *field)).is_quoted()
             }
             Column::Cells(cells) => match cells[k].place {
                 Place::Input => self.cell_field(cells[k]).is_quoted(),
@@ -385,7 +385,7 @@ impl<'a> Batch<'a> {
     ) {
         let mut text = Vec::new();
         let mut changed = 0;
-        for k in 0..self.alive.len() {
+        for k in 0..self.selection.len() {
             text.clear();
             if !change(self, k, &mut text) {
                 continue;
@@ -419,7 +419,7 @@ impl<'a> Batch<'a> {
     }
 
     fn read_numbers(&self, column: usize) -> Numbers {
-        let rows = self.alive.len();
+        let rows = self.selection.len();
         let mut numbers = Numbers { exact: true, ..Numbers::default() };
         if let Column::Floats { values, valid } = &self.columns[column] {
             let ints = vec![false; rows];
@@ -429,7 +429,7 @@ impl<'a> Batch<'a> {
         numbers.valid.reserve(rows);
         numbers.ints.reserve(rows);
         if let Column::Source(field) = self.columns[column] {
-            for row in &self.alive {
+            for row in &self.selection {
                 let (from, to) = self.source(*row as usize, field);
                 match number::read_short_at(self.bytes, from, to) {
                     Some((value, is_int)) => numbers.push(value, is_int),
@@ -449,7 +449,7 @@ impl<'a> Batch<'a> {
         if keep.iter().all(|keep| *keep) {
             return;
         }
-        retain(&mut self.alive, keep);
+        retain(&mut self.selection, keep);
         for column in &mut self.columns {
             match column {
                 Column::Source(_) | Column::Empty => {}
@@ -487,7 +487,7 @@ impl<'a> Batch<'a> {
         if let Some(failure) = &self.failure {
             let at = failure.at;
             let keep: Vec<bool> =
-                self.alive.iter().map(|row| self.start(*row as usize) < at).collect();
+                self.selection.iter().map(|row| self.start(*row as usize) < at).collect();
             self.retain(&keep);
         }
     }

@@ -44,7 +44,7 @@ impl Batch<'_> {
                 if self.owned.unterminated && row + 1 == rows {
                     self.reject_unterminated(row, first, last);
                 } else if fields == layout.fields || self.takes_ragged(row, first, fields) {
-                    self.alive.push(row as u32);
+                    self.selection.push(row as u32);
                 }
                 if self.failure.is_some() {
                     return line_ends;

@@ -61,7 +61,7 @@ impl Operation for DropDuplicates {
     fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>) {
         let Verdict::Duplicates(bits) = found.verdict else { return };
         let bit = |k: usize| bits.get(k / 8).is_some_and(|byte| byte & (1 << (k % 8)) != 0);
-        let keep: Vec<bool> = (0..batch.alive.len()).map(|k| !bit(k)).collect();
+        let keep: Vec<bool> = (0..batch.selection.len()).map(|k| !bit(k)).collect();
         batch.drop_rows(step, "duplicate", &keep);
     }
 }

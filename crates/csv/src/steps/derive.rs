@@ -95,7 +95,7 @@ impl Operation for Compute {
     fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>) {
         let Compute { column, value } = self;
         let aggregates = aggregates(found.known);
-        let rows = batch.alive.len();
+        let rows = batch.selection.len();
         let arguments = bad_arguments(batch, value);
         let mut bad = Vec::new();
         let found =

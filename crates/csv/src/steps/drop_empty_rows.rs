@@ -56,9 +56,9 @@ impl Operation for DropEmpty {
                 .columns
                 .iter()
                 .all(|column| matches!(batch.columns[*column], Column::Source(_)));
-        let keep: Vec<bool> = (0..batch.alive.len())
+        let keep: Vec<bool> = (0..batch.selection.len())
             .map(|k| {
-                let row = batch.alive[k] as usize;
+                let row = batch.selection[k] as usize;
                 // A record that is padded or cut has another length.
                 if untouched && batch.is_whole(row) {
                     let len = batch.end(row) - batch.start(row);

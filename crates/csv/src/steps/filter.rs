@@ -66,7 +66,7 @@ impl Operation for Keep {
     fn apply(&self, batch: &mut Batch, step: usize, found: Found<'_>) {
         let condition = &self.condition;
         let aggregates = aggregates(found.known);
-        let rows = batch.alive.len();
+        let rows = batch.selection.len();
         let arguments = bad_arguments(batch, condition);
         let (mut keep, odd) = match vector::condition(batch, &condition.root, &aggregates) {
             Some(found) => (found.is_true, found.odd),

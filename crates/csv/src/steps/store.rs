@@ -34,7 +34,7 @@ impl Operation for Store {
                 batch.numbers(*column);
             }
             let known = batch.known_numbers(*column);
-            for k in 0..batch.alive.len() {
+            for k in 0..batch.selection.len() {
                 let fits = match (kind, known) {
                     (Type::Number, Some(known)) => known.valid[k],
                     (Type::Integer, Some(known)) => known.integer(k).is_some(),

@@ -86,7 +86,7 @@ impl Operation for Check {
                 batch.numbers(*column);
             }
             let known = batch.known_numbers(*column).filter(|_| *kind == Type::Integer);
-            for k in 0..batch.alive.len() {
+            for k in 0..batch.selection.len() {
                 if known.is_some_and(|known| known.integer(k).is_some()) {
                     continue;
                 }
