@@ -49,12 +49,12 @@ pub(crate) fn bad_arguments(batch: &mut Batch, bound: &Bound) -> Vec<(usize, Bad
             }
             continue;
         }
-        let odd = match vector::measures(batch, argument) {
-            Some(floats) => floats.odd,
+        let fallback_rows = match vector::measures(batch, argument) {
+            Some(floats) => floats.fallback_rows,
             None => (0..batch.selection.len()).collect(),
         };
         let context = context(batch, &[]);
-        for k in odd {
+        for k in fallback_rows {
             let mut bad = None;
             argument.evaluate_number(&Row { batch, k }, &context, &mut bad);
             if let Some(bad) = bad {

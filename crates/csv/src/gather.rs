@@ -65,7 +65,9 @@ fn gather_expression(
     if let Node::Column(column) | Node::NumberColumn(column) = argument {
         return gather_column(batch, *column, into);
     }
-    if let Some(found) = vector::measures(batch, argument).filter(|found| found.odd.is_empty()) {
+    if let Some(found) =
+        vector::measures(batch, argument).filter(|found| found.fallback_rows.is_empty())
+    {
         return into.add_all(&found.values, &found.valid, &vec![false; rows]);
     }
     for k in 0..rows {

@@ -17,13 +17,13 @@ pub(crate) struct Floats {
     pub(crate) values: Vec<f64>,
     pub(crate) valid: Vec<bool>,
     /// Rows that must be evaluated one by one, in order.
-    pub(crate) odd: Vec<usize>,
+    pub(crate) fallback_rows: Vec<usize>,
 }
 
 /// Whether a condition is true for each row, and the rows that must be evaluated one by one.
 pub(crate) struct Truths {
     pub(crate) is_true: Vec<bool>,
-    pub(crate) odd: Vec<usize>,
+    pub(crate) fallback_rows: Vec<usize>,
 }
 
 /// Evaluates an expression whose value is always a float, never an integer.
@@ -41,7 +41,7 @@ pub(crate) fn floats(
         Operand::Constant(value) => (vec![value.unwrap_or(0.0); rows], vec![value.is_some(); rows]),
         Operand::Rows { values, valid } => (values.into_owned(), valid.into_owned()),
     };
-    Some(Floats { values, valid, odd: found.odd.places() })
+    Some(Floats { values, valid, fallback_rows: found.fallback_rows.places() })
 }
 
 /// Evaluates an expression as numbers for an aggregate, which treats an integer like the float of
@@ -55,7 +55,7 @@ pub(crate) fn measures(batch: &mut Batch, root: &Node) -> Option<Floats> {
         Operand::Rows { values, valid } => Some(Floats {
             values: values.into_owned(),
             valid: valid.into_owned(),
-            odd: found.odd.places(),
+            fallback_rows: found.fallback_rows.places(),
         }),
     }
 }
@@ -68,10 +68,13 @@ pub(crate) fn condition(
 ) -> Option<Truths> {
     load(batch, root);
     let rows = batch.selection.len();
-    let mut odd = Odd::default();
-    let truths = truths(batch, root, aggregates, &mut odd)?;
+    let mut fallback_rows = Odd::default();
+    let truths = truths(batch, root, aggregates, &mut fallback_rows)?;
     debug_assert_eq!(truths.len(), rows);
-    Some(Truths { is_true: truths.iter().map(|truth| *truth == TRUE).collect(), odd: odd.places() })
+    Some(Truths {
+        is_true: truths.iter().map(|truth| *truth == TRUE).collect(),
+        fallback_rows: fallback_rows.places(),
+    })
 }
 
 /// Truth values in order: `OR` is the greater of its operands, `AND` the lesser.
@@ -100,7 +103,7 @@ impl Odd {
 
     fn places(self) -> Vec<usize> {
         let places = self.0.unwrap_or_default().into_iter().enumerate();
-        places.filter(|(_, odd)| *odd).map(|(row, _)| row).collect()
+        places.filter(|(_, fallback_rows)| *fallback_rows).map(|(row, _)| row).collect()
     }
 }
 
@@ -142,7 +145,7 @@ struct Evaluated<'a> {
     values: Operand<'a>,
     /// Whether the row-by-row evaluator yields floats here for all cells.
     certainly_float: bool,
-    odd: Odd,
+    fallback_rows: Odd,
 }
 
 /// Reads the columns that an expression needs as numbers.
@@ -186,27 +189,35 @@ fn evaluate<'a>(
             }
             _ => return None,
         };
-        Some(Evaluated { values: Operand::Constant(value), certainly_float, odd: Odd::default() })
+        Some(Evaluated {
+            values: Operand::Constant(value),
+            certainly_float,
+            fallback_rows: Odd::default(),
+        })
     };
     match node {
         Node::Literal(value) => constant(value),
         Node::Aggregate(at) => constant(aggregates.get(*at)?),
         Node::Column(column) | Node::NumberColumn(column) => {
             let numbers = batch.known_numbers(*column).filter(|numbers| numbers.exact)?;
-            let mut odd = Odd::default();
+            let mut fallback_rows = Odd::default();
             for row in &numbers.bad {
-                odd.add(*row as usize, numbers.values.len());
+                fallback_rows.add(*row as usize, numbers.values.len());
             }
             let (values, valid) =
                 (Cow::Borrowed(&numbers.values[..]), Cow::Borrowed(&numbers.valid[..]));
-            Some(Evaluated { values: Operand::Rows { values, valid }, certainly_float: false, odd })
+            Some(Evaluated {
+                values: Operand::Rows { values, valid },
+                certainly_float: false,
+                fallback_rows,
+            })
         }
         Node::Negate(operand) => {
             let operand = evaluate(batch, operand, aggregates)?;
             let zero = Evaluated {
                 values: Operand::Constant(Some(-1.0)),
                 certainly_float: false,
-                odd: Odd::default(),
+                fallback_rows: Odd::default(),
             };
             arithmetic(batch.selection.len(), Arithmetic::Multiply, operand, zero)
         }
@@ -225,8 +236,9 @@ fn arithmetic<'a>(
     left: Evaluated<'a>,
     right: Evaluated<'a>,
 ) -> Option<Evaluated<'a>> {
-    let (mut odd, certainly_float) = (left.odd, left.certainly_float || right.certainly_float);
-    odd.join(right.odd);
+    let (mut fallback_rows, certainly_float) =
+        (left.fallback_rows, left.certainly_float || right.certainly_float);
+    fallback_rows.join(right.fallback_rows);
     let (left, right) = (left.values, right.values);
     let mut values = Vec::with_capacity(rows);
     let mut valid = Vec::with_capacity(rows);
@@ -250,12 +262,12 @@ fn arithmetic<'a>(
         for row in 0..rows {
             let value: f64 = values[row];
             if valid[row] && (value.abs() >= EXACT || value == 0.0 && value.is_sign_negative()) {
-                odd.add(row, rows);
+                fallback_rows.add(row, rows);
             }
         }
     }
     let values = Operand::Rows { values: Cow::Owned(values), valid: Cow::Owned(valid) };
-    Some(Evaluated { values, certainly_float: certainly_float || is_division, odd })
+    Some(Evaluated { values, certainly_float: certainly_float || is_division, fallback_rows })
 }
 
 fn compared(
@@ -276,14 +288,14 @@ fn truths(
     batch: &Batch,
     node: &Node,
     aggregates: &[Value<'static>],
-    odd: &mut Odd,
+    fallback_rows: &mut Odd,
 ) -> Option<Vec<u8>> {
     let rows = batch.selection.len();
     match node {
         Node::Literal(Value::Boolean(truth)) => Some(vec![if *truth { TRUE } else { FALSE }; rows]),
         Node::Literal(Value::Null) => Some(vec![NULL; rows]),
         Node::Not(operand) => {
-            let mut found = truths(batch, operand, aggregates, odd)?;
+            let mut found = truths(batch, operand, aggregates, fallback_rows)?;
             found.iter_mut().for_each(|truth| *truth = TRUE - *truth);
             Some(found)
         }
@@ -291,7 +303,8 @@ fn truths(
             let is_and = matches!(node, Node::And(_));
             let mut joined = vec![if is_and { TRUE } else { FALSE }; rows];
             for node in nodes {
-                for (joined, truth) in joined.iter_mut().zip(truths(batch, node, aggregates, odd)?)
+                for (joined, truth) in
+                    joined.iter_mut().zip(truths(batch, node, aggregates, fallback_rows)?)
                 {
                     *joined = if is_and { truth.min(*joined) } else { truth.max(*joined) };
                 }
@@ -301,8 +314,8 @@ fn truths(
         Node::Compare { op, mode: Mode::Number, left, right } => {
             let left = evaluate(batch, left, aggregates)?;
             let right = evaluate(batch, right, aggregates)?;
-            odd.join(left.odd);
-            odd.join(right.odd);
+            fallback_rows.join(left.fallback_rows);
+            fallback_rows.join(right.fallback_rows);
             let (left, right) = (left.values, right.values);
             Some(match op {
                 Comparison::Equal => compared(rows, &left, &right, |a, b| a == b),
@@ -435,7 +448,7 @@ mod tests {
             with_rows(&mut random, Step::Filter(source.clone()), |batch, bound| {
                 let Some(found) = condition(batch, &bound.root, &[]) else { return };
                 let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
-                for k in (0..batch.selection.len()).filter(|k| !found.odd.contains(k)) {
+                for k in (0..batch.selection.len()).filter(|k| !found.fallback_rows.contains(k)) {
                     let mut bad = None;
                     let row = Row { batch, k };
                     let truth = bound.root.condition(&row, &context, &mut bad);
@@ -451,7 +464,7 @@ mod tests {
             with_rows(&mut random, Step::Derive(derive), |batch, bound| {
                 let Some(found) = floats(batch, &bound.root, &[]) else { return };
                 let context = Context { aggregates: &[], now: batch.layout.now, longest: 1 << 20 };
-                for k in (0..batch.selection.len()).filter(|k| !found.odd.contains(k)) {
+                for k in (0..batch.selection.len()).filter(|k| !found.fallback_rows.contains(k)) {
                     let (mut bad, mut expected, mut text) = (None, Vec::new(), Vec::new());
                     let row = Row { batch, k };
                     bound.root.evaluate(&row, &context, &mut bad).write(&mut expected);

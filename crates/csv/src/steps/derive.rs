@@ -98,8 +98,8 @@ impl Operation for Compute {
         let rows = batch.selection.len();
         let arguments = bad_arguments(batch, value);
         let mut bad = Vec::new();
-        let found =
-            vector::floats(batch, &value.root, &aggregates).filter(|found| found.odd.is_empty());
+        let found = vector::floats(batch, &value.root, &aggregates)
+            .filter(|found| found.fallback_rows.is_empty());
         let made = if let Some(found) = found {
             Column::Floats { values: found.values, valid: found.valid }
         } else {

@@ -68,13 +68,14 @@ impl Operation for Keep {
         let aggregates = aggregates(found.known);
         let rows = batch.selection.len();
         let arguments = bad_arguments(batch, condition);
-        let (mut keep, odd) = match vector::condition(batch, &condition.root, &aggregates) {
-            Some(found) => (found.is_true, found.odd),
+        let (mut keep, fallback_rows) = match vector::condition(batch, &condition.root, &aggregates)
+        {
+            Some(found) => (found.is_true, found.fallback_rows),
             None => (vec![false; rows], (0..rows).collect()),
         };
         let mut bad = Vec::new();
         let context = context(batch, &aggregates);
-        for k in odd {
+        for k in fallback_rows {
             let mut wrong = None;
             keep[k] =
                 condition.root.condition(&Row { batch, k }, &context, &mut wrong) == Some(true);
