@@ -68,8 +68,8 @@ fn keys(table: &DeTable<'_>, known: &[Key]) -> Result<(), Wrong> {
 fn one(value: &Value<'_>, kind: Kind, example: &str) -> Result<(), Wrong> {
     let found = value.get_ref();
     let other = |wanted: &str| {
-        let told = format!("expected {wanted}, as in {example}; found {}", in_words(found));
-        Err((value.span(), told))
+        let message = format!("expected {wanted}, as in {example}; found {}", in_words(found));
+        Err((value.span(), message))
     };
     match (kind, found) {
         (Kind::Any, _)
@@ -128,9 +128,9 @@ fn step(value: &Value<'_>) -> Result<(), Wrong> {
             Err((value.span(), "a step has one key; write one step for each".to_owned()))
         }
         _ => {
-            let told =
+            let message =
                 "a step is a word in quotes, or a table with one key, as in { trim = \"all\" }";
-            Err((value.span(), told.to_owned()))
+            Err((value.span(), message.to_owned()))
         }
     }
 }

@@ -29,16 +29,16 @@ impl Recipe {
 /// Parses a recipe.
 fn read(text: &str) -> Result<Recipe, String> {
     let wrong = |error: toml::de::Error| match error.span() {
-        Some(span) => told(text, span, &in_words(error.message())),
+        Some(span) => with_line(text, span, &in_words(error.message())),
         None => in_words(error.message()),
     };
     let table = DeTable::parse(text).map_err(wrong)?;
-    shape::check(table.get_ref()).map_err(|(span, what)| told(text, span, &what))?;
+    shape::check(table.get_ref()).map_err(|(span, what)| with_line(text, span, &what))?;
     toml::from_str(text).map_err(wrong)
 }
 
 /// The message with the line of its position.
-fn told(text: &str, span: Range<usize>, what: &str) -> String {
+fn with_line(text: &str, span: Range<usize>, what: &str) -> String {
     let line = line_at(text, span.start);
     let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
     let part = text.get(span).map(str::trim).filter(|_| whole.chars().count() > LONGEST);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn errors_of_a_recipe_name_the_line_and_use_no_terms_of_the_parser() {
-        for (text, told) in [
+        for (text, expected) in [
             (
                 "on_bad = 'nul'",
                 "line 1: `on_bad = 'nul'`: there is no value `nul`; did you mean `null`?; there are `reject`, `null`, `fail`",
@@ -277,7 +277,7 @@ mod tests {
             ),
         ] {
             let error = read(text).unwrap_err();
-            assert!(error.contains(told), "{text}:\n{error}");
+            assert!(error.contains(expected), "{text}:\n{error}");
             for word in ["untagged", "variant", "serde", "struct", "TOML parse error", "\n"] {
                 assert!(!error.contains(word), "{word:?}: {error}");
             }
