@@ -215,7 +215,7 @@ impl Look<'_> {
     fn are_rows_named(&self, found: usize) -> bool {
         let mut names = HashSet::new();
         let (mut is_first, mut is_header_quoted, mut are_numbers) = (true, false, true);
-        let odd = self.sample.any(self.dialect, 0, |_, record| {
+        let differs = self.sample.any(self.dialect, 0, |_, record| {
             let fields: Vec<Field<'_>> = record.fields().collect();
             if std::mem::take(&mut is_first) {
                 is_header_quoted = fields.iter().all(|field| field.is_quoted());
@@ -229,7 +229,7 @@ impl Look<'_> {
             let is_row = fields.len() == found && is_name && !fields.iter().any(is_piece);
             !is_row || !names.insert(name)
         });
-        !odd && !names.is_empty() && (is_header_quoted || are_numbers)
+        !differs && !names.is_empty() && (is_header_quoted || are_numbers)
     }
 
     /// Missing fields, or surplus empty fields.

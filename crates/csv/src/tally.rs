@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::report::{Cells, FileReport, SetAside};
 
 /// Counts by step and reason, and whether the records are in the rejects.
-type Fates = BTreeMap<(usize, String, bool), u64>;
+type RowCounts = BTreeMap<(usize, String, bool), u64>;
 
 /// The fates of the rows of one chunk or several.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +18,8 @@ pub(crate) struct Tally {
     pub(crate) rows_in: u64,
     pub(crate) rows_out: u64,
     pub(crate) blank_lines: u64,
-    set_aside: Fates,
-    cells: Fates,
+    set_aside: RowCounts,
+    cells: RowCounts,
     pub(crate) doubts: Doubts,
 }
 

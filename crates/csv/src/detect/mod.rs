@@ -109,12 +109,13 @@ pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Sc
     let candidates = CANDIDATES
         .into_iter()
         .filter(|byte| Some(*byte) != given.quote && Some(*byte) != given.comment);
-    let looks: Vec<Look> = candidates.map(|byte| Look::new(given, byte, sample, is_all)).collect();
-    let mut scores: Vec<Score> = looks.iter().map(Look::score).collect();
+    let candidates: Vec<Candidate> =
+        candidates.map(|byte| Candidate::new(given, byte, sample, is_all)).collect();
+    let mut scores: Vec<Score> = candidates.iter().map(Candidate::score).collect();
     let is_better = |score: &Score| score.divides() && score.share >= 0.8;
     // Decimal signs also divide numbers alike.
     let has_other = scores.iter().any(|score| score.delimiter != b',' && is_better(score));
-    let is_decimal = looks.iter().any(|look| look.delimiter == b',' && look.is_decimal);
+    let is_decimal = candidates.iter().any(|look| look.delimiter == b',' && look.is_decimal);
     let agreed = scores.iter().any(|score| is_better(score) && score.header_agrees);
     let rank = |score: &Score| {
         let is_sign = score.delimiter == b',' && is_decimal && has_other;
@@ -124,7 +125,7 @@ pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Sc
     };
     scores.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("scores are numbers"));
     scores.retain(|score| !rank(score).0);
-    let records = looks.iter().map(|look| look.counts.len()).max().unwrap_or(0);
+    let records = candidates.iter().map(|look| look.counts.len()).max().unwrap_or(0);
     (scores, records as u64)
 }
 
@@ -242,7 +243,7 @@ pub(crate) fn sep_line_of(line: &[u8], given: &Dialect) -> Option<u8> {
 }
 
 /// The sample as one candidate divides it.
-struct Look {
+struct Candidate {
     delimiter: u8,
     /// The number of fields of each record.
     counts: Vec<usize>,
@@ -250,8 +251,8 @@ struct Look {
     is_decimal: bool,
 }
 
-impl Look {
-    fn new(given: &Dialect, delimiter: u8, sample: &[u8], is_all: bool) -> Look {
+impl Candidate {
+    fn new(given: &Dialect, delimiter: u8, sample: &[u8], is_all: bool) -> Candidate {
         let mut dialect = Dialect { delimiter, ..given.clone() };
         let look = |dialect: &Dialect| {
             let mut ends = Ends::default();
@@ -284,7 +285,7 @@ impl Look {
             .filter(|at| sample.get(*at) == Some(&delimiter));
         let is_sign = |at: usize| digit(at.checked_sub(1)) && digit(Some(at + 1));
         let is_decimal = delimiters.next().is_some_and(is_sign) && delimiters.all(is_sign);
-        Look { delimiter, counts, is_decimal }
+        Candidate { delimiter, counts, is_decimal }
     }
 
     fn score(&self) -> Score {

@@ -53,7 +53,7 @@ fn finish(
             format!("there were no columns {}; they were added without values", list(names)).into(),
         ),
     });
-    let odd_titles = builder.odd_titles().collect();
+    let unnamed_titles = builder.unnamed_titles().collect();
     let columns = &builder.scope.columns;
     let title = |column: &Column| match column.keeps_title {
         true => builder.scope.own[column.number].clone(),
@@ -81,7 +81,7 @@ fn finish(
         header,
         output_names: columns.iter().map(|column| column.name.clone()).collect(),
         titles,
-        odd_titles,
+        unnamed_titles,
         declared: columns.iter().map(|column| column.declared.is_some()).collect(),
         output_types: columns.iter().map(|column| column.declared.unwrap_or(Type::Text)).collect(),
         operations: builder.operations,

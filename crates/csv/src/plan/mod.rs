@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::layout::Layout;
 use crate::operation::{Need, Planned};
 use crate::report::Note;
-use crate::resolve::{OddTitle, Renamed, notes_of};
+use crate::resolve::{Renamed, UnnamedTitle, notes_of};
 use crate::steps::Store;
 use crate::typed::Text;
 
@@ -30,7 +30,7 @@ pub struct Plan {
     /// Cells of the output's header.
     titles: Vec<String>,
     /// Header cells that cannot be names: not UTF-8, empty, or repeated.
-    odd_titles: Vec<OddTitle>,
+    unnamed_titles: Vec<UnnamedTitle>,
     /// Types of the output's columns, and whether a `types` step declared them.
     output_types: Vec<Type>,
     declared: Vec<bool>,
@@ -79,10 +79,10 @@ impl Plan {
     /// # Errors
     /// If a name is not UTF-8.
     pub fn storing(mut self, text: Text) -> Result<Plan, PlanError> {
-        if let Some(odd) = self.odd_titles.iter().find(|odd| !odd.is_text) {
-            return Err(PlanError::new(None, odd.not_text()));
+        if let Some(unnamed) = self.unnamed_titles.iter().find(|unnamed| !unnamed.is_text) {
+            return Err(PlanError::new(None, unnamed.not_text()));
         }
-        let renamed: Vec<Renamed> = self.odd_titles.iter().map(OddTitle::renamed).collect();
+        let renamed: Vec<Renamed> = self.unnamed_titles.iter().map(UnnamedTitle::renamed).collect();
         self.notes.extend(notes_of(&renamed));
         self.titles.clone_from(&self.output_names);
         let columns =

@@ -14,7 +14,7 @@ use crate::report::Note;
 use crate::suggest::suggest;
 use crate::wording::{list, readable};
 
-use super::scope::{Column, OddTitle, Scope, encoding_hint, make_unique};
+use super::scope::{Column, Scope, UnnamedTitle, encoding_hint, make_unique};
 
 /// A plan while its steps are resolved.
 pub(crate) struct Builder {
@@ -106,11 +106,11 @@ impl Builder {
     }
 
     /// Columns that go by another name than their header cell.
-    pub(crate) fn odd_titles(&self) -> impl Iterator<Item = OddTitle> {
+    pub(crate) fn unnamed_titles(&self) -> impl Iterator<Item = UnnamedTitle> {
         self.scope.columns.iter().filter(|column| column.keeps_title).filter_map(|column| {
             let title = &self.scope.own[column.number];
             let is_text = self.is_text[column.number];
-            (!is_text || *title != column.name).then(|| OddTitle {
+            (!is_text || *title != column.name).then(|| UnnamedTitle {
                 column: column.number + 1,
                 title: title.clone(),
                 is_text,

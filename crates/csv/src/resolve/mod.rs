@@ -5,4 +5,4 @@ mod builder;
 mod scope;
 
 pub(crate) use builder::{Builder, list_of};
-pub(crate) use scope::{Column, OddTitle, Renamed, Scope, make_unique, normalize, notes_of};
+pub(crate) use scope::{Column, Renamed, Scope, UnnamedTitle, make_unique, normalize, notes_of};

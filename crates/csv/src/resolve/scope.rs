@@ -10,7 +10,7 @@ use crate::report::Note;
 
 /// A column of the output that goes by another name than its header cell.
 #[derive(Debug)]
-pub(crate) struct OddTitle {
+pub(crate) struct UnnamedTitle {
     /// Position in the file, from 1.
     pub(crate) column: usize,
     pub(crate) title: String,
@@ -18,7 +18,7 @@ pub(crate) struct OddTitle {
     pub(crate) name: String,
 }
 
-impl OddTitle {
+impl UnnamedTitle {
     pub(crate) fn renamed(&self) -> Renamed {
         Renamed { column: self.column, was: self.title.clone(), name: self.name.clone() }
     }

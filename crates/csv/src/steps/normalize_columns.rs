@@ -2,7 +2,7 @@
 //! change.
 
 use crate::problem::Problem;
-use crate::resolve::{Builder, OddTitle, Renamed, Scope, make_unique, normalize, notes_of};
+use crate::resolve::{Builder, Renamed, Scope, UnnamedTitle, make_unique, normalize, notes_of};
 
 use super::step::{About, Flag, Parsed, StepKind, Use};
 
@@ -36,13 +36,13 @@ impl StepKind for NormalizeColumns {
     }
 
     fn resolve((): &(), _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
-        let odd: Vec<OddTitle> = builder.odd_titles().collect();
-        if let Some(odd) = odd.iter().find(|odd| !odd.is_text) {
-            return Err(odd.not_text());
+        let unnamed: Vec<UnnamedTitle> = builder.unnamed_titles().collect();
+        if let Some(unnamed) = unnamed.iter().find(|unnamed| !unnamed.is_text) {
+            return Err(unnamed.not_text());
         }
         let mut names: Vec<String> =
             builder.scope.columns.iter().map(|column| normalize(&column.name)).collect();
-        let mut renamed: Vec<Renamed> = odd.iter().map(OddTitle::renamed).collect();
+        let mut renamed: Vec<Renamed> = unnamed.iter().map(UnnamedTitle::renamed).collect();
         renamed.extend(make_unique(&mut names));
         builder.notes.extend(notes_of(&renamed));
         let Scope { columns, own } = &mut builder.scope;
