@@ -15,7 +15,7 @@ use crate::sample::Sample;
 use crate::wording::counted;
 
 /// A look for causes at the beginning of a file.
-pub(crate) struct Look<'a> {
+pub(crate) struct CauseFinder<'a> {
     pub(crate) dialect: &'a Dialect,
     /// The number of fields that records should have.
     pub(crate) fields: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Look<'a> {
 /// The end of a sentence that names the cause, and what to do.
 pub(crate) type Cause = (String, Option<Hint>);
 
-impl Look<'_> {
+impl CauseFinder<'_> {
     /// Quotes that are written as \" instead of "".
     pub(crate) fn escape(&self) -> Option<Note> {
         let (sample, quote) = (self.sample, self.dialect.quote?);
@@ -195,8 +195,8 @@ impl Look<'_> {
                 fields = record.fields().count();
                 true
             });
-            let Look { on_ragged, sample, is_torn, is_named, .. } = *self;
-            let look = Look { dialect: &dialect, fields, on_ragged, sample, is_torn, is_named };
+            let CauseFinder { on_ragged, sample, is_torn, is_named, .. } = *self;
+            let look = CauseFinder { dialect: &dialect, fields, on_ragged, sample, is_torn, is_named };
             if fields < 2 || look.row_names(fields + 1).is_none() {
                 return None;
             }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::causes::Look;
+use crate::causes::CauseFinder;
 use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::Doubts;
 use crate::problem::{Hint, Problem};
@@ -76,7 +76,7 @@ impl Doubts {
         let is_torn = self.lone_crs.first.is_some() && sample.line_end() != Some(LineEnd::Cr);
         let from = report.dialect.as_ref().map(|dialect| dialect.delimiter_from);
         let is_named = from == Some(DelimiterFrom::SepLine);
-        let look = Look { dialect, fields, on_ragged, sample, is_torn, is_named };
+        let look = CauseFinder { dialect, fields, on_ragged, sample, is_torn, is_named };
         notes.extend(look.escape());
         notes.extend(double_cr(sample).or_else(|| self.odd_line_ends(sample)));
         notes.extend(control_characters(dialect, sample));
@@ -148,7 +148,7 @@ impl Doubts {
     /// Says that most rows are lost, and why.
     fn loss(
         &self,
-        look: &Look,
+        look: &CauseFinder,
         report: &FileReport,
         rejected: u64,
         example: &Example<'_>,
