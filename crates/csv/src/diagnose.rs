@@ -78,7 +78,7 @@ impl Doubts {
         let is_named = from == Some(DelimiterFrom::SepLine);
         let look = CauseFinder { dialect, fields, on_ragged, sample, is_torn, is_named };
         notes.extend(look.escape());
-        notes.extend(double_cr(sample).or_else(|| self.odd_line_ends(sample)));
+        notes.extend(double_cr(sample).or_else(|| self.differing_line_ends(sample)));
         notes.extend(control_characters(dialect, sample));
         let rejected = report.rows_rejected();
         let loss =
@@ -98,14 +98,14 @@ impl Doubts {
         let header = sample.line_end()?;
         let of = |end: LineEnd| &self.line_ends[end as usize];
         let all = [LineEnd::Lf, LineEnd::CrLf, LineEnd::Cr];
-        let odd = all.into_iter().filter(|end| *end != header);
-        let first = odd.filter_map(|end| of(end).first).min_by_key(|first| first.at)?;
+        let other_ends = all.into_iter().filter(|end| *end != header);
+        let first = other_ends.filter_map(|end| of(end).first).min_by_key(|first| first.at)?;
         let [lf, crlf, cr] = all.map(|end| of(end).count);
         Some(LineEnds { lf, crlf, cr, first_odd_line: first.line + 1 })
     }
 
     /// Lists the lines whose ends differ from the header's.
-    fn odd_line_ends(&self, sample: &Sample) -> Option<Note> {
+    fn differing_line_ends(&self, sample: &Sample) -> Option<Note> {
         let header = sample.line_end()?;
         let ends = self.line_ends(sample)?;
         let line = ends.first_odd_line;
