@@ -1,4 +1,4 @@
-//! Evaluates expressions over the rows of a batch one by one, where [`vector`](crate::vector)
+//! Evaluates expressions over the rows of a batch one by one, where [`vector`]
 //! cannot do all rows at once.
 
 use std::borrow::Cow;

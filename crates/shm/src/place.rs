@@ -15,15 +15,15 @@
 //!
 //! Invariants:
 //! 1. The places of a segment are handed out by the process that made it, each once: `next`
-//! only grows. So the bytes of a place are zero when its object is made, and no counting across
-//! processes is needed: no kill -9 and no message in transit can make two objects share a place.
-//! The price is that a segment's memory stays in use as long as one of its objects.
+//!    only grows. So the bytes of a place are zero when its object is made, and no counting across
+//!    processes is needed: no kill -9 and no message in transit can make two objects share a place.
+//!    The price is that a segment's memory stays in use as long as one of its objects.
 //! 2. `next` lies in private memory that a forked child does not inherit (`own.rs`), so parent and child never hand out
 //!    the same place, and no other process can move it.
 //! 3. The pages of a place are reserved before it is handed out, so a full machine is an error
-//! at that point and never a SIGBUS later.
+//!    at that point and never a SIGBUS later.
 //! 4. Each handle of this process to an object holds an `Arc` of the segment, which is unmapped
-//! and closed with the last of them. The allocators hold a `Weak`, so they keep no segment alive.
+//!    and closed with the last of them. The allocators hold a `Weak`, so they keep no segment alive.
 //!
 //! *A common mistake:* to reuse a place once this process has no handle to it. Other processes
 //! may have one, or a message in transit, and no one can ask them all.

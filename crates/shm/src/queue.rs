@@ -23,7 +23,7 @@
 //! in before, and out after, without a lock except to allocate the block (`heap.rs`). So:
 //!
 //! * The order is that of the numbers: if one put returned before another began, its message
-//! comes out first.
+//!   comes out first.
 //! * An item is in the queue exactly if `head ≤ n < tail`. There is no other state.
 //!
 //! What happens when a participant dies:
@@ -42,13 +42,13 @@
 //!
 //! Invariants:
 //! 1. `tail`, `put_chunk` and the links are written only under the tail lock; `head` and
-//! `get_chunk` only under the head lock; the lists and `end` only under the heap lock. Locks are
-//! taken in the order head, tail, heap.
+//!    `get_chunk` only under the head lock; the lists and `end` only under the heap lock. Locks are
+//!    taken in the order head, tail, heap.
 //! 2. A chunk is linked before `put_chunk` moves to it, and `put_chunk` moves before an item in
-//! that chunk is published. A getter leaves a chunk only for an item published in the next one. So
-//! a chunk that it frees is neither `put_chunk` nor linked from anywhere.
+//!    that chunk is published. A getter leaves a chunk only for an item published in the next one. So
+//!    a chunk that it frees is neither `put_chunk` nor linked from anywhere.
 //! 3. A block is owned by one participant, or reachable, or free. A process that takes it out
-//! of one state first writes the owner under which a collector would find it.
+//!    of one state first writes the owner under which a collector would find it.
 
 #![allow(unsafe_code, reason = "vouches that the queue's words are atomics")]
 

@@ -291,7 +291,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The cells of a column, so that they can be changed by [`set`](Self::set).
+    /// The cells of a column, so that they can be changed by `set`.
     pub(crate) fn make_cells(&mut self, column: usize) -> &mut Vec<Cell> {
         if !matches!(self.columns[column], Column::Cells(_)) {
             self.columns[column] = Column::Cells(self.cells_of(column));

@@ -1,9 +1,9 @@
 //! Parses a text into a [`Tree`], using `sqlparser`. No type of that crate is visible outside this
 //! file.
 //!
-//! The parser of `sqlparser` recurses where parentheses nest, and stops at a maximum depth. For `a
-//! + b + c + ..` it does not recurse, but its tree is as deep as the expression is long. So the
-//! number of tokens is limited first.
+//! The parser of `sqlparser` recurses where parentheses nest, and stops at a maximum depth. It does
+//! not recurse for a long chain such as `a + b + c`, but the tree of a chain is as deep as the chain
+//! is long. So the number of tokens is limited first.
 //!
 //! The file is long because it walks through that parser's tree form by form, and the errors for
 //! unsupported forms need positions in the source.

@@ -11,18 +11,18 @@
 //! is sent nothing after that. So a worker that leaves never holds a task:
 //!
 //! * *A worker is told to finish, then a task comes.* `choose` skips every worker that is not
-//! Ready, and `order` no longer counts it. So `enqueue` orders another worker for its place at
-//! once, and the task waits for that start alone. The leaving worker may take any time to exit.
+//!   Ready, and `order` no longer counts it. So `enqueue` orders another worker for its place at
+//!   once, and the task waits for that start alone. The leaving worker may take any time to exit.
 //! * *A task is sent, then the idle time is over.* The worker is not idle. Neither is one whose
-//! last result is still in the ring.
+//!   last result is still in the ring.
 //! * *A task is queued and not sent* (no room, no descriptor, the former worker of its place is
-//! still busy). It counts as needed, so a worker stays ready for it.
+//!   still busy). It counts as needed, so a worker stays ready for it.
 //! * *A worker is starting when another is told to finish.* Starting workers do not count as
-//! ready, since they may fail.
+//!   ready, since they may fail.
 //! * *A worker that was told to finish dies or is stopped.* It held nothing. Reaping it orders
-//! the workers that are needed; the end of the pool kills it.
+//!   the workers that are needed; the end of the pool kills it.
 //! * *Items that were sent ahead to a busy worker are recalled.* The hub does this in the same
-//! turn in which it orders workers.
+//!   turn in which it orders workers.
 //! * *The pool closes.* No worker ends for being idle any more; `finish_workers` ends them all.
 
 use std::time::{Duration, Instant};
