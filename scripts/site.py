@@ -15,6 +15,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from reference import reference
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "target/docs"
 STAGED = BUILD / "pages"
@@ -65,11 +67,18 @@ def stage(rust):
     for source in sorted([*sources, *PAGES]):
         text = (ROOT / source).read_text()
         if source == "docs/rust.md" and rust:
-            text = text.replace("](https://docs.rs/manyhands)", "](rust/manyhands/index.html)")
+            text = text.replace(
+                "`scripts/build-docs --rust` makes it a part", "[here it is](rust/manyhands/index.html), a part"
+            )
         target = STAGED / staged(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(outside_code(text, lambda part, source=source: linked(part, source, problems)))
     shutil.copytree(ROOT / "docs/assets", STAGED / "assets")
+    pages, incomplete = reference(ROOT)
+    (STAGED / "reference").mkdir()
+    for page, text in pages.items():
+        (STAGED / page).write_text(text)
+    problems += incomplete
     return problems
 
 

@@ -1,4 +1,7 @@
-"""Tasks of different length under a deadline: what is late is ended, and its neighbours are not. Usage: executor_timeout.py [SECONDS...]"""
+"""Tasks of different length under a deadline: what is late is ended, and its neighbours are not.
+
+Usage: executor_timeout.py [SECONDS...]
+"""
 
 import sys
 import time

@@ -51,23 +51,39 @@ if TYPE_CHECKING:
 def shared(array: Any) -> Any:
     """A copy of an array in shared memory.
 
-    It is a plain `numpy.ndarray`. It and its views pass by reference to tasks, from tasks, through queues and to
-    a `multiprocessing.Process`: what one process writes, all see. Who writes to the same elements from
-    several processes at once needs a lock. The memory is freed when the last view of it in any process is
-    gone, however the processes end. Each shared array (not each view) takes a file descriptor.
+    It is a plain `numpy.ndarray`. It and its views pass by reference to tasks, from tasks, through queues and to a
+    `multiprocessing.Process`: what one process writes, all see. Processes that write to the same elements at the
+    same time need a lock.
+
+    The memory is freed when the last view of it in any process is gone, however the processes end. Each shared
+    array (not each view) takes a file descriptor.
 
     Parameters
     ----------
-    array
-        An array, or what `numpy.asarray` makes one of. The copy keeps its dtype, its shape and
-        its order (C or Fortran; C if it has neither).
+    array : array_like
+        An array, or what `numpy.asarray` makes one of. The copy keeps its dtype, its shape and its order (C or
+        Fortran; C if it has neither).
+
+    Returns
+    -------
+    numpy.ndarray
+        A plain array of the same shape and dtype.
 
     Raises
     ------
     TypeError
-        Its elements are Python objects, or it is a masked array, a frame or a series.
+        The elements are Python objects, or it is a masked array, a frame or a series.
     MemoryError
         The machine has no room for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> array = shared(np.arange(4))
+    >>> with Pool(1) as pool:
+    ...     pool.apply(lambda part: part.fill(7), (array[2:],))
+    >>> array.tolist()
+    [0, 1, 7, 7]
     """
     import numpy as np
 
@@ -119,16 +135,21 @@ if TYPE_CHECKING:
 def zeros(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") -> NDArray[Any]:
     """A new array of zeros in shared memory, as `shared` makes one of an array.
 
-    Its memory is reserved: a full machine is an error here, not a crash later.
+    Its memory is reserved: a full machine is an error here, and not a crash later.
 
     Parameters
     ----------
-    shape
-        Its length, or its lengths as a sequence of integers.
-    dtype
+    shape : int or sequence of int
+        Its length, or its lengths.
+    dtype : dtype_like
         The type of its elements, which cannot be Python objects.
-    order
-        "C" or "F".
+    order : {"C", "F"}
+        The order of its elements in memory.
+
+    Returns
+    -------
+    numpy.ndarray
+        An array of that shape.
 
     Raises
     ------
@@ -136,6 +157,11 @@ def zeros(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") 
         The elements would be Python objects.
     MemoryError
         The machine has no room for it.
+
+    Examples
+    --------
+    >>> zeros((2, 3), int).sum()
+    np.int64(0)
     """
     import numpy as np
 
@@ -181,7 +207,34 @@ if TYPE_CHECKING:
 
 
 def empty(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") -> NDArray[Any]:
-    """As `zeros`: fresh shared memory is zero anyway."""
+    """A new array in shared memory, as `shared` makes one of an array. Its elements are zero.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Its length, or its lengths.
+    dtype : dtype_like
+        The type of its elements, which cannot be Python objects.
+    order : {"C", "F"}
+        The order of its elements in memory.
+
+    Returns
+    -------
+    numpy.ndarray
+        An array of that shape.
+
+    Raises
+    ------
+    TypeError
+        The elements would be Python objects.
+    MemoryError
+        The machine has no room for it.
+
+    Examples
+    --------
+    >>> empty(3).shape
+    (3,)
+    """
     return zeros(shape, dtype, order)
 
 

@@ -86,10 +86,10 @@ def clean(
     skip_failed : bool
         With `concat`: leave out inputs that fail. Their errors are in the report as always. Nothing follows one that
         failed after a part of it was on standard output (`partial`).
-    force : bool
-        Replace outputs that exist.
     resume : bool
         Leave out what an earlier run has done, as what is noted beside the outputs or in the database proves.
+    force : bool
+        Replace outputs that exist.
     out_delimiter : str, optional
         Delimiter of the output, by default that of the input. With another one and `quote=None`, cells that need
         quotes get `"`.
@@ -150,7 +150,11 @@ def clean(
     Examples
     --------
     >>> recipe = Recipe().drop_empty_rows().normalize_columns().filter("value <= 500")
-    >>> clean("data/", "cleaned/", recipe).raise_for_errors()
+    >>> from pathlib import Path
+    >>> _ = Path("orders.csv").write_text("Id, Value \\n1,5\\n2,900\\n")
+    >>> report = clean("orders.csv", "clean.csv", recipe).raise_for_errors()
+    >>> Path("clean.csv").read_text()
+    'id,value\\n1,5\\n'
     """
     if recipe is None:
         recipe = _native.Recipe()
@@ -280,15 +284,35 @@ def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a job."""
+    """The progress of a clean job, as the function `progress=` gets it.
 
-    #: Files that are done, failed or not, and all.
+    Attributes
+    ----------
+    files_done : int
+        Files that are done, failed or not.
+    files : int
+        All files.
+    bytes_done : int
+        Bytes worked through, over all passes.
+    bytes : int
+        Bytes to work through, as far as known; 0 if they are not.
+    rows : int
+        Records read so far, in first passes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("p.csv").write_text("id\\n1\\n")
+    >>> seen = []
+    >>> _ = clean("p.csv", "p_out.csv", progress=seen.append)
+    >>> seen[-1].files_done, seen[-1].files
+    (1, 1)
+    """
+
     files_done: int
     files: int
-    #: Bytes worked through and to work through, over all passes, as far as known; 0 in all if they are not.
     bytes_done: int
     bytes: int
-    #: Records read so far, in first passes.
     rows: int
 
 
@@ -314,69 +338,141 @@ class _Bar:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rows that one step set aside for one reason."""
+    """Rows that one step set aside for one reason.
 
-    #: The step's place in the recipe, from 1, and its name; 0 and `read` for the reading of records.
+    Attributes
+    ----------
+    step : int
+        The step's place in the recipe, from 1; 0 for the reading of records.
+    name : str
+        The step's name; `read` for the reading of records.
+    reason : str
+        Such as `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
+    rejected : bool
+        Whether the records are in the rejects.
+    rows : int
+        The number of rows.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("s.csv").write_text("id,b\\n,\\n")
+    >>> report = clean("s.csv", "s_out.csv", Recipe().drop_empty_rows())
+    >>> report.files[0].set_aside[0].reason
+    'empty'
+    """
+
     step: int
     name: str
-    #: Such as `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
     reason: str
-    #: Whether the records are in the rejects.
     rejected: bool
     rows: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells that one step changed or could not read, in rows that it kept."""
+    """Cells that one step changed or could not read, in rows that it kept.
 
-    #: The step's place in the recipe, from 1, and its name; 0 and `read` for the reading of records.
+    Attributes
+    ----------
+    step : int
+        The step's place in the recipe, from 1; 0 for the reading of records.
+    name : str
+        The step's name; `read` for the reading of records.
+    what : str
+        Such as `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a number`.
+    cells : int
+        The number of cells.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("c.csv").write_text("id\\n 1\\n")
+    >>> report = clean("c.csv", "c_out.csv", Recipe().trim())
+    >>> report.files[0].cells[0].what
+    'trimmed'
+    """
+
     step: int
     name: str
-    #: Such as `filled`, `trimmed`, `emptied`, `replaced`, `padded`, `surplus dropped`, `not a number`.
     what: str
     cells: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileReport:
-    """The outcome of one file: `rows_in` is `rows_out` and the rows of all `set_aside`, unless it failed."""
+    """The outcome of one file. `rows_in` is `rows_out` and the rows of all `set_aside`, unless it failed.
 
-    #: The paths, or `-`; inputs may share an output.
+    Attributes
+    ----------
+    input : str
+        The path of the input, or `-`.
+    output : str
+        The path of the output, or `-`; inputs may share one.
+    error : str or None
+        Why the file failed. Nothing of it was written under the output's name then, unless it is `partial`.
+    bytes_in : int
+        Bytes read, before any decoding.
+    bytes_out : int
+        Bytes written, with the header.
+    rows_in : int
+        Records read, without header and blank lines.
+    rows_out : int
+        Records written, without the header.
+    blank_lines : int
+        Lines with nothing on them.
+    set_aside : tuple of SetAside
+        Why the other rows are not in the output.
+    cells : tuple of Cells
+        Which cells were changed or could not be read.
+    rejects : str or None
+        The path of the rejected records.
+    notes : tuple of str
+        Notes and warnings, such as header names that were made unique.
+    withheld : bool
+        Whether the file could be cleaned, and failed only because the one output for all misses another.
+    partial : bool
+        Whether the file failed after `bytes_out` bytes of it were written to standard output or a named pipe.
+        Nothing follows them.
+    ragged : dict or None
+        The rejected records with a wrong number of fields: `expected` fields, and `found`, a list of `rows`
+        with their `fields`, the most frequent first.
+    characters : str
+        The kind of characters, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
+    line_ends : dict or None
+        Numbers of records that end in `lf`, `crlf` and `cr`, and the `first_odd_line`; None if all end as the
+        header.
+    dialect : dict or None
+        Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
+        `quote`, `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they
+        decided. None if the file was not read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("f.csv").write_text("id\\n1\\n2\\n")
+    >>> report = clean("f.csv", "f_out.csv", Recipe().filter("id > 1"))
+    >>> print(report.files[0])
+    f.csv -> f_out.csv: 1 of 2 rows, 1 filtered (filter)
+    """
+
     input: str
     output: str
-    #: Why the file failed, or None; nothing of it was written under the output's name then, unless it is `partial`.
     error: str | None
-    #: Bytes read, before any decoding, and written, with the header.
     bytes_in: int
     bytes_out: int
-    #: Records read and written, without header and blank lines.
     rows_in: int
     rows_out: int
-    #: Lines with nothing on them.
     blank_lines: int
-    #: Why the other rows are not in the output.
     set_aside: tuple[SetAside, ...]
     cells: tuple[Cells, ...]
-    #: The path of the rejected records, or None.
     rejects: str | None
-    #: Notes and warnings, such as header names that were made unique.
     notes: tuple[str, ...]
-    #: Whether the file could be cleaned, and failed only because the one output for all misses another.
     withheld: bool = False
-    #: Whether the file failed after `bytes_out` bytes of it were written to standard output or a named pipe. Nothing
-    #: follows them.
     partial: bool = False
-    #: The rejected records with a wrong number of fields, or None: `expected` fields, and `found`, a list of `rows`
-    #: with their `fields`, the most frequent first.
     ragged: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
-    #: The kind of characters, after any decoding: `ascii`, `utf8`, or `other` if some are not UTF-8.
     characters: str = "ascii"
-    #: Numbers of records that end in `lf`, `crlf` and `cr`, and the `first_odd_line`; None if all end as the header.
     line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
-    #: Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`), `quote`,
-    #: `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they decided. None if
-    #: the file was not read.
     dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
@@ -396,16 +492,35 @@ class FileReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Report:
-    """The outcomes of a job's files, in the order of its inputs."""
+    """The outcomes of the files of a clean job, in the order of its inputs.
+
+    Attributes
+    ----------
+    files : tuple of FileReport
+        The outcome of each file.
+    seconds : float
+        Duration of the job in seconds.
+    resumed : tuple of int
+        Which of the files an earlier run had done, by their places from 0.
+    types : dict
+        The types that `infer` proposed for columns without one, by name.
+    left_out : tuple of str
+        Files of rejects (`*.rejects.csv`) in directories and of patterns, which are inputs only if they are
+        named.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("r.csv").write_text("id\\n1\\n2\\n")
+    >>> report = clean("r.csv", "r_out.csv", Recipe().filter("id > 1"))
+    >>> report.ok, report.rows_in, report.rows_out
+    (True, 2, 1)
+    """
 
     files: tuple[FileReport, ...]
-    #: Duration of the job.
     seconds: float
-    #: Which of the files an earlier run had done, by their places.
     resumed: tuple[int, ...] = ()
-    #: The types that `infer` proposed for columns without, by the columns' names.
     types: dict[str, str] = dataclasses.field(default_factory=dict[str, str], hash=False)
-    #: Files of rejects (`*.rejects.csv`) in directories and of patterns, which are inputs only if they are named.
     left_out: tuple[str, ...] = ()
 
     @property
@@ -420,21 +535,32 @@ class Report:
 
     @property
     def rows_in(self) -> int:
-        """Records read."""
+        """Records read, over all files."""
         return sum(file.rows_in for file in self.files)
 
     @property
     def rows_out(self) -> int:
-        """Records written."""
+        """Records written, over all files."""
         return sum(file.rows_out for file in self.files)
 
     @property
     def rows_rejected(self) -> int:
-        """The number of records in the rejects."""
+        """Records in the rejects, over all files."""
         return sum(file.rows_rejected for file in self.files)
 
     def raise_for_errors(self) -> Report:
-        """Raises a `CleanError` that names each file that failed; gives the report itself if none did."""
+        """Raises an error if a file failed.
+
+        Returns
+        -------
+        Report
+            This report.
+
+        Raises
+        ------
+        CleanError
+            Names each file that failed; its `report` is this one.
+        """
         if self.failed:
             error = CleanError("\n".join(map(str, self.failed)))
             error.report = self
@@ -442,7 +568,13 @@ class Report:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The report in dicts, lists, texts and numbers, as the command's `--report` writes it."""
+        """The report in dicts, lists, texts and numbers, as the command's `--report` writes it.
+
+        Returns
+        -------
+        dict
+            What JSON can hold.
+        """
         report = dataclasses.asdict(self)
         report["resumed"] = list(self.resumed)
         report["left_out"] = list(self.left_out)
@@ -453,14 +585,38 @@ class Report:
 
     @classmethod
     def from_dict(cls, report: dict[str, Any]) -> Report:
-        """The report of what `to_dict` gave."""
+        """Makes the report again of which `to_dict` made a dict.
+
+        Parameters
+        ----------
+        report : dict
+            What `to_dict` gave, or the JSON of `--report`.
+
+        Returns
+        -------
+        Report
+            The report.
+        """
         files = tuple(map(_file_report, report["files"]))
         left_out = tuple(report.get("left_out", ()))
         return cls(files, report["seconds"], tuple(report["resumed"]), report["types"], left_out)
 
     @classmethod
     def merge(cls, reports: Iterable[Report], seconds: float) -> Report:
-        """One report of a job that was done in parts: the files of all, in the order of the parts."""
+        """Makes one report of a job that was done in parts.
+
+        Parameters
+        ----------
+        reports : iterable of Report
+            The reports of the parts, in their order.
+        seconds : float
+            The duration of the whole job in seconds.
+
+        Returns
+        -------
+        Report
+            A report with the files of all.
+        """
         files: list[FileReport] = []
         resumed: list[int] = []
         types: dict[str, str] = {}

@@ -42,7 +42,18 @@ def _own(name: str) -> Callable[..., Any]:
 
 
 class Context(Base):
-    """The methods that this package's contexts add to the standard library's."""
+    """The names of this package and of `multiprocessing`, bound to a start method. `get_context` gives one.
+
+    Its other names, such as `Queue` and `Lock`, are those of the package. It is also a context of the standard library,
+    so libraries that ask for one accept it.
+
+    Examples
+    --------
+    >>> context = get_context("spawn")
+    >>> with context.Pool(1) as pool:
+    ...     print(pool.map(abs, [-1]))
+    [1]
+    """
 
     __module__ = "manyhands"
 
@@ -89,11 +100,37 @@ class Context(Base):
     else:
 
         def Pool(self, *args: Any, **kwargs: Any) -> Any:
-            """A `Pool` whose workers start by this method."""
+            """A `Pool` whose workers start by this method.
+
+            Parameters
+            ----------
+            *args : object
+                The arguments of `Pool`, without `context`.
+            **kwargs : object
+                The keyword arguments of `Pool`, without `context`.
+
+            Returns
+            -------
+            Pool
+                The pool.
+            """
             return manyhands.Pool(*args, context=self, **kwargs)
 
         def ProcessPoolExecutor(self, *args: Any, **kwargs: Any) -> Any:
-            """A `ProcessPoolExecutor` whose workers start by this method."""
+            """A `ProcessPoolExecutor` whose workers start by this method.
+
+            Parameters
+            ----------
+            *args : object
+                The arguments of `ProcessPoolExecutor`.
+            **kwargs : object
+                The keyword arguments of `ProcessPoolExecutor`, without `mp_context`.
+
+            Returns
+            -------
+            ProcessPoolExecutor
+                The executor.
+            """
             return manyhands.ProcessPoolExecutor(*args, mp_context=self, **kwargs)
 
         def __getattr__(self, name: str) -> Any:
@@ -102,11 +139,33 @@ class Context(Base):
             return getattr(manyhands, name)
 
     def get_context(self, method: str | None = None) -> Context:  # type: ignore[override]
-        """Another context, or this one."""
+        """Another context, or this one.
+
+        Parameters
+        ----------
+        method : str, optional
+            `"forkserver"`, `"spawn"` or `"fork"`; this one if not given.
+
+        Returns
+        -------
+        Context
+            The context.
+
+        Raises
+        ------
+        ValueError
+            There is no such start method.
+        """
         return self if method is None else get_context(method)
 
     def cpu_count(self) -> int:
-        """How many cores this process may use."""
+        """The number of cores that this process may use.
+
+        Returns
+        -------
+        int
+            At least 1.
+        """
         return manyhands.cpu_count()
 
     def __repr__(self) -> str:
@@ -146,8 +205,27 @@ if TYPE_CHECKING:
 
 
 def get_context(method: str | None = None) -> Context:
-    """This package's names, bound to a start method; by default the one that is set.
+    """This package's names, bound to a start method.
 
-    Raises ValueError if there is no such method.
+    Parameters
+    ----------
+    method : str, optional
+        `"forkserver"`, `"spawn"` or `"fork"`; if not given, the one that is set.
+
+    Returns
+    -------
+    Context
+        The context.
+
+    Raises
+    ------
+    ValueError
+        There is no such start method.
+
+    Examples
+    --------
+    >>> with get_context("spawn").Pool(1) as pool:
+    ...     print(pool.map(abs, [-1, -2]))
+    [1, 2]
     """
     return _CONTEXTS[method_of(method)]

@@ -297,8 +297,8 @@ class Core:
         return None if self._seed is None else next(self._numbers)
 
     def dump_each(self, packed: Any, number: Any, in_place: bool, units: Any, first: Any, size: Any) -> Iterator[Any]:
-        """Yields each unit of a map of this function and number as `Gather.add` takes it, its bytes, and whether it stands
-        for one that cannot be pickled. Such ones are there only if exceptions are to be `in_place`.
+        """Yields each unit of a map of this function and number as `Gather.add` takes it, its bytes, and whether it
+        stands for one that cannot be pickled. Such ones are there only if exceptions are to be `in_place`.
 
         A unit has `size` items, the first one from the item `first` on.
         """
@@ -731,11 +731,28 @@ def _default_method() -> str:
 
 
 def set_start_method(method: str | None, force: bool = False) -> None:
-    """Sets how workers of pools, and processes of `multiprocessing`, are started from now on: "forkserver"
-    (the pools' default), "spawn" or "fork".
+    """Sets how workers of pools, and processes of `multiprocessing`, are started from now on.
 
-    Raises RuntimeError if it was set before, here or there, unless `force`; ValueError if there is no
-    such method.
+    Parameters
+    ----------
+    method : str or None
+        `"forkserver"` (the default of pools), `"spawn"` or `"fork"`; None: not set.
+    force : bool
+        Set it even if it was set before.
+
+    Raises
+    ------
+    RuntimeError
+        It was set before, here or there.
+    ValueError
+        There is no such start method.
+
+    Examples
+    --------
+    >>> set_start_method("spawn", force=True)
+    >>> get_start_method()
+    'spawn'
+    >>> set_start_method(None, force=True)
     """
     global _method
     if _set_method() is not None and not force:
@@ -753,5 +770,21 @@ if TYPE_CHECKING:
 
 
 def get_start_method(allow_none: bool = False) -> str | None:
-    """How workers are started. None if it was not set and `allow_none`."""
+    """How workers are started.
+
+    Parameters
+    ----------
+    allow_none : bool
+        Return None if it was not set, instead of the default.
+
+    Returns
+    -------
+    str or None
+        `"forkserver"`, `"spawn"` or `"fork"`.
+
+    Examples
+    --------
+    >>> get_start_method()
+    'forkserver'
+    """
     return _set_method() if allow_none else _default_method()

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 
 class ManyhandsError(Exception):
-    """The base of all errors that are this package's own."""
+    """The base of all errors that are this package's own.
+
+    Examples
+    --------
+    >>> issubclass(WorkerDied, ManyhandsError)
+    True
+    """
 
     __module__ = "manyhands"
 
@@ -35,13 +41,37 @@ class ManyhandsError(Exception):
 class WorkerDied(ManyhandsError, BrokenProcessPool):
     """The worker that ran the task died. Other tasks are not touched.
 
-    Also raised for every task if workers cannot be started at all; then there is no `pid`.
+    It is also a `BrokenProcessPool`. It is raised for every task if workers cannot be started at all; then `pid` is
+    None.
+
+    Attributes
+    ----------
+    worker : str or None
+        The worker's name.
+    pid : int or None
+        The worker's process number.
+    exitcode : int or None
+        Its exit status; negative: the signal that killed it.
+    signal : int or None
+        The signal that killed it.
+    memory : int or None
+        Its private memory in bytes when last sampled.
+    stderr : str
+        The last lines that it wrote to standard error since the task began.
+
+    Examples
+    --------
+    >>> import os
+    >>> with Pool(1) as pool:
+    ...     try:
+    ...         pool.apply(os._exit, (3,))
+    ...     except WorkerDied as error:
+    ...         print(error.worker, error.exitcode, error.signal)
+    worker-1 3 None
     """
 
     __module__ = "manyhands"
 
-    #: The worker's name, its process number, its exit status (negative: a signal), that signal,
-    #: its private memory in bytes when last sampled, and the last it wrote to standard error.
     worker: str | None = None
     pid: int | None = None
     exitcode: int | None = None
@@ -55,64 +85,158 @@ class PoolTimeout(multiprocessing.TimeoutError, TimeoutError):
 
 
 class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
-    """The task ran past its deadline; its worker was killed."""
+    """The task ran past its deadline, and its worker was killed. It is also a `TimeoutError`.
+
+    Attributes
+    ----------
+    deadline : float or None
+        The deadline in seconds.
+
+    Examples
+    --------
+    >>> import time
+    >>> with Pool(1) as pool:
+    ...     try:
+    ...         pool.apply(time.sleep, (1000,), deadline=0.1)
+    ...     except DeadlineExceeded as error:
+    ...         print(error.deadline)
+    0.1
+    """
 
     __module__ = "manyhands"
 
-    #: The deadline in seconds.
     deadline: float | None = None
 
 
 class MemoryLimitExceeded(WorkerDied, MemoryError):
-    """The worker used more private memory than the limit while it ran the task, and was killed."""
+    """The worker used more private memory than the limit, and was killed. It is also a `MemoryError`.
+
+    Attributes
+    ----------
+    limit : int or None
+        The limit in bytes.
+    used : int or None
+        What was used, in bytes.
+
+    Examples
+    --------
+    >>> issubclass(MemoryLimitExceeded, MemoryError)
+    True
+    """
 
     __module__ = "manyhands"
 
-    #: The limit, and what was used, in bytes.
     limit: int | None = None
     used: int | None = None
 
 
 class TaskKilled(ManyhandsError):
-    """The task was ended by `Future.kill()`."""
+    """The task was ended by `Future.kill()` or `AsyncResult.kill()`.
+
+    Examples
+    --------
+    >>> import time
+    >>> with ProcessPoolExecutor(1) as executor:
+    ...     future = executor.submit(time.sleep, 1000)
+    ...     future.kill()
+    ...     print(type(future.exception(timeout=60)).__name__)
+    TaskKilled
+    """
 
     __module__ = "manyhands"
 
 
 class TaskExited(ManyhandsError):
-    """The task raised `SystemExit`, by `sys.exit()` for instance. Its worker lives on."""
+    """The task raised `SystemExit`, by `sys.exit()` for instance. Its worker lives on.
+
+    Attributes
+    ----------
+    code : object
+        What the task exited with.
+    pid : int or None
+        The process number of the worker.
+
+    Examples
+    --------
+    >>> import sys
+    >>> with Pool(1) as pool:
+    ...     try:
+    ...         pool.apply(sys.exit, (3,))
+    ...     except TaskExited as error:
+    ...         print(error.code)
+    3
+    """
 
     __module__ = "manyhands"
 
-    #: What the task exited with, and in which worker.
     code: object = None
     pid: int | None = None
 
 
 class RemoteError(ManyhandsError):
-    """An exception or a result of a task that could not be brought to this process."""
+    """An exception or a result of a task that could not be brought to this process.
+
+    Examples
+    --------
+    >>> issubclass(RemoteError, ManyhandsError)
+    True
+    """
 
     __module__ = "manyhands"
 
 
 class PoolClosed(ManyhandsError, ValueError):
-    """The pool was ended before the task was done."""
+    """The pool was ended before the task was done. It is also a `ValueError`.
+
+    Examples
+    --------
+    >>> import time
+    >>> pool = Pool(1)
+    >>> result = pool.apply_async(time.sleep, (1000,))
+    >>> pool.terminate()
+    >>> try:
+    ...     result.get(timeout=60)
+    ... except PoolClosed:
+    ...     print("ended")
+    ended
+    """
 
     __module__ = "manyhands"
 
 
 class PoolForked(ManyhandsError, RuntimeError):
-    """The pool was made by another process, of which this one is a forked copy."""
+    """The pool was made by another process, of which this one is a forked copy. It is also a `RuntimeError`.
+
+    Examples
+    --------
+    >>> issubclass(PoolForked, RuntimeError)
+    True
+    """
 
     __module__ = "manyhands"
 
 
 class CleanError(ManyhandsError):
-    """A clean job could not go on, or some of its files failed. What was complete stays."""
+    """A clean job could not go on, or some of its files failed. What was complete stays.
+
+    Attributes
+    ----------
+    report : Report or None
+        The report, if the job came to its end.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("bad.csv").write_text('id\\n\\x00\\n' * 3)
+    >>> try:
+    ...     clean("bad.csv", "out.csv", Recipe().drop(["none"])).raise_for_errors()
+    ... except CleanError as error:
+    ...     print(len(error.report.failed))
+    1
+    """
 
     __module__ = "manyhands"
 
-    #: The `Report` with what failed, if the job came to its end.
     report: Report | None = None
 
 

@@ -64,8 +64,15 @@ _NOBODY = _Nobody()
 class Future(_base.Future[R]):
     """A `concurrent.futures.Future` whose call can also be killed while it runs.
 
-    The condition and the lists of waiters and callbacks are made when the first waiter comes: most futures
-    of a flood end before that.
+    The condition and the lists of waiters and callbacks are made when the first waiter comes: most futures of a
+    flood end before that.
+
+    Examples
+    --------
+    >>> with ProcessPoolExecutor(1) as executor:
+    ...     future = executor.submit(abs, -1)
+    ...     print(future.result(timeout=60), future.done(), future.cancel())
+    1 True False
     """
 
     __module__ = "manyhands"
@@ -94,7 +101,13 @@ class Future(_base.Future[R]):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def cancel(self) -> bool:
-        """Cancels the call if no worker has begun it; says whether it is cancelled."""
+        """Cancels the call if no worker has begun it.
+
+        Returns
+        -------
+        bool
+            True if it is cancelled.
+        """
         task = self._task
         if task is not None and self._state == _base.PENDING and task.cancel():
             self._be_cancelled()
@@ -107,16 +120,48 @@ class Future(_base.Future[R]):
             self._task.kill()
 
     def running(self) -> bool:
-        """Whether a worker has begun the call, and not ended it."""
+        """Whether a worker has begun the call and not ended it.
+
+        Returns
+        -------
+        bool
+            True while the call runs.
+        """
         task = self._task
         return task is not None and not self.done() and task.running()
 
     def done(self) -> bool:
-        """Whether the call has ended or was cancelled."""
+        """Whether the call has ended or was cancelled.
+
+        Returns
+        -------
+        bool
+            True if `result` would return or raise at once.
+        """
         return self._state in _DONE
 
     def result(self, timeout: float | None = None) -> R:
-        """The call's result. Waits for it, at most for `timeout` seconds (then: TimeoutError)."""
+        """Waits for the result and returns it.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        object
+            What the call returned.
+
+        Raises
+        ------
+        TimeoutError
+            The call has not ended after `timeout` seconds; it goes on.
+        CancelledError
+            The call was cancelled.
+        BaseException
+            What the call raised, or that its worker died.
+        """
         timeout = self._await(timeout)
         if self._state == _base.FINISHED:
             if self._exception is None:
@@ -131,7 +176,25 @@ class Future(_base.Future[R]):
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The call's exception, or None. Waits as `result` does."""
+        """Waits for the end of the call and returns its exception.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        BaseException or None
+            What the call raised; None if it returned.
+
+        Raises
+        ------
+        TimeoutError
+            The call has not ended after `timeout` seconds; it goes on.
+        CancelledError
+            The call was cancelled.
+        """
         return super().exception(self._await(timeout))
 
     def _await(self, timeout: float | None) -> Any:
@@ -356,9 +419,34 @@ class ProcessPoolExecutor(Executor):
         return self._core.broken or False
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Has `fn(*args, **kwargs)` called in a worker; gives its `Future`.
+        """Schedules `fn(*args, **kwargs)` on any worker and returns at once.
 
-        An argument that cannot be pickled is the future's error, at once.
+        Parameters
+        ----------
+        fn : callable
+            The function, which a worker calls.
+        *args : object
+            Its positional arguments.
+        **kwargs : object
+            Its keyword arguments.
+
+        Returns
+        -------
+        Future
+            The place where the result arrives. An argument that cannot be pickled is its error, at once.
+
+        Raises
+        ------
+        RuntimeError
+            The executor was shut down.
+        BrokenProcessPool
+            The executor is broken: workers cannot be started, or one died with `on_worker_death="break"`.
+
+        Examples
+        --------
+        >>> with ProcessPoolExecutor(1) as executor:
+        ...     print(executor.submit(pow, 2, 10).result())
+        1024
         """
         if kwargs:
             return self._submit(fn, (args, kwargs), CALL)
@@ -395,11 +483,35 @@ class ProcessPoolExecutor(Executor):
     def with_options(
         self, *, deadline: float | None = None, retries: int | None = None, priority: int = 0
     ) -> ProcessPoolExecutor:
-        """This executor, with a deadline (seconds), retries and a priority of its own for what is submitted
-        through it. Shutting either down shuts both down.
+        """This executor, with options of its own for the calls that are submitted through it.
 
-        Calls of a higher priority begin before those of a lower one that wait; those that are on their way to a worker
-        (about 2 ms of short calls) stay before both.
+        Shutting either down shuts both down. Calls that are on their way to a worker (about 2 ms of short calls) begin
+        before those of any priority.
+
+        Parameters
+        ----------
+        deadline : float, optional
+            Seconds that a call may run before it is killed; if not given, as the executor was made.
+        retries : int, optional
+            How often a call is run again if its worker dies; if not given, as the executor was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+
+        Returns
+        -------
+        ProcessPoolExecutor
+            The same workers under other options.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an option that cannot be.
+
+        Examples
+        --------
+        >>> with ProcessPoolExecutor(1) as executor:
+        ...     print(executor.with_options(deadline=60, retries=1).submit(abs, -1).result())
+        1
         """
         check_priority(priority)
         view = object.__new__(type(self))
@@ -420,11 +532,39 @@ class ProcessPoolExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Iterator[R]:
-        """As the standard library's: an iterator of `fn(*items)`, in order.
+        """Calls `fn` with one item of each iterable at a time in the workers, and gives the results in order.
 
-        `chunksize` items are one task. Inputs are pulled at once; with `buffersize`, at most this many tasks are
-        out, and the rest is pulled as results are taken. The iterator goes on after an exception of a task.
-        Its `close()` cancels what no worker has begun.
+        Parameters
+        ----------
+        fn : callable
+            The function, which a worker calls.
+        *iterables : iterable
+            The arguments: one of each for a call, until the shortest ends.
+        timeout : float, optional
+            Seconds from now until all results must be taken; no limit if not given.
+        chunksize : int
+            Number of calls of one task.
+        buffersize : int, optional
+            How many tasks may be ahead of the results taken. If not given, the inputs are read at once.
+
+        Returns
+        -------
+        iterator
+            The results. It raises what a call raised, and goes on after it. Its `close()` cancels what no worker
+            has begun.
+
+        Raises
+        ------
+        TimeoutError
+            A result was not there in time.
+        ValueError
+            `chunksize` or `buffersize` is less than 1.
+
+        Examples
+        --------
+        >>> with ProcessPoolExecutor(1) as executor:
+        ...     print(list(executor.map(pow, [2, 3], [3, 2])))
+        [8, 9]
         """
         chunksize = whole("chunksize", chunksize)
         if chunksize < 1:
@@ -437,10 +577,14 @@ class ProcessPoolExecutor(Executor):
         return _Results(self, fn, chunks, EACH_STAR, timeout, buffersize)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Takes no more calls. Waits until all are done and the workers have exited, if `wait`.
+        """Takes no more calls, and ends the workers when all calls are done.
 
-        With `cancel_futures` those are cancelled that no worker has begun, except the first ones, which
-        are on their way to the workers.
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait until all calls are done and the workers have exited.
+        cancel_futures : bool
+            Whether to cancel calls that no worker has begun, except the first ones, which are on their way.
         """
         core = self._core
         core.close()
@@ -460,8 +604,10 @@ class ProcessPoolExecutor(Executor):
         return False
 
     def terminate_workers(self) -> None:
-        """Ends the executor and its workers now, by SIGTERM; after five seconds those that go on by SIGKILL. What is not
-        done fails with `BrokenProcessPool`."""
+        """Ends the executor and its workers now, by SIGTERM; after five seconds by SIGKILL. What is not done fails.
+
+        Calls that are not done fail with `BrokenProcessPool`.
+        """
         self._end_workers(gently=True)
 
     def kill_workers(self) -> None:

@@ -164,11 +164,23 @@ def _begin(environment: Any, initializer: Any, initargs: Any) -> None:
 
 
 def register_joblib() -> None:
-    """Makes `joblib.parallel_config(backend="manyhands")` work, for scikit-learn too.
+    """Makes `"manyhands"` a backend of joblib.
 
-    The backend's options are the keywords of `ProcessPoolExecutor`, and `idle_worker_timeout`, the seconds for which
-    workers wait for another call before they end (300): TypeError for any other. An array that many tasks have must
-    not be changed during a call, as with joblib's own backends. Raises ImportError if joblib is not installed.
+    Options of the backend are the keywords of `ProcessPoolExecutor`, `idle_worker_timeout` (seconds) and
+    `inner_max_num_threads`.
+
+    Raises
+    ------
+    ImportError
+        joblib is not installed.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> register_joblib()
+    >>> with joblib.parallel_config(backend="manyhands", n_jobs=2):
+    ...     print(joblib.Parallel()(joblib.delayed(abs)(x) for x in [-1, -2]))
+    [1, 2]
     """
     from joblib import register_parallel_backend
     from joblib._parallel_backends import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend

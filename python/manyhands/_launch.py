@@ -4,7 +4,8 @@
                 ◄── Ending, stderr ─────────┘                     └─► _worker.main(socket, stderr)
 
 Differences from a plain `Process`: the worker makes its `__main__` itself (`_script.py`); the fork server is
-this package's (`_server.py`), with one BLAS thread; and the pool reads a worker's exit status from its `Ending`, without Python.
+this package's (`_server.py`), with one BLAS thread; and the pool reads a worker's exit status from its `Ending`,
+without Python.
 """
 
 # Objects of libraries without types pass through.
@@ -142,7 +143,8 @@ class _Passed:
         self.memory = memory
 
     def __reduce__(self) -> Any:
-        # `spawn` passes a descriptor on once. What a process gets may refer to a memory several times, in several pickles.
+        # `spawn` passes a descriptor on once. What a process gets may refer to a memory several times, in several
+        # pickles.
         known = vars(context.get_spawning_popen()).setdefault("passed", weakref.WeakValueDictionary())
         descriptor = self.memory.fileno()
         passing = known.get(descriptor)

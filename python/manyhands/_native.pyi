@@ -87,7 +87,23 @@ def end_descendants() -> None: ...
 def serve(socket: int, runner: object) -> int: ...
 def start_workers_by(command: Sequence[str]) -> None: ...
 def usable_cores() -> int: ...
-def worker_index() -> int | None: ...
+def worker_index() -> int | None:
+    """The place of this worker in its pool, for a GPU or a port of its own.
+
+    A worker that replaces another has its place. No two tasks that run at the same time have the same.
+
+    Returns
+    -------
+    int or None
+        0 to one less than the number of workers; None in a process that is no worker.
+
+    Examples
+    --------
+    >>> with Pool(1) as pool:
+    ...     print(pool.apply(worker_index), worker_index())
+    0 None
+    """
+
 def work() -> NoReturn: ...
 
 @final
@@ -245,6 +261,38 @@ class Queue:
 
 @final
 class Recipe:
+    """What is done to the rows of CSV files, step by step. It never changes: each method gives a new one.
+
+    Parameters
+    ----------
+    on_bad : {"reject", "null", "fail"}
+        What becomes of a row with a cell that a step cannot read: it is set aside, the cell counts as empty, or
+        the file fails.
+    on_ragged : {"reject", "pad", "fail"}
+        What becomes of a row with too few or too many fields: it is set aside, filled with empty fields, or the
+        file fails.
+    missing_column : {"error", "null"}
+        What becomes of a file without a column that a step names: it fails, or gets the column with empty
+        cells.
+    max_rejects : int or str, optional
+        A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
+    read : dict, optional
+        How files are read: the keys of `[read]` in a recipe, such as `{"delimiter": ";"}`.
+    parameters : dict, optional
+        Values of `:name` in expressions.
+
+    Raises
+    ------
+    ValueError
+        For what cannot be, such as an expression with a mistake; the message shows the place.
+
+    Examples
+    --------
+    >>> recipe = Recipe(parameters={"limit": 500}).trim().filter("value <= :limit")
+    >>> "trim" in recipe.to_toml()
+    True
+    """
+
     def __new__(
         cls,
         *,
@@ -255,16 +303,148 @@ class Recipe:
         read: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> Recipe: ...
-    def drop_empty_rows(self) -> Recipe: ...
-    def normalize_columns(self) -> Recipe: ...
-    def rename(self, names: dict[str, str]) -> Recipe: ...
-    def select(self, columns: str | Sequence[str]) -> Recipe: ...
-    def drop(self, columns: str | Sequence[str]) -> Recipe: ...
-    def trim(self, columns: str | Sequence[str] = "all") -> Recipe: ...
-    def null(self, tokens: str | Sequence[str], except_columns: str | Sequence[str] | None = None) -> Recipe: ...
-    def replace(self, column: str, pattern: str, text: str) -> Recipe: ...
-    def types(self, types: dict[str, _Type]) -> Recipe: ...
-    def filter(self, expression: str) -> Recipe: ...
+    def drop_empty_rows(self) -> Recipe:
+        """Sets rows aside whose fields are all empty.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def normalize_columns(self) -> Recipe:
+        """Makes tidy names of columns: `" Unit Price "` is called `unit_price`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def rename(self, names: dict[str, str]) -> Recipe:
+        """Renames columns.
+
+        Parameters
+        ----------
+        names : dict
+            New names by old ones.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def select(self, columns: str | Sequence[str]) -> Recipe:
+        """Keeps these columns, in this order.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, or one name.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def drop(self, columns: str | Sequence[str]) -> Recipe:
+        """Drops these columns.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, or one name.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def trim(self, columns: str | Sequence[str] = "all") -> Recipe:
+        """Takes white space off both ends of cells.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, one name, or `"all"`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def null(self, tokens: str | Sequence[str], except_columns: str | Sequence[str] | None = None) -> Recipe:
+        """Empties cells that are one of these texts, such as `NA`.
+
+        Parameters
+        ----------
+        tokens : str or sequence of str
+            The texts, or one text.
+        except_columns : str or sequence of str, optional
+            Columns in which the texts mean themselves.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def replace(self, column: str, pattern: str, text: str) -> Recipe:
+        """Replaces every match of a regular expression in the cells of a column.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
+        pattern : str
+            A regular expression of the Rust crate `regex`.
+        text : str
+            What comes in its place; `$1` and `${name}` are groups.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be, such as an expression with a mistake; the message shows the place.
+        """
+    def types(self, types: dict[str, _Type]) -> Recipe:
+        """Checks that cells can be read as these types, and changes none.
+
+        Parameters
+        ----------
+        types : dict
+            `"text"`, `"integer"`, `"number"`, `"boolean"`, `"date"` or `"datetime"` by column; also `str`, `int`,
+            `float`, `bool`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be, such as an expression with a mistake; the message shows the place.
+        """
+    def filter(self, expression: str) -> Recipe:
+        """Keeps rows for which an SQL expression is true: not false, and not NULL.
+
+        Parameters
+        ----------
+        expression : str
+            Such as `"value <= 500 AND city IN ('Ulm', 'Bonn')"`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be, such as an expression with a mistake; the message shows the place.
+        """
     def outliers(
         self,
         column: str,
@@ -274,7 +454,34 @@ class Recipe:
         mad: float | None = None,
         quantile: tuple[float, float] | None = None,
         range: tuple[float, float] | None = None,
-    ) -> Recipe: ...
+    ) -> Recipe:
+        """Sets rows aside whose number in a column is out of line. Give one rule.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
+        iqr : float, optional
+            Interquartile ranges beyond the quartiles.
+        zscore : float, optional
+            Standard deviations from the mean.
+        mad : float, optional
+            Median absolute deviations, times 1.4826, from the median.
+        quantile : tuple of float, optional
+            The quantiles of the bounds, such as `(0.01, 0.99)`.
+        range : tuple of float, optional
+            The bounds themselves.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is not exactly one rule, or it cannot be.
+        """
     def fill(
         self,
         column: str,
@@ -282,13 +489,116 @@ class Recipe:
         *,
         method: Literal["ffill", "mean", "median"] | None = None,
         literal: bool = False,
-    ) -> Recipe: ...
-    def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe: ...
-    def derive(self, name: str, expression: str) -> Recipe: ...
-    def with_parameters(self, **values: object) -> Recipe: ...
+    ) -> Recipe:
+        """Fills empty cells of a column. Give a value or a method.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
+        value : object, optional
+            A text, or what is written as one.
+        method : {"ffill", "mean", "median"}, optional
+            The last cell above that is not empty, or the mean or median of the column.
+        literal : bool
+            True: a value such as `"mean"` is that text, and no method.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is neither or both.
+        """
+    def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe:
+        """Keeps the first of the rows that are equal in these columns, byte for byte.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, one name, or `"all"`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+        """
+    def derive(self, name: str, expression: str) -> Recipe:
+        """Computes a column: one of that name is replaced, else it comes behind the others.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        expression : str
+            An SQL expression, such as `"value / max(value)"`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be, such as an expression with a mistake; the message shows the place.
+        """
+    def with_parameters(self, **values: object) -> Recipe:
+        """The same steps with other values of parameters.
+
+        Parameters
+        ----------
+        **values : object
+            New values by name; the others stay.
+
+        Returns
+        -------
+        Recipe
+            A new recipe.
+
+        Examples
+        --------
+        >>> recipe = Recipe(parameters={"limit": 500}).filter("value <= :limit")
+        >>> recipe.with_parameters(limit=300) == recipe
+        False
+        """
     @classmethod
-    def from_toml(cls, source: str | PathLike[str]) -> Recipe: ...
-    def to_toml(self) -> str: ...
+    def from_toml(cls, source: str | PathLike[str]) -> Recipe:
+        """Reads a recipe in TOML, as the command's `--recipe` does.
+
+        Parameters
+        ----------
+        source : str or path
+            The text itself; or a path object, whose file is read.
+
+        Returns
+        -------
+        Recipe
+            The recipe.
+
+        Raises
+        ------
+        ValueError
+            It is no recipe.
+        OSError
+            The file cannot be read.
+
+        Examples
+        --------
+        >>> Recipe.from_toml("steps = ['drop_empty_rows']") == Recipe().drop_empty_rows()
+        True
+        """
+    def to_toml(self) -> str:
+        """The recipe in TOML, which `from_toml` and the command read.
+
+        Returns
+        -------
+        str
+            The text.
+        """
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[str]]: ...

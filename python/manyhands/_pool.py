@@ -46,7 +46,18 @@ Options: Any = collections.namedtuple(  # pyright: ignore[reportUntypedNamedTupl
 
 
 def cpu_count() -> int:
-    """The number of cores this process may use, by its affinity and its container's quota."""
+    """The number of cores that this process may use, by its affinity and the quota of its container.
+
+    Returns
+    -------
+    int
+        At least 1; the default number of workers.
+
+    Examples
+    --------
+    >>> cpu_count() >= 1
+    True
+    """
     from manyhands import _native
 
     return _native.usable_cores()
@@ -200,7 +211,22 @@ class Pool:
 
     @staticmethod
     def Process(ctx: Any, *args: Any, **kwds: Any) -> BaseProcess:
-        """A process of a context; workers are started differently."""
+        """A process of a context, as `multiprocessing.Pool` makes its workers. This pool starts its own in another way.
+
+        Parameters
+        ----------
+        ctx : context
+            A context of `multiprocessing`.
+        *args : object
+            The arguments of its `Process`.
+        **kwds : object
+            The keyword arguments of its `Process`.
+
+        Returns
+        -------
+        multiprocessing.process.BaseProcess
+            The process, which is not started.
+        """
         made: BaseProcess = ctx.Process(*args, **kwds)
         return made
 
@@ -249,7 +275,43 @@ class Pool:
         retries: int | None = None,
         priority: int = 0,
     ) -> R:
-        """`func(*args, **kwds)` in a worker. Waits for it; raises what it raised."""
+        """Calls `func(*args, **kwds)` in a worker and waits for the result.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        args : iterable
+            Its positional arguments.
+        kwds : dict
+            Its keyword arguments.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+
+        Returns
+        -------
+        object
+            What the call returned.
+
+        Raises
+        ------
+        BaseException
+            What the call raised, with its traceback in the worker as the cause.
+        WorkerDied
+            The worker died, or the deadline came (`DeadlineExceeded`).
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(1) as pool:
+        ...     print(pool.apply(pow, (2, 10)))
+        1024
+        """
         result = self.apply_async(func, args, kwds, deadline=deadline, retries=retries, priority=priority)
         return result._get_or_kill()
 
@@ -265,9 +327,43 @@ class Pool:
         retries: int | None = None,
         priority: int = 0,
     ) -> AsyncResult[R]:
-        """Has `func(*args, **kwds)` called in a worker; gives an `AsyncResult`.
+        """Schedules `func(*args, **kwds)` on any worker and returns at once.
 
-        The callbacks get the result, or the exception, on a thread of the pool.
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        args : iterable
+            Its positional arguments.
+        kwds : dict
+            Its keyword arguments.
+        callback : callable, optional
+            Called with the result, on a thread of the pool.
+        error_callback : callable, optional
+            Called with the exception, on a thread of the pool.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+
+        Returns
+        -------
+        AsyncResult
+            The place where the result arrives.
+
+        Raises
+        ------
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(1) as pool:
+        ...     result = pool.apply_async(pow, (2, 10), deadline=60)
+        ...     print(result.get())
+        1024
         """
         self._check_running()
         options = Options(deadline, retries, None, False, callback, error_callback, priority)
@@ -323,11 +419,48 @@ class Pool:
         return_exceptions: bool = False,
         stop_on_error: bool = False,
     ) -> list[Any]:
-        """`list(map(func, iterable))`, in the workers. Waits for all; then raises the first exception.
+        """Calls `func` with each item in the workers, and waits for all results.
 
-        `chunksize` items are one task. By default there are four tasks for each worker. With `return_exceptions`, the
-        exception of a task, or that its worker died, is in the list in place of its result, and each item is a task.
-        With `stop_on_error`, the first exception that comes is raised at once, and what has not ended is killed.
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable
+            The arguments, one for each call.
+        chunksize : int, optional
+            Number of items of one task; if not given, there are four tasks for each worker.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+        stop_on_error : bool
+            True: the first exception is raised at once, and what has not ended is killed.
+
+        Returns
+        -------
+        list
+            The results in the order of the items.
+
+        Raises
+        ------
+        BaseException
+            What a call raised, with its traceback in the worker as the cause; all calls have ended then.
+        WorkerDied
+            The worker of a call died.
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(2) as pool:
+        ...     print(pool.map(abs, range(-2, 3)))
+        [2, 1, 0, 1, 2]
         """
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH, options, stop_on_error)
@@ -382,7 +515,49 @@ class Pool:
         return_exceptions: bool = False,
         stop_on_error: bool = False,
     ) -> list[Any]:
-        """As `map`, with each item's parts as the arguments."""
+        """Calls `func(*item)` for each item in the workers, and waits for all results.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable of iterables
+            The positional arguments of each call.
+        chunksize : int, optional
+            Number of items of one task; if not given, there are four tasks for each worker.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+        stop_on_error : bool
+            True: the first exception is raised at once, and what has not ended is killed.
+
+        Returns
+        -------
+        list
+            The results in the order of the items.
+
+        Raises
+        ------
+        BaseException
+            What a call raised, with its traceback in the worker as the cause; all calls have ended then.
+        WorkerDied
+            The worker of a call died.
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(2) as pool:
+        ...     print(pool.starmap(pow, [(2, 3), (3, 2)]))
+        [8, 9]
+        """
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._map_and_wait(func, iterable, chunksize, EACH_STAR, options, stop_on_error)
 
@@ -455,7 +630,41 @@ class Pool:
         progress: bool | None = None,
         return_exceptions: bool = False,
     ) -> MapResult[Any]:
-        """As `map`, without waiting: gives a `MapResult`."""
+        """Does what `map` does, without waiting for the results.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable
+            The arguments, one for each call.
+        chunksize : int, optional
+            Number of items of one task; if not given, there are four tasks for each worker.
+        callback : callable, optional
+            Called with the list of results, on a thread of the pool.
+        error_callback : callable, optional
+            Called with the exception, on a thread of the pool.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+
+        Returns
+        -------
+        MapResult
+            The place where the list of results arrives.
+
+        Raises
+        ------
+        ValueError
+            The pool was closed.
+        """
         options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH, options)
 
@@ -513,7 +722,41 @@ class Pool:
         progress: bool | None = None,
         return_exceptions: bool = False,
     ) -> MapResult[Any]:
-        """As `starmap`, without waiting: gives a `MapResult`."""
+        """Does what `starmap` does, without waiting for the results.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable
+            The arguments, one for each call.
+        chunksize : int, optional
+            Number of items of one task; if not given, there are four tasks for each worker.
+        callback : callable, optional
+            Called with the list of results, on a thread of the pool.
+        error_callback : callable, optional
+            Called with the exception, on a thread of the pool.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+
+        Returns
+        -------
+        MapResult
+            The place where the list of results arrives.
+
+        Raises
+        ------
+        ValueError
+            The pool was closed.
+        """
         options = Options(deadline, retries, progress, return_exceptions, callback, error_callback, priority)
         return self._map(func, iterable, chunksize, EACH_STAR, options)
 
@@ -591,8 +834,8 @@ class Pool:
         told: Any = None,
         in_place: Any = None,
     ) -> tuple[Any, ...]:
-        """A map's gather, and the units that fill it. If exceptions are to be `in_place`, as they are if the map returns
-        them, an input that cannot be pickled is no end of the others."""
+        """A map's gather, and the units that fill it. If exceptions are to be `in_place`, as they are if the map
+        returns them, an input that cannot be pickled is no end of the others."""
         core = self._core
         packed = core.packed(func)
         gather = core.gather(
@@ -663,13 +906,53 @@ class Pool:
         progress: bool | None = None,
         return_exceptions: bool = False,
     ) -> IMapIterator[Any]:
-        """As `map`, but gives an iterator, whose items come in order as soon as they are there.
+        """Calls `func` with each item in the workers, and gives the results in order, as soon as they are there.
 
-        At most a few thousand items (of chunks, a few dozen a worker) are ahead of what was taken, of large ones 64 MiB
-        of inputs and results: an endless iterable is pulled as results are. `join` has the rest of it done, unless some
-        results were taken before: an iterable without a length is then read no further, and the iterator raises
-        `PoolClosed` where it ends. With `buffersize`, no more tasks are ahead than that; a `join` before the source is
+        The iterable is read as results are taken: at most a few thousand items (of chunks, a few dozen a worker) are
+        ahead, of large ones 64 MiB of inputs and results.
+
+        `join` has the rest of it done, unless some results were taken before: an iterable without a length is then read
+        no further, and the iterator raises `PoolClosed` where it ends. With `buffersize`, a `join` before the source is
         read to its end ends it.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable
+            The arguments, one for each call. It may be endless.
+        chunksize : int
+            Number of items of one task.
+        buffersize : int, optional
+            How many tasks may be ahead of the results taken.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+
+        Returns
+        -------
+        IMapIterator
+            An iterator of the results. It raises what a call raised, and goes on after it.
+
+        Raises
+        ------
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(2) as pool:
+        ...     for result in pool.imap(abs, [-1, -2]):
+        ...         print(result)
+        1
+        2
         """
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, True, options)
@@ -724,7 +1007,45 @@ class Pool:
         progress: bool | None = None,
         return_exceptions: bool = False,
     ) -> IMapIterator[Any]:
-        """As `imap`, with results in the order in which they come."""
+        """Does what `imap` does, and gives each result as soon as it is there, in any order.
+
+        Parameters
+        ----------
+        func : callable
+            The function, which a worker calls.
+        iterable : iterable
+            The arguments, one for each call.
+        chunksize : int
+            Number of items of one task.
+        buffersize : int, optional
+            How many tasks may be ahead of the results taken.
+        deadline : float, optional
+            Seconds that a task may run before it is killed; if not given, as the pool was made.
+        retries : int, optional
+            How often a task is run again if its worker dies; if not given, as the pool was made.
+        priority : int
+            Calls of a higher priority begin before waiting ones of a lower one.
+        progress : bool, optional
+            Whether a bar is shown; if not given, as the pool was made.
+        return_exceptions : bool
+            True: exceptions, also deaths and deadlines, are results, and each item is a task.
+
+        Returns
+        -------
+        IMapIterator
+            An iterator of the results. It raises what a call raised, and goes on after it.
+
+        Raises
+        ------
+        ValueError
+            The pool was closed.
+
+        Examples
+        --------
+        >>> with Pool(2) as pool:
+        ...     print(sorted(pool.imap_unordered(abs, [-1, -2])))
+        [1, 2]
+        """
         options = Options(deadline, retries, progress, return_exceptions, priority=priority)
         return self._imap(func, iterable, chunksize, buffersize, False, options)
 
@@ -745,19 +1066,25 @@ class Pool:
         return IMapIterator(self, func, iterable, chunksize, buffersize, ordered, options)
 
     def close(self) -> None:
-        """Takes no more tasks. What was given is done. Does not wait."""
+        """Takes no more calls, and returns at once. What was given is done."""
         if self._state == RUN:
             self._state = CLOSE
             if not any(feeder.is_alive() for feeder in self._feeders):
                 self._core.close()
 
     def terminate(self) -> None:
-        """Ends everything now: what is not done fails with `PoolClosed`, busy workers are killed."""
+        """Ends everything now: what is not done fails with `PoolClosed`, and busy workers are killed."""
         self._state = TERMINATE
         self._core.terminate()
 
     def join(self) -> None:
-        """Waits until all is done and every worker has exited. `close` or `terminate` comes first."""
+        """Waits until all calls are done and every worker has exited. Call `close` or `terminate` first.
+
+        Raises
+        ------
+        ValueError
+            Neither `close` nor `terminate` was called.
+        """
         if self._state == RUN:
             raise ValueError("Pool is still running")
         if self._state == CLOSE:
@@ -772,7 +1099,15 @@ class Pool:
 
 
 class AsyncResult(Generic[R]):
-    """The result of `apply_async`, to come."""
+    """The result of one call of `Pool.apply_async`, which may not be there yet.
+
+    Examples
+    --------
+    >>> with Pool(1) as pool:
+    ...     result = pool.apply_async(abs, (-1,))
+    ...     print(result.get(timeout=60), result.ready(), result.successful())
+    1 True True
+    """
 
     __module__ = "manyhands"
 
@@ -811,7 +1146,13 @@ class AsyncResult(Generic[R]):
             self._told = self
 
     def ready(self) -> bool:
-        """Whether the call has ended."""
+        """Whether the call has ended.
+
+        Returns
+        -------
+        bool
+            True if `get` would return or raise at once.
+        """
         task = self._task
         if self._outcome is not None or self._finished is not None or task is None:
             return self._outcome is not None
@@ -819,14 +1160,31 @@ class AsyncResult(Generic[R]):
         return done
 
     def successful(self) -> bool:
-        """Whether the call ended without an exception. Raises ValueError if it has not ended."""
+        """Whether the call ended without an exception.
+
+        Returns
+        -------
+        bool
+            False if `get` would raise.
+
+        Raises
+        ------
+        ValueError
+            The call has not ended.
+        """
         if not self.ready():
             raise ValueError(f"{self!r} not ready")
         success: bool = self._settle()[0]
         return success
 
     def wait(self, timeout: float | None = None) -> None:
-        """Waits until the call has ended, or for `timeout` seconds."""
+        """Waits until the call has ended.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+        """
         task = self._task
         if self._outcome is None:
             if self._finished is not None:
@@ -835,7 +1193,25 @@ class AsyncResult(Generic[R]):
                 self._settle()
 
     def get(self, timeout: float | None = None) -> R:
-        """The result. Waits for it, at most for `timeout` seconds; raises what the call raised."""
+        """Waits for the result and returns it.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        object
+            What the call returned.
+
+        Raises
+        ------
+        TimeoutError
+            The call has not ended after `timeout` seconds; it goes on.
+        BaseException
+            What the call raised, or that its worker died.
+        """
         self.wait(timeout)
         if self._outcome is None:
             raise PoolTimeout
@@ -902,7 +1278,15 @@ class AsyncResult(Generic[R]):
 
 
 class MapResult(AsyncResult[list[R]]):
-    """The results of `map_async`, to come."""
+    """The results of `Pool.map_async` or `Pool.starmap_async`, which may not be there yet.
+
+    Examples
+    --------
+    >>> with Pool(1) as pool:
+    ...     result = pool.map_async(abs, [-1, -2])
+    ...     print(result.get(timeout=60))
+    [1, 2]
+    """
 
     __module__ = "manyhands"
 
@@ -966,7 +1350,13 @@ class MapResult(AsyncResult[list[R]]):
             self._finish(False, self._core.cause(error))
 
     def wait(self, timeout: float | None = None) -> None:
-        """Waits until all calls have ended, or for `timeout` seconds, and moves the bar meanwhile."""
+        """Waits until all calls have ended.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+        """
         if self._bar is None or self._outcome is not None:
             return super().wait(timeout)
         until = None if timeout is None else time.monotonic() + timeout
@@ -1006,7 +1396,15 @@ class MapResult(AsyncResult[list[R]]):
 
 
 class IMapIterator(Generic[R]):
-    """The results of `imap`, one by one."""
+    """The results of `Pool.imap` or `Pool.imap_unordered`, one by one.
+
+    Examples
+    --------
+    >>> with Pool(1) as pool:
+    ...     results = pool.imap(abs, [-1, -2])
+    ...     print(results.next(timeout=60), next(results))
+    1 2
+    """
 
     __module__ = "manyhands"
 
@@ -1054,7 +1452,27 @@ class IMapIterator(Generic[R]):
         return self.next()
 
     def next(self, timeout: float | None = None) -> R:
-        """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
+        """Waits for the next result and returns it.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        object
+            The next result.
+
+        Raises
+        ------
+        TimeoutError
+            There is none after `timeout` seconds.
+        StopIteration
+            There are no more.
+        BaseException
+            What the call raised, or that its worker died.
+        """
         try:
             value: Any
             success, value = self._next(timeout)

@@ -22,10 +22,24 @@ _UNBOUNDED = 2**31 - 1
 
 
 class Queue(_native.Queue, Generic[Item]):
-    """A first-in first-out queue between processes, of at most `maxsize` objects (0: no bound but
-    memory). `put` and `get` are those of `multiprocessing.Queue`.
+    """A first-in first-out queue between processes.
 
-    It may be given to processes of any start method, to tasks, and through pipes and queues.
+    It may be given to processes of any start method, to tasks, and through pipes and queues. An object is pickled,
+    and in the queue, when `put` returns. `empty`, `close` and `fileno` are as in `multiprocessing`.
+
+    Parameters
+    ----------
+    maxsize : int
+        How many objects it may hold; 0: as many as fit into memory.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> queue = Queue(maxsize=8)
+    >>> queue.put({"id": 1})
+    >>> queue.get(timeout=60)
+    {'id': 1}
     """
 
     __module__ = "manyhands"
@@ -42,16 +56,82 @@ class Queue(_native.Queue, Generic[Item]):
     if TYPE_CHECKING:
         _maxsize: int
 
-        def put(self, obj: Item, block: object = True, timeout: float | None = None) -> None: ...
+        def put(self, obj: Item, block: object = True, timeout: float | None = None) -> None:
+            """Puts an object, and waits while the queue is full.
 
-        def get(self, block: object = True, timeout: float | None = None) -> Item: ...
+            Parameters
+            ----------
+            obj : object
+                Anything that can be pickled.
+            block : bool
+                False: do not wait.
+            timeout : float, optional
+                Seconds to wait; for ever if not given.
+
+            Raises
+            ------
+            queue.Full
+                There was no room in time.
+            ValueError
+                The queue was closed in this process.
+            """
+
+        def get(self, block: object = True, timeout: float | None = None) -> Item:
+            """Takes the next object, and waits until there is one.
+
+            Parameters
+            ----------
+            block : bool
+                False: do not wait.
+            timeout : float, optional
+                Seconds to wait; for ever if not given.
+
+            Returns
+            -------
+            object
+                The object.
+
+            Raises
+            ------
+            queue.Empty
+                There was none in time.
+            ValueError
+                The queue was closed in this process.
+            """
+            ...
 
     def put_nowait(self, obj: Item) -> None:
-        """Puts an object if there is room now; else `queue.Full`."""
+        """Puts an object if there is room now.
+
+        Parameters
+        ----------
+        obj : object
+            Anything that can be pickled.
+
+        Raises
+        ------
+        queue.Full
+            There is no room.
+        ValueError
+            The queue was closed in this process.
+        """
         return self.put(obj, False)
 
     def get_nowait(self) -> Item:
-        """Takes the next object if there is one now; else `queue.Empty`."""
+        """Takes the next object if there is one now.
+
+        Returns
+        -------
+        object
+            The object.
+
+        Raises
+        ------
+        queue.Empty
+            There is none.
+        ValueError
+            The queue was closed in this process.
+        """
         return self.get(False)
 
     def join_thread(self) -> None:
@@ -75,30 +155,71 @@ class Queue(_native.Queue, Generic[Item]):
         return f"<{type(self).__module__}.{type(self).__qualname__} of {self._qsize()} at {id(self):#x}>"
 
     def qsize(self) -> int:
-        """How many objects are in it."""
+        """The number of objects in the queue at this moment.
+
+        Returns
+        -------
+        int
+            The number of objects.
+        """
         return self._qsize()
 
     def full(self) -> bool:
-        """Whether it has as many objects as it may have."""
+        """Whether the queue holds as many objects as it may.
+
+        Returns
+        -------
+        bool
+            True if `put` would wait.
+        """
         return self._full()
 
 
 class JoinableQueue(Queue[Item]):
-    """A `Queue` that knows when all that was put has been worked on."""
+    """A `Queue` that knows when all objects that were put have been worked on.
+
+    Its arguments are those of `Queue`.
+
+    Examples
+    --------
+    >>> queue = JoinableQueue()
+    >>> queue.put(1)
+    >>> queue.get(), queue.task_done(), queue.join()
+    (1, None, None)
+    """
 
     __module__ = "manyhands"
 
     def task_done(self) -> None:
-        """Reports one object taken as done. Raises ValueError if more are reported than were put."""
+        """Reports that one object that was taken is done.
+
+        Raises
+        ------
+        ValueError
+            More are reported than were put.
+        """
         self._task_done()
 
     def join(self) -> None:
-        """Waits until all that was put is reported done."""
+        """Waits until all objects that were put are reported done."""
         self._join()
 
 
 class SimpleQueue(_native.Queue, Generic[Item]):
-    """A queue without bound: `put`, `get` and `empty`."""
+    """A queue without a bound, with `put`, `get`, `empty` and `close`.
+
+    Parameters
+    ----------
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> queue = SimpleQueue()
+    >>> queue.put(1)
+    >>> queue.get(), queue.empty()
+    (1, True)
+    """
 
     __module__ = "manyhands"
 
@@ -111,16 +232,39 @@ class SimpleQueue(_native.Queue, Generic[Item]):
 
     # One of the standard library has no other arguments.
     def put(self, obj: Item) -> None:  # type: ignore[override]
-        """Puts an object."""
+        """Puts an object.
+
+        Parameters
+        ----------
+        obj : object
+            Anything that can be pickled.
+        """
         super().put(obj)
 
     def get(self) -> Item:  # type: ignore[override]
-        """Takes the next object. Waits for it."""
+        """Takes the next object, and waits until there is one.
+
+        Returns
+        -------
+        object
+            The object.
+        """
         taken: Item = super().get()
         return taken
 
     def empty(self) -> bool:
-        """Whether nothing is in it. Raises OSError if it was closed here."""
+        """Whether there is no object in the queue.
+
+        Returns
+        -------
+        bool
+            True if `get` would wait.
+
+        Raises
+        ------
+        OSError
+            The queue was closed in this process.
+        """
         if self._closed:
             raise OSError("the queue is closed")
         return super().empty()

@@ -68,8 +68,8 @@ def dumps(obj: Any, namespace: Any, copies: Any = None, lasting: bool = False, h
 
     `namespace` tells what the receiver needs of `__main__`, which goes along, except the messages `having` that it
     gets anyway. With `lasting` any number of processes may load them; what only one may, such as the end of a pipe, is
-    a RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them: each
-    receiver gets it copy on write. It must not outlast a call in which nobody changes them.
+    a RuntimeError. With the dictionary `copies`, a buffer that several arguments have is copied once for all of them:
+    each receiver gets it copy on write. It must not outlast a call in which nobody changes them.
 
     Raises what pickling it raises, and says which part of it cannot be pickled.
     """

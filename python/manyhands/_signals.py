@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of_signal(error: BaseException) -> bool:
-    """Whether a signal handler raised this, as its traceback tells: then it is the caller's, and no outcome of a call."""
+    """Whether a signal handler raised this, as its traceback tells: then it is the caller's, and not a call's."""
     if threading.current_thread() is not threading.main_thread():
         return False
     codes = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()} - {None}

@@ -42,7 +42,13 @@ if TYPE_CHECKING:
 
 
 class OwnerDiedWarning(RuntimeWarning):
-    """The lock's last holder died while it held it: what it protects may be half-done."""
+    """The last owner of a lock died while it held it: what the lock protects may be half changed.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("error", OwnerDiedWarning)  # an exception instead
+    """
 
     __module__ = "manyhands"
 
@@ -54,7 +60,8 @@ def _limit(block: Any, timeout: float | None) -> Any:
 
 
 class _Shared:
-    """What all have: they travel by their place, which is an offset in a memory that others share. A pickle holds each memory once."""
+    """What all have: they travel by their place, which is an offset in a memory that others share. A pickle holds each
+    memory once."""
 
     _native: Any
 
@@ -134,7 +141,22 @@ class _Owned(_Shared):
 
 
 class Lock(_Owned):
-    """A lock between processes. Whoever holds it, any thread of any process may release it."""
+    """A lock between processes. Any thread of any process may release it.
+
+    If its owner dies, the next one who asks gets it, with an `OwnerDiedWarning`.
+
+    Parameters
+    ----------
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> lock = Lock()
+    >>> with lock:
+    ...     print(lock.acquire(block=False))
+    False
+    """
 
     __module__ = "manyhands"
 
@@ -142,11 +164,30 @@ class Lock(_Owned):
         self._native = _native.Lock()
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Takes the lock. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
+        """Takes the lock, and waits until it is free.
+
+        Parameters
+        ----------
+        block : bool
+            False: do not wait.
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        bool
+            True if it was taken.
+        """
         return self._took(self._native.acquire(_limit(block, timeout)))
 
     def release(self) -> None:
-        """Lets go of the lock. Raises ValueError if nobody holds it."""
+        """Gives the lock back.
+
+        Raises
+        ------
+        ValueError
+            Nobody holds it.
+        """
         self._owner = None
         if not self._native.release():
             raise ValueError("semaphore or lock released too many times")
@@ -163,7 +204,20 @@ class Lock(_Owned):
 
 
 class RLock(_Owned):
-    """A lock that the thread which holds it may take again; it lets go as often."""
+    """A lock between processes that its owner, a thread, may take again. It must be released as often.
+
+    Parameters
+    ----------
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> lock = RLock()
+    >>> with lock, lock:
+    ...     print("taken twice")
+    taken twice
+    """
 
     __module__ = "manyhands"
 
@@ -171,11 +225,30 @@ class RLock(_Owned):
         self._native = _native.Lock()
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Takes the lock. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
+        """Takes the lock, and waits until it is free or held by this thread.
+
+        Parameters
+        ----------
+        block : bool
+            False: do not wait.
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        bool
+            True if it was taken.
+        """
         return self._took(self._native.acquire_recursive(_limit(block, timeout)))
 
     def release(self) -> None:
-        """Lets go of the lock once. Raises AssertionError if this thread does not hold it."""
+        """Gives the lock back once.
+
+        Raises
+        ------
+        AssertionError
+            This thread does not hold it.
+        """
         if not self._native.release_recursive():
             raise AssertionError("attempt to release recursive lock not owned by thread")
 
@@ -197,10 +270,23 @@ class RLock(_Owned):
 
 
 class Semaphore(_Shared):
-    """Permits to take and to give back.
+    """A number of permits that processes take and give back.
 
-    Any process may give back a permit, so nobody owns one: those of a process that was killed stay taken. Where that may
-    happen, use a `Lock` for each permit. A lock goes on to the next process when its owner dies.
+    Any process may give back a permit, so nobody owns one: those of a process that was killed stay taken. Where
+    that may happen, use a `Lock` for each permit. A lock goes on to the next process when its owner dies.
+
+    Parameters
+    ----------
+    value : int
+        The number of permits at the beginning.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> permits = Semaphore(2)
+    >>> permits.acquire(), permits.get_value()
+    (True, 1)
     """
 
     __module__ = "manyhands"
@@ -215,19 +301,55 @@ class Semaphore(_Shared):
         self._native = _native.Semaphore(value, self._bounded)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Takes a permit. Waits for it if `block`, at most `timeout` seconds; says whether it has it."""
+        """Takes a permit, and waits until there is one.
+
+        Parameters
+        ----------
+        block : bool
+            False: do not wait.
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        bool
+            True if it was taken.
+        """
         return self._native.acquire(_limit(block, timeout))
 
     def release(self, n: int = 1) -> None:
-        """Gives back a permit, or `n`."""
+        """Gives permits back.
+
+        Parameters
+        ----------
+        n : int
+            The number of permits.
+
+        Raises
+        ------
+        ValueError
+            A `BoundedSemaphore` would have more than at the beginning.
+        """
         self._native.release(n)
 
     def get_value(self) -> int:
-        """How many permits there are."""
+        """The number of free permits at this moment.
+
+        Returns
+        -------
+        int
+            The number of permits.
+        """
         return self._native.permits()
 
     def locked(self) -> bool:
-        """Whether there is no permit."""
+        """Whether there is no free permit.
+
+        Returns
+        -------
+        bool
+            True if `acquire` would wait.
+        """
         return self._native.permits() == 0
 
     def __enter__(self) -> bool:
@@ -241,8 +363,24 @@ class Semaphore(_Shared):
 
 
 class BoundedSemaphore(Semaphore):
-    """A semaphore that never has more permits than to begin with: ValueError. Permits of a process that was killed stay
-    taken, as with `Semaphore`."""
+    """A `Semaphore` that never has more permits than at the beginning.
+
+    Permits of a process that was killed stay taken, as with `Semaphore`.
+
+    Parameters
+    ----------
+    value : int
+        The number of permits at the beginning.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> BoundedSemaphore(1).release()
+    Traceback (most recent call last):
+        ...
+    ValueError: semaphore or lock released too many times
+    """
 
     __module__ = "manyhands"
 
@@ -263,7 +401,20 @@ class BoundedSemaphore(Semaphore):
 
 
 class Event(_Shared):
-    """A flag that processes set, clear and wait for."""
+    """A flag that processes set, clear and wait for.
+
+    Parameters
+    ----------
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> ready = Event()
+    >>> ready.set()
+    >>> ready.wait(timeout=60)
+    True
+    """
 
     __module__ = "manyhands"
 
@@ -273,19 +424,36 @@ class Event(_Shared):
         self._native = _native.Event()
 
     def is_set(self) -> bool:
-        """Whether it is set."""
+        """Whether the flag is set.
+
+        Returns
+        -------
+        bool
+            True if it is set.
+        """
         return self._native.is_set()
 
     def set(self) -> None:
-        """Sets it, and wakes all who wait."""
+        """Sets the flag, and wakes all processes that wait."""
         self._native.set()
 
     def clear(self) -> None:
-        """Clears it."""
+        """Clears the flag."""
         self._native.clear()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until it is set, at most `timeout` seconds; says whether it is."""
+        """Waits until the flag is set.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        bool
+            True if it is set; False after `timeout` seconds.
+        """
         return self._native.wait(_limit(True, timeout))
 
     def __repr__(self) -> str:
@@ -294,7 +462,22 @@ class Event(_Shared):
 
 
 class Condition(_Shared):
-    """A lock, and a place to wait for a notification without it."""
+    """A lock, and a place to wait for a notification without holding it.
+
+    Parameters
+    ----------
+    lock : Lock or RLock, optional
+        Its lock; an `RLock` of its own if not given.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> condition = Condition()
+    >>> with condition:
+    ...     print(condition.wait(timeout=0.01))
+    False
+    """
 
     __module__ = "manyhands"
 
@@ -322,8 +505,23 @@ class Condition(_Shared):
         self._lock.__exit__(*exception)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Lets go of the lock, waits to be notified, at most `timeout` seconds, and takes the lock
-        again; says whether it was notified."""
+        """Gives the lock back, waits for a notification, and takes the lock again.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        bool
+            True if it was notified; False after `timeout` seconds.
+
+        Raises
+        ------
+        AssertionError
+            The lock is not held.
+        """
         lock = self._lock
         assert lock._is_mine(), "must acquire() condition before using wait()"
         count = 0
@@ -339,7 +537,25 @@ class Condition(_Shared):
                 lock.acquire()
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """Waits until `predicate()` is true, at most `timeout` seconds; gives what it gave last."""
+        """Waits until a predicate is true; the lock is held whenever it is called.
+
+        Parameters
+        ----------
+        predicate : callable
+            Called without arguments, now and after each notification.
+        timeout : float, optional
+            Seconds to wait; for ever if not given.
+
+        Returns
+        -------
+        object
+            What the predicate returned last.
+
+        Raises
+        ------
+        AssertionError
+            The lock is not held.
+        """
         until = None if timeout is None else time.monotonic() + timeout
         while not (result := predicate()):
             left = None if until is None else until - time.monotonic()
@@ -349,12 +565,29 @@ class Condition(_Shared):
         return result
 
     def notify(self, n: int = 1) -> None:
-        """Wakes up to `n` waiters. The lock must be held."""
+        """Wakes waiters.
+
+        Parameters
+        ----------
+        n : int
+            How many at most.
+
+        Raises
+        ------
+        AssertionError
+            The lock is not held.
+        """
         assert self._lock._is_mine(), "lock is not owned"
         self._native.notify(n)
 
     def notify_all(self) -> None:
-        """Wakes all waiters. The lock must be held."""
+        """Wakes all waiters.
+
+        Raises
+        ------
+        AssertionError
+            The lock is not held.
+        """
         assert self._lock._is_mine(), "lock is not owned"
         self._native.notify_all()
 
@@ -374,9 +607,26 @@ class _Counter:
 
 
 class Barrier(_Shared):
-    """A place where `parties` processes wait for each other; the last one calls `action`.
+    """A place where processes wait for each other.
 
-    It breaks when one of them dies while it waits, or waits longer than `timeout` seconds.
+    It breaks when a process dies while it waits, or waits longer than its timeout.
+
+    Parameters
+    ----------
+    parties : int
+        How many processes wait for each other.
+    action : callable, optional
+        Called by the last one before all go on.
+    timeout : float, optional
+        Seconds to wait by default; for ever if not given.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Examples
+    --------
+    >>> barrier = Barrier(1)
+    >>> barrier.wait()
+    0
     """
 
     __module__ = "manyhands"
@@ -403,33 +653,49 @@ class Barrier(_Shared):
         self._action, self._timeout = state
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for the others; gives how many came before. Raises BrokenBarrierError."""
+        """Waits for the others.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; if not given, the barrier's own timeout.
+
+        Returns
+        -------
+        int
+            How many came before.
+
+        Raises
+        ------
+        threading.BrokenBarrierError
+            The barrier is broken, or is reset while this process waits.
+        """
         index = self._native.wait(_limit(True, self._timeout if timeout is None else timeout), self._action)
         if index is None:
             raise threading.BrokenBarrierError
         return index
 
     def reset(self) -> None:
-        """Makes it as new; who waits gets BrokenBarrierError."""
+        """Makes the barrier as new; those who wait get `BrokenBarrierError`."""
         self._native.reset()
 
     def abort(self) -> None:
-        """Breaks it."""
+        """Breaks the barrier; those who wait, and who come, get `BrokenBarrierError`."""
         self._native.abort()
 
     @property
     def parties(self) -> int:
-        """How many are to come."""
+        """How many processes wait for each other."""
         return self._native.parties()
 
     @property
     def n_waiting(self) -> int:
-        """How many wait."""
+        """How many processes wait at this moment."""
         return self._native.waiting()
 
     @property
     def broken(self) -> bool:
-        """Whether it is broken."""
+        """Whether the barrier is broken."""
         return self._native.broken()
 
     def __repr__(self) -> str:
@@ -496,7 +762,37 @@ if TYPE_CHECKING:
 def Value(
     typecode_or_type: str | type[_CData], *args: Any, lock: bool | LockLike | None = True, ctx: object = None
 ) -> Any:
-    """A ctypes object in shared memory, with a lock around it unless `lock` is false."""
+    """A `ctypes` object in shared memory.
+
+    Parameters
+    ----------
+    typecode_or_type : str or ctypes type
+        A type code of the module `array`, such as `"i"` or `"d"`, or a type of `ctypes`.
+    *args : object
+        The arguments of the type.
+    lock : bool, Lock or RLock
+        True: a new `RLock` around it, which `get_lock()` gives. A lock: that one. False: none.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Returns
+    -------
+    object
+        The object, or a wrapper with its lock; a simple one is read and set as `.value`.
+
+    Raises
+    ------
+    TypeError
+        There is no such type.
+
+    Examples
+    --------
+    >>> counter = Value("i", 5)
+    >>> with counter.get_lock():
+    ...     counter.value += 1
+    >>> counter.value
+    6
+    """
     value = _raw(_ctype(typecode_or_type))
     value.__init__(*args)
     return _synchronized(value, lock)
@@ -553,7 +849,35 @@ def Array(
     lock: bool | LockLike | None = True,
     ctx: object = None,
 ) -> Any:
-    """A ctypes array in shared memory, with a lock around it unless `lock` is false."""
+    """A `ctypes` array in shared memory.
+
+    Parameters
+    ----------
+    typecode_or_type : str or ctypes type
+        A type code of the module `array`, such as `"i"` or `"d"`, or a type of `ctypes`.
+    size_or_initializer : int or sequence
+        The number of elements, which are zero; or the elements.
+    lock : bool, Lock or RLock
+        True: a new `RLock` around it, which `get_lock()` gives. A lock: that one. False: none.
+    ctx : context, optional
+        Accepted for compatibility with `multiprocessing`; not used.
+
+    Returns
+    -------
+    object
+        The array, or a wrapper with its lock.
+
+    Raises
+    ------
+    TypeError
+        There is no such type.
+
+    Examples
+    --------
+    >>> numbers = Array("d", [1.0, 2.0])
+    >>> numbers[:]
+    [1.0, 2.0]
+    """
     kind = _ctype(typecode_or_type)
     if isinstance(size_or_initializer, int):
         array = _raw(kind * size_or_initializer)

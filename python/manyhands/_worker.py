@@ -63,8 +63,8 @@ def main(socket: Any, stderr: Any, logs: Any, output: Any, started_with: Any, *m
 
 
 def _tell_of_crashes() -> None:
-    """A crash of this process tells on standard error, and so in the error of its task, where it was; unless the program
-    sees to that itself."""
+    """A crash of this process tells on standard error, and so in the error of its task, where it was; unless the
+    program sees to that itself."""
     if not faulthandler.is_enabled():
         # Of the thread that crashed: the report has a limit.
         faulthandler.enable(2, all_threads=False)

@@ -20,15 +20,37 @@ _ENGINES = ("local", "dask", "ray", "spark")
 
 
 def executor(url: str, **options: Any) -> Executor:
-    """An executor over the engine at `url`.
+    """An executor over the workers of a cluster.
 
-    `"local"`: processes of this machine, a `ProcessPoolExecutor`. `"dask://HOST:8786"`: a scheduler of Dask.
-    `"ray://HOST:10001"`: a Ray cluster; `"ray"`: the one that runs on this machine. `"spark://HOST:7077"`: a
-    standalone master of Spark. The options are those of `ProcessPoolExecutor`, `distributed.Client` and
-    `ray.init`, or settings of Spark as `conf={...}`.
+    Parameters
+    ----------
+    url : str
+        `"local"`: processes of this machine, a `ProcessPoolExecutor`. `"dask://HOST:8786"`: a scheduler of
+        Dask. `"ray://HOST:10001"`: a Ray cluster; `"ray"`: the one that runs on this machine.
+        `"spark://HOST:7077"`: a standalone master of Spark.
+    **options : object
+        Those of `ProcessPoolExecutor`, `distributed.Client` and `ray.init`, or settings of Spark as
+        `conf={...}`.
 
-    Raises ValueError if there is no such engine, ImportError if its library is not installed, and
-    ConnectionError if nothing answers at the address.
+    Returns
+    -------
+    concurrent.futures.Executor
+        The executor. Its `shutdown` leaves the cluster, which goes on.
+
+    Raises
+    ------
+    ValueError
+        There is no such engine.
+    ImportError
+        The library of the engine is not installed.
+    ConnectionError
+        Nothing answers at the address.
+
+    Examples
+    --------
+    >>> with executor("local", max_workers=1) as local:
+    ...     print(local.submit(abs, -1).result())
+    1
     """
     name, separator, address = url.partition("://")
     needs_address = separator or name in ("dask", "spark")
