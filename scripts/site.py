@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from reference import reference
+from reference import GROUPS, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "target/docs"
@@ -35,6 +35,20 @@ PAGES = {
     "crates/shm/SAFETY.md": "safety.md",
 }
 IMAGES = (".svg", ".png", ".js")
+#: What a language model should know before it reads on.
+LLMS = """# manyhands
+
+> Process pools that a dying worker cannot hang or break, arrays in shared memory, and exact cleaning of CSV files on all
+> cores; a Python package, a command and a Rust crate, for Linux.
+
+- Python: `from manyhands import Pool, ProcessPoolExecutor, Queue` has the names and semantics of `multiprocessing` and
+  `concurrent.futures`. Change imports, and nothing else.
+- `deadline=` (seconds) kills a task that runs longer; `timeout=` of `get` and `result` only stops waiting.
+- A worker's death is `WorkerDied` of one task. Do not make a new pool.
+- Arrays from `shared`, `zeros` and `empty` are worked on in place by all processes, and need no cleaning up.
+- CSV: `manyhands.clean(inputs, output, Recipe().drop_empty_rows().filter("value <= 500"))`, or the command
+  `manyhands clean data/ -o cleaned/ --filter "value <= 500"`. Steps run in the order written. Expressions are SQL.
+"""
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 
 
@@ -47,6 +61,12 @@ def main(arguments):
     pages = {str(path.relative_to(STAGED)) for path in STAGED.rglob("*.md")}
     problems += [f"docs/zensical.toml: {page} is not in the navigation" for page in sorted(pages - listed)]
     problems += [f"docs/zensical.toml: there is no page {page}" for page in sorted(listed - pages)]
+    for place, page in ((ROOT / "llms.txt", repository_page), (STAGED / "llms.txt", site_page)):
+        text = llms(config, page)
+        if place.is_relative_to(STAGED) or "--llms" in arguments:
+            place.write_text(text)
+        elif place.read_text() != text:
+            problems.append("llms.txt is old: run scripts/build-docs --llms")
     shutil.copy(ROOT / "docs/zensical.toml", BUILD)
     zensical = Path(sys.executable).parent / "zensical"
     built = subprocess.run([zensical, "build", "--clean"], cwd=BUILD, capture_output=True, text=True)
@@ -113,6 +133,48 @@ def linked(text, source, problems):
         return match[1] + relative + ("#" + fragment if fragment else "") + match[3]
 
     return LINK.sub(replace, text)
+
+
+def llms(config, page):
+    """The index of the documentation for language models: the pages and what is on them; https://llmstxt.org."""
+
+    def entries(nav):
+        for entry in nav:
+            for title, under in entry.items():
+                if isinstance(under, list):
+                    yield f"\n## {title}\n"
+                    yield from entries(under)
+                elif under.startswith("reference/"):
+                    names = GROUPS[Path(under).stem][1].split()
+                    yield f"- {linked_title(title, page(under))}: " + ", ".join(f"`{name}`" for name in names)
+                elif under != "index.md":
+                    yield f"- {linked_title(title, page(under))}" + headings(under)
+
+    return LLMS + "\n".join(entries(config["nav"])) + "\n"
+
+
+def linked_title(title, link):
+    return f"[{title}]({link})" if link else title
+
+
+def headings(page):
+    """The headings of a page of docs/; other pages change too often."""
+    if page in PAGES.values():
+        return ""
+    found = re.findall(r"^## (.*)$", (STAGED / page).read_text(), re.MULTILINE)
+    return ": " + "; ".join(found) if found else ""
+
+
+def site_page(page):
+    return page.removesuffix(".md") + ".html"
+
+
+def repository_page(page):
+    """Where a page of the site is in the repository; None for what is made when the site is built."""
+    for source, staged_as in PAGES.items():
+        if staged_as == page:
+            return source
+    return f"docs/{page}" if (ROOT / "docs" / page).exists() else None
 
 
 def long_lines():
