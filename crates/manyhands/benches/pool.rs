@@ -1,8 +1,8 @@
-//! What a task costs: prints one row per figure, each with its answer checked, as a table for
-//! `bench/README.md`.
+//! Measures what a task costs. Prints one row per figure as a table for `bench/README.md`; each
+//! answer is checked first.
 //!
-//! `cargo bench -p manyhands --bench pool`. The pipe it is compared with joins two processes of
-//! this same program, in the same run.
+//! `cargo bench -p manyhands --bench pool`. The pipe for comparison connects two processes of this
+//! program, in the same run.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 
@@ -60,7 +60,7 @@ fn timed<T>(run: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     Ok((start.elapsed(), value))
 }
 
-/// How often a figure is taken; the median counts.
+/// Runs a measurement several times and returns the median.
 fn often(times: usize, mut run: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     Ok(median((0..times).map(|_| run()).collect::<Result<_>>()?))
 }
@@ -75,7 +75,7 @@ fn echo() -> Result<()> {
     Ok(())
 }
 
-/// Another process that sends back what it is sent.
+/// Another process that echoes its input.
 struct Pipe {
     child: Child,
     input: Option<ChildStdin>,
@@ -261,7 +261,7 @@ fn speed_up() -> Result<()> {
     Ok(())
 }
 
-/// The private memory of this process, in KiB.
+/// Private memory of this process in KiB.
 fn private_memory() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

@@ -1,7 +1,8 @@
-//! Cleans many CSV files, each by its own worker: drops empty rows, tidies names, keeps values up
-//! to 500, and adds each value's share of the file's largest.
+//! Cleans many CSV files, each in its own worker: drops empty rows, tidies names, keeps values up
+//! to 500, and adds each value's share of the file's maximum.
 //!
-//! `clean_files INPUT... ` reads those inputs; without any, the example data of this repository.
+//! `clean_files INPUT... ` reads those inputs; without arguments, the example data of this
+//! repository.
 
 #![allow(clippy::print_stdout, reason = "it shows what came of it")]
 

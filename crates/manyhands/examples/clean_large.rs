@@ -1,5 +1,5 @@
-//! Cleans one large CSV file on all cores: a `value` that cannot be read, or is missing, becomes
-//! 0.0; the order is kept.
+//! Cleans one large CSV file on all cores: a `value` that is missing or cannot be read becomes 0.0;
+//! the order of rows is kept.
 
 #![allow(clippy::print_stdout, reason = "it shows what came of it")]
 

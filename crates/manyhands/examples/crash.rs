@@ -1,6 +1,6 @@
-//! One task kills its own process: it fails with the cause, all other results are intact.
+//! One task kills its own process: it fails with the cause, and all other results are intact.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example tells what it did")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints what it did")]
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! Tasks of 1, 2 and 5 seconds under a deadline of 3: two results, one timeout, and the pool
-//! serves on.
+//! Tasks of 1, 2 and 5 seconds under a deadline of 3: two results, one timeout, and the pool goes
+//! on.
 
-#![allow(clippy::print_stdout, reason = "an example tells what it did")]
+#![allow(clippy::print_stdout, reason = "an example prints what it did")]
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ fn main() -> manyhands::Result<()> {
         }
     }
     assert_eq!((done, late), (vec![1, 2], 1));
-    println!("and the pool still serves: {:?}", pool.map(|x: u64| x + 1, 0..5)?);
+    println!("the pool is still usable: {:?}", pool.map(|x: u64| x + 1, 0..5)?);
     println!("total: {:.2?}", start.elapsed());
     Ok(())
 }

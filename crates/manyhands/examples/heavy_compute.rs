@@ -1,6 +1,6 @@
-//! A heavy function over many inputs: one after another, then on all cores.
+//! A heavy function over many inputs: first serially, then on all cores.
 
-#![allow(clippy::print_stdout, reason = "an example tells what it did")]
+#![allow(clippy::print_stdout, reason = "an example prints what it did")]
 
 use std::time::Instant;
 

@@ -1,11 +1,11 @@
 //! One large CSV file through a pipeline of processes: a producer cuts it into chunks of lines,
-//! workers normalise a numeric field, a writer puts the chunks back in order. The queues between
-//! them are bounded, so a slow stage slows the others and memory stays small.
+//! workers normalise a numeric field, and a writer restores the order of the chunks. The queues
+//! between them are bounded, so a slow stage slows the others down and memory use stays small.
 //!
-//! Fields are cut at commas: the file made here has no quotes. Cleaning CSV files of any kind is
-//! another matter.
+//! Fields are split at commas, since the file that this example makes has no quotes. To clean CSV
+//! files in general, use `manyhands::clean`.
 
-#![allow(clippy::print_stdout, reason = "an example tells what it did")]
+#![allow(clippy::print_stdout, reason = "an example prints what it did")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,7 +34,7 @@ fn produce((input, chunks): (PathBuf, Queue<Chunk>)) -> u64 {
     unreachable!()
 }
 
-/// The second field as a number; what is none becomes 0.
+/// The second field as a number; 0 if it is not one.
 fn normalise(line: &str) -> String {
     let mut fields: Vec<&str> = line.split(',').collect();
     let value: f64 = fields[1].trim().parse().unwrap_or(0.0);
@@ -120,6 +120,6 @@ fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         serial.push('\n');
     }
     assert!(cleaned == serial && rows == ROWS as u64);
-    println!("the same bytes as one process gives in {:.2?}", start.elapsed());
+    println!("the same bytes as from one process, which took {:.2?}", start.elapsed());
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Ten million numbers doubled in place by two workers; no number travels.
+//! Ten million numbers doubled in place by two workers; none of them is copied to a worker.
 
-#![allow(clippy::print_stdout, reason = "an example tells what it did")]
+#![allow(clippy::print_stdout, reason = "an example prints what it did")]
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! A process pool that cannot hang, break or leak, for functions of this very program.
+//! A process pool that cannot hang, break or leak, for functions of your own program.
 //!
 //! ```
 //! use manyhands::Pool;
@@ -18,9 +18,10 @@
 //!
 //! # What to know first
 //!
-//! * Workers are this program, started again: call [`init`] first thing in `main`. Test programs
-//!   use [`test_worker!`] instead.
-//! * A task is a function or a closure that captures nothing. One that captures does not compile:
+//! * Workers are this program, started again: call [`init`] as the first thing in `main`. Test
+//!   programs use [`test_worker!`] instead.
+//! * A task is a function, or a closure that captures nothing. A closure that captures does not
+//!   compile:
 //!   ```compile_fail
 //!   # fn main() -> manyhands::Result<()> {
 //!   # manyhands::init();
@@ -30,7 +31,7 @@
 //!   # Ok(())
 //!   # }
 //!   ```
-//!   What it would capture is passed as a context, which is sent to each worker once:
+//!   Pass captured values as a context, which is sent to each worker once:
 //!   ```
 //!   # fn main() -> manyhands::Result<()> {
 //!   # manyhands::init();
@@ -43,11 +44,13 @@
 //!   ```
 //! * Arguments, contexts and results are `serde` values, encoded by `postcard`. A
 //!   [`SharedArray`] or a [`Queue`] in them travels by reference.
-//! * A task that panics, is killed, or takes its worker with it is an [`Error`] in its own place
-//!   and nowhere else.
-//! * In a terminal, Ctrl-Z stops the workers too, tasks may ask at `/dev/tty`, and Ctrl-C reaches this program alone.
-//! * A process that a task forks exits when it returns from the task, or panics; the task's result is its parent's.
-//! * [`clean`] cleans CSV files on such a pool; the command `manyhands clean` is it.
+//! * If a task panics, is killed, or takes its worker down, its own result is an [`Error`]; no
+//!   other task is affected.
+//! * In a terminal, Ctrl-Z stops the workers too, tasks may read from `/dev/tty`, and Ctrl-C
+//!   reaches only this program.
+//! * A process that a task forks exits when it returns from the task or panics; the task's result
+//!   is that of its parent.
+//! * [`clean`] cleans CSV files on such a pool; it is what the command `manyhands clean` runs.
 //! * Linux, on x86-64 and aarch64, kernel 5.10 or newer.
 
 #[cfg(feature = "clean")]
@@ -59,7 +62,7 @@ pub use manyhands_tasks::{
     as_completed, init, init_with, test_worker, usable_cores, work, worker_index,
 };
 
-/// README's first program runs as a test.
+/// Runs the first program of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

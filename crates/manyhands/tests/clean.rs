@@ -1,4 +1,5 @@
-//! The clean job with real workers: the same bytes whatever their number, whatever dies.
+//! The clean job with real workers: the output is the same bytes whatever their number, and
+//! whichever of them die.
 
 #[path = "../../pool/tests/support/mod.rs"]
 mod support;
@@ -30,12 +31,12 @@ fn main() -> ExitCode {
         files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
         the_header_of_one_output_is_that_of_its_first_good_file,
         files_without_headers_are_joined_at_line_ends,
-        an_input_of_nothing_has_an_output_of_nothing,
+        an_empty_input_has_an_empty_output,
         rejects_of_one_output_are_in_one_file_in_order,
-        workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end,
-        a_part_that_no_worker_elsewhere_does_costs_its_file_only,
-        a_compressed_file_is_not_cut_for_workers_elsewhere,
-        progress_of_an_unpacked_file_goes_on_to_the_size_that_it_has_packed,
+        remote_workers_make_the_same_bytes_in_any_order_of_completion,
+        a_part_that_no_remote_worker_completes_fails_only_its_file,
+        a_compressed_file_is_not_cut_for_remote_workers,
+        progress_of_a_compressed_file_ends_at_its_compressed_size,
     ])
 }
 
@@ -46,7 +47,7 @@ const ARTICLE: &str = r#"steps = [
   { derive = { name = "normalized_value", expression = "value / (max(value) + 1e-9)" } },
 ]"#;
 
-/// A recipe with everything that needs passes, rejects and state from above.
+/// A recipe with everything that needs passes, rejects and values from rows above.
 const THOROUGH: &str = r#"
 on_bad = "reject"
 on_ragged = "pad"
@@ -110,7 +111,7 @@ impl Place {
     }
 }
 
-/// The names of a directory's files, but for what is noted of them.
+/// Names of the files in a directory, without the job's own records.
 fn outputs(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -138,7 +139,7 @@ fn on(_: &manyhands::clean::Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// The output, the rejects, and the report but for the output's name.
+/// The output, the rejects, and the report without the output's name.
 fn results(output: &Path, report: &Report) -> (Vec<u8>, Vec<u8>, FileReport) {
     let mut file = report.files[0].clone();
     assert_eq!(file.error, None);
@@ -170,11 +171,12 @@ fn any_number_of_workers_and_any_chunk_size_give_the_same_bytes() {
     }
 }
 
-/// How many workers a [`Killer`] kills: one fewer than a piece of work may lose before its file fails.
+/// Number of workers that a [`Killer`] kills: one fewer than a piece of work may lose before its
+/// file fails.
 const KILLS: usize = 4;
 
-/// Kills a worker whenever something was finished since the last kill, [`KILLS`] of them in a job: so whichever
-/// piece of work meets them, it is done in the end.
+/// Kills a worker each time something was finished since the last kill, [`KILLS`] of them per job.
+/// So every piece of work is completed in the end, even if it is hit by all of them.
 struct Killer {
     done: (u64, usize),
     killed: usize,
@@ -268,7 +270,8 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
         [place.write("a.csv", b"value\n1\n"), place.write("b.csv", &dirty_rows(2_000_000))];
     let output = Output::Directory(place.path("out"), "{name}".to_owned());
     let recipe = Recipe::from_toml("steps = [{ filter = 'value <= 500' }]").unwrap();
-    // From when the small file is done, no worker lives long enough to do the other, which is one chunk.
+    // Once the small file is done, no worker lives long enough to clean the other one, which is a
+    // single chunk.
     let (killing, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let killer = {
         let (killing, stop) = (Arc::clone(&killing), Arc::clone(&stop));
@@ -290,8 +293,8 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let report = report.unwrap();
     assert_eq!(report.files[0].error, None);
     let error = report.files[1].error.as_ref().expect("its workers were killed");
-    // Perhaps they were killed before they were ready for any work.
-    let is_told = error.contains("was tried 5 times") || error.contains("cannot be started");
+    // The workers may have been killed before they were ready.
+    let is_expected = error.contains("was tried 5 times") || error.contains("cannot be started");
     assert!(is_told && error.contains("signal 9"), "{error}");
     assert_eq!(outputs(&place.path("out")), ["a.csv"]);
 }
@@ -393,7 +396,7 @@ fn files_without_headers_are_joined_at_line_ends() {
     assert_eq!(fs::read_to_string(&output).unwrap(), "1,2\n3,4\n5,6");
 }
 
-fn an_input_of_nothing_has_an_output_of_nothing() {
+fn an_empty_input_has_an_empty_output() {
     let place = Place::new();
     let blank = "\n".repeat(1000);
     for (name, bytes, chunk_bytes) in [("a.csv", "", 1 << 20), ("b.csv", &blank[..], 10)] {
@@ -431,13 +434,13 @@ fn rejects_of_one_output_are_in_one_file_in_order() {
     assert!(text.find("not a number,x\n") < text.find("not a number,y\n"));
 }
 
-/// Workers that are "elsewhere": they know of a job what it sends them, do their work when they are
-/// asked, the last that came first, and lose some.
+/// Remote workers: they know only what the job sends them, do their work when they are asked, the
+/// last one first, and lose some of it.
 #[derive(Default)]
 struct Elsewhere {
     count: usize,
     work: Vec<(usize, Vec<u8>)>,
-    /// Losses of work that has these bytes in it.
+    /// Work that contains these bytes is lost.
     loses: Option<&'static [u8]>,
     done: usize,
 }
@@ -462,7 +465,7 @@ impl RemoteWorkers for Elsewhere {
     }
 }
 
-fn workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end() {
+fn remote_workers_make_the_same_bytes_in_any_order_of_completion() {
     let place = Place::new();
     let input = place.write("in.csv", &dirty_rows(600));
     let output = place.path("out.csv");
@@ -480,7 +483,7 @@ fn workers_elsewhere_make_the_same_bytes_in_whatever_order_they_end() {
     }
 }
 
-fn a_part_that_no_worker_elsewhere_does_costs_its_file_only() {
+fn a_part_that_no_remote_worker_completes_fails_only_its_file() {
     let place = Place::new();
     for name in ["a.csv", "bad.csv", "c.csv", "empty.csv"] {
         place.write(name, if name == "empty.csv" { b"" } else { b"n,value\n1,2\n3,4\n" });
@@ -496,7 +499,7 @@ fn a_part_that_no_worker_elsewhere_does_costs_its_file_only() {
     assert_eq!(fs::read_to_string(place.path("out/c.csv")).unwrap().lines().count(), 3);
 }
 
-fn progress_of_an_unpacked_file_goes_on_to_the_size_that_it_has_packed() {
+fn progress_of_a_compressed_file_ends_at_its_compressed_size() {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(&dirty_rows(200_000)).unwrap();
@@ -517,7 +520,7 @@ fn progress_of_an_unpacked_file_goes_on_to_the_size_that_it_has_packed() {
     }
 }
 
-fn a_compressed_file_is_not_cut_for_workers_elsewhere() {
+fn a_compressed_file_is_not_cut_for_remote_workers() {
     let place = Place::new();
     const GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     const ZSTD: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];

@@ -1,4 +1,4 @@
-//! What the Rust face promises, as its users see it.
+//! The promises of the Rust face, tested as its users see it.
 
 #[path = "../../pool/tests/support/mod.rs"]
 mod support;
@@ -19,23 +19,23 @@ fn main() -> ExitCode {
     support::run(tests![
         functions_and_closures_run_in_workers,
         results_keep_the_order_of_inputs_when_tasks_are_uneven,
-        any_serde_value_goes_and_comes_back,
-        a_panic_is_a_value_with_message_and_place_and_the_worker_lives,
-        a_map_gives_its_first_error_and_imap_every_one,
+        any_serde_value_survives_the_round_trip,
+        a_panic_is_an_error_with_message_and_location_and_the_worker_goes_on,
+        a_map_returns_its_first_error_and_imap_every_one,
         a_context_is_sent_and_read_once_per_worker,
         contexts_of_different_types_with_equal_bytes_stay_apart,
         arrays_pass_by_reference_both_ways,
         an_array_is_freed_with_its_last_handle,
         initializers_and_finalizers_run_once_per_worker,
-        options_of_a_call_and_of_a_pool_hold,
-        sizes_that_cannot_be_are_errors_at_the_call,
+        options_of_a_call_and_of_a_pool_take_effect,
+        invalid_sizes_are_errors_at_the_call,
         an_endless_iterator_runs_in_bounded_memory,
         futures_wait_kill_cancel_and_complete,
         a_process_runs_one_function_and_ends,
-        a_queue_joins_processes,
-        what_cannot_travel_is_an_error,
+        a_queue_connects_processes,
+        values_that_cannot_travel_are_errors,
         a_panic_while_encoding_leaves_nothing_behind,
-        a_worker_has_a_pool_of_its_own,
+        a_worker_may_have_a_pool_of_its_own,
     ])
 }
 
@@ -82,7 +82,7 @@ enum Shape {
     Named(String, Box<Shape>, Option<char>),
 }
 
-fn any_serde_value_goes_and_comes_back() {
+fn any_serde_value_survives_the_round_trip() {
     let shapes = vec![
         Shape::Circle { radius: -0.0 },
         Shape::Polygon((0..100_000).map(|i| (i, -i)).collect()),
@@ -97,7 +97,7 @@ fn any_serde_value_goes_and_comes_back() {
     assert_eq!(sorted.unwrap().wait().unwrap().as_deref(), Some("a"));
 }
 
-fn a_panic_is_a_value_with_message_and_place_and_the_worker_lives() {
+fn a_panic_is_an_error_with_message_and_location_and_the_worker_goes_on() {
     let pool = Pool::builder().workers(1).build().unwrap();
     let pid = || pool.submit(|()| std::process::id(), ()).unwrap().wait().unwrap();
     let before = pid();
@@ -110,7 +110,7 @@ fn a_panic_is_a_value_with_message_and_place_and_the_worker_lives() {
     assert_eq!(pid(), before);
 }
 
-fn a_map_gives_its_first_error_and_imap_every_one() {
+fn a_map_returns_its_first_error_and_imap_every_one() {
     fn odd_ones_fail(x: u64) -> u64 {
         assert!(x.is_multiple_of(2), "odd: {x}");
         x
@@ -132,7 +132,7 @@ fn a_map_gives_its_first_error_and_imap_every_one() {
     assert!(seen.into_iter().eq((0..100).map(|x| (x, x % 2 == 0))));
 }
 
-/// Counts how often it is read.
+/// Counts how often it is serialized.
 #[derive(Serialize)]
 struct Counted(Vec<u8>);
 
@@ -172,7 +172,7 @@ fn contexts_of_different_types_with_equal_bytes_stay_apart() {
 fn arrays_pass_by_reference_both_ways() {
     let pool = pool();
     let array = SharedArray::from_slice(&(0..1000_i64).collect::<Vec<_>>()).unwrap();
-    // As a context, as an argument, inside of something else, and twice in one payload.
+    // As a context, as an argument, inside another value, and twice in one payload.
     let add = |array: &SharedArray<i64>, at: usize| array.set(at, array.get(at) + 1);
     pool.map_with(&array, add, 0..1000_usize).unwrap();
     let futures: Vec<_> = (0..1000)
@@ -221,7 +221,7 @@ fn an_array_is_freed_with_its_last_handle() {
     assert_eq!(pool.submit(length, array.clone()).unwrap().wait().unwrap(), size);
     assert!(shared_memory_in_use() > before + half);
     drop(array);
-    // The workers let go of it too, though the pool lives on and is idle.
+    // The workers release it too, although the pool goes on and is idle.
     let freed = || shared_memory_in_use() < before + half;
     wait_until("the memory is free", freed, || shared_memory_in_use().to_string());
 }
@@ -264,7 +264,7 @@ fn initializers_and_finalizers_run_once_per_worker() {
 
 static FILE: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
 
-fn options_of_a_call_and_of_a_pool_hold() {
+fn options_of_a_call_and_of_a_pool_take_effect() {
     let nap = |millis: u64| std::thread::sleep(Duration::from_millis(millis));
     let pool = Pool::builder().workers(2).deadline(Duration::from_millis(200)).build().unwrap();
     let error = pool.submit(nap, 100_000).unwrap().wait().unwrap_err();
@@ -286,7 +286,7 @@ fn options_of_a_call_and_of_a_pool_hold() {
     assert_eq!(again.wait().unwrap(), 3);
 }
 
-fn sizes_that_cannot_be_are_errors_at_the_call() {
+fn invalid_sizes_are_errors_at_the_call() {
     let invalid = |error: manyhands::Error, word: &str| {
         assert!(matches!(error.kind(), ErrorKind::Invalid(_)), "{error}");
         assert!(error.to_string().contains(word), "{error}");
@@ -355,11 +355,11 @@ fn a_process_runs_one_function_and_ends() {
     let leave = |code: i32| -> () { std::process::exit(code) };
     let error = Process::spawn(leave, 3).unwrap().join().unwrap_err();
     assert_eq!(error.death().unwrap().exit, Exit::Code(3));
-    // Dropped, it is ended; the harness sees that nothing is left.
+    // Dropping it ends it; the harness checks that nothing is left.
     drop(Process::spawn(|()| std::thread::sleep(Duration::from_secs(1000)), ()).unwrap());
 }
 
-fn a_queue_joins_processes() {
+fn a_queue_connects_processes() {
     let queue = Queue::<(u64, String)>::bounded(4).unwrap();
     let put = |(queue, from): (Queue<(u64, String)>, u64)| {
         (from..from + 500).for_each(|x| queue.put(&(x, x.to_string())).unwrap());
@@ -401,13 +401,13 @@ impl Serialize for Unsendable {
     }
 }
 
-fn what_cannot_travel_is_an_error() {
+fn values_that_cannot_travel_are_errors() {
     let pool = pool();
     let error = pool.submit(|_: Unsendable| (), Unsendable).err().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Invalid(_)), "{error}");
     let error = pool.submit(|()| Unsendable, ()).unwrap().wait().err().unwrap();
     assert!(error.to_string().contains("result cannot be sent"), "{error}");
-    // One input of a map that cannot be sent fails in its place.
+    // An input of a map that cannot be sent fails at its position.
     #[derive(Deserialize)]
     struct Odd(u64);
     impl Serialize for Odd {
@@ -422,13 +422,13 @@ fn what_cannot_travel_is_an_error() {
     for (x, result) in results.enumerate() {
         assert_eq!(result.ok(), (x % 2 == 0).then_some(x as u64));
     }
-    // A queue's messages carry no shared memory.
+    // Messages of a queue cannot carry shared memory.
     let queue = Queue::<SharedArray<u8>>::unbounded().unwrap();
     let refused = queue.put(&SharedArray::zeros(&[1]).unwrap());
     assert!(matches!(refused, Err(PutError::Failed(_))));
 }
 
-/// Panics when it is encoded, after its array was.
+/// Panics while it is encoded, after its array was encoded.
 struct Bomb(SharedArray<u8>);
 
 impl Serialize for Bomb {
@@ -444,7 +444,7 @@ impl<'de> Deserialize<'de> for Bomb {
 }
 
 fn a_panic_while_encoding_leaves_nothing_behind() {
-    // Afterwards a queue refuses an array, here and in the worker, as it always does.
+    // Afterwards a queue rejects an array, in this process and in the worker, as always.
     fn refused(array: SharedArray<u8>) -> bool {
         let queue = Queue::<SharedArray<u8>>::unbounded().unwrap();
         matches!(queue.put(&array), Err(PutError::Failed(_)))
@@ -460,7 +460,7 @@ fn a_panic_while_encoding_leaves_nothing_behind() {
     assert!(pool.submit(refused, array).unwrap().wait().unwrap());
 }
 
-fn a_worker_has_a_pool_of_its_own() {
+fn a_worker_may_have_a_pool_of_its_own() {
     let nested = |n: u64| {
         let pool = Pool::builder().workers(2).build().unwrap();
         pool.map(double, 0..n).unwrap().into_iter().sum::<u64>()

@@ -1,5 +1,6 @@
-//! Tasks that fork: the child is no worker, leaves nothing to the pool, and exits as it leaves the user's code.
-#![allow(unsafe_code, reason = "tests what becomes of a fork")]
+//! Tasks that fork: the child is not a worker, sends nothing to the pool, and exits when it leaves
+//! user code.
+#![allow(unsafe_code, reason = "tests the behaviour of forks")]
 
 #[path = "../../pool/tests/support/mod.rs"]
 mod support;
@@ -17,20 +18,20 @@ use support::{is_alive, wait_until};
 fn main() -> ExitCode {
     manyhands::init();
     support::run(tests![
-        a_child_that_returns_neither_answers_nor_takes_tasks,
+        a_child_that_returns_sends_no_result_and_takes_no_task,
         a_child_that_panics_exits_with_101_and_the_task_goes_on,
-        a_child_exits_with_what_it_says_and_the_task_goes_on,
+        a_child_exits_with_its_own_status_and_the_task_goes_on,
         both_processes_run_the_rest_of_the_task_once,
-        a_child_that_is_forked_on_the_way_of_an_argument_or_a_result_is_no_worker,
-        children_of_initializers_and_finalizers_are_no_workers,
+        a_child_forked_while_an_argument_or_a_result_is_converted_is_not_a_worker,
+        children_of_initializers_and_finalizers_are_not_workers,
         a_child_of_a_process_is_not_that_process,
         a_child_that_stays_ends_with_its_pool,
     ])
 }
 
-/// The number of the child; 0 in it.
+/// Forks; returns the child's process number, or 0 in the child.
 fn fork() -> i32 {
-    // SAFETY: the child does what a task of one thread may do, which is what is tested.
+    // SAFETY: the child does only what a single-threaded task may do, which is what this tests.
     unsafe { libc::fork() }
 }
 
@@ -52,7 +53,7 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// A path for a file of this test's, which goes with it.
+/// The path of a file that is removed with this value.
 struct Log(tempfile::TempDir);
 
 impl Log {
@@ -72,7 +73,7 @@ impl Log {
     }
 }
 
-fn a_child_that_returns_neither_answers_nor_takes_tasks() {
+fn a_child_that_returns_sends_no_result_and_takes_no_task() {
     let log = Log::new();
     let task = |path: &String, number: u64| match fork() {
         0 => "the child's".to_owned(),
@@ -102,7 +103,7 @@ fn a_child_that_panics_exits_with_101_and_the_task_goes_on() {
     assert_eq!(pool(1).map(task, 0..4).unwrap(), [(0, 101), (1, 101), (2, 101), (3, 101)]);
 }
 
-fn a_child_exits_with_what_it_says_and_the_task_goes_on() {
+fn a_child_exits_with_its_own_status_and_the_task_goes_on() {
     let task = |code: i32| match fork() {
         0 => std::process::exit(code),
         child => status_of(child),
@@ -115,7 +116,7 @@ fn both_processes_run_the_rest_of_the_task_once() {
     let task = |path: &String, number: u64| {
         let child = fork();
         if child == 0 {
-            // Behind the parent, which waits for nobody and takes its next task.
+            // After the parent, which does not wait and takes its next task.
             std::thread::sleep(Duration::from_millis(1));
         }
         note(path, &format!("{number:02} {}", std::process::id()));
@@ -135,10 +136,10 @@ fn both_processes_run_the_rest_of_the_task_once() {
     assert!((0..12).all(|number| count(number) == 2), "{lines:?}");
 }
 
-/// Forks as it is encoded in a worker, and as it is decoded there.
+/// Forks while it is encoded in a worker, and while it is decoded there.
 struct Forks(u32);
 
-/// The child goes on; the parent first sees it exit as a whole.
+/// Forks; the child goes on, and the parent first waits until it has exited.
 fn fork_in_worker() {
     if manyhands::worker_index().is_some() {
         match fork() {
@@ -162,7 +163,7 @@ impl<'de> Deserialize<'de> for Forks {
     }
 }
 
-fn a_child_that_is_forked_on_the_way_of_an_argument_or_a_result_is_no_worker() {
+fn a_child_forked_while_an_argument_or_a_result_is_converted_is_not_a_worker() {
     let pool = pool(1);
     let there = pool.map(|x: Forks| x.0, (0..5).map(Forks)).unwrap();
     assert_eq!(there, [0, 1, 2, 3, 4]);
@@ -172,7 +173,7 @@ fn a_child_that_is_forked_on_the_way_of_an_argument_or_a_result_is_no_worker() {
     assert_eq!(as_context, [7, 8, 9, 10, 11]);
 }
 
-fn children_of_initializers_and_finalizers_are_no_workers() {
+fn children_of_initializers_and_finalizers_are_not_workers() {
     let log = Log::new();
     static PATH: OnceLock<String> = OnceLock::new();
     let fork_and_note = |path: String| {

@@ -1,4 +1,4 @@
-//! A program that is told how its workers are started, as an extension of Python is.
+//! A program that sets how its workers are started, like a Python extension does.
 
 use std::env;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn main() {
         command.args(["serve", name]);
         command
     });
-    // Who came first decides.
+    // The first call decides.
     manyhands::init();
     let pool = Pool::builder().workers(2).build().unwrap();
     let found = pool.map(first_argument, 0..10).unwrap();

@@ -1,4 +1,4 @@
-//! Tables of a real database: what it refuses, and what else holds it.
+//! Tables of a real database: rows that it refuses, and other programs that hold it.
 
 #[path = "../../pool/tests/support/mod.rs"]
 mod support;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 fn main() -> ExitCode {
     manyhands::init();
     support::run(tests![
-        a_row_that_a_table_refuses_is_told_with_its_line_and_its_cells,
+        a_row_that_a_table_refuses_is_reported_with_its_line_and_cells,
         a_database_that_another_program_holds_is_waited_for,
     ])
 }
@@ -44,9 +44,9 @@ fn load(directory: &Path, chunk_bytes: usize) -> Report {
     job(directory, chunk_bytes).run(|_| ControlFlow::Continue(())).unwrap()
 }
 
-fn a_row_that_a_table_refuses_is_told_with_its_line_and_its_cells() {
+fn a_row_that_a_table_refuses_is_reported_with_its_line_and_cells() {
     let (directory, database) = place();
-    // Rows of two lines, rows that are set aside and blank lines are before it.
+    // Rows of two lines, dropped rows and blank lines come before it.
     let mut text = "id,name\r\n".to_owned();
     for row in 1..300 {
         text += &format!("{row},\"two\r\nlines\"\r\n0,filtered\r\n,\r\n\r\n");
@@ -79,7 +79,7 @@ fn a_database_that_another_program_holds_is_waited_for() {
     fs::write(directory.path().join("in.csv"), "id,name\n1,a\n").unwrap();
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let mut asked = 0;
-    // The observer is asked while the job waits.
+    // The observer is called while the job waits.
     let report = job(directory.path(), 1 << 20).run(|_| {
         asked += 1;
         if asked == 3 {

@@ -1,10 +1,10 @@
-//! Programs in the foreground of a terminal: they are stopped and continued as a whole, tasks may use the terminal, and its
-//! keys reach the program alone.
+//! Programs in the foreground of a terminal: they are stopped and continued as a whole, tasks may
+//! use the terminal, and its keys reach the program alone.
 //!
-//! A program is a copy of this one, started by another copy that stands for a shell: it owns the terminal, tells when the
-//! program was stopped, and continues it when it gets a line.
+//! A program is a copy of this one. It is started by another copy that plays the shell: it owns the
+//! terminal, reports when the program was stopped, and continues it when it gets a line.
 #![allow(unsafe_code, reason = "sets and sends signals")]
-#![allow(clippy::print_stdout, reason = "what stands in the terminal is looked at")]
+#![allow(clippy::print_stdout, reason = "the tests read what the terminal shows")]
 #![allow(clippy::zombie_processes, reason = "the shell waits in its own way")]
 
 #[path = "../../pool/tests/support/mod.rs"]
@@ -30,23 +30,23 @@ fn main() -> ExitCode {
     manyhands::init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("--shell") => be_the_shell(&arguments[1..]),
+        Some("--shell") => run_shell(&arguments[1..]),
         Some("--waits") => waits(&arguments[1]),
         Some("--asks") => asks(),
-        Some("--hurts") => hurts(),
+        Some("--signals_itself") => signals_itself(),
         _ => support::run(tests![
             ctrl_z_stops_the_workers_too_and_continuing_continues_them,
             a_task_asks_at_the_terminal,
             keys_that_end_programs_reach_the_program_once_and_no_task,
-            a_signal_that_a_process_sends_ends_a_worker_as_before,
+            a_signal_sent_by_a_process_still_ends_a_worker,
         ]),
     }
 }
 
-// What runs in the terminal
+// Programs that run in the terminal
 
-/// Runs a program in the foreground; continues it once when it was stopped and a file is there.
-fn be_the_shell(arguments: &[String]) -> ! {
+/// Runs a program in the foreground. Continues it once after it was stopped and a file exists.
+fn run_shell(arguments: &[String]) -> ! {
     rustix::process::setsid().unwrap();
     rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).unwrap();
     let [goes_on, program @ ..] = arguments else { panic!("{arguments:?}") };
@@ -78,7 +78,7 @@ fn wait_for_file(path: &Path) {
     }
 }
 
-/// A program whose task waits for a file, and which says when a key was pressed.
+/// A program whose task waits for a file, and which reports when a key was pressed.
 fn waits(go: &str) -> ! {
     for signal in [libc::SIGINT, libc::SIGQUIT] {
         let handler: extern "C" fn(i32) = pressed;
@@ -127,8 +127,8 @@ fn asks() -> ! {
     exit(0)
 }
 
-/// A program whose tasks signal themselves.
-fn hurts() -> ! {
+/// A program whose tasks send signals to themselves.
+fn signals_itself() -> ! {
     let pool = Pool::builder().workers(1).build().unwrap();
     for signal in [libc::SIGINT, libc::SIGQUIT] {
         let task = |signal: i32| {
@@ -151,8 +151,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program in the foreground of a new terminal. A file `go` in the folder is what its task waits for, a file
-    /// `fg` continues the program when it was stopped.
+    /// Starts a program in the foreground of a new terminal. Its task waits for a file `go` in the
+    /// folder; a file `fg` continues the program after it was stopped.
     fn with(program: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -169,7 +169,7 @@ impl Terminal {
             .arg(folder.path().join("go"));
         shell.stdin(other.try_clone().unwrap()).stdout(other.try_clone().unwrap()).stderr(other);
         let child = shell.spawn().unwrap();
-        // Else the terminal is never at its end.
+        // Otherwise the terminal would never reach its end.
         drop(shell);
         let (keys, shown) = (File::from(keys), Arc::<Mutex<String>>::default());
         let reading = thread::spawn({
@@ -197,7 +197,7 @@ impl Terminal {
         wait_until(text, seen, || self.shown.lock().unwrap().clone());
     }
 
-    /// The number of the process whose task has begun.
+    /// Process number of the worker whose task has begun.
     fn worker(&self) -> u32 {
         let file = self.file("go.pid");
         let state = || self.shown.lock().unwrap().clone();
@@ -213,20 +213,20 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
-    /// What a failed test leaves goes when the terminal is hung up.
+    /// Processes that a failed test leaves behind end when the terminal is hung up.
     fn drop(&mut self) {
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }
 }
 
-/// The state of a process, as a letter.
+/// State of a process, as a letter.
 fn state_of(pid: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().unwrap_or_default().chars().take(1).collect()
 }
 
-// What they promise
+// The promises
 
 fn ctrl_z_stops_the_workers_too_and_continuing_continues_them() {
     let mut terminal = Terminal::with("--waits");
@@ -260,8 +260,8 @@ fn keys_that_end_programs_reach_the_program_once_and_no_task() {
     terminal.ends_well();
 }
 
-fn a_signal_that_a_process_sends_ends_a_worker_as_before() {
-    let terminal = Terminal::with("--hurts");
+fn a_signal_sent_by_a_process_still_ends_a_worker() {
+    let terminal = Terminal::with("--signals_itself");
     terminal.wait_for("was killed by signal 2");
     terminal.wait_for("was killed by signal 3");
     terminal.ends_well();

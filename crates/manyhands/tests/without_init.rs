@@ -1,4 +1,4 @@
-//! A program that forgot `init()`: it is told so before anything is started.
+//! A program without a call of `init()`: it gets an error before anything is started.
 
 use manyhands::{ErrorKind, Pool, Process};
 

@@ -1,4 +1,4 @@
-//! A column of a row group: its cells are gathered with their type, and become a column chunk.
+//! A column of a row group: collects the cells by type, then encodes them as a column chunk.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use super::texts::{Text, Texts};
 use super::values::{Values, statistics_of_truths};
 use super::words::{Kind, Words};
 
-/// How many bytes of values a page has, or a bit more.
+/// Approximate number of bytes of values in a page.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// How many rows a page has at most: so many numbers are as many bytes.
+/// Row limit per page: 8-byte values then fill exactly `PAGE_BYTES`.
 const PAGE_ROWS: usize = PAGE_BYTES / 8;
 
-/// The cells of a column: the rows that are NULL, and the values of the others, which are all in the one
-/// place that is for the column's type.
+/// The cells of a column: the rows that are NULL, and the values of the others, all of them in the
+/// field for the column's type.
 #[derive(Debug)]
 pub(super) struct Column {
     kind: Type,
@@ -47,7 +47,7 @@ impl Default for Column {
 }
 
 impl Column {
-    /// Makes it one without cells.
+    /// Makes it an empty column of this type.
     pub(super) fn begin(&mut self, kind: Type) {
         (self.kind, self.rows) = (kind, 0);
         self.nulls.clear();
@@ -141,7 +141,7 @@ impl Column {
         metadata.set_statistics(statistics).build()
     }
 
-    /// Adds the pages of values: the dictionary, those with indices, the others.
+    /// Adds the pages of values: the dictionary, pages with indices, then pages with plain values.
     fn add_coded<V: Values>(&self, values: &Coded<V>, pages: &mut Pages) {
         if let Some(dictionary) = values.dictionary() {
             pages.add_dictionary(dictionary.len(), |out| dictionary.put_plain(out));
@@ -161,8 +161,8 @@ impl Column {
         });
     }
 
-    /// Adds data pages. `most` says how many values from a place on may be on one, `put` appends
-    /// values.
+    /// Adds data pages. `most` returns how many values from a position on fit on one page; `put`
+    /// appends values.
     fn add_pages(
         &self,
         pages: &mut Pages,
@@ -174,7 +174,7 @@ impl Column {
             let nulls = |to: usize| self.nulls.partition_point(|null| (*null as usize) < to);
             let values = |to: usize| to - nulls(to);
             let limit = value + most(value);
-            // As many rows as have so many values: those of NULL after the last one too.
+            // As many rows as have that many values, including NULL rows after the last one.
             let (mut to, mut above) = (row, self.rows.min(row + PAGE_ROWS) + 1);
             while to + 1 < above {
                 let middle = usize::midpoint(to, above);

@@ -1,19 +1,19 @@
-//! Integers as packed differences of neighbours.
+//! Encodes integers as packed differences of neighbours.
 //!
 //! ```text
 //!   128   4   count   first value      then for each 128 differences:
-//!     the least   4 widths             four times 32 differences less the least, each `width` bits
+//!     minimum   4 widths               4 times 32 differences minus the minimum, each `width` bits
 //! ```
-//! Numbers outside of the packed ones are varints, values zigzag ones. The last block has no bodies behind its last
-//! value. See `DELTA_BINARY_PACKED` in the
-//! [format's encodings](https://github.com/apache/parquet-format/blob/master/Encodings.md).
+//! Numbers other than the packed ones are varints, values are zigzag varints. The last block has no
+//! miniblocks after its last value. See `DELTA_BINARY_PACKED` in the [format's
+//! encodings](https://github.com/apache/parquet-format/blob/master/Encodings.md).
 
 use super::hybrid::put_varint;
 
 const BLOCK: usize = 128;
 const MINIBLOCK: usize = 32;
 
-/// Appends a number of either sign, small ones in few bytes.
+/// Appends a signed number; numbers near zero take few bytes.
 fn put_zigzag(value: i64, out: &mut Vec<u8>) {
     put_varint((value << 1 ^ value >> 63) as u64, out);
 }
@@ -47,13 +47,13 @@ pub(super) fn put_deltas<T: Copy + Into<i64>>(values: &[T], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the lowest `width` bits of each value, the first in the lowest bits.
+/// Appends the lowest `width` bits of each value, the first value in the lowest bits.
 fn put_packed(values: &[u64; MINIBLOCK], width: u32, out: &mut Vec<u8>) {
     if width == 0 {
         return;
     }
     if width <= 8 {
-        // Eight values are a word.
+        // Eight values at a time.
         for eight in values.as_chunks::<8>().0 {
             let bits = eight.iter().rev().fold(0, |bits, value| bits << width | value);
             let end = out.len() + width as usize;
@@ -73,7 +73,7 @@ fn put_packed(values: &[u64; MINIBLOCK], width: u32, out: &mut Vec<u8>) {
         }
     }
     if filled > 0 {
-        // 32 values end after a half of a word, if not after a whole one.
+        // 32 values end at the middle or at the end of a word.
         out.extend_from_slice(&(bits as u32).to_le_bytes());
     }
 }

@@ -1,48 +1,49 @@
-//! The values of a column, each different one kept once as long as that saves bytes.
+//! The dictionary of a column: each distinct value is stored once, as long as that saves bytes.
 //!
 //! ```text
-//!   values   a  b  a  c  b  a  d  e  f  g            a column's, without NULL
-//!   indices  0  1  0  2  1  0                        of those that came while it paid
+//!   values   a  b  a  c  b  a  d  e  f  g            of a column, without NULL
+//!   indices  0  1  0  2  1  0                        of the values that came while it paid
 //!   distinct a  b  c                                 the dictionary
-//!   plain                      d  e  f  g            those after them
+//!   plain                      d  e  f  g            the values after them
 //! ```
 
 use super::hybrid::{put_indices, width_of};
 use super::values::Values;
 
-/// How many values come between two looks at what the dictionary saves.
+/// Number of values between two checks of what the dictionary saves.
 const WEIGH: usize = 16 << 10;
 
-/// How many values tell what the others would take without a dictionary.
+/// Number of values in the sample that estimates the size without a dictionary.
 const SAMPLE: usize = 2 << 10;
 
-/// How many bytes a dictionary may have before its last value.
+/// Maximum number of bytes of a dictionary before its last value.
 const BYTES: usize = 1 << 20;
 
 const EMPTY: u16 = u16::MAX;
 
-/// Longer searches mean that somebody chose the values for their hashes.
+/// A longer search means that someone chose the values for their hashes.
 const PROBES: usize = 128;
 
 /// Values with their dictionary.
 #[derive(Debug, Default)]
 pub(super) struct Coded<V: Values> {
     distinct: V,
-    /// Those of `distinct`.
+    /// Keys of the values in `distinct`.
     keys: Vec<V::Key>,
     indices: Vec<u16>,
     plain: V,
-    /// Places in `distinct`, by hash; a power of two of them, at least half of them empty.
+    /// Indices into `distinct`, by hash. The number of slots is a power of two, and at least half
+    /// of them are empty.
     slots: Vec<u16>,
     is_coding: bool,
-    /// How many indices there were when the dictionary was weighed last, and its bytes.
+    /// Number of indices at the last check of the dictionary, and its size in bytes.
     weighed: (usize, usize),
-    /// How many bytes a value takes without a dictionary.
+    /// Estimated number of bytes of a value without a dictionary.
     plain_bytes: f64,
 }
 
 impl<V: Values> Coded<V> {
-    /// Forgets all values; gives what the two parts of the next ones will be in.
+    /// Forgets all values; returns the two parts for the next ones.
     pub(super) fn clear(&mut self) -> [&mut V; 2] {
         self.distinct.clear();
         self.keys.clear();
@@ -56,7 +57,7 @@ impl<V: Values> Coded<V> {
         [&mut self.distinct, &mut self.plain]
     }
 
-    /// All different values are among these.
+    /// The two parts that contain all distinct values.
     pub(super) fn parts(&self) -> [&V; 2] {
         [&self.distinct, &self.plain]
     }
@@ -66,17 +67,17 @@ impl<V: Values> Coded<V> {
         (!self.indices.is_empty()).then_some(&self.distinct)
     }
 
-    /// How many values have indices; they come first.
+    /// Number of values with indices; they come first.
     pub(super) fn coded(&self) -> usize {
         self.indices.len()
     }
 
-    /// The values after those that have indices.
+    /// The values after those with indices.
     pub(super) fn plain(&self) -> &V {
         &self.plain
     }
 
-    /// Appends the indices of some values as a data page has them.
+    /// Appends the indices of some values in the form of a data page.
     pub(super) fn put_indices(&self, from: usize, to: usize, out: &mut Vec<u8>) {
         let width = width_of(self.distinct.len() - 1);
         out.push(width as u8);
@@ -95,14 +96,14 @@ impl<V: Values> Coded<V> {
         self.plain.push(value);
     }
 
-    /// The dictionary takes no more.
+    /// Marks the dictionary as full.
     #[cold]
     fn close(&mut self) {
         self.weigh(true);
         self.is_coding = false;
     }
 
-    /// The place of a value in the dictionary, into which it is put; none if it is full.
+    /// Index of a value in the dictionary, adding it if needed; `None` if the dictionary is full.
     #[inline]
     fn index_of(&mut self, value: V::Value<'_>) -> Option<u16> {
         let slots = &self.slots[..];
@@ -150,8 +151,8 @@ impl<V: Values> Coded<V> {
         }
     }
 
-    /// To be called now and then, and after the last value: leaves the dictionary for what comes if it
-    /// has not saved bytes lately, and for all if it has never.
+    /// Call this now and then, and after the last value. Stops using the dictionary for further
+    /// values if it has not saved bytes lately, and for all values if it never has.
     pub(super) fn weigh(&mut self, is_last: bool) {
         let (before, bytes_before) = self.weighed;
         let is_first = before == 0;
@@ -167,7 +168,7 @@ impl<V: Values> Coded<V> {
         let bytes = self.distinct.plain_bytes();
         let bits = count * width_of(self.distinct.len() - 1) as usize;
         let saved = self.plain_bytes * count as f64 - (bytes - bytes_before + bits / 8) as f64;
-        // What comes may repeat more than the first values do, but not that much more.
+        // Later values may repeat more often than the first ones do, but not that much more often.
         if saved > 0.0 || !is_due && saved > -self.plain_bytes * count as f64 {
             if is_due {
                 self.weighed = (self.indices.len(), bytes);
@@ -182,7 +183,7 @@ impl<V: Values> Coded<V> {
         }
     }
 
-    /// How many bytes a value takes without a dictionary, as the last ones do.
+    /// Number of bytes that a value takes without a dictionary, estimated from the latest ones.
     fn sample(&mut self) -> f64 {
         let sample = &self.indices[self.indices.len().saturating_sub(SAMPLE)..];
         sample.iter().for_each(|index| self.plain.push(self.distinct.get(usize::from(*index))));

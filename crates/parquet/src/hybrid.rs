@@ -1,4 +1,5 @@
-//! Run lengths and packed bits mixed, which is how definition levels and dictionary indices are written.
+//! The hybrid of run lengths and packed bits in which definition levels and dictionary indices are
+//! written.
 //!
 //! ```text
 //!   a run     count × 2         the value, in ⌈width / 8⌉ bytes
@@ -7,10 +8,10 @@
 //! Numbers before the bodies are [varints](put_varint). Runs here begin and end where groups do. See "RLE" in the
 //! [format's encodings](https://github.com/apache/parquet-format/blob/master/Encodings.md).
 
-/// A run takes about as many bytes, with the header of what is packed after it.
+/// Approximate size of a run in bytes, including the header of the packed values after it.
 const RUN_BYTES: usize = 8;
 
-/// Appends a number, seven bits to a byte, the lowest first.
+/// Appends a number, seven bits per byte, the lowest first.
 pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -19,13 +20,13 @@ pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// How many bits the numbers up to `max` take.
+/// Number of bits that the numbers up to `max` take.
 pub(super) fn width_of(max: usize) -> u32 {
     usize::BITS - max.leading_zeros()
 }
 
-/// Appends which of some rows have values, as definition levels of one bit: all but `nulls`, which are
-/// counted from `first`.
+/// Appends definition levels of one bit, which say which rows have values: all but `nulls`, which
+/// are counted from `first`.
 pub(super) fn put_levels(rows: usize, nulls: &[u32], first: usize, out: &mut Vec<u8>) {
     if nulls.is_empty() {
         put_run(rows, 1, 1, out);
@@ -52,11 +53,11 @@ pub(super) fn put_levels(rows: usize, nulls: &[u32], first: usize, out: &mut Vec
     }
 }
 
-/// Appends truths, eight to a byte, the first in the lowest bit.
+/// Appends booleans, eight per byte, the first in the lowest bit.
 pub(super) fn put_bits(truths: &[bool], out: &mut Vec<u8>) {
     let (groups, rest) = truths.as_chunks::<8>();
     out.extend(groups.iter().map(|group| {
-        // Each byte's lowest bit moves to its place in the highest byte.
+        // Moves the lowest bit of each byte to its place in the highest byte.
         let bytes = u64::from_le_bytes(group.map(u8::from));
         (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
     }));
@@ -106,7 +107,7 @@ fn put_group(group: &[u16; 8], width: u32, out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
-/// Cuts groups into runs of the same one, at least `least` groups long, and what is between them.
+/// Splits groups into runs of equal groups, at least `least` long, and the rest between them.
 fn split<G: PartialEq>(
     groups: &[G],
     is_same: impl Fn(&G) -> bool,

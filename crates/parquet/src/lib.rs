@@ -1,16 +1,19 @@
-//! Columns of values to Parquet pages: an encoder for row groups, and a writer that puts them into one file.
+//! Encodes columns of values as Parquet: an encoder for row groups, and an appender that puts row
+//! groups into one file.
 //!
 //! ```text
-//!   Encoder    rows ─► Column, Column, …   gathered, coded ─► column chunks ─► a file of one row group
-//!   Appender   file, file, …               bytes of column chunks as they are; places in the metadata moved
+//!   Encoder    rows ─► Column, Column, …   collected, encoded ─► column chunks ─► a file of one row group
+//!   Appender   file, file, …               bytes of column chunks unchanged; offsets in the metadata adjusted
 //! ```
-//! Encoders run in parallel, each making a file of one row group; the appender copies their bytes. The `parquet` crate has
-//! the schema and the metadata; column chunks, where the time goes, are made here: `column` gathers and cuts into
-//! pages, `dictionary` decides which values become an index, `words` and `texts` write the others, `hybrid` and
-//! `delta` pack bits, `pages` compresses. Against the crate's own writer that takes 0.77 seconds of processor time
-//! instead of 1.9 for the same rows, in a file of 21.6 MB instead of 29.9.
+//! Encoders run in parallel, and each makes a file of one row group; the appender copies their
+//! bytes. The `parquet` crate handles the schema and the metadata. Column chunks, which take the
+//! time, are encoded here: `column` collects values and cuts them into pages, `dictionary` decides
+//! which values become indices, `words` and `texts` write the others, `hybrid` and `delta` pack
+//! bits, `pages` compresses. For the same rows this takes 0.77 seconds of processor time where the
+//! writer of the `parquet` crate takes 1.9, and the file has 21.6 MB instead of 29.9.
 //!
-//! All columns may have NULL. Limits: six types, no nesting, Zstandard, one row group an encoder.
+//! All columns may contain NULL. Limits: six types, no nesting, Zstandard only, one row group per
+//! encoder.
 //!
 //! ```
 //! use std::ops::Range;
@@ -69,11 +72,11 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type as Node};
 use self::pages::{Packer, Pages};
 pub use self::rows::{Column, Rows, Type};
 
-/// What a file begins and ends with.
+/// First and last bytes of a file.
 const MAGIC: &[u8] = b"PAR1";
 
-/// How many rows are gathered column after column: with fewer, a column's dictionary leaves the caches
-/// between two turns, with more, the cells do.
+/// Number of rows that are collected column after column. With fewer rows, a column's dictionary
+/// leaves the caches between two batches; with more, the cells do.
 const ROWS: usize = 1 << 10;
 
 /// Failure of an encoder or an appender.
@@ -82,7 +85,7 @@ const ROWS: usize = 1 << 10;
 pub enum Error {
     /// Writing failed.
     Io(io::Error),
-    /// The `parquet` crate refused schema or metadata, or a row group is not one.
+    /// The `parquet` crate rejected the schema or the metadata, or a row group is invalid.
     Format(ParquetError),
     /// Bytes of a row group are missing.
     CutOff,
@@ -92,7 +95,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io(error) => error.fmt(f),
-            // The system's own words, such as that a disk is full.
+            // The system's own message, for example that a disk is full.
             Error::Format(ParquetError::External(error)) => error.fmt(f),
             Error::Format(error) => error.fmt(f),
             Error::CutOff => f.write_str("a row group is cut off"),
@@ -122,7 +125,7 @@ impl From<ParquetError> for Error {
     }
 }
 
-/// All columns may be NULL.
+/// The schema; all columns may be NULL.
 fn schema(columns: &[Column]) -> Result<SchemaDescPtr, ParquetError> {
     let field = |column: &Column| {
         let (physical, logical) = match column.kind {
@@ -144,7 +147,7 @@ fn schema(columns: &[Column]) -> Result<SchemaDescPtr, ParquetError> {
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(root))))
 }
 
-/// Appends what comes after the row groups of a file.
+/// Appends the footer of a file, which follows the row groups.
 fn put_footer(
     schema: &SchemaDescPtr,
     groups: Vec<RowGroupMetaData>,
@@ -156,14 +159,14 @@ fn put_footer(
     ParquetMetaDataWriter::new(out, &ParquetMetaData::new(file, groups)).finish()
 }
 
-/// The metadata of a file, all of it.
+/// The complete metadata of a file.
 fn metadata(file: &Bytes) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
     let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
     reader.parse_and_finish(file)
 }
 
-/// Where an encoder gathers and encodes, used again and again: fresh memory is dear.
+/// Memory in which an encoder collects and encodes. It is reused, since fresh memory is expensive.
 #[derive(Default)]
 struct Buffers {
     columns: Vec<column::Column>,
@@ -175,7 +178,7 @@ thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
-/// Makes a Parquet file of one row group. Its memory is used again by the next encoder of the thread.
+/// Makes a Parquet file of one row group. The next encoder of the thread reuses its memory.
 pub struct Encoder {
     columns: Vec<Column>,
     buffers: Buffers,
@@ -189,7 +192,7 @@ impl fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// An encoder without rows.
+    /// Makes an encoder without rows.
     pub fn new(columns: Vec<Column>) -> Encoder {
         let mut buffers = BUFFERS.take();
         buffers.columns.resize_with(columns.len(), Default::default);
@@ -199,7 +202,7 @@ impl Encoder {
         Encoder { columns, buffers, rows: 0 }
     }
 
-    /// Copies rows, which have the columns of the encoder.
+    /// Adds a copy of rows, which must have the columns of the encoder.
     pub fn add<R: Rows>(&mut self, rows: &R) {
         self.rows += rows.len();
         for from in (0..rows.len()).step_by(ROWS) {
@@ -213,7 +216,7 @@ impl Encoder {
     /// Appends the file to `out`.
     ///
     /// # Errors
-    /// If the columns cannot be those of a Parquet file.
+    /// If the columns are invalid for a Parquet file.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         self.write(out)?;
         BUFFERS.set(self.buffers);
@@ -259,7 +262,7 @@ impl<W: Write> Appender<W> {
     /// Begins a file with these columns.
     ///
     /// # Errors
-    /// If the columns cannot be those of a Parquet file, or writing fails.
+    /// If the columns are invalid for a Parquet file, or writing fails.
     pub fn new(out: W, columns: &[Column]) -> Result<Appender<W>, Error> {
         let mut made = Appender { out, len: 0, schema: schema(columns)?, groups: Vec::new() };
         made.write(MAGIC)?;
@@ -272,7 +275,8 @@ impl<W: Write> Appender<W> {
         Ok(())
     }
 
-    /// Appends the row group of a file that an [`Encoder`] with the same columns made, if it has one.
+    /// Appends the row group, if there is one, of a file made by an [`Encoder`] with the same
+    /// columns.
     ///
     /// # Errors
     /// If the file cannot be read, or writing fails.
@@ -287,7 +291,7 @@ impl<W: Write> Appender<W> {
         Ok(())
     }
 
-    /// The metadata of an encoder's row group, for its place in this file.
+    /// The metadata of an encoder's row group, adjusted to its position in this file.
     fn moved(&self, group: &RowGroupMetaData) -> Result<RowGroupMetaData, ParquetError> {
         let place = self.len as i64;
         let move_by = place - MAGIC.len() as i64;
@@ -308,7 +312,7 @@ impl<W: Write> Appender<W> {
             .build()
     }
 
-    /// Writes the footer; returns what was written to.
+    /// Writes the footer; returns the writer.
     ///
     /// # Errors
     /// If writing fails.

@@ -1,13 +1,14 @@
-//! The pages of a column chunk: put together, compressed if that helps, written with their headers.
+//! The pages of a column chunk: assembles them, compresses them if that pays, and writes them with
+//! headers.
 //!
 //! ```text
 //!   column chunk   header  dictionary page      if there is a dictionary
 //!                  header  data page            …
-//!   data page      length  levels  values       compressed as a whole, if the chunk is
+//!   data page      length  levels  values       compressed as a whole if the chunk is compressed
 //! ```
-//! A header is Thrift in its compact protocol: a byte for each field, which has its distance from the field before
-//! and its type, and the value; see `PageHeader` in the
-//! [format's definition](https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
+//! A header is Thrift in its compact protocol: each field has one byte, which holds the distance
+//! from the previous field and the type, followed by the value. See `PageHeader` in the [format's
+//! definition](https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
 
 use std::io;
 
@@ -19,21 +20,21 @@ use zstd::bulk::Compressor;
 
 use super::hybrid::{put_levels, put_varint};
 
-/// Of a chunk, so many pieces of so many bytes are compressed to see whether that helps.
+/// Number and size of the samples that are compressed to decide whether compressing the chunk pays.
 const PIECES: usize = 4;
 const PIECE: usize = 4 << 10;
 
 /// The pages of one column chunk.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    /// What is in them, before it is compressed.
+    /// Uncompressed contents of the pages.
     body: Vec<u8>,
     pages: Vec<Page>,
 }
 
 #[derive(Debug)]
 struct Page {
-    /// Where in the body it ends.
+    /// End of the page in the body.
     end: usize,
     values: usize,
     kind: PageType,
@@ -46,13 +47,13 @@ impl Pages {
         self.pages.clear();
     }
 
-    /// Adds a dictionary of so many values, before any other page.
+    /// Adds a dictionary of `values` values; must come before all other pages.
     pub(super) fn add_dictionary(&mut self, values: usize, put: impl FnOnce(&mut Vec<u8>)) {
         put(&mut self.body);
         self.close(values, PageType::DICTIONARY_PAGE, Encoding::PLAIN);
     }
 
-    /// Adds a data page for so many rows, of which the `nulls`, counted from `first`, have no value.
+    /// Adds a data page of some rows. The rows in `nulls`, counted from `first`, have no value.
     pub(super) fn add(
         &mut self,
         rows: usize,
@@ -73,7 +74,7 @@ impl Pages {
         self.pages.push(Page { end: self.body.len(), values, kind, encoding });
     }
 
-    /// Appends the chunk to a file that is `file[start..]`; gives what is to be known of it.
+    /// Appends the chunk to a file that is `file[start..]`; returns its metadata.
     pub(super) fn write(
         &self,
         column: ColumnDescPtr,
@@ -81,7 +82,7 @@ impl Pages {
         start: usize,
         file: &mut Vec<u8>,
     ) -> Result<ColumnChunkMetaDataBuilder, ParquetError> {
-        // The format counts a page's bytes in 31 bits.
+        // The format stores the number of bytes of a page in 31 bits.
         if self.body.len() > i32::MAX as usize {
             let message =
                 format!("the column {} has 2 GiB or more in one row group", column.name());
@@ -145,14 +146,15 @@ impl Page {
         const STOP: u8 = 0;
         let mut put = |distance: u8, value: usize| {
             out.push(distance << 4 | I32);
-            // Zigzag, of what is not negative.
+            // Zigzag encoding of a number that is not negative.
             put_varint(2 * value as u64, out);
         };
         put(1, self.kind as usize);
         put(1, bytes);
         put(1, packed);
         let is_dictionary = self.kind == PageType::DICTIONARY_PAGE;
-        // `dictionary_page_header` is field 7, `data_page_header` field 5, and the last one was 3.
+        // `dictionary_page_header` is field 7, `data_page_header` field 5; the previous field was
+        // 3.
         out.push(if is_dictionary { 4 } else { 2 } << 4 | STRUCT);
         let mut put = |value: usize| {
             out.push(1 << 4 | I32);
@@ -168,10 +170,10 @@ impl Page {
     }
 }
 
-/// Zstandard's fastest level of those that find repetitions and odds.
+/// The fastest level of Zstandard that finds repetitions and skewed frequencies.
 const LEVEL: i32 = 1;
 
-/// Compresses, in memory that is used again.
+/// A compressor with reusable memory.
 #[derive(Default)]
 pub(super) struct Packer {
     compressor: Option<Compressor<'static>>,
@@ -191,7 +193,7 @@ impl Packer {
         Ok(&self.packed)
     }
 
-    /// Whether compressing takes off a third, which is what makes it worth its time.
+    /// Whether compression saves a third, which makes it worth its time.
     fn helps(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let mut sample = std::mem::take(&mut self.sample);
         sample.clear();

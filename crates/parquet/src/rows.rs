@@ -1,4 +1,4 @@
-//! Rows to encode, as the caller has them: columns with names and types, and a trait that reads their values.
+//! The caller's rows: columns with names and types, and a trait that reads their values.
 
 use std::ops::Range;
 
@@ -13,9 +13,9 @@ pub enum Type {
     Number,
     /// True or false.
     Boolean,
-    /// Day.
+    /// Date.
     Date,
-    /// Day and time, without a zone.
+    /// Date and time, without a zone.
     Datetime,
 }
 
@@ -28,8 +28,9 @@ pub struct Column {
     pub kind: Type,
 }
 
-/// Rows to encode, read column by column. Rows and columns count from 0. Each method calls `each` once for each row of the
-/// range, in order. Only the methods for the types that occur need a body: the others panic.
+/// Rows to encode, which are read column by column. Rows and columns are counted from 0. Each
+/// method calls `each` once for each row of the range, in order. Only the methods for types that
+/// occur need an implementation: the others panic.
 pub trait Rows {
     /// Number of rows.
     fn len(&self) -> usize;
@@ -39,8 +40,8 @@ pub trait Rows {
         self.len() == 0
     }
 
-    /// Texts: the first `len` bytes of the slice, which is empty for NULL. Bytes behind them have no meaning; if there
-    /// are some, text is read by words.
+    /// Texts: the first `len` bytes of the slice; an empty slice means NULL. Bytes behind them have
+    /// no meaning; if there are some, texts are read in whole words.
     fn each_text(&self, column: usize, rows: Range<usize>, each: impl FnMut(&[u8], usize)) {
         let _ = (column, rows, each);
         unreachable!("these rows have no text");
@@ -58,21 +59,21 @@ pub trait Rows {
         unreachable!("these rows have no floats");
     }
 
-    /// Truth values.
+    /// Booleans.
     fn each_boolean(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<bool>)) {
         let _ = (column, rows, each);
-        unreachable!("these rows have no truth values");
+        unreachable!("these rows have no booleans");
     }
 
-    /// Days, counted from 1970-01-01.
+    /// Dates, in days since 1970-01-01.
     fn each_date(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i32>)) {
         let _ = (column, rows, each);
         unreachable!("these rows have no days");
     }
 
-    /// Moments, as microseconds since 1970-01-01.
+    /// Dates and times, in microseconds since 1970-01-01.
     fn each_datetime(&self, column: usize, rows: Range<usize>, each: impl FnMut(Option<i64>)) {
         let _ = (column, rows, each);
-        unreachable!("these rows have no moments");
+        unreachable!("these rows have no datetimes");
     }
 }

@@ -1,4 +1,4 @@
-//! Files are read back by the `parquet` crate, and have the statistics that its own writer gives.
+//! Files are read back by the `parquet` crate, and their statistics equal those of its own writer.
 
 use std::ops::Range;
 
@@ -50,11 +50,11 @@ fn name(kind: Type) -> String {
     format!("{kind:?}").to_lowercase()
 }
 
-/// A file of one column with these cells, and the cells with their type.
+/// A file of one column with these cells, and the cells as typed values.
 fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
     let mut input = b"row,cell\n".to_vec();
     for cell in cells {
-        // The other column keeps a row of one empty cell from being a blank line.
+        // The other column keeps a row with one empty cell from being a blank line.
         input.extend(format!("1,\"{}\"\n", cell.replace('"', "\"\"")).bytes());
     }
     let recipe =
@@ -89,7 +89,7 @@ fn written(kind: Type, cells: &[String]) -> (Bytes, Vec<Field>) {
     (file.into(), fields)
 }
 
-/// What the crate's own writer makes of the same cells.
+/// The file that the `parquet` crate's own writer makes from the same cells.
 fn oracle(kind: Type, fields: &[Field]) -> Bytes {
     let column = Column { name: "cell".to_owned(), kind };
     let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::Chunk);
@@ -123,7 +123,7 @@ fn oracle(kind: Type, fields: &[Field]) -> Bytes {
     writer.into_inner().unwrap().into()
 }
 
-/// Checks a column's file, cell by cell and by its statistics; gives its metadata.
+/// Checks a column's file, cell by cell and by its statistics; returns its metadata.
 fn check(kind: Type, cells: &[String]) -> ColumnChunkMetaData {
     let (file, fields) = written(kind, cells);
     let reader = SerializedFileReader::new(file.clone()).unwrap();
@@ -131,7 +131,7 @@ fn check(kind: Type, cells: &[String]) -> ColumnChunkMetaData {
     for (number, field) in fields.iter().enumerate() {
         let row = rows.next().unwrap().unwrap();
         let (_, found) = row.get_column_iter().next().unwrap();
-        // A zero's sign is shown.
+        // The text shows the sign of a zero.
         assert_eq!(format!("{found:?}"), format!("{field:?}"), "{kind:?}, row {number}");
     }
     assert!(rows.next().is_none());
@@ -147,7 +147,7 @@ fn check(kind: Type, cells: &[String]) -> ColumnChunkMetaData {
     group.column(0).clone()
 }
 
-/// Of that type and encoding, how many pages there are.
+/// Number of pages of a type and an encoding.
 fn pages(chunk: &ColumnChunkMetaData, kind: PageType, encoding: Encoding) -> i32 {
     let stats = chunk.page_encoding_stats().unwrap().iter();
     let like = stats.filter(|stats| stats.page_type == kind && stats.encoding == encoding);
@@ -171,7 +171,7 @@ impl Random {
 const KINDS: [Type; 6] =
     [Type::Text, Type::Integer, Type::Number, Type::Boolean, Type::Date, Type::Datetime];
 
-/// The cell that stands for a number.
+/// The cell for a number.
 fn cell(kind: Type, number: u64) -> String {
     let day = || {
         format!("{:04}-{:02}-{:02}", number / 336 % 9000 + 1, number / 28 % 12 + 1, number % 28 + 1)
@@ -199,11 +199,11 @@ fn cell(kind: Type, number: u64) -> String {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_values_are_read_back() {
     let mut random = Random(1);
     for round in 0..240 {
         let kind = KINDS[round % KINDS.len()];
-        // Few values or many, in runs or not, with NULL never, now and then, mostly or always.
+        // Few or many distinct values, in runs or not; NULL never, rarely, mostly or always.
         let distinct = [1, 2, 5, 300, 5000, 1 << 30][random.below(6) as usize];
         let (run, nulls) = ([1, 3, 50, 900][random.below(4) as usize], random.below(4));
         let is_sorted = random.below(3) == 0;
@@ -236,8 +236,8 @@ fn an_empty_file_has_its_columns() {
 }
 
 #[test]
-fn a_dictionary_that_no_longer_pays_is_left() {
-    // Few values, then only new ones, behind more NULL than a page has rows.
+fn a_dictionary_that_no_longer_pays_is_abandoned() {
+    // Few distinct values, then only new ones, after more NULLs than a page has rows.
     for kind in [Type::Text, Type::Number, Type::Integer, Type::Datetime] {
         let few = (0..40_000).map(|row| cell(kind, 100 + row % 9 * 1_000_003));
         let none = (0..140_000).map(|_| String::new());
@@ -255,11 +255,11 @@ fn a_dictionary_that_no_longer_pays_is_left() {
 }
 
 #[test]
-fn long_texts_are_told_apart_where_their_keys_are_the_same() {
+fn long_texts_with_equal_keys_are_distinguished() {
     let text = |number: u64| format!("{}{number:04}{}", "y".repeat(20), "y".repeat(100));
     let ten: Vec<String> = (0..3000).map(|row| text(row * row % 10)).collect();
     assert_eq!(data(&check(Type::Text, &ten), Encoding::RLE_DICTIONARY), 1);
-    // So many that nobody would search among them.
+    // So many that the dictionary gives up its search.
     let many: Vec<String> = (0..3000).map(|row| text(row % 1000)).collect();
     let chunk = check(Type::Text, &many);
     assert!(
@@ -277,13 +277,13 @@ fn pages_have_about_a_mebibyte() {
     let mut text = || format!("{}{}", random.below(1 << 30), "é".repeat(500));
     let texts: Vec<String> = (0..4000).map(|_| text()).collect();
     assert_eq!(data(&check(Type::Text, &texts), Encoding::DELTA_LENGTH_BYTE_ARRAY), 4);
-    // One that is longer than a page, and others around it.
+    // A text longer than a page, and others around it.
     let texts = ["a".to_owned(), "z".repeat(3 << 20), "b".to_owned(), "c".repeat(70)];
     check(Type::Text, &texts);
 }
 
 #[test]
-fn columns_take_the_encoding_that_fits() {
+fn columns_take_the_best_encoding() {
     let column = |kind, cell: &dyn Fn(u64) -> String| {
         check(kind, &(0..30_000).map(cell).collect::<Vec<_>>())
     };
@@ -297,7 +297,7 @@ fn columns_take_the_encoding_that_fits() {
     assert_eq!(data(&chunk, Encoding::DELTA_BYTE_ARRAY), 1);
     let chunk = column(Type::Text, &|row| format!("City {}", mixed(row) % 9));
     assert_eq!(data(&chunk, Encoding::RLE_DICTIONARY), 1);
-    // Four bits for each, and no time spent on taking off what cannot be.
+    // Four bits per value, and no time spent on useless compression.
     assert!(chunk.compressed_size() < 16_000, "{}", chunk.compressed_size());
     assert_eq!(chunk.compression(), Compression::UNCOMPRESSED);
     let chunk = column(Type::Text, &|_| "one".to_owned());

@@ -1,4 +1,4 @@
-//! Text, of which up to sixteen bytes are compared, hashed and copied as one word.
+//! Texts, of which up to sixteen bytes are compared, hashed and copied as one word.
 
 use std::cell::RefCell;
 
@@ -9,14 +9,14 @@ use parquet::file::statistics::Statistics;
 use super::delta::put_deltas;
 use super::values::{Values, fold, ranged};
 
-/// A text, and bytes behind it that have no meaning: where they are there, words can be read.
+/// A text, followed by bytes without meaning: where they exist, whole words can be read.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Text<'a> {
     bytes: &'a [u8],
     len: usize,
 }
 
-/// The lowest bytes of a word, by how many.
+/// Masks of the lowest bytes of a word, indexed by their number.
 const MASKS: [u128; 17] = {
     let mut masks = [u128::MAX; 17];
     let mut len = 0;
@@ -28,7 +28,7 @@ const MASKS: [u128; 17] = {
 };
 
 impl<'a> Text<'a> {
-    /// The first `len` of some bytes.
+    /// The text in the first `len` of some bytes.
     #[inline]
     pub(super) fn new(bytes: &'a [u8], len: usize) -> Text<'a> {
         Text { bytes, len }
@@ -39,7 +39,8 @@ impl<'a> Text<'a> {
         &self.bytes[..self.len]
     }
 
-    /// The first sixteen bytes, the first in the lowest; zeros behind a shorter text.
+    /// The first sixteen bytes as a word, the first byte lowest; a shorter text is padded with
+    /// zeros.
     #[inline]
     fn word(self) -> u128 {
         match self.bytes.first_chunk::<16>() {
@@ -48,7 +49,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The same at the end of the memory.
+    /// The same at the end of the memory, where no whole word can be read.
     #[cold]
     fn last_word(self) -> u128 {
         let mut bytes = [0; 16];
@@ -56,13 +57,13 @@ impl<'a> Text<'a> {
         u128::from_le_bytes(bytes)
     }
 
-    /// What is behind the first bytes.
+    /// The rest behind the first bytes.
     #[inline]
     fn after(self, count: usize) -> Text<'a> {
         Text { bytes: &self.bytes[count..], len: self.len - count }
     }
 
-    /// Appends it; copies of a fixed length, too long ones if need be, cost no call.
+    /// Appends the text. Copies a fixed length, possibly too much, which avoids a function call.
     #[inline]
     fn put(self, out: &mut Vec<u8>) {
         match self.bytes.first_chunk::<16>() {
@@ -75,7 +76,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// How many bytes two texts have in common from the first on.
+    /// Number of bytes of the common prefix of two texts.
     #[inline]
     fn common(self, other: Text) -> usize {
         let shorter = self.len.min(other.len);
@@ -88,7 +89,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A text of at most sixteen bytes; of a longer one, something of its bytes.
+/// A text of at most sixteen bytes; for a longer text, a sample of its bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct Key {
     words: [u64; 2],
@@ -96,7 +97,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// With the middle and the end, since much begins alike, such as addresses.
+    /// Includes the middle and the end, since many texts begin alike, for example addresses.
     #[inline(never)]
     fn of_long(self, text: Text) -> Key {
         let (middle, end) = (text.after(text.len / 2 - 8).word(), text.after(text.len - 16).word());
@@ -106,7 +107,7 @@ impl Key {
     }
 }
 
-/// Texts, one behind the other.
+/// Texts, one after another.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
@@ -199,11 +200,11 @@ impl Values for Texts {
 }
 
 thread_local! {
-    /// How long the beginnings are that texts have in common, and how long what is not.
+    /// Lengths of the prefixes that texts share with their predecessors, and of the rests.
     static SCRATCH: RefCell<[Vec<u32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
-/// How many texts are looked at to see whether they begin alike.
+/// Number of texts in the sample that decides whether texts share prefixes.
 const LOOK: usize = 256;
 
 impl Texts {
@@ -222,19 +223,19 @@ impl Texts {
         })
     }
 
-    /// Whether texts begin like the ones before them, for at least a fourth of their bytes.
+    /// Whether texts share at least a fourth of their bytes with the texts before them.
     fn repeats_starts(&self, from: usize, to: usize) -> bool {
         let to = to.min(from + LOOK);
         let same: usize = (from + 1..to).map(|at| self.get(at - 1).common(self.get(at))).sum();
         same > 0 && 4 * same >= self.start(to) - self.start(from)
     }
 
-    /// Statistics of all text in some, of which long text is cut.
+    /// Statistics over two sets of texts; long bounds are shortened.
     pub(super) fn statistics(some: [&Texts; 2], nulls: u64) -> Statistics {
         let mut found: Option<[(u128, &[u8]); 2]> = None;
         for texts in some {
             for text in texts.iter(0, texts.len()) {
-                // The order of the first bytes is nearly always that of the texts.
+                // The order of the first bytes nearly always decides.
                 let one = (text.word().swap_bytes(), text.get());
                 let [least, greatest] = found.get_or_insert([one; 2]);
                 if one < *least {
@@ -256,10 +257,10 @@ impl Texts {
     }
 }
 
-/// How many bytes of text statistics have.
+/// Maximum number of bytes of a text in the statistics.
 const BOUND: usize = 64;
 
-/// A text that is at most the given one, and whether it is that one.
+/// A text that is not greater than the given one, and whether it is equal.
 fn lower(text: &[u8]) -> (&[u8], bool) {
     if text.len() <= BOUND {
         return (text, true);
@@ -270,8 +271,8 @@ fn lower(text: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// A text that is at least the given one, and whether it is that one: the last character that can be
-/// is replaced by its successor.
+/// A text that is not less than the given one, and whether it is equal. The last character that has
+/// a successor is replaced by it.
 fn upper(text: &[u8]) -> (Vec<u8>, bool) {
     let cut = std::str::from_utf8(text).ok().filter(|_| text.len() > BOUND);
     let cut = cut.map(|text| &text[..text.floor_char_boundary(BOUND)]).unwrap_or_default();

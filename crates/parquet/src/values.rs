@@ -1,4 +1,4 @@
-//! What a dictionary, pages and statistics need of values, whatever their type is.
+//! The trait through which dictionary, pages and statistics access values of any type.
 
 use parquet::basic::Encoding;
 use parquet::file::statistics::{Statistics, ValueStatistics};
@@ -6,7 +6,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 /// Values of one type.
 pub(super) trait Values: Default {
     type Value<'a>: Copy;
-    /// What nearly always tells values apart.
+    /// A key that nearly always distinguishes values.
     type Key: Copy + Default + PartialEq + std::fmt::Debug;
 
     fn clear(&mut self);
@@ -15,15 +15,15 @@ pub(super) trait Values: Default {
     fn get(&self, at: usize) -> Self::Value<'_>;
     fn key(value: Self::Value<'_>) -> Self::Key;
     fn hash(key: Self::Key) -> u64;
-    /// Whether the value at a place is this one, if their keys are equal.
+    /// Whether the value at an index equals this one, given that their keys are equal.
     fn is_at(&self, at: usize, value: Self::Value<'_>) -> bool;
-    /// How many bytes they take as `PLAIN`.
+    /// Number of bytes in the `PLAIN` encoding.
     fn plain_bytes(&self) -> usize;
-    /// Appends them as `PLAIN`.
+    /// Appends the values in the `PLAIN` encoding.
     fn put_plain(&self, out: &mut Vec<u8>);
-    /// How many from a place on fill a page of so many bytes, at least one if there is one.
+    /// Number of values from an index on that fill a page of `bytes`; at least one if there is one.
     fn fill(&self, from: usize, bytes: usize) -> usize;
-    /// Appends some as what takes little without a dictionary.
+    /// Appends some values in the smallest encoding without a dictionary.
     fn put(&self, from: usize, to: usize, out: &mut Vec<u8>) -> Encoding;
 }
 
@@ -34,7 +34,7 @@ pub(super) fn fold(one: u64, other: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Statistics with a least and a greatest value; `signed` says that readers of old may use them.
+/// Statistics with a minimum and a maximum; `signed` is true if old readers may use them.
 pub(super) fn ranged<T>(
     min: Option<T>,
     max: Option<T>,

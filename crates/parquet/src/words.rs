@@ -1,4 +1,4 @@
-//! Numbers: integers, days and floats, all as words of 64 bits.
+//! Numbers: integers, dates and floats, all stored as words of 64 bits.
 
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
@@ -6,7 +6,7 @@ use parquet::file::statistics::Statistics;
 use super::delta::put_deltas;
 use super::values::{Values, fold, ranged};
 
-/// What numbers are.
+/// The type of the numbers.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Integers of 64 bits.
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Floats,
 }
 
-/// Numbers, as words of 64 bits.
+/// Numbers as words of 64 bits.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     pub(super) kind: Kind,
@@ -80,7 +80,8 @@ impl Values for Words {
             self.put_plain_of(values, out);
             return Encoding::PLAIN;
         }
-        // Days have at most four digits of a year: their differences fit into 32 bits, as they must.
+        // Years have at most four digits, so the differences of days fit into 32 bits, as the
+        // encoding requires.
         put_deltas(values, out);
         Encoding::DELTA_BINARY_PACKED
     }
@@ -100,7 +101,7 @@ impl Words {
         }
     }
 
-    /// Statistics of all values in some words, which are of the same kind.
+    /// Statistics over two sets of words of the same type.
     pub(super) fn statistics(some: [&Words; 2], nulls: u64) -> Statistics {
         match some[0].kind {
             Kind::Integers => {
@@ -114,7 +115,7 @@ impl Words {
             Kind::Floats => {
                 let is_nan = |bits: i64| f64::from_bits(bits as u64).is_nan();
                 let number = |bits: i64| (!is_nan(bits)).then(|| total(bits));
-                // NaN is least or greatest only where nothing else is.
+                // NaN is the minimum or the maximum only if there is no other value.
                 let bounds =
                     bounds(some, number).or_else(|| bounds(some, |bits| Some(total(bits))));
                 let float = |value: i64| f64::from_bits(total(value) as u64);
@@ -130,13 +131,13 @@ impl Words {
     }
 }
 
-/// Of the bits of a float, an integer that is in the order of [`f64::total_cmp`], which is that of the
+/// Maps the bits of a float to an integer in the order of [`f64::total_cmp`], which is that of the
 /// column; and back.
 fn total(bits: i64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
-/// The least and the greatest of what values have, if any has.
+/// Minimum and maximum of the keys of all values; `None` if there is no key.
 fn bounds(some: [&Words; 2], key: impl Fn(i64) -> Option<i64>) -> Option<(i64, i64)> {
     let (mut min, mut max) = (i64::MAX, i64::MIN);
     for value in some.into_iter().flat_map(|words| &words.values) {

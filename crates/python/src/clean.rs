@@ -1,4 +1,5 @@
-//! The clean job: its options from Python, its report as JSON, its progress told with the GIL.
+//! The clean job for Python: its options, its report as JSON, and its progress, which is reported
+//! with the GIL.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -18,32 +19,32 @@ use crate::keywords::Keywords;
 use crate::recipe::Recipe;
 use crate::remote::Remote;
 
-/// How often Python is told of progress, and looks for Ctrl-C.
+/// Interval between calls of Python's observer, and between checks for Ctrl-C.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Text in one line, with what a terminal would obey as escapes.
+/// Text in one line, with characters that would control a terminal escaped.
 #[pyfunction]
 pub(crate) fn shown_line(text: &str) -> String {
     shown::line(text)
 }
 
-/// As [`shown_line`], for a message, which keeps its own line breaks.
+/// Like [`shown_line`], for a message, which keeps its own line breaks.
 #[pyfunction]
 pub(crate) fn shown_lines(text: &str) -> String {
     shown::lines(text)
 }
 
-/// Removes what killed jobs left beside outputs.
+/// Removes files that killed jobs left beside outputs.
 #[pyfunction]
 pub(crate) fn remove_abandoned(py: Python<'_>, outputs: Vec<OsString>) {
     py.detach(|| manyhands::clean::remove_abandoned(outputs.iter().map(Path::new)));
 }
 
-/// Inputs and outputs, by name, and the template of outputs in a directory.
+/// Inputs and outputs by name, and the template for names of outputs in a directory.
 type Files = (Vec<(OsString, OsString)>, Option<String>);
 
-/// Each input of a clean job and its output, and the template of their names if they go to a directory;
-/// after all that can be found wrong before work is.
+/// Each input of a clean job with its output, and the template of their names if they go to a
+/// directory. Reports every error that can be found before the work begins.
 #[pyfunction]
 pub(crate) fn clean_files(
     inputs: Vec<OsString>,
@@ -59,7 +60,7 @@ pub(crate) fn clean_files(
     Ok((job.files().map_err(to_python)?, name))
 }
 
-/// The keywords of `manyhands.clean` that say what the command was asked.
+/// The keywords of `manyhands.clean` for the arguments of the command.
 fn keywords<'py>(
     py: Python<'py>,
     output: &Output,
@@ -111,14 +112,14 @@ fn keywords<'py>(
         Some(MaxRejects::Percent(share)) => keywords.set_item("max_rejects", format!("{share}%")),
     }?;
     keywords.set_item("force", options.force)?;
-    // As many as there are cores for it, wherever it is done.
+    // As many workers as the engine has cores, wherever they are.
     keywords.set_item("workers", None::<usize>)?;
     keywords.set_item("memory", options.memory)?;
     keywords.set_item("temp_dir", options.temp_dir.as_ref().map(|path| path.as_os_str()))?;
     Ok(keywords)
 }
 
-/// Has a cluster do a job of the command's; the work is that of `manyhands.clean(engine=...)`.
+/// Runs a job of the command on a cluster, by `manyhands.clean(engine=...)`.
 pub(crate) fn clean_over(
     url: &str,
     job: &Clean,
@@ -166,8 +167,9 @@ pub(crate) fn clean_over(
     })
 }
 
-/// Does some work of a job without the GIL; `observe`, if there is one, is called about twenty times a
-/// second, and at the end, with files done, all files, bytes done, all bytes, and rows.
+/// Does some work of a job without the GIL. Calls `observe`, if there is one, about twenty times a
+/// second and at the end, with the numbers of finished files, all files, finished bytes, all bytes,
+/// and rows.
 fn watched<T: Send>(
     py: Python<'_>,
     observe: Option<Py<PyAny>>,
@@ -211,9 +213,9 @@ fn job(
     Ok(Clean::new(inputs, output).recipe(recipe.0.clone()).options(keywords.options()?))
 }
 
-/// Does a clean job, and gives its report as JSON, in the command's words; `observe` is as of
-/// [`watched`]. `remote`, if it is there, is a function that has workers elsewhere do parts of it, and
-/// how many they are.
+/// Runs a clean job and returns its report as JSON, in the command's words. `observe` is as in
+/// [`watched`]. `remote`, if given, is a function that makes remote workers do parts of the job,
+/// and the number of these workers.
 #[pyfunction]
 #[pyo3(signature = (inputs, output, recipe, keywords, observe=None, remote=None, looked=None))]
 #[allow(clippy::too_many_arguments, reason = "they are Python's")]
@@ -238,20 +240,20 @@ pub(crate) fn clean(
     Ok(serde_json::to_string(&report).expect("a report is of strings and numbers"))
 }
 
-/// A job that has looked at its inputs for their types.
+/// A job that has inspected its inputs to propose types.
 #[pyclass(frozen, module = "manyhands")]
 pub(crate) struct Looked(Clean);
 
 #[pymethods]
 impl Looked {
-    /// As another job looked, on any machine: see [`seen`](Self::seen).
+    /// Restores the job from what another one saw, on any machine: see [`seen`](Self::seen).
     #[new]
     fn new(seen: HashMap<PathBuf, Vec<u8>>) -> PyResult<Looked> {
         let job = Clean::new([""; 0], Output::Stdout).as_seen_elsewhere(seen);
         Ok(Looked(job.map_err(PyValueError::new_err)?))
     }
 
-    /// What shows on any machine whether the inputs are the same, by their paths.
+    /// Facts by which any machine can tell whether the inputs are the same; keyed by path.
     #[getter]
     fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         seen(py, &self.0)
@@ -266,8 +268,8 @@ fn seen<'py>(py: Python<'py>, job: &Clean) -> PyResult<Bound<'py, PyDict>> {
     Ok(seen)
 }
 
-/// The types that the job's columns without could have, after all that can be found wrong before work
-/// is, and what was looked at; `observe` is as of [`watched`].
+/// Proposed types for the job's columns without a declared one, and the inputs that were inspected.
+/// Reports every error that can be found before the work begins. `observe` is as in [`watched`].
 #[pyfunction]
 pub(crate) fn propose_types(
     py: Python<'_>,

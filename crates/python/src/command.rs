@@ -1,5 +1,5 @@
-//! The command, and the workers that it and the clean job have: no runners of Python's functions,
-//! but processes that run this extension's own.
+//! The command, and the workers of the command and of the clean job. They run no Python functions,
+//! only functions of this extension.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -8,8 +8,8 @@ use manyhands_pool::launch::WORKER_ARGUMENT;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// Has workers started by this command from now on: a program, and arguments by which it loads this
-/// extension and calls [`work`]. The first call decides.
+/// Sets the command by which workers are started from now on: a program, and arguments that make it
+/// load this extension and call [`work`]. The first call decides.
 #[pyfunction]
 pub(crate) fn start_workers_by(command: Vec<OsString>) -> PyResult<()> {
     let [program, arguments @ ..] = &command[..] else {
@@ -24,14 +24,14 @@ pub(crate) fn start_workers_by(command: Vec<OsString>) -> PyResult<()> {
     Ok(())
 }
 
-/// Is a worker, until the process ends.
+/// Runs a worker until the process ends.
 #[pyfunction]
 pub(crate) fn work(py: Python<'_>) {
     py.detach(|| manyhands::work());
 }
 
-/// Runs the command with these arguments, its own name first; gives the exit status. Workers are
-/// started as [`start_workers_by`] was told.
+/// Runs the command with these arguments, its own name first; returns the exit status. Workers are
+/// started as set by [`start_workers_by`].
 #[pyfunction]
 pub(crate) fn run(py: Python<'_>, arguments: Vec<OsString>) -> i32 {
     py.detach(|| manyhands_cli::run_with(arguments, Some(&crate::clean::clean_over)))

@@ -1,4 +1,4 @@
-//! Errors and reports of the clean job in Python's words: settings are keywords.
+//! Errors and reports of the clean job in terms of Python: settings are keywords.
 
 use manyhands::clean::{CleanError, Problem, Report, Setting, SettingValue};
 use pyo3::exceptions::{PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyValueError};
@@ -22,7 +22,7 @@ fn keyword(Setting { name, value }: &Setting) -> String {
     }
 }
 
-/// A report of [`clean`] for Python: errors and notes are texts, with their hints behind them.
+/// A report of [`clean`] for Python: errors and notes become texts, followed by their hints.
 #[pyfunction]
 pub(crate) fn render_report(report: &str) -> PyResult<String> {
     let wrong = |error: serde_json::Error| PyValueError::new_err(error.to_string());
@@ -46,7 +46,7 @@ pub(crate) fn render_report(report: &str) -> PyResult<String> {
     Ok(json.to_string())
 }
 
-/// The exception that says the same.
+/// The exception for an error.
 pub(crate) fn to_python(error: CleanError) -> PyErr {
     let message = error.problem().render(keyword);
     match error {

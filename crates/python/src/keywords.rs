@@ -34,7 +34,7 @@ pub(crate) struct Keywords {
     temp_dir: Option<PathBuf>,
 }
 
-/// So many rejects, or a share of the rows, such as `"10%"`.
+/// A number of rejects, or a share of the rows such as `"10%"`.
 #[derive(FromPyObject)]
 pub(crate) enum Limit {
     Rows(i64),

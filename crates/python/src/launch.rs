@@ -1,4 +1,4 @@
-//! Workers that Python starts: the launcher calls it, how they end is learnt without it.
+//! Workers that Python starts: the launcher calls Python, but collects exit statuses without it.
 
 use std::io;
 use std::mem;
@@ -13,28 +13,28 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::memory::take_descriptor;
 use crate::waiting::wait;
 
-/// Calls `launch(name, socket)` of `_launch.py`, which gives an [`Ending`] and the reading end of the
-/// worker's standard error. Descriptors change hands as numbers.
+/// Calls `launch(name, socket)` of `_launch.py`, which returns an [`Ending`] and the read end of
+/// the worker's standard error. Descriptors are passed as numbers.
 pub(crate) struct PythonLauncher {
     pub(crate) launch: Py<PyAny>,
-    /// Who is told when a worker ends other than by itself.
+    /// Notified when a worker ends other than by itself.
     pub(crate) deaths: Option<Completions>,
 }
 
 impl Drop for PythonLauncher {
     fn drop(&mut self) {
-        // Without the GIL, PyO3 would lock a list of what to let go of later: a process that is forked at this moment
-        // would find it locked for ever.
+        // Without the GIL, PyO3 would lock a list of references to drop later. A process that is
+        // forked at this moment would find that list locked for ever.
         Python::try_attach(|py| mem::replace(&mut self.launch, py.None()));
     }
 }
 
-/// The token by which `_core.py` knows a worker's death.
+/// The token that means a worker's death in `_core.py`.
 const DEATH: u64 = 1;
 
 impl Launcher for PythonLauncher {
     fn launch(&self, name: &str, socket: OwnedFd) -> io::Result<Launched> {
-        // On the pool's launching thread: the hub never waits for Python.
+        // On the pool's launcher thread: the hub never waits for Python.
         let started = Python::try_attach(|py| -> PyResult<Launched> {
             let started = self.launch.bind(py).call1((name, socket.into_raw_fd()))?;
             let (ending, stderr): (Py<Ending>, Option<i32>) = started.extract()?;
@@ -52,7 +52,7 @@ impl Launcher for PythonLauncher {
     }
 }
 
-/// A descriptor that is closed when this goes, without any Python.
+/// A descriptor that is closed on drop, without running Python.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Descriptor(OwnedFd);
 
@@ -68,15 +68,15 @@ impl Descriptor {
     }
 }
 
-/// How a worker ends: whoever sees its end first, the pool or `multiprocessing`, keeps its exit
-/// status for the other.
+/// Exit status of a worker. The pool and `multiprocessing` share it: the one that collects it first
+/// keeps it for the other.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Ending(Arc<Watch>);
 
 struct Watch {
     pid: u32,
     pidfd: OwnedFd,
-    /// Where the fork server, whose child it is, will write its exit status.
+    /// The descriptor to which the fork server, the worker's parent, will write the exit status.
     sentinel: Option<OwnedFd>,
     exit: Mutex<Option<Exit>>,
 }
@@ -94,7 +94,7 @@ impl Watch {
     }
 }
 
-/// What a fork server wrote: a signed 64-bit number, negative for a signal.
+/// Reads what a fork server wrote: a signed 64-bit number, negative for a signal.
 fn told(sentinel: BorrowedFd<'_>) -> Option<Exit> {
     if !is_readable(sentinel, Some(0)) {
         return None;
@@ -135,7 +135,7 @@ impl launch::Ending for Watcher {
     }
 
     fn give_up(&mut self) -> Exit {
-        // For `multiprocessing` too.
+        // Also kept for `multiprocessing`.
         let exit = *self
             .watch
             .exit
@@ -151,7 +151,8 @@ impl launch::Ending for Watcher {
 
 #[pymethods]
 impl Ending {
-    /// `sentinel`, if given, is a descriptor to take over: the worker is a fork server's child.
+    /// `sentinel`, if given, is a descriptor to take over: the worker is then the child of a fork
+    /// server.
     #[new]
     fn new(pid: u32, sentinel: Option<i32>) -> PyResult<Self> {
         let sentinel = sentinel.map(take_descriptor).transpose()?;
@@ -159,7 +160,7 @@ impl Ending {
         Ok(Ending(Arc::new(Watch { pid, pidfd, sentinel, exit: Mutex::new(None) })))
     }
 
-    /// The exit status, negative for a signal; `None` when `timeout` (seconds) is over first.
+    /// The exit status, negative for a signal; `None` if `timeout` (seconds) is over first.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<i32>> {
         let exit = wait(py, timeout, |slice| {
             if let Some(exit) = self.0.exit() {
@@ -173,7 +174,7 @@ impl Ending {
         Ok(exit.map(|exit| match exit {
             Exit::Code(code) => code,
             Exit::Signal(signal) => -signal,
-            // As the standard library says it.
+            // As the standard library reports it.
             Exit::Unknown => 255,
         }))
     }

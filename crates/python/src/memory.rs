@@ -1,28 +1,34 @@
-//! Shared memory as Python sees it: pieces that export their bytes, and which of them holds an address.
+//! Shared memory for Python: objects that export their bytes, and a register that finds the object
+//! for an address.
 //!
 //! # Safety
-//! What the unsafe code of this file rests on:
+//! The unsafe code of this file relies on these invariants:
 //!
-//! 1. A mapping lives as long as any view of it. Each buffer that is exported owns a reference to its
-//!    `Memory` or `PrivateMemory`; that owns the mapping, never ends it before it is dropped, and has no
-//!    `close`. NumPy keeps the object itself as the base of its arrays.
+//! 1. A mapping lives as long as any view of it. Each exported buffer owns a reference to its
+//!   `Memory` or `PrivateMemory`, which owns the mapping, never unmaps it before it is dropped, and
+//!   has no `close`. NumPy keeps the object itself as the base of its arrays.
 //! 2. No page of a mapping can vanish: only segments are mapped, and those are sealed against shrinking.
-//! 3. No Rust reference is made to bytes that are exported or that another thread or process may write:
-//!    they are handed to Python, and to the kernel, as a pointer and a length. Python's own rules for buffers
-//!    hold for what happens there, as for any array that several threads use.
-//! 4. What is taken from Python as a number is checked by use: an address is only compared with those of
-//!    mappings that are registered, a descriptor is duplicated by the kernel and must be a sealed memfd.
+//! 3. No Rust reference is made to bytes that are exported or that another thread or process may
+//!   write: they are passed to Python and to the kernel as a pointer and a length. There, Python's
+//!   own rules for buffers apply, as for any array that several threads use.
+//! 4. Numbers from Python are checked by use: an address is only compared with the addresses of
+//!   registered mappings, and a descriptor is duplicated by the kernel and must be a sealed memfd.
 //!
-//! The register of places: an entry by address is there exactly as long as a shared `Memory` of its segment is, and keeps the
-//! segment mapped. So entries never overlap, and none outlives its mapping, whose addresses the next one may get.
-//! An entry by file keeps nothing alive: it gives the segment by which a file is mapped already, as long as anything of this
-//! process uses it, a lock that came with an earlier message, say. So a process has one mapping and one descriptor of a
-//! segment, however many of its objects arrive, and however they arrive. The register is locked only by threads that are attached to the interpreter, for a few instructions that run no
-//! Python code. A fork by Python is made by an attached thread, so the child finds it unlocked; and what
-//! it says is right there, since the child has the same mappings at the same addresses.
+//! The register of places has two kinds of entries. An entry by address exists exactly as long as a
+//! shared `Memory` of its segment, and keeps the segment mapped. So these entries never overlap,
+//! and none outlives its mapping, whose addresses may be reused. An entry by file keeps nothing
+//! alive: it leads to the segment by which a file is already mapped, as long as some object of this
+//! process uses it, for example a lock from an earlier message. So a process has one mapping and
+//! one descriptor of a segment, however many of its objects arrive, and however they arrive.
 //!
-//! *What would break this:* a way to end a mapping early; mapping a descriptor that is not sealed; making Python
-//! objects (that may collect garbage, and so drop a `Memory`) while the register is locked, or dropping them.
+//! Only threads that are attached to the interpreter lock the register, for a few instructions that
+//! run no Python code. Python forks in an attached thread, so the child finds the register
+//! unlocked. Its contents are correct there, since the child has the same mappings at the same
+//! addresses.
+//!
+//! *What would break this:* a way to unmap early; mapping a descriptor that is not sealed; creating
+//! or dropping Python objects while the register is locked (a garbage collection could drop a
+//! `Memory`).
 
 #![allow(
     unsafe_code,
@@ -44,27 +50,27 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use rustix::mm::{MapFlags, ProtFlags};
 
-/// What shows in `/proc/PID/maps`.
+/// Name in `/proc/PID/maps`.
 const NAME: &str = "manyhands-array";
-/// More bytes are reserved and copied without the GIL.
+/// Larger memory is reserved and copied without the GIL.
 const LARGE: usize = 1 << 20;
 
-/// One piece of shared memory, mapped here.
+/// One piece of shared memory, mapped in this process.
 #[pyclass(frozen, weakref, module = "manyhands._native")]
 pub(crate) struct Memory {
     segment: Arc<Segment>,
-    /// Whether it is registered. A message's own copy is not: nobody may find it.
+    /// Whether it is registered. A message's own copy is not: no lookup may find it.
     shared: bool,
 }
 
-/// The bytes of a piece of shared memory as they were, to be changed at will: others do not see it.
+/// A private copy of the bytes of a piece of shared memory: changes are not visible to others.
 ///
-/// It keeps no descriptor, so that there may be any number of them.
+/// It keeps no descriptor, so there is no limit on their number.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct PrivateMemory {
     base: NonNull<u8>,
     len: usize,
-    /// A copy that is kept, whose mapping it is.
+    /// The copy that is kept and whose mapping this is, if any.
     kept: Option<Arc<Segment>>,
 }
 
@@ -73,25 +79,27 @@ unsafe impl Send for PrivateMemory {}
 // SAFETY: as for Send.
 unsafe impl Sync for PrivateMemory {}
 
-/// Where the segments lie that Python has as shared memory.
+/// The positions of the segments that Python has as shared memory.
 struct Places {
     by_address: BTreeMap<usize, Mapped>,
     by_file: BTreeMap<File, Weak<Segment>>,
-    /// With so many entries by file, those of segments that are gone are removed.
+    /// At this number of entries by file, those of dropped segments are removed.
     most_files: usize,
 }
 
 struct Mapped {
     segment: Arc<Segment>,
-    /// How many shared `Memory` objects there are of it.
+    /// Number of shared `Memory` objects of the segment.
     memories: usize,
-    /// The one that `Memory::of` gives, if it lives: who sends many objects of one segment sends it once.
+    /// The object that `Memory::of` returns while it lives: a pickler that sends many objects of
+    /// one segment sends it once.
     found: Option<Py<PyWeakrefReference>>,
 }
 
-/// What tells whether two segments are the same memory: the file and how it is mapped. A time is part of it since the
-/// kernel counts files in 32 bits: that of the last change, which mapped memory does not change; or, of a segment that
-/// several objects share and whose pages are reserved one after another, the time at which it was made.
+/// Identifies memory: two segments with equal values are the same memory. It consists of the file
+/// and how it is mapped. A time is part of it, since the kernel numbers files in 32 bits: the time
+/// of the last change, which writes to mapped memory do not affect; or, for a segment that several
+/// objects share and whose pages are reserved one after another, its creation time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct File {
     device: u64,
@@ -127,7 +135,8 @@ fn address(segment: &Segment) -> usize {
 }
 
 impl Places {
-    /// Counts one more user of this memory; gives the segment by which it is mapped already, if it is.
+    /// Counts one more user of this memory; returns the segment by which it is mapped already, if
+    /// there is one.
     fn enter(&mut self, segment: &Arc<Segment>, file: File) -> Arc<Segment> {
         let segment = self.known(segment, file);
         let place = self.by_address.entry(address(&segment)).or_insert_with(|| Mapped {
@@ -151,7 +160,7 @@ impl Places {
         Arc::clone(segment)
     }
 
-    /// Counts one user less; gives what is to be dropped once the lock is let go.
+    /// Counts one user less; returns what must be dropped once the lock is released.
     fn leave(&mut self, segment: &Segment) -> Option<Mapped> {
         let base = address(segment);
         let place = self.by_address.get_mut(&base)?;
@@ -162,7 +171,7 @@ impl Places {
         self.by_address.remove(&base)
     }
 
-    /// The segment that holds these bytes, and where it begins.
+    /// The segment that contains these bytes, and their offset in it.
     fn holding(&self, address: usize, nbytes: usize) -> Option<(usize, Arc<Segment>)> {
         let (base, place) = self.by_address.range(..=address).next_back()?;
         let end = (address - base).checked_add(nbytes)?;
@@ -171,8 +180,8 @@ impl Places {
 }
 
 impl Memory {
-    /// What other processes see too. Two segments that are the same memory give the same mapping.
-    /// To be called by threads that are attached.
+    /// Memory that other processes see too. Two segments that are the same memory get the same
+    /// mapping. Call this only in attached threads.
     pub(crate) fn from_segment(segment: Arc<Segment>) -> PyResult<Self> {
         if segment.is_copy() {
             return Ok(Memory { segment, shared: false });
@@ -182,8 +191,8 @@ impl Memory {
         Ok(Memory { segment: known, shared: true })
     }
 
-    /// The one object that stands for this segment as long as it lives: a pickler that meets it again sends it once. To be
-    /// called by threads that are attached.
+    /// The only object for this segment as long as it lives: a pickler that meets it again sends it
+    /// once. Call this only in attached threads.
     pub(crate) fn of(py: Python<'_>, segment: Arc<Segment>) -> PyResult<Py<Memory>> {
         if let Some(memory) = Memory::standing_for(py, &segment)? {
             return Ok(memory);
@@ -227,7 +236,7 @@ impl Drop for Memory {
 
 #[pymethods]
 impl Memory {
-    /// Makes one of `nbytes` bytes, all zero, all reserved.
+    /// Makes memory of `nbytes` bytes, all zero and reserved.
     #[staticmethod]
     fn allocate(py: Python<'_>, nbytes: usize) -> PyResult<Self> {
         let create = || Segment::create(NAME, nbytes);
@@ -235,7 +244,8 @@ impl Memory {
         Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?))
     }
 
-    /// Memory for `nbytes` bytes, all zero, which may share its segment, and where in it they begin.
+    /// Memory of `nbytes` bytes, all zero, which may share its segment; returns it and the offset
+    /// of the bytes.
     #[staticmethod]
     fn allocate_small(py: Python<'_>, nbytes: usize) -> PyResult<(Py<Memory>, usize)> {
         if nbytes > place::LARGEST {
@@ -245,8 +255,8 @@ impl Memory {
         Ok((Memory::of(py, Arc::clone(place.segment()))?, place.offset()))
     }
 
-    /// Copies the bytes of a contiguous buffer into one of their own, which is not `shared` (and
-    /// exported for reading only) unless that is said.
+    /// Copies a contiguous buffer into new memory. Unless `shared` is true, the memory is not
+    /// shared and is exported for reading only.
     #[staticmethod]
     #[pyo3(signature = (buffer, shared=false))]
     fn copy_of(py: Python<'_>, buffer: &Bound<'_, PyAny>, shared: bool) -> PyResult<Self> {
@@ -267,7 +277,7 @@ impl Memory {
         }
         let known = Copies::find(&buffer).filter(|known| {
             let start = buffer.buf_ptr().cast::<u8>().expose_provenance();
-            // SAFETY: `len` bytes from `start` are the buffer's, which is held.
+            // SAFETY: `len` bytes from `start` belong to the buffer, which is held.
             let same = || unsafe { known.is_same(ptr::with_exposed_provenance(start), len) };
             if large { py.detach(same) } else { same() }
         });
@@ -285,32 +295,33 @@ impl Memory {
         Ok(Memory { segment, shared })
     }
 
-    /// Whether there are so many copies on their way that the next is better in a message than a descriptor more.
+    /// Whether so many copies are in transit that the next one should travel inside its message
+    /// rather than take another descriptor.
     #[staticmethod]
     fn short() -> bool {
         Segment::copies() >= most_copies()
     }
 
-    /// Most copies on their way before they go into messages: a small share of the descriptors that
-    /// this process may have.
+    /// Maximum number of copies in transit before they travel inside messages: a small share of the
+    /// descriptors that this process may have.
     #[staticmethod]
     fn most_copies() -> usize {
         most_copies()
     }
 
-    /// Maps the memory that a descriptor leads to, of which it takes a duplicate.
+    /// Maps the memory of a descriptor, which is duplicated.
     #[staticmethod]
     fn from_fd(fd: i32) -> PyResult<Self> {
         if fd < 0 {
             return Err(PyValueError::new_err("a negative file descriptor"));
         }
-        // SAFETY: not -1 (checked), and it is only duplicated, which says so if it is not open.
+        // SAFETY: not -1 (checked), and only duplicated, which fails if it is not open.
         let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
         let segment = Segment::from_fd(borrowed.try_clone_to_owned()?);
         Memory::from_segment(Arc::new(segment.map_err(|error| to_python(&error))?))
     }
 
-    /// The shared memory that holds these bytes of this process, and where in it they begin.
+    /// The shared memory that contains these bytes of this process, and their offset in it.
     #[staticmethod]
     fn find(
         py: Python<'_>,
@@ -321,16 +332,16 @@ impl Memory {
         Ok(Some((Memory::of(py, segment)?, address - base)))
     }
 
-    /// The same bytes, copied when they are written to: never seen by others.
+    /// The same bytes, copied on write: changes are not visible to others.
     fn private(&self) -> PyResult<PrivateMemory> {
         let len = self.segment.len();
         if self.segment.is_kept() {
-            // A result's, which is unpickled once.
+            // The memory of a result, which is unpickled only once.
             let kept = Some(Arc::clone(&self.segment));
             return Ok(PrivateMemory { base: self.segment.as_ptr(), len, kept });
         }
-        // SAFETY: the kernel picks the address, so no mapping of this process is replaced; the
-        // object that is made owns it.
+        // SAFETY: the kernel picks the address, so no mapping of this process is replaced; the new
+        // object owns it.
         let base = unsafe {
             rustix::mm::mmap(
                 ptr::null_mut(),
@@ -366,23 +377,24 @@ impl Memory {
         address(&self.segment)
     }
 
-    /// The descriptor, which stays this object's.
+    /// The descriptor, which this object keeps.
     fn fileno(&self) -> i32 {
         self.segment.as_fd().as_raw_fd()
     }
 
-    /// How it is pickled for a process that `multiprocessing` starts: by its descriptor.
+    /// Pickles the object for a process that `multiprocessing` starts: by its descriptor.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("manyhands._array")?.getattr("reduce_memory")?.call1((slf,))
     }
 
-    /// How the pool's pickler sends it: as a buffer that is left out of the pickle, once a message.
+    /// Pickles the object for the pool: as a buffer that is left out of the pickle, once per
+    /// message.
     fn _reduce_by_memory<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         reduce_by_memory(slf.as_any())
     }
 
     /// # Safety
-    /// `view` is null or a `Py_buffer` to fill in, as Python calls it.
+    /// `view` is null or a `Py_buffer` to fill in; called by Python.
     unsafe fn __getbuffer__(
         slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
@@ -391,7 +403,7 @@ impl Memory {
         let memory = slf.get();
         let readonly = !memory.shared || !memory.segment.is_writable();
         // SAFETY: the caller's promise; the segment is mapped as long as the object lives, and is
-        // written to through this pointer only if it may be.
+        // written through this pointer only if that is allowed.
         unsafe {
             export(
                 slf.as_any(),
@@ -410,7 +422,8 @@ impl Drop for PrivateMemory {
         if self.kept.is_some() {
             return;
         }
-        // SAFETY: the mapping is this object's, and no view of it is left (the object is dropped).
+        // SAFETY: the mapping belongs to this object, which is being dropped, so no view of it is
+        // left.
         let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }
@@ -422,7 +435,7 @@ impl PrivateMemory {
         self.len
     }
 
-    /// As for `Memory`; what is sent is a copy, since the bytes may be others by now.
+    /// Like that of `Memory`, but sends a copy, since the bytes may have changed.
     fn _reduce_by_memory<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         reduce_by_memory(slf.as_any())
     }
@@ -440,7 +453,7 @@ impl PrivateMemory {
     }
 }
 
-/// A function and its arguments, as pickle takes them.
+/// A function and its arguments, in the form that pickle expects.
 type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>,));
 
 fn reduce_by_memory<'py>(memory: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> {
@@ -451,8 +464,7 @@ fn reduce_by_memory<'py>(memory: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> {
 
 /// Fills in a buffer that owns a reference to `owner`.
 ///
-/// # Safety
-/// `view` is null or a `Py_buffer` to fill in; `base` is that of `len` mapped bytes, writable unless
+/// `view` is null or a `Py_buffer` to fill in; `base` points to `len` mapped bytes, writable unless
 /// `readonly`, for as long as `owner` lives.
 unsafe fn export(
     owner: &Bound<'_, PyAny>,
@@ -477,11 +489,12 @@ unsafe fn export(
     if status == 0 { Ok(()) } else { Err(PyErr::fetch(owner.py())) }
 }
 
-/// The copies of this process that somebody still uses, by what they were made of: its address and its length.
-/// Another message with the same bytes there gets the same copy. That they are the same is seen by comparing
-/// them, which takes a fraction of what a copy does, so whoever changes them in between sends what they are then.
+/// The copies of this process that are still in use, keyed by their source: its address and length.
+/// Another message with the same bytes gets the same copy. Whether the bytes are still the same is
+/// checked by comparing them, which takes a fraction of the time of a copy. So if they were changed
+/// in between, the new bytes are sent.
 ///
-/// It is locked only by threads that are attached, as the register of places is.
+/// Only attached threads lock it, like the register of places.
 struct Copies(BTreeMap<(usize, usize), Weak<Segment>>);
 
 static COPIES: Mutex<Copies> = Mutex::new(Copies(BTreeMap::new()));
@@ -491,7 +504,7 @@ impl Copies {
         COPIES.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The copy made of a buffer there, whatever it holds now.
+    /// The copy made of the buffer at this place, whatever the buffer contains now.
     fn find(buffer: &PyUntypedBuffer) -> Option<Arc<Segment>> {
         Self::lock().0.get(&(buffer.buf_ptr().addr(), buffer.len_bytes()))?.upgrade()
     }
@@ -508,15 +521,16 @@ fn most_copies() -> usize {
     most.map_or(usize::MAX, |most| (most as usize / 8).max(1))
 }
 
-/// Copies a contiguous buffer into a file of its length. Written as a file, since the kernel then neither
-/// clears the pages first nor has to map them one by one: twice as fast as a copy through the mapping.
+/// Copies a contiguous buffer into a file of its length. Writes it as a file, since the kernel then
+/// neither zeroes the pages first nor maps them one by one: twice as fast as a copy through a
+/// mapping.
 fn fill(file: BorrowedFd<'_>, buffer: &PyUntypedBuffer) -> Result<(), Error> {
     let (start, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
     let mut done = 0;
     while done < len {
         let rest = start.wrapping_add(done).cast();
-        // SAFETY: `len` bytes from `start` are the buffer's, which is held; the kernel reads them,
-        // and may read either value of what is written meanwhile.
+        // SAFETY: `len` bytes from `start` belong to the buffer, which is held; the kernel reads
+        // them, and may read the old or the new value of concurrent writes.
         let written = unsafe { libc::pwrite(file.as_raw_fd(), rest, len - done, done as i64) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => done += written,
@@ -535,7 +549,7 @@ fn no_room(bytes: usize, source: io::Error) -> Error {
     ErrorKind::OutOfMemory { bytes, source }.into()
 }
 
-/// The exception for an error of shared memory.
+/// The Python exception for an error of shared memory.
 pub(crate) fn to_python(error: &Error) -> PyErr {
     match error.kind() {
         _ if error.is_out_of_descriptors() => PyOSError::new_err((libc::EMFILE, error.to_string())),
@@ -548,11 +562,11 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
     }
 }
 
-/// Takes over a descriptor that the caller gives away.
+/// Takes ownership of a descriptor that the caller gives up.
 pub(crate) fn take_descriptor(fd: i32) -> PyResult<OwnedFd> {
     if fd < 0 {
         return Err(PyValueError::new_err("a negative file descriptor"));
     }
-    // SAFETY: Python code of this package gives it away, and uses it no more.
+    // SAFETY: Python code of this package passes it on and does not use it afterwards.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

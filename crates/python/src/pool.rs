@@ -1,9 +1,9 @@
-//! The pool: tasks in, results out. Pickling, callbacks and names are Python's.
+//! The pool for Python: tasks in, results out. Pickling, callbacks and names are done in Python.
 //!
-//! A payload is the pickled bytes and, after them, one byte that says how to call the function
-//! (`_worker.py` knows); a result's last byte says whether it is a value or an exception. No call here holds the
-//! GIL while it waits, and none gives it away where there is nothing to wait for: another thread
-//! would take it for five milliseconds.
+//! A payload is the pickled bytes followed by one byte that says how to call the function (see
+//! `_worker.py`). The last byte of a result says whether it is a value or an exception. No call
+//! here holds the GIL while it waits. None releases the GIL if there is nothing to wait for:
+//! another thread would take it for five milliseconds.
 
 use std::collections::HashMap;
 use std::mem;
@@ -25,10 +25,10 @@ use crate::launch::PythonLauncher;
 use crate::memory::Memory;
 use crate::waiting::{seconds, wait};
 
-/// Payloads of more bytes are copied without the GIL.
+/// Payloads with more bytes are copied without the GIL.
 const LARGE: usize = 1 << 20;
 
-/// Worker processes and what is needed to give them tasks.
+/// Worker processes, and the threads that give them tasks.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Pool {
     workers: Held,
@@ -36,8 +36,9 @@ pub(crate) struct Pool {
     told: ProcessOwned<Arc<Told>>,
 }
 
-/// The workers. Whoever drops them last joins the threads of their pool, and so does it without the GIL, which the
-/// launching thread needs for its end. While the interpreter is finalized, nobody waits for anything.
+/// The workers. The last owner joins the threads of their pool, so it does that without the GIL,
+/// which the launcher needs in order to end. While the interpreter is finalized, nothing is waited
+/// for.
 struct Held(ProcessOwned<Arc<Workers>>);
 
 impl Drop for Held {
@@ -55,13 +56,13 @@ impl Drop for Held {
     }
 }
 
-/// Held by the Python pool: when it is dropped, the pool ends. No Python runs for that, so an interrupt at this moment
-/// is raised afterwards, and not lost in a finalizer.
+/// Held by the Python pool: when it is dropped, the pool ends. No Python runs for that, so an
+/// interrupt at this moment is raised afterwards, and not lost in a finalizer.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Owner {
     workers: Held,
     completions: Completions,
-    /// Submitted tasks are done first.
+    /// Whether submitted tasks are completed first.
     drains: bool,
     token: u64,
 }
@@ -83,8 +84,8 @@ impl Drop for Owner {
     }
 }
 
-/// A task, and what became of it. That stays as long as the task, since whoever takes it to Python may be interrupted
-/// on the way, and somebody takes it once more.
+/// A task, and its outcome. The outcome is kept as long as the task: a thread that takes it to
+/// Python may be interrupted on the way, and is then asked again.
 struct Ended {
     future: Future,
     function: Arc<str>,
@@ -100,7 +101,7 @@ impl Ended {
 
     fn outcome<'py>(&self, py: Python<'py>) -> Option<Outcome<'py>> {
         if self.outcome.get().is_none() {
-            // Held for no longer than it takes to move it.
+            // Held only as long as it takes to move it.
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(taken) = self.future.try_take() {
                 let _ = self.outcome.set(taken);
@@ -110,10 +111,10 @@ impl Ended {
     }
 }
 
-/// By token: who is to be told, and of a task also the task.
+/// By token: the Python object to notify, and the task if it is one.
 type Waiting = HashMap<u64, (Py<PyAny>, Option<Arc<ProcessOwned<Ended>>>)>;
 
-/// Python objects that are to be told of the end of a task or a gather, by token.
+/// Python objects to notify of the end of a task or a gather, by token.
 #[derive(Default)]
 struct Told {
     waiting: Mutex<Waiting>,
@@ -133,11 +134,11 @@ impl Told {
     }
 }
 
-/// Something that travels to each worker once.
+/// Data that travels to each worker once.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Blob {
     inner: ProcessOwned<PoolBlob>,
-    /// What errors call the function.
+    /// Name of the function in errors.
     name: Arc<str>,
 }
 
@@ -148,18 +149,19 @@ pub(crate) struct Task {
     told: Option<(u64, ProcessOwned<Arc<Told>>, Completions)>,
 }
 
-/// Tasks of one function, added bit by bit.
+/// Tasks of one function that are added step by step.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Gather {
     inner: ProcessOwned<PoolGather>,
     function: Arc<str>,
-    /// The results of `take_all`, for a caller that was interrupted and asks once more.
+    /// The results of `take_all`, for a caller that was interrupted and asks again.
     all: Mutex<Vec<Arc<TaskOutcome>>>,
-    /// So that it can be waited for with the pool's links watched.
+    /// Needed to wait while the pool's links are watched.
     _workers: Held,
 }
 
-/// A payload's bytes, the memory that travels with it by reference, and how to call.
+/// The bytes of a payload, the memory that travels with it by reference, and how to call the
+/// function.
 fn payload(data: &[u8], memories: Option<Vec<Py<Memory>>>, mode: u8) -> Payload {
     let mut bytes = Vec::with_capacity(data.len() + 1);
     bytes.extend_from_slice(data);
@@ -179,11 +181,12 @@ pub(crate) fn memories<'py>(
     PyList::new(py, memories.collect::<PyResult<Vec<_>>>()?)
 }
 
-/// A result's status, its bytes and the memory they refer to. Of a task that failed without one, what the package makes
-/// an exception of: no Python runs here, so that a signal handler has no moment to raise in and be taken for the outcome.
+/// Status of a result, its bytes, and the memory that they refer to. For a task that failed without
+/// an exception: the data from which the package makes one. No Python runs here, so a signal
+/// handler has no chance to raise something that would be taken for the outcome.
 type Outcome<'py> = (u8, Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// The outcome of a task for Python; an error on the way there becomes the outcome.
+/// The outcome of a task for Python; an error during the conversion becomes the outcome.
 fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str) -> Outcome<'py> {
     let failed = |status: u8, data: PyResult<Bound<'py, PyAny>>| -> Outcome<'py> {
         let data = data.unwrap_or_else(|error| error.into_value(py).into_bound(py).into_any());
@@ -214,9 +217,9 @@ fn outcome<'py>(py: Python<'py>, outcome: &Result<Reply, Error>, function: &str)
     }
 }
 
-/// The status of a task whose error is the pool's own.
+/// Status of a task that failed by an error of the pool.
 const FAILED: u8 = 2;
-/// And of one that was cancelled before it began.
+/// Status of a task that was cancelled before it began.
 const CANCELLED: u8 = 3;
 
 fn options(deadline: Option<f64>, retries: u32, priority: i32) -> PyResult<CallOptions> {
@@ -264,14 +267,14 @@ impl Pool {
         Ok(Pool { workers, completions, told: ProcessOwned::new(Arc::default()) })
     }
 
-    /// What ends the pool when it goes: at once, and the thread that waits for what has ended gets the token; or, if
-    /// it `drains`, once all that was submitted is done.
+    /// Makes the owner, which ends the pool when it is dropped: at once, and then the thread in
+    /// `completed` gets the token; or, if it `drains`, after all submitted tasks are done.
     fn owner(&self, drains: bool, token: u64) -> Owner {
         let workers = Held(ProcessOwned::new(Arc::clone(&self.workers.0)));
         Owner { workers, completions: self.completions.clone(), drains, token }
     }
 
-    /// Something that travels to each worker once; equal bytes give the same.
+    /// Data that travels to each worker once; equal bytes give the same blob.
     fn blob(
         &self,
         py: Python<'_>,
@@ -289,7 +292,7 @@ impl Pool {
         Ok(Blob { inner: ProcessOwned::new(inner), name: name.into() })
     }
 
-    /// Submits one task; `completed` gives `told` once it has ended.
+    /// Submits one task; `completed` returns `told` once it has ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
     #[pyo3(signature = (blob, data, memories, mode, deadline, retries, priority, told, /))]
     fn submit(
@@ -319,7 +322,8 @@ impl Pool {
         Ok(Task { ended, told })
     }
 
-    /// Tasks of one function that are added bit by bit; `completed` gives `told` once all have ended.
+    /// Starts tasks of one function that are added step by step; `completed` returns `told` once
+    /// all have ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
     fn gather(
         &self,
@@ -348,8 +352,9 @@ impl Pool {
         Ok(Gather { inner, function, all: Mutex::default(), _workers: workers })
     }
 
-    /// Waits for what has ended, at most for `timeout` seconds. Gives who is to be told, with the
-    /// outcome of a task; or a number that was given to `complete`, and None.
+    /// Waits for the next end of a task or gather, for at most `timeout` seconds. Returns the
+    /// object to notify, with the outcome of a task; or a number that was passed to `complete`, and
+    /// None.
     fn completed<'py>(
         &self,
         py: Python<'py>,
@@ -368,14 +373,14 @@ impl Pool {
             match told {
                 Some((object, None)) => ended.push((object, None)),
                 Some((object, Some(task))) => ended.push((object, task.outcome(py))),
-                // Whoever waited for it knows.
+                // The waiting caller knows already.
                 None => {}
             }
         }
         Ok(ended)
     }
 
-    /// Who is to be told of a task that has not ended, in the order in which they were submitted.
+    /// The objects to notify of tasks that have not ended, in the order of submission.
     fn waiting(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let waiting = self.told.waiting();
         let mut waiting: Vec<_> =
@@ -384,18 +389,18 @@ impl Pool {
         waiting.into_iter().map(|(_, object)| object).collect()
     }
 
-    /// Has `completed` give a small number.
+    /// Makes `completed` return a small number.
     fn complete(&self, token: u64) {
         self.completions.add(token);
     }
 
-    /// The workers that live now and have not done all they were to do: name and process number.
+    /// Name and process number of the workers that are alive and not about to leave.
     fn workers(&self, py: Python<'_>) -> Vec<(String, u32)> {
         let workers = py.detach(|| self.workers.0.workers());
         workers.into_iter().map(|worker| (worker.name, worker.pid)).collect()
     }
 
-    /// How many workers are being launched.
+    /// Number of workers that were ordered and are not running yet.
     fn launching(&self, py: Python<'_>) -> usize {
         py.detach(|| self.workers.0.launching())
     }
@@ -404,12 +409,13 @@ impl Pool {
         py.detach(|| self.workers.0.close());
     }
 
-    /// Whether it was closed, all is done, all were told, and every worker is gone.
+    /// Whether the pool was closed, all tasks are done, all objects were notified, and every worker
+    /// is gone.
     fn over(&self, py: Python<'_>) -> bool {
         self.told.waiting().is_empty() && py.detach(|| self.workers.0.is_over())
     }
 
-    /// Waits until all is done and every worker is gone. Signal handlers run meanwhile.
+    /// Waits until all tasks are done and every worker is gone. Signal handlers run meanwhile.
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.workers.0.close());
         wait(py, None, |slice| Ok(self.workers.0.wait_over(Some(slice)).then_some(())))?;
@@ -417,8 +423,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Ends it and every worker by a signal: `SIGTERM`, and after so many seconds `SIGKILL`; with none that at once.
-    /// Waits until all are gone. Signal handlers run meanwhile.
+    /// Ends the pool and every worker by a signal: `SIGTERM`, then `SIGKILL` after `grace` seconds;
+    /// with 0, sends `SIGKILL` at once. Waits until all are gone. Signal handlers run meanwhile.
     fn end_workers(&self, py: Python<'_>, grace: f64) -> PyResult<()> {
         let grace = seconds(grace)?;
         py.detach(|| self.workers.0.end_workers(grace));
@@ -433,7 +439,7 @@ impl Pool {
 
 #[pymethods]
 impl Task {
-    /// Waits until the task has ended, or `timeout` (seconds) is over; says which.
+    /// Waits until the task has ended or `timeout` (seconds) is over; returns whether it has ended.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if self.ended.future.is_done() {
             return Ok(true);
@@ -446,13 +452,13 @@ impl Task {
         Ok(ended.is_some())
     }
 
-    /// `(status, data, memories)` of a task that has ended, each time the same.
+    /// `(status, data, memories)` of an ended task; may be called again.
     fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Outcome<'py>> {
         let outcome = self.ended.outcome(py);
         outcome.ok_or_else(|| PyValueError::new_err("the task has not ended"))
     }
 
-    /// Notes that its receiver knows the outcome.
+    /// Records that the receiver knows the outcome.
     fn told(&self) {
         if let Some((token, told, _)) = &self.told {
             let gone = told.waiting().remove(token);
@@ -460,7 +466,7 @@ impl Task {
         }
     }
 
-    /// Has whoever is to be told of it told of it, by `completed`.
+    /// Makes `completed` return the receiver, so that it is notified.
     fn tell(&self) {
         if let Some((token, _, completions)) = &self.told
             && self.ended.future.is_done()
@@ -477,12 +483,12 @@ impl Task {
         self.ended.future.is_running()
     }
 
-    /// Cancels the task if no worker has begun it; says whether it did.
+    /// Cancels the task unless a worker has begun it; returns whether it was cancelled.
     fn cancel(&self) -> bool {
         self.ended.future.cancel()
     }
 
-    /// Ends the task, with its worker if it runs.
+    /// Ends the task, and its worker if the task is running.
     fn kill(&self) {
         self.ended.future.kill();
     }
@@ -490,7 +496,8 @@ impl Task {
 
 #[pymethods]
 impl Gather {
-    /// Adds a task for each of `units`: bytes, or bytes and memories. Each is of `weight` items.
+    /// Adds a task for each of `units`, which are bytes, or bytes and memories. Each task holds
+    /// `weight` items.
     fn add(
         &self,
         py: Python<'_>,
@@ -511,7 +518,7 @@ impl Gather {
         self.inner.add(payloads, weight).map_err(|error| to_python(py, &error))
     }
 
-    /// No more will be added.
+    /// Declares that no more tasks will be added.
     fn close(&self) {
         self.inner.close();
     }
@@ -520,12 +527,12 @@ impl Gather {
         self.inner.cancel();
     }
 
-    /// Ends all tasks, with their workers if they run.
+    /// Ends all tasks, and the workers that run one.
     fn kill(&self) {
         self.inner.kill();
     }
 
-    /// Nobody is told of a gather once more.
+    /// Does nothing: no receiver of a gather is notified again.
     #[allow(clippy::unused_self, reason = "a task has it too")]
     fn told(&self) {}
 
@@ -533,12 +540,13 @@ impl Gather {
         self.inner.is_done()
     }
 
-    /// What an item takes, in seconds, by the last of them; zero while unknown.
+    /// Average run time of an item in seconds, from the latest tasks; 0 if unknown.
     fn item_seconds(&self) -> f64 {
         self.inner.piece_nanos() as f64 / 1e9
     }
 
-    /// Waits until at most `limit` tasks have not ended, and few enough bytes of inputs are under way; false when `timeout` is over.
+    /// Waits until at most `limit` tasks have not ended and the bytes of their inputs are within
+    /// the window; returns false if `timeout` is over.
     fn wait_under_way(&self, py: Python<'_>, limit: u64, timeout: Option<f64>) -> PyResult<bool> {
         let reached = wait(py, timeout, |slice| {
             let reached = self.inner.wait_under_way(limit, Some(slice));
@@ -547,7 +555,8 @@ impl Gather {
         Ok(reached.is_some())
     }
 
-    /// How many items' tasks have ended; more if the last task has fewer than those before.
+    /// Number of items whose tasks have ended; too high if the last task holds fewer items than the
+    /// others.
     fn done_items(&self) -> u64 {
         self.inner.pieces_done()
     }
@@ -556,8 +565,9 @@ impl Gather {
         self.inner.is_exhausted()
     }
 
-    /// Waits until one more task may be added: fewer than `limit` are added and not taken, and few enough bytes;
-    /// without `limit`, results need not be taken. False when `timeout` is over.
+    /// Waits until one more task may be added: fewer than `limit` are added and not taken, and the
+    /// bytes under way are within the window. Without `limit`, results need not be taken. Returns
+    /// false if `timeout` is over.
     fn wait_room(&self, py: Python<'_>, limit: Option<u64>, timeout: f64) -> PyResult<bool> {
         let room = wait(py, Some(timeout), |slice| {
             Ok(self.inner.wait_room(limit, Some(slice)).then_some(()))
@@ -565,7 +575,7 @@ impl Gather {
         Ok(room.is_some())
     }
 
-    /// Waits until all are done; false when `timeout` is over.
+    /// Waits until all tasks are done; returns false if `timeout` is over.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let done = wait(py, timeout, |slice| {
             let done = self.inner.wait(Some(slice));
@@ -575,7 +585,7 @@ impl Gather {
     }
 
     /// Waits for results, and puts at most `most` into the empty list `into`, the next one last, as
-    /// `(position, status, data, memories)`. False when `timeout` is over or all were taken.
+    /// `(position, status, data, memories)`. Returns false if `timeout` is over or all were taken.
     fn next(
         &self,
         py: Python<'_>,
@@ -596,10 +606,11 @@ impl Gather {
         Ok(!gains.is_empty())
     }
 
-    /// All results that have come so far, as `next` gives them, in the order of their positions.
+    /// Takes all results that have come so far, in the form of `next`, in the order of their
+    /// positions.
     fn take_all<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let gains = {
-            // Held for no longer than it takes to move them.
+            // Held only as long as it takes to move them.
             let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
             all.extend(self.inner.take_all().into_iter().map(Arc::new));
             all.clone()
@@ -625,11 +636,12 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         let made = py.import("manyhands._errors")?.getattr("from_native")?.call1(described)?;
         Ok(PyErr::from_value(made))
     };
-    // What a signal handler raises on the way is raised.
+    // An exception of a signal handler on the way is raised instead.
     make().unwrap_or_else(|failure| failure)
 }
 
-/// What `manyhands._errors.from_native` makes an exception of, for an error in a task of this function.
+/// The data from which `manyhands._errors.from_native` makes an exception, for an error in a task
+/// of this function.
 fn described<'py>(py: Python<'py>, error: &Error, function: &str) -> PyResult<Bound<'py, PyAny>> {
     let fields = PyDict::new(py);
     let kind = match error.kind() {
@@ -672,14 +684,15 @@ fn described<'py>(py: Python<'py>, error: &Error, function: &str) -> PyResult<Bo
     Ok((kind, error.to_string(), function, fields).into_pyobject(py)?.into_any())
 }
 
-/// How many cores this process may use.
+/// Number of cores that this process may use.
 #[pyfunction]
 pub(crate) fn usable_cores() -> usize {
     manyhands_pool::limits::usable_cores()
 }
 
-/// In a worker of a pool, its index: from 0 to one less than the number of workers. A worker that replaces another
-/// has its index, and no two tasks that run at a time have the same. None in any other process.
+/// In a worker of a pool, its index: from 0 to one less than the number of workers. A worker that
+/// replaces another has the same index, and no two running tasks have the same. None in any other
+/// process.
 #[pyfunction]
 pub(crate) fn worker_index() -> Option<usize> {
     manyhands_pool::worker::place()

@@ -1,6 +1,6 @@
-//! The queue between processes: what is simple is encoded here, everything else is a pickle.
+//! The queue between processes: simple objects are encoded here, everything else is a pickle.
 //!
-//! A message is one byte that says what it is, and then its bytes. Long ones are copied once on either
+//! A message is one byte for its type, then its bytes. Long messages are copied once on either
 //! side: into the queue's memory, and from there into the bytes object that is unpickled.
 
 use std::os::fd::{AsFd, AsRawFd};
@@ -29,20 +29,20 @@ const FLOAT: u8 = 5;
 const STR: u8 = 6;
 const BYTES: u8 = 7;
 
-/// Messages of more bytes are copied without the GIL.
+/// Messages with more bytes are copied without the GIL.
 const LARGE: usize = 1 << 16;
 
 /// A queue of objects, for any number of processes at both ends.
 #[pyclass(frozen, subclass, module = "manyhands._native")]
 pub(crate) struct Queue {
     inner: Arc<ShmQueue>,
-    /// What `fileno` gave.
+    /// The descriptor that `fileno` returned.
     watched: Mutex<Option<Watched>>,
-    /// Somebody has asked for `fileno`.
+    /// True once `fileno` was called.
     is_watched: AtomicBool,
-    /// This process closed its handle; the queue goes on.
+    /// True if this process has closed its handle; the queue goes on.
     closed: AtomicBool,
-    /// This process has put something.
+    /// True if this process has put an object.
     used: AtomicBool,
 }
 
@@ -74,12 +74,12 @@ fn known<'py>(
 }
 
 impl Queue {
-    /// With the GIL, and never without it while the lock is held: so no fork finds it locked.
+    /// Locked only with the GIL, which is kept while the lock is held: so no fork finds it locked.
     fn watched(&self) -> MutexGuard<'_, Option<Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a look at the queue, for whoever waits for its descriptor.
+    /// Updates the descriptor after a look at the queue.
     fn looked(&self) {
         if self.is_watched.load(Ordering::Relaxed)
             && let Some(watched) = &*self.watched()
@@ -95,7 +95,7 @@ impl Queue {
         Ok(())
     }
 
-    /// An error of the queue's memory, which names the queue.
+    /// The exception for invalid memory of the queue, which names the queue.
     fn broken(&self, error: &manyhands_shm::Error) -> PyErr {
         if !error.is_corrupt() {
             return failed(error);
@@ -107,7 +107,7 @@ impl Queue {
         self.written_over("a message that no process has put")
     }
 
-    /// Which queue it is.
+    /// Describes the queue in messages.
     fn name(&self) -> String {
         let most = self.inner.max_items().unwrap_or(0);
         format!("this queue (maxsize {most}, descriptor {})", self.descriptor())
@@ -120,11 +120,11 @@ impl Queue {
         ))
     }
 
-    /// What unpickling an object raised, saying where the object came from.
+    /// Adds to an exception from unpickling where the object came from.
     fn noted(&self, py: Python<'_>, error: PyErr) -> PyErr {
         let note = format!("(raised as an object was unpickled that came from {})", self.name());
         let noted = error.value(py).call_method1("add_note", (note,));
-        // An exception that takes no note is raised without.
+        // An exception that does not accept a note is raised without one.
         drop(noted);
         error
     }
@@ -141,7 +141,8 @@ impl Queue {
             Err(PutError::Failed(error)) => Err(self.broken(&error)),
         };
         let put = |timeout| done(self.inner.put_parts(parts, Some(timeout)));
-        // With the GIL nothing is waited for, not even a lock, whose holder may be stopped.
+        // While the GIL is held, nothing is waited for, not even a lock, whose holder may be
+        // stopped.
         let at_once = if bytes.len() > LARGE { None } else { self.inner.put_parts_at_once(parts) };
         let done = match at_once {
             Some(put) => done(put)?,
@@ -161,7 +162,7 @@ impl Queue {
     }
 }
 
-/// The truth of any object, as Python's `if` sees it.
+/// The truth value of any object, as Python's `if` sees it.
 struct Truth(bool);
 
 impl<'py> FromPyObject<'_, 'py> for Truth {
@@ -172,15 +173,15 @@ impl<'py> FromPyObject<'_, 'py> for Truth {
     }
 }
 
-/// The limit that `block` and `timeout` stand for.
+/// The time limit that `block` and `timeout` stand for.
 fn limit(Truth(block): Truth, timeout: Option<f64>) -> Option<f64> {
     if block { timeout } else { Some(0.0) }
 }
 
 #[pymethods]
 impl Queue {
-    /// A new queue of at most so many objects (0: no bound); or that of a descriptor, which is taken
-    /// over, or of a memory.
+    /// Makes a queue of at most `maxsize` objects (0: no limit). Or opens the one of a descriptor,
+    /// which is taken over, or of a memory.
     #[new]
     #[pyo3(signature = (max_items, fd = None, memory = None))]
     fn new(max_items: usize, fd: Option<i32>, memory: Option<&Memory>) -> PyResult<Self> {
@@ -210,14 +211,15 @@ impl Queue {
         Memory::from_segment(Arc::clone(self.inner.segment()))
     }
 
-    /// A descriptor of its memory, for as long as this object lives.
+    /// A descriptor of its memory, valid as long as this object lives.
     #[pyo3(name = "_descriptor")]
     fn descriptor(&self) -> i32 {
         self.inner.segment().as_fd().as_raw_fd()
     }
 
-    /// A descriptor of this process that is readable while there are objects, for `multiprocessing.connection.wait`,
-    /// `select` and event loops. What another process takes is noticed when `get` or `empty` find nothing here.
+    /// A descriptor of this process that is readable while there are objects, for
+    /// `multiprocessing.connection.wait`, `select` and event loops. If another process takes the
+    /// last object, the descriptor stays readable until `get` or `empty` finds the queue empty.
     fn fileno(&self) -> PyResult<i32> {
         self.check_open()?;
         let mut watched = self.watched();
@@ -283,7 +285,8 @@ impl Queue {
             Err(GetError::Failed(error)) => Err(self.broken(&error)),
         };
         let take = |timeout| taken(self.inner.take(Some(timeout)));
-        // With the GIL nothing is waited for, not even a lock, whose holder may be stopped.
+        // While the GIL is held, nothing is waited for, not even a lock, whose holder may be
+        // stopped.
         let at_once = match self.inner.take_at_once() {
             Some(message) => taken(message)?,
             None => py.detach(|| take(Duration::ZERO))?,
@@ -331,11 +334,12 @@ impl Queue {
             BYTES => bytes(py)?.into_any(),
             PICKLE => {
                 let pickle = bytes(py)?;
-                // As each begins and ends: anything else would be told of as if it were the program's.
+                // The first and last bytes of every pickle: an error in other bytes would look like
+                // one of the program.
                 if !matches!(pickle.as_bytes(), [0x80, .., b'.']) {
                     return Err(self.nonsense());
                 }
-                // Its place in the queue is free before anything else happens.
+                // Frees the message's place in the queue before anything else happens.
                 drop(message);
                 let loads = known(py, &LOADS, "pickle", "loads")?;
                 loads.call1((pickle,)).map_err(|error| self.noted(py, error))?
@@ -344,7 +348,8 @@ impl Queue {
         })
     }
 
-    /// Says that this process will use it no more. Others go on.
+    /// Declares that this process will not use the queue any more. Other processes are not
+    /// affected.
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         self.watched().take();
@@ -375,7 +380,7 @@ impl Queue {
         self.inner.max_items().is_some_and(|most| self.inner.len() >= most)
     }
 
-    /// Reports one object taken as done.
+    /// Reports that the work on one object is done.
     #[pyo3(name = "_task_done")]
     fn task_done(&self) -> PyResult<()> {
         self.inner
@@ -383,7 +388,7 @@ impl Queue {
             .map_err(|_| PyValueError::new_err("task_done() called too many times"))
     }
 
-    /// Waits until all that was put is reported done.
+    /// Waits until all objects that were put are reported done.
     #[pyo3(name = "_join")]
     fn join(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, None, |slice| {

@@ -1,4 +1,4 @@
-//! The recipe, with a method for each step; what the steps do is the Rust recipe's.
+//! The recipe for Python, with a method for each step; the steps are those of the Rust recipe.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -25,7 +25,7 @@ use crate::keywords::Limit;
 #[derive(PartialEq)]
 pub(crate) struct Recipe(pub(crate) recipe::Recipe);
 
-/// One name or several; of steps that take all columns, `"all"` is not a name.
+/// One name or several; a step that can take all columns does not take `"all"` as a name.
 #[derive(FromPyObject)]
 enum Names {
     One(String),
@@ -48,7 +48,7 @@ impl Names {
     }
 }
 
-/// A word of the recipe's own, as TOML has it.
+/// Parses a word of the recipe, as in TOML.
 fn word<'de, T: Deserialize<'de>>(what: &str, text: &'de str) -> PyResult<T> {
     let text: StrDeserializer<'de, WordError> = text.into_deserializer();
     T::deserialize(text).map_err(|error| {
@@ -56,13 +56,13 @@ fn word<'de, T: Deserialize<'de>>(what: &str, text: &'de str) -> PyResult<T> {
     })
 }
 
-/// Parameters are texts; numbers and dates are written as Python writes them.
+/// Parameters are texts; numbers and dates are converted with Python's `str`.
 fn parameters(values: HashMap<String, Bound<'_, PyAny>>) -> PyResult<BTreeMap<String, String>> {
     values.into_iter().map(|(name, value)| Ok((name, value.str()?.to_string()))).collect()
 }
 
-/// How files are read, by the keys of a recipe's `[read]`. None is for nothing that encloses fields, and else as
-/// if it was left out.
+/// How files are read, by the keys of a recipe's `[read]`. For the quote, None means no quote; for
+/// other keys, None means that the key is left out.
 fn reading(values: &Bound<'_, PyDict>) -> PyResult<Read> {
     let mut json = serde_json::Map::new();
     for (key, value) in values {
@@ -83,7 +83,7 @@ fn reading(values: &Bound<'_, PyDict>) -> PyResult<Read> {
     })
 }
 
-/// The one of some keywords that was given.
+/// Returns the only keyword that was given.
 fn only<T>(given: Vec<Option<T>>, keywords: &str) -> PyResult<T> {
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {

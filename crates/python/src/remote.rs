@@ -1,4 +1,4 @@
-//! Parts of a clean job that an engine's workers do: each call is a future of Python's.
+//! Parts of a clean job that remote workers of an engine do: each call is a Python future.
 
 use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,8 +15,8 @@ use crate::recipe::Recipe;
 
 type Outcome = (usize, Result<Vec<u8>, String>);
 
-/// Workers to which a function of Python's gives work: it takes bytes and gives a future of
-/// `clean_chunks` with them.
+/// Remote workers. A Python function gives them work: it takes bytes and returns a future of the
+/// result of `clean_chunks`.
 pub(crate) struct Remote {
     count: usize,
     submit: Py<PyAny>,
@@ -51,7 +51,7 @@ impl RemoteWorkers for Remote {
     }
 }
 
-/// What hears that a future has ended.
+/// Callback for the end of a future.
 #[pyclass(frozen)]
 struct Done {
     number: usize,
@@ -65,19 +65,19 @@ impl Done {
             let bytes = result.cast_into::<PyBytes>()?;
             Ok(bytes.as_bytes().to_vec())
         });
-        // A job that was stopped hears nothing any more.
+        // A job that was stopped does not listen any more.
         let _ = self.sender.send((self.number, result.map_err(|error| error.to_string())));
     }
 }
 
-/// In an engine's worker: the reply to a part of a clean job.
+/// Runs in an engine's worker: returns the reply to a part of a clean job.
 #[pyfunction]
 pub(crate) fn clean_chunks<'py>(py: Python<'py>, work: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let reply = py.detach(|| clean::clean_chunks(work)).map_err(PyValueError::new_err)?;
     Ok(PyBytes::new(py, &reply))
 }
 
-/// Whether an input of a clean job can be cut where it is.
+/// Whether an input of a clean job can be cut in place.
 #[pyfunction]
 pub(crate) fn can_be_cut(input: OsString, recipe: &Recipe, keywords: Keywords) -> PyResult<bool> {
     let job = Clean::new([input.clone()], Output::Stdout).recipe(recipe.0.clone());

@@ -1,5 +1,5 @@
-//! Locks, semaphores, events, conditions and barriers between processes; `_sync.py` gives them their
-//! names and the standard library's manners.
+//! Locks, semaphores, events, conditions and barriers between processes; `_sync.py` gives them the
+//! names and the behaviour of the standard library.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,27 +22,28 @@ fn left(slice: Instant) -> Option<Duration> {
     Some(slice.saturating_duration_since(Instant::now()))
 }
 
-/// The segment behind a descriptor, which is taken over.
+/// The segment of a descriptor, which is taken over.
 pub(crate) fn segment_of(fd: i32) -> PyResult<Arc<Segment>> {
     let segment = Segment::from_fd(take_descriptor(fd)?);
     segment.map(Arc::new).map_err(|error| failed(&error))
 }
 
-/// What every object between processes has: a place in a segment, and how to come by it again.
+/// The methods that all objects between processes have: their place in a segment, and a constructor
+/// from it.
 macro_rules! shared {
     ($name:ident, $inner:ident, $($methods:tt)*) => {
         #[pymethods]
         impl $name {
             $($methods)*
 
-            /// The same object, by its place.
+            /// Opens the object at a place.
             #[staticmethod]
             fn attach(memory: &Memory, offset: usize) -> PyResult<Self> {
                 let inner = $inner::attach(Place::new(memory.segment(), offset));
                 inner.map($name).map_err(|error| failed(&error))
             }
 
-            /// Where it lies: the memory, which others may share, and the offset.
+            /// Place of the object: the memory, which others may share, and the offset.
             fn place(&self, py: Python<'_>) -> PyResult<(Py<Memory>, usize)> {
                 let place = self.0.place();
                 Ok((Memory::of(py, Arc::clone(place.segment()))?, place.offset()))
@@ -56,7 +57,7 @@ macro_rules! shared {
 pub(crate) struct Lock(ShmLock);
 
 impl Lock {
-    /// Whether it was taken, and whether its last holder had died.
+    /// Whether the lock was taken, and whether its last holder had died.
     fn take(
         &self,
         py: Python<'_>,
@@ -84,20 +85,21 @@ shared! {
         ShmLock::create().map(Lock).map_err(|error| failed(&error))
     }
 
-    /// Whether it was taken within `timeout` seconds (None: for ever), and then whether its last holder
-    /// had died with it.
+    /// Whether the lock was taken within `timeout` seconds (None: no limit), and then whether its
+    /// last holder had died with it.
     fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<bool>> {
         self.take(py, timeout, |limit| self.0.acquire(limit))
     }
 
-    /// Lets go, whoever holds it; false if nobody does.
+    /// Releases the lock, whoever holds it; returns false if it is free.
     fn release(&self) -> bool {
         self.0.release()
     }
 
-    /// As `acquire`, and at once for the thread that holds it so already.
+    /// Like `acquire`, but succeeds at once if this thread has already taken it by this method.
     fn acquire_recursive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<bool>> {
-        // A thread's mark is the thread's, so its own one tries first, and another one never is it.
+        // The mark belongs to a thread, so the calling thread tries first, without handing over to
+        // another one.
         if let Some(taken) =
             self.0.acquire_recursive(Some(Duration::ZERO)).map_err(|e| failed(&e))?
         {
@@ -109,12 +111,12 @@ shared! {
         self.take(py, timeout, |limit| self.0.acquire_recursive(limit))
     }
 
-    /// Lets go once of what this thread took by `acquire_recursive`; false if it did not.
+    /// Undoes one `acquire_recursive` of this thread; returns false if there was none.
     fn release_recursive(&self) -> bool {
         self.0.release_recursive()
     }
 
-    /// How often this thread has taken it by `acquire_recursive`.
+    /// Number of times that this thread has taken it by `acquire_recursive`.
     fn depth(&self) -> u32 {
         self.0.depth()
     }
@@ -124,7 +126,7 @@ shared! {
     }
 }
 
-/// Permits to take and to give back.
+/// Permits that can be taken and returned.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Semaphore(ShmSemaphore);
 
@@ -137,7 +139,7 @@ shared! {
         create(permits).map(Semaphore).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
-    /// Takes a permit within `timeout` seconds (None: for ever); says whether it did.
+    /// Takes a permit within `timeout` seconds (None: no limit); returns whether it was taken.
     fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if self.0.acquire(Some(Duration::ZERO)) {
             return Ok(true);
@@ -184,7 +186,8 @@ shared! {
         self.0.is_set()
     }
 
-    /// Waits until it is set, at most `timeout` seconds (None: for ever); says whether it is.
+    /// Waits until the flag is set, for at most `timeout` seconds (None: no limit); returns whether
+    /// it is.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if self.0.is_set() {
             return Ok(true);
@@ -194,7 +197,7 @@ shared! {
     }
 }
 
-/// Waiters to be notified.
+/// Waiters that can be notified.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Condition(ShmCondition);
 
@@ -206,8 +209,8 @@ shared! {
         ShmCondition::create().map(Condition).map_err(|error| failed(&error))
     }
 
-    /// Takes a place among the waiters, calls `release`, and waits at most `timeout` seconds (None: for
-    /// ever) to be notified; says whether it was.
+    /// Registers as a waiter, calls `release`, and waits at most `timeout` seconds (None: no limit)
+    /// for a notification; returns whether it came.
     fn wait(
         &self,
         py: Python<'_>,
@@ -220,7 +223,7 @@ shared! {
         Ok(notified.is_some())
     }
 
-    /// Wakes up to `count` waiters; gives how many.
+    /// Wakes up to `count` waiters; returns their number.
     fn notify(&self, count: usize) -> usize {
         self.0.notify(count)
     }
@@ -229,13 +232,13 @@ shared! {
         self.0.notify_all()
     }
 
-    /// How many wait, and how many were notified and have not gone on yet.
+    /// Number of waiting threads, and of threads that were notified and have not continued yet.
     fn waiters(&self) -> (usize, usize) {
         self.0.waiters()
     }
 }
 
-/// What Python raised in the midst of a wait without the GIL.
+/// The exception that Python raised during a wait without the GIL.
 #[derive(Default)]
 struct Failure(Mutex<Option<PyErr>>);
 
@@ -244,7 +247,7 @@ impl Failure {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    /// Runs the handlers of signals that came; whether one raised something.
+    /// Runs the handlers of pending signals; returns whether one of them raised.
     fn is_interrupted(&self) -> bool {
         Python::attach(|py| match py.check_signals() {
             Ok(()) => false,
@@ -261,7 +264,7 @@ impl Failure {
     }
 }
 
-/// A place where processes wait for each other.
+/// A barrier at which processes wait for each other.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Barrier(ShmBarrier);
 
@@ -273,8 +276,8 @@ shared! {
         ShmBarrier::create(parties).map(Barrier).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
-    /// Waits for the others, at most `timeout` seconds (None: for ever); the last one calls `action`. Gives
-    /// how many came before; None if the barrier is broken, or broke now.
+    /// Waits for the others for at most `timeout` seconds (None: no limit); the last one calls
+    /// `action`. Returns the order of arrival; None if the barrier is or becomes broken.
     fn wait(
         &self,
         py: Python<'_>,
@@ -303,7 +306,7 @@ shared! {
         }
     }
 
-    // Whoever calls the action holds the barrier's lock and needs the GIL.
+    // The thread that calls the action holds the barrier's lock and needs the GIL.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         let failure = Failure::default();
         let aborted = py.detach(|| self.0.abort_interruptible(|| failure.is_interrupted()));

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// Length of one wait without the GIL: between two of them signals are looked for.
+/// Length of one wait without the GIL; signals are checked between two of them.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Seconds as a duration; negative ones are none at all.
+/// Seconds as a duration; a negative number is 0.
 pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
     if seconds.is_nan() {
         return Err(PyValueError::new_err("a time limit that is not a number"));
@@ -16,8 +16,8 @@ pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
     Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
-/// Waits in slices without the GIL until `step`, which gets the end of its slice, is done; `None`
-/// when `timeout` is over first.
+/// Waits in slices without the GIL until `step`, which gets the end of its slice, is done; returns
+/// `None` if `timeout` is over first.
 pub(crate) fn wait<T: Send>(
     py: Python<'_>,
     timeout: Option<f64>,

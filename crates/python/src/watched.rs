@@ -1,15 +1,17 @@
-//! A descriptor that is readable while a queue has objects, so that a process can wait for it beside pipes and sockets.
+//! A descriptor that is readable while a queue has objects, so that a process can wait for a queue
+//! together with pipes and sockets.
 //!
 //! ```text
 //!   queue (shared memory) ──wait_for_message──► thread of this process ──write──► eventfd ──► select, connection.wait
 //!                                                     ▲ parked while readable        │
 //!              get, empty: the queue is empty now ────┴────────────read──────────────┘
 //! ```
-//! Nothing crosses the processes but the queue's own words, so no death can leave a descriptor wrong. What another
-//! process takes is not noticed here at once: the descriptor stays readable until somebody here looks and finds nothing.
+//! Only the queue's own words are shared between processes, so no death can leave a descriptor
+//! wrong. If another process takes the last object, the descriptor stays readable until a call in
+//! this process finds the queue empty.
 //!
-//! Invariant: under the lock, the eventfd is readable exactly if `State::readable`. A put after `emptied` has looked finds
-//! the thread awake again, which looks for itself.
+//! Invariant: under the lock, the eventfd is readable exactly if `State::readable`. A put after
+//! `emptied` has looked finds the thread awake again, and the thread looks for itself.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -21,13 +23,13 @@ use std::time::Duration;
 use manyhands_shm::Queue;
 use rustix::event::EventfdFlags;
 
-/// How long the thread outlives what it serves, at most.
+/// Maximum time that the thread outlives its owner.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// The descriptor, and the thread that keeps it true as long as this lives.
+/// The descriptor, and the thread that keeps it up to date as long as this lives.
 pub(crate) struct Watched {
     shared: Arc<Shared>,
-    /// The process that has the thread: a forked copy has none.
+    /// The process that has the thread; a forked copy has none.
     pid: u32,
 }
 
@@ -39,7 +41,7 @@ struct Shared {
 
 struct State {
     readable: bool,
-    /// Nobody has the `Watched` any more.
+    /// True once the `Watched` was dropped.
     over: bool,
 }
 
@@ -67,9 +69,9 @@ impl Watched {
         self.shared.event.as_raw_fd()
     }
 
-    /// After a look at the queue: nothing is to be read if it was empty.
+    /// Called after a look at the queue: clears the descriptor if the queue was empty.
     pub(crate) fn looked(&self, queue: &Queue) {
-        // A forked copy shares the eventfd, and must leave it alone.
+        // A forked copy shares the eventfd and must not touch it.
         if self.is_ours() && queue.is_empty() && !queue.is_closed() {
             self.shared.clear();
         }
@@ -100,7 +102,7 @@ impl Shared {
         }
     }
 
-    /// The thread: waits for a message, then until somebody has found the queue empty, and so on.
+    /// The thread: waits for a message, then until a caller has found the queue empty, and so on.
     fn keep_true(&self, queue: &Weak<Queue>) {
         loop {
             let parked = |state: &mut State| state.readable && !state.over;
@@ -111,7 +113,7 @@ impl Shared {
             let Some(queue) = queue.upgrade() else { return };
             if queue.wait_for_message(Some(SLICE)) {
                 let mut state = self.lock();
-                // A message that was taken meanwhile makes it readable in vain, once.
+                // If the message was taken meanwhile, the descriptor becomes readable once in vain.
                 let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
                 state.readable = true;
             }

@@ -1,4 +1,4 @@
-//! The worker's end: hands each task to Python's runner and its result back.
+//! The worker's side: passes each task to Python's runner and returns its result.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -19,14 +19,15 @@ thread_local! {
     static CLOCK: RefCell<Clock> = RefCell::default();
 }
 
-/// The function of the task that runs is called now.
+/// Records that the function of the running task is called now.
 #[pyfunction]
 pub(crate) fn called() {
     CLOCK.with_borrow(Clock::start);
 }
 
-/// Runs a worker on its end of the control socket, which it takes over, until its pool is done with it; gives the exit
-/// status. `runner` (see `_worker.py`) does what is asked. Raises what a signal handler raises while no task runs.
+/// Runs a worker on its end of the control socket, which it takes over, until the pool no longer
+/// needs it; returns the exit status. `runner` (see `_worker.py`) runs the tasks. Raises what a
+/// signal handler raises while no task runs.
 #[pyfunction]
 pub(crate) fn serve(py: Python<'_>, socket: i32, runner: Py<PyAny>) -> PyResult<i32> {
     let socket = take_descriptor(socket)?;
@@ -41,7 +42,7 @@ pub(crate) fn serve(py: Python<'_>, socket: i32, runner: Py<PyAny>) -> PyResult<
     }
 }
 
-/// Ends whatever descends from this process.
+/// Ends all descendants of this process.
 #[pyfunction]
 pub(crate) fn end_descendants(py: Python<'_>) {
     py.detach(worker::end_descendants);
@@ -52,13 +53,13 @@ struct Runner {
     run: Py<PyAny>,
     messages: Py<PyDict>,
     functions: Py<PyDict>,
-    /// `CLOCK` is this worker's.
+    /// True once `CLOCK` belongs to this worker.
     knows_clock: bool,
     /// The exception that ends the worker.
     raised: Option<PyErr>,
 }
 
-/// What an error says, for the pool's error; its traceback was kept by Python's side if it matters.
+/// Text of an exception for the pool's error; Python keeps its traceback if needed.
 fn text(py: Python<'_>, error: &PyErr) -> String {
     format!(
         "{}: {}",
@@ -90,10 +91,10 @@ impl worker::Runner for Runner {
         problem.map_or(Ok(()), Err)
     }
 
-    // Nothing of Python runs in these two, so no signal handler spoils them.
+    // No Python runs in these two methods, so no signal handler can interrupt them.
     fn define(&mut self, id: u64, blob: Payload) {
         Python::attach(|py| {
-            // What is wrong with it is told to the tasks that use it.
+            // An error in it is reported by the tasks that use it.
             let Ok(memories) = attached(py, &blob.handles) else { return };
             let message = (PyBytes::new(py, &blob.bytes), memories);
             let _ = self.messages.bind(py).set_item(id, message);
@@ -112,7 +113,7 @@ impl worker::Runner for Runner {
         let checked = Python::attach(|py| {
             let checked = py.check_signals();
             if worker::is_forked() {
-                // A signal handler forked, and the child leaves it.
+                // A signal handler forked, and the child is returning from it.
                 let error = checked.as_ref().err().map(|error| error.value(py));
                 let _ = self.runner.bind(py).call_method1("leave", (error,));
             }
@@ -142,12 +143,13 @@ impl worker::Runner for Runner {
                     PyBytes::new(py, data),
                     memories,
                 ));
-                // A signal handler may have raised before it could begin, or as it ended.
+                // A signal handler may have raised before the task could begin, or at its end.
                 let failed = |error: PyErr| {
                     self.runner.bind(py).call_method1("failed", (error.into_value(py),))
                 };
                 let result = result.or_else(failed)?;
-                // Bytes alone are a value; else status, bytes, and what travels by reference.
+                // Plain bytes are a value; otherwise a status, bytes, and memory that travels by
+                // reference.
                 if let Ok(data) = result.cast::<PyBytes>() {
                     reply.bytes.extend_from_slice(data.as_bytes());
                     reply.bytes.push(0);

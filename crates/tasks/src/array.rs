@@ -1,4 +1,4 @@
-//! Arrays that pass to tasks and back by reference.
+//! Arrays that tasks take and return by reference.
 
 use std::ops::Deref;
 
@@ -11,25 +11,25 @@ pub use shm::array::{ArraySlice, Element};
 
 /// An array of numbers in shared memory. As an argument, a context or a result of a task, or
 /// anywhere inside one, it travels by reference: nothing is copied, whatever its size, and the
-/// worker reads and writes the same elements. Cloning gives another handle on them; the memory
-/// goes with the last handle in any process, however that process ends.
+/// worker reads and writes the same elements. Cloning gives another handle to them. The memory is
+/// freed with the last handle in any process, however that process ends.
 ///
 /// Elements are read and written through [`ArraySlice`], which this dereferences to by
-/// [`slice`](shm::SharedArray::slice): processes that write to the same elements at once need
-/// parts that do not overlap, or a lock.
+/// [`slice`](shm::SharedArray::slice). Processes that write to the same elements at the same time
+/// need a lock, or parts that do not overlap.
 #[derive(Debug, Clone)]
 pub struct SharedArray<T>(shm::SharedArray<T>);
 
 impl<T: Element> SharedArray<T> {
-    /// Makes an array of zeros. `shape` is the length of each dimension, C order.
+    /// Makes an array of zeros in C order. `shape` is the length of each dimension.
     ///
     /// # Errors
-    /// If the machine or the container has no room for it, or no array can have that shape.
+    /// If the machine or the container has no room for it, or the shape is invalid.
     pub fn zeros(shape: &[usize]) -> Result<Self> {
         Ok(SharedArray(shm::SharedArray::zeros(shape).map_err(Error::from)?))
     }
 
-    /// Makes an array of one dimension with a copy of `values`.
+    /// Makes a one-dimensional array with a copy of `values`.
     ///
     /// # Errors
     /// If the machine or the container has no room for it.

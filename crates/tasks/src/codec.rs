@@ -1,5 +1,5 @@
-//! How arguments and results become bytes: `serde` values in `postcard`; shared memory inside
-//! them travels as a handle, named by its position among those of the payload.
+//! Encodes arguments and results: `serde` values in `postcard`. Shared memory inside them travels
+//! as a handle, named by its position among the handles of the payload.
 
 use std::cell::RefCell;
 use std::mem;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 thread_local! {
-    /// The handles of what is being encoded; `None` outside a payload.
+    /// Handles of the payload that is being encoded; `None` outside a payload.
     static OUTGOING: RefCell<Option<Vec<Arc<Segment>>>> = const { RefCell::new(None) };
-    /// The handles of what is being decoded.
+    /// Handles of the payload that is being decoded.
     static INCOMING: RefCell<Vec<Arc<Segment>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -39,7 +39,7 @@ impl Flavor for Append<'_> {
     }
 }
 
-/// Puts back, also when the user's code panics, what a thread was encoding before.
+/// Restores what the thread was encoding before, even if user code panics.
 struct Outgoing<'a> {
     handles: &'a mut Vec<Arc<Segment>>,
     outer: Option<Vec<Arc<Segment>>>,
@@ -51,7 +51,7 @@ impl Drop for Outgoing<'_> {
     }
 }
 
-/// Puts back, also when the user's code panics, what a thread was decoding before.
+/// Restores what the thread was decoding before, even if user code panics.
 struct Incoming(Vec<Arc<Segment>>);
 
 impl Drop for Incoming {
@@ -60,7 +60,7 @@ impl Drop for Incoming {
     }
 }
 
-/// Appends a value to a payload. On failure bytes may have been appended.
+/// Appends a value to a payload. If it fails, some bytes may have been appended.
 pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     payload: &mut Payload,
@@ -71,18 +71,18 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         .map_err(|error| error.to_string())
 }
 
-/// Appends a value without shared memory in it to `bytes`.
+/// Appends a value that contains no shared memory to `bytes`.
 ///
 /// # Panics
-/// If the value refuses to be serialised.
+/// If the value cannot be serialised.
 pub fn encode_onto<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
     postcard::serialize_with_flavor(value, Append(bytes)).expect("a vector takes everything");
 }
 
-/// The value in the bytes of a payload, whose shared memory is in `handles`.
+/// Decodes the value in a payload; its shared memory is in `handles`.
 ///
 /// # Errors
-/// The reason, if the bytes are no such value.
+/// The reason, if the bytes do not encode such a value.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], handles: &[Arc<Segment>]) -> Result<T, String> {
     if handles.is_empty() {
         return postcard::from_bytes(bytes).map_err(|error| error.to_string());
@@ -91,7 +91,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], handles: &[Arc<Segment>]) -> Re
     postcard::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
-/// Bytes of a value that no handle can go with, as in a queue's message.
+/// Encodes a value that cannot have handles, such as a queue's message.
 pub(crate) fn encode_alone<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let _outgoing = Outgoing { handles: &mut Vec::new(), outer: OUTGOING.take() };
@@ -100,7 +100,7 @@ pub(crate) fn encode_alone<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// Serialises shared memory, as its position among the payload's handles.
+/// Serialises shared memory as its position among the payload's handles.
 pub(crate) fn serialize_handle<S: serde::Serializer>(
     segment: &Arc<Segment>,
     serializer: S,
@@ -121,12 +121,12 @@ pub(crate) fn serialize_handle<S: serde::Serializer>(
     }
 }
 
-/// The shared memory that was serialised by [`serialize_handle`].
+/// Deserialises shared memory that [`serialize_handle`] serialised.
 pub(crate) fn deserialize_handle<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Arc<Segment>, D::Error> {
     let position: u32 = serde::Deserialize::deserialize(deserializer)?;
     INCOMING
         .with_borrow(|handles| handles.get(position as usize).cloned())
-        .ok_or_else(|| serde::de::Error::custom("a handle that did not come with its payload"))
+        .ok_or_else(|| serde::de::Error::custom("the payload has no such handle"))
 }

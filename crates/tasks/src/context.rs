@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 
 use crate::codec;
 
-/// How many bytes before a context's own tell its type.
+/// Number of bytes in front of a context's own that identify its type.
 const TYPE_BYTES: usize = 8;
 
-/// A context on its way. Values of different types whose bytes are the same stay different, since
-/// the type goes before them.
+/// The payload of a context. Its type comes first, so values of different types with equal bytes
+/// stay different.
 pub(crate) fn payload_of<C: Serialize>(context: &C) -> Result<Payload> {
     let mut hasher = DefaultHasher::new();
     std::any::type_name::<C>().hash(&mut hasher);
@@ -24,7 +24,7 @@ pub(crate) fn payload_of<C: Serialize>(context: &C) -> Result<Payload> {
     Ok(payload)
 }
 
-/// The contexts that were sent to this worker, by name.
+/// The contexts that were sent to this worker, by number.
 #[derive(Default)]
 pub(crate) struct Contexts {
     by_id: HashMap<u64, Context>,
@@ -44,7 +44,7 @@ impl Contexts {
         self.by_id.remove(&id);
     }
 
-    /// The bytes of what was not decoded as a context.
+    /// The bytes of a blob that was not decoded as a context.
     pub(crate) fn encoded(&self, id: u64) -> Option<&[u8]> {
         match self.by_id.get(&id)? {
             Context::Encoded(payload) => Some(&payload.bytes),

@@ -1,18 +1,18 @@
-//! Functions that travel: a task's function goes to a worker as its offset in this executable.
+//! Functions as data: the function of a task travels to a worker as its offset in this executable.
 //!
 //! ```text
 //!   parent:  f: fn(A) -> R ─► addresses of run::<A, R> and of f, from the anchor's ─► offsets, build id
 //!   worker:  offsets, build id ─► anchor's address + offsets ─► checked ─► run::<A, R>(f, …) ─► f(argument)
 //! ```
-//! The worker is this very executable, started again, so the distance between two of its
-//! functions is the same there, wherever the image was loaded. What makes it safe: both ends
-//! compare the build id of the image that holds the anchor, the parent sends only functions that
-//! lie in that image, and the worker calls only addresses in its executable part. A function
-//! pointer is all there is to a task's function: the compiler turns a closure into one only if it
-//! captures nothing, not even a value without bytes, which stands for something that happened in
-//! this process and need not have happened in a worker.
+//! The worker is this same executable, started again, so the distance between two functions is the
+//! same there, wherever the image was loaded. This is safe because both ends compare the build id
+//! of the image that contains the anchor, the parent sends only functions of that image, and the
+//! worker calls only addresses in its executable part. A task's function is nothing but a function
+//! pointer. The compiler turns a closure into one only if it captures nothing. Even a value without
+//! bytes counts as a capture: it may be a witness of something that happened in this process and
+//! not in a worker.
 //!
-//! This is the one file of the crate with unsafe code: an offset becomes a function here.
+//! This is the only file of the crate with unsafe code: it turns an offset into a function.
 
 #![allow(unsafe_code, reason = "turns an offset back into a function")]
 
@@ -29,8 +29,8 @@ use serde::de::DeserializeOwned;
 use crate::codec;
 use crate::context::Contexts;
 
-/// The caller of a user's function: [`run`], [`run_with`] or [`run_raw_with`] of its types, so
-/// that all have one type. The first argument is the function.
+/// A function that calls the user's function: [`run`], [`run_with`] or [`run_raw_with`] for its
+/// types, so that all callers have one type. Its first argument is the user's function.
 type Caller = fn(
     Address,
     &mut Contexts,
@@ -39,11 +39,11 @@ type Caller = fn(
     &mut Payload,
 ) -> std::result::Result<(), String>;
 
-/// The address of a user's function; its caller knows its type.
+/// Address of a user's function; its caller knows the type.
 #[derive(Clone, Copy)]
 struct Address(*const ());
 
-/// A function of the user's, and what calls it.
+/// A function of the user, and its caller.
 #[derive(Clone, Copy)]
 pub(crate) struct Function {
     caller: Caller,
@@ -71,7 +71,7 @@ fn run<A: DeserializeOwned, R: Serialize>(
 ) -> std::result::Result<(), String> {
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    // SAFETY: `name` gives this caller together with a function of this type only.
+    // SAFETY: `name` pairs this caller only with a function of this type.
     let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function.0) };
     encode_result(&function(argument), reply)
 }
@@ -91,7 +91,7 @@ where
     let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    // SAFETY: `name_with` gives this caller together with a function of this type only.
+    // SAFETY: `name_with` pairs this caller only with a function of this type.
     let function = unsafe { std::mem::transmute::<*const (), fn(&C, A) -> R>(function.0) };
     encode_result(&function(context, argument), reply)
 }
@@ -110,7 +110,7 @@ where
     let context = contexts.get::<C>(context.ok_or("its context was not sent")?)?;
     let argument = codec::decode(item.bytes, item.handles)
         .map_err(|error| format!("its argument cannot be read: {error}"))?;
-    // SAFETY: `name_raw_with` gives this caller together with a function of this type only.
+    // SAFETY: `name_raw_with` pairs this caller only with a function of this type.
     let function = unsafe { std::mem::transmute::<*const (), fn(&C, A, &mut Vec<u8>)>(function.0) };
     function(context, argument, &mut reply.bytes);
     Ok(())
@@ -135,8 +135,8 @@ where
     name_of(run_with::<C, A, R>, function as *const ())
 }
 
-/// The bytes that name a function which writes its result itself, so that a large one is copied
-/// once only.
+/// The bytes that name a function which writes its result itself, so that a large result is copied
+/// only once.
 pub(crate) fn name_raw_with<C, A>(function: fn(&C, A, &mut Vec<u8>)) -> Result<Vec<u8>>
 where
     C: DeserializeOwned + 'static,
@@ -145,7 +145,7 @@ where
     name_of(run_raw_with::<C, A>, function as *const ())
 }
 
-/// The function from which all others are measured.
+/// The function from which the offsets of all others are measured.
 fn anchor() {
     std::hint::black_box(());
 }
@@ -170,10 +170,10 @@ fn name_of(caller: Caller, function: *const ()) -> Result<Vec<u8>> {
     Ok(name)
 }
 
-/// The function that some bytes name.
+/// Finds the function that some bytes name.
 ///
 /// # Errors
-/// If it is not one of this very image.
+/// If the function does not belong to this image.
 pub(crate) fn resolve(name: &[u8]) -> std::result::Result<Function, String> {
     let image = image().as_ref().map_err(Clone::clone)?;
     let (caller, rest) = name.split_first_chunk().ok_or("no function's name")?;
@@ -187,16 +187,16 @@ pub(crate) fn resolve(name: &[u8]) -> std::result::Result<Function, String> {
         is_code.then_some(address as *const ()).ok_or("the function is not inside this program")
     };
     let address = Address(place(function)?);
-    // SAFETY: the name was made by `name_of` of the same image (same build id), which measured a
-    // function of type `Caller`; distances inside an image do not change, and the address is
-    // executable (checked).
+    // SAFETY: `name_of` of the same image (same build id) made the name, and measured a function of
+    // type `Caller`; distances within an image do not change, and the address is executable
+    // (checked).
     let caller = unsafe { std::mem::transmute::<*const (), Caller>(place(caller)?) };
     Ok(Function { caller, address })
 }
 
-/// The executable or library that holds the anchor.
+/// The executable or library that contains the anchor.
 struct Image {
-    /// Where its code lies.
+    /// Address ranges of its code.
     code: Vec<Range<usize>>,
     build_id: Vec<u8>,
 }
@@ -217,7 +217,7 @@ fn find_image() -> std::result::Result<Image, String> {
     struct Mapping<'a> {
         range: Range<usize>,
         executable: bool,
-        /// Device and inode.
+        /// Device and inode of the file.
         file: (&'a str, &'a str),
         path: &'a str,
     }
@@ -244,7 +244,7 @@ fn find_image() -> std::result::Result<Image, String> {
         .filter(|mapping| mapping.executable && mapping.file == own.file)
         .map(|mapping| mapping.range.clone())
         .collect();
-    // The program's own file may have been replaced; this link still leads to it.
+    // The program's own file may have been replaced; this link still leads to the running one.
     let program = fs::read_link("/proc/self/exe")
         .map_err(|error| because("cannot read the link /proc/self/exe", error))?;
     let path = if program.as_os_str() == own.path { "/proc/self/exe" } else { own.path };
@@ -268,7 +268,7 @@ fn find_image() -> std::result::Result<Image, String> {
     Ok(Image { code, build_id })
 }
 
-/// The note that the linker left in an ELF file (64 bits, little-endian) to tell builds apart.
+/// The note by which the linker distinguishes builds, from an ELF file (64 bits, little-endian).
 fn gnu_build_id(file: &File) -> Option<Vec<u8>> {
     let read = |at: u64, len: usize| {
         let mut bytes = vec![0; len];
@@ -309,11 +309,11 @@ fn gnu_build_id(file: &File) -> Option<Vec<u8>> {
     None
 }
 
-/// Makes the workers of a test program start as workers: put it once into the crate that is
-/// tested, at the root of `lib.rs` under `#[cfg(test)]`, or into each file of `tests/`.
+/// Makes the workers of a test program start as workers. Put it once into the crate under test: at
+/// the root of `lib.rs` under `#[cfg(test)]`, or into each file of `tests/`.
 ///
-/// The test harness owns `main`, so [`init`](crate::init) cannot be called there. The macro has
-/// it called before `main` instead, by an entry of the program's `.init_array`.
+/// The test harness owns `main`, so [`init`](crate::init) cannot be called there. The macro
+/// arranges its call before `main`, by an entry in the program's `.init_array`.
 ///
 /// ```
 /// // In src/lib.rs:
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_and_closures_come_back_from_their_names() {
+    fn functions_and_closures_survive_a_round_trip_through_their_names() {
         assert_eq!(call(&name(double).unwrap(), 21), Ok(42));
         assert_eq!(call(&name(|x: u64| x + 1).unwrap(), 21), Ok(22));
         assert_ne!(name(double).unwrap(), name(|x: u64| 3 * x).unwrap());

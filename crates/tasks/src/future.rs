@@ -1,4 +1,4 @@
-//! Futures whose results are values.
+//! Futures with typed results.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::codec;
 use crate::{Error, Result};
 
-/// The result of one task that was submitted. Dropping it neither cancels nor kills the task.
+/// The result of one submitted task. Dropping it neither cancels nor kills the task.
 pub struct Future<R> {
     inner: pool::Future,
     result: PhantomData<fn() -> R>,
@@ -22,16 +22,16 @@ impl<R: DeserializeOwned> Future<R> {
         Future { inner, result: PhantomData }
     }
 
-    /// Waits for the task to end and gives its result.
+    /// Waits for the task to end and returns its result.
     ///
     /// # Errors
-    /// What became of the task instead: a panic, its worker's death, its deadline.
+    /// The reason if the task failed: a panic, its worker's death, its deadline.
     pub fn wait(self) -> Result<R> {
         self.inner.wait().and_then(read)
     }
 
-    /// Waits at most `limit`. The task goes on after that: a task's own limit is its
-    /// [deadline](crate::Call::deadline).
+    /// Waits at most `limit`. The task goes on after that: use a [deadline](crate::Call::deadline)
+    /// to limit a task's own run time.
     ///
     /// # Errors
     /// The future itself if the task had not ended by then.
@@ -44,14 +44,14 @@ impl<R: DeserializeOwned> Future<R> {
         self.inner.is_done()
     }
 
-    /// Ends the task, with its worker if it is running; it then fails with `Killed`, and other
-    /// tasks are not touched. Does nothing to a task that has ended. Does not wait.
+    /// Ends the task, which then fails with `Killed`, and its worker if the task is running. Other
+    /// tasks are not affected. Does nothing if the task has ended. Returns at once.
     pub fn kill(&self) {
         self.inner.kill();
     }
 
-    /// Cancels the task if no worker has begun it; it then fails with `Cancelled`. Says whether
-    /// it did.
+    /// Cancels the task, which then fails with `Cancelled`, unless a worker has begun it. Returns
+    /// whether it was cancelled.
     pub fn cancel(&self) -> bool {
         self.inner.cancel()
     }
@@ -77,7 +77,8 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
         .map_err(|error| Error::invalid(format!("a result cannot be read: {error}")))
 }
 
-/// Gives futures, each with its position among those given, in the order in which their tasks end.
+/// Iterates over futures in the order in which their tasks end. Each comes with its position among
+/// those given.
 ///
 /// ```
 /// # fn main() -> manyhands::Result<()> {
@@ -98,14 +99,14 @@ pub fn as_completed<R: DeserializeOwned>(
     AsCompleted { inner, result: PhantomData }
 }
 
-/// An iterator over futures as they end; made by [`as_completed`].
+/// An iterator over futures in the order in which they end; made by [`as_completed`].
 pub struct AsCompleted<R> {
     inner: pool::AsCompleted,
     result: PhantomData<fn() -> R>,
 }
 
 impl<R: DeserializeOwned> AsCompleted<R> {
-    /// The next future to end, or `None` when there is none left or `limit` is over.
+    /// The next future to end. `None` if none is left or `limit` is over.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<(usize, Future<R>)> {
         self.inner.next_timeout(limit).map(|(place, future)| (place, Future::new(future)))
     }

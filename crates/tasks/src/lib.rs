@@ -1,4 +1,5 @@
-//! Rust functions and values as tasks of a pool: what the crate `manyhands` re-exports, which has the documentation.
+//! Rust functions and values as tasks of a pool. The crate `manyhands` re-exports these and has the
+//! documentation.
 //!
 //! ```text
 //!   function, argument ── name, postcard ──► pool (bytes in, bytes out) ──► worker ── resolve, call

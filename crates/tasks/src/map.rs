@@ -1,4 +1,4 @@
-//! The iterators that maps give.
+//! The iterators that lazy maps return.
 
 use std::marker::PhantomData;
 
@@ -30,8 +30,8 @@ where
     }
 }
 
-/// The results of a lazy map, in the order of its inputs; made by [`Call::imap`](crate::Call::imap).
-/// Dropping it cancels what no worker has begun.
+/// The results of a lazy map, in the order of its inputs; made by
+/// [`Call::imap`](crate::Call::imap). Dropping it cancels the items that no worker has begun.
 pub struct Imap<I, R>
 where
     I: Iterator,
@@ -65,9 +65,9 @@ where
     }
 }
 
-/// The results of a lazy map as they come, each with the position of its input; made by
-/// [`Call::imap_unordered`](crate::Call::imap_unordered). Dropping it cancels what no worker has
-/// begun.
+/// The results of a lazy map in the order of completion, each with the position of its input; made
+/// by [`Call::imap_unordered`](crate::Call::imap_unordered). Dropping it cancels the items that no
+/// worker has begun.
 pub struct ImapUnordered<I, R>
 where
     I: Iterator,

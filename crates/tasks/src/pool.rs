@@ -1,8 +1,8 @@
 //! The pool of typed tasks, its builder, and calls with options of their own.
 //!
-//! Functions are taken as `fn` pointers, which the compiler makes of closures that capture nothing.
-//! For others it prints the first line of the method's definition, so the comments there say where
-//! captured values go; `tests/refused.rs` reads them in its messages.
+//! Functions are taken as `fn` pointers, to which the compiler coerces closures that capture
+//! nothing. For other closures it prints the first line of the method's definition. So the comments
+//! there say how to pass captured values; `tests/refused.rs` looks for them in the messages.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -18,56 +18,57 @@ use crate::{Error, Future, Result, codec, context, function};
 
 /// Worker processes that run functions of this program.
 ///
-/// Any number of threads may use one pool. Dropping it ends it at once, as
-/// [`terminate`](Self::terminate) does; [`shutdown`](Self::shutdown) lets it finish first.
+/// Any number of threads may use one pool. Dropping the pool ends it at once, like
+/// [`terminate`](Self::terminate); [`shutdown`](Self::shutdown) lets it finish first.
 ///
-/// The methods that run functions are those of [`Call`], with the pool's own options.
+/// It has the methods of [`Call`] that run functions; they use the pool's own options.
 pub struct Pool {
     inner: pool::Pool,
     defaults: CallOptions,
 }
 
-/// Sets a pool up; made by [`Pool::builder`].
+/// Configures a pool; made by [`Pool::builder`].
 #[derive(Default)]
 pub struct PoolBuilder {
     options: PoolOptions,
     defaults: CallOptions,
     startup: Startup,
-    /// The first thing that went wrong.
+    /// The first error.
     failed: Option<Error>,
 }
 
 impl PoolBuilder {
-    /// How many workers. Default: the cores this process may use, by affinity and control group.
+    /// Number of workers. Default: the cores that this process may use, by affinity and control
+    /// group.
     pub fn workers(mut self, workers: usize) -> Self {
         self.options.workers = workers;
         self
     }
 
-    /// Whether a worker is started only when there is a task that no idle worker could take.
-    /// Default: false, all are started at once.
+    /// Starts a worker only when there is a task and no idle worker. Default: false, all workers
+    /// are started at once.
     pub fn on_demand(mut self, on_demand: bool) -> Self {
         self.options.on_demand = on_demand;
         self
     }
 
-    /// How long a worker has no task before it runs its finalizer and exits, if there are more than
-    /// [`min_workers`](Self::min_workers). The next task that finds no worker free starts one again. Default: workers
-    /// stay.
+    /// Time without a task after which a worker runs its finalizer and exits, if more than
+    /// [`min_workers`](Self::min_workers) are left. A later task for which no worker is free starts
+    /// one again. Default: workers stay.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self
     }
 
-    /// How many workers there are from the start, even [`on_demand`](Self::on_demand), and stay however long
-    /// they have no task. Default: 0.
+    /// Number of workers that are started with the pool, even [`on_demand`](Self::on_demand), and
+    /// stay however long they are idle. Default: 0.
     pub fn min_workers(mut self, workers: usize) -> Self {
         self.options.min_workers = workers;
         self
     }
 
-    /// How long a task may run before its worker is killed and it fails with `TimedOut`. Default:
-    /// for ever.
+    /// Maximum run time of one task. A task that exceeds it fails with `TimedOut`, and its worker
+    /// is killed. Default: no limit.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.defaults.deadline = Some(deadline);
         self
@@ -79,21 +80,22 @@ impl PoolBuilder {
         self
     }
 
-    /// How much private memory, in bytes, a worker may use while it runs a task before it is
-    /// killed and the task fails with `OverMemoryLimit`; sampled every 20 ms. Default: no limit.
+    /// Limit in bytes of a worker's private memory while it runs a task, sampled every 20 ms. A
+    /// worker that exceeds it is killed, and the task fails with `OverMemoryLimit`. Default: no
+    /// limit.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.memory_limit = Some(bytes);
         self
     }
 
-    /// On which processors each worker runs; workers beyond the list begin it again. Default:
-    /// wherever this process may.
+    /// Processors on which each worker may run. Workers beyond the end of the list start again from
+    /// its front. Default: all processors of this process.
     pub fn cpu_affinity(mut self, processors: impl Into<Vec<Vec<usize>>>) -> Self {
         self.options.cpu_affinity = processors.into();
         self
     }
 
-    /// After how many tasks a worker is replaced; its replacement is started first. Default:
+    /// Number of tasks after which a worker is replaced; the replacement is started first. Default:
     /// never.
     pub fn tasks_per_worker(mut self, tasks: u64) -> Self {
         self.options.tasks_per_worker = NonZeroU64::new(tasks);
@@ -103,8 +105,8 @@ impl PoolBuilder {
         self
     }
 
-    /// A function that each worker runs before its first task. If it panics the worker cannot
-    /// start; when several in a row could not, the tasks that wait fail with `CannotStart`.
+    /// A function that each worker runs before its first task. If it panics, the worker cannot
+    /// start; if several workers in a row cannot start, the waiting tasks fail with `CannotStart`.
     /// Default: none.
     pub fn initializer<A /* captures: `argument` */>(
         mut self,
@@ -127,9 +129,9 @@ impl PoolBuilder {
         self
     }
 
-    /// A function that each worker runs when it has no more tasks to do and exits by itself: at a
-    /// shutdown, when it is replaced after its number of tasks, or when it was idle for too long; not when it is killed.
-    /// Default: none.
+    /// A function that each worker runs before it exits by itself: at a shutdown, when it is
+    /// replaced after its number of tasks, or when it was idle for too long. A worker that is
+    /// killed does not run it. Default: none.
     pub fn finalizer(mut self, finalizer: fn(())) -> Self {
         match function::name(finalizer) {
             Ok(name) => self.startup.finalizer = Some(name),
@@ -138,14 +140,14 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a worker that is told to end (`SIGTERM`) may take before it is killed
-    /// (`SIGKILL`). Default: 100 ms.
+    /// Time between telling a worker to end (`SIGTERM`) and killing it (`SIGKILL`). Default: 100
+    /// ms.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.options.kill_grace = grace;
         self
     }
 
-    /// How long workers may take to run their finalizer and exit at a shutdown. Default: 5 s.
+    /// Time that workers have at a shutdown to run their finalizer and exit. Default: 5 s.
     pub fn finish_grace(mut self, grace: Duration) -> Self {
         self.options.finish_grace = grace;
         self
@@ -155,11 +157,11 @@ impl PoolBuilder {
         self.failed.get_or_insert(error);
     }
 
-    /// Makes the pool and begins to start its workers, without waiting for them.
+    /// Makes the pool and starts its workers in the background.
     ///
     /// # Errors
-    /// `NotInitialized` if [`init`](crate::init) was not called in this process, `Invalid` for
-    /// a setting that cannot be; nothing is started then.
+    /// `NotInitialized` if [`init`](crate::init) was not called in this process, `Invalid` for an
+    /// invalid option. No worker is started then.
     pub fn build(mut self) -> Result<Pool> {
         let launcher = launcher().ok_or(ErrorKind::NotInitialized)?;
         if let Some(failed) = self.failed {
@@ -182,7 +184,7 @@ impl Pool {
         Self::builder().build()
     }
 
-    /// Sets a pool up.
+    /// Configures a pool.
     pub fn builder() -> PoolBuilder {
         PoolBuilder::default()
     }
@@ -203,10 +205,10 @@ impl Pool {
         Call { pool: self, options: self.defaults.clone(), chunk_size: None }
     }
 
-    /// As [`Call::map`].
+    /// See [`Call::map`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn map<A, R /* captures: `map_with` */>(
         &self,
         f: fn(A) -> R,
@@ -219,10 +221,10 @@ impl Pool {
         self.call().map(f, inputs)
     }
 
-    /// As [`Call::map_with`].
+    /// See [`Call::map_with`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn map_with<C, A, R /* captures: `context` */>(
         &self,
         context: &C,
@@ -237,10 +239,10 @@ impl Pool {
         self.call().map_with(context, f, inputs)
     }
 
-    /// As [`Call::imap`].
+    /// See [`Call::imap`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn imap<A, R, I /* captures: `imap_with` */>(
         &self,
         f: fn(A) -> R,
@@ -254,10 +256,10 @@ impl Pool {
         self.call().imap(f, inputs)
     }
 
-    /// As [`Call::imap_with`].
+    /// See [`Call::imap_with`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn imap_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
@@ -273,10 +275,10 @@ impl Pool {
         self.call().imap_with(context, f, inputs)
     }
 
-    /// As [`Call::imap_unordered`].
+    /// See [`Call::imap_unordered`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn imap_unordered<A, R, I /* captures: `imap_unordered_with` */>(
         &self,
         f: fn(A) -> R,
@@ -290,10 +292,10 @@ impl Pool {
         self.call().imap_unordered(f, inputs)
     }
 
-    /// As [`Call::imap_unordered_with`].
+    /// See [`Call::imap_unordered_with`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn imap_unordered_with<C, A, R, I /* captures: `context` */>(
         &self,
         context: &C,
@@ -309,10 +311,10 @@ impl Pool {
         self.call().imap_unordered_with(context, f, inputs)
     }
 
-    /// As [`Call::submit`].
+    /// See [`Call::submit`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn submit<A, R /* captures: `submit_with` */>(
         &self,
         f: fn(A) -> R,
@@ -325,10 +327,10 @@ impl Pool {
         self.call().submit(f, argument)
     }
 
-    /// As [`Call::submit_with`].
+    /// See [`Call::submit_with`].
     ///
     /// # Errors
-    /// As there.
+    /// As that method.
     pub fn submit_with<C, A, R /* captures: `context` */>(
         &self,
         context: &C,
@@ -343,25 +345,25 @@ impl Pool {
         self.call().submit_with(context, f, argument)
     }
 
-    /// The workers that live now.
+    /// The workers that are alive.
     pub fn workers(&self) -> Vec<WorkerName> {
         self.inner.workers()
     }
 
-    /// Takes no more tasks; the pool ends by itself when all that were submitted are done. Does
-    /// not wait.
+    /// Accepts no more tasks and returns at once. The pool ends by itself when all submitted tasks
+    /// are done.
     pub fn close(&self) {
         self.inner.close();
     }
 
-    /// Takes no more tasks and waits until all that were submitted are done and every worker has
-    /// run its finalizer and exited.
+    /// Accepts no more tasks, and waits until all submitted tasks are done and every worker has run
+    /// its finalizer and exited.
     pub fn shutdown(&self) {
         self.inner.shutdown();
     }
 
-    /// Ends the pool now: tasks that are not done fail with `Closed`, idle workers run their
-    /// finalizer and exit, busy ones are killed. Waits until all are gone.
+    /// Ends the pool now: unfinished tasks fail with `Closed`, idle workers run their finalizer and
+    /// exit, busy workers are killed. Waits until all workers are gone.
     pub fn terminate(&self) {
         self.inner.terminate();
     }
@@ -376,29 +378,29 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// How long a task may run, counted from when a worker begins it, before its worker is killed
-    /// and it fails with `TimedOut`. Default: the pool's.
+    /// Maximum run time of one task, counted from when a worker begins it. A task that exceeds it
+    /// fails with `TimedOut`, and its worker is killed. Default: the pool's deadline.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
     }
 
-    /// How often a task that was lost with its worker is run again, side effects included.
-    /// Default: the pool's.
+    /// How often a task that was lost with its worker is run again, including its side effects.
+    /// Default: the pool's number.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;
         self
     }
 
-    /// Tasks of a higher priority begin before those of a lower one that wait; what a worker has been sent already
-    /// (about 2 ms of short tasks) stays before both. Default: 0.
+    /// Waiting tasks of a higher priority begin first. Tasks that were already sent to a worker
+    /// (about 2 ms of short tasks) keep their place. Default: 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// How many inputs of a map travel together, at least 1. Default: as many as take about a
-    /// millisecond, by the time that earlier ones took.
+    /// Number of inputs of a map that travel together, at least 1. Default: as many as take about a
+    /// millisecond, estimated from the run time of earlier inputs.
     pub fn chunk_size(mut self, chunk_size: usize) -> Self {
         self.chunk_size = Some(chunk_size);
         self
@@ -418,11 +420,11 @@ impl Call<'_> {
         self.pool.inner.blob(name?.into())
     }
 
-    /// Runs `f` over all inputs and gives the results in their order.
+    /// Runs `f` over all inputs and returns the results in the order of the inputs.
     ///
     /// # Errors
-    /// That of the first input, in their order, whose task failed; what no worker has begun is
-    /// cancelled then. [`imap`](Self::imap) gives each result or error for itself.
+    /// The error of the first input, in order, whose task failed. The tasks that no worker has
+    /// begun are then cancelled. [`imap`](Self::imap) returns each result or error separately.
     pub fn map<A, R /* captures: `map_with` */>(
         &self,
         f: fn(A) -> R,
@@ -435,7 +437,8 @@ impl Call<'_> {
         self.imap(f, inputs)?.collect()
     }
 
-    /// As [`map`](Self::map), with a context that is sent to each worker once and read there once.
+    /// Like [`map`](Self::map), with a context that is sent to each worker once and decoded there
+    /// once.
     ///
     /// # Errors
     /// As [`map`](Self::map).
@@ -453,12 +456,12 @@ impl Call<'_> {
         self.imap_with(context, f, inputs)?.collect()
     }
 
-    /// Runs `f` over the inputs as results are taken, and gives these in the inputs' order, each a
-    /// result or an error. Inputs are pulled as credit allows: an endless iterator runs in bounded
-    /// memory, and nothing is pulled before the first result is asked for.
+    /// Runs `f` over the inputs as results are taken, and returns the results in the order of the
+    /// inputs, each as a value or an error. Inputs are pulled as credit allows: an endless iterator
+    /// runs in bounded memory, and nothing is pulled before the first result is asked for.
     ///
     /// # Errors
-    /// If the call itself cannot be; what becomes of a task is in its place.
+    /// If the call itself is invalid; the error of a task is at its position in the results.
     pub fn imap<A, R, I /* captures: `imap_with` */>(
         &self,
         f: fn(A) -> R,
@@ -473,7 +476,7 @@ impl Call<'_> {
         self.start(&function, None, inputs.into_iter(), true).map(Imap::new)
     }
 
-    /// As [`imap`](Self::imap), with a context that is sent to each worker once.
+    /// Like [`imap`](Self::imap), with a context that is sent to each worker once.
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
@@ -494,8 +497,8 @@ impl Call<'_> {
         self.start(&function, Some(&context), inputs.into_iter(), true).map(Imap::new)
     }
 
-    /// As [`imap`](Self::imap), but gives each result as its task ends, with the position of its
-    /// input.
+    /// Like [`imap`](Self::imap), but returns each result when its task ends, with the position of
+    /// its input.
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
@@ -513,7 +516,7 @@ impl Call<'_> {
         self.start(&function, None, inputs.into_iter(), false).map(ImapUnordered::new)
     }
 
-    /// As [`imap_unordered`](Self::imap_unordered), with a context that is sent to each worker
+    /// Like [`imap_unordered`](Self::imap_unordered), with a context that is sent to each worker
     /// once.
     ///
     /// # Errors
@@ -549,7 +552,7 @@ impl Call<'_> {
         self.pool.inner.map(function, context, Inputs(inputs), self.options()?, ordered)
     }
 
-    /// Submits one task. Does not wait.
+    /// Submits one task and returns at once.
     ///
     /// # Errors
     /// If the argument cannot be encoded, or the pool is closed.
@@ -566,7 +569,7 @@ impl Call<'_> {
         self.send(&function, None, &argument)
     }
 
-    /// As [`submit`](Self::submit), with a context that is sent to each worker once.
+    /// Like [`submit`](Self::submit), with a context that is sent to each worker once.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
@@ -586,8 +589,8 @@ impl Call<'_> {
         self.send(&function, Some(&context), &argument)
     }
 
-    /// As [`submit_with`](Self::submit_with), for a function that writes its result itself; the
-    /// result is left where it is, in shared memory.
+    /// Like [`submit_with`](Self::submit_with), for a function that writes its result itself. The
+    /// result is not copied out of shared memory.
     ///
     /// # Errors
     /// As [`submit_with`](Self::submit_with).

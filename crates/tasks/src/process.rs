@@ -1,4 +1,4 @@
-//! A process of its own that runs one function.
+//! A process that runs one function.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::{Future, Pool, Result};
 
 /// A process that runs one function of this program and ends.
 ///
-/// It is a pool of one worker that takes one task, so all that holds for tasks holds for it: it
-/// cannot outlive this process, its panic is an error value, its death an error with the cause.
-/// Dropping it ends the process; [`join`](Self::join) waits for it.
+/// It is a pool of one worker with one task, so it has all the promises of tasks: it cannot outlive
+/// this process, its panic is an error value, and its death is an error with the cause. Dropping it
+/// ends the process; [`join`](Self::join) waits for it.
 ///
 /// ```
 /// # fn main() -> manyhands::Result<()> {
@@ -29,7 +29,7 @@ pub struct Process<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Process<R> {
-    /// Starts a process that runs `f` of `argument`. Does not wait.
+    /// Starts a process that runs `f` with `argument`. Returns at once.
     ///
     /// # Errors
     /// As [`Pool::new`] and [`Pool::submit`].
@@ -43,10 +43,10 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
         Ok(Process { result, pool })
     }
 
-    /// Waits for the function to return, and for its process to exit.
+    /// Waits until the function has returned and the process has exited.
     ///
     /// # Errors
-    /// What became of it instead.
+    /// The reason if the function did not return.
     pub fn join(self) -> Result<R> {
         let result = self.result.wait();
         self.pool.shutdown();
@@ -56,7 +56,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     /// Waits at most `limit` for the function to return.
     ///
     /// # Errors
-    /// The process itself if it had not by then.
+    /// The process itself if the function has not returned by then.
     pub fn join_timeout(self, limit: Duration) -> std::result::Result<Result<R>, Self> {
         let Process { result, pool } = self;
         match result.wait_timeout(limit) {
@@ -73,12 +73,12 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
         !self.result.is_done()
     }
 
-    /// Its process number, once it was started and until it has exited.
+    /// Process number, from the start of the process until it has exited.
     pub fn pid(&self) -> Option<u32> {
         self.pool.workers().first().map(|worker| worker.pid)
     }
 
-    /// Kills the process; [`join`](Self::join) then gives the error `Killed`. Does not wait.
+    /// Kills the process; [`join`](Self::join) then returns the error `Killed`. Returns at once.
     pub fn kill(&self) {
         self.result.kill();
     }

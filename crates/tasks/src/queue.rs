@@ -11,12 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result, codec};
 
-/// A first-in first-out queue of values, for any number of processes and threads at both ends.
+/// A first-in, first-out queue of values for any number of processes and threads at both ends.
 ///
-/// A handle travels as an argument or a context of a task or a [`Process`](crate::Process), and
-/// clones cheaply. A value is in the queue when `put` returns, and outlives the process that put
-/// it; one that was taken is gone with the process that took it. No end waits for a dead process.
-/// Values may be of any size; shared arrays and queues cannot be inside them.
+/// A handle travels as an argument or a context of a task or a [`Process`](crate::Process), and is
+/// cheap to clone. When `put` returns, the value is in the queue and outlives the process that put
+/// it. A value that was taken is lost with the process that took it. No call waits for a dead
+/// process. Values may have any size; they cannot contain shared arrays or queues.
 ///
 /// ```
 /// # fn main() -> manyhands::Result<()> {
@@ -43,7 +43,7 @@ pub struct Queue<T> {
 /// Why a value was not put.
 #[derive(Debug)]
 pub enum PutError {
-    /// The queue was full, until the limit was over if there was one.
+    /// The queue was full until the limit, if there was one.
     Full,
     /// The queue is closed.
     Closed,
@@ -54,9 +54,9 @@ pub enum PutError {
 /// Why no value was taken.
 #[derive(Debug)]
 pub enum GetError {
-    /// The queue was empty, until the limit was over if there was one.
+    /// The queue was empty until the limit, if there was one.
     Empty,
-    /// The queue is closed, and all that was put has been taken.
+    /// The queue is closed, and all values have been taken.
     Closed,
     /// The queue is corrupt, or the value is not of this type.
     Failed(Error),
@@ -74,7 +74,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         Self::create(max_items)
     }
 
-    /// Makes a queue that grows until memory ends, which then is an error of `put`.
+    /// Makes a queue that grows until memory runs out, which is then an error of `put`.
     ///
     /// # Errors
     /// If there is no memory for it.
@@ -86,7 +86,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         Ok(Queue { inner: Arc::new(shm::Queue::create(max_items)?), value: PhantomData })
     }
 
-    /// Puts a value, waiting while the queue is full.
+    /// Puts a value; waits while the queue is full.
     ///
     /// # Errors
     /// `Closed` or `Failed`.
@@ -94,7 +94,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.put_within(value, None)
     }
 
-    /// Puts a value, waiting at most `limit` while the queue is full.
+    /// Puts a value; waits for at most `limit` while the queue is full.
     ///
     /// # Errors
     /// `Full`, `Closed` or `Failed`.
@@ -121,7 +121,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         })
     }
 
-    /// Takes the next value, waiting while the queue is empty.
+    /// Takes the next value; waits while the queue is empty.
     ///
     /// # Errors
     /// `Closed` or `Failed`.
@@ -129,7 +129,7 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.get_within(None)
     }
 
-    /// Takes the next value, waiting at most `limit` while the queue is empty.
+    /// Takes the next value; waits for at most `limit` while the queue is empty.
     ///
     /// # Errors
     /// `Empty`, `Closed` or `Failed`.
@@ -157,10 +157,10 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         })
     }
 
-    /// The values, taken one by one until the queue is closed and empty.
+    /// Iterates over the values, taking them one by one until the queue is closed and empty.
     ///
     /// # Panics
-    /// The iterator panics where [`get`](Self::get) would fail for another reason than that.
+    /// The iterator panics if [`get`](Self::get) fails for any other reason.
     pub fn iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| match self.get() {
             Ok(value) => Some(value),
@@ -171,17 +171,17 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// How many values are in it.
+    /// Number of values in the queue.
     pub fn len(&self) -> usize {
         self.inner.len()
     }
 
-    /// Whether no value is in it.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Closes it: nothing more can be put, what is in it can be taken.
+    /// Closes the queue: no more values can be put, and the remaining ones can be taken.
     pub fn close(&self) {
         // It fails only if too many processes use the queue, and this one has used it.
         let _ = self.inner.close();

@@ -1,4 +1,4 @@
-//! How this process's workers are started, and what one does.
+//! Starts the workers of this process, and runs one.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,27 +15,27 @@ use crate::codec;
 use crate::context::Contexts;
 use crate::function::{self, Function};
 
-/// How the workers of this process's pools are started; nothing before [`init`] was called.
+/// The launcher of all pools of this process; not set before [`init`] was called.
 static LAUNCHER: OnceLock<Box<dyn Launcher>> = OnceLock::new();
 
-/// Makes this program able to be its own worker. Call it first thing in `main`: in a process that
-/// a pool started as a worker it never returns, in every other it returns at once.
+/// Enables this program to be its own worker. Call it as the first thing in `main`: in a process
+/// that a pool started as a worker it never returns; in other processes it returns at once.
 ///
-/// Everything before the call happens in each worker too. Test programs, whose `main` is not
-/// theirs, use [`test_worker!`](crate::test_worker) instead.
+/// Everything before the call also happens in each worker. Test programs, which do not own their
+/// `main`, use [`test_worker!`](crate::test_worker) instead.
 pub fn init() {
-    // Before the work: a worker may have a pool of its own.
+    // Before the worker's loop, since a worker may have a pool of its own.
     LAUNCHER.get_or_init(|| Box::new(ThisProgram));
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
         work();
     }
 }
 
-/// Takes the place of [`init`] in a library inside a program of somebody else's, such as an
-/// extension of Python: a worker is started by the command that `command` makes of its name. What
-/// it runs must load this very library and call [`work`].
+/// Replaces [`init`] in a library that is loaded by another program, such as an extension of
+/// Python. `command` makes the command that starts a worker from the worker's name. The command
+/// must load this same library and call [`work`].
 ///
-/// Who calls first, this or [`init`], decides for the whole process.
+/// The first call of this function or of [`init`] decides for the whole process.
 pub fn init_with(command: impl Fn(&str) -> Command + Send + Sync + 'static) {
     LAUNCHER.get_or_init(|| Box::new(By(command)));
 }
@@ -48,7 +48,7 @@ impl<F: Fn(&str) -> Command + Send + Sync + 'static> Launcher for By<F> {
     }
 }
 
-/// The launcher that was decided on, for one more pool.
+/// A launcher for one more pool, if one was set.
 pub(crate) fn launcher() -> Option<impl Launcher> {
     struct Decided(&'static dyn Launcher);
     impl Launcher for Decided {
@@ -59,9 +59,9 @@ pub(crate) fn launcher() -> Option<impl Launcher> {
     LAUNCHER.get().map(|launcher| Decided(&**launcher))
 }
 
-/// Is a worker until its pool is done with it; see [`init_with`]. The pool's end of the control
-/// socket is at standard input.
-#[allow(clippy::print_stderr, reason = "the pool passes a worker's last words on")]
+/// Runs a worker until its pool no longer needs it; see [`init_with`]. Standard input must be the
+/// worker's end of the control socket.
+#[allow(clippy::print_stderr, reason = "the pool forwards a worker's standard error")]
 pub fn work() -> ! {
     let status = worker::take_stdin()
         .map_err(|error| error.to_string())
@@ -76,7 +76,7 @@ pub fn work() -> ! {
     }
 }
 
-/// What a pool's maker wants done in each worker besides tasks.
+/// What each worker runs besides tasks.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Startup {
     /// The name of a function, and its encoded argument.
@@ -85,12 +85,12 @@ pub(crate) struct Startup {
     pub(crate) finalizer: Option<Vec<u8>>,
 }
 
-/// Runs functions of this program by their names.
+/// Runs functions of this program by their numbers.
 #[derive(Default)]
 struct Functions {
     contexts: Contexts,
     resolved: HashMap<u64, Result<Function, String>>,
-    /// The function that was called last; maps call the same one again and again.
+    /// The function that was called last; a map calls the same one again and again.
     last: Option<(u64, Function)>,
     finalizer: Option<Vec<u8>>,
 }
@@ -117,11 +117,11 @@ impl Functions {
     }
 }
 
-/// Has the allocator keep what tasks free, for the next ones.
+/// Makes the allocator keep memory that tasks free, for the next ones.
 ///
-/// glibc maps a large block anew, or gives the end of its heap back, until a larger mapped block has been freed
-/// (`mallopt(3)`, `M_MMAP_THRESHOLD`): a task that needs some megabytes again and again would have their pages
-/// cleared each time. This one is never touched, so it costs nothing.
+/// glibc maps a large block anew, or shrinks its heap, until a larger mapped block has been freed
+/// (`mallopt(3)`, `M_MMAP_THRESHOLD`). Without this, the pages of a task that often needs several
+/// megabytes would be zeroed each time. The block here is never touched, so it costs nothing.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(16 << 20)));
 }
@@ -158,7 +158,7 @@ impl Runner for Functions {
 
     fn finish(&mut self, _now: bool) {
         if let Some(name) = self.finalizer.take() {
-            // There is nobody left to tell; a panic is printed.
+            // An error cannot be reported any more; a panic is printed.
             let _ = self.call_by_name(&name, &[]);
         }
     }
