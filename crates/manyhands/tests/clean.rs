@@ -295,7 +295,7 @@ fn a_file_that_kills_its_workers_fails_and_the_others_are_cleaned() {
     let error = report.files[1].error.as_ref().expect("its workers were killed");
     // The workers may have been killed before they were ready.
     let is_expected = error.contains("was tried 5 times") || error.contains("cannot be started");
-    assert!(is_told && error.contains("signal 9"), "{error}");
+    assert!(is_expected && error.contains("signal 9"), "{error}");
     assert_eq!(outputs(&place.path("out")), ["a.csv"]);
 }
 
