@@ -9,6 +9,11 @@ What is imported here is loaded when it is first used, so that workers start qui
 """
 
 import importlib as _importlib
+import sys as _sys
+
+# `in`, so that a type checker, which decides `sys.platform == ...` itself, sees the package on all platforms.
+if "linux" not in _sys.platform:
+    raise ImportError(f"manyhands supports only Linux, and this is {_sys.platform}")
 
 # Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
 from multiprocessing import util as _util  # noqa: F401  # pyright: ignore[reportUnusedImport]
