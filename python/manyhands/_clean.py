@@ -474,6 +474,11 @@ class FileReport:
     characters: str = "ascii"
     line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
     dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
+    #: The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`, `table`
+    #: or `other`; None if the file did not fail.
+    error_kind: str | None = None
+    #: The place of the error: `line`, `byte`, `field`, `quoted`, `step`, `step_name`, `column`, each None if unknown.
+    error_place: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
     def rows_rejected(self) -> int:

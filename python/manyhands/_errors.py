@@ -15,7 +15,6 @@ ManyhandsError
 from __future__ import annotations
 
 import multiprocessing
-import re
 from concurrent.futures.process import BrokenProcessPool
 
 TYPE_CHECKING = False
@@ -273,13 +272,11 @@ _CLASSES = {
 }
 
 
-def from_native(kind: Any, message: Any, function: Any, fields: Any) -> Any:
-    """The exception for an error of the native pool, in a task of the function of this name."""
-    if function:
-        message = re.sub(r"^task (\d+)", rf"task \1 ({function})", message)
-    if "deadline" in fields:
-        message = re.sub(r"deadline of [^;]+", f"deadline of {fields['deadline']:g} s", message)
+def from_native(kind: Any, message: Any, fields: Any) -> Any:
+    """The exception for an error of the native pool."""
     error = _CLASSES[kind](message)
     if isinstance(error, ManyhandsError):
         error.__dict__.update(fields)
+    elif isinstance(error, OSError):
+        error.errno = fields.get("errno")
     return error

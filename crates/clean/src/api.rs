@@ -1,12 +1,13 @@
-//! What can be done with a job: run it, preview it, look at its files; and checks of recipes alone.
+//! The methods that do something with a job: run it, preview it, look at its files; and checks of a recipe
+//! alone.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use manyhands_csv::Prepared;
 use manyhands_csv::recipe::{self, Recipe};
-use manyhands_csv::{Prepared, Problem};
 
 use crate::clean::{Clean, now, prepare};
 use crate::error::CleanError;
@@ -17,8 +18,8 @@ use crate::options::Output;
 use crate::report::{Preview, Progress, Report};
 
 impl Clean {
-    /// Does the job. `observe` is called often, at least ten times a second; if it breaks, the job
-    /// ends soon. Files fail one by one, in their reports.
+    /// Runs the job. `observe` is called at least ten times a second; if it returns `Break`, the job ends
+    /// soon. A file that fails does not fail the job: its report says why.
     ///
     /// # Errors
     /// See [`CleanError`].
@@ -29,13 +30,13 @@ impl Clean {
         run::run(&self.resolved(), None, &mut observe)
     }
 
-    /// As [`run`](Self::run), with chunks of the files cleaned by remote workers; what comes of them
-    /// passes through this process, which writes it. The outputs are those of `run`, byte for byte.
-    /// Inputs are files that [`can_be_cut`](Self::can_be_cut); another fails. Up to 32 MiB for each
-    /// worker are kept here until it is their turn.
+    /// Like [`run`](Self::run), but remote workers clean the chunks of the files. The results come back to
+    /// this process, which writes them. The outputs are those of `run`, byte for byte. All inputs must be
+    /// files that [`can_be_cut`](Self::can_be_cut); others fail. Results that wait for their turn take up to
+    /// 32 MiB for each worker.
     ///
     /// # Errors
-    /// See [`CleanError`]; `Failed` if the workers take nothing any more.
+    /// See [`CleanError`]; `Failed` if the remote workers accept no more work.
     pub fn run_on(
         &self,
         workers: &mut dyn RemoteWorkers,
@@ -44,8 +45,8 @@ impl Clean {
         run::run(&self.resolved(), Some(workers), &mut observe)
     }
 
-    /// Whether an input can be cut into chunks where it is: it is a regular file that can be read,
-    /// neither compressed nor to be decoded.
+    /// Whether an input can be cut into chunks in place: it is a readable regular file, is not compressed,
+    /// and needs no decoding.
     ///
     /// # Errors
     /// See [`CleanError`].
@@ -54,7 +55,7 @@ impl Clean {
         Ok(stream::is_as_it_is(&reading, input).unwrap_or(false))
     }
 
-    /// Each input and its output, by name; all that can be found wrong before any work is.
+    /// The names of each input and its output. Finds everything that can be wrong before any work is done.
     ///
     /// # Errors
     /// See [`CleanError`].
@@ -67,11 +68,11 @@ impl Clean {
         Ok(routes.into_iter().map(route::Route::into_names).collect())
     }
 
-    /// Reads all inputs once, does the recipe's steps, and proposes types for the columns that come
-    /// of them and are not declared: the one that all cells of a column read as, in all inputs that
-    /// have it. Numbers that would lose characters, such as leading zeros, stay text. Nothing is
-    /// written; an input that fails says nothing. An input that is changed by the time that the job, or a
-    /// clone of it, cleans it fails then.
+    /// Applies the recipe to every input and proposes a type for each column without a declared one: the
+    /// narrowest type as which every cell of the column can be read, in all inputs that have the column.
+    /// Numbers that would lose characters, such as leading zeros, stay text. Nothing is written. An input
+    /// that fails contributes nothing. If an input changes before this job, or a clone of it, cleans it, it
+    /// fails then.
     ///
     /// # Errors
     /// See [`CleanError`].
@@ -82,10 +83,10 @@ impl Clean {
         run::look(&self.resolved(), &mut observe)
     }
 
-    /// Says what the job would do, by the first `look` records of each input; the first `show` of the
-    /// first input that an earlier run has not done are shown. Inputs that would fail do so in the
-    /// preview's report. A database is read, and nothing is written to it. `observe` is called while a file is summed
-    /// or a database is waited for; if it breaks, the look ends.
+    /// Shows what the job would do, judged by the first `look` records of each input. It includes the first
+    /// `show` records of the first input that no earlier run has cleaned. Inputs that would fail do so in the
+    /// preview's report. Databases are only read. `observe` is called while a checksum is computed and while
+    /// a database is awaited; if it returns `Break`, the preview ends.
     ///
     /// # Errors
     /// See [`CleanError`].
@@ -99,27 +100,21 @@ impl Clean {
     }
 }
 
-/// Looks at a recipe as far as that can be done without a file: expressions, patterns, rules. A
-/// recipe that is not complete yet may have parameters that no expression uses; a job's may not.
+/// Checks a recipe as far as possible without a file: expressions, patterns, rules. An unfinished recipe may
+/// have parameters that no expression uses; the recipe of a job may not.
 ///
 /// # Errors
-/// `Usage` with the first of them that is wrong, and where.
+/// `Usage` with the first error and its place.
 pub fn check(recipe: &Recipe) -> Result<(), CleanError> {
     prepare(recipe, now()).map(drop)
 }
 
-/// As [`check`], of a recipe that was read from `text`: also of what it says of reading, and with the line in which the
-/// mistake is.
+/// Like [`check`], for a recipe that was read from `text`: it also checks the settings for reading, and its
+/// errors have the line.
 ///
 /// # Errors
 /// `Usage`.
 pub fn check_text(recipe: &Recipe, text: &str) -> Result<(), CleanError> {
-    let wrong = |place: Option<String>, problem: Problem| {
-        CleanError::Usage(match place {
-            Some(place) => problem.at(place),
-            None => problem,
-        })
-    };
     let check_reading = |read: recipe::Read| {
         let job = Clean::new([""; 0], Output::Stdout).recipe(Recipe { read, ..Recipe::default() });
         read::Reading::new(&job.resolved().options).map(drop)
@@ -127,10 +122,16 @@ pub fn check_text(recipe: &Recipe, text: &str) -> Result<(), CleanError> {
     if let Err(problem) = check_reading(recipe.read.clone()) {
         let key =
             recipe.read.each().into_iter().find(|(_, read)| check_reading(read.clone()).is_err());
-        let place = recipe::place_of_reading(text, key.map(|(key, _)| key));
-        return Err(wrong(place, problem));
+        let place = recipe::line_of_reading(text, key.map(|(key, _)| key));
+        return Err(CleanError::Usage(match place {
+            Some((line, source)) => problem.at_line(line).quoting(source),
+            None => problem,
+        }));
     }
-    let Err(error) = Prepared::new(recipe.clone(), now()) else { return Ok(()) };
-    let place = error.step.and_then(|(step, _)| recipe::place_of_step(text, step));
-    Err(wrong(place, error.into()))
+    let Err(problem) = Prepared::new(recipe.clone(), now()) else { return Ok(()) };
+    let line = problem.place().step.and_then(|step| recipe::line_of_step(text, step));
+    Err(CleanError::Usage(match line {
+        Some(line) => problem.at_line(line),
+        None => problem,
+    }))
 }

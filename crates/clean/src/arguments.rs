@@ -1,4 +1,4 @@
-//! What the name of an input says: one file, several, or an address, which is none.
+//! Classifies the name of an input: one file, several files, or an address, which is not supported.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use manyhands_csv::{Hint, Problem};
 
-/// Whether inputs may be more than one file: there are several, or one is a directory, or a pattern
-/// and no file's name.
+/// Whether inputs may be more than one file: there are several names, or the only one is a directory or a
+/// pattern.
 pub fn are_several(inputs: &[OsString]) -> bool {
     inputs.len() > 1 || inputs.iter().any(|input| stands_for_several(input))
 }
 
-/// Whether one input stands for several files.
+/// Whether one name stands for several files.
 pub(crate) fn stands_for_several(input: &OsStr) -> bool {
     let path = Path::new(input);
     path.is_dir() || (is_pattern(input) && !path.exists())
@@ -23,7 +23,7 @@ pub(crate) fn is_pattern(argument: &OsStr) -> bool {
 }
 
 /// # Errors
-/// If an input is an address and no file.
+/// If the input is an address rather than a file.
 pub(crate) fn check_input(name: &OsStr) -> Result<(), Problem> {
     let text = name.to_str().unwrap_or_default();
     let Some(scheme) = scheme(text).map(str::to_ascii_lowercase) else { return Ok(()) };
@@ -49,11 +49,11 @@ pub(crate) fn check_input(name: &OsStr) -> Result<(), Problem> {
         }
     };
     Err(Problem::new(format!("{text} is not fetched: inputs are files"))
-        .hint(Hint::words(format!("fetch it first, as in: {fetch} | manyhands clean -"))))
+        .hint(Hint::words(format!("fetch it first, as in: {fetch} | ")).and_is("inputs", "-")))
 }
 
-/// The scheme of an address such as `s3://bucket/key` or `jdbc:postgresql://host/`: nobody means to
-/// make directories of these names. `./s3://bucket` is a path.
+/// The scheme of an address such as `s3://bucket/key` or `jdbc:postgresql://host/`. Nobody wants directories
+/// of these names; `./s3://bucket` is a path.
 pub(crate) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     (!scheme.is_empty() && !scheme.contains('/') && !Path::new(text).exists()).then_some(scheme)

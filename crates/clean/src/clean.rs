@@ -1,4 +1,4 @@
-//! A job before it is begun: its inputs, output, recipe and options.
+//! The description of a job: its inputs, output, recipe and options.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,51 +13,52 @@ use crate::error::CleanError;
 use crate::options::{Options, Output};
 use crate::stamp::Stamp;
 
-/// A cleaning job: inputs, recipe, output.
+/// A cleaning job: inputs, output, recipe and options.
 #[derive(Debug, Clone)]
 pub struct Clean {
     pub(crate) inputs: Vec<OsString>,
     pub(crate) output: Output,
     pub(crate) recipe: Recipe,
     pub(crate) options: Options,
-    /// The inputs as they were when their types were looked for; clones of the job know them too.
+    /// The state of each input when its types were proposed; shared with clones of the job.
     pub(crate) seen: Seen,
 }
 
-/// Stamps of inputs.
+/// States of inputs, by path.
 pub(crate) type Seen = Arc<Mutex<HashMap<PathBuf, Stamp>>>;
 
 impl Clean {
-    /// A job over inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, compressed as
-    /// `.gz` or `.zst` or not), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input. Files of rejects
-    /// (`*.rejects.csv`) are taken only if they are named.
+    /// A job over these inputs: files, directories (their `.csv`, `.tsv` and `.tab` files, also with `.gz` or
+    /// `.zst` appended), patterns (`*`, `?`, `[…]`, `**`), or `-` for standard input. Files of rejects
+    /// (`*.rejects.csv`) must be named explicitly.
     pub fn new<I: Into<OsString>>(inputs: impl IntoIterator<Item = I>, output: Output) -> Clean {
         let inputs = inputs.into_iter().map(Into::into).collect();
         let (recipe, options) = (Recipe::default(), Options::default());
         Clean { inputs, output, recipe, options, seen: Seen::default() }
     }
 
-    /// What is done. Default: nothing, records are only checked.
+    /// The steps to apply. Default: none; records are only checked.
     pub fn recipe(mut self, recipe: Recipe) -> Self {
         self.recipe = recipe;
         self
     }
 
-    /// How it is read and written.
+    /// How files are read and written.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
 
-    /// Has inputs fail that changed since `other` looked for their types by
-    /// [`propose_types`](Self::propose_types). A clone of it knows them anyway.
+    /// Makes inputs fail that have changed since `other` proposed types for them by
+    /// [`propose_types`](Self::propose_types). A clone of `other` does this without being told.
     pub fn as_seen_by(mut self, other: &Clean) -> Self {
         self.seen = Arc::clone(&other.seen);
         self
     }
 
-    /// The inputs as they were when [`propose_types`](Self::propose_types) looked at them, by their paths, for
-    /// [`as_seen_elsewhere`](Self::as_seen_elsewhere): size and time of the last change, each in bytes of this version.
+    /// The state of each input when [`propose_types`](Self::propose_types) read it, by path, for
+    /// [`as_seen_elsewhere`](Self::as_seen_elsewhere): size and time of the last change, encoded by this
+    /// version.
     pub fn seen_elsewhere(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |(path, stamp): (&PathBuf, &Stamp)| {
@@ -68,10 +69,10 @@ impl Clean {
         seen.iter().map(of).collect()
     }
 
-    /// As [`as_seen_by`](Self::as_seen_by), of a job on another machine, which sees the same files.
+    /// Like [`as_seen_by`](Self::as_seen_by), for a job on another machine that sees the same files.
     ///
     /// # Errors
-    /// If the bytes are not from [`seen_elsewhere`](Self::seen_elsewhere).
+    /// If the bytes do not come from [`seen_elsewhere`](Self::seen_elsewhere).
     pub fn as_seen_elsewhere(
         mut self,
         seen: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
@@ -84,23 +85,23 @@ impl Clean {
         Ok(self)
     }
 
-    /// Notes the state of an input whose types are looked for.
+    /// Records the state of an input for which types are proposed.
     pub(crate) fn see(&self, path: &Path, stamp: Stamp) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(path.to_owned(), stamp);
     }
 
-    /// The state of an input when its types were looked for, if they were.
+    /// The state of an input when its types were proposed, if they were.
     pub(crate) fn seen_as(&self, path: &Path) -> Option<Stamp> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
-    /// What is done, and how it is read and written.
+    /// The output, recipe and options of the job.
     pub fn asked(&self) -> (&Output, &Recipe, &Options) {
         (&self.output, &self.recipe, &self.options)
     }
 
-    /// The job with what its recipe says of reading in its options, and no longer in the recipe.
+    /// The job with its recipe's settings for reading moved into its options.
     pub(crate) fn resolved(&self) -> Clean {
         fn take<T: PartialEq>(option: &mut T, default: &T, said: Option<T>) {
             if let Some(said) = said
@@ -133,10 +134,10 @@ impl Clean {
 }
 
 pub(crate) fn prepare(recipe: &Recipe, now: i64) -> Result<Prepared, CleanError> {
-    Prepared::new(recipe.clone(), now).map_err(|error| CleanError::Usage(error.into()))
+    Prepared::new(recipe.clone(), now).map_err(CleanError::Usage)
 }
 
-/// The present, in seconds since 1970.
+/// The current time, in seconds since 1970.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() as i64)

@@ -1,37 +1,37 @@
-//! Why a job could not be done.
+//! Why a job cannot be done.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 
-/// Why a job could not be done.
+/// Why a job cannot be done.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CleanError {
-    /// It was asked for something that cannot be; nothing was written. The text may have several
-    /// lines.
+    /// The request is invalid. Nothing was written.
     Usage(Problem),
-    /// As `Usage`: an input, or what it stands for, is not there.
+    /// Like `Usage`: an input does not exist, or its pattern matches nothing.
     NotFound(Problem),
-    /// As `Usage`: an output exists, and neither [`Options::force`](crate::Options::force) nor [`Options::resume`](crate::Options::resume) is set.
+    /// Like `Usage`: an output exists, and neither [`Options::force`](crate::Options::force) nor
+    /// [`Options::resume`](crate::Options::resume) is set.
     Exists {
         /// The first output that exists.
         path: PathBuf,
-        /// How many outputs an earlier run of the same job has completed: with
-        /// [`Options::resume`](crate::Options::resume) the job goes on with the rest.
+        /// How many outputs an earlier run of the same job has completed. With
+        /// [`Options::resume`](crate::Options::resume) the job does the rest.
         complete: usize,
-        /// How many outputs the job has.
+        /// Number of outputs of the job.
         files: usize,
     },
-    /// It could not go on; what was complete stays.
+    /// The job cannot go on. Completed outputs stay.
     Failed(Problem),
-    /// The observer stopped it; what was complete stays.
+    /// The observer stopped the job. Completed outputs stay.
     Interrupted,
 }
 
 impl CleanError {
-    /// The message and the hint of this error.
+    /// The error as data, with its hint.
     pub fn problem(&self) -> Problem {
         match self {
             CleanError::Usage(problem)
@@ -42,6 +42,7 @@ impl CleanError {
                 "{} exists; {complete} of {files} files are complete",
                 path.display()
             ))
+            .of(ProblemKind::Exists)
             .hint(
                 Hint::on("resume")
                     .and(" goes on with the rest, ")
@@ -53,21 +54,32 @@ impl CleanError {
     }
 }
 
-/// Settings are named as in [`Options`](crate::Options).
+/// Names settings as [`Options`](crate::Options) does.
 impl fmt::Display for CleanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem().fmt(f)
     }
 }
 
-impl std::error::Error for CleanError {}
+impl std::error::Error for CleanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CleanError::Usage(problem)
+            | CleanError::NotFound(problem)
+            | CleanError::Failed(problem) => problem.source(),
+            CleanError::Exists { .. } | CleanError::Interrupted => None,
+        }
+    }
+}
 
-/// The error of a request that cannot be.
+/// The error for an invalid request.
 pub(crate) fn usage(problem: impl Into<Problem>) -> CleanError {
     CleanError::Usage(problem.into())
 }
 
-/// An output is there already.
+/// The error for an output that exists.
 pub(crate) fn exists(path: &Path) -> Problem {
-    Problem::new(format!("{} exists", path.display())).hint(Hint::on("force").and(" replaces it"))
+    Problem::new(format!("{} exists", path.display()))
+        .of(ProblemKind::Exists)
+        .hint(Hint::on("force").and(" replaces it"))
 }

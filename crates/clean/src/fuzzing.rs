@@ -1,4 +1,4 @@
-//! What fuzz targets call of the inside. It is built for them alone, and promises nothing.
+//! Internals for the fuzz targets. Compiled only for them, and not covered by any promise.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,20 +26,21 @@ use crate::output::lines::Batch;
 use crate::output::manifest::Manifest;
 use crate::output::packed::pack;
 
-/// Appends an archive of these bytes, of the kind that the name says; false if it says none.
+/// Appends an archive of these bytes, in the format that the name stands for; returns false if the name
+/// stands for none.
 pub fn packed(name: &str, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let compression = Compression::by_name(Path::new(name));
     compression.is_some_and(|compression| pack(compression, bytes, out).is_ok())
 }
 
-/// What an archive has in it, unpacked at once; `Ok(None)` if it is none.
+/// Unpacks an archive at once; `Ok(None)` if it is not one.
 pub fn unpacked(name: &str, archive: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let told = |error: std::io::Error| error.to_string();
     let unpacker = Unpacker::of(name, &archive[..archive.len().min(4)]).map_err(told)?;
     unpacker.map_or(Ok(None), |unpacker| unpacker.unpack(archive, usize::MAX - 1).map_err(told))
 }
 
-/// The same by pieces of so many bytes, as a stream comes.
+/// Unpacks an archive in pieces of this many bytes, as a stream arrives.
 pub fn unpacked_by(name: &str, archive: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
     let told = |error: std::io::Error| error.to_string();
     let unpacker = Unpacker::of(name, &archive[..archive.len().min(4)]).map_err(told)?;
@@ -55,13 +56,13 @@ pub fn unpacked_by(name: &str, archive: &[u8], piece: usize) -> Result<Option<Ve
     Ok(Some(out))
 }
 
-/// Reads the manifest of a directory, and writes what it says of these outputs into that of another;
-/// gives each entry's text from both.
+/// Reads the manifest of a directory, and writes its entries about these outputs into the manifest of
+/// another; returns the text of each entry from both.
 pub fn manifests(
     from: &Path,
     to: &Path,
     outputs: &[&str],
-) -> Result<Vec<(String, String)>, String> {
+) -> Result<Vec<(String, String)>, Problem> {
     let (read, mut written) = (Manifest::open(from)?, Manifest::open(to)?);
     let entries =
         outputs.iter().map(|output| Some((*output, read.get(Path::new(output))?.clone())));
@@ -77,7 +78,7 @@ pub fn manifests(
     Ok(entries.iter().map(both).collect())
 }
 
-/// The rows that a worker makes for PostgreSQL.
+/// The rows that a worker encodes for PostgreSQL.
 pub fn copy_text<T>(
     plan: &Plan,
     make: impl FnOnce(Out<'_>) -> Result<T, Problem>,
@@ -87,19 +88,19 @@ pub fn copy_text<T>(
     Ok(Batch::new(block, 0).map_or_else(Vec::new, |batch| batch.rows))
 }
 
-/// A job over one stream, done in this process.
+/// A job over one stream, run in this process.
 pub struct StreamJob<'a> {
-    /// The input's, which says whether it is compressed.
+    /// The name of the input, which says whether it is compressed.
     pub name: &'a str,
     /// Makes a plan for a header.
     pub plan: &'a dyn Fn(&[u8]) -> Result<Plan, Problem>,
-    /// How it is read.
+    /// How the input is read.
     pub dialect: &'a Dialect,
-    /// The sizes of the pieces in which it comes, again and again.
+    /// The sizes of the pieces in which the input arrives, repeated.
     pub pieces: &'a [usize],
-    /// How big chunks are, about.
+    /// Approximate chunk size.
     pub chunk_bytes: usize,
-    /// How many chunks are handed out at once.
+    /// Number of chunks that are in flight at most.
     pub workers: usize,
 }
 
@@ -109,10 +110,10 @@ impl fmt::Debug for StreamJob<'_> {
     }
 }
 
-/// What comes of a stream: output, rejects with their header, report.
+/// The outcome of a stream: output, rejects with their header, report.
 pub type Streamed = (Vec<u8>, Vec<u8>, FileReport);
 
-/// Feeds a pipe in pieces, each when the last one was taken.
+/// Writes to a pipe in pieces, each after the last one was read.
 struct Feeder<'a> {
     pipe: Option<std::io::PipeWriter>,
     rest: &'a [u8],
@@ -138,20 +139,19 @@ fn problem_of(fail: Fail) -> Problem {
     }
 }
 
-/// Cleans a stream as the job does: cut where it is known to end a record, handed out as far as the window allows, taken
-/// in order. `choose` says which of several things that may happen does: one of so many. `None` if the
-/// plan has several passes, for which a stream is kept in a file, or if the bytes are known to be no CSV.
+/// Cleans a stream as the job does: cut at the ends of records, in flight as far as the window allows,
+/// accepted in order. `choose` selects one of several possible events by its index. Returns `None` if the
+/// plan has several passes, for which a stream is spooled to a file, or if the bytes are not CSV.
 pub fn stream(
     job: &StreamJob<'_>,
     bytes: &[u8],
     mut choose: impl FnMut(usize) -> usize,
 ) -> Result<Option<Streamed>, Problem> {
-    let told = |error: std::io::Error| Problem::new(format!("cannot read it: {error}"));
     let reading = Reading::new(&Options::default())?;
     if reading.encoding(bytes, true).is_err() {
         return Ok(None);
     }
-    let (reader, writer) = std::io::pipe().map_err(told)?;
+    let (reader, writer) = std::io::pipe().map_err(Problem::reading)?;
     let mut feeder = Feeder { pipe: Some(writer), rest: bytes, sizes: job.pieces.iter().cycle() };
     let mut stream = Stream::new(File::from(OwnedFd::from(reader)), job.name)?;
     let mut buffer = Vec::new();
@@ -191,7 +191,7 @@ pub fn stream(
             next += 1;
             continue;
         }
-        // Either more of the stream comes, or a worker is done.
+        // Either more of the stream arrives, or a worker finishes.
         let waits = !streaming.stream.at_end && !streaming.stream.is_ready(0);
         if under_way.is_empty() || waits && choose(2) == 0 {
             if waits {

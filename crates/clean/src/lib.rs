@@ -28,11 +28,12 @@ pub use crate::error::CleanError;
 pub use crate::job::crew::{RemoteWorkers, clean_chunks};
 pub use crate::options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
 pub use crate::output::abandoned::remove_abandoned;
+pub use crate::output::contents::have_same_bytes;
 pub use crate::output::draft::write_file;
 pub use crate::output::ending::check_ending;
 pub use crate::output::manifest::MANIFEST;
 pub use crate::output::naming::Asked;
-pub use crate::paths::{directory_of, goes_into, place_of};
+pub use crate::paths::{directory_of, goes_into, is_same_file, place_of};
 pub use crate::report::{Preview, Progress, Report};
 pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
 pub use manyhands_csv::report::{
@@ -40,7 +41,8 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Dialect, FunctionInfo, Hint, Problem, Setting, SettingValue, functions, shown, suggest,
+    Cause, Dialect, FunctionInfo, Hint, Place, Problem, ProblemKind, Setting, SettingValue,
+    functions, shown, suggest,
 };
 
 #[doc(hidden)]

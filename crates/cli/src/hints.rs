@@ -1,4 +1,4 @@
-//! Hints in the words of the command: the settings that they name become flags.
+//! Renders hints for the command: the settings that they name become flags.
 
 use manyhands::clean::{Problem, Setting, SettingValue};
 
@@ -10,6 +10,7 @@ pub(crate) fn flag(setting: &Setting) -> String {
     }
     let name = match setting.name.as_str() {
         "output" => "-o".to_owned(),
+        "inputs" => "manyhands clean".to_owned(),
         name => format!("--{}", name.replace('_', "-")),
     };
     match &setting.value {
@@ -23,7 +24,7 @@ pub(crate) fn told(problem: &Problem) -> String {
     problem.render(flag)
 }
 
-/// A word as a shell takes it unchanged.
+/// A word, quoted for a shell if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./%+=:,@".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

@@ -1,5 +1,5 @@
-//! What the typed arguments mean together: the job, and what else to write and say. Everything
-//! that can be found wrong before work is found here, except what the job itself looks at.
+//! Interprets the arguments as a whole: the job, and what else to write and print. Finds every error that can
+//! be found before work begins, except those that the job itself finds.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 use manyhands::clean::recipe::{Read, text_of};
 use manyhands::clean::{
-    Asked, Clean, CleanError, MANIFEST, Options, Output, Problem, Recipe, are_several,
-    check_ending, check_text, directory_of, place_of,
+    Asked, Clean, CleanError, Hint, MANIFEST, Options, Output, Problem, ProblemKind, Recipe,
+    are_several, check_ending, check_text, directory_of, is_same_file, place_of,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
 use crate::streams::{is_stdin, is_stdout};
 use crate::values::{Target, target};
 
-/// A command line, understood.
+/// An interpreted command line.
 pub(crate) struct Job {
     pub(crate) clean: Clean,
-    /// What the clean job does, for `save_recipe`.
+    /// The steps and settings of the job, for `save_recipe`.
     pub(crate) recipe: Recipe,
     /// Whether clean data goes to standard output.
     pub(crate) to_stdout: bool,
@@ -30,15 +30,15 @@ pub(crate) struct Job {
     /// Whether an output was named; a dry run needs none.
     pub(crate) has_output: bool,
     pub(crate) dry_run: bool,
-    /// How many records of each input it looks at, and shows of the first, if that was typed.
+    /// How many records of each input a dry run reads, and shows of the first input, if that was typed.
     pub(crate) rows: Option<usize>,
-    /// The URL of the cluster that is to do it.
+    /// The URL of the cluster for the job.
     pub(crate) engine: Option<String>,
     /// Whether types are proposed first.
     pub(crate) infer: bool,
     pub(crate) report: Option<Target>,
     pub(crate) save_recipe: Option<Target>,
-    /// Whether the two may replace what exists.
+    /// Whether report and recipe may replace existing files.
     pub(crate) force: bool,
     pub(crate) resume: bool,
     /// Whether a run that was cut off can be resumed.
@@ -48,17 +48,17 @@ pub(crate) struct Job {
     pub(crate) verbose: bool,
 }
 
-/// Whether a file is a report of this command, which a run that is resumed writes anew.
+/// Whether a file is a report of this command, which a resumed run replaces.
 pub(crate) fn is_report(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
     let report = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
     report["files"].is_array() && report["resumed"].is_array()
 }
 
-/// Understands a `clean` command line.
+/// Interprets a `clean` command line.
 ///
 /// # Errors
-/// `Usage` for what cannot be; nothing was written.
+/// `Usage` for an invalid request; nothing was written.
 pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     let output = output(&typed)?;
     let to_stdout = matches!(output, Output::Stdout | Output::ConcatenatedStdout);
@@ -80,7 +80,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     options.skip_failed = typed.skip_failed;
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let is_resumable = is_table || matches!(output, Output::Directory(..));
-    // For a table it can only mean the report and the recipe.
+    // For a table it can only refer to the report and the recipe.
     options.force = typed.force && !(is_table && (report.is_some() || save_recipe.is_some()));
     options.resume = typed.resume;
     options.format = typed.format;
@@ -110,10 +110,10 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
     })
 }
 
-/// Understands a `bench` command line: the job of each number of workers, but for its output.
+/// Interprets a `bench` command line: the job, without its output and its numbers of workers.
 ///
 /// # Errors
-/// `Usage` for what cannot be.
+/// `Usage` for an invalid request.
 pub(crate) fn understand_bench(typed: BenchArguments) -> Result<Bench, CleanError> {
     let recipe = recipe(typed.recipe, typed.input)?;
     let mut options = Options::default();
@@ -123,12 +123,12 @@ pub(crate) fn understand_bench(typed: BenchArguments) -> Result<Bench, CleanErro
     Ok(Bench { file: typed.path, recipe, options, most, runs: typed.runs.unwrap_or(3) })
 }
 
-/// What is to be timed.
+/// A job to be timed.
 pub(crate) struct Bench {
     pub(crate) file: PathBuf,
     pub(crate) recipe: Recipe,
     pub(crate) options: Options,
-    /// The most workers, and how often each number of them.
+    /// The largest number of workers, and how often each number is timed.
     pub(crate) most: usize,
     pub(crate) runs: usize,
 }
@@ -143,10 +143,9 @@ fn output(typed: &CleanArguments) -> Result<Output, CleanError> {
         return match typed.run.dry_run {
             true if is_one => Ok(Output::ConcatenatedStdout),
             true => Ok(Output::Stdout),
-            false => usage(
-                "no output is named\n\
-                 hint: -o DIR/ for a file for each input, -o FILE for one, -o - for standard output",
-            ),
+            false => usage(Problem::new("no output is named").hint(Hint::words(
+                "-o DIR/ for a file for each input, -o FILE for one, -o - for standard output",
+            ))),
         };
     };
     let asked = Asked {
@@ -174,10 +173,9 @@ fn check_targets(
     for (target, what) in targets {
         match target {
             Target::Stdout if stdout_is_taken => {
-                return usage(format!(
-                    "{what} cannot go to standard output, where something else goes\n\
-                     hint: give it a file"
-                ));
+                let problem =
+                    format!("{what} cannot go to standard output, where something else goes");
+                return usage(Problem::new(problem).hint(Hint::words("give it a file")));
             }
             Target::Stdout => {}
             Target::File(path) => {
@@ -187,7 +185,7 @@ fn check_targets(
                         path.display()
                     ));
                 }
-                // On resuming, they are those of the run that was cut off; what is written tells.
+                // When resuming, they belong to the run that was cut off; their contents show it.
                 let is_own = typed.resume
                     && match what {
                         "the report" => is_report(path),
@@ -220,9 +218,8 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
         ));
     }
     if path.is_file() && !force {
-        return usage(format!(
-            "{shown} exists, and {what} would replace it\nhint: --force replaces what exists"
-        ));
+        let problem = Problem::new(format!("{shown} exists, and {what} would replace it"));
+        return usage(problem.hint(Hint::on("force").and(" replaces what exists")));
     }
     let (kind, ending) = match what {
         "the report" => ("JSON", "json"),
@@ -232,8 +229,9 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
         check_ending(path, what, kind, &[ending]).map_err(CleanError::Usage)?;
     }
     let place = place_of(path);
-    let place = place
-        .map_err(|error| CleanError::Usage(format!("cannot write {shown}: {error}").into()))?;
+    let place = place.map_err(|error| {
+        CleanError::Usage(Problem::with_file("cannot write", path, error).of(ProblemKind::Write))
+    })?;
     let directory = directory_of(&place);
     if !directory.is_dir() {
         return usage(format!("there is no directory {} for {what}", directory.display()));
@@ -241,31 +239,16 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
     Ok(())
 }
 
-/// Whether two paths name one regular file, which need not exist yet.
-pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let absolute = |path: &Path| match fs::canonicalize(path) {
-        Ok(path) => Some(path),
-        Err(_) => {
-            let place = place_of(path).ok()?;
-            Some(fs::canonicalize(directory_of(&place)).ok()?.join(place.file_name()?))
-        }
-    };
-    match (absolute(one), absolute(other)) {
-        // Devices and pipes may serve twice.
-        (Some(one), Some(other)) => one == other && (one.is_file() || !one.exists()),
-        _ => one == other,
-    }
-}
-
-/// The recipe file's steps, then those typed; what was typed otherwise wins over the file's.
+/// The steps of the recipe file, then those that were typed. Typed settings win over the file's.
 fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, CleanError> {
-    let wrong = |path: &Path, problem: Problem| CleanError::Usage(problem.at(path.display()));
     let (mut recipe, file) = match typed.file {
         None => (Recipe::default(), None),
         Some(path) => {
-            let file = fs::read(&path).map_err(|error| wrong(&path, error.to_string().into()))?;
-            let text = text_of(file).map_err(|error| wrong(&path, error.into()))?;
-            let recipe = Recipe::from_toml(&text).map_err(|error| wrong(&path, error.into()))?;
+            let wrong = |problem: Problem| CleanError::Usage(problem.in_file(&path));
+            let cannot = |error| wrong(Problem::from_error(error).of(ProblemKind::Read));
+            let file = fs::read(&path).map_err(cannot)?;
+            let text = text_of(file).map_err(wrong)?;
+            let recipe = Recipe::from_toml(&text).map_err(wrong)?;
             (recipe, Some((path, text)))
         }
     };
@@ -277,7 +260,8 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
         recipe.parameters.insert(name, value);
     }
     if let Some((path, text)) = file {
-        check_text(&recipe, &text).map_err(|error| wrong(&path, error.problem()))?;
+        check_text(&recipe, &text)
+            .map_err(|error| CleanError::Usage(error.problem().in_file(&path)))?;
     }
     recipe.steps.extend(typed.steps.0);
     recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);

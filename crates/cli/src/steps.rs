@@ -1,17 +1,33 @@
-//! The flags that are steps, made from the table of steps. They become the recipe's steps in the
-//! order typed, which is why they are collected here and not field by field.
+//! The flags of the steps, made from the table of steps. They become the recipe's steps in the order typed,
+//! so they are collected together and not field by field.
 
 use clap::builder::ArgAction;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use manyhands::clean::recipe::{Step, StepInfo, steps};
 
-/// The steps that were typed, in the order typed.
+/// The steps, in the order typed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Steps(pub(crate) Vec<Step>);
 
 /// The flag of a step.
 fn flag_of(step: &StepInfo) -> String {
     step.name.replace('_', "-")
+}
+
+/// A step's long help, with the names in braces as they are typed: `{on_bad}` becomes `--on-bad`.
+fn in_words(more: &str) -> String {
+    let mut text = String::new();
+    for (at, part) in more.split('{').enumerate() {
+        let is_name =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        match part.split_once('}').filter(|(name, _)| at > 0 && is_name(name)) {
+            Some(_) if text.ends_with('$') => text += &format!("{{{part}"),
+            Some(("functions", rest)) => text += &format!("'manyhands functions'{rest}"),
+            Some((name, rest)) => text += &format!("--{}{rest}", name.replace('_', "-")),
+            None => text += part,
+        }
+    }
+    text
 }
 
 impl Args for Steps {
@@ -26,11 +42,12 @@ impl Args for Steps {
                 .allow_hyphen_values(flag.hyphens)
                 .value_parser(step.read);
             if !flag.more.is_empty() {
-                arg = arg.long_help(format!("{}\n\n{}", flag.help, flag.more));
+                arg = arg.long_help(format!("{}\n\n{}", flag.help, in_words(flag.more)));
             }
             command.arg(match flag.value {
                 Some(form) => arg.value_name(form),
-                // clap keeps the places of values only, so this is an option with none to type.
+                // clap records the positions of values only, so this is an option whose value cannot be
+                // typed.
                 None => arg.num_args(0).default_missing_value(""),
             })
         })

@@ -1,5 +1,5 @@
-//! What is said at the end of a job: one line for all, why rows are missing, what went wrong, and what
-//! to know. Like things are told once with their number. Names are escaped for the terminal.
+//! What is printed at the end of a job: one line for all files, why rows are missing, what went wrong, and
+//! notes. Similar messages are printed once, with their number. Names are escaped for the terminal.
 
 use std::collections::HashMap;
 
@@ -8,14 +8,14 @@ use manyhands::clean::{FileReport, Hint, Note, Problem, Ragged, Report, shown};
 use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
 
-/// How many reasons, failed files, kinds of notes and places of rejects are named unless all are wanted.
+/// How many reasons, failed files, kinds of notes and places of rejects are printed unless all are wanted.
 const REASONS: usize = 10;
 const FAILED: usize = 10;
 const NOTES: usize = 5;
 const REJECTS: usize = 3;
 
-/// Says what became of a job. Failed files, and notes on rows that are missing or wrong, are told
-/// even if it is to be quiet.
+/// Prints the outcome of a job. Failed files, and notes on rows that are missing or wrong, are printed even
+/// with `--quiet`.
 pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
     if verbose {
         for (place, file) in report.files.iter().enumerate() {
@@ -45,7 +45,7 @@ pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
     }
 }
 
-/// Says what went wrong, and what to know, of a dry run.
+/// Prints the errors and notes of a dry run.
 pub(crate) fn tell_wrong(report: &Report, quiet: bool, verbose: bool) {
     if !quiet && let Some(text) = left_out(report, verbose) {
         ui::say(text);
@@ -54,7 +54,7 @@ pub(crate) fn tell_wrong(report: &Report, quiet: bool, verbose: bool) {
     tell_notes(report, quiet);
 }
 
-/// Files of rejects that are no inputs.
+/// Files of rejects that are not inputs.
 fn left_out(report: &Report, all: bool) -> Option<String> {
     let first = report.left_out.first()?;
     if all {
@@ -70,7 +70,7 @@ fn tell_notes(report: &Report, quiet: bool) {
     warnings(report, quiet).iter().for_each(|problem| ui::warning(told(problem)));
 }
 
-/// The one line on rejected records that is said even with `--quiet`; `None` if there are none.
+/// The line on rejected records that is printed even with `--quiet`; `None` if there are none.
 fn lost(report: &Report) -> Option<String> {
     let done = || report.files.iter().filter(|file| file.error.is_none());
     let rejected: u64 = done().map(FileReport::rows_rejected).sum();
@@ -103,7 +103,7 @@ fn total(report: &Report) -> String {
     format!("{files}{remarks}, {}, {:.1} s", counts(report), report.seconds)
 }
 
-/// The rows by their fate. Those of failed files are not counted, since nothing of them is out.
+/// The rows by their outcome. Rows of failed files are not counted, since nothing of these files is written.
 pub(crate) fn counts(report: &Report) -> String {
     let done = || report.files.iter().filter(|file| file.error.is_none());
     let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
@@ -118,8 +118,8 @@ pub(crate) fn counts(report: &Report) -> String {
     )
 }
 
-/// Why rows are missing and cells count as empty: step, reason, how often, in how many files; the most
-/// frequent first.
+/// Why rows are missing and cells count as empty: step, reason, number of rows or cells, number of files; the
+/// most frequent first.
 pub(crate) fn reasons(report: &Report) -> Vec<String> {
     let mut counts: HashMap<(usize, &str, String, &str), (u64, u64)> = HashMap::new();
     for file in report.files.iter().filter(|file| file.error.is_none()) {
@@ -165,7 +165,7 @@ pub(crate) fn reasons(report: &Report) -> Vec<String> {
     lines
 }
 
-/// Whether a step does this to cells because it was asked to.
+/// Whether a step does this to cells on purpose.
 fn is_intended(what: &str) -> bool {
     matches!(what, "trimmed" | "emptied" | "replaced" | "filled")
 }
@@ -174,30 +174,28 @@ fn tell_failed(report: &Report, all: bool) {
     let failed: Vec<&FileReport> =
         report.files.iter().filter(|file| file.error.is_some() && !file.withheld).collect();
     let shown = if all { failed.len() } else { FAILED };
-    for file in failed.iter().take(shown) {
-        let error = file.error.clone().unwrap_or_default();
-        let problem = Problem { message: error, hint: file.hint.clone() };
-        ui::error(told(&problem.at(shown::line(&file.input))));
+    for problem in failed.iter().take(shown).filter_map(|file| file.problem()) {
+        ui::error(told(&problem));
     }
     if failed.len() > shown {
         let more = counted((failed.len() - shown) as u64, "more file");
-        ui::error(format_args!(
-            "{more} failed\nhint: --verbose tells all, --report FILE.json keeps them"
-        ));
+        let hint = Hint::on("verbose").and(" tells all, ").and_is("report", "FILE.json");
+        ui::error(told(&Problem::new(format!("{more} failed")).hint(hint.and(" keeps them"))));
     }
-    // They all say the same.
+    // They all have the same error.
     let withheld: Vec<&FileReport> = report.files.iter().filter(|file| file.withheld).collect();
     if let Some(first) = withheld.first() {
-        let message = first.error.clone().unwrap_or_default();
-        let mut names = shown::line(&first.input).to_string();
-        if withheld.len() > 1 {
-            names += &format!(" and {}", counted(withheld.len() as u64 - 1, "more file"));
-        }
-        ui::error(told(&Problem { message, hint: first.hint.clone() }.at(names)));
+        let error = first.error.as_deref().unwrap_or_default();
+        let more = match withheld.len() as u64 - 1 {
+            0 => String::new(),
+            more => format!(" and {}", counted(more, "more file")),
+        };
+        let problem = Problem::new(format!("{}{more}: {error}", shown::line(&first.input)));
+        ui::error(told(&problem.hint(first.hint.clone())));
     }
 }
 
-/// Where the rejected records are.
+/// The places of the rejected records.
 fn rejects(report: &Report, all: bool) -> Option<String> {
     let places: Vec<(&str, u64)> = report
         .files
@@ -225,14 +223,14 @@ fn rejects(report: &Report, all: bool) -> Option<String> {
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
-/// Notes of one kind: the first of them with its file, and how many there are.
+/// Notes of one kind: the first of them with its file, and their number.
 struct Kind<'a> {
     file: &'a FileReport,
     note: &'a Note,
     count: u64,
 }
 
-/// The notes by kind, those on rows that are missing or wrong first.
+/// The notes by kind; notes on missing or wrong rows come first.
 fn kinds(report: &Report) -> Vec<Kind<'_>> {
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     let mut places: HashMap<(bool, String), usize> = HashMap::new();
@@ -250,7 +248,7 @@ fn kinds(report: &Report) -> Vec<Kind<'_>> {
     kinds
 }
 
-/// What notes have in common that say the same of different names and numbers.
+/// The part of a note's text that is the same for other names and numbers.
 fn likeness(text: &str) -> String {
     let mut like = String::with_capacity(text.len());
     let mut quote = None;
@@ -270,16 +268,17 @@ fn likeness(text: &str) -> String {
     like
 }
 
-/// What is said of notes; if it is to be quiet, only of those on rows that are missing or wrong.
+/// The warnings for notes; with `quiet`, only for notes on missing or wrong rows.
 fn warnings(report: &Report, quiet: bool) -> Vec<Problem> {
     let kinds = kinds(report);
     let wanted: Vec<&Kind> = kinds.iter().filter(|kind| !quiet || kind.note.loses_rows).collect();
     let warning = |Kind { file, note, count }: &&Kind| {
-        let mut problem = Problem { message: note.text.clone(), hint: note.hint.clone() };
-        if *count > 1 {
-            problem.message += &format!(" (and {} like this)", counted(*count - 1, "more note"));
-        }
-        problem.at(shown::line(&file.input))
+        let more = match *count - 1 {
+            0 => String::new(),
+            more => format!(" (and {} like this)", counted(more, "more note")),
+        };
+        let problem = Problem::new(format!("{}{more}", note.text)).hint(note.hint.clone());
+        problem.in_file(&file.input)
     };
     let mut warnings: Vec<Problem> = wanted.iter().take(NOTES).map(warning).collect();
     if wanted.len() > NOTES {
@@ -290,7 +289,7 @@ fn warnings(report: &Report, quiet: bool) -> Vec<Problem> {
     warnings
 }
 
-/// A file's accounting, in several lines.
+/// The account of a file, in several lines.
 fn account(file: &FileReport, is_resumed: bool) -> String {
     let (input, output) = (shown::line(&file.input), shown::line(&file.output));
     let mut text = format!("{input} -> {output}: ");
@@ -331,7 +330,7 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
     text
 }
 
-/// Number of fields of the ragged records of all files; `None` if their headers differ in length.
+/// Numbers of fields of the ragged records of all files; `None` if their headers differ in length.
 fn ragged_of(report: &Report) -> Option<Ragged> {
     let mut all: Option<Ragged> = None;
     for ragged in
@@ -456,7 +455,7 @@ mod tests {
             vec![of((1..9).map(note).collect()), of(vec![note(1), lost.clone()]), of(vec![lost])];
         let messages = |quiet| {
             let report = report(files.clone());
-            warnings(&report, quiet).into_iter().map(|it| it.message).collect::<Vec<_>>()
+            warnings(&report, quiet).into_iter().map(|it| it.text()).collect::<Vec<_>>()
         };
         assert_eq!(messages(true), ["a.csv: 9,999 rows are gone (and 1 more note like this)"]);
         let all = messages(false);

@@ -1,17 +1,17 @@
-//! What is printed and where: data on standard output, all else on standard error. A closed pipe
-//! is no error, and what cannot be told to standard error is not told.
+//! Prints data on standard output and everything else on standard error. A closed pipe is not an error, and
+//! failures to write to standard error are ignored.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use manyhands::clean::{CleanError, shown, write_device};
+use manyhands::clean::{CleanError, Problem, shown, write_device};
 
 use crate::interrupt;
 use crate::streams;
 
-/// How wide what is no terminal is taken to be.
+/// The assumed width of anything but a terminal.
 const WIDTH: usize = 80;
 
 const RED: &str = "\x1b[1;31m";
@@ -20,27 +20,27 @@ const YELLOW: &str = "\x1b[1;33m";
 /// Writes text to standard output.
 ///
 /// # Errors
-/// `Failed` if it cannot be written, such as on a full disk.
+/// `Failed` if it cannot be written, for example on a full disk.
 pub(crate) fn print(text: &str) -> Result<(), CleanError> {
     streams::check_output()?;
     printed(write_device(io::stdout(), text.as_bytes(), interrupt::go_on))
 }
 
-/// What writing to standard output comes to.
+/// The outcome of writing to standard output.
 ///
 /// # Errors
-/// As [`print`]; `Interrupted` if that was what ended it.
+/// Like [`print`]; `Interrupted` if that ended it.
 pub(crate) fn printed(written: io::Result<()>) -> Result<(), CleanError> {
     match written.map_err(|error| (error.kind(), error)) {
         Ok(()) | Err((ErrorKind::BrokenPipe, _)) => Ok(()),
         Err((ErrorKind::Interrupted, _)) => Err(CleanError::Interrupted),
         Err((_, error)) => {
-            Err(CleanError::Failed(format!("cannot write to standard output: {error}").into()))
+            Err(CleanError::Failed(Problem::new("cannot write to standard output").because(error)))
         }
     }
 }
 
-/// Whether a signal came while nobody read standard error: from then on nothing is said.
+/// Whether a signal arrived while nobody read standard error. From then on nothing is printed there.
 static IS_CUT_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Writes a line to standard error.
@@ -54,22 +54,22 @@ pub(crate) fn say(line: impl Display) {
     }
 }
 
-/// Whether a signal ended what was to be said.
+/// Whether a signal ended the output to standard error.
 pub(crate) fn is_cut_off() -> bool {
     IS_CUT_OFF.load(Ordering::SeqCst)
 }
 
-/// Says what went wrong. The message's later lines begin with two spaces or with `hint:`.
+/// Prints an error. Further lines of the message begin with two spaces or with `hint:`.
 pub(crate) fn error(message: impl Display) {
     labelled("error", RED, message);
 }
 
-/// Says what should be known.
+/// Prints a warning.
 pub(crate) fn warning(message: impl Display) {
     labelled("warning", YELLOW, message);
 }
 
-/// As [`error`], for what clap has to say, whose further lines begin otherwise.
+/// Like [`error`], for clap's messages, whose further lines begin differently.
 pub(crate) fn error_of_clap(message: &str) {
     const OWN: [&str; 3] = ["  ", "Usage: ", "For more information"];
     let is_own = |line: &str| line.is_empty() || OWN.iter().any(|own| line.starts_with(own));
@@ -101,7 +101,7 @@ fn has_colour() -> bool {
     io::stderr().is_terminal() && !set("NO_COLOR") && !is_dumb
 }
 
-/// How many columns a terminal has.
+/// Width of a terminal in columns.
 pub(crate) fn width(stream: impl AsFd) -> usize {
     match rustix::termios::tcgetwinsize(stream) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
@@ -109,8 +109,8 @@ pub(crate) fn width(stream: impl AsFd) -> usize {
     }
 }
 
-/// Text in lines of at most 80 columns, those after the first indented. The first one begins at
-/// that indentation already.
+/// Text in lines of at most 80 columns, all but the first indented. The first line is assumed to begin at
+/// that indentation.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = indent;
@@ -143,7 +143,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number and what it counts, in the plural but for one.
+/// A number and its noun, in the plural unless the number is 1.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", grouped(number))

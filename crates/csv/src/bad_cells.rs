@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::choices::{OnBad, Type};
 use crate::expr;
 use crate::number::{self, Reading};
-use crate::problem::{Hint, Problem};
+use crate::problem::{Hint, Problem, ProblemKind};
 use crate::wording::readable;
 
 use crate::typed::{self, read_integer};
@@ -114,20 +114,22 @@ impl Batch<'_> {
                 }
                 OnBad::Null => self.count_cells(step, reason, 1),
                 OnBad::Fail => {
-                    let mut problem = Problem::new(reason);
-                    if let Some(column) = column {
-                        let cell = readable(&self.content(k, column));
-                        problem = Problem::new(format!("{cell:?} is {reason}"))
-                            .at(format_args!("column {:?}", self.layout.names[column]));
-                    }
+                    let problem = match column {
+                        Some(column) => {
+                            let cell = readable(&self.content(k, column));
+                            Problem::new(format!("{cell:?} is {reason}"))
+                                .in_column(&*self.layout.names[column])
+                        }
+                        None => Problem::new(reason),
+                    };
+                    let hint = Hint::is("on_bad", "reject")
+                        .and(" sets such records aside, ")
+                        .and_is("on_bad", "null")
+                        .and(" takes such cells for empty");
                     let problem = problem
-                        .at(format_args!("step {step} ({})", self.layout.step_name(step)))
-                        .hint(
-                            Hint::is("on_bad", "reject")
-                                .and(" sets such records aside, ")
-                                .and_is("on_bad", "null")
-                                .and(" takes such cells for empty"),
-                        );
+                        .of(ProblemKind::Cell)
+                        .in_step(step, self.layout.step_name(step))
+                        .hint(hint);
                     self.fail_at(self.start(self.selection[k] as usize), problem);
                 }
             }

@@ -151,7 +151,7 @@ impl Course {
     /// The error of a file in which the record behind the accepted chunks has more than `limit`
     /// bytes.
     pub fn too_long(&self, limit: usize) -> Problem {
-        too_long(limit).at(format_args!("line {}", self.lines + 1))
+        too_long(limit).at_line(self.lines + 1)
     }
 
     /// Everything that a worker must know to do a chunk in this pass.
@@ -194,8 +194,9 @@ impl Course {
         if !outcome.transition.holds(truth) {
             return Accepted::Again;
         }
-        if let Some(Failure { line, problem, .. }) = outcome.failure {
-            return Accepted::Failed(problem.at(format_args!("line {}", self.lines + line + 1)));
+        if let Some(Failure { at, line, problem }) = outcome.failure {
+            let problem = problem.at_line(self.lines + line + 1).at_byte(at as u64);
+            return Accepted::Failed(problem);
         }
         if self.starts.len() == self.next + 1 {
             self.starts.push(outcome.transition.end(truth));

@@ -206,7 +206,7 @@ impl Doubts {
         let mut text = format!("{lost}: {have}, the {header} has {}", grouped(look.fields as u64));
         let (cause, hint) = look.cause(is_most.then_some(found), records > all - ragged);
         let _ = write!(text, "{cause}");
-        Problem { message: text, hint }
+        Problem::new(text).hint(hint)
     }
 }
 

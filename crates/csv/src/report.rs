@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::problem::{Hint, Problem};
+use crate::problem::{Hint, Place, Problem, ProblemKind};
 
 /// The report on one file.
 ///
@@ -16,6 +16,12 @@ pub struct FileReport {
     /// Why the file failed. Nothing was written under the output's name then, unless `partial` is
     /// set.
     pub error: Option<String>,
+    /// The kind of that error.
+    #[serde(default)]
+    pub error_kind: Option<ProblemKind>,
+    /// Where in the input it is.
+    #[serde(default)]
+    pub error_place: Option<Place>,
     /// What to do about the error.
     #[serde(default)]
     pub hint: Option<Hint>,
@@ -184,11 +190,16 @@ impl Note {
     pub fn warning(problem: impl Into<Problem>) -> Note {
         Note { loses_rows: true, ..Note::from(problem.into()) }
     }
+
+    /// The note as a message with its hint.
+    pub fn problem(&self) -> Problem {
+        Problem::new(&self.text).hint(self.hint.clone())
+    }
 }
 
 impl From<Problem> for Note {
-    fn from(Problem { message, hint }: Problem) -> Note {
-        Note { text: message, loses_rows: false, hint }
+    fn from(problem: Problem) -> Note {
+        Note { text: problem.text(), loses_rows: false, hint: problem.hint }
     }
 }
 
@@ -234,9 +245,19 @@ impl FileReport {
         self.fail(problem);
     }
 
+    /// Why the file failed, if it did.
+    pub fn problem(&self) -> Option<Problem> {
+        let error = self.error.as_ref()?;
+        let problem = Problem::new(error).of(self.error_kind.unwrap_or_default());
+        Some(problem.in_file(&self.input).hint(self.hint.clone()))
+    }
+
     /// Records that the file failed, and why.
     pub fn fail(&mut self, problem: Problem) {
-        (self.error, self.hint) = (Some(problem.message), problem.hint);
+        self.error = Some(problem.text_in_file());
+        self.error_kind = Some(problem.kind());
+        self.error_place = Some(problem.place().clone());
+        self.hint = problem.hint;
     }
 
     /// Number of records in the rejects.

@@ -249,10 +249,7 @@ impl Sample {
     }
 
     /// If a problem has no hint, adds the hint that the file may have another delimiter.
-    pub fn advise(&self, dialect: &Dialect, mut problem: Problem) -> Problem {
-        if problem.hint.is_none() {
-            problem.hint = self.one_column(dialect).and_then(|other| other.hint);
-        }
-        problem
+    pub fn advise(&self, dialect: &Dialect, problem: Problem) -> Problem {
+        problem.or_hint(|| self.one_column(dialect).and_then(|other| other.hint))
     }
 }

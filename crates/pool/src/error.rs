@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::launch::Exit;
@@ -11,7 +12,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request to a pool failed.
 #[derive(Clone)]
-pub struct Error(Box<ErrorKind>);
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    /// What to do, where only the caller can say.
+    advice: Option<&'static str>,
+}
 
 /// The worker that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,13 +147,20 @@ pub enum ErrorKind {
     /// An option or argument is invalid.
     Invalid(String),
     /// Allocating shared memory failed.
-    Memory(String),
+    Memory(Arc<manyhands_shm::Error>),
+    /// The task was done, but this process could not take the shared memory of its result.
+    ResultLost {
+        /// The task.
+        task: u64,
+        /// Why.
+        reason: String,
+    },
     /// A system call failed.
     System {
         /// What the call was for.
         doing: &'static str,
-        /// Message of the kernel.
-        message: String,
+        /// The error of the kernel.
+        source: Arc<io::Error>,
     },
     /// The process has not called `init`, so its workers would not know that they are workers.
     NotInitialized,
@@ -154,7 +169,18 @@ pub enum ErrorKind {
 impl Error {
     /// Kind of the failure.
     pub fn kind(&self) -> &ErrorKind {
-        &self.0
+        &self.0.kind
+    }
+
+    /// The same error with what to do, in words of the caller's interface.
+    pub fn advise(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
+        self
+    }
+
+    /// The message, in which the task has the name of its function: `task 3 (parse) was lost`. An empty name is left out.
+    pub fn of_function<'a>(&'a self, function: &'a str) -> impl fmt::Display + 'a {
+        Message { error: self, function }
     }
 
     /// An error for an invalid argument.
@@ -165,7 +191,7 @@ impl Error {
 
     #[cold]
     pub(crate) fn system(doing: &'static str, error: impl Into<io::Error>) -> Self {
-        ErrorKind::System { doing, message: error.into().to_string() }.into()
+        ErrorKind::System { doing, source: Arc::new(error.into()) }.into()
     }
 
     /// How the worker died, if this error is about a death.
@@ -188,13 +214,13 @@ impl Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Error(Box::new(kind))
+        Error(Box::new(Inner { kind, advice: None }))
     }
 }
 
 impl From<manyhands_shm::Error> for Error {
     fn from(error: manyhands_shm::Error) -> Self {
-        ErrorKind::Memory(error.to_string()).into()
+        ErrorKind::Memory(Arc::new(error)).into()
     }
 }
 
@@ -207,39 +233,69 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
+        Message { error: self, function: "" }.fmt(f)
+    }
+}
+
+/// A task by its number, and by the name of its function if that is known.
+struct Task<'a>(u64, &'a str);
+
+impl fmt::Display for Task<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Task(task, "") => write!(f, "task {task}"),
+            Task(task, function) => write!(f, "task {task} ({function})"),
+        }
+    }
+}
+
+/// An error as text: the only place where that is made.
+struct Message<'a> {
+    error: &'a Error,
+    function: &'a str,
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |task: &u64| Task(*task, self.function);
+        match self.error.kind() {
             ErrorKind::Panicked { task, message, location, worker } => {
-                write!(f, "task {task} panicked in {worker} at {location}: {message}")
+                write!(f, "{} panicked in {worker} at {location}: {message}", named(task))
             }
             ErrorKind::Refused { task, reason, worker } => {
-                write!(f, "task {task} was refused by {worker}: {reason}")
+                write!(f, "{} was refused by {worker}: {reason}", named(task))
             }
-            ErrorKind::WorkerDied { task, death } => write!(f, "task {task} was lost: {death}"),
+            ErrorKind::WorkerDied { task, death } => write!(f, "{} was lost: {death}", named(task)),
             ErrorKind::TimedOut { task, deadline, death } => write!(
                 f,
-                "task {task} ran past its deadline of {deadline:?}; {} was killed",
+                "{} ran past its deadline of {} s; {} was killed",
+                named(task),
+                deadline.as_secs_f64(),
                 death.worker
             ),
             ErrorKind::NotArrived { task, limit, death } => write!(
                 f,
-                "task {task} did not receive its function and its arguments within {limit:?} (a slow \
-                 import?); {} was killed",
+                "{} did not receive its function and its arguments within {} s (a slow import?); \
+                 {} was killed",
+                named(task),
+                limit.as_secs_f64(),
                 death.worker
             ),
             ErrorKind::OverMemoryLimit { task, limit, used, death } => write!(
                 f,
-                "task {task} was over its memory limit of {limit} bytes: {} used {used} and was \
+                "{} was over its memory limit of {limit} bytes: {} used {used} and was \
                  killed; raise the limit or give it less at a time",
+                named(task),
                 death.worker
             ),
             ErrorKind::LinkBroken { task, reason, death } => write!(
                 f,
-                "task {task} was lost: {} wrote over its link with the pool ({reason}) and was \
-                 killed",
+                "{} was lost: {} wrote over its link with the pool ({reason}) and was killed",
+                named(task),
                 death.worker
             ),
-            ErrorKind::Killed { task } => write!(f, "task {task} was killed by its caller"),
-            ErrorKind::Cancelled { task } => write!(f, "task {task} was cancelled"),
+            ErrorKind::Killed { task } => write!(f, "{} was killed by its caller", named(task)),
+            ErrorKind::Cancelled { task } => write!(f, "{} was cancelled", named(task)),
             ErrorKind::Closed => f.write_str("the pool was shut down before the task was done"),
             ErrorKind::CannotStart { reason } => {
                 write!(f, "workers cannot be started: {reason}")
@@ -249,12 +305,19 @@ impl fmt::Display for Error {
                 "this pool belongs to process {maker}, of which this process is a forked copy: \
                  make a pool of its own here"
             ),
-            ErrorKind::Invalid(what) | ErrorKind::Memory(what) => f.write_str(what),
-            ErrorKind::System { doing, message } => write!(f, "{doing} failed: {message}"),
-            ErrorKind::NotInitialized => f.write_str(
-                "manyhands::init() was not called in this process: call it first thing in main \
-                 (in tests: put manyhands::test_worker!(); into the crate)",
-            ),
+            ErrorKind::Invalid(what) => f.write_str(what),
+            ErrorKind::Memory(source) => source.fmt(f),
+            ErrorKind::ResultLost { reason, .. } => {
+                write!(f, "the result could not be received: {reason}")
+            }
+            ErrorKind::System { doing, source } => write!(f, "{doing} failed: {source}"),
+            ErrorKind::NotInitialized => {
+                f.write_str("this process has not said what its workers run")
+            }
+        }?;
+        match self.error.0.advice {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
         }
     }
 }
@@ -277,4 +340,13 @@ impl fmt::Display for Death {
     }
 }
 
-impl std::error::Error for Error {}
+/// The source is part of the message, too.
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::Memory(source) => Some(&**source),
+            ErrorKind::System { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}

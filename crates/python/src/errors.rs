@@ -14,6 +14,8 @@ fn keyword(Setting { name, value }: &Setting) -> String {
     match value {
         SettingValue::On => format!("{name}=True"),
         SettingValue::Any => format!("{name}=..."),
+        SettingValue::Is(value) if name == "inputs" => format!("manyhands clean {value}"),
+        SettingValue::Is(value) if name == "features" => format!("--features {value}"),
         SettingValue::Is(value) if name == "param" => format!("with_parameters({value})"),
         SettingValue::Is(value) if value == "false" => format!("{name}=False"),
         SettingValue::Is(value) if value == "none" => format!("{name}=None"),
@@ -29,7 +31,7 @@ pub(crate) fn render_report(report: &str) -> PyResult<String> {
     let mut report: Report = serde_json::from_str(report).map_err(wrong)?;
     for file in &mut report.files {
         if let Some(message) = file.error.take() {
-            let problem = Problem { message, hint: file.hint.take() };
+            let problem = Problem::new(message).hint(file.hint.take());
             file.error = Some(problem.render(keyword));
         }
     }

@@ -665,7 +665,11 @@ fn described<'py>(py: Python<'py>, error: &Error, function: &str) -> PyResult<Bo
         ErrorKind::CannotStart { .. } => "cannot start",
         ErrorKind::Forked { .. } => "forked",
         ErrorKind::Invalid(_) => "invalid",
-        ErrorKind::Memory(_) => "no memory",
+        ErrorKind::System { source, .. } => {
+            fields.set_item("errno", source.raw_os_error())?;
+            "system"
+        }
+        ErrorKind::Memory(_) | ErrorKind::ResultLost { .. } => "no memory",
         _ => "system",
     };
     if let Some(death) = error.death() {
@@ -681,7 +685,7 @@ fn described<'py>(py: Python<'py>, error: &Error, function: &str) -> PyResult<Bo
         fields.set_item("memory", death.memory)?;
         fields.set_item("stderr", &death.stderr)?;
     }
-    Ok((kind, error.to_string(), function, fields).into_pyobject(py)?.into_any())
+    Ok((kind, error.of_function(function).to_string(), fields).into_pyobject(py)?.into_any())
 }
 
 /// Number of cores that this process may use.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use manyhands::clean::{self, recipe};
+use manyhands::clean::{self, CleanError, Problem, recipe};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple, PyType};
@@ -267,18 +267,22 @@ impl Recipe {
     fn from_toml(_class: &Bound<'_, PyType>, source: Bound<'_, PyAny>) -> PyResult<Self> {
         let text = source.extract::<String>().ok();
         let is_path = |text: &String| text.ends_with(".toml") && !text.contains('\n');
-        let (text, place) = match text.filter(|text| !is_path(text)) {
-            Some(text) => (text, String::new()),
+        let (read, path) = match text.filter(|text| !is_path(text)) {
+            Some(text) => (Ok(text), None),
             None => {
                 let path: PathBuf = source.extract()?;
-                let place = format!("{}: ", path.display());
-                let text = recipe::text_of(fs::read(&path)?);
-                (text.map_err(|error| PyValueError::new_err(format!("{place}{error}")))?, place)
+                (recipe::text_of(fs::read(&path)?), Some(path))
             }
         };
-        let wrong = |error: String| PyValueError::new_err(format!("{place}{}", error.trim_end()));
+        let wrong = |problem: Problem| {
+            to_python(CleanError::Usage(match &path {
+                Some(path) => problem.in_file(path),
+                None => problem,
+            }))
+        };
+        let text = read.map_err(wrong)?;
         let recipe = recipe::Recipe::from_toml(&text).map_err(wrong)?;
-        clean::check_text(&recipe, &text).map_err(|error| wrong(error.to_string()))?;
+        clean::check_text(&recipe, &text).map_err(|error| wrong(error.problem()))?;
         Ok(Recipe(recipe))
     }
 

@@ -16,6 +16,10 @@ use crate::map::{Imap, ImapUnordered, Inputs};
 use crate::worker::{Startup, launcher};
 use crate::{Error, Future, Result, codec, context, function};
 
+/// What to do about `NotInitialized`.
+const NO_INIT: &str = "call manyhands::init() first thing in main (in tests: put manyhands::test_worker!(); into the \
+     crate)";
+
 /// Worker processes that run functions of this program.
 ///
 /// Any number of threads may use one pool. Dropping the pool ends it at once, like
@@ -163,7 +167,8 @@ impl PoolBuilder {
     /// `NotInitialized` if [`init`](crate::init) was not called in this process, `Invalid` for an
     /// invalid option. No worker is started then.
     pub fn build(mut self) -> Result<Pool> {
-        let launcher = launcher().ok_or(ErrorKind::NotInitialized)?;
+        let launcher =
+            launcher().ok_or_else(|| Error::from(ErrorKind::NotInitialized).advise(NO_INIT))?;
         if let Some(failed) = self.failed {
             return Err(failed);
         }

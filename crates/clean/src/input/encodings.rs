@@ -1,9 +1,9 @@
-//! Encodings by their names: those of the Encoding Standard and those of Python.
+//! Encodings by name: names of the Encoding Standard and of Python.
 
 use encoding_rs::Encoding;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 
-/// Names of Python for encodings that the Encoding Standard calls otherwise; lower case, with hyphens.
+/// Python's names for encodings that have other names in the Encoding Standard; lower case, with hyphens.
 const PYTHON: [(&str, &str); 37] = [
     ("utf-8-sig", "utf-8"),
     ("utf8-sig", "utf-8"),
@@ -44,7 +44,7 @@ const PYTHON: [(&str, &str); 37] = [
     ("mac-cyrillic", "x-mac-cyrillic"),
 ];
 
-/// Beginnings of names of encodings that there are, but no decoder for them here.
+/// Beginnings of the names of encodings that exist but have no decoder here.
 const WITHOUT_DECODER: [&str; 20] = [
     "cp",
     "ibm",
@@ -68,7 +68,7 @@ const WITHOUT_DECODER: [&str; 20] = [
     "ptcp154",
 ];
 
-/// Names of Python for encodings that iconv calls otherwise.
+/// Python's names for encodings that have other names in iconv.
 const ICONV: [(&str, &str); 24] = [
     ("utf-32", "UTF-32"),
     ("utf32", "UTF-32"),
@@ -96,10 +96,10 @@ const ICONV: [(&str, &str); 24] = [
     ("hp-roman8", "HP-ROMAN8"),
 ];
 
-/// The encoding of this name.
+/// The encoding with this name.
 ///
 /// # Errors
-/// If there is none, or no decoder for it.
+/// If there is no such encoding, or no decoder for it.
 pub(crate) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
     let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
     let standard = |name: &str| Encoding::for_label_no_replacement(name.as_bytes());
@@ -110,15 +110,18 @@ pub(crate) fn by_name(name: &str) -> Result<&'static Encoding, Problem> {
         if WITHOUT_DECODER.iter().any(|begin| plain.starts_with(begin)) {
             return without_decoder(name);
         }
-        Problem::new(format!("no encoding is called {name:?}")).hint(Hint::words(
-            "common ones are utf-8, latin1, windows-1252, utf-16le, shift_jis, gb18030",
-        ))
+        Problem::new(format!("no encoding is called {name:?}")).of(ProblemKind::Format).hint(
+            Hint::words(
+                "common ones are utf-8, latin1, windows-1252, utf-16le, shift_jis, gb18030",
+            ),
+        )
     })
 }
 
-/// An encoding that cannot be read.
+/// The error for an encoding without a decoder.
 pub(crate) fn without_decoder(name: &str) -> Problem {
-    let problem = Problem::new(format!("there is no decoder for the encoding {name:?}"));
+    let problem = Problem::new(format!("there is no decoder for the encoding {name:?}"))
+        .of(ProblemKind::Format);
     let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
     let known = ICONV.iter().find(|(python, _)| *python == plain).map(|(_, iconv)| *iconv);
     problem.hint(Hint::words(match (known, &*plain) {
@@ -167,8 +170,8 @@ mod tests {
         for name in ["cp437", "cp850", "utf_32", "utf-7", "hz", "iso2022_kr", "mac_latin2", "johab"]
         {
             let problem = by_name(name).unwrap_err();
-            assert!(problem.message.starts_with("there is no decoder for"), "{name}: {problem}");
+            assert!(problem.text().starts_with("there is no decoder for"), "{name}: {problem}");
         }
-        assert!(by_name("utf-9").unwrap_err().message.starts_with("no encoding is called"));
+        assert!(by_name("utf-9").unwrap_err().text().starts_with("no encoding is called"));
     }
 }

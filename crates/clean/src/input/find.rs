@@ -1,18 +1,18 @@
-//! Which files a job reads, and which each becomes.
+//! Finds the files that a job reads.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 
 use crate::arguments::{self, is_pattern, stands_for_several};
 use crate::compression::plain_name;
 use crate::error::{CleanError, usage};
 use crate::target::Input;
 
-/// The files that arguments mean, in the order given; those of a directory or a pattern sorted.
+/// The files that the arguments stand for, in the order given; files of a directory or a pattern are sorted.
 pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     let mut inputs = Vec::new();
     for argument in arguments {
@@ -27,7 +27,7 @@ pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
             let files = files_in(path)?;
             inputs.extend(files.into_iter().map(Input::File));
         } else if path.exists() || !is_pattern(argument) {
-            // One that is missing is its own file's error, so that the others are cleaned.
+            // A missing file is an error of that file alone, so that the others are cleaned.
             inputs.push(Input::File(path.to_owned()));
         } else {
             let files = matching(argument)?;
@@ -42,7 +42,7 @@ pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     Ok(inputs)
 }
 
-/// Whether a file has the name of rejects, which no directory or pattern brings as an input.
+/// Whether a file has the name of a rejects file. Directories and patterns leave such files out.
 fn is_rejects(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b".rejects.csv")
 }
@@ -60,7 +60,7 @@ pub(crate) fn left_out(arguments: &[OsString]) -> Vec<String> {
     left_out
 }
 
-/// All but the files of rejects.
+/// All files except files of rejects.
 ///
 /// # Errors
 /// If nothing is left.
@@ -91,7 +91,7 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
 }
 
 fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
-    let wrong = |error| usage(format!("{}: {error}", directory.display()));
+    let wrong = |error| usage(Problem::from_error(error).of(ProblemKind::Read).in_file(directory));
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
@@ -103,7 +103,7 @@ fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
     Ok(files)
 }
 
-/// Whether a file's name begins with a dot: no directory brings it as an input, as shells have it.
+/// Whether a file is hidden: its name begins with a dot. Directories leave such files out, as shells do.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
 }
@@ -113,7 +113,7 @@ fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     without_rejects(all_matching(pattern)?, nothing)
 }
 
-/// Whether a pattern has a dot wherever a path that matches it has a hidden name, as in a shell.
+/// Whether a pattern has a dot wherever a matching path has a hidden name, as in a shell.
 fn asks_for(pattern: &Path, path: &Path) -> bool {
     fn names(path: &Path) -> Vec<&Path> {
         let names = path.components().filter(|part| matches!(part, Component::Normal(_)));
@@ -121,7 +121,7 @@ fn asks_for(pattern: &Path, path: &Path) -> bool {
     }
     let (pattern, path) = (names(pattern), names(path));
     let is_any = |name: &&Path| name.as_os_str() == "**";
-    // Names before and behind what `**` stands for are those of the pattern in order.
+    // Names before and after the part that `**` stands for match the names of the pattern in order.
     let before = pattern.iter().position(is_any).unwrap_or(pattern.len());
     let behind = pattern.iter().rev().position(is_any).unwrap_or(0);
     path.iter().enumerate().filter(|(_, name)| is_hidden(name)).all(|(at, _)| {
@@ -134,10 +134,10 @@ fn asks_for(pattern: &Path, path: &Path) -> bool {
 
 fn all_matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     let text = pattern.to_str().ok_or_else(|| usage("a pattern must be UTF-8"))?;
-    let paths = glob::glob(text).map_err(|error| usage(format!("{text}: {error}")))?;
+    let paths = glob::glob(text).map_err(|error| usage(Problem::new(text).because(error)))?;
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| usage(error.to_string()))?;
+        let path = path.map_err(|error| usage(Problem::from_error(error)))?;
         if asks_for(Path::new(text), &path) && path.is_file() {
             files.push(path);
         }

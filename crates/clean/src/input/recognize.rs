@@ -1,32 +1,33 @@
-//! What the first bytes of a file say about it: its encoding by a mark, or that it is no CSV file.
+//! Recognises a file by its first bytes: its encoding by a byte order mark, or that it is not a CSV file.
 //!
-//! Every question is asked of a file's beginning and answered by that alone: either the answer is the
-//! same whatever follows, or more bytes are asked for. So it does not depend on how the bytes arrive, and
-//! nothing is held back that no question is about.
+//! Every question is about the beginning of a file and is answered by that alone. Either the answer is the
+//! same whatever follows, or more bytes are requested. So the result does not depend on how the bytes arrive,
+//! and no more bytes are held back than a question needs.
 //!
-//! The file is long since it has a table of all beginnings that are known; each needs the questions behind it.
+//! The file is long because it has a table of all known file signatures, each with the questions that confirm
+//! it.
 
 use encoding_rs::{Encoding, UTF_8};
-use manyhands_csv::{Hint, Problem, Sample, counted};
+use manyhands_csv::{Hint, Problem, ProblemKind, Sample, counted};
 
 use crate::input::encodings::without_decoder;
 
-/// What is known of a file by its first bytes.
+/// What the first bytes of a file show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
     /// More bytes are needed.
     More,
-    /// It begins with the mark of this encoding.
+    /// The file begins with the byte order mark of this encoding.
     Marked(&'static Encoding),
-    /// It is text without a mark.
+    /// The file is text without a mark.
     Text,
 }
 
-/// No more than these bytes are looked at.
+/// Largest number of bytes that are examined.
 const LOOK: usize = 64 << 10;
 
-/// First bytes of files that are no CSV: the bytes, what the file is, and what makes CSV of it. Bytes that
-/// text could begin with are confirmed by those that follow; see [`is_confirmed`].
+/// Signatures of files that are not CSV: the bytes, what the file is, and what converts it to CSV. Signatures
+/// that text could begin with are confirmed by the bytes that follow; see [`is_confirmed`].
 const FOREIGN: [(&[u8], &str, &str); 49] = [
     (b"PK\x03\x04", ZIP, UNZIP),
     (b"PK\x05\x06", ZIP, UNZIP),
@@ -41,7 +42,7 @@ const FOREIGN: [(&[u8], &str, &str); 49] = [
     (b"LZIP\x01", "an lzip archive", "lzip -dc FILE unpacks it"),
     (b"\x1F\x9D", "an archive of compress", "zcat FILE.Z unpacks it"),
     (b"\xFF\x06\0\0sNaPpY", "a Snappy archive", "unpack it first"),
-    // The first archive around them is unpacked.
+    // The outer archive is unpacked.
     (b"\x1F\x8B\x08", "a gzip archive in an archive", "gzip -dc FILE unpacks the outer one"),
     (b"\x28\xB5\x2F\xFD", "a Zstandard archive in an archive", "unpack the outer one first"),
     (b"PAR1\x15", "a Parquet file", EXPORT),
@@ -122,7 +123,7 @@ const PDF: &str = "a PDF document";
 
 const SPREADSHEET: &str = "save the sheet as CSV";
 
-/// Beginnings of names of files in ZIP archives, and what the archive is then.
+/// Beginnings of file names in ZIP archives, and what the archive is then.
 const ZIPPED: [(&[u8], &str); 5] = [
     (b"[Content_Types].xml", "an Excel or Office file"),
     (b"xl/", "an Excel file"),
@@ -131,22 +132,22 @@ const ZIPPED: [(&[u8], &str); 5] = [
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
 ];
 
-/// Where the first name in a ZIP archive is, and how far the longest of [`ZIPPED`] reaches.
+/// Offset of the first name in a ZIP archive, and the end of the longest of [`ZIPPED`].
 const ZIP_NAME: usize = 30;
 
 const ZIP_END: usize = ZIP_NAME + 44;
 
-/// Whether what follows a file's first bytes belongs to such a file, where text could begin with them too;
-/// `None`: more bytes are needed.
+/// Whether the bytes after a signature confirm it, where text could begin with the signature too. `None`:
+/// more bytes are needed.
 fn is_confirmed(what: &str, first: &[u8], at_end: bool) -> Option<bool> {
     let (range, is_so): (_, fn(&[u8]) -> bool) = match what {
         ZIP => (0..ZIP_END, |_| true),
         BZIP2 => (4..10, |bytes| bytes == b"1AY&SY"),
-        // The size of what is packed: unknown, or less than 2^40.
+        // The size of the packed data: unknown, or less than 2^40.
         LZMA => (5..13, |bytes| bytes == [0xFF; 8] || bytes[5..] == [0; 3]),
         // The length of the first message.
         ARROW_STREAM => (4..8, |bytes| bytes[3] == 0 && bytes[..3] != [0; 3]),
-        // Packed or not, what follows is binary.
+        // Packed or not, binary data follows.
         ORC => (3..64, |bytes| {
             let is_binary = |byte: &&u8| !matches!(**byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
             bytes.contains(&0) && 4 * bytes.iter().filter(is_binary).count() >= bytes.len()
@@ -168,12 +169,12 @@ fn is_confirmed(what: &str, first: &[u8], at_end: bool) -> Option<bool> {
     }
 }
 
-/// Looks at the first bytes of a file, or of what an archive holds; `at_end` says that they are all.
-/// `named` says that the user named the encoding, so that bytes that mean nothing in UTF-8 are not asked
-/// about.
+/// Examines the first bytes of a file, or of the contents of an archive. `at_end` means that there are no
+/// more bytes. `named` means that the user named the encoding, so bytes that are invalid in UTF-8 raise no
+/// question.
 ///
 /// # Errors
-/// If the file is no CSV file, or in an encoding that cannot be read, or cannot be told.
+/// If the file is not a CSV file, or its encoding cannot be read or recognised.
 pub(crate) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First, Problem> {
     let is_whole = at_end && first.len() <= LOOK;
     let at_end = at_end || first.len() >= LOOK;
@@ -190,7 +191,7 @@ pub(crate) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First
     }
     if let Some((encoding, mark)) = Encoding::for_bom(first) {
         let text = &first[mark..];
-        // Of UTF-16 whole units only.
+        // Whole units of UTF-16 only.
         let end = if encoding == UTF_8 { text.len() } else { text.len() & !1 };
         let (text, _) = encoding.decode_without_bom_handling(&text[..end]);
         return match check_document(text.as_bytes(), at_end, is_whole)? {
@@ -223,7 +224,7 @@ pub(crate) fn recognize(first: &[u8], at_end: bool, named: bool) -> Result<First
 }
 
 fn foreign(what: &str, hint: &str) -> Problem {
-    Problem::new(format!("it is {what}, not CSV")).hint(Hint::words(hint))
+    Problem::new(format!("it is {what}, not CSV")).of(ProblemKind::Format).hint(Hint::words(hint))
 }
 
 fn zip(first: &[u8]) -> Problem {
@@ -234,10 +235,10 @@ fn zip(first: &[u8]) -> Problem {
     }
 }
 
-/// Looks for the header of a tar archive; false: more bytes are needed.
+/// Searches for the header of a tar archive; false: more bytes are needed.
 ///
 /// # Errors
-/// If it is one.
+/// If there is one.
 fn check_tar(first: &[u8], at_end: bool) -> Result<bool, Problem> {
     const MAGIC: std::ops::Range<usize> = 257..262;
     let header = &first[..first.len().min(MAGIC.start)];
@@ -253,15 +254,15 @@ fn check_tar(first: &[u8], at_end: bool) -> Result<bool, Problem> {
     }
 }
 
-/// Looks for the beginning of a web page, an XML or a JSON document; false: more bytes are needed.
-/// `is_whole` says that `first` is the whole file.
+/// Searches for the beginning of a web page, an XML or a JSON document; false: more bytes are needed.
+/// `is_whole` means that `first` is the whole file.
 ///
 /// # Errors
-/// If it is one.
+/// If there is one.
 fn check_document(first: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Problem> {
     let text = first.trim_ascii_start();
     match text.first() {
-        // Blank lines before it: they are no rows in any case.
+        // Skip blank lines, which are not rows in any case.
         None => Ok(at_end),
         Some(b'<') => check_markup(text, at_end),
         Some(b'{' | b'[') => check_json(text, at_end, is_whole),
@@ -269,8 +270,8 @@ fn check_document(first: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Pr
     }
 }
 
-/// A document begins with a tag of HTML or XML, perhaps behind comments, and no delimiter follows the
-/// tag: with one it is the first cell of a CSV file.
+/// A document begins with a tag of HTML or XML, perhaps after comments, and no delimiter follows the tag.
+/// With a delimiter, the tag is the first cell of a CSV file.
 fn check_markup(mut text: &[u8], at_end: bool) -> Result<bool, Problem> {
     const PAGE: &str = "an HTML page";
     const XML: &str = "an XML document";
@@ -320,9 +321,9 @@ fn page(what: &str) -> Problem {
     foreign(what, "download the file that it links to, or save its table as CSV")
 }
 
-/// A document is an object with a key, or an array of objects or arrays, that is all of its first line, or
-/// goes on to the end of what is looked at; and another, or nothing, follows it. What else begins with such
-/// a bracket is a cell.
+/// A document is an object with a key, or an array of objects or arrays. It fills its first line, or
+/// continues to the end of the examined bytes; another document, or nothing, follows it. Anything else that
+/// begins with such a bracket is a cell.
 fn check_json(text: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Problem> {
     let Some(next) = text[1..].trim_ascii_start().first() else { return Ok(at_end) };
     let (what, is_begun) = match text[0] {
@@ -353,16 +354,16 @@ fn check_json(text: &[u8], at_end: bool, is_whole: bool) -> Result<bool, Problem
     }
 }
 
-/// Number of bytes behind a doubtful first line that are searched.
+/// Number of bytes after a doubtful first line that are examined.
 const BEHIND: usize = 256;
 
-/// Looks for zero bytes, which text has only in encodings with wider units. A byte that ends a line may be
-/// half a character there, so more than the first line is looked at, unless that is plain text beyond doubt.
+/// Searches for zero bytes, which text has only in encodings with wider units. There a line end may be half a
+/// character, so more than the first line is examined, unless the first line is plain text beyond doubt.
 fn zeros(first: &[u8], at_end: bool) -> Result<First, Problem> {
     let Some(end) = memchr::memchr2(b'\n', b'\r', first) else {
         return if at_end { check_zeros(first, first) } else { Ok(First::More) };
     };
-    // What follows the line end is seen before that of a CSV file's header is sure, too.
+    // The bytes after the line end are seen before the header of a CSV file is certain.
     if first.len() <= end + 1 && !at_end {
         return Ok(First::More);
     }
@@ -394,13 +395,14 @@ fn check_zeros(bytes: &[u8], line: &[u8]) -> Result<First, Problem> {
 
 fn no_text(cause: String) -> Problem {
     Problem::new(format!("it is not a text file: {cause}"))
+        .of(ProblemKind::Format)
         .hint(Hint::any("encoding").and(" says in which encoding it is, if it is text"))
 }
 
-/// Looks for zero bytes in the beginning of a file that was read as text.
+/// Searches for zero bytes in the beginning of a file that was read as text.
 ///
 /// # Errors
-/// If it looks like text in wider units, or has so many of them that it is no text.
+/// If the file looks like text in wider units, or has too many zero bytes for text.
 pub(crate) fn check_sample(sample: &Sample) -> Result<(), Problem> {
     let bytes = sample.bytes();
     let Some(first) = memchr::memchr(0, bytes) else { return Ok(()) };
@@ -416,7 +418,7 @@ pub(crate) fn check_sample(sample: &Sample) -> Result<(), Problem> {
 }
 
 /// # Errors
-/// If bytes look like text in UTF-16 or UTF-32.
+/// If the bytes look like text in UTF-16 or UTF-32.
 fn wide(bytes: &[u8]) -> Result<(), Problem> {
     if !bytes.contains(&0) {
         return Ok(());
@@ -434,7 +436,7 @@ fn wide(bytes: &[u8]) -> Result<(), Problem> {
     }
     let pairs = |read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks().0.iter().map(|unit| read(*unit)).collect();
-        // The other half of the last may follow.
+        // The other half of the last unit may follow.
         let whole = units.len() - usize::from(matches!(units.last(), Some(0xD800..0xDC00)));
         char::decode_utf16(units[..whole].iter().copied()).collect::<Result<Vec<char>, _>>().ok()
     };
@@ -448,13 +450,14 @@ fn wide(bytes: &[u8]) -> Result<(), Problem> {
             false => "each of its line ends has a zero byte",
         };
         return Err(Problem::new(format!("it looks like {name}: {cause}"))
+            .of(ProblemKind::Format)
             .hint(Hint::is("encoding", name.to_ascii_lowercase())));
     }
     Ok(())
 }
 
-/// Whether characters that wider units of `bytes` make are a text: then nearly all bytes that would end
-/// lines do so with zero bytes beside them, or much is ASCII.
+/// Whether characters that wider units of `bytes` form are text: nearly all line end bytes have zero bytes
+/// beside them, or much of it is ASCII.
 fn is_text(text: &[char], bytes: &[u8]) -> bool {
     let is_end = |c: &&char| matches!(c, '\n' | '\r');
     let ends = text.iter().filter(is_end).count();
@@ -472,7 +475,7 @@ mod tests {
 
     use super::*;
 
-    /// The answer to all bytes, which must be that to each beginning that is enough.
+    /// The answer for all bytes, which must equal that for each sufficient beginning.
     #[track_caller]
     fn answer(bytes: &[u8]) -> Result<First, Problem> {
         let whole = recognize(bytes, true, false);
@@ -537,7 +540,7 @@ mod tests {
             ([b"data.csv", &[0; 249][..], b"ustar\x0000", &[0; 300]].concat(), "a tar archive"),
         ] {
             let problem = answer(&bytes).unwrap_err();
-            assert_eq!(problem.message, format!("it is {what}, not CSV"));
+            assert_eq!(problem.text(), format!("it is {what}, not CSV"));
         }
     }
 
@@ -561,15 +564,15 @@ mod tests {
             "a",
         ] {
             for (bytes, name) in [(wide(text), "UTF-16LE"), (swapped(text), "UTF-16BE")] {
-                let message = answer(&bytes).unwrap_err().message;
+                let message = answer(&bytes).unwrap_err().text();
                 assert!(message.contains(name), "{text:?}: {message}");
             }
         }
         let text = "id,name\n1,x\n";
-        assert!(answer(&quads(text)).unwrap_err().message.contains("UTF-32LE"));
+        assert!(answer(&quads(text)).unwrap_err().text().contains("UTF-32LE"));
         assert!(answer(&[b"\xFF\xFE\0\0", &quads(text)[..]].concat()).is_err());
-        assert!(answer(&[0; 300]).unwrap_err().message.contains("not a text file"));
-        // What the user says is taken as it is.
+        assert!(answer(&[0; 300]).unwrap_err().text().contains("not a text file"));
+        // The user's encoding is taken as it is.
         assert_eq!(recognize(&wide(text), true, true), Ok(First::Text));
     }
 

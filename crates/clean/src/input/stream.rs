@@ -1,11 +1,11 @@
-//! Inputs that are read in sequence, unpacked and decoded if they must be.
+//! Inputs that are read in sequence, unpacked and decoded where necessary.
 //!
 //! ```text
 //!   file ─► raw ─► Unpacker ─► plain ─► Decoding ─► UTF-8     both only if the first bytes ask for it
 //! ```
-//! The bytes may come in pieces of any size, and what comes out must not depend on it. So nothing is
-//! decided by how much a read gave: `raw` and `plain` are kept until the question that is asked of the
-//! first bytes is answered by them, whatever may follow, or they are all.
+//! The bytes may arrive in pieces of any size, and the result must not depend on that. So no decision depends
+//! on how much one read gave: `raw` and `plain` are kept until the first bytes answer the question, whatever
+//! may follow, or the input ends.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -21,7 +21,7 @@ use crate::input::unpack::{self, Unpacker};
 use crate::stamp::Stamp;
 use crate::sum::Sum;
 
-/// Decodes a whole file; gives what is to be said of it, too.
+/// Decodes a whole file; also returns the note about it.
 pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
     let mut decoding = Decoding::new(encoding);
     let mut text = Vec::new();
@@ -29,7 +29,7 @@ pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Opt
     (text, decoding.note())
 }
 
-/// A decoder that counts.
+/// A decoder that counts malformed sequences.
 struct Decoding {
     decoder: Decoder,
     malformed: u64,
@@ -57,8 +57,8 @@ impl Decoding {
         Some(Note::warning(Problem::new(text).hint(hint)))
     }
 
-    /// Decodes on. Room is made, and cleared, only when what there is was used: the time is linear even
-    /// if every byte is malformed.
+    /// Decodes more bytes. Room is allocated and cleared only when the existing room is used up, so the time
+    /// is linear even if every byte is malformed.
     fn push(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
         const ROOM: usize = 16 << 10;
         const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
@@ -93,12 +93,12 @@ impl Decoding {
 
 /// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
 pub(crate) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Problem> {
-    let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
-    // What is no regular file may block, or give its bytes once only.
-    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+    // Other files may block, or give their bytes only once.
+    if !std::fs::metadata(path).map_err(Problem::reading)?.is_file() {
         return Ok(false);
     }
-    let mut stream = Stream::new(File::open(path).map_err(cannot)?, &path.display().to_string())?;
+    let mut stream =
+        Stream::new(File::open(path).map_err(Problem::reading)?, &path.display().to_string())?;
     let mut bytes = Vec::new();
     while bytes.is_empty() && !stream.at_end {
         stream.read(reading, &mut bytes)?;
@@ -106,35 +106,35 @@ pub(crate) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Proble
     Ok(stream.is_as_it_is())
 }
 
-/// An input that is read in sequence, unpacked and decoded if it must be.
+/// An input that is read in sequence, unpacked and decoded where necessary.
 pub(crate) struct Stream {
     file: File,
-    /// Of a regular file, before anything of it was read.
+    /// The stamp of a regular file, taken before anything was read.
     pub(crate) stamp: Option<Stamp>,
-    /// By which it may be known to be compressed.
+    /// File name; its extension may reveal compression.
     name: String,
     raw: Vec<u8>,
-    /// The part of `raw` that is still to be used.
+    /// The part of `raw` that is not used yet.
     rest: Range<usize>,
     is_file_at_end: bool,
-    /// Set once the first bytes have told whether the file is an archive.
+    /// Set when the first bytes have shown whether the file is an archive.
     is_unpacking_decided: bool,
     unpacker: Option<Unpacker>,
-    /// Bytes that are unpacked and still to be decoded.
+    /// Unpacked bytes that are not decoded yet.
     plain: Vec<u8>,
-    /// Set once the first plain bytes have told the encoding.
+    /// Set when the first plain bytes have shown the encoding.
     is_decoding_decided: bool,
     decoding: Option<Decoding>,
-    /// Of the bytes read, if it is wanted.
+    /// Checksum of the bytes read, if wanted.
     pub(crate) sum: Option<Sum>,
-    /// Bytes read, before anything was done to them.
+    /// Number of bytes read, before unpacking and decoding.
     pub(crate) read: u64,
     pub(crate) at_end: bool,
 }
 
 impl Stream {
     pub(crate) fn new(file: File, name: &str) -> Result<Stream, Problem> {
-        let metadata = file.metadata().map_err(|error| format!("cannot read it: {error}"))?;
+        let metadata = file.metadata().map_err(Problem::reading)?;
         Ok(Stream {
             stamp: metadata.is_file().then(|| Stamp::settled(&file)).transpose()?,
             file,
@@ -153,12 +153,12 @@ impl Stream {
         })
     }
 
-    /// What is to be said of its decoding.
+    /// The note about its decoding.
     pub(crate) fn note(&self) -> Option<Note> {
         self.decoding.as_ref().and_then(Decoding::note)
     }
 
-    /// Whether what it gives are the bytes of the file, as far as it was read.
+    /// Whether it gives the bytes of the file unchanged, as far as it was read.
     pub(crate) fn is_as_it_is(&self) -> bool {
         self.unpacker.is_none() && self.decoding.is_none()
     }
@@ -169,7 +169,7 @@ impl Stream {
             && (!self.rest.is_empty() || self.unpacker.as_ref().is_some_and(Unpacker::is_full))
     }
 
-    /// Whether reading would not block, waiting for that for at most this many milliseconds.
+    /// Whether reading would not block; waits at most this many milliseconds for that.
     pub(crate) fn is_ready(&self, millis: i64) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         if self.has_more() {
@@ -179,18 +179,19 @@ impl Stream {
         let limit = Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 };
         match poll(&mut fds, Some(&limit)) {
             Ok(ready) => ready > 0,
-            // A signal came: its handler may have asked for the end.
+            // A signal arrived; its handler may have asked for the end.
             Err(rustix::io::Errno::INTR) => false,
-            // What cannot be polled does not block.
+            // Files that cannot be polled do not block.
             Err(_) => true,
         }
     }
 
-    /// Appends what the next read gives to `out`, which may be nothing; it blocks unless the stream
+    /// Appends the bytes of the next read to `out`, which may be none. Blocks unless the stream
     /// [`is_ready`](Self::is_ready).
     ///
     /// # Errors
-    /// If it cannot be read, is broken, is no CSV file, or was changed: that explains all else.
+    /// If the input cannot be read, is broken, is not a CSV file, or was changed; a change explains all other
+    /// errors.
     pub(crate) fn read(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
         let result = self.read_on(reading, out);
         match self.stamp.filter(|_| self.is_file_at_end || result.is_err()) {
@@ -200,8 +201,7 @@ impl Stream {
     }
 
     fn read_on(&mut self, reading: &Reading, out: &mut Vec<u8>) -> Result<(), Problem> {
-        let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
-        if !self.has_more() && !self.fill().map_err(cannot)? {
+        if !self.has_more() && !self.fill().map_err(Problem::reading)? {
             return Ok(());
         }
         if !self.is_unpacking_decided {
@@ -209,15 +209,15 @@ impl Stream {
             if !self.is_file_at_end && unpack::needs_more(first) {
                 return Ok(());
             }
-            self.unpacker = Unpacker::of(&self.name, first).map_err(cannot)?;
+            self.unpacker = Unpacker::of(&self.name, first).map_err(Problem::reading)?;
             self.is_unpacking_decided = true;
         }
         let raw = &self.raw[self.rest.clone()];
         if let Some(unpacker) = &mut self.unpacker {
-            self.rest.start += unpacker.step(raw, &mut self.plain).map_err(cannot)?;
+            self.rest.start += unpacker.step(raw, &mut self.plain).map_err(Problem::reading)?;
             self.at_end = self.is_file_at_end && self.rest.is_empty() && !unpacker.is_full();
             if self.at_end {
-                unpacker.finish().map_err(cannot)?;
+                unpacker.finish().map_err(Problem::reading)?;
             }
         } else {
             self.rest = 0..0;
@@ -241,7 +241,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads from the file once, behind what is still to be used; false if there is nothing now.
+    /// Reads from the file once, and appends to the unused bytes; returns false if there is nothing now.
     fn fill(&mut self) -> io::Result<bool> {
         if self.rest.is_empty() {
             self.rest = 0..0;
@@ -251,7 +251,7 @@ impl Stream {
             match self.file.read(&mut self.raw[from..]) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that somebody else emptied meanwhile.
+                // Another process has emptied the pipe meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -264,7 +264,7 @@ impl Stream {
     }
 }
 
-/// Appends plain bytes, decoded if they must be.
+/// Appends plain bytes, decoded if necessary.
 fn give(decoding: &mut Option<Decoding>, plain: &[u8], at_end: bool, out: &mut Vec<u8>) {
     match decoding {
         Some(decoding) => decoding.push(plain, at_end, out),

@@ -1,18 +1,20 @@
-//! A big file, or a stream: its chunks are handed out, verified, and written in order.
+//! A big file or a stream: its chunks are submitted, verified, and written in order.
 //!
 //! ```text
 //!   step ─► work ─► pool ─► reply ─► hold ─► advance ─► sink
 //!             ▲                       │ verify
 //!             └──── again ◄───────────┘ (a chunk that assumed wrongly)
 //! ```
-//! Nothing of a chunk is taken before all chunks before it are known: `hold` keeps its reply, `advance` takes
-//! those whose turn has come. A pass that is done begins the next; the last one writes.
+//! A chunk is accepted only when all chunks before it are known: `hold` keeps its reply, and `advance`
+//! accepts the replies whose turn has come. When a pass is done, the next one begins; the last pass writes.
 //!
-//! An output that is final (standard output, a named pipe, a device) gets nothing of an input before one of these:
+//! A final output (standard output, a named pipe, a device) receives nothing of an input before one of these
+//! events:
 //!
-//! * The input has ended and did not fail.
+//! * The input has ended and has not failed.
 //! * More than [`HELD_CHUNKS`] chunks of it are cleaned (4 MiB).
-//! * It gives nothing now, and its first rows have waited for [`HELD_TIME`]: rows leave a slow pipe as they come.
+//! * The input is silent, and its first rows have waited for [`HELD_TIME`]: rows leave a slow pipe as they
+//!   arrive.
 //!
 //! So a small input that fails leaves nothing there, whether it is a file, an archive or a pipe.
 
@@ -41,25 +43,24 @@ use crate::sum::Sum;
 use crate::target::Target;
 use crate::watch::Watch;
 
-/// The number of chunks of an input that are cleaned before the first of its rows are written to a
-/// final output.
+/// Number of chunks of an input that are cleaned before the first of its rows are written to a final output.
 pub(crate) const HELD_CHUNKS: u64 = 4;
 
-/// Longest wait of its first rows for that while the input gives nothing.
+/// Longest time that the first rows of a silent input are held back.
 const HELD_TIME: Duration = Duration::from_millis(200);
 
-/// A big file, or a stream.
+/// A big file or a stream.
 pub(crate) struct Chunks {
     pub(crate) context: ChunkContext,
     pub(crate) plan: Plan,
     pub(crate) head: Head,
-    /// The beginning of the file, to look for causes of what is lost.
+    /// The beginning of the file, which is searched for causes of lost rows.
     pub(crate) sample: Sample,
     pub(crate) course: Course,
     pub(crate) source: Source,
     /// The next chunk to submit in this pass.
     pub(crate) next: usize,
-    /// Chunks whose workers assumed wrongly.
+    /// Chunks to submit again, since their workers assumed wrongly.
     pub(crate) again: Vec<usize>,
     /// Replies of chunks whose turn has not come.
     pub(crate) held: BTreeMap<usize, (Reply, usize, ChunkReply)>,
@@ -72,20 +73,20 @@ pub(crate) struct Chunks {
     /// The encoding that the user has set.
     pub(crate) encoding: Option<&'static Encoding>,
     pub(crate) header_line_end: Vec<u8>,
-    /// Whether its output was begun.
+    /// Whether the output was begun.
     pub(crate) is_begun: bool,
-    /// How its output is written.
+    /// The style of the output.
     pub(crate) style: Style,
-    /// How it is read, for the report.
+    /// How the file is read, for the report.
     pub(crate) told_dialect: FileDialect,
     pub(crate) passes_done: u64,
-    /// How many of its bytes are in the progress.
+    /// Number of its bytes that are in the progress.
     pub(crate) told: u64,
-    /// Of the input as far as its chunks were accepted, if it is wanted.
+    /// Checksum of the input as far as its chunks were accepted, if wanted.
     pub(crate) sum: Sum,
 }
 
-/// Clean rows that are not written yet, since the output is final and the input may still fail.
+/// Clean rows that are not written yet: the output is final and the input may still fail.
 #[derive(Default)]
 pub(crate) struct HeldBack {
     bytes: Vec<u8>,
@@ -93,14 +94,14 @@ pub(crate) struct HeldBack {
     since: Option<Instant>,
 }
 
-/// Where its bytes come from.
+/// The source of the bytes.
 pub(crate) enum Source {
-    /// A file of a known size, cut evenly.
+    /// A file of known size, cut evenly.
     File {
         chunk_bytes: u64,
         chunks: usize,
         size: u64,
-        /// How many bytes the input has, which is more or less than `size` if it was spooled.
+        /// Size of the input in bytes, which differs from `size` if the input was spooled.
         read: u64,
         spool: Option<File>,
     },
@@ -112,23 +113,23 @@ pub(crate) struct Streaming {
     pub(crate) stream: Stream,
     pub(crate) cutter: Cutter,
     pub(crate) buffer: Vec<u8>,
-    /// Where in the stream, decoded, the buffer begins.
+    /// Offset of the buffer in the decoded stream.
     pub(crate) base: u64,
     pub(crate) chunk_bytes: usize,
-    /// Ends of the chunks that were handed out and not accepted.
+    /// Ends of the chunks that were submitted and not accepted.
     pub(crate) ends: VecDeque<u64>,
-    /// How many chunks there are, once that is known.
+    /// Number of chunks, once known.
     pub(crate) chunks: Option<usize>,
 }
 
-/// What a file has to do next.
+/// The next step of a file.
 pub(crate) enum Step {
     Work(usize, ChunkWork),
     Nothing,
 }
 
 impl Chunks {
-    /// The next chunk to hand out, if the window allows one.
+    /// The next chunk to submit, if the window allows one.
     pub(crate) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
         if let Some(chunk) = self.again.pop() {
             let work = self.work(chunk, Vec::new());
@@ -173,7 +174,7 @@ impl Chunks {
         }
     }
 
-    /// Keeps a reply until its turn comes, and sees at once which assumptions were wrong.
+    /// Keeps a reply until its turn comes, and detects at once which assumptions were wrong.
     pub(crate) fn hold(&mut self, chunk: usize, reply: Reply) -> Result<(), Problem> {
         let (len, known) = unseal::<ChunkReply>(&reply)?;
         self.held.insert(chunk, (reply, len, known));
@@ -198,8 +199,8 @@ impl Chunks {
         self.chunk_count() == Some(self.course.next_chunk())
     }
 
-    /// Takes the replies whose turn has come, and writes them unless they are held back; true when
-    /// the file is done. Whoever finds nothing wrong with it then calls [`write_out`](Self::write_out).
+    /// Accepts the replies whose turn has come, and writes them unless they are held back; returns true when
+    /// the file is done. A caller that then accepts the file calls [`write_out`](Self::write_out).
     pub(crate) fn advance(
         &mut self,
         mut shared: Option<&mut Place>,
@@ -251,7 +252,7 @@ impl Chunks {
                         watch,
                     )?;
                 }
-                // The chunks of a spooled input are not as it was read.
+                // The chunks of a spooled input differ from what was read.
                 if let Source::File { spool: None, .. } = &self.source {
                     self.sum = self.sum.then(block.input);
                 }
@@ -271,14 +272,14 @@ impl Chunks {
         }
     }
 
-    /// Tells how much of the input is done, with so many chunks in this pass: of one that is unpacked or
-    /// decoded, in bytes as they were before that.
+    /// Reports how much of the input is done after this many chunks of this pass; for a compressed or encoded
+    /// input, in bytes of the input file.
     fn tell(&mut self, chunks_done: u64, watch: &mut Watch) {
         let told = match &self.source {
             Source::Stream(streaming) => streaming.stream.read,
             Source::File { chunks, read, spool, .. } => {
                 let chunks = *chunks as u64;
-                // It was read into the spool first.
+                // The input was spooled first.
                 let before = u64::from(spool.is_some());
                 let all = chunks * (self.plan.passes() as u64 + before).max(1);
                 let done = chunks_done.saturating_add(chunks * (before + self.passes_done));
@@ -298,7 +299,7 @@ impl Chunks {
 
     /// Keeps a block that was just accepted.
     fn hold_back(&mut self, reply: &Reply, len: usize, block: &Block) -> Result<(), Problem> {
-        let bytes = reply.read(0, len).map_err(|error| error.to_string())?;
+        let bytes = reply.read(0, len).map_err(Problem::from_error)?;
         let held = &mut self.held_back;
         held.bytes.extend_from_slice(&bytes);
         held.in_line = block.in_line.or(held.in_line);
@@ -308,7 +309,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Number of input bytes that are cleaned, after a chunk was accepted.
+    /// Number of input bytes that are cleaned after an accepted chunk.
     fn cleaned(&mut self) -> u64 {
         match &mut self.source {
             Source::File { chunk_bytes, size, .. } => {
@@ -319,12 +320,12 @@ impl Chunks {
         }
     }
 
-    /// Whether rows are held back that are to wait no longer for an input that gives nothing now.
+    /// Whether rows are held back that need no longer wait for a silent input.
     pub(crate) fn is_overdue(&self) -> bool {
         self.held_back.since.is_some_and(|since| since.elapsed() >= HELD_TIME)
     }
 
-    /// Writes the header, if it is not there yet, and what is held back.
+    /// Writes the header, unless it is there, and what is held back.
     pub(crate) fn write_out(
         &mut self,
         shared: Option<&mut Place>,
@@ -336,7 +337,7 @@ impl Chunks {
         Ok(sink.write_bytes(&bytes, in_line, watch)?)
     }
 
-    /// The sink, opened.
+    /// Opens the sink if it is not open.
     fn open<'s>(
         &'s mut self,
         shared: Option<&'s mut Place>,
@@ -355,7 +356,7 @@ impl Chunks {
         })
     }
 
-    /// The sink, with the header in it.
+    /// The sink, with the header written.
     fn begin<'s>(
         &'s mut self,
         shared: Option<&'s mut Place>,
@@ -376,7 +377,7 @@ impl Chunks {
         Ok(sink)
     }
 
-    /// Fills the report; gives the sum of the input, if it was wanted.
+    /// Fills the report; returns the checksum of the input, if wanted.
     pub(crate) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
         report.dialect = Some(self.told_dialect.clone());
         let (head, sample) = (&self.head, &self.sample);
@@ -397,8 +398,8 @@ impl Chunks {
 }
 
 impl Streaming {
-    /// The bytes of the next chunk, whole records; `None` if there are none now. While nothing is
-    /// under way, what is there goes out even if it is little.
+    /// The bytes of the next chunk, as whole records; `None` if there are none now. If nothing is in flight,
+    /// even a small chunk is returned.
     pub(crate) fn next(
         &mut self,
         chunk: usize,
@@ -423,7 +424,7 @@ impl Streaming {
                 }
                 if self.buffer.len() > max_record + self.chunk_bytes && !self.cutter.is_in_comment()
                 {
-                    // Its line is known when the chunks before it are done.
+                    // The line is known when the chunks before it are done.
                     return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };
                 }
             }

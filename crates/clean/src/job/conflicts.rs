@@ -1,10 +1,10 @@
-//! Whatever is wrong with inputs, outputs and options together is found here, before any work.
+//! Finds conflicts between inputs, outputs and options before any work is done.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use manyhands_csv::{Hint, Problem};
 
@@ -16,7 +16,7 @@ use crate::output::contents::is_rejects as has_rejects;
 use crate::output::format::Format;
 use crate::output::manifest::MANIFEST;
 use crate::output::{database_name, ending};
-use crate::paths::{directory_of, identity, identity_of, is_device, place_of};
+use crate::paths::{cannot_write, identity, identity_of, identity_of_place, is_device, place_of};
 use crate::target::{Input, Target};
 
 pub(crate) fn check_options(
@@ -66,7 +66,7 @@ pub(crate) fn check_options(
 }
 
 /// # Errors
-/// If rejects cannot be in a file or directory of this name.
+/// If rejects cannot go to a file or directory of this name.
 fn check_rejects(path: &Path) -> Result<(), CleanError> {
     let shown = path.display();
     let hint = || {
@@ -97,8 +97,8 @@ fn check_rejects(path: &Path) -> Result<(), CleanError> {
     Ok(())
 }
 
-/// Refuses a standard output that is written to an input: rows would be read again, or overwrite those
-/// that were not read yet.
+/// Rejects a standard output that is redirected to an input: rows would be read again, or would overwrite
+/// rows that were not read yet.
 fn check_stdout(routes: &[Route]) -> Result<(), CleanError> {
     let Some(output) = identity_of(io::stdout()) else { return Ok(()) };
     let is_output = |route: &&Route| match &route.input {
@@ -134,16 +134,14 @@ pub(crate) fn check(
     let concatenated = is_concatenated(output);
     let shared = shared_rejects(output, options).is_some();
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
-    /// The identity of a directory that is there, and the rest of the path.
-    type Place = (Option<(u64, u64)>, PathBuf);
-    let mut made: HashMap<Place, (usize, String)> = HashMap::new();
+    let mut made: HashMap<_, (usize, String)> = HashMap::new();
     for (number, route) in routes.iter().enumerate() {
         let target = match &route.target {
             Target::File(path) if !(concatenated && number > 0) => Some(path),
             _ => None,
         };
-        // Of a table rejects are added, as rows are, and have names of their own each time, or are in one file
-        // for all, as those of other outputs may be.
+        // Rejects of a table are appended, as rows are, and have a new name each time; or they are in one
+        // file for all inputs, like those of other outputs.
         let is_again = shared && number > 0;
         let is_added = is_table && (!shared || route.rejects.as_deref().is_some_and(has_rejects));
         let rejects = route.rejects.as_ref().filter(|_| !is_again && !is_added);
@@ -158,27 +156,22 @@ pub(crate) fn check(
                     path.display()
                 )));
             }
-            let place = place_of(path)
-                .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
+            let place = place_of(path).map_err(|error| usage(cannot_write(path, error)))?;
             if place.file_name() == Some(OsStr::new(MANIFEST)) {
                 return Err(usage(format!(
                     "{} cannot be an output: {MANIFEST} notes which outputs are complete",
                     path.display()
                 )));
             }
-            let directory = identity(directory_of(&place));
-            if directory.is_none() && place != *path {
+            let key = identity_of_place(&place);
+            if key.0.is_none() && place != *path {
                 let (path, place) = (path.display(), place.display());
                 return Err(usage(format!(
                     "{path} is a link to {place}, and there is no directory for that"
                 )));
             }
-            let rest = match directory {
-                Some(_) => place.file_name().unwrap_or_default().into(),
-                None => place,
-            };
             let by = (number, route.input.name());
-            if let Some((other_number, other)) = made.insert((directory, rest), by) {
+            if let Some((other_number, other)) = made.insert(key, by) {
                 if other_number == number {
                     let path = path.display();
                     let problem = Problem::new(format!(
@@ -195,7 +188,7 @@ pub(crate) fn check(
                 let hint = Hint::is("name", "{stem}-2.{ext}");
                 return Err(usage(problem.hint(hint.and(", or other directories"))));
             }
-            // On resuming, what is there may be this job's.
+            // With `resume`, an existing file may be this job's.
             let is_replaced = route.replaces_rejects && Some(path) == route.rejects.as_ref();
             let may_be_there = options.force || options.resume || is_replaced;
             if !may_be_there && path.exists() && !is_device(path) {

@@ -1,15 +1,16 @@
-//! Who does the work of a job: processes of this machine, or workers elsewhere that see the same files.
+//! The workers of a job: processes of this machine, or remote workers that see the same files.
 //!
 //! ```text
 //!   whole, chunk ─► Here ─► pool ───────────────────────────────────────────┐
 //!        chunk   ─► Afar ─► bundle of chunks ─► RemoteWorkers ─► clean_chunks ─► next
 //! ```
-//! A task of a cluster's costs more than a chunk is worth, so chunks of a file travel together. They stay
-//! chunks: how a file is cut, and so each byte that is made of it, is the same here and there.
+//! A task on a cluster costs more than a chunk is worth, so chunks of a file travel in bundles. They stay
+//! chunks: files are cut alike on both sides, and so every output byte is the same.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use manyhands_csv::Problem;
 use manyhands_pool::{AsCompleted, ErrorKind, Reply};
 use manyhands_tasks::Pool;
 use serde::{Deserialize, Serialize};
@@ -19,36 +20,68 @@ use crate::error::CleanError;
 use crate::job::wire::{ChunkContext, ChunkWork, WholeContext, WholeWork};
 use crate::job::work;
 
-/// How often a piece of work may be lost with its worker before its file fails.
+/// Attempts at a piece of work that loses its worker each time, before its file fails.
 const ATTEMPTS: u32 = 5;
 
-/// How many chunks travel together, at most, and how many bytes of the input they are.
+/// Largest number of chunks in a bundle, and of bytes of the input in it.
 const BUNDLE: usize = 16;
 
 const BUNDLE_BYTES: usize = 16 << 20;
 
-/// Workers that are not of this job: those of a cluster, which see its inputs under the same paths.
+/// Workers outside of this job, such as those of a cluster. They see the inputs under the same paths.
 pub trait RemoteWorkers {
-    /// How many of them there are, at least one.
+    /// Number of workers, at least one.
     fn count(&self) -> usize;
 
-    /// Has [`clean_chunks`]\(`work`) called by one of them; `number` is the call's. Does not wait. Who runs it
-    /// again after a loss gets the same bytes.
+    /// Schedules [`clean_chunks`]\(`work`) on any worker and returns at once. `number` identifies the call in
+    /// [`next`](Self::next). The call is deterministic, so it may be retried.
     ///
     /// # Errors
-    /// Why it cannot be, in words: the job ends.
+    /// The reason as text; the job ends.
     fn submit(&mut self, number: usize, work: Vec<u8>) -> Result<(), String>;
 
-    /// A call that has ended, with what it gave, or why it gave nothing; waits for one for at most
-    /// `limit`.
+    /// Waits at most `limit` for the next call to end. Returns its number, and its reply or the reason of its
+    /// failure.
     fn next(&mut self, limit: Duration) -> Option<(usize, Result<Vec<u8>, String>)>;
 }
 
-/// What a piece of work is of: a file, by its number, and a chunk of it.
+/// A piece of work: the number of a file, and the number of a chunk in it.
 pub(crate) type Ticket = (usize, usize);
 
-/// A piece of work that has ended: its reply, or what befell it.
-type Ended = (Ticket, Result<Reply, String>);
+/// A piece of work that has ended: its reply, or why there is none.
+type Ended = (Ticket, Result<Reply, Loss>);
+
+/// Why a piece of work has no reply.
+#[derive(Debug)]
+pub(crate) enum Loss {
+    /// The error of its task in the pool.
+    Task(manyhands_pool::Error),
+    /// The message of the remote workers.
+    Remote(String),
+}
+
+impl Loss {
+    /// The error of the file. `work` names what was lost: `it`, or `its chunk 3`.
+    ///
+    /// Work that is lost with its worker is retried, since the next worker may succeed. Work that panics is
+    /// not retried, since it would panic again.
+    pub(crate) fn problem(self, work: &str) -> Problem {
+        let error = match self {
+            Loss::Remote(why) => return Problem::new(format!("{work} was lost: {why}")),
+            Loss::Task(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::WorkerDied { .. } => {
+                Problem::new(format!("{work} was tried {ATTEMPTS} times")).because(error)
+            }
+            ErrorKind::Panicked { message, location, .. } => {
+                Problem::new(format!("{work} met a mistake in manyhands, at {location}: {message}"))
+            }
+            ErrorKind::Refused { reason, .. } => Problem::new(format!("{work} failed: {reason}")),
+            _ => Problem::new(format!("{work} failed")).because(error),
+        }
+    }
+}
 
 pub(crate) enum Crew<'a> {
     Here(Here),
@@ -66,20 +99,20 @@ pub(crate) struct Here {
 /// Workers elsewhere.
 pub(crate) struct Afar<'a> {
     workers: &'a mut dyn RemoteWorkers,
-    /// How many chunks travel together.
+    /// Number of chunks in a bundle.
     together: usize,
-    /// What is to travel together: chunks of one file.
+    /// The bundle that is being collected: chunks of one file.
     bundle: Vec<ChunkWork>,
     tickets: Vec<Ticket>,
-    /// The context of the bundle, encoded.
+    /// The encoded context of the bundle.
     context: Vec<u8>,
     under_way: HashMap<usize, Vec<Ticket>>,
     submitted: usize,
-    /// What has come and was not taken.
+    /// Replies that have arrived and were not taken.
     done: VecDeque<Ended>,
 }
 
-/// A bundle, for a remote worker.
+/// A bundle for a remote worker.
 #[derive(Serialize, Deserialize)]
 struct Bundle<'a> {
     #[serde(borrow)]
@@ -91,10 +124,11 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// If processes cannot be started.
     pub(crate) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
-        // So there are never more of them than pieces of work.
+        // On demand, so that no more of them start than there are pieces of work.
         let pool = Pool::builder().workers(workers).on_demand(true).build();
-        let pool = pool
-            .map_err(|error| CleanError::Failed(format!("cannot start workers: {error}").into()))?;
+        let pool = pool.map_err(|error| {
+            CleanError::Failed(Problem::new("cannot start workers").because(error))
+        })?;
         let completed = AsCompleted::default();
         Ok(Crew::Here(Here { pool, completed, under_way: HashMap::new(), workers }))
     }
@@ -112,12 +146,12 @@ impl<'a> Crew<'a> {
         })
     }
 
-    /// Whether its workers are on other machines, and see nothing of this process.
+    /// Whether the workers are on other machines and see nothing of this process.
     pub(crate) fn is_afar(&self) -> bool {
         matches!(self, Crew::Afar(_))
     }
 
-    /// How many pieces of work are to be under way, so that all have something to do.
+    /// Number of pieces of work to keep in flight, so that all workers are busy.
     pub(crate) fn window(&self) -> usize {
         match self {
             Crew::Here(here) => 2 * here.workers,
@@ -125,7 +159,7 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// How many pieces of work were handed out and not taken back.
+    /// Number of pieces of work in flight.
     pub(crate) fn under_way(&self) -> usize {
         match self {
             Crew::Here(here) => here.under_way.len(),
@@ -136,7 +170,7 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Hands out a small file; only [`Here`].
+    /// Submits a small file; only for [`Here`].
     pub(crate) fn whole(
         &mut self,
         context: &WholeContext,
@@ -150,7 +184,7 @@ impl<'a> Crew<'a> {
         here.add(call.submit_raw_with(context, work::whole, work), ticket)
     }
 
-    /// Hands out a chunk.
+    /// Submits a chunk.
     pub(crate) fn chunk(
         &mut self,
         context: &ChunkContext,
@@ -178,7 +212,7 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// The next piece of work that has ended; waits for one for at most `limit`.
+    /// Waits at most `limit` for the next piece of work to end.
     pub(crate) fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {
         match self {
             Crew::Here(here) => Ok(here.next(limit)),
@@ -186,14 +220,14 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Ends it, whether or not it has work; nobody works on after that on this machine.
+    /// Ends the workers at once. No local worker works on after that.
     pub(crate) fn terminate(&mut self) {
         if let Crew::Here(here) = self {
             here.pool.terminate();
         }
     }
 
-    /// Ends it after its work.
+    /// Ends the workers after their work.
     pub(crate) fn shutdown(self) {
         if let Crew::Here(here) = self {
             here.pool.shutdown();
@@ -207,7 +241,7 @@ impl Here {
         future: manyhands_tasks::Result<manyhands_pool::Future>,
         ticket: Ticket,
     ) -> Result<(), CleanError> {
-        let future = future.map_err(|error| CleanError::Failed(error.to_string().into()))?;
+        let future = future.map_err(|error| CleanError::Failed(Problem::from_error(error)))?;
         self.under_way.insert(self.completed.add(future), ticket);
         Ok(())
     }
@@ -215,25 +249,12 @@ impl Here {
     fn next(&mut self, limit: Duration) -> Option<Ended> {
         let (id, future) = self.completed.next_timeout(limit)?;
         let ticket = self.under_way.remove(&id)?;
-        Some((ticket, future.wait().map_err(|error| befell(&error))))
-    }
-}
-
-/// What befell a piece of work. One that is lost with its worker is tried again, since the next
-/// worker may do it; one that panics is not, since it would do so again.
-fn befell(error: &manyhands_pool::Error) -> String {
-    match error.kind() {
-        ErrorKind::WorkerDied { .. } => format!("was tried {ATTEMPTS} times: {error}"),
-        ErrorKind::Panicked { message, location, .. } => {
-            format!("met a mistake in manyhands, at {location}: {message}")
-        }
-        ErrorKind::Refused { reason, .. } => format!("failed: {reason}"),
-        _ => format!("failed: {error}"),
+        Some((ticket, future.wait().map_err(Loss::Task)))
     }
 }
 
 impl Afar<'_> {
-    /// Sends what was handed out.
+    /// Sends the bundle that was collected.
     fn send(&mut self) -> Result<(), CleanError> {
         let chunks = std::mem::take(&mut self.bundle);
         if chunks.is_empty() {
@@ -251,7 +272,7 @@ impl Afar<'_> {
     }
 
     fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {
-        // Whoever takes the first reply of a bundle will hand out more: it waits for the last.
+        // A caller that takes the first reply of a bundle submits more, so send only after the last reply.
         if self.done.is_empty() {
             self.send()?;
             let Some((number, outcome)) = self.workers.next(limit) else { return Ok(None) };
@@ -267,7 +288,7 @@ impl Afar<'_> {
                     self.done.extend(tickets.into_iter().zip(replies));
                 }
                 Err(why) => {
-                    let lost = |ticket| (ticket, Err(format!("was lost: {why}")));
+                    let lost = |ticket| (ticket, Err(Loss::Remote(why.clone())));
                     self.done.extend(tickets.into_iter().map(lost));
                 }
             }
@@ -276,11 +297,11 @@ impl Afar<'_> {
     }
 }
 
-/// What a remote worker does for [`Clean::run_on`](crate::Clean::run_on): the reply to the work that
-/// [`RemoteWorkers::submit`] was given. A file that cannot be read is part of the reply.
+/// The work of a remote worker for [`Clean::run_on`](crate::Clean::run_on): returns the reply to the work
+/// that [`RemoteWorkers::submit`] was given. A file that cannot be read is part of the reply.
 ///
 /// # Errors
-/// If the work cannot be read, as that of another version of this crate.
+/// If the work cannot be decoded, for example because it is of another version of this crate.
 pub fn clean_chunks(work: &[u8]) -> Result<Vec<u8>, String> {
     let unreadable =
         |error| format!("the work cannot be read, perhaps of another version: {error}");
@@ -313,7 +334,7 @@ mod tests {
             location: "batch.rs:1:2".to_owned(),
             worker: WorkerName { name: "worker-0".to_owned(), pid: 7 },
         };
-        let told = befell(&panicked.into());
-        assert_eq!(told, "met a mistake in manyhands, at batch.rs:1:2: index out of bounds");
+        let told = Loss::Task(panicked.into()).problem("it").text();
+        assert_eq!(told, "it met a mistake in manyhands, at batch.rs:1:2: index out of bounds");
     }
 }

@@ -7,19 +7,24 @@ use crate::error::CleanError;
 use crate::job::active::{Active, Kind, active_number, blank_report};
 use crate::job::runner::Runner;
 use crate::job::stop::{Fail, Stop, lost, not_reached};
+use crate::names::text_of;
 use crate::options;
+use crate::output::contents;
+use crate::output::draft::Draft;
 use crate::output::error::WriteError;
+use crate::output::placed::Existing;
+use crate::target::Target;
 
 impl Runner<'_> {
-    /// A file failed; or with it all.
+    /// Handles the failure of a file, or of the whole job with it.
     pub(crate) fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
-        let mut problem = match fail {
+        let problem = match fail {
             Fail::File(problem) => problem,
             Fail::Lost(problem) => return Err(self.lose(number, problem)),
             Fail::Job(stop) => return Err(stop),
         };
         let is_first = self.schedule.first() == Some(number);
-        // What it writes to: the one output for all, if it is its turn, or one of its own.
+        // The file's sink: the one output for all if it is the file's turn, or an output of its own.
         let sink = match &mut self.outputs.sink {
             Some(sink) => Some(sink).filter(|_| is_first),
             None => match self.schedule.active.iter_mut().find(|active| active.number == number) {
@@ -36,15 +41,12 @@ impl Runner<'_> {
                     CleanError::Interrupted => return Err(CleanError::Interrupted.into()),
                     error => error.problem(),
                 };
+                let problem = problem.followed_by(why);
                 if is_lost {
-                    problem.message += &format!("; {}", why.message);
-                    problem.hint = why.hint.or(problem.hint);
                     return Err(self.lose(number, lost(problem)));
                 }
-                problem = problem.at(&self.reports[number].input);
-                problem.message += &format!("; {}", why.message);
-                problem.hint = why.hint.or(problem.hint);
-                return Err(CleanError::Failed(problem).into());
+                let input = &self.reports[number].input;
+                return Err(CleanError::Failed(problem.in_file(input)).into());
             }
         };
         if left == 0 {
@@ -56,9 +58,9 @@ impl Runner<'_> {
             true => "so it cannot be left out, and nothing is written behind it",
             false => "which is incomplete",
         };
-        problem.message += &format!("; {left} {are} already on {name}, {so}");
+        let problem = problem.followed_by(format!("{left} {are} already on {name}, {so}"));
         if self.outputs.sink.is_some() {
-            // Before `end`, which lets the next one write.
+            // Before `end`, which lets the next file write.
             (self.outputs.first_failed, self.outputs.partial) = (Some(number), Some(number));
         }
         self.reports[number].partial = true;
@@ -67,7 +69,45 @@ impl Runner<'_> {
         ended
     }
 
-    /// A file fails since its table is lost.
+    /// Fails a file because too many of its records were rejected. The rejects are kept for inspection.
+    pub(crate) fn refuse(
+        &mut self,
+        number: usize,
+        problem: Problem,
+        rejects: Option<Draft>,
+    ) -> Result<(), Fail> {
+        let replaces =
+            self.schedule.find(number).is_some_and(|(_, active)| active.route.replaces_rejects);
+        let owner = self.schedule.find(number).and_then(|(_, active)| active.route.owner());
+        let is_complete = self.schedule.find(number).is_some_and(
+            |(_, active)| matches!(&active.route.target, Target::File(path) if path.exists()),
+        );
+        let place = match (rejects, &mut self.outputs.shared_rejects) {
+            (None, _) => None,
+            (Some(draft), Some(shared)) => {
+                shared.add(&draft)?.keep();
+                self.outputs.has_refused = true;
+                Some(text_of(shared.path()))
+            }
+            (Some(mut draft), None) => {
+                draft.belongs_to(owner);
+                let path = draft.path().to_owned();
+                if is_complete && path.exists() {
+                    // These are the rejects of the output that stays.
+                    return self.fail(number, Fail::File(problem)).map_err(Fail::Job);
+                }
+                let is_replaced = replaces || self.job.is_table && contents::is_rejects(&path);
+                let existing = if is_replaced { Existing::Replaced } else { self.job.existing };
+                draft.publish(existing)?.keep();
+                Some(text_of(&path))
+            }
+        };
+        self.fail(number, Fail::File(problem)).map_err(Fail::Job)?;
+        self.reports[number].rejects = place;
+        Ok(())
+    }
+
+    /// Fails a file because its table is lost.
     pub(crate) fn lose(&mut self, number: usize, problem: Problem) -> Stop {
         self.schedule.remove(number);
         let report = &mut self.reports[number];
@@ -77,7 +117,7 @@ impl Runner<'_> {
         Stop::Lost
     }
 
-    /// A file is done, for better or worse: what waited behind it may write.
+    /// Ends a file, with or without an error. Files that waited for it may write now.
     pub(crate) fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), Stop> {
         self.schedule.remove(number);
         let report = &mut self.reports[number];
@@ -107,7 +147,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The inputs that are not done, which have their names in their reports.
+    /// The inputs that are not done; sets their names in their reports.
     pub(crate) fn unfinished(&mut self) -> Vec<usize> {
         for (number, route) in &self.schedule.routes {
             self.reports[*number] = blank_report(route);
@@ -116,12 +156,12 @@ impl Runner<'_> {
         self.schedule.active.iter().map(active_number).chain(not_begun).collect()
     }
 
-    /// Notes which inputs under way have a part where it cannot be taken back.
+    /// Marks the inputs in flight of which a part was written that cannot be taken back.
     pub(crate) fn note_parts(&mut self) {
         let mut of_all = self.outputs.sink.as_ref();
         for active in &self.schedule.active {
             let sink = match &active.kind {
-                // The first one writes.
+                // Only the first file writes.
                 _ if self.outputs.sink.is_some() => of_all.take(),
                 Kind::Chunks(chunks) => chunks.out.as_ref(),
                 Kind::Whole { .. } => None,
@@ -132,7 +172,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The table is lost: what was not finished is not in it.
+    /// Ends all files after the table is lost: unfinished files are not in it.
     pub(crate) fn leave_unfinished(&mut self) {
         let left = self.unfinished();
         let failed = self.reports.iter().filter(|report| report.error.is_some()).count();

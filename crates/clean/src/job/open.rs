@@ -1,4 +1,5 @@
-//! Begins the next file: looks whether it is done, whether one worker takes it, and otherwise reads its head.
+//! Begins the next file: checks whether it is done, whether one worker can take it, and otherwise reads its
+//! head.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -40,37 +41,33 @@ const FIRST_BYTES: usize = 64 << 10;
 /// Assumed compression ratio when estimating the unpacked size.
 const PACKED: u64 = 8;
 
-/// An input with its head, and all that was read for that.
+/// An input with its head, and all bytes that were read to find it.
 struct Opened {
     stream: Stream,
     buffer: Vec<u8>,
     chosen: Chosen,
     head: Head,
-    /// That there is nothing in it but blank lines, if so.
+    /// Set if the input has nothing but blank lines.
     note: Option<Note>,
 }
 
-/// How an input is cut.
+/// How an input is cut into chunks.
 struct Cut {
     source: Source,
-    /// The file that workers read their chunks from; none if they are given the bytes.
+    /// The file that workers read their chunks from; none if the bytes travel with the chunks.
     file: Option<ChunkFile>,
     sample: Sample,
-    /// Checksum of what no chunk has.
+    /// Checksum of the bytes that are in no chunk.
     sum: Sum,
     /// Bytes that are in the progress already.
     told: u64,
     note: Option<Note>,
 }
 
-fn cannot(error: io::Error) -> Fail {
-    Fail::from(format!("cannot read it: {error}"))
-}
-
 fn open_input(input: &Input) -> io::Result<File> {
     match input {
         Input::Stdin => Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
-        // A pipe without a writer must not stop everything.
+        // A pipe without a writer must not block everything.
         Input::File(path) => OpenOptions::new()
             .read(true)
             .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
@@ -79,23 +76,12 @@ fn open_input(input: &Input) -> io::Result<File> {
 }
 
 impl Runner<'_> {
-    /// Finds something to do and hands it to the pool; false if there is nothing now.
-    pub(crate) fn submit_next(&mut self) -> Result<bool, Stop> {
-        for at in 0..self.schedule.active.len() {
-            let number = self.schedule.active[at].number;
-            match self.submit_of(at) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(fail) => {
-                    self.fail(number, fail)?;
-                    return Ok(true);
-                }
-            }
-        }
+    /// Begins the next file; returns false if none can begin now.
+    pub(crate) fn begin_next(&mut self) -> Result<bool, Stop> {
         if self.schedule.active.len() >= 2 * self.job.workers {
             return Ok(false);
         }
-        // In one output for all, a big file may begin when those before it are done.
+        // With one output for all, a big file begins only when the files before it are done.
         let Some((number, route)) = self.schedule.routes.front().cloned() else { return Ok(false) };
         let size = match &route.input {
             Input::File(path) => match std::fs::metadata(path) {
@@ -110,14 +96,14 @@ impl Runner<'_> {
                 Err(error) => {
                     self.schedule.routes.pop_front();
                     self.reports[number] = blank_report(&route);
-                    self.end(number, Some(format!("cannot read it: {error}").into()))?;
+                    self.end(number, Some(Problem::reading(error)))?;
                     return Ok(true);
                 }
             },
             Input::Stdin => None,
         };
         if size.is_none() && self.schedule.crew.under_way() > 0 {
-            // It may have nothing to read for long, and what is under way is to be written.
+            // It may be silent for long, and the work in flight must be written meanwhile.
             return Ok(false);
         }
         let whole =
@@ -156,7 +142,7 @@ impl Runner<'_> {
         Ok(true)
     }
 
-    /// Looks whether an input is done, by the entries of earlier runs.
+    /// Checks whether an earlier run has cleaned an input.
     fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
         let known = Known {
             table: self.outputs.sink.as_deref().filter(|_| self.job.is_table),
@@ -168,7 +154,7 @@ impl Runner<'_> {
         Ok(known.before(route, &mut self.watch)?)
     }
 
-    /// How big a file may be that goes to one worker.
+    /// Largest file, in bytes, that goes to one worker as a whole.
     fn whole_bytes(&self, route: &Route) -> u64 {
         let bytes = WHOLE_CHUNKS * self.job.asked.options.chunk_bytes as u64;
         match &route.input {
@@ -185,7 +171,7 @@ impl Runner<'_> {
         Ok(Kind::Whole { submitted: false, output, size, style: None })
     }
 
-    /// Reads a file's head, makes its plan and decides how it is cut.
+    /// Reads the head of a file, makes its plan and decides how it is cut.
     pub(crate) fn open_chunks(&mut self, route: &Route) -> Result<Kind, Fail> {
         let name = route.input.name();
         let opened = self.open_head(route, &name)?;
@@ -201,16 +187,16 @@ impl Runner<'_> {
         }
         let header = buffer[head.header.clone()].to_vec();
         let header_line_end = buffer[head.header.end..head.header_end].to_vec();
-        // Of nothing but blank lines no step finds its column, and none has to.
+        // In an empty input no step finds its column, and none has to.
         let nothing = Recipe::default();
         let prepared = match header.is_empty() && stream.at_end {
             true => Prepared::new(nothing.clone(), self.job.now),
             false => Ok(self.job.prepared.clone()),
         };
         let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = plan.and_then(|plan| route.format.fit(plan)).map_err(|error| {
-            Sample::new(buffer, head, buffer.len()).advise(&dialect, error.into())
-        })?;
+        let plan = plan
+            .and_then(|plan| route.format.fit(plan))
+            .map_err(|error| Sample::new(buffer, head, buffer.len()).advise(&dialect, error))?;
         route.format.check_names(&columns(&plan))?;
         let recipe = if note.is_some() { &nothing } else { &self.job.asked.recipe };
         let recipe = TravellingRecipe::new(recipe, self.job.now);
@@ -254,9 +240,9 @@ impl Runner<'_> {
         })))
     }
 
-    /// Opens an input and reads as much of it as shows how it is read, and where its header is.
+    /// Opens an input and reads until its dialect and its header are known.
     fn open_head(&mut self, route: &Route, name: &str) -> Result<Opened, Fail> {
-        let mut stream = Stream::new(open_input(&route.input).map_err(cannot)?, name)?;
+        let mut stream = Stream::new(open_input(&route.input).map_err(Problem::reading)?, name)?;
         if let (Input::File(path), Some(stamp)) = (&route.input, stream.stamp) {
             stamp.is_as_seen(self.job.asked.seen_as(path))?;
         }
@@ -265,7 +251,7 @@ impl Runner<'_> {
         let mut wanted = 0;
         loop {
             self.collect(&mut stream, &mut buffer, wanted)?;
-            // Until the dialect is known, only the limits of what comes before a header hold.
+            // Until the dialect is known, only the limits for text before a header apply.
             let chosen = self.job.reading.choose(name, &buffer, stream.at_end)?;
             let (chosen, is_decided) = match chosen {
                 Some(chosen) => (chosen, true),
@@ -302,7 +288,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The file, if it can be read in several places at once.
+    /// The file, if it can be read at several places at once.
     ///
     /// # Errors
     /// If it cannot, and remote workers are to read it.
@@ -320,8 +306,8 @@ impl Runner<'_> {
         Ok(regular)
     }
 
-    /// Decides how an input is cut: a regular file evenly, a stream as it is read, or, if it takes several passes, as a
-    /// file that it is copied to first.
+    /// Decides how an input is cut: a regular file evenly; a stream as it is read, or, if it takes several
+    /// passes, as the file that it is spooled to.
     fn cut(
         &mut self,
         route: &Route,
@@ -335,13 +321,13 @@ impl Runner<'_> {
         let evenly = |size: u64| {
             size.saturating_sub(head.data as u64).div_ceil(chunk_bytes as u64).max(1) as usize
         };
-        // Of a stream, what is behind the header comes with its chunks.
+        // The bytes of a stream behind the header come with its chunks.
         let mut sample = Sample::new(&buffer, &head, head.data);
         if let Some(mut file) = regular {
             sample.extend(&buffer[head.data..]);
             let size = file.stamp.size;
             let (chunks, chunk_bytes) = (evenly(size), chunk_bytes as u64);
-            // Workers do the rest, chunk by chunk.
+            // Workers read the rest, chunk by chunk.
             let sum = Sum::of(&buffer[..head.data]);
             let source = Source::File { chunk_bytes, chunks, size, read: size, spool: None };
             if self.schedule.crew.is_afar() {
@@ -367,9 +353,9 @@ impl Runner<'_> {
         let (spool, told) = self.spool(&mut stream, buffer, plan.passes() as u64 + 1)?;
         let stamp = Stamp::settled(&spool)?;
         let mut first = vec![0; Sample::LEN];
-        let count = spool.read_at(&mut first, head.data as u64).map_err(cannot)?;
+        let count = spool.read_at(&mut first, head.data as u64).map_err(Problem::reading)?;
         sample.extend(&first[..count]);
-        // Workers open the unlinked file by this process's descriptor of it.
+        // Workers open the unlinked file through this process's descriptor.
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), spool.as_raw_fd()));
         let (size, chunks) = (stamp.size, evenly(stamp.size));
         let (sum, note) = (stream.sum.unwrap_or_default(), stream.note());
@@ -378,8 +364,7 @@ impl Runner<'_> {
         Ok(Cut { source, file: Some(ChunkFile { path, stamp }), sample, sum, told, note })
     }
 
-    /// Reads on until there are `wanted` bytes, or a stream has given some and no more for a moment: what
-    /// it has given may be enough.
+    /// Reads until there are `wanted` bytes, or until a stream pauses: the bytes so far may be enough.
     pub(crate) fn collect(
         &mut self,
         stream: &mut Stream,
@@ -400,8 +385,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Copies a stream to a file that has no name, which is one of `rounds` through its bytes; gives
-    /// the file and how many bytes are in the progress.
+    /// Copies a stream to an unnamed file, which counts as one of `rounds` over its bytes; returns the file
+    /// and the number of bytes in the progress.
     fn spool(
         &mut self,
         stream: &mut Stream,

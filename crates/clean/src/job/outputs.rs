@@ -1,5 +1,5 @@
-//! What a job writes to besides its files' own outputs: the one output for all inputs, the one file for all
-//! rejects, and the record of a directory.
+//! Outputs that several inputs share: the one output for all, the one file for all rejects, and the manifest
+//! of a directory.
 
 use std::collections::BTreeMap;
 
@@ -23,40 +23,41 @@ use crate::paths;
 use crate::watch::Watch;
 
 pub(crate) struct Outputs {
-    /// What is known of the outputs in the directory that they go to, if there is one.
+    /// The manifest of the directory that the outputs go to, if there is one.
     pub(crate) manifest: Option<Manifest>,
     /// The one output for all, if there is one.
     pub(crate) sink: Option<Place>,
-    /// How many inputs are in it.
+    /// Number of inputs in it.
     pub(crate) inputs: usize,
     /// The rejects of the inputs in it, if they appear with it.
     pub(crate) all_rejects: Vec<Rejects>,
     /// The one file for the rejects of all inputs, if there is one.
     pub(crate) shared_rejects: Option<SharedRejects>,
-    /// Rejects of an earlier run beside the one output, which go with what they were of.
+    /// Rejects of an earlier run beside the one output. They are removed with the output that they belong to.
     old_rejects: Option<std::path::PathBuf>,
-    /// Whether an input failed of which there are rejects.
+    /// Whether an input with rejects has failed.
     pub(crate) has_refused: bool,
-    /// The first of the inputs that failed, if the one output for all is not to be without them.
+    /// The first input that failed, if the one output for all needs every input.
     pub(crate) first_failed: Option<usize>,
-    /// The input of which a part is in the one output for all and cannot be taken back: nothing can
-    /// follow it there. It is `first_failed` then.
+    /// The input of which a part is in the one output for all and cannot be taken back. Nothing can follow
+    /// it. It is `first_failed` then.
     pub(crate) partial: Option<usize>,
-    /// Kind of the characters in one output for all, if known, and the first input with it.
+    /// The kind of characters in the one output for all, if known, and the first input of that kind.
     pub(crate) characters: Option<(Characters, String)>,
 }
 
 impl Outputs {
-    /// Opens what there is before any file is begun; `shared` says that all files have one output.
+    /// Opens what exists before any file is begun. `shared` means that all files have one output.
     pub(crate) fn open(
         asked: &Clean,
         routes: &[Route],
         shared: bool,
         watch: &mut Watch,
     ) -> Result<Outputs, CleanError> {
-        let failed = |message: String| CleanError::Failed(message.into());
         let manifest = match &asked.output {
-            Output::Directory(path, _) if !shared => Some(Manifest::open(path).map_err(failed)?),
+            Output::Directory(path, _) if !shared => {
+                Some(Manifest::open(path).map_err(CleanError::Failed)?)
+            }
             _ => None,
         };
         let sink = match routes.first().filter(|_| shared) {
@@ -89,8 +90,8 @@ impl Outputs {
         })
     }
 
-    /// One output for all has all inputs or does not appear. If one failed, the others fail with it:
-    /// all that a file would have, those behind the failed one that a stream would have.
+    /// The one output for all has every input, or it does not appear. If one failed, the others fail with it:
+    /// all of them for a file, those behind the failed one for a stream.
     pub(crate) fn withhold(&self, output: &Output, reports: &mut [FileReport]) {
         let Some(first) = self.first_failed else { return };
         let failed = &reports[first].input;
@@ -118,16 +119,16 @@ impl Outputs {
         }
     }
 
-    /// Makes the one output for all appear, with the rejects of all; gives what its inputs leave possible, if types
-    /// were looked for.
+    /// Publishes the one output for all, with the rejects of all inputs. Returns which types the inputs
+    /// allow, if types are proposed.
     pub(crate) fn publish(
         self,
         existing: Existing,
         watch: &mut Watch,
     ) -> Result<BTreeMap<String, Possible>, CleanError> {
         let Outputs { sink, all_rejects, mut shared_rejects, first_failed, .. } = self;
-        // They appear with the one output; without it if they are of an input that failed by them, or if the output
-        // is final.
+        // Rejects appear with the one output. They appear without it if they belong to an input that failed
+        // because of them, or if the output is final.
         let is_written = sink.as_ref().is_none_or(|sink| sink.is_final());
         if let Some(sink) = sink.filter(|_| self.inputs > 0 && first_failed.is_none()) {
             let mut published = sink.publish(existing, watch).map_err(WriteError::of_job)?;

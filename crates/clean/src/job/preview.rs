@@ -1,10 +1,9 @@
-//! What a job would do, by the first records of each input: its outputs, the fate of those rows with the
-//! reasons, the passes, and some rows before and after.
+//! A preview: the outputs of a job, the outcome of the first records of each input with the reasons, the
+//! passes, and some rows before and after.
 //!
-//! Nothing is written. Each input is opened and read as the job reads it, its header is checked against
-//! the recipe, and the records that were read go through all steps. A database is asked for what a load would meet
-//! there. So what fails here fails in the job, but for aggregates, which are over the records that were
-//! looked at.
+//! Nothing is written. Each input is opened and read as by the job, its header is checked against the recipe,
+//! and the records go through all steps. A database is asked what a load would meet. So whatever fails here
+//! fails in the job, except for aggregates, which are over the records that were read.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -47,20 +46,20 @@ use crate::sum::Sum;
 use crate::target::Input;
 use crate::watch::{Observer, Watch};
 
-/// How many bytes of an input are read at first.
+/// Number of bytes of an input that are read at first.
 const FIRST: usize = 64 << 10;
 
-/// The most that is read of it, if records are long or many are wanted.
+/// Largest number of bytes that are read if records are long or many are wanted.
 const MOST: usize = 64 << 20;
 
-/// How many rejected records are shown.
+/// Number of rejected records that are shown.
 const REJECTS: usize = 10;
 
-/// One input, looked at.
+/// One input after the preview.
 #[derive(Default)]
 struct Looked {
     report: FileReport,
-    /// The output's columns; none of an empty or a failed input.
+    /// The output's columns; empty for an empty or failed input.
     columns: Vec<Column>,
     /// The first rejected records, as a file of rejects has them.
     rejects: Vec<Vec<String>>,
@@ -69,12 +68,12 @@ struct Looked {
     after: Vec<Vec<String>>,
 }
 
-/// What the look at all inputs has in common.
+/// What the previews of all inputs have in common.
 struct Look<'a> {
     job: &'a Clean,
     reading: Reading,
     prepared: Prepared,
-    /// How many records of each input are looked at.
+    /// Number of records of each input to read.
     look: usize,
 }
 
@@ -90,9 +89,7 @@ pub(crate) fn preview(
         .map_err(|error| resume::count_complete(job, &reading, error))?;
     let prepared = job.prepare(now())?;
     let manifest = match &job.output {
-        Output::Directory(path, _) => {
-            Some(Manifest::open(path).map_err(|message| CleanError::Failed(message.into()))?)
-        }
+        Output::Directory(path, _) => Some(Manifest::open(path).map_err(CleanError::Failed)?),
         _ => None,
     };
     let mut watch = Watch { observe, progress: Progress::default() };
@@ -140,12 +137,12 @@ pub(crate) fn preview(
     Ok(preview)
 }
 
-/// The first input that is not done before.
+/// The first input that no earlier run has cleaned.
 fn first_of(before: &[Before]) -> Option<usize> {
     before.iter().position(|before| !matches!(before, Before::Done(..)))
 }
 
-/// One output for all has the columns of the first input that has some, and one encoding.
+/// With one output for all, all inputs have the columns of the first one that has some, and one encoding.
 fn compare(looked: &mut [Looked]) {
     let mut first: Option<Vec<String>> = None;
     let mut characters: Option<(Characters, String)> = None;
@@ -167,7 +164,7 @@ fn compare(looked: &mut [Looked]) {
     }
 }
 
-/// Has a table look at what it would be given, one input after another, as a run gives it.
+/// Lets a table check the columns of one input after another, in the order of a run.
 fn load(
     table: &mut dyn RowStore,
     routes: &[Route],
@@ -185,7 +182,7 @@ fn load(
             Input::Stdin => Path::new("-"),
             Input::File(path) => path,
         };
-        // An input that comes twice is known by its path alone.
+        // An input that is named twice is known by its path alone.
         let mut entry = || Entry::new(path, recipe_hash, report, Sum::default(), None, None);
         let columns = std::mem::take(columns);
         let loaded = table.begin(columns, Style::default(), watch);
@@ -209,7 +206,8 @@ fn load(
 }
 
 impl Look<'_> {
-    /// Looks at all inputs that are not done before, several at a time; `show` records of the first are shown.
+    /// Previews all inputs that no earlier run has cleaned, several at a time. `show` records of the first
+    /// one are shown.
     fn all(&self, routes: &[Route], before: &[Before], show: usize) -> Vec<Looked> {
         let next = AtomicUsize::new(0);
         let shown = first_of(before);
@@ -242,7 +240,7 @@ impl Look<'_> {
         let told: Option<Note> = match before {
             Before::Nothing(note) => {
                 if let Err(problem) = self.look(route, show, &mut looked) {
-                    // The counts stay: they are of what was looked at, and nothing is written anyway.
+                    // The counts stay: they describe what was read, and nothing is written anyway.
                     looked.report.fail(problem);
                 }
                 note.clone()
@@ -252,7 +250,7 @@ impl Look<'_> {
                 note.clone()
             }
             Before::Other(problem) => {
-                // Its rows are shown; it fails by this in any case.
+                // Its rows are shown, although it fails by this in any case.
                 let _ = self.look(route, show, &mut looked);
                 looked.report.fail(problem.clone());
                 None
@@ -284,7 +282,7 @@ impl Look<'_> {
                     let data = &bytes[head.data..];
                     let (records, end) = end_of(&dialect, data, self.look, stream.at_end);
                     if records >= self.look || stream.at_end || bytes.len() >= MOST {
-                        // A record that has no end by then is longer than it may be.
+                        // A record without an end by then is longer than allowed.
                         let end = if records == 0 { bytes.len() } else { head.data + end };
                         break (dialect, head, end);
                     }
@@ -311,7 +309,7 @@ impl Look<'_> {
         let plan = Plan::new(&self.prepared, &dialect, header);
         let plan = plan
             .and_then(|plan| route.format.fit(plan))
-            .map_err(|error| sample.advise(&dialect, error.into()))?;
+            .map_err(|error| sample.advise(&dialect, error))?;
         route.format.check_names(&columns(&plan))?;
         looked.columns = columns(&plan);
         looked.passes = plan.explain();
@@ -333,7 +331,7 @@ impl Look<'_> {
         check_rejects(self.job.options.max_rejects, &looked.report)
     }
 
-    /// The first records before and after, apart from those that are looked at besides.
+    /// The first records before and after, computed apart from the records that are counted.
     fn show(
         &self,
         plan: &Plan,
@@ -360,17 +358,18 @@ impl Look<'_> {
 }
 
 fn open(input: &Input) -> Result<File, Problem> {
-    let cannot = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
     let path = match input {
         Input::Stdin => {
-            return Ok(File::from(io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?));
+            return Ok(File::from(
+                io::stdin().as_fd().try_clone_to_owned().map_err(Problem::reading)?,
+            ));
         }
         Input::File(path) => path,
     };
     if path.is_dir() {
         return Err("it is a directory".into());
     }
-    // A pipe without a writer must not stop everything.
+    // A pipe without a writer must not block everything.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)
+    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Problem::reading)
 }

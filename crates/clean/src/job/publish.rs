@@ -1,15 +1,13 @@
-//! Makes the output of a file appear, with its rejects and with what says that it is done.
+//! Publishes the output of a file, with its rejects and with the entry that says that the file is done.
 
 use std::path::Path;
 
-use manyhands_csv::Problem;
 use manyhands_csv::report::FileReport;
 
 use crate::job::rejected::{Rejects, name_in_table};
 use crate::job::runner::Runner;
 use crate::job::stop::Fail;
 use crate::names::text_of;
-use crate::output::contents;
 use crate::output::draft::Draft;
 use crate::output::entry::{Entry, Kept};
 use crate::output::placed::{Existing, Placed};
@@ -17,22 +15,23 @@ use crate::output::stores::row_store::Place;
 use crate::sum::Sum;
 use crate::target::{Input, Target};
 
-/// An output that is complete and has no name yet.
+/// A complete output that has no name yet.
 pub(crate) enum Written {
-    /// By a worker, with its sum.
+    /// Written by a worker, with its checksum.
     Draft(Draft, Sum),
     Store(Place),
 }
 
 impl Runner<'_> {
-    /// Makes what was written of a file appear: rows, then rejects, then what says that it is done.
+    /// Publishes the output of a file: rows, then rejects, then the entry that says that it is done.
     ///
-    /// * Whatever fails, what this call published is taken back, so the same run can be done again.
-    /// * Who is killed on the way leaves rows without rejects, or both and no entry: resuming makes
-    ///   both again, and takes those that are there if they are the same.
-    /// * In a table rows and entry come together, so rejects come before them: with an entry and no
-    ///   rejects, these would be lost.
-    /// * In one file for all inputs, rows and rejects of all appear together at the end.
+    /// * If any step fails, everything that this call published is taken back, and the same run can be
+    ///   repeated.
+    /// * If the process is killed in between, rows are there without rejects, or both without an entry.
+    ///   `resume` makes both again, and accepts those that exist if they are the same.
+    /// * In a table, rows and entry appear together, so rejects are published before them. An entry without
+    ///   rejects would lose these.
+    /// * In one file for all inputs, the rows and rejects of all appear together at the end.
     pub(crate) fn publish(
         &mut self,
         number: usize,
@@ -53,7 +52,7 @@ impl Runner<'_> {
         if let Some(sink) =
             self.outputs.sink.as_mut().filter(|sink| sink.is_final() && sink.is_given_up())
         {
-            // Nothing of it is in the output.
+            // Nothing of the file is in the output.
             sink.commit(&mut || entry(report, None, None), &mut self.watch)?;
             self.outputs.inputs += 1;
             return Ok(());
@@ -91,7 +90,7 @@ impl Runner<'_> {
         if let Some(sink) = &mut self.outputs.sink {
             let mut entry = || entry(report, None, None);
             if self.job.is_table {
-                // Of the same input by the same recipe, if a run was killed before its commit.
+                // Rejects of the same input by the same recipe exist if a run was killed before its commit.
                 let placed = rejects.publish(Existing::Taken)?;
                 sink.commit(&mut entry, &mut self.watch)?;
                 placed.keep();
@@ -130,44 +129,6 @@ impl Runner<'_> {
         if let Some(added) = added {
             added.keep();
         }
-        Ok(())
-    }
-
-    /// A file fails since too many of its records were rejected: they are kept, to look at.
-    pub(crate) fn refuse(
-        &mut self,
-        number: usize,
-        problem: Problem,
-        rejects: Option<Draft>,
-    ) -> Result<(), Fail> {
-        let replaces =
-            self.schedule.find(number).is_some_and(|(_, active)| active.route.replaces_rejects);
-        let owner = self.schedule.find(number).and_then(|(_, active)| active.route.owner());
-        let is_complete = self.schedule.find(number).is_some_and(
-            |(_, active)| matches!(&active.route.target, Target::File(path) if path.exists()),
-        );
-        let place = match (rejects, &mut self.outputs.shared_rejects) {
-            (None, _) => None,
-            (Some(draft), Some(shared)) => {
-                shared.add(&draft)?.keep();
-                self.outputs.has_refused = true;
-                Some(text_of(shared.path()))
-            }
-            (Some(mut draft), None) => {
-                draft.belongs_to(owner);
-                let path = draft.path().to_owned();
-                if is_complete && path.exists() {
-                    // They are those of the output that stays.
-                    return self.fail(number, Fail::File(problem)).map_err(Fail::Job);
-                }
-                let is_replaced = replaces || self.job.is_table && contents::is_rejects(&path);
-                let existing = if is_replaced { Existing::Replaced } else { self.job.existing };
-                draft.publish(existing)?.keep();
-                Some(text_of(&path))
-            }
-        };
-        self.fail(number, Fail::File(problem)).map_err(Fail::Job)?;
-        self.reports[number].rejects = place;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What was rejected of one file, until it has its name.
+//! The rejects of one file, until they are published.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use crate::output::entry;
 use crate::output::placed::{Existing, Placed};
 use crate::sum::Sum;
 
-/// What was rejected of a file.
+/// The rejects of a file.
 pub(crate) enum Rejects {
     Some(Draft),
-    /// Nothing; it would be here.
+    /// There are none; they would be here.
     None(PathBuf),
     NoPlace,
 }
 
 impl Rejects {
-    /// Gives them their name; or takes away those of an earlier run.
+    /// Publishes the rejects, or removes those of an earlier run.
     pub(crate) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
         match self {
             Rejects::Some(draft) => {
@@ -33,8 +33,8 @@ impl Rejects {
     }
 }
 
-/// The name of rejects of rows in a table, to which other files of the same name may be added later: behind the input's
-/// name it has a hash of the input's path and bytes, and of the recipe.
+/// The file name for rejects of rows in a table. More files may be added under the same name later, so it has
+/// the input's name and a hash of the input's path and bytes and of the recipe.
 pub(crate) fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> OsString {
     let key = format!("{}\0{sum}\0{recipe_hash}", entry::names_of(input)[0]);
     let hash = Sum::of(key.as_bytes()).to_string();
@@ -43,7 +43,7 @@ pub(crate) fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash:
     Path::new(&name).file_name().unwrap_or_default().to_owned()
 }
 
-pub(crate) fn write_rejects(path: &Path, text: &[u8]) -> Result<Draft, String> {
+pub(crate) fn write_rejects(path: &Path, text: &[u8]) -> Result<Draft, Problem> {
     let mut draft = Draft::create(path)?;
     draft.append(text)?;
     Ok(draft)

@@ -1,4 +1,4 @@
-//! Begins a job: everything that is the same for all its files; and finishes it, when all are done.
+//! Begins a job by making what all its files share, and finishes it when all files are done.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::report::FileReport;
+use manyhands_csv::{Problem, ProblemKind};
 
 use crate::clean::{Clean, now};
 use crate::error::{CleanError, usage};
@@ -25,13 +26,13 @@ use crate::output::directories::Directories;
 use crate::output::placed::Existing;
 use crate::output::stores::types::Possible;
 use crate::output::{abandoned, draft};
-use crate::paths::{self, told};
+use crate::paths;
 use crate::report::{Progress, Report};
 use crate::stamp::Stamp;
 use crate::target::Input;
 use crate::watch::{Observer, Watch};
 
-/// Does a job, with processes of this machine or with remote workers.
+/// Runs a job with processes of this machine or with remote workers.
 pub(crate) fn run(
     job: &Clean,
     remote: Option<&mut dyn RemoteWorkers>,
@@ -61,7 +62,7 @@ pub(crate) fn run(
     Ok(Report { files, left_out, resumed, types: BTreeMap::new(), seconds, reader_closed })
 }
 
-/// Looks for the types that columns could have.
+/// Proposes types for columns.
 pub(crate) fn look(
     job: &Clean,
     observe: &mut Observer,
@@ -73,7 +74,7 @@ pub(crate) fn look(
         return Err(usage(message.to_owned()));
     }
     for input in &inputs {
-        // What cannot be read is told when it is to be cleaned.
+        // Reading errors are reported when the file is cleaned.
         if let Input::File(path) = input
             && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
             && let Ok(file) = File::open(path)
@@ -91,15 +92,15 @@ pub(crate) fn look(
 
 struct Worked {
     files: Vec<FileReport>,
-    /// Those that an earlier run had done.
+    /// Inputs that an earlier run has cleaned.
     resumed: Vec<usize>,
-    /// Of columns, if types are looked for.
+    /// The types that each column allows, if types are proposed.
     possible: BTreeMap<String, Possible>,
     /// Whether the reader of the output closed it.
     reader_closed: bool,
 }
 
-/// Does all files; `shared` says that they have one output together.
+/// Cleans all files. `shared` means that they have one output together.
 fn work_through(
     job: &Clean,
     reading: Reading,
@@ -111,6 +112,10 @@ fn work_through(
     let now = now();
     let prepared = job.prepare(now)?;
     let workers = job.options.workers.clamp(1, MOST_WORKERS);
+    let mut watch = Watch { observe, progress: Progress::default() };
+    (watch.progress.files, watch.progress.bytes) = (routes.len(), bytes_of(&routes));
+    // Outputs that cannot be opened fail the job before a worker starts.
+    let outputs = Outputs::open(job, &routes, shared, &mut watch)?;
     let crew = match remote {
         Some(remote) => {
             let factor = routes.first().map_or(1, |route| route.format.chunk_factor());
@@ -118,9 +123,6 @@ fn work_through(
         }
         None => Crew::here(workers)?,
     };
-    let mut watch = Watch { observe, progress: Progress::default() };
-    (watch.progress.files, watch.progress.bytes) = (routes.len(), bytes_of(&routes));
-    let outputs = Outputs::open(job, &routes, shared, &mut watch)?;
     let is_table = outputs.sink.as_ref().is_some_and(|sink| sink.is_table());
     let existing = Existing::of(&job.options);
     let mut runner = Runner {
@@ -154,7 +156,7 @@ fn work_through(
         reader_closed: false,
     };
     let result = runner.run();
-    // Whoever still works must end before the drafts go, or would make them anew.
+    // Workers must end before the drafts are removed, or they would create them again.
     if result.is_err() || runner.schedule.crew.under_way() > 0 {
         runner.schedule.crew.terminate();
     }
@@ -168,7 +170,7 @@ fn work_through(
     Ok(Worked { files: reports, resumed, possible, reader_closed })
 }
 
-/// Bytes of all inputs; 0 if that of one is not known.
+/// Total size of all inputs; 0 if the size of one is unknown.
 fn bytes_of(routes: &[Route]) -> u64 {
     let sizes = routes.iter().map(|route| match &route.input {
         Input::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
@@ -189,7 +191,12 @@ fn make_directories(job: &Clean) -> Result<Directories, CleanError> {
         None => job.options.rejects.as_deref(),
     };
     for path in output.map(PathBuf::as_path).into_iter().chain(rejects) {
-        made.make(path).map_err(|error| usage(told("cannot make the directory", path, &error)))?;
+        let cannot = |error| {
+            usage(
+                Problem::with_file("cannot make the directory", path, error).of(ProblemKind::Write),
+            )
+        };
+        made.make(path).map_err(cannot)?;
     }
     Ok(made)
 }

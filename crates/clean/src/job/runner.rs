@@ -1,4 +1,4 @@
-//! The parent's side of the job: what is done next, by whom, and where it is written.
+//! The parent's side of a job: decides what is done next, by which worker, and where it is written.
 //!
 //! ```text
 //!   routes ─► open ─► active files ─► next work ─► pool ─► reply ─► its file ─► sink
@@ -6,11 +6,11 @@
 //!                         │  big:   chunks of a pass, two for each worker beyond the one that is next
 //!                         └─ stream: chunks cut here, in sequence
 //! ```
-//! One thread does all of this; it only waits for workers, for a stream, and for what it writes to.
-//! In a job with one output for all, only the first of the active files may write.
+//! One thread does all of this. It only waits for workers, for a stream, and for the output. In a job with
+//! one output for all, only the first of the active files may write.
 //!
-//! Here is the loop. How a file is opened is in `open.rs`, how it goes on in `advance.rs`, how it appears in `publish.rs`,
-//! how it ends in `end.rs`.
+//! This file has the loop. `open.rs` opens a file, `advance.rs` advances it, `publish.rs` publishes its
+//! output, `end.rs` ends it.
 
 use crate::job::outputs::Outputs;
 use crate::job::schedule::Schedule;
@@ -28,6 +28,7 @@ use crate::error::CleanError;
 use crate::input::read::Reading;
 use crate::job::active::{Active, Kind};
 use crate::job::chunks::{Source, Step};
+use crate::job::crew::Loss;
 use crate::job::stop::{Fail, Stop};
 use crate::job::wire::WholeWork;
 use crate::output::draft::Draft;
@@ -39,27 +40,27 @@ pub(crate) struct Job<'a> {
     pub(crate) asked: &'a Clean,
     pub(crate) reading: Reading,
     pub(crate) prepared: Prepared,
-    /// What workers must know for any small file.
+    /// What workers must know about any small file.
     pub(crate) whole: WholeContext,
     /// The instant of the run, in seconds since 1970.
     pub(crate) now: i64,
     pub(crate) workers: usize,
     pub(crate) existing: Existing,
-    /// Hash over everything that decides on an output.
+    /// Hash over everything that determines an output.
     pub(crate) recipe_hash: String,
     /// Whether the one output for all is a table.
     pub(crate) is_table: bool,
 }
 
-/// A job under way.
+/// A job that is running.
 pub(crate) struct Runner<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) schedule: Schedule<'a>,
     pub(crate) outputs: Outputs,
     pub(crate) reports: Vec<FileReport>,
-    /// Inputs that an earlier run had done.
+    /// Inputs that an earlier run has cleaned.
     pub(crate) resumed: Vec<usize>,
-    /// Notes about inputs, found before they were begun.
+    /// Notes about inputs that were found before the inputs were begun.
     pub(crate) told_before: HashMap<usize, Note>,
     pub(crate) watch: Watch<'a>,
     /// Whether the reader of the output closed it.
@@ -71,7 +72,7 @@ impl Runner<'_> {
         match self.work_off() {
             Ok(()) => Ok(()),
             Err(Stop::ClosedPipe) => {
-                // Whoever reads has read enough; what was not finished is told.
+                // The reader has read enough; report what was not finished.
                 self.reader_closed = true;
                 for number in self.unfinished() {
                     self.reports[number].fail("the reader of the output closed it".into());
@@ -96,7 +97,7 @@ impl Runner<'_> {
                 return Ok(());
             }
             if self.schedule.crew.under_way() == 0 {
-                // Only a stream that has nothing to read leaves nothing to wait for.
+                // With nothing in flight, only a silent stream is left to wait for.
                 self.write_overdue()?;
                 self.wait_for_stream();
             } else if let Some(((number, chunk), reply)) = self.schedule.crew.next(TICK)? {
@@ -104,6 +105,23 @@ impl Runner<'_> {
             }
             self.watch.tick()?;
         }
+    }
+
+    /// Submits the next piece of work of the active files, or begins the next file; returns false if there is
+    /// nothing to do now.
+    fn submit_next(&mut self) -> Result<bool, Stop> {
+        for at in 0..self.schedule.active.len() {
+            let number = self.schedule.active[at].number;
+            match self.submit_of(at) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(fail) => {
+                    self.fail(number, fail)?;
+                    return Ok(true);
+                }
+            }
+        }
+        self.begin_next()
     }
 
     fn wait_for_stream(&self) {
@@ -117,7 +135,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Writes what is held back of an input that gives nothing now, if it has waited for long.
+    /// Writes the rows that were held back for a silent input, if they have waited for long.
     fn write_overdue(&mut self) -> Result<(), Stop> {
         let Some(Active { number, route, kind: Kind::Chunks(chunks), .. }) =
             self.schedule.active.front_mut().filter(|_| self.outputs.sink.is_some())
@@ -132,8 +150,8 @@ impl Runner<'_> {
         written.or_else(|fail| self.fail(number, fail))
     }
 
-    /// Submits the next work of one active file; false if it has none now.
-    pub(crate) fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
+    /// Submits the next work of one active file; returns false if it has none now.
+    fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
         let active = &mut self.schedule.active[at];
         let submitted = match &mut active.kind {
             Kind::Whole { submitted: true, .. } => return Ok(false),
@@ -176,12 +194,12 @@ impl Runner<'_> {
         Ok(true)
     }
 
-    /// Takes what a worker sent.
+    /// Handles a worker's reply.
     pub(crate) fn take(
         &mut self,
         number: usize,
         chunk: usize,
-        reply: Result<Reply, String>,
+        reply: Result<Reply, Loss>,
     ) -> Result<(), Stop> {
         let Some((_, active)) = self.schedule.find(number) else {
             return Ok(()); // of a file that failed meanwhile
@@ -197,12 +215,12 @@ impl Runner<'_> {
                     Err(problem) => Err(Fail::File(problem)),
                 },
             },
-            Err(error) => {
-                let lost = match &active.kind {
+            Err(loss) => {
+                let work = match &active.kind {
                     Kind::Whole { .. } => "it".to_owned(),
                     Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
                 };
-                Err(Fail::from(format!("{lost} {error}")))
+                Err(Fail::File(loss.problem(&work)))
             }
         };
         match taken {

@@ -8,7 +8,7 @@ use crate::output::error::WriteError;
 /// Why the whole job ends.
 pub(crate) enum Stop {
     ClosedPipe,
-    /// The table that rows go to cannot be reached any more; the input that met this says so.
+    /// The table cannot be reached any more. The input that met this reports it.
     Lost,
     Error(CleanError),
 }
@@ -22,7 +22,7 @@ impl From<CleanError> for Stop {
 /// Why one file ends.
 pub(crate) enum Fail {
     File(Problem),
-    /// The file, by what ends the job too: nothing can be put into its table any more.
+    /// The file fails, and the job ends too: its table cannot be reached any more.
     Lost(Problem),
     Job(Stop),
 }
@@ -50,14 +50,12 @@ impl From<WriteError> for Fail {
     }
 }
 
-/// The hint for a lost table: the next run goes on with it.
-pub(crate) fn lost(mut problem: Problem) -> Problem {
-    let hint = || Hint::on("resume").and(" goes on from here");
-    problem.hint = problem.hint.or_else(|| Some(hint()));
-    problem
+/// Adds the hint for a lost table, that the next run can go on with it.
+pub(crate) fn lost(problem: Problem) -> Problem {
+    problem.or_hint(|| Hint::on("resume").and(" goes on from here"))
 }
 
-/// Of an input that was not begun when the table was lost.
+/// The error of an input that was not begun when the table was lost.
 pub(crate) fn not_reached(complete: usize, files: usize) -> Problem {
     let text = format!(
         "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"

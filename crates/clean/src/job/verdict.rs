@@ -1,22 +1,27 @@
-//! Whether a file that was read is as it must be: its header, its encoding, how many of its rows were rejected.
-//! Parent, workers and the preview ask here.
+//! Whether a file that was read is acceptable: its header, its encoding, the number of its rejects. Used by
+//! parent, workers and the preview.
 
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::recipe::MaxRejects;
 use manyhands_csv::report::{FileReport, Note, SetAside};
-use manyhands_csv::{Head, Hint, NotUtf8, Plan, Problem, Sample, counted, grouped};
+use manyhands_csv::{Head, Hint, NotUtf8, Plan, Problem, ProblemKind, Sample, counted, grouped};
 
 use crate::input::recognize::check_sample;
 
 pub(crate) fn unclosed_header(line: u64, field: usize) -> Problem {
-    Problem::new(format!("line {line}, field {field}: a quote of the header is never closed"))
+    Problem::new("a quote of the header is never closed")
+        .of(ProblemKind::Record)
+        .at_line(line)
+        .in_field(field)
         .hint(Hint::is("quote", "none").and(" reads quotes as text"))
 }
 
 pub(crate) fn header_too_long(lines_before: u64, limit: usize) -> Problem {
     let line = lines_before + 1;
     let limit = grouped(limit as u64);
-    Problem::new(format!("line {line}: a header of more than {limit} bytes; is a quote missing?"))
+    Problem::new(format!("a header of more than {limit} bytes; is a quote missing?"))
+        .of(ProblemKind::Record)
+        .at_line(line)
         .hint(Hint::any("max_record").and(" allows longer ones"))
 }
 
@@ -24,11 +29,11 @@ pub(crate) fn no_header(read: usize) -> Problem {
     format!("there is no header in its first {}", counted(read as u64, "byte")).into()
 }
 
-/// Fills a report from a file's course.
+/// Fills a report after the last pass of a file.
 ///
 /// # Errors
-/// If a count is wrong, or records are not in the encoding that they must be in, which the user named if it
-/// is there; else if they are no text.
+/// If the counts do not add up; if records are not in the encoding that the user named; or, if none was
+/// named, if the file is not text.
 pub(crate) fn finish_report(
     course: &manyhands_csv::Course,
     plan: &Plan,
@@ -54,7 +59,7 @@ pub(crate) fn finish_report(
     Ok(())
 }
 
-/// Where the first byte is that does not belong into UTF-8.
+/// The place of the first byte that is not UTF-8.
 fn place_of_byte(found: &NotUtf8) -> String {
     let place = match &found.column {
         Some(column) => format!("column {column:?} has"),
@@ -70,16 +75,17 @@ fn name_the_encoding() -> Hint {
 }
 
 /// # Errors
-/// If records are not UTF-8 that the user said to be.
+/// If records are not UTF-8 although the user named UTF-8.
 pub(crate) fn check_utf8(
     course: &manyhands_csv::Course,
     encoding: Option<&'static Encoding>,
 ) -> Result<(), Problem> {
     match course.not_utf8().filter(|_| encoding == Some(UTF_8)) {
         Some(found) => {
-            let line = found.line + 1;
             let place = place_of_byte(found);
-            Err(Problem::new(format!("line {line}: {place}, which is not UTF-8"))
+            Err(Problem::new(format!("{place}, which is not UTF-8"))
+                .of(ProblemKind::Format)
+                .at_line(found.line + 1)
                 .hint(name_the_encoding()))
         }
         None => Ok(()),
@@ -101,7 +107,7 @@ fn note_of_utf8(found: &NotUtf8) -> Note {
 }
 
 /// # Errors
-/// If more records of a file were rejected than may be: with the most frequent reasons.
+/// If a file has more rejects than allowed; names the most frequent reasons.
 pub(crate) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> Result<(), Problem> {
     const REASONS: usize = 3;
     let (rejected, rows) = (report.rows_rejected(), report.rows_in);
@@ -133,6 +139,7 @@ pub(crate) fn check_rejects(limit: Option<MaxRejects>, report: &FileReport) -> R
     Err(Problem::new(format!(
         "{rejected} of {rows} would be rejected, and at most {limit} may be: {why}"
     ))
+    .of(ProblemKind::Rejects)
     .hint(
         Hint::any("max_rejects")
             .and(" sets how many, ")

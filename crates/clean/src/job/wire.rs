@@ -1,7 +1,7 @@
-//! What travels between the parent of a job and its workers.
+//! The messages between the parent of a job and its workers.
 //!
-//! A worker writes its reply itself: first the clean bytes, which the parent passes on from where they are, then what
-//! is to be known about them, then the length of the first.
+//! A worker writes its reply itself: the clean bytes, which the parent forwards without a copy; then
+//! metadata; then the length of the clean bytes.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -17,26 +17,26 @@ use crate::output::draft::Address;
 use crate::output::format::{Block, Column, Format};
 use crate::stamp::Stamp;
 
-/// A recipe on its way to a worker, which reads it once.
+/// A recipe that travels to a worker, which parses it once.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TravellingRecipe {
-    /// TOML, since not every format can carry a recipe.
+    /// TOML, since not every format can encode a recipe.
     toml: String,
     now: i64,
     #[serde(skip)]
-    prepared: OnceCell<Result<Prepared, String>>,
+    prepared: OnceCell<Result<Prepared, Problem>>,
 }
 
 impl TravellingRecipe {
-    /// `now` is the run's instant, in seconds since 1970.
+    /// `now` is the instant of the run, in seconds since 1970.
     pub(crate) fn new(recipe: &Recipe, now: i64) -> Self {
         TravellingRecipe { toml: recipe.to_toml(), now, prepared: OnceCell::new() }
     }
 
-    pub(crate) fn get(&self) -> Result<&Prepared, String> {
+    pub(crate) fn get(&self) -> Result<&Prepared, Problem> {
         let prepare = || {
             let recipe = Recipe::from_toml(&self.toml)?;
-            Prepared::new(recipe, self.now).map_err(|error| error.to_string())
+            Prepared::new(recipe, self.now)
         };
         self.prepared.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
@@ -51,9 +51,9 @@ pub(crate) struct WholeContext {
     pub(crate) secret: (u64, u64),
     pub(crate) piece: Option<usize>,
     pub(crate) max_rejects: Option<MaxRejects>,
-    /// Whether sums of inputs and outputs are wanted.
+    /// Whether checksums of inputs and outputs are wanted.
     pub(crate) summed: bool,
-    /// Whether several inputs have one text as their output, with one style.
+    /// Whether several inputs share one text output, with one style.
     pub(crate) one_style: bool,
 }
 
@@ -62,39 +62,39 @@ pub(crate) struct WholeContext {
 pub(crate) struct WholeWork {
     #[serde(with = "crate::path_bytes")]
     pub(crate) path: PathBuf,
-    /// The draft that clean bytes are written to; `None`: they are the reply's.
+    /// The draft that clean bytes are written to; `None` if they are part of the reply.
     pub(crate) to: Option<Address>,
     pub(crate) format: Format,
-    /// What separates the output's fields, if that is not as in the input.
+    /// The delimiter of the output, if it differs from the input's.
     pub(crate) out_delimiter: Option<u8>,
-    /// The style of the output that it goes to with others, as far as that is known.
+    /// The style of the shared output, as far as it is known.
     pub(crate) style: Option<Style>,
-    /// Whether there is a place for rejects.
+    /// Whether rejects go anywhere.
     pub(crate) keeps_rejects: bool,
     /// The output's name for messages.
     pub(crate) to_name: String,
-    /// The state of the file when its types were inferred.
+    /// The state of the file when types were proposed for it.
     pub(crate) seen: Option<Stamp>,
 }
 
-/// What became of one small file.
+/// The result for one small file.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct WholeReply {
     pub(crate) report: FileReport,
     pub(crate) columns: Vec<Column>,
-    /// The style in which its rows are written, and its own, in which they would be as the first of
-    /// an output.
+    /// The style in which the rows are written, and the file's own style, which they would have as the first
+    /// in an output.
     pub(crate) style: Style,
     pub(crate) own_style: Style,
     pub(crate) block: Block,
-    /// How many of the clean bytes are the header.
+    /// Number of clean bytes that are the header.
     pub(crate) header_bytes: usize,
     /// The text of the rejects file; empty if nothing was rejected. The parent writes it.
     #[serde(with = "serde_bytes")]
     pub(crate) rejects: Vec<u8>,
-    /// Why the file fails although all was done: too much was rejected.
+    /// Why the file fails although it was cleaned: too many rejects.
     pub(crate) refused: Option<Problem>,
-    /// Nothing was done: unpacked, it is to be cut into chunks.
+    /// Nothing was done: the unpacked file is too big and must be cut into chunks.
     pub(crate) is_too_big: bool,
 }
 
@@ -108,13 +108,13 @@ pub(crate) struct ChunkContext {
     /// None for chunks that bring their bytes.
     pub(crate) file: Option<ChunkFile>,
     pub(crate) format: Format,
-    /// Whether sums of the chunks and of what they become are wanted.
+    /// Whether checksums of the chunks and of their outputs are wanted.
     pub(crate) summed: bool,
     #[serde(skip)]
     pub(crate) plan: OnceCell<Result<Plan, Problem>>,
 }
 
-/// The file that chunks are read from, and what shows that it is still the same.
+/// The file that chunks are read from, and the stamp that detects changes of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChunkFile {
     #[serde(with = "crate::path_bytes")]
@@ -127,24 +127,24 @@ pub(crate) struct ChunkFile {
 pub(crate) struct ChunkWork {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// Where in the file its first record begins: nothing before it is read.
+    /// Offset of the first record in the file; nothing before it is read.
     pub(crate) data: u64,
     pub(crate) task: Task,
-    /// Whether it is the pass that writes.
+    /// Whether this is the pass that writes.
     pub(crate) is_last_pass: bool,
-    /// The chunk itself, if it is not read from a file.
+    /// The bytes of the chunk, if it is not read from a file.
     #[serde(with = "serde_bytes")]
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What became of one chunk.
+/// The result for one chunk.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ChunkReply {
     pub(crate) outcome: Outcome,
     pub(crate) block: Block,
 }
 
-/// Appends what is to be known about the clean bytes in a reply.
+/// Appends the metadata about the clean bytes to a reply.
 pub(crate) fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>) {
     if result.is_err() {
         reply.clear();
@@ -154,14 +154,14 @@ pub(crate) fn seal<T: Serialize>(result: Result<T, Problem>, reply: &mut Vec<u8>
     reply.extend(len.to_le_bytes());
 }
 
-/// Reads what [`seal`] appended: the length of the clean bytes, and what is known about them.
+/// Reads what [`seal`] appended: the length of the clean bytes, and their metadata.
 pub(crate) fn unseal<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<(usize, T), Problem> {
     let broken = || Problem::new("a worker's reply cannot be read");
     let known = reply.len().checked_sub(8).ok_or_else(broken)?;
-    let len = reply.read(known, 8).map_err(|error| error.to_string())?;
+    let len = reply.read(known, 8).map_err(Problem::from_error)?;
     let len = u64::from_le_bytes(len.try_into().map_err(|_| broken())?) as usize;
     let rest = known.checked_sub(len).ok_or_else(broken)?;
-    let bytes = reply.read(len, rest).map_err(|error| error.to_string())?;
+    let bytes = reply.read(len, rest).map_err(Problem::from_error)?;
     let result: Result<T, Problem> = manyhands_tasks::codec::decode(&bytes, &[])?;
     result.map(|known| (len, known))
 }

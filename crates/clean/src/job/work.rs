@@ -1,6 +1,6 @@
-//! A worker's side of the job: a small file as a whole, or a chunk of a big one.
+//! A worker's side of the job: cleans a small file, or one chunk of a big file.
 //!
-//! Functions here write their reply themselves, as `wire.rs` says.
+//! The functions write their replies themselves, as described in `wire.rs`.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -22,11 +22,12 @@ use crate::job::wire::{
 };
 use crate::names::text_of;
 use crate::output::format::{Block, Format, columns, is_in_line};
+use crate::paths::cannot_write;
 use crate::stamp::{self, Stamp};
 use crate::sum::Sum;
 
 thread_local! {
-    /// What is read goes here, again and again: fresh memory is dear.
+    /// Buffer for reading, used again and again: fresh memory is expensive.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -43,7 +44,6 @@ fn clean_file(
     reply: &mut Vec<u8>,
 ) -> Result<WholeReply, Problem> {
     let name = text_of(&work.path);
-    let cannot = |error: io::Error| format!("cannot read it: {error}");
     let mut raw = read_all(&work.path, work.seen, buffer)?;
     let report =
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
@@ -52,8 +52,10 @@ fn clean_file(
         known.block.input = Sum::of(raw);
     }
     let unpacked;
-    if let Some(unpacker) = Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(cannot)? {
-        let Some(bytes) = unpacker.unpack(raw, UNPACKED).map_err(cannot)? else {
+    if let Some(unpacker) =
+        Unpacker::of(&name, &raw[..raw.len().min(4)]).map_err(Problem::reading)?
+    {
+        let Some(bytes) = unpacker.unpack(raw, UNPACKED).map_err(Problem::reading)? else {
             known.is_too_big = true;
             return Ok(known);
         };
@@ -92,7 +94,7 @@ fn clean_file(
         let sample = Sample::new(bytes, &head, bytes.len());
         let plan = Plan::new(context.recipe.get()?, &dialect, header);
         let plan = plan.and_then(|plan| work.format.fit(plan));
-        let plan = plan.map_err(|error| sample.advise(&dialect, error.into()))?;
+        let plan = plan.map_err(|error| sample.advise(&dialect, error))?;
         work.format.check_names(&columns(&plan))?;
         let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
         work.format.write_text(&header, reply)?;
@@ -128,17 +130,18 @@ fn clean_file(
     if let Some(draft) = &work.to {
         let written = draft.open().and_then(|mut file| {
             file.write_all(reply).inspect_err(|_| {
-                // The parent removes the draft, a moment later: on a full disk the next file needs its room now.
+                // The parent removes the draft a moment later, but on a full disk the next file needs its
+                // room now.
                 let _ = file.set_len(0);
             })
         });
-        written.map_err(|error| format!("cannot write {}: {error}", work.to_name))?;
+        written.map_err(|error| cannot_write(Path::new(&work.to_name), error))?;
         reply.clear();
     }
     Ok(known)
 }
 
-/// How many bytes a small file may have when it is unpacked.
+/// Largest unpacked size of a small file, in bytes.
 const UNPACKED: usize = 32 << 20;
 
 /// Reads a file to its end into the buffer, which only grows.
@@ -147,11 +150,11 @@ fn read_all<'a>(
     seen: Option<Stamp>,
     buffer: &'a mut Vec<u8>,
 ) -> Result<&'a [u8], Problem> {
-    let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
+    let file = File::open(path).map_err(Problem::reading)?;
     read_unchanged(&file, Stamp::settled(&file)?.is_as_seen(seen)?, buffer)
 }
 
-/// Reads a file that was stamped to its end, if it is still the same then.
+/// Reads a file to its end, and checks its stamp afterwards.
 fn read_unchanged<'a>(
     file: &File,
     before: Stamp,
@@ -167,7 +170,7 @@ fn read_unchanged<'a>(
             Ok(0) => break,
             Ok(count) => len += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(format!("cannot read it: {error}").into()),
+            Err(error) => return Err(Problem::reading(error)),
         }
     }
     before.check(file)?;
@@ -188,7 +191,7 @@ fn clean_chunk(
 ) -> Result<ChunkReply, Problem> {
     let plan = || {
         let plan = Plan::new(context.recipe.get()?, &context.dialect, &context.header)?;
-        context.format.fit(plan).map_err(Problem::from)
+        context.format.fit(plan)
     };
     let plan = context.plan.get_or_init(plan).as_ref().map_err(Clone::clone)?;
     let mut block = Block::default();
@@ -208,7 +211,7 @@ fn clean_chunk(
             (chunk, bytes, base)
         }
     };
-    // Before the last pass there are no rows, and nothing to encode.
+    // Before the last pass there are no rows to encode.
     let format = if work.is_last_pass { context.format } else { Format::Csv(None) };
     let (outcome, in_line) = format.encode(plan, reply, |out| Ok(chunk.run(bytes, base, out)))?;
     block.in_line = in_line;
@@ -218,18 +221,17 @@ fn clean_chunk(
     Ok(ChunkReply { outcome, block })
 }
 
-/// Reads a chunk of a file into the buffer, with what is behind it up to the end of its last
-/// record; gives where in the file the buffer begins, and how long it is.
+/// Reads a chunk of a file into the buffer, up to the end of its last record; returns the offset of the
+/// buffer in the file and its length.
 fn read_chunk<'a>(
     plan: &'a Plan,
     source: &ChunkFile,
     work: &'a ChunkWork,
     buffer: &mut Vec<u8>,
 ) -> Result<(Chunk<'a>, u64, usize), Problem> {
-    let wrong = |error: io::Error| Problem::from(format!("cannot read it: {error}"));
-    let file = File::open(&source.path).map_err(wrong)?;
+    let file = File::open(&source.path).map_err(Problem::reading)?;
     source.stamp.check(&file)?;
-    // One byte before the chunk shows how it probably begins.
+    // The byte before the chunk shows how the chunk probably begins.
     let base = if work.from > work.data { work.from - 1 } else { work.from };
     let (from, to) = ((work.from - base) as usize, (work.to - base) as usize);
     let rest = (source.stamp.size - base) as usize;
@@ -237,7 +239,7 @@ fn read_chunk<'a>(
     let read = |buffer: &mut Vec<u8>, at, to| match read_range(&file, base, buffer, at, to) {
         Ok(true) => Ok(()),
         Ok(false) => Err(stamp::changed()),
-        Err(error) => Err(wrong(error)),
+        Err(error) => Err(Problem::reading(error)),
     };
     read(buffer, 0, len)?;
     let mut chunk = Chunk::new(plan, &work.task, &buffer[..len], from, to);
@@ -246,12 +248,12 @@ fn read_chunk<'a>(
         read(buffer, len, next)?;
         len = next;
     }
-    // What was changed before this is seen here, and what is changed later was read before.
+    // An earlier change is detected here; a later change comes after the reading.
     source.stamp.check(&file)?;
     Ok((chunk, base, len))
 }
 
-/// Reads `buffer[at..to]` from the file, in which the buffer begins at `base`; false if the file
+/// Reads `buffer[at..to]` from the file, where the buffer begins at offset `base`; returns false if the file
 /// is shorter.
 fn read_range(
     file: &File,
@@ -281,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    /// At any moment between two ticks of the clock that files are stamped with.
+    /// Changes at any moment between two ticks of the file clock.
     #[test]
     fn a_change_is_seen_however_soon_after_the_one_before_it_comes() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What is in files: rejected records, or the same bytes as in another.
+//! Inspects files: whether they have rejected records, or the same bytes as others.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,7 +16,10 @@ pub(crate) fn is_rejects(path: &Path) -> bool {
 }
 
 /// Whether two files have the same bytes.
-pub(crate) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+///
+/// # Errors
+/// If one of them cannot be read.
+pub fn have_same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
     Ok(fs::metadata(one)?.len() == fs::metadata(other)?.len() && begins_with(one, other)?)
 }
 
@@ -36,5 +39,28 @@ pub(crate) fn begins_with(one: &Path, other: &Path) -> io::Result<bool> {
         }
         one.consume(len);
         other.consume(len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_the_same_if_every_byte_is() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = place.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let long = vec![7; 200_000];
+        let one = file("one", &long);
+        assert!(have_same_bytes(&one, &file("same", &long)).unwrap());
+        assert!(!have_same_bytes(&one, &file("shorter", &long[1..])).unwrap());
+        assert!(!have_same_bytes(&file("short", &long[1..]), &one).unwrap());
+        let mut other = long;
+        other[199_999] = 8;
+        assert!(!have_same_bytes(&one, &file("other", &other)).unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! The one way files are made: complete under a temporary name first, then under their own.
+//! The only way to create files: completely under a temporary name first, then under their own.
 //!
 //! ```text
 //!   create ────► write ────► publish ────► Placed ────► keep
@@ -6,27 +6,33 @@
 //!     └─ drop: removed         └─ error:     └─ drop: taken back, what was replaced is back
 //!                                 removed
 //! ```
-//! What holds at every moment, whoever dies:
+//! Invariants, whoever dies:
 //!
 //! * A draft lies in the directory of its output as `.OUTPUT.RANDOM.manyhands.tmp`. It is made with `O_EXCL`, so it is
 //!   never a file or a link of somebody else, and with mode 0600, so nobody reads it before it is published.
-//! * Only the parent of a job makes drafts. A worker writes to one that exists, and checks that it is that very file. So
-//!   a worker that outlives its parent for a moment leaves nothing behind.
-//! * The process that made a draft holds a lock on it (`flock`) until it is published or removed. The kernel gives the
-//!   lock up when that process ends, however it ends. So [`remove_abandoned`](crate::output::abandoned::remove_abandoned) removes only drafts without a writer, also
-//!   those of other containers and of machines on one file server. Where locks are not supported it removes nothing.
-//! * Until a draft or an output is kept, how to undo it is noted in [`unfinished`], for a process
-//!   that must end at once.
-//! * An output is under its name as a whole or not at all. `Placed` can take it back: a new output is removed, and one
-//!   that replaced another is exchanged for it again. What is taken back is only what this run published.
+//! * Only the parent of a job creates drafts. A worker writes to an existing draft, and checks that it is
+//!   that very file. So a worker that outlives its parent for a moment leaves nothing behind.
+//! * The process that created a draft holds a lock on it (`flock`) until the draft is published or removed.
+//!   The kernel releases the lock when that process ends, however it ends. So
+//!   [`remove_abandoned`](crate::output::abandoned::remove_abandoned) removes only drafts without a writer,
+//!   even those of other containers and of machines that share a file server. Where locks are not supported
+//!   it removes nothing.
+//! * Until a draft or an output is kept, [`unfinished`] has a note of how to undo it, for a process that must
+//!   end at once.
+//! * An output exists under its name completely or not at all. `Placed` can take it back: a new output is
+//!   removed, and one that replaced another is exchanged for it again. Only what this run published is taken
+//!   back.
+//!
+//! The file is long because creating, publishing and taking back must be read together: each relies on the
+//! other two.
 
 use crate::error::exists;
-use crate::output::contents::{begins_with, is_rejects, is_same};
+use crate::output::contents::{begins_with, have_same_bytes, is_rejects};
 use crate::output::placed::{Existing, Placed, Step, inode};
 use crate::output::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use crate::paths::{directory_of, is_device, place_of, told};
+use crate::paths::{cannot_write, directory_of, is_device, place_of};
 use crate::sum::Sum;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -40,33 +46,33 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tempfile::TempPath;
 
-/// End of every draft's name.
+/// The end of every draft's name.
 pub(crate) const SUFFIX: &str = ".manyhands.tmp";
 
 /// Number of random letters and digits in a draft's name.
 pub(crate) const RANDOM: usize = 12;
 
-/// Longest part of the output's name in a draft's name, in bytes: the whole has to fit into 255.
+/// Longest part of the output's name in a draft's name, in bytes: the whole must fit into 255.
 const OWN: usize = 200;
 
-/// A file beside its final place, removed if it is not published.
+/// A file beside its final place; removed if it is not published.
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: PathBuf,
-    /// The final place: where the path leads, as for whoever writes to it.
+    /// The final place: where symbolic links of the path lead.
     place: PathBuf,
     temporary: TempPath,
     /// Holds the lock.
     file: File,
     inode: Inode,
     noted: Noted,
-    /// Of what [`append`](Draft::append) wrote.
+    /// Checksum of what [`append`](Draft::append) wrote.
     sum: Sum,
-    /// Files that this one belongs to: it is not more readable than they are.
+    /// Files that this one belongs to: its permissions never exceed theirs.
     owners: Vec<PathBuf>,
 }
 
-/// Where a worker finds a draft, and how it knows that it is the right file.
+/// The address of a draft for a worker, with what identifies the right file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Address {
     #[serde(with = "crate::path_bytes")]
@@ -74,13 +80,13 @@ pub(crate) struct Address {
     inode: Inode,
 }
 
-/// The part of a draft's name that tells which output it is of.
+/// The part of a draft's name that identifies its output.
 pub(crate) fn own_part(place: &Path) -> &[u8] {
     let name = place.file_name().unwrap_or_default().as_bytes();
     &name[..name.len().min(OWN)]
 }
 
-/// Makes an empty file with a random name beside `place`.
+/// Creates an empty file with a random name beside `place`.
 fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath, Noted)> {
     let mut prefix = OsStr::new(".").to_owned();
     prefix.push(OsStr::from_bytes(own_part(place)));
@@ -98,14 +104,14 @@ fn make_beside(place: &Path, mode: u32) -> io::Result<(File, TempPath, Noted)> {
 }
 
 impl Draft {
-    /// Makes an empty draft for `path`.
-    pub(crate) fn create(path: &Path) -> Result<Draft, String> {
-        Draft::try_create(path).map_err(|error| told("cannot write", path, &error))
+    /// Creates an empty draft for `path`.
+    pub(crate) fn create(path: &Path) -> Result<Draft, Problem> {
+        Draft::try_create(path).map_err(|error| cannot_write(path, error))
     }
 
     fn try_create(path: &Path) -> io::Result<Draft> {
         let place = place_of(path)?;
-        // A draft's shorter name would hide until the end that the output's is too long.
+        // The draft's name is shorter, and would hide until the end that the output's name is too long.
         if own_part(&place).len() == OWN
             && let Err(error) = fs::symlink_metadata(&place)
             && error.kind() != io::ErrorKind::NotFound
@@ -114,13 +120,13 @@ impl Draft {
         }
         loop {
             let (file, temporary, noted) = make_beside(&place, 0o600)?;
-            // Whoever looks for abandoned drafts may have seen it before it was locked.
+            // A search for abandoned drafts may have seen it before it was locked.
             let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
             let metadata = file.metadata()?;
             let is_seen = match locked {
                 Ok(()) => metadata.nlink() == 0,
                 Err(Errno::WOULDBLOCK) => true,
-                // There are no locks here, and so nobody removes it.
+                // There are no locks here, so nobody removes it.
                 Err(_) => false,
             };
             if !is_seen {
@@ -139,37 +145,37 @@ impl Draft {
         &self.file
     }
 
-    /// Writes behind what is there.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
+    /// Appends bytes.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let written = (&self.file).write_all(bytes);
-        written.map_err(|error| told("cannot write", &self.path, &error))?;
+        written.map_err(|error| cannot_write(&self.path, error))?;
         self.sum = self.sum.then(Sum::of(bytes));
         Ok(())
     }
 
-    /// Of what [`append`](Self::append) wrote.
+    /// Checksum of what [`append`](Self::append) wrote.
     pub(crate) fn sum(&self) -> Sum {
         self.sum
     }
 
-    /// When it is published it is readable for nobody who cannot read these files, if they are there.
+    /// Once published, the file is readable only for users who can read these files, as far as they exist.
     pub(crate) fn belongs_to(&mut self, owners: impl IntoIterator<Item = PathBuf>) {
         self.owners.extend(owners);
     }
 
-    /// Whether the file under its name is the beginning of what is written here: replacing it loses nothing.
+    /// Whether the existing file is a prefix of this one, so that replacing it loses nothing.
     pub(crate) fn continues_what_is_there(&self) -> bool {
         self.place.metadata().is_ok_and(|there| there.is_file())
             && begins_with(&self.temporary, &self.place).unwrap_or(false)
     }
 
-    /// Gives the output another name in the same directory.
+    /// Changes the name of the output within its directory.
     pub(crate) fn rename(&mut self, name: &OsStr) {
         self.path.set_file_name(name);
         self.place.set_file_name(name);
     }
 
-    /// Where a worker finds it.
+    /// The address for a worker.
     pub(crate) fn address(&self) -> Address {
         Address { path: self.temporary.to_path_buf(), inode: self.inode }
     }
@@ -177,8 +183,7 @@ impl Draft {
     /// Gives the file its name.
     pub(crate) fn publish(self, existing: Existing) -> Result<Placed, Problem> {
         let path = self.path.clone();
-        self.try_publish(existing)
-            .unwrap_or_else(|error| Err(told("cannot write", &path, &error).into()))
+        self.try_publish(existing).unwrap_or_else(|error| Err(cannot_write(&path, error)))
     }
 
     fn try_publish(self, existing: Existing) -> io::Result<Result<Placed, Problem>> {
@@ -201,7 +206,7 @@ impl Draft {
         let mut unfinished = unfinished::lock();
         let renamed =
             match rustix::fs::renameat_with(CWD, &*self.temporary, CWD, &self.place, flags) {
-                // A file system that cannot do that: a link never replaces.
+                // The file system does not support that; a hard link never replaces.
                 Err(Errno::INVAL | Errno::NOSYS) if !flags.is_empty() => {
                     let linked = fs::hard_link(&self.temporary, &self.place);
                     linked.and_then(|()| fs::remove_file(&self.temporary))
@@ -215,7 +220,8 @@ impl Draft {
         match renamed {
             Ok(()) => Ok(Ok(Placed::default())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let is_same = existing == Existing::Taken && is_same(&self.temporary, &self.place)?;
+                let is_same =
+                    existing == Existing::Taken && have_same_bytes(&self.temporary, &self.place)?;
                 Ok(match existing {
                     Existing::Taken if is_same => Ok(Placed::default()),
                     Existing::Taken => Err(is_another(&self.path)),
@@ -226,7 +232,7 @@ impl Draft {
         }
     }
 
-    /// Takes the place of another file, which stays beside it until this one is kept.
+    /// Exchanges this file with another, which stays beside it until this one is kept.
     fn replace(self) -> io::Result<Placed> {
         let mut unfinished = unfinished::lock();
         let exchange = rustix::fs::renameat_with(
@@ -249,7 +255,8 @@ impl Draft {
                 Ok(Placed(vec![Step { place, file: Some(file), old: Some(temporary), noted }]))
             }
             Err(Errno::INVAL | Errno::NOSYS) => {
-                // A file system that cannot do that. Without links the old file cannot be brought back.
+                // The file system does not support that. Without hard links the old file cannot be brought
+                // back.
                 drop(unfinished);
                 let (_, aside, aside_noted) = make_beside(&self.place, 0o600)?;
                 let mut unfinished = unfinished::lock();
@@ -272,7 +279,7 @@ impl Draft {
         }
     }
 
-    /// It has its name.
+    /// Called when the file has its name.
     fn placed(self, unfinished: &mut Unfinished) -> Placed {
         let Draft { place, temporary, file, inode, noted, .. } = self;
         unfinished.change(&noted, Undo::TakeBack(place.clone(), inode));
@@ -280,7 +287,7 @@ impl Draft {
         Placed(vec![Step { place, file: Some(file), old: None, noted }])
     }
 
-    /// Gives the draft its mode, but no more of it than the files have that it belongs to.
+    /// Sets the mode of the draft, limited by the modes of the files that it belongs to.
     fn set_mode(&self, mut mode: u32) -> io::Result<()> {
         let mut identities = HashSet::new();
         for owner in &self.owners {
@@ -290,14 +297,14 @@ impl Draft {
             }
         }
         if identities.len() > 1 {
-            // Whoever may read one of them may not for that read the others.
+            // Users who may read one of these files may not therefore read the others.
             mode &= 0o700;
         }
         self.file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Gives the draft owner and access list of the file at `place`, as far as this process may; gives the mode that
-    /// goes with them.
+    /// Copies owner and access list of the file at `place`, as far as this process may; returns the mode that
+    /// fits them.
     fn take_after(&self, place: &Path, old: &Metadata) -> io::Result<u32> {
         const ACCESS_LIST: &str = "system.posix_acl_access";
         let own = self.file.metadata()?;
@@ -306,7 +313,7 @@ impl Draft {
             let chown = |uid, gid| std::os::unix::fs::fchown(&self.file, uid, gid);
             let has_owner = chown(Some(old.uid()), Some(old.gid())).is_ok();
             if !has_owner && own.gid() != old.gid() && chown(None, Some(old.gid())).is_err() {
-                // Its group is another now, and gets no more than everybody had.
+                // The group is a different one now, and gets only the permissions of all users.
                 mode &= !0o070 | (mode & 0o007) << 3;
             }
             if !has_owner {
@@ -314,7 +321,7 @@ impl Draft {
             }
         }
         let mut list = [0; 1024];
-        // Where it cannot be set, the mode is what there is.
+        // Where the list cannot be set, the mode remains.
         match rustix::fs::getxattr(place, ACCESS_LIST, &mut list) {
             Ok(len) => {
                 let list = &list[..len];
@@ -328,7 +335,7 @@ impl Draft {
 }
 
 impl Address {
-    /// Opens the draft to write it from its beginning.
+    /// Opens the draft for writing from its beginning.
     pub(crate) fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let file = options.write(true).custom_flags(flags(OFlags::NOFOLLOW)).open(&self.path)?;
@@ -345,10 +352,10 @@ pub(crate) fn flags(flags: OFlags) -> i32 {
 }
 
 impl Placed {
-    /// Takes away the rejects of an earlier run, of an output that has none now.
+    /// Removes the rejects of an earlier run, for an output that has none now.
     ///
     /// # Errors
-    /// If there are some, and they may not be replaced.
+    /// If rejects exist and may not be replaced.
     pub(crate) fn without_rejects(path: &Path, existing: Existing) -> Result<Placed, Problem> {
         if existing == Existing::Taken && is_rejects(path) {
             let problem = Problem::new(format!(
@@ -363,7 +370,7 @@ impl Placed {
         }
     }
 
-    /// Takes away the rejects at `path`, if there are some.
+    /// Removes the rejects at `path`, if there are some.
     pub(crate) fn rejects_taken_away(path: &Path) -> Result<Placed, Problem> {
         if !is_rejects(path) {
             return Ok(Placed::default());
@@ -378,26 +385,28 @@ impl Placed {
             drop(unfinished);
             Ok(Placed(vec![Step { place, file: None, old: Some(temporary), noted }]))
         };
-        take_away().map_err(|error| told("cannot remove", path, &error).into())
+        take_away().map_err(|error: io::Error| {
+            Problem::with_file("cannot remove", path, error).of(ProblemKind::Write)
+        })
     }
 }
 
-/// An output is there that this run would not have made.
+/// The error for an existing output that this run would not have made.
 fn is_another(path: &Path) -> Problem {
     Problem::new(format!("{} exists and is another", path.display()))
         .hint(Hint::on("force").and(" replaces it"))
 }
 
-/// Permissions of a new file in each directory. The mask of the process and what directories pass on
-/// decide on them, and only the system knows both.
+/// Permissions of a new file in each directory. The process's umask and the directory decide on them, and
+/// only the system knows both.
 static MODES: Mutex<Option<HashMap<PathBuf, u32>>> = Mutex::new(None);
 
-/// Forgets what the permissions of new files are: the mask may be another now.
+/// Forgets the permissions of new files, since the umask may have changed.
 pub(crate) fn forget_modes() {
     *MODES.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// Permissions that a file would have at `place` if a program simply made it there.
+/// Permissions of a file that is simply created at `place`.
 fn mode_of_new(place: &Path) -> io::Result<u32> {
     let mut modes = MODES.lock().unwrap_or_else(PoisonError::into_inner);
     let modes = modes.get_or_insert_default();
@@ -410,16 +419,16 @@ fn mode_of_new(place: &Path) -> io::Result<u32> {
     Ok(mode)
 }
 
-/// Writes a file that appears under its name only when it is complete; to a device or a pipe directly.
-/// What is there is replaced if `force` says so.
+/// Writes a file that appears under its name when it is complete; devices and pipes are written directly.
+/// Replaces an existing file if `force` is set.
 ///
 /// # Errors
-/// Why it could not be written, with the file's name.
+/// The file and why it cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result<(), Problem> {
-    let cannot = |error| told("cannot write", path, &error);
+    let cannot = |error| cannot_write(path, error);
     if is_device(path) {
         let device = OpenOptions::new().write(true).open(path);
-        return Ok(device.and_then(|mut device| device.write_all(bytes)).map_err(cannot)?);
+        return device.and_then(|mut device| device.write_all(bytes)).map_err(cannot);
     }
     let draft = Draft::create(path)?;
     draft.file().write_all(bytes).map_err(cannot)?;
@@ -463,13 +472,13 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
         assert!(draft(&path, "other").publish(Existing::Kept).is_err());
         assert!(draft(&path, "other").publish(Existing::Taken).is_err());
-        // What was there before stays, even if it is taken.
+        // The earlier file stays, even if it is taken.
         drop(draft(&path, "kept").publish(Existing::Taken).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
         draft(&path, "other").publish(Existing::Replaced).unwrap().keep();
         assert_eq!(fs::read_to_string(&path).unwrap(), "other");
         assert_eq!(count(&directory), 1);
-        // What somebody else put there meanwhile is not touched.
+        // A file that another program created meanwhile is not touched.
         let placed = draft(&path, "mine").publish(Existing::Replaced).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "of somebody else").unwrap();

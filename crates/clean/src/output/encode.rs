@@ -9,13 +9,13 @@ use crate::output::packed::pack;
 use crate::output::{copy_text, stores};
 
 thread_local! {
-    /// What is to be compressed goes here, again and again.
+    /// Buffer for text that is to be compressed.
     static PLAIN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Format {
-    /// Appends text outside of rows, such as a header, if the format has such.
-    pub(crate) fn write_text(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    /// Appends text outside of rows, such as a header, if the format has text.
+    pub(crate) fn write_text(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Problem> {
         match self {
             Format::Csv(Some(compression)) if !text.is_empty() => pack(compression, text, out)?,
             Format::Csv(_) => out.extend_from_slice(text),
@@ -24,17 +24,17 @@ impl Format {
         Ok(())
     }
 
-    /// Appends what is to be there even if there is no row and no header: no archive is empty.
-    pub(crate) fn write_nothing(self, out: &mut Vec<u8>) -> Result<(), String> {
+    /// Appends the content of an output without rows and header: an archive is never empty.
+    pub(crate) fn write_nothing(self, out: &mut Vec<u8>) -> Result<(), Problem> {
         match self {
             Format::Csv(Some(compression)) => pack(compression, b"", out),
-            Format::Parquet => Err("it is empty, and a Parquet file has columns".to_owned()),
+            Format::Parquet => Err("it is empty, and a Parquet file has columns".into()),
             _ => Ok(()),
         }
     }
 
-    /// Appends the block of the rows that `make` gives; also says whether its text ends within a
-    /// line, if it is text and not empty.
+    /// Appends the block of the rows that `make` gives; also returns whether its text, if any, ends within a
+    /// line.
     pub(crate) fn encode<T>(
         self,
         plan: &Plan,

@@ -1,9 +1,9 @@
-//! What clean rows become, and what is known of a piece of it.
+//! The formats of clean rows, and the metadata of a block of them.
 
 use std::collections::HashMap;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Hint, Plan, PlanError, Problem, Text};
+use manyhands_csv::{Hint, Plan, Problem, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
@@ -12,23 +12,23 @@ use crate::paths::is_device;
 use crate::sum::Sum;
 use crate::target::Target;
 
-/// What workers make of clean rows.
+/// The format of a worker's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Format {
     Csv(Option<Compression>),
     Parquet,
     Sqlite,
     Postgres,
-    /// Which types the columns could have.
+    /// The types that each column could have.
     Types,
 }
 
-/// What is to be known of a block.
+/// Metadata of a block.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Block {
-    /// Whether its text, if it has any, ends within a line.
+    /// Whether its text, if any, ends within a line.
     pub(crate) in_line: Option<bool>,
-    /// Of the input that it was made from, and of its own bytes, if they are wanted.
+    /// Checksums of the input that it was made from and of its own bytes, if wanted.
     pub(crate) input: Sum,
     pub(crate) output: Sum,
 }
@@ -37,14 +37,14 @@ pub(crate) struct Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// What a header of text has for it.
+    /// The title in a header of text.
     pub(crate) title: String,
     pub(crate) kind: Type,
-    /// Whether the recipe says so; a column of which it says nothing is text.
+    /// Whether the recipe declares the type; other columns are text.
     pub(crate) declared: bool,
 }
 
-/// What an output's columns are.
+/// The columns of an output.
 pub(crate) fn columns(plan: &Plan) -> Vec<Column> {
     let names = plan.output_names().iter().zip(plan.titles());
     let columns = names.zip(plan.output_types()).zip(plan.declared());
@@ -58,7 +58,7 @@ pub(crate) fn columns(plan: &Plan) -> Vec<Column> {
 }
 
 impl Format {
-    /// The format of a target; a file may be compressed, by its name.
+    /// The format of a target. A file may be compressed, by its name.
     pub(crate) fn of(target: &Target, format: FileFormat) -> Format {
         match (target, format) {
             (Target::Sqlite(..), _) => Format::Sqlite,
@@ -72,7 +72,7 @@ impl Format {
         }
     }
 
-    /// Whether this build has it; if not, what to build.
+    /// Checks that this build has the format; the error says what to build.
     pub(crate) fn check(self) -> Result<(), Problem> {
         let (name, is_built) = match self {
             Format::Csv(_) | Format::Types => return Ok(()),
@@ -84,19 +84,19 @@ impl Format {
             return Ok(());
         }
         Err(Problem::new(format!("this build cannot write {name}"))
-            .hint(Hint::words(format!("build with --features {name}"))))
+            .hint(Hint::words("build with ").and_is("features", name)))
     }
 
-    /// How big chunks should be, compared with those of CSV: a row group is to be long.
+    /// The size of chunks relative to those of CSV: a row group should be long.
     pub(crate) fn chunk_factor(self) -> usize {
         if self == Format::Parquet { 8 } else { 1 }
     }
 
-    /// A plan with what this format takes.
+    /// The plan, with the texts that this format can store.
     ///
     /// # Errors
-    /// If its columns cannot have the names that they would have there.
-    pub(crate) fn fit(self, plan: Plan) -> Result<Plan, PlanError> {
+    /// If the columns cannot have their names in this format.
+    pub(crate) fn fit(self, plan: Plan) -> Result<Plan, Problem> {
         match self {
             Format::Csv(_) | Format::Types => Ok(plan),
             Format::Parquet | Format::Sqlite => plan.storing(Text::Utf8),
@@ -105,8 +105,7 @@ impl Format {
     }
 
     /// # Errors
-    /// If what stores rows of this format cannot have these columns: it would cut their names off, take
-    /// them for equal, or refuse them.
+    /// If a store of this format would cut the columns' names off, take two of them for equal, or refuse one.
     pub(crate) fn check_names(self, columns: &[Column]) -> Result<(), Problem> {
         let (name, most, longest) = match self {
             Format::Csv(_) | Format::Types | Format::Parquet => return Ok(()),
@@ -134,7 +133,7 @@ impl Format {
                 let len = own.len();
                 return wrong(format!("it has {len} bytes, and names of {name} at most {longest}"));
             }
-            // SQLite does not tell upper from lower case, of ASCII.
+            // SQLite does not distinguish upper and lower case of ASCII letters.
             let folded = match self {
                 Format::Sqlite => own.to_ascii_lowercase(),
                 _ => own.clone(),
@@ -147,7 +146,7 @@ impl Format {
     }
 }
 
-/// Whether text ends within a line, if there is any.
+/// Whether text ends within a line; `None` if it is empty.
 pub(crate) fn is_in_line(text: &[u8]) -> Option<bool> {
     text.last().map(|last| !matches!(last, b'\n' | b'\r'))
 }

@@ -1,7 +1,7 @@
-//! What says that an input is done: a line of JSON for each, in a file beside the outputs.
+//! The manifest: a file beside the outputs with one line of JSON for each input that is done.
 //!
-//! A line is written after its output has its name, at once, behind the others. A last line that was
-//! torn by a crash is no line. Of several about one output the last counts.
+//! A line is appended as soon as its output has its name. A last line that was torn by a crash is ignored. If
+//! several lines are about one output, the last one counts.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -9,18 +9,19 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use manyhands_csv::{Problem, ProblemKind};
 use rustix::fs::OFlags;
 
 use crate::output::draft::flags;
 use crate::output::entry::{Entry, file_name};
-use crate::paths::told;
+use crate::paths::cannot_write;
 
-/// Opens a manifest, which is a regular file: what a link leads to is not written to, and a pipe is not waited for.
+/// Opens a manifest, which must be a regular file: links are not followed, and pipes do not block.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let no_file = || io::Error::other("it is not a regular file; move it away");
     let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path);
     let file = file.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
-        // A pipe that nobody reads, a socket.
+        // A pipe without a reader, or a socket.
         Some(rustix::io::Errno::NXIO) => no_file(),
         _ => error,
     })?;
@@ -31,7 +32,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 #[derive(Debug)]
 pub(crate) struct Manifest {
     path: PathBuf,
-    /// By the output's name; those of earlier runs.
+    /// Entries of earlier runs, by the output's name.
     entries: HashMap<String, Entry>,
     /// Whether the file ends within a line.
     is_torn: bool,
@@ -40,17 +41,18 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads what there is.
-    pub(crate) fn open(directory: &Path) -> Result<Manifest, String> {
+    /// Reads the existing entries.
+    pub(crate) fn open(directory: &Path) -> Result<Manifest, Problem> {
         let path = directory.join(MANIFEST);
+        let cannot = |error| Problem::with_file("cannot read", &path, error).of(ProblemKind::Read);
         let mut text = Vec::new();
         match open(&path, OpenOptions::new().read(true)) {
             Ok(mut file) => {
                 let read = file.read_to_end(&mut text);
-                read.map_err(|error| told("cannot read", &path, &error))?;
+                read.map_err(cannot)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(told("cannot read", &path, &error)),
+            Err(error) => return Err(cannot(error)),
         }
         let lines = text.split_inclusive(|byte| *byte == b'\n');
         let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
@@ -59,17 +61,17 @@ impl Manifest {
         Ok(Manifest { path, entries, is_torn, file: None })
     }
 
-    /// What is known of an output.
+    /// The entry of an output.
     pub(crate) fn get(&self, output: &Path) -> Option<&Entry> {
         self.entries.get(&file_name(output))
     }
 
     /// Appends an entry.
-    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), Problem> {
         let mut line = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
-        serde_json::to_writer(&mut line, entry).map_err(|error| error.to_string())?;
+        let wrong = |error: io::Error| cannot_write(&self.path, error);
+        serde_json::to_writer(&mut line, entry).map_err(|error| wrong(error.into()))?;
         line.push(b'\n');
-        let wrong = |error| told("cannot write", &self.path, &error);
         let file = match &mut self.file {
             Some(file) => file,
             none => {
@@ -78,13 +80,13 @@ impl Manifest {
             }
         };
         let written = file.write_all(&line);
-        // Of a line that could not be written whole, a part may be there.
+        // If a line could not be written completely, a part of it may be there.
         self.is_torn = written.is_err();
         written.map_err(wrong)
     }
 }
 
-/// The file with the entries of a directory's outputs; no output has this name.
+/// The file with the entries of a directory's outputs. No output may have this name.
 pub const MANIFEST: &str = ".manyhands.jsonl";
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Compressed CSV: each block a gzip member or Zstandard frame of its own, so that all workers
-//! compress, and the bytes depend on nothing but the rows.
+//! Compressed CSV: each block is a gzip member or a Zstandard frame of its own, so all workers compress, and
+//! the bytes depend only on the rows.
 
 use std::io::Write;
 
 use flate2::write::GzEncoder;
+use manyhands_csv::{Problem, ProblemKind};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
@@ -14,12 +15,12 @@ const GZIP_LEVEL: u32 = 6;
 
 const ZSTD_LEVEL: i32 = 3;
 
-/// Appends a member or a frame with these bytes.
+/// Appends these bytes as a member or a frame.
 pub(crate) fn pack(
     compression: Compression,
     bytes: &[u8],
     out: &mut Vec<u8>,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let packed = match compression {
         Compression::Gzip => {
             let mut encoder = GzEncoder::new(&mut *out, flate2::Compression::new(GZIP_LEVEL));
@@ -27,7 +28,7 @@ pub(crate) fn pack(
         }
         Compression::Zstd => zstd(bytes).map(|frame| out.extend(frame)),
     };
-    packed.map_err(|error| format!("cannot compress: {error}"))
+    packed.map_err(|error| Problem::new("cannot compress").of(ProblemKind::Write).because(error))
 }
 
 fn zstd(bytes: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -1,13 +1,12 @@
 //! One file for the rejects of several inputs: beside the one output, or where the user wants it.
 //!
-//! Each input's rejects are a draft until the input is done. Then they are added here, in the order in which
-//! inputs are done.
+//! The rejects of each input are a draft until the input is done. Then they are appended here, in the order
+//! in which inputs are done.
 //!
-//! * With the one output of a concatenation they appear, and are taken back, together.
-//! * With outputs that appear one by one they are appended at once: who is killed later leaves no output
-//!   without its rejects. What was appended is taken back unless the output appears. Who is killed between
-//!   the two has rejects without an output; the next run, which makes both again, finds them at the end and adds
-//!   nothing.
+//! * With concatenated output they appear, and are taken back, together with the output.
+//! * With outputs that appear one by one they are appended at once, so a later kill leaves no output without
+//!   its rejects. They are removed again unless the output appears. A kill in between leaves rejects without
+//!   an output; the next run makes both again, finds the rejects at the end of the file, and appends nothing.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,14 +18,14 @@ use manyhands_csv::{Problem, REJECTS_HEADER};
 use crate::output::contents::is_rejects;
 use crate::output::draft::Draft;
 use crate::output::placed::{Existing, Placed};
-use crate::paths::told;
+use crate::paths::cannot_write;
 use crate::sum::Sum;
 
 /// The rejects of all inputs.
 pub(crate) struct SharedRejects {
     path: PathBuf,
     existing: Existing,
-    /// The outputs that they are of.
+    /// The outputs that they belong to.
     outputs: Vec<PathBuf>,
     kind: Kind,
 }
@@ -34,16 +33,17 @@ pub(crate) struct SharedRejects {
 enum Kind {
     /// They appear with the one output.
     Together(Option<Draft>),
-    /// They are appended to the file; `keeps` says that those of earlier runs stay.
+    /// They are appended to the file; with `keeps`, those of earlier runs stay.
     OneByOne { file: Option<File>, keeps: bool },
 }
 
-/// What was added for one input; it is taken back if this is dropped and not kept.
+/// The rejects that were appended for one input. They are removed again if this is dropped without being
+/// kept.
 #[must_use]
 pub(crate) struct Added {
-    /// The file, and how long it was.
+    /// The file and its length before.
     undo: Option<(File, u64)>,
-    /// Their place in the file, size and hash.
+    /// Offset of the rejects in the file, and their checksum.
     pub(crate) at: u64,
     pub(crate) sum: Sum,
 }
@@ -57,14 +57,14 @@ impl Added {
 impl Drop for Added {
     fn drop(&mut self) {
         if let Some((file, len)) = &self.undo {
-            // What cannot be taken back is of an input that is told to have failed.
+            // Rejects that cannot be removed belong to an input that is reported as failed.
             let _ = file.set_len(*len);
         }
     }
 }
 
 impl SharedRejects {
-    /// With one output they appear together; else one by one, and where `keeps` is set behind those of
+    /// With one output they appear together. Else they appear one by one; with `keeps`, behind those of
     /// earlier runs.
     pub(crate) fn new(
         path: &Path,
@@ -84,15 +84,15 @@ impl SharedRejects {
         &self.path
     }
 
-    /// Adds the rejects of an input.
+    /// Appends the rejects of an input.
     pub(crate) fn add(&mut self, part: &Draft) -> Result<Added, Problem> {
         let path = self.path.clone();
         self.open()?;
-        self.append(part).map_err(|error| told("cannot write", &path, &error).into())
+        self.append(part).map_err(|error| cannot_write(&path, error))
     }
 
     fn open(&mut self) -> Result<(), Problem> {
-        let wrong = |error: io::Error| Problem::from(told("cannot write", &self.path, &error));
+        let wrong = |error| cannot_write(&self.path, error);
         let new = || {
             let mut draft = Draft::create(&self.path)?;
             draft.append(REJECTS_HEADER)?;
@@ -106,7 +106,7 @@ impl SharedRejects {
                 if !(*keeps && is_rejects(&self.path)) {
                     let draft = new()?;
                     let existing = match keeps {
-                        // Somebody emptied it.
+                        // The file was emptied.
                         true if draft.continues_what_is_there() => Existing::Replaced,
                         true => Existing::Kept,
                         false => self.existing,
@@ -143,7 +143,7 @@ impl SharedRejects {
                 let mut last = [0];
                 file.read_exact_at(&mut last, end.saturating_sub(1))?;
                 if last != *b"\n" {
-                    // Somebody was killed while appending.
+                    // A process was killed while it appended.
                     (&mut &*file).write_all(b"\n")?;
                     added.at += 1;
                 }
@@ -156,8 +156,8 @@ impl SharedRejects {
         }
     }
 
-    /// Makes those of one output appear; takes away those of an earlier run if there are none now and
-    /// they may be replaced.
+    /// Publishes the rejects of one output. If there are none now, removes those of an earlier run where that
+    /// is allowed.
     pub(crate) fn publish(self) -> Result<Placed, Problem> {
         match self.kind {
             Kind::Together(Some(draft)) => draft.publish(self.existing),
@@ -171,7 +171,7 @@ impl SharedRejects {
     }
 }
 
-/// Of what is behind the place where a file is read.
+/// Checksum of the rest of a file.
 fn sum_of_rest(mut file: &File) -> io::Result<Sum> {
     let (mut sum, mut buffer) = (Sum::default(), vec![0; 64 << 10]);
     loop {
@@ -182,7 +182,7 @@ fn sum_of_rest(mut file: &File) -> io::Result<Sum> {
     }
 }
 
-/// Takes from a file what the outputs, whose rejects come into it, allow nobody.
+/// Removes permissions that the outputs, whose rejects come into the file, grant nobody.
 fn restrict(file: &File, outputs: &[PathBuf]) -> io::Result<()> {
     let mode = file.metadata()?.mode() & 0o7777;
     let regular = outputs.iter().filter_map(|path| path.metadata().ok()).filter(Metadata::is_file);
@@ -190,7 +190,7 @@ fn restrict(file: &File, outputs: &[PathBuf]) -> io::Result<()> {
     if allowed == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(allowed)) }
 }
 
-/// Whether two files have the same `len` bytes from these places on.
+/// Whether two files have the same `len` bytes at these offsets.
 fn is_same(one: &File, at: u64, other: &File, from: Option<u64>, len: u64) -> io::Result<bool> {
     let Some(from) = from else { return Ok(false) };
     let (mut left, mut right) = (vec![0; 64 << 10], vec![0; 64 << 10]);

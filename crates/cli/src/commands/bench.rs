@@ -1,10 +1,9 @@
-//! `manyhands bench`: the clean job of one file with more and more workers, and what follows.
+//! `manyhands bench`: times the cleaning of one file with more and more workers, and advises a number.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::{fs, io};
 
-use manyhands::clean::{Clean, CleanError, Output};
+use manyhands::clean::{Clean, CleanError, FileReport, Output, Problem, have_same_bytes};
 
 use crate::args::BenchArguments;
 use crate::interrupt::Interrupt;
@@ -12,9 +11,9 @@ use crate::meaning::{Bench, understand_bench};
 use crate::table::table;
 use crate::ui::{self, counted};
 
-/// Fewer workers are as good if they take at most so many times the best time.
+/// A smaller number of workers is as good if its time is at most this many times the best time.
 const AS_GOOD: f64 = 1.05;
-/// Several workers are worth it from this speed-up on.
+/// Smallest speed-up for which several workers are recommended.
 const WORTH: f64 = 1.2;
 
 /// A number of workers, and the median seconds of its runs.
@@ -23,9 +22,9 @@ type Row = (usize, f64);
 pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
     let bench = understand_bench(typed)?;
     let failed =
-        |what: &str, error: io::Error| CleanError::Failed(format!("{what}: {error}").into());
+        |what: &str, error: io::Error| CleanError::Failed(Problem::new(what).because(error));
     let bytes = fs::metadata(&bench.file)
-        .map_err(|error| CleanError::Usage(format!("{}: {error}", bench.file.display()).into()))?
+        .map_err(|error| CleanError::Usage(Problem::from_error(error).in_file(&bench.file)))?
         .len();
     let interrupt = Interrupt::watch().map_err(|error| failed("cannot handle signals", error))?;
     let place = interrupt.directory(bench.options.temp_dir.as_deref());
@@ -38,7 +37,8 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
             let output = if rows.is_empty() { &first } else { &next };
             seconds.push(run(&bench, workers, output, &interrupt)?);
             let same = output == &first
-                || is_same(&first, &next).map_err(|error| failed("cannot compare", error))?;
+                || have_same_bytes(&first, &next)
+                    .map_err(|error| failed("cannot compare", error))?;
             if !same {
                 return Err(CleanError::Failed(
                     format!("{} made another output than one", counted(workers as u64, "worker"))
@@ -52,7 +52,7 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
     Ok(0)
 }
 
-/// The numbers of workers: each up to eight, then doubled, and the most.
+/// The numbers of workers to try: each up to eight, then doubled, and the largest.
 fn tried(most: usize) -> Vec<usize> {
     let doubled = std::iter::successors(Some(16_usize), |number| number.checked_mul(2));
     let mut numbers: Vec<usize> = (1..=8).chain(doubled.take_while(|&n| n < most)).collect();
@@ -61,7 +61,7 @@ fn tried(most: usize) -> Vec<usize> {
     numbers
 }
 
-/// Cleans the file once; gives the seconds.
+/// Cleans the file once; returns the seconds.
 fn run(
     bench: &Bench,
     workers: usize,
@@ -73,28 +73,9 @@ fn run(
     options.force = true;
     let job = Clean::new([&bench.file], Output::File(output.to_owned()));
     let report = job.recipe(bench.recipe.clone()).options(options).run(|_| interrupt.go_on())?;
-    match report.files.iter().find_map(|file| file.error.as_ref()) {
-        Some(error) => Err(CleanError::Failed(format!("{}: {error}", bench.file.display()).into())),
+    match report.files.iter().find_map(FileReport::problem) {
+        Some(problem) => Err(CleanError::Failed(problem)),
         None => Ok(report.seconds),
-    }
-}
-
-fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
-    let open = |path| File::open(path).map(|file| BufReader::with_capacity(1 << 20, file));
-    let (mut one, mut other) = (open(one)?, open(other)?);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let read = one.read(&mut left)?;
-        if read == 0 {
-            return Ok(other.read(&mut right)? == 0);
-        }
-        match other.read_exact(&mut right[..read]) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            result => result?,
-        }
-        if left[..read] != right[..read] {
-            return Ok(false);
-        }
     }
 }
 
@@ -108,7 +89,7 @@ fn median(seconds: &mut [f64]) -> f64 {
     }
 }
 
-/// The table, and the advice.
+/// The table and the advice.
 fn told(rows: &[Row], bytes: u64) -> String {
     let one = rows[0].1;
     let head = ["workers", "seconds", "MB/s", "speed-up"].map(str::to_owned).to_vec();
@@ -174,23 +155,5 @@ mod tests {
     fn the_median_is_between_two() {
         assert_eq!(median(&mut [3.0, 1.0]), 2.0);
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
-    }
-
-    #[test]
-    fn files_are_the_same_if_every_byte_is() {
-        let place = tempfile::tempdir().unwrap();
-        let file = |name: &str, bytes: &[u8]| {
-            let path = place.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            path
-        };
-        let long = vec![7; 200_000];
-        let one = file("one", &long);
-        assert!(is_same(&one, &file("same", &long)).unwrap());
-        assert!(!is_same(&one, &file("shorter", &long[1..])).unwrap());
-        assert!(!is_same(&file("short", &long[1..]), &one).unwrap());
-        let mut other = long;
-        other[199_999] = 8;
-        assert!(!is_same(&one, &file("other", &other)).unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! `manyhands clean`: does the job.
+//! `manyhands clean`: runs the job.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,8 +27,9 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
         // Signals end this as they end any program.
         return dry_run(&job, BTreeMap::new(), &|| ControlFlow::Continue(()));
     }
-    let interrupt = Interrupt::watch()
-        .map_err(|error| CleanError::Failed(format!("cannot handle signals: {error}").into()))?;
+    let interrupt = Interrupt::watch().map_err(|error| {
+        CleanError::Failed(Problem::new("cannot handle signals").because(error))
+    })?;
     let mut last = Progress::default();
     let types = match job.infer {
         true => infer(&mut job, &interrupt),
@@ -43,14 +44,14 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
             ui::error(told(&interrupted(&job, last)));
             Ok(interrupt.status())
         }
-        // Told while signals are looked out for: nobody may read it.
+        // Printed while signals are watched: nobody may read it.
         Err(error) => Ok(crate::failed(&error)),
         Ok(_) if ui::is_cut_off() => Ok(interrupt.status()),
         Ok(status) => Ok(status),
     }
 }
 
-/// An interruption, with what was complete by then.
+/// The message for an interruption, with the number of completed files.
 fn interrupted(job: &Job, last: Progress) -> Problem {
     let complete = last.files_done - last.files_failed;
     if complete == 0 || !job.is_resumable {
@@ -61,9 +62,9 @@ fn interrupted(job: &Job, last: Progress) -> Problem {
         .hint(Hint::words("the same command with ").and_on("resume").and(" goes on with the rest"))
 }
 
-/// Adds a step with the types that are proposed for columns without, tells of it, and gives them.
+/// Adds a step with the types that are proposed for columns without one, prints it, and returns the types.
 fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<BTreeMap<String, Type>, CleanError> {
-    // What can be found wrong before any work is not to be found after all was read.
+    // Errors that can be found before any work must not be found after everything was read.
     job.clean.files()?;
     let mut bar = Bar::new(!job.quiet);
     let types = job.clean.propose_types(|progress| {
@@ -85,7 +86,7 @@ fn infer(job: &mut Job, interrupt: &Interrupt) -> Result<BTreeMap<String, Type>,
     Ok(types)
 }
 
-/// A name as TOML can read it, in one line that a terminal may be sent.
+/// A name as TOML can parse it, in one line that is safe for a terminal.
 fn toml_key(name: &str) -> String {
     let mut key = String::from('"');
     for c in name.chars() {
@@ -122,7 +123,7 @@ fn run(
         )),
     };
     drop(bar);
-    // A reader that has seen enough ends the job, and that is no failure.
+    // A reader that has seen enough ends the job; that is not a failure.
     let closed = match &result {
         Ok(report) if report.reader_closed => true,
         _ => job.to_stdout && is_stdout_closed(),
@@ -146,7 +147,7 @@ fn run(
     Ok(i32::from(failed || breaks_strict(job, &report)))
 }
 
-/// Whether standard output is a pipe that nobody reads any more.
+/// Whether standard output is a pipe without a reader.
 fn is_stdout_closed() -> bool {
     let stdout = io::stdout();
     let mut descriptors = [PollFd::new(&stdout, PollFlags::OUT)];

@@ -1,11 +1,11 @@
-//! `manyhands functions`: what expressions can call, from the table that evaluates them.
+//! `manyhands functions`: lists what expressions can call, from the table that evaluates them.
 
-use manyhands::clean::{CleanError, FunctionInfo, functions as all, suggest};
+use manyhands::clean::{CleanError, FunctionInfo, Hint, Problem, functions as all, suggest};
 
 use crate::args::FunctionsArguments;
 use crate::ui;
 
-/// How wide a signature is that has its summary beside it.
+/// Widest signature that has its summary beside it.
 const SIGNATURE: usize = 28;
 
 pub(crate) fn functions(typed: FunctionsArguments) -> Result<i32, CleanError> {
@@ -31,7 +31,9 @@ fn find<'a>(all: &'a [FunctionInfo], name: &str) -> Result<&'a FunctionInfo, Cle
         Some(known) => format!("did you mean {known}? 'manyhands functions' lists all"),
         None => "'manyhands functions' lists all".to_owned(),
     };
-    Err(CleanError::Usage(format!("there is no function {name:?}\nhint: {hint}").into()))
+    Err(CleanError::Usage(
+        Problem::new(format!("there is no function {name:?}")).hint(Hint::words(hint)),
+    ))
 }
 
 /// All functions by group, a line each.
@@ -64,7 +66,7 @@ fn explained(function: &FunctionInfo) -> String {
         text += &format!("  also: {}\n", function.aliases.join(", "));
     }
     if !function.examples.is_empty() {
-        // What those of aggregates are over, the table says in its documentation.
+        // The documentation of aggregates says what they are over.
         let over = if function.group == "aggregate" { ", value is 1, 2, 3 and 6" } else { "" };
         text += &format!("\nexamples{over}:\n");
         let widths = function.examples.iter().map(|(call, _)| call.chars().count());

@@ -1,4 +1,4 @@
-//! Reports and recipes that a job leaves, and whether `--strict` lets it end well.
+//! Writes the report and the recipe of a job, and applies `--strict`.
 
 use std::fs;
 use std::io;
@@ -6,17 +6,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use manyhands::clean::{
-    CleanError, FileReport, Report, open_device, remove_abandoned, write_device, write_file,
+    CleanError, FileReport, Problem, Report, is_same_file, open_device, remove_abandoned,
+    write_device, write_file,
 };
 
-use crate::meaning::{Job, is_report, is_same_file};
+use crate::meaning::{Job, is_report};
 use crate::ui::{self, counted};
 use crate::values::Target;
 
-/// Asked while a reader is waited for whether to go on.
+/// Called while a reader is awaited; says whether to continue.
 pub(super) type GoOn<'a> = &'a dyn Fn() -> ControlFlow<()>;
 
-/// Whether records were rejected where none may be; tells of it.
+/// Whether records were rejected although `--strict` allows none; prints an error if so.
 pub(super) fn breaks_strict(job: &Job, report: &Report) -> bool {
     let rejected: u64 = report.files.iter().map(FileReport::rows_rejected).sum();
     if !job.strict || rejected == 0 {
@@ -28,7 +29,7 @@ pub(super) fn breaks_strict(job: &Job, report: &Report) -> bool {
     true
 }
 
-/// Writes the report; on resuming it replaces that of the run that was cut off.
+/// Writes the report. A resumed run replaces the report of the run that was cut off.
 pub(super) fn write_report(
     job: &Job,
     target: &Target,
@@ -41,7 +42,7 @@ pub(super) fn write_report(
     write(target, json, replaces, files, go_on)
 }
 
-/// Saves the recipe; on resuming it may be there already.
+/// Saves the recipe. A resumed run accepts an existing one.
 pub(super) fn write_recipe(
     job: &Job,
     target: &Target,
@@ -61,8 +62,8 @@ pub(super) fn write_recipe(
     }
 }
 
-/// Writes a text that appears under its name only when it is complete. While a reader is waited for,
-/// `go_on` is asked whether to.
+/// Writes a text that appears under its name when it is complete. While a reader is awaited, `go_on` says
+/// whether to continue.
 fn write(
     target: &Target,
     text: &str,
@@ -94,7 +95,7 @@ fn write(
             open_device(path, go_on).and_then(|to| write_device(to, text.as_bytes(), go_on));
         return written.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => CleanError::Interrupted,
-            _ => CleanError::Failed(format!("cannot write {}: {error}", path.display()).into()),
+            _ => CleanError::Failed(Problem::with_file("cannot write", path, error)),
         });
     }
     write_file(path, text.as_bytes(), force).map_err(CleanError::Failed)

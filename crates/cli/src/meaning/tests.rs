@@ -1,4 +1,4 @@
-//! What command lines mean, without running them.
+//! Tests of the interpretation of command lines, without running them.
 
 use std::fs;
 
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::args::{Arguments, Command};
+use crate::hints::told;
 
 fn read(arguments: &[&str]) -> CleanArguments {
     let arguments = ["manyhands", "clean"].iter().chain(arguments);
@@ -32,7 +33,7 @@ fn place() -> TempDir {
     place
 }
 
-/// Arguments in which `@` stands for the place.
+/// Arguments in which `@` stands for the directory.
 fn at(place: &TempDir, arguments: &[&str]) -> Vec<String> {
     let place = place.path().display().to_string();
     arguments.iter().map(|argument| argument.replace('@', &place)).collect()
@@ -97,7 +98,7 @@ fn an_output_that_cannot_be_is_refused_with_a_hint() {
 
 fn understood(arguments: &[String]) -> Result<Job, String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    understand(read(&arguments)).map_err(|error| error.to_string())
+    understand(read(&arguments)).map_err(|error| told(&error.problem()))
 }
 
 #[test]

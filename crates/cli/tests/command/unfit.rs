@@ -122,3 +122,25 @@ fn a_file_that_fails_by_what_does_not_fit_is_told_where_why_and_what_to_try() {
          hint: --on-ragged reject sets such records aside\n",
     );
 }
+
+#[test]
+fn the_report_has_kind_and_place_of_an_error_as_data() {
+    let dir = Dir::with(BAD);
+    let line = |steps: &str| format!("in.csv -o out.csv --report r.json --force {steps}");
+    let error_of = |steps: &str| {
+        dir.clean(&line(steps)).status(1);
+        let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+        let file = report["files"][0].clone();
+        (file["error_kind"].clone(), file["error_place"].clone())
+    };
+    let (kind, place) = error_of("--trim all --types v=number --on-bad fail");
+    assert_eq!(kind, "cell");
+    let (at, step) = ((&place["line"], &place["byte"]), (&place["step"], &place["step_name"]));
+    assert_eq!(at, (&3.into(), &9.into()));
+    assert_eq!((step, &place["column"]), ((&2.into(), &"types".into()), &"v".into()));
+    let (kind, place) = error_of("--select none");
+    assert_eq!((kind, &place["step"]), ("recipe".into(), &1.into()));
+    dir.clean(&line("--trim all")).status(0);
+    let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+    assert!(report["files"][0]["error_kind"].is_null());
+}

@@ -332,11 +332,13 @@ impl<'a> Batch<'a> {
         let has_room = bytes <= self.scratch_limit.saturating_sub(self.scratch.len());
         if !has_room {
             let message = format!(
-                "column {:?}: the steps make more than {} bytes of text out of one chunk of the file",
-                self.layout.names[column], self.scratch_limit
+                "the steps make more than {} bytes of text out of one chunk of the file",
+                self.scratch_limit
             );
             let hint = "let them make shorter texts, or drop columns and rows before";
-            let problem = Problem::new(message).hint(Hint::words(hint));
+            let problem = Problem::new(message)
+                .in_column(&*self.layout.names[column])
+                .hint(Hint::words(hint));
             self.fail_at(self.start(self.selection[k] as usize), problem);
         }
         has_room
@@ -611,7 +613,7 @@ mod tests {
             };
             assert_eq!(failure.at, at, "{steps}");
             assert!(
-                failure.problem.message.starts_with(&format!("column {column:?}: ")),
+                failure.problem.text().starts_with(&format!("column {column:?}: ")),
                 "{failure:?}"
             );
         }

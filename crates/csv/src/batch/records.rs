@@ -4,7 +4,7 @@ use crate::choices::OnRagged;
 use crate::dialect::LineEnd;
 use crate::doubts::{Spot, Unclosed};
 use crate::head::count_lines;
-use crate::problem::{Hint, Problem};
+use crate::problem::{Hint, Problem, ProblemKind};
 use crate::record::{self, Field, behind_quotes};
 use crate::wording::grouped;
 
@@ -164,7 +164,10 @@ impl Batch<'_> {
                 if fields < wanted {
                     hint = hint.and(", ").and_is("on_ragged", "pad").and(" fills them up");
                 }
-                self.fail_at(self.start(row), Problem::new(message).hint(hint));
+                self.fail_at(
+                    self.start(row),
+                    Problem::new(message).of(ProblemKind::Record).hint(hint),
+                );
                 return false;
             }
             OnRagged::Pad if fields < wanted => {
@@ -202,5 +205,6 @@ pub(crate) fn too_long(limit: usize) -> Problem {
         "a record of more than {} bytes; is a quote missing?",
         grouped(limit as u64)
     ))
+    .of(ProblemKind::Record)
     .hint(Hint::any("max_record").and(" allows longer records"))
 }

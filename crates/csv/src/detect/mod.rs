@@ -13,7 +13,7 @@
 
 use crate::dialect::Dialect;
 use crate::head::{after_skipped, count_lines, first_record};
-use crate::problem::{Hint, Problem};
+use crate::problem::{Hint, Problem, ProblemKind};
 use crate::record::Records;
 use crate::scan::{Ends, Scanner, State};
 
@@ -170,7 +170,8 @@ impl Detected {
         if alternatives.len() == 1 {
             hint = hint.and(" if that is right");
         }
-        let problem = Problem::new(format!("cannot tell the delimiter: {}", text.join("; ")));
+        let problem = Problem::new(format!("cannot tell the delimiter: {}", text.join("; ")))
+            .of(ProblemKind::Format);
         Some(problem.hint(hint))
     }
 }

@@ -5,7 +5,7 @@ use crate::choices::Type;
 use crate::dialect::Dialect;
 use crate::layout::Layout;
 use crate::operation::{Need, Planned};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::quote::{check_quotes, write_cell};
 use crate::recipe::Step;
 use crate::record::{Field, fields_of};
@@ -13,7 +13,7 @@ use crate::resolve::{Builder, Column};
 use crate::wording::list;
 
 use super::Plan;
-use super::prepared::{PlanError, Prepared};
+use super::prepared::{Prepared, in_step};
 
 impl Plan {
     /// Makes a plan for files with this header, which is one record without its line end. If the
@@ -21,21 +21,20 @@ impl Plan {
     ///
     /// # Errors
     /// If a step names a column that the file does not have, or is invalid for another reason.
-    pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, PlanError> {
+    pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, Problem> {
         let raw = fields_of(dialect, header);
         let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
         let steps = prepared.recipe.steps.iter().zip(&prepared.parsed);
         for (at, (step, parsed)) in steps.enumerate() {
-            let wrong = |problem: Problem| PlanError::new(Some((at + 1, step.name())), problem);
             builder.step = at + 1;
-            let words = step.resolve(parsed, &mut builder).map_err(wrong)?;
+            let words = step.resolve(parsed, &mut builder).map_err(in_step(at + 1, step))?;
             if builder.scope.columns.is_empty() {
-                return Err(wrong("no column would be left".into()));
+                return Err(in_step(at + 1, step)("no column would be left".into()));
             }
             builder.steps.push(words);
         }
         finish(builder, prepared, dialect, &raw)
-            .map_err(|message: String| PlanError::new(None, message))
+            .map_err(|message| Problem::new(message).of(ProblemKind::Recipe))
     }
 }
 

@@ -11,12 +11,13 @@ use crate::choices::Type;
 use crate::dialect::Dialect;
 use crate::layout::Layout;
 use crate::operation::{Need, Planned};
+use crate::problem::{Problem, ProblemKind};
 use crate::report::Note;
 use crate::resolve::{Renamed, UnnamedTitle, notes_of};
 use crate::steps::Store;
 use crate::typed::Text;
 
-pub use prepared::{PlanError, Prepared};
+pub use prepared::Prepared;
 
 /// A recipe resolved against one header.
 #[derive(Debug)]
@@ -78,9 +79,9 @@ impl Plan {
     ///
     /// # Errors
     /// If a name is not UTF-8.
-    pub fn storing(mut self, text: Text) -> Result<Plan, PlanError> {
+    pub fn storing(mut self, text: Text) -> Result<Plan, Problem> {
         if let Some(unnamed) = self.unnamed_titles.iter().find(|unnamed| !unnamed.is_text) {
-            return Err(PlanError::new(None, unnamed.not_text()));
+            return Err(unnamed.not_text().of(ProblemKind::Recipe));
         }
         let renamed: Vec<Renamed> = self.unnamed_titles.iter().map(UnnamedTitle::renamed).collect();
         self.notes.extend(notes_of(&renamed));

@@ -1,14 +1,13 @@
 //! A recipe with parsed expressions and patterns, independent of any header.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::problem::{Hint, Problem};
-use crate::recipe::Recipe;
+use crate::problem::{Hint, Problem, ProblemKind};
+use crate::recipe::{Recipe, Step};
 use crate::steps::Parsed;
 use crate::suggest::suggest;
 
@@ -21,59 +20,18 @@ pub struct Prepared {
     pub(super) parsed: Vec<Parsed>,
 }
 
-/// Why a recipe cannot be used at all, or not with the header of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanError {
-    /// Number of the step, from 1, and its name.
-    pub step: Option<(usize, &'static str)>,
-    /// What is wrong; may have several lines.
-    pub message: String,
-    /// What to do about it, if something other than the recipe may be wrong.
-    pub hint: Option<Hint>,
-}
-
-/// The problem for a report.
-impl From<PlanError> for Problem {
-    fn from(error: PlanError) -> Problem {
-        Problem { message: error.to_string(), hint: error.hint }
-    }
-}
-
-impl PlanError {
-    pub(super) fn new(
-        step: Option<(usize, &'static str)>,
-        problem: impl Into<Problem>,
-    ) -> PlanError {
-        let Problem { message, hint } = problem.into();
-        PlanError { step, message, hint }
-    }
-}
-
-/// Omits the hint.
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Some((number, name)) => write!(f, "step {number} ({name}): {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-impl std::error::Error for PlanError {}
-
 impl Prepared {
     /// Parses a recipe's expressions and patterns. `now` is the current time for expressions, in
     /// seconds since 1970 (UTC): the same for a whole run.
     ///
     /// # Errors
     /// The first error.
-    pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, PlanError> {
+    pub fn new(recipe: Recipe, now: i64) -> Result<Prepared, Problem> {
         let now =
             Timestamp::from_second(now).unwrap_or_default().to_zoned(TimeZone::UTC).datetime();
         let mut parsed = Vec::with_capacity(recipe.steps.len());
         for (at, step) in recipe.steps.iter().enumerate() {
-            let wrong = |problem: Problem| PlanError::new(Some((at + 1, step.name())), problem);
-            parsed.push(step.parse(&recipe.parameters).map_err(wrong)?);
+            parsed.push(step.parse(&recipe.parameters).map_err(in_step(at + 1, step))?);
         }
         Ok(Prepared { recipe, now, parsed })
     }
@@ -104,6 +62,12 @@ impl Prepared {
             }
         };
         let message = format!("no expression uses the parameter {}", colon(unused));
-        Err(Problem::new(message).hint(Hint::words(hint)))
+        Err(Problem::new(message).of(ProblemKind::Recipe).hint(Hint::words(hint)))
     }
+}
+
+/// Adds to a step's problem where in the recipe the step is, counted from 1.
+pub(super) fn in_step(number: usize, step: &Step) -> impl Fn(Problem) -> Problem {
+    let name = step.name();
+    move |problem| problem.of(ProblemKind::Recipe).in_step(number, name)
 }

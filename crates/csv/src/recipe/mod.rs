@@ -29,7 +29,7 @@ pub use crate::steps::{
     StepInfo, Use, steps,
 };
 pub use read::{Character, Delimiter, MaxRejects, Quote, Read};
-pub use text::{in_words, place_of_reading, place_of_step, text_of};
+pub use text::{in_words, line_of_reading, line_of_step, text_of};
 
 /// The steps in order, and what to do with data that do not fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -305,7 +305,7 @@ mod tests {
             ("[read]\ndelimiter = 'ab'", "it is one ASCII character, 'tab' or 'auto', not \"ab\""),
             ("max_rejects = 'many'", "it is a number of records"),
         ] {
-            let error = Recipe::from_toml(text).unwrap_err();
+            let error = Recipe::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(meant), "{error}");
         }
     }

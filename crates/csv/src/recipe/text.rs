@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::problem::{Problem, ProblemKind};
 use crate::suggest::suggest;
 
 use super::{Recipe, shape};
@@ -16,7 +17,7 @@ impl Recipe {
     ///
     /// # Errors
     /// The line in which the text is wrong, and why.
-    pub fn from_toml(text: &str) -> Result<Recipe, String> {
+    pub fn from_toml(text: &str) -> Result<Recipe, Problem> {
         read(text)
     }
 
@@ -27,24 +28,25 @@ impl Recipe {
 }
 
 /// Parses a recipe.
-fn read(text: &str) -> Result<Recipe, String> {
+fn read(text: &str) -> Result<Recipe, Problem> {
     let wrong = |error: toml::de::Error| match error.span() {
-        Some(span) => with_line(text, span, &in_words(error.message())),
-        None => in_words(error.message()),
+        Some(span) => at(text, span, in_words(error.message())),
+        None => Problem::new(in_words(error.message())).of(ProblemKind::Recipe),
     };
     let table = DeTable::parse(text).map_err(wrong)?;
-    shape::check(table.get_ref()).map_err(|(span, what)| with_line(text, span, &what))?;
+    shape::check(table.get_ref()).map_err(|(span, what)| at(text, span, what))?;
     toml::from_str(text).map_err(wrong)
 }
 
-/// The message with the line of its position.
-fn with_line(text: &str, span: Range<usize>, what: &str) -> String {
+/// What is wrong in a part of a recipe's text, with its line.
+fn at(text: &str, span: Range<usize>, what: String) -> Problem {
     let line = line_at(text, span.start);
     let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
     let part = text.get(span).map(str::trim).filter(|_| whole.chars().count() > LONGEST);
+    let problem = Problem::new(what).of(ProblemKind::Recipe).at_line(line as u64);
     match part.unwrap_or(whole) {
-        "" => format!("line {line}: {what}"),
-        source => format!("line {line}: `{}`: {what}", short(source)),
+        "" => problem,
+        source => problem.quoting(short(source)),
     }
 }
 
@@ -52,16 +54,17 @@ fn with_line(text: &str, span: Range<usize>, what: &str) -> String {
 ///
 /// # Errors
 /// If it is not UTF-8; the message has the line and the byte.
-pub fn text_of(file: Vec<u8>) -> Result<String, String> {
+pub fn text_of(file: Vec<u8>) -> Result<String, Problem> {
     String::from_utf8(file).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = &error.as_bytes()[..valid];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-        format!(
-            "line {line}, byte {column}: 0x{:02X} is not valid UTF-8; save the recipe as UTF-8",
-            error.as_bytes()[valid]
-        )
+        let found = error.as_bytes()[valid];
+        Problem::new(format!(
+            "line {line}, byte {column}: 0x{found:02X} is not valid UTF-8; save the recipe as UTF-8"
+        ))
+        .of(ProblemKind::Recipe)
     })
 }
 
@@ -80,18 +83,17 @@ fn line_at(text: &str, at: usize) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Position of a step, counted from 1, in the text of a recipe: `line 3`.
-pub fn place_of_step(text: &str, step: usize) -> Option<String> {
+/// The line in which a step begins in a recipe's text; steps and lines count from 1.
+pub fn line_of_step(text: &str, step: usize) -> Option<u64> {
     let table = DeTable::parse(text).ok()?;
     let (_, steps) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "steps")?;
     let DeValue::Array(steps) = steps.get_ref() else { return None };
     let step = steps.get(step.checked_sub(1)?)?;
-    Some(format!("line {}", line_at(text, step.span().start)))
+    Some(line_at(text, step.span().start) as u64)
 }
 
-/// Position of a key of the table `[read]` in the text of a recipe, or of that table, with the text
-/// of the line.
-pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
+/// The line, counted from 1, of a key of the table `[read]` in a recipe's text, or of that table; and what it says.
+pub fn line_of_reading(text: &str, key: Option<&str>) -> Option<(u64, String)> {
     let table = DeTable::parse(text).ok()?;
     let (name, read) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "read")?;
     let mut at = name.span().start;
@@ -102,7 +104,7 @@ pub fn place_of_reading(text: &str, key: Option<&str>) -> Option<String> {
     }
     let line = line_at(text, at);
     let source = text.lines().nth(line - 1).unwrap_or_default().trim();
-    Some(format!("line {line}: `{}`", short(source)))
+    Some((line as u64, short(source)))
 }
 
 /// Rewrites a message of serde in terms of recipes.
@@ -276,7 +278,7 @@ mod tests {
                 "expected a table, as in { fill = { column = \"a\", value = \"0\" } }; found the text \"a\"",
             ),
         ] {
-            let error = read(text).unwrap_err();
+            let error = read(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}:\n{error}");
             for word in ["untagged", "variant", "serde", "struct", "TOML parse error", "\n"] {
                 assert!(!error.contains(word), "{word:?}: {error}");
@@ -287,11 +289,11 @@ mod tests {
     #[test]
     fn positions_of_steps_and_keys_are_found() {
         let text = "steps = [\n  'drop_empty_rows',\n  { filter = 'a > 1' }]\n[read]\nquote = 'none'\nencoding = 'x'\n";
-        assert_eq!(place_of_step(text, 2).as_deref(), Some("line 3"));
-        assert_eq!(place_of_step(text, 3), None);
-        let place = place_of_reading(text, Some("encoding"));
-        assert_eq!(place.as_deref(), Some("line 6: `encoding = 'x'`"));
-        assert_eq!(place_of_reading(text, None).as_deref(), Some("line 4: `[read]`"));
-        assert_eq!(place_of_reading("", None), None);
+        assert_eq!(line_of_step(text, 2), Some(3));
+        assert_eq!(line_of_step(text, 3), None);
+        let place = line_of_reading(text, Some("encoding"));
+        assert_eq!(place, Some((6, "encoding = 'x'".to_owned())));
+        assert_eq!(line_of_reading(text, None), Some((4, "[read]".to_owned())));
+        assert_eq!(line_of_reading("", None), None);
     }
 }

@@ -96,8 +96,7 @@ impl Builder {
             Some(close) => format!("; did you mean {close:?}?"),
             None => format!("; the columns are {}", list(&known)),
         };
-        let problem = Problem::new(format!("no column {name:?}{hint}"));
-        Err(Problem { hint: self.hint_of_missing(), ..problem })
+        Err(Problem::new(format!("no column {name:?}{hint}")).hint(self.hint_of_missing()))
     }
 
     /// A possible reason why a column is not found: another encoding.
@@ -172,10 +171,7 @@ impl Builder {
     fn add_missing(&mut self, error: &ExpressionError) -> Result<(), Problem> {
         match error.missing_column() {
             Some(name) if self.missing == MissingColumn::Null => self.place(name).map(drop),
-            Some(_) => {
-                let hint = self.hint_of_missing();
-                Err(Problem { hint, ..Problem::new(error.to_string()) })
-            }
+            Some(_) => Err(Problem::new(error.to_string()).hint(self.hint_of_missing())),
             None => Err(error.to_string().into()),
         }
     }

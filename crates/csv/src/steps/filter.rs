@@ -23,7 +23,7 @@ impl StepKind for Filter {
         flag: Flag {
             value: Some("EXPR"),
             help: "Keep rows for which an expression is true",
-            more: "Such as: value <= 500 AND city IN ('Ulm', 'Bonn'). See 'manyhands functions'.",
+            more: "Such as: value <= 500 AND city IN ('Ulm', 'Bonn'). See {functions}.",
             hyphens: true,
         },
         uses: &[Use {

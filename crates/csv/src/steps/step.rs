@@ -59,7 +59,7 @@ impl Parsed {
             Ok(expression) => Ok(Parsed { expression: Some(expression), pattern: None }),
             Err(error) => {
                 let hint = error.advice.as_deref().cloned();
-                Err(Problem { hint, ..Problem::new(error.to_string()) })
+                Err(Problem::new(error.to_string()).hint(hint))
             }
         }
     }
@@ -85,7 +85,8 @@ pub struct Flag {
     pub value: Option<&'static str>,
     /// What it does, in a few words.
     pub help: &'static str,
-    /// Additional text of the long help.
+    /// Additional text of the long help. Settings are in braces, for each face to render in its own words: `{on_bad}`;
+    /// so is `{functions}`, the list of all functions.
     pub more: &'static str,
     /// Whether its value may begin with a hyphen.
     pub hyphens: bool,

@@ -23,7 +23,7 @@ impl StepKind for Types {
         flag: Flag {
             value: Some("COL=TYPE,..."),
             help: "Check that cells can be read; changes none",
-            more: "Types: text, integer, number, boolean, date, datetime. --on-bad says what becomes \
+            more: "Types: text, integer, number, boolean, date, datetime. {on_bad} says what becomes \
                    of a row that does not fit. A pair is split at its last '='.",
             hyphens: false,
         },

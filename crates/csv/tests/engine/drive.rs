@@ -35,13 +35,13 @@ pub(crate) fn clean(
     memory: usize,
     way: Way,
 ) -> Result<Cleaned, String> {
-    let prepared = Prepared::new(recipe.clone(), NOW).map_err(|error| error.to_string())?;
+    let prepared = Prepared::new(recipe.clone(), NOW).map_err(|error| error.text())?;
     let head = match find_head(dialect, bytes, 0, true) {
         HeadFound::Head(head) => head,
         other => return Err(format!("{other:?}")),
     };
     let header = &bytes[head.header.clone()];
-    let plan = Plan::new(&prepared, dialect, header).map_err(|error| error.to_string())?;
+    let plan = Plan::new(&prepared, dialect, header).map_err(|error| error.text())?;
     let mut output = plan.header().to_vec();
     output.extend_from_slice(&bytes[head.header.end..head.header_end]);
     let (course, rejects) = match way {

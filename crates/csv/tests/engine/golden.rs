@@ -91,7 +91,16 @@ fn readable(report: &FileReport) -> serde_json::Value {
     let is_there = |value: &serde_json::Value| !value.is_null() && *value != false;
     fields.retain(|name, value| {
         is_there(value)
-            || !["dialect", "ragged", "line_ends", "withheld", "partial"].contains(&&**name)
+            || ![
+                "error_kind",
+                "error_place",
+                "dialect",
+                "ragged",
+                "line_ends",
+                "withheld",
+                "partial",
+            ]
+            .contains(&&**name)
     });
     json
 }

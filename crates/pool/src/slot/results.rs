@@ -80,9 +80,7 @@ impl Slot {
             Ok(handles) => handles,
             Err(ChannelError::Broken(reason)) => return Err(reason),
             Err(ChannelError::Local(reason)) => {
-                let error =
-                    ErrorKind::Memory(format!("the result could not be received: {reason}"));
-                call.fail(task, error.into());
+                call.fail(task, ErrorKind::ResultLost { task, reason }.into());
                 self.ledger.report();
                 return Ok(());
             }
@@ -100,10 +98,7 @@ impl Slot {
                     Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
                     Err(ChannelError::Broken(reason)) => return Err(reason),
                     Err(ChannelError::Local(reason)) => {
-                        let error = ErrorKind::Memory(format!(
-                            "the result could not be received: {reason}"
-                        ));
-                        call.fail(task, error.into());
+                        call.fail(task, ErrorKind::ResultLost { task, reason }.into());
                     }
                 }
             }

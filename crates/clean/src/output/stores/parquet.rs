@@ -1,4 +1,4 @@
-//! Parquet files: clean rows for the encoder, and a file whose checksum is known when it is finished.
+//! Parquet files: feeds clean rows to the encoder, and computes the checksum of the file while it is written.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ use crate::output::error::WriteError;
 use crate::output::format::{self, Column, Format};
 use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
+use crate::paths::cannot_write;
 use crate::sum::Sum;
 use crate::watch::Watch;
 
@@ -71,7 +72,7 @@ fn columns(columns: &[Column]) -> Vec<manyhands_parquet::Column> {
     columns.iter().map(column).collect()
 }
 
-/// A file, and the checksum of what was written to it.
+/// A file, and the checksum of the bytes written to it.
 #[derive(Debug)]
 pub(crate) struct Summed {
     file: File,
@@ -98,16 +99,16 @@ pub(crate) fn encode<T>(
 ) -> Result<T, Problem> {
     let mut encoder = Encoder::new(columns(&format::columns(plan)));
     let made = make(Out::Rows(&mut |rows| encoder.add(&Cells(rows))))?;
-    encoder.finish(reply).map_err(|error| error.to_string())?;
+    encoder.finish(reply).map_err(Problem::from_error)?;
     Ok(made)
 }
 
-/// A file to which the blocks of workers are appended, for one input.
+/// A file for one input, to which the blocks of workers are appended.
 #[derive(Debug)]
 pub(crate) struct Parquet {
     name: String,
     draft: Draft,
-    /// Made when the columns are known.
+    /// Created when the columns are known.
     appender: Option<Appender<Summed>>,
 }
 
@@ -117,8 +118,8 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn RowStore>, WriteError> {
 }
 
 impl Parquet {
-    fn wrong(&self, why: &Error) -> WriteError {
-        WriteError::of(format!("cannot write {}: {why}", self.name))
+    fn wrong(&self, why: Error) -> WriteError {
+        WriteError::of(cannot_write(self.draft.path(), why))
     }
 }
 
@@ -137,9 +138,9 @@ impl RowStore for Parquet {
             Format::Parquet.write_nothing(&mut Vec::new()).map_err(WriteError::of)?;
         }
         let file = self.draft.file().try_clone();
-        let file = file.map_err(|error| WriteError::of(error.to_string()))?;
+        let file = file.map_err(|error| WriteError::of(Problem::from_error(error)))?;
         let made = Appender::new(Summed { file, sum: Sum::default() }, &columns(&of));
-        self.appender = Some(made.map_err(|error| WriteError::of(error.to_string()))?);
+        self.appender = Some(made.map_err(|error| WriteError::of(Problem::from_error(error)))?);
         Ok(false)
     }
 
@@ -148,7 +149,7 @@ impl RowStore for Parquet {
             return Ok(());
         };
         let appended = appender.append(part.bytes()?);
-        appended.map_err(|why| self.wrong(&why))
+        appended.map_err(|why| self.wrong(why))
     }
 
     fn commit(
@@ -159,7 +160,7 @@ impl RowStore for Parquet {
         Ok(())
     }
 
-    /// It has one input, and does not appear without that.
+    /// The file has only one input, and does not appear without it.
     fn roll_back(&mut self, _watch: &mut Watch) -> Result<u64, WriteError> {
         self.appender = None;
         Ok(0)
@@ -172,14 +173,14 @@ impl RowStore for Parquet {
         _watch: &mut Watch,
     ) -> Result<Published, WriteError> {
         let sum = match self.appender.take() {
-            Some(appender) => appender.finish().map_err(|why| self.wrong(&why))?.sum,
+            Some(appender) => appender.finish().map_err(|why| self.wrong(why))?.sum,
             None => Sum::default(),
         };
         let placed = self.draft.publish(existing).map_err(WriteError::of)?;
         Ok(Published { placed, bytes: sum.len, sum, ..Published::default() })
     }
 
-    /// Known when it is published.
+    /// Known when the file is published.
     fn written(&self) -> u64 {
         0
     }

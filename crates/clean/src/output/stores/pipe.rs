@@ -1,4 +1,4 @@
-//! Standard output, named pipes and devices: text that is seen at once and cannot be taken back.
+//! Standard output, named pipes and devices: text that is visible at once and cannot be taken back.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::output::format::Column;
 use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::text::Text;
-use crate::paths::told;
+use crate::paths::cannot_write;
 use crate::watch::Watch;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Pipe {
 enum To {
     Stdout(io::Stdout),
     Device(File),
-    /// It is given up.
+    /// Nothing is written any more.
     Nothing,
 }
 
@@ -48,11 +48,11 @@ impl Pipe {
         Pipe { to: To::Stdout(to), text }
     }
 
-    /// Opens what is no regular file. A named pipe is waited for until somebody reads it.
+    /// Opens a file that is not a regular one. Waits until somebody reads a named pipe.
     pub(crate) fn device(path: &Path, summed: bool, watch: &mut Watch) -> Result<Pipe, WriteError> {
         let file = open_device(path, || watch.go_on()).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => WriteError::Interrupted,
-            _ => WriteError::of(told("cannot write", path, &error)),
+            _ => WriteError::of(cannot_write(path, error)),
         })?;
         let text = Text::new(path.display().to_string(), None, summed, file.as_fd());
         Ok(Pipe { to: To::Device(file), text })

@@ -1,19 +1,20 @@
-//! PostgreSQL: one connection streams what workers wrote for `COPY` to the server.
+//! PostgreSQL: one connection streams the text that workers wrote for `COPY` to the server.
 //!
-//! A `COPY` that the server refuses before it reads a row leaves the connection out of step: the client sends one message
-//! for its end, and the server answers two (it has answered the first when the client hears of the refusal). So a
-//! connection whose `COPY` did not end well is not used again, and if the answers came in such an order that the
-//! refusal was lost, a statement that inserts no row asks for it again.
+//! If the server refuses a `COPY` before it reads a row, the connection is out of step: the client sends one
+//! message for the end of the `COPY`, and the server answers twice (its first answer precedes the client's
+//! message). So a connection whose `COPY` failed is not used again. If the order of the answers hid the
+//! refusal, a statement that inserts no row asks for it again.
 
 mod look;
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 use postgres::error::SqlState;
 use postgres::{CancelToken, Client, Config, NoTls, Transaction};
 
@@ -33,7 +34,7 @@ use crate::watch::Watch;
 
 pub(crate) use look::look;
 
-/// What a column is.
+/// The declared type of a column.
 fn declared(kind: Type) -> &'static str {
     match kind {
         Type::Text => "text",
@@ -45,24 +46,24 @@ fn declared(kind: Type) -> &'static str {
     }
 }
 
-/// Taken while tables are made, since two that make the same one at once may both fail.
+/// Held while tables are created: two sessions that create the same table at once may both fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7236830218573)";
 
-/// How long a connection may take to come about, unless the address says otherwise.
+/// Time limit for connecting, unless the address sets one.
 const CONNECT: Duration = Duration::from_secs(10);
 
 struct Postgres {
     client: Client,
     url: String,
-    /// Ends what the client runs; another one after each connection.
+    /// Cancels the client's statement; replaced after each connection.
     running: Arc<Mutex<CancelToken>>,
-    /// A `COPY` was begun on this connection and did not end well.
+    /// Set if a `COPY` on this connection has not ended well.
     is_out_of_step: bool,
-    /// As it was typed, perhaps with its schema and a dot before it.
+    /// The name as it was typed, perhaps with a schema and a dot.
     table: String,
 }
 
-/// Connects to a database, for a table in it.
+/// Connects to a database for a table in it.
 pub(crate) fn open(
     url: &str,
     table: &str,
@@ -74,23 +75,25 @@ pub(crate) fn open(
 }
 
 fn wrong(error: postgres::Error) -> Wrong {
-    use std::error::Error;
     if let Some(told) = error.as_db_error() {
         let detail = told.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
-        let message = format!("{}{detail}", told.message());
-        // Such as a server that is shut down; classes 57 and 53 but for a full disk.
+        let problem = Problem::new(format!("{}{detail}", told.message())).of(ProblemKind::Table);
+        // For example, a server that shuts down: classes 57 and 53, except a full disk.
         let is_lost = told.code().code().starts_with("57P");
-        return if is_lost { Wrong::lost(message) } else { Wrong::file(message) };
+        return if is_lost { Wrong::Lost(problem) } else { Wrong::File(problem) };
     }
-    let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
-    Wrong::lost(format!("{error}{source}"))
+    let problem = Problem::new(error.to_string()).of(ProblemKind::Table);
+    Wrong::Lost(match error.source() {
+        Some(source) => problem.caused_by(source),
+        None => problem,
+    })
 }
 
-/// Origins of the rows that were sent last. The server is behind by what the system keeps on the way, which
-/// is less than that.
+/// Origins of the rows that were sent last. The server lags by the buffers of the system, which hold less
+/// than that.
 #[derive(Default)]
 struct Sent {
-    /// Number of rows sent before those of each batch.
+    /// The number of rows before each batch, and the batch.
     batches: VecDeque<(u64, Batch)>,
     rows: u64,
 }
@@ -107,17 +110,17 @@ impl Sent {
         self.batches.push_back((before, batch.into_lines()));
     }
 
-    /// The line of a row, which the server counts from 1.
+    /// The line of a row, given the server's number for it, which counts from 1.
     fn line(&self, row: u64) -> Option<u64> {
         let row = row.checked_sub(1)?;
         let (before, batch) = self.batches.iter().rfind(|(before, _)| *before <= row)?;
         batch.line((row - before) as usize)
     }
 
-    /// As [`wrong`], of an error that may be a row's.
+    /// Like [`wrong`], for an error that may be about a row.
     fn wrong(&self, table: &str, error: postgres::Error) -> Wrong {
         let Some(told) = error.as_db_error() else { return wrong(error) };
-        // Class 23 is that of constraints.
+        // Class 23 has the violations of constraints.
         let constraint = match *told.code() {
             SqlState::UNIQUE_VIOLATION => Some(Constraint::Unique),
             SqlState::NOT_NULL_VIOLATION => Some(Constraint::NotNull),
@@ -128,9 +131,10 @@ impl Sent {
         match (wrong(error), constraint) {
             (Wrong::File(why), constraint) if row.is_some() || constraint.is_some() => {
                 let line = row.and_then(|row| self.line(row));
-                Wrong::File(refused(table, line, &why.message, constraint))
+                Wrong::File(refused(table, line, why, constraint))
             }
-            // Such as what a trigger raises, which says neither who speaks nor of what.
+            // For example, an exception of a trigger, which says neither where it comes from nor what it is
+            // about.
             (Wrong::File(why), _) => refused_rows(table, why),
             (wrong, _) => wrong,
         }
@@ -138,7 +142,7 @@ impl Sent {
 }
 
 fn refused_rows(table: &str, why: Problem) -> Wrong {
-    Wrong::File(why.at(format_args!("the server refused rows of the table {table}")))
+    Wrong::File(why.leads_to(format!("the server refused rows of the table {table}")))
 }
 
 /// The row in the context of a server's error, such as `COPY t, line 7, column a: "x"`.
@@ -188,19 +192,19 @@ impl Postgres {
     fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
         let client = client(url).map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::file(why.at(format_args!("cannot connect to {}", server_name(url))))
+                Wrong::File(why.leads_to(format!("cannot connect to {}", server_name(url))))
             }
         })?;
         let running = Arc::new(Mutex::new(client.cancel_token()));
         Ok(Postgres { client, url: url.to_owned(), running, is_out_of_step: false, table })
     }
 
-    /// Puts a new connection in the place of the former one.
+    /// Replaces the connection by a new one.
     fn reconnect(&mut self) -> Result<(), Wrong> {
         self.client = client(&self.url).map_err(|error| match wrong(error) {
             Wrong::File(why) | Wrong::Lost(why) => {
                 let server = server_name(&self.url);
-                Wrong::lost(why.at(format_args!("cannot connect to {server} again")))
+                Wrong::Lost(why.leads_to(format!("cannot connect to {server} again")))
             }
         })?;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = self.client.cancel_token();
@@ -208,21 +212,21 @@ impl Postgres {
         Ok(())
     }
 
-    /// Why the server takes no row of the table, if it does not.
+    /// Why the server refuses rows of the table, if it does.
     fn refusal(&mut self, columns: &[Column]) -> Option<Wrong> {
         self.reconnect().ok()?;
         let (table, names) = (self.quoted_table(), names(columns));
-        // It asks for no more rights than COPY does.
+        // It needs no more rights than COPY does.
         let nulls = vec!["NULL"; columns.len()].join(", ");
         let none = format!("INSERT INTO {table} ({names}) SELECT {nulls} WHERE false");
-        // It is rolled back.
+        // Always rolled back.
         let mut transaction = self.client.transaction().ok()?;
         let error = transaction.batch_execute(&none).err()?;
         error.as_db_error()?;
         Some(Sent::default().wrong(&self.table, error))
     }
 
-    /// Loads a file into the table that was made for it, or whose columns were compared.
+    /// Loads a file into the table, which was created for it or whose columns were compared.
     fn load_rows(
         &mut self,
         columns: &[Column],
@@ -230,7 +234,7 @@ impl Postgres {
     ) -> Result<(), Wrong> {
         let (copy, table) = (self.copy(columns), self.quoted_table());
         let mut transaction = self.client.transaction().map_err(wrong)?;
-        // What is not committed is rolled back where it is dropped.
+        // Dropping the transaction rolls back what is not committed.
         let entry = if columns.is_empty() {
             match next() {
                 Next::Commit(entry) => entry,
@@ -250,7 +254,7 @@ impl Postgres {
                         sent.add(block);
                         written.map_err(|error| match error.downcast() {
                             Ok(error) => sent.wrong(&self.table, error),
-                            Err(error) => Wrong::lost(error.to_string()),
+                            Err(error) => Wrong::Lost(Problem::from_error(error)),
                         })?;
                     }
                     Next::Commit(entry) => {
@@ -274,19 +278,17 @@ impl Postgres {
             }
             Err(error) => Err(wrong(error)),
             Ok(_) => transaction.commit().map_err(|error| match wrong(error) {
-                Wrong::Lost(why) => Wrong::Lost(
-                    Problem::new(format!(
-                        "{}; whether its rows are there is not known",
-                        why.message
-                    ))
-                    .hint(Hint::words("run again with ").and_on("resume").and(", which looks")),
-                ),
+                Wrong::Lost(why) => {
+                    let hint = Hint::words("run again with ").and_on("resume");
+                    let unknown = Problem::new("whether its rows are there is not known");
+                    Wrong::Lost(why.followed_by(unknown.hint(hint.and(", which looks"))))
+                }
                 known => known,
             }),
         }
     }
 
-    /// The statement that rows follow.
+    /// The statement that the rows follow.
     fn copy(&self, columns: &[Column]) -> String {
         format!("COPY {} ({}) FROM STDIN", self.quoted_table(), names(columns))
     }
@@ -296,7 +298,7 @@ impl Postgres {
         parts.join(".")
     }
 
-    /// Makes the tables that are missing, and compares the one for the rows with the columns.
+    /// Creates missing tables, and compares the columns of an existing one.
     fn prepare(&mut self, columns: &[Column]) -> Result<(), Wrong> {
         let table = self.quoted_table();
         let wanted = declarations(columns, declared);
@@ -326,7 +328,7 @@ fn names(columns: &[Column]) -> String {
     names.join(", ")
 }
 
-/// What `COPY` says of a view without triggers.
+/// The error of `COPY` for a view without triggers.
 fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option<String>, Wrong> {
     let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
         FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
@@ -337,7 +339,7 @@ fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option
     }))
 }
 
-/// The columns of a table by its quoted name; none if it is missing.
+/// The columns of a table, by its quoted name; none if it is missing.
 fn columns_there(
     transaction: &mut Transaction<'_>,
     table: &str,

@@ -1,7 +1,7 @@
-//! What databases have in common: names, columns, and why they refuse rows.
+//! What databases have in common: names, columns, and reasons for refusing rows.
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 
 use crate::output::format::Column;
 
@@ -13,18 +13,18 @@ pub(crate) enum Constraint {
     Other,
 }
 
-/// A row that a database refuses: its line, as far as that is known, and why.
+/// The error for a row that a database refuses; `line` is the row's line, if known.
 pub(crate) fn refused(
     table: &str,
     line: Option<u64>,
-    why: &str,
+    why: Problem,
     constraint: Option<Constraint>,
 ) -> Problem {
-    let mut problem = Problem::new(format!("the table {table} refuses a row: {why}"));
+    let mut problem = why.leads_to(format!("the table {table} refuses a row"));
     if let Some(line) = line {
-        problem = problem.at(format_args!("line {line}"));
+        problem = problem.at_line(line);
     }
-    problem.hint = constraint.map(|constraint| {
+    problem.hint(constraint.map(|constraint| {
         Hint::words(match constraint {
             Constraint::Unique => {
                 "a dedupe step keeps the first of equal rows of a file, a filter leaves out those that the table has"
@@ -34,16 +34,15 @@ pub(crate) fn refused(
             }
             Constraint::Other => "a filter leaves such rows out",
         })
-    });
-    problem
+    }))
 }
 
-/// A name as SQL has it.
+/// A name, quoted for SQL.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The names of columns and what a database calls their types.
+/// The names of columns, and the database's names of their types.
 pub(crate) fn declarations(
     columns: &[Column],
     declared: fn(Type) -> &'static str,
@@ -52,7 +51,7 @@ pub(crate) fn declarations(
 }
 
 /// # Errors
-/// If a table that is there has other columns than those wanted, or others of their types.
+/// If an existing table has other columns than wanted, or other types.
 pub(crate) fn check_columns(
     table: &str,
     known: &[(String, String)],
@@ -72,12 +71,14 @@ pub(crate) fn check_columns(
     let problem =
         format!("the table {table} has other columns: it has {there}, the rows have {here}");
     let hint = Hint::words("select, rename and types make them fit, or ");
-    Err(Problem::new(problem).hint(hint.and_any("table").and(" names another")))
+    let problem = Problem::new(problem).of(ProblemKind::Table);
+    Err(problem.hint(hint.and_any("table").and(" names another")))
 }
 
-/// What is said of an input that another run has put into the table.
+/// The error for an input that another run has put into the table.
 pub(crate) fn twice(table: &str) -> Problem {
     Problem::new(format!("its rows are in the table {table} already"))
+        .of(ProblemKind::Exists)
         .hint(Hint::on("resume").and(" leaves such files out"))
 }
 
@@ -92,6 +93,6 @@ mod tests {
         assert_eq!(check_columns("t", &known, &[known[1].clone(), known[0].clone()]), Ok(()));
         assert!(check_columns("t", &known, &known[..1]).is_err());
         let error = check_columns("t", &known, &[column("a", "TEXT"), column("b", "TEXT")]);
-        assert!(error.unwrap_err().message.contains("it has \"b\" real, the rows have \"b\" text"));
+        assert!(error.unwrap_err().text().contains("it has \"b\" real, the rows have \"b\" text"));
     }
 }

@@ -1,6 +1,6 @@
-//! SQLite: workers put rows into a plain form, and one connection inserts them.
+//! SQLite: workers encode rows in a simple binary form, and one connection inserts them.
 //!
-//! A row is its cells one after another, each a byte that says what it is, and what belongs to it.
+//! A row is a sequence of cells; each is a byte for its kind, followed by its value.
 
 mod look;
 
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use manyhands_csv::recipe::Type;
-use manyhands_csv::{Hint, Out, Plan, Problem, Rows};
-use rusqlite::{Connection, ErrorCode, Statement, params};
+use manyhands_csv::{Hint, Out, Plan, Problem, ProblemKind, Rows};
+use rusqlite::{Connection, ErrorCode, Statement, ffi, params};
 
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
@@ -38,13 +38,13 @@ const FLOAT: u8 = 2;
 
 const TEXT: u8 = 3;
 
-/// How long a lock of another process is waited for.
+/// How long to wait for a lock of another process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often it is looked for meanwhile whether waiting is still wanted.
+/// How often to check meanwhile whether to go on waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Encodes the rows that `make` gives, and the lines that they come from.
+/// Encodes the rows that `make` gives, with the lines that they come from.
 pub(crate) fn encode<T>(
     plan: &Plan,
     reply: &mut Vec<u8>,
@@ -96,7 +96,7 @@ fn put_text(text: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
-/// What a column is declared to be. Days and moments are kept as ISO text.
+/// The declared type of a column. Dates and times are kept as ISO text.
 fn declared(kind: Type) -> &'static str {
     match kind {
         Type::Text => "TEXT",
@@ -112,11 +112,11 @@ struct Sqlite {
     connection: Connection,
     path: PathBuf,
     table: String,
-    /// Set when a lock is not worth waiting for.
+    /// Set when locks are not waited for.
     hurry: Arc<AtomicBool>,
 }
 
-/// Opens a database, which is made if it is missing, for a table in it.
+/// Opens a database for a table in it; creates it if it is missing.
 pub(crate) fn open(
     path: &Path,
     table: &str,
@@ -140,23 +140,22 @@ pub(crate) fn open(
     Ok(Box::new(Table::new(Store::new(open, watch)?, name)))
 }
 
-/// A path as SQLite takes it for one: `:memory:` and `file:` would be something else.
+/// A path that SQLite does not interpret: `:memory:` and `file:` have special meanings.
 fn place(path: &Path) -> PathBuf {
     if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() }
 }
 
-/// Why a database cannot be opened, with what its file is if it is another.
+/// Why a database cannot be opened; if the file is not a database, how it begins.
 fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
     let (Wrong::File(why) | Wrong::Lost(why)) = wrong;
-    let problem = why.at(format_args!("cannot open {}", path.display()));
+    let cannot = format!("cannot open {}", path.display());
     if is_database(path) {
-        return Wrong::File(problem);
+        return Wrong::File(why.leads_to(cannot));
     }
-    let problem = Problem::new(format!(
-        "cannot open {}: it is not an SQLite database: it begins with {}",
-        path.display(),
-        beginning(path)
-    ));
+    let begins = beginning(path);
+    let problem = Problem::new(format!("it is not an SQLite database: it begins with {begins}"))
+        .of(ProblemKind::Table)
+        .leads_to(cannot);
     Wrong::File(
         problem.hint(
             Hint::is("output", "sqlite:shop.db")
@@ -165,7 +164,7 @@ fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
     )
 }
 
-/// Whether a file begins as databases do, or is none that could be read.
+/// Whether a file begins like a database, or could not be read.
 fn is_database(path: &Path) -> bool {
     first_bytes(path)
         .is_none_or(|first| first.is_empty() || first.starts_with(b"SQLite format 3\0"))
@@ -185,11 +184,13 @@ fn beginning(path: &Path) -> String {
 }
 
 fn wrong(error: rusqlite::Error) -> Wrong {
-    match error.sqlite_error_code() {
+    let code = error.sqlite_error_code();
+    let problem = Problem::from_error(error).of(ProblemKind::Table);
+    match code {
         Some(ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-            Wrong::lost(error.to_string())
+            Wrong::Lost(problem)
         }
-        _ => Wrong::file(error.to_string()),
+        _ => Wrong::File(problem),
     }
 }
 
@@ -213,10 +214,11 @@ impl Database for Sqlite {
             other => other,
         };
         if !matches!(loaded, Ok(true)) && !self.connection.is_autocommit() {
-            // After a full disk there may be no transaction any more.
-            self.connection
-                .execute_batch("ROLLBACK")
-                .map_err(|error| Wrong::lost(format!("its rows cannot be taken back: {error}")))?;
+            // After a full disk there may be no transaction left.
+            self.connection.execute_batch("ROLLBACK").map_err(|error| {
+                let problem = Problem::new("its rows cannot be taken back");
+                Wrong::Lost(problem.of(ProblemKind::Table).because(error))
+            })?;
         }
         loaded.map(drop)
     }
@@ -235,7 +237,7 @@ fn entries(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>>
 }
 
 impl Sqlite {
-    /// Does what needs a lock.
+    /// Runs a statement that needs a lock, and waits for the lock.
     fn patiently<T>(
         &self,
         attempt: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -263,7 +265,7 @@ impl Sqlite {
         }
     }
 
-    /// Puts in the rows of a file and its entry; false if that was called off.
+    /// Inserts the rows of a file and its entry; returns false if that was cancelled.
     fn fill(&self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<bool, Wrong> {
         self.connection.execute_batch(FILES).map_err(wrong)?;
         if !columns.is_empty() {
@@ -289,14 +291,14 @@ impl Sqlite {
         }
     }
 
-    /// The statement that adds a row.
+    /// The statement that inserts a row.
     fn insert(&self, columns: &[Column]) -> String {
         let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
         let places = vec!["?"; columns.len()].join(",");
         format!("INSERT INTO {} ({}) VALUES ({places})", quoted(&self.table), names.join(","))
     }
 
-    /// Makes the table, or compares it with the columns.
+    /// Creates the table, or compares it with the columns.
     fn prepare_table(&self, columns: &[Column]) -> Result<(), Wrong> {
         let known = self.columns_there()?;
         let wanted = declarations(columns, declared);
@@ -340,7 +342,7 @@ enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Takes the first cell of a block.
+    /// Removes the first cell from a block.
     fn take(block: &mut &'a [u8]) -> Option<Cell<'a>> {
         Some(match *block.split_off_first()? {
             NULL => Cell::Null,
@@ -363,7 +365,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// As it is quoted in messages.
+    /// The cell as messages quote it.
     fn shown(self) -> String {
         match self {
             Cell::Null => "NULL".to_owned(),
@@ -406,7 +408,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// As [`wrong`], of an error that may be a row's.
+    /// Like [`wrong`], for an error that may be about a row.
     #[cold]
     fn refused(
         &self,
@@ -418,24 +420,29 @@ impl Sqlite {
         if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
             return wrong(error);
         }
-        let why = error.to_string();
-        let constraint = match why.split(' ').next() {
-            Some("UNIQUE") => Constraint::Unique,
-            Some("NOT") => Constraint::NotNull,
+        let constraint = match error.sqlite_error().map(|error| error.extended_code) {
+            Some(
+                ffi::SQLITE_CONSTRAINT_UNIQUE
+                | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | ffi::SQLITE_CONSTRAINT_ROWID,
+            ) => Constraint::Unique,
+            Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => Constraint::NotNull,
             _ => Constraint::Other,
         };
+        let why = error.to_string();
         let cells = columns.iter().map_while(|column| Some((column, Cell::take(&mut row)?)));
         let (named, others): (Vec<_>, Vec<_>) =
             cells.partition(|(column, _)| has_word(&why, &column.name));
         let shown = if named.is_empty() { others } else { named };
         let shown = shown.iter().take(MOST);
         let shown = shown.map(|(column, cell)| format!("{} is {}", column.name, cell.shown()));
-        let why = format!("{why}; {}", shown.collect::<Vec<_>>().join(", "));
-        Wrong::File(refused(&self.table, line, &why, Some(constraint)))
+        let cells = shown.collect::<Vec<_>>().join(", ");
+        let why = Problem::from_error(error).of(ProblemKind::Table).followed_by(cells);
+        Wrong::File(refused(&self.table, line, why, Some(constraint)))
     }
 }
 
-/// Whether a text has a word, and not only as a part of another.
+/// Whether a text has a word as a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     !word.is_empty()

@@ -1,20 +1,20 @@
-//! A table as a sink: a thread writes to the database, so that the parent goes on while that is slow.
+//! A table as a store: a thread writes to the database, so that a slow database does not block the parent.
 //!
 //! ```text
 //!   parent   begin ─► block ─► block ─► commit or roll back      the next file
 //!              │        │ ◄─ taken        │ ◄─ ended: Ok, or why nothing of the file is there
 //!   thread   Database::load: one transaction, with the rows, then the file's entry
 //! ```
-//! What holds whatever is slow, and whoever gives up:
+//! Invariants, whatever is slow and whoever gives up:
 //!
-//! * Each `begin` starts a transaction with a number of its own. It is ended by one `commit` or `roll_back`, and
-//!   has one `Ended`. An answer about another transaction than the last one is thrown away.
-//! * A transaction that cannot go on is rolled back at once; the parent hears of it with its next block.
-//! * A store serves another file only when the end of the one before is known. If it is not, since nobody wanted
-//!   to wait or the database was lost, all that is asked of the store fails.
-//! * The thread has ended when the store is dropped: nothing is written to the database after a job. Only a
-//!   database that answers neither a statement nor its cancellation is left alone after [`PATIENCE`] and [`GRACE`];
-//!   the thread then finds that it is to roll back.
+//! * Each `begin` starts a transaction with a new number. One `commit` or `roll_back` ends it, and one
+//!   `Ended` answers. Answers about earlier transactions are ignored.
+//! * A transaction that cannot go on is rolled back at once; the parent learns of it with its next block.
+//! * A store serves another file only when the end of the previous transaction is known. If it is unknown,
+//!   because the parent stopped waiting or the database was lost, every request fails.
+//! * The thread has ended when the store is dropped: nothing is written to the database after a job. The only
+//!   exception is a database that answers neither a statement nor its cancellation within [`PATIENCE`] and
+//!   [`GRACE`]; its thread then finds that it must roll back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,22 +32,22 @@ use crate::output::lines::Batch;
 use crate::output::stores::sql::{check_columns, quoted, twice};
 use crate::watch::{TICK, Watch};
 
-/// How many blocks wait for the database at most.
+/// Most blocks that wait for the database.
 const WAITING: usize = 2;
 
-/// How long a statement may go on when the job ends, before it is cancelled.
+/// How long a statement may continue when the job ends, before it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a cancelled statement may take to end.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// The table of the inputs that are done. All databases understand these statements.
+/// The table of finished inputs. All databases understand these statements.
 pub(crate) const FILES: &str = "CREATE TABLE IF NOT EXISTS manyhands_files (
     table_name text NOT NULL, path text NOT NULL, size bigint NOT NULL, hash text NOT NULL,
     recipe_hash text NOT NULL, rows_in bigint NOT NULL, rows_out bigint NOT NULL,
     rows_rejected bigint NOT NULL, UNIQUE (table_name, path, hash, recipe_hash))";
 
-/// What [`entry`] takes, of the inputs in one table.
+/// Selects the columns of an [`entry`], for the inputs in one table.
 pub(crate) const ENTRIES: &str =
     "SELECT path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected
     FROM manyhands_files WHERE table_name = $1";
@@ -55,7 +55,7 @@ pub(crate) const ENTRIES: &str =
 pub(crate) const ADD_ENTRY: &str =
     "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// An entry of what [`ENTRIES`] selects; databases have signed numbers only.
+/// An entry from a row of [`ENTRIES`]; databases have signed numbers only.
 pub(crate) fn entry([path, hash, recipe_hash]: [String; 3], counts: [i64; 4]) -> Entry {
     let [size, rows_in, rows_out, rows_rejected] = counts.map(i64::cast_unsigned);
     Entry { path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected, ..Entry::default() }
@@ -66,27 +66,27 @@ pub(crate) fn counts(entry: &Entry) -> [i64; 4] {
     [entry.size, entry.rows_in, entry.rows_out, entry.rows_rejected].map(u64::cast_signed)
 }
 
-/// The statement that makes a table, by its quoted name and its columns' names and types.
+/// The statement that creates a table, from its quoted name and its columns' names and types.
 pub(crate) fn create(table: &str, columns: &[(String, String)]) -> String {
     let columns: Vec<String> =
         columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
     format!("CREATE TABLE {table} ({})", columns.join(", "))
 }
 
-/// Names of columns and what a database calls their types.
+/// Names of columns, and the database's names of their types.
 pub(crate) type Declarations = Vec<(String, String)>;
 
-/// The table and the entries that the inputs of a dry run would have made in a database so far.
+/// The table and the entries that the inputs of a dry run would have made so far.
 #[derive(Default)]
 pub(crate) struct Pretended {
-    /// The columns of the table, if one of the inputs would have made it.
+    /// The columns of the table, if an input would have created it.
     made: Option<Declarations>,
     /// The unique parts of the entries.
     entries: HashSet<[String; 3]>,
 }
 
 impl Pretended {
-    /// Compares columns with those of the table, as loading them does; true if the table is there.
+    /// Compares columns with those of the table, as a load does; returns true if the table exists.
     pub(crate) fn check(
         &self,
         table: &str,
@@ -100,7 +100,7 @@ impl Pretended {
         Ok(!known.is_empty())
     }
 
-    /// Goes through a load whose columns were checked; no block is looked at.
+    /// Simulates a load whose columns were checked; blocks are ignored.
     pub(crate) fn load(
         &mut self,
         table: &str,
@@ -124,7 +124,7 @@ impl Pretended {
     }
 }
 
-/// What a database is given for the file it loads.
+/// A request for the file that is being loaded.
 pub(crate) enum Next {
     Block(Batch),
     Commit(Entry),
@@ -134,10 +134,9 @@ pub(crate) enum Next {
 /// Why a file was not loaded.
 #[derive(Debug)]
 pub(crate) enum Wrong {
-    /// The file's own mistake, or one that the next file may not meet. Nothing of the file is in the
-    /// database.
+    /// The file is at fault, or the next file may succeed. Nothing of the file is in the database.
     File(Problem),
-    /// The database cannot be reached any more, or what it has of the file is not known.
+    /// The database cannot be reached any more, or its state is unknown.
     Lost(Problem),
 }
 
@@ -145,26 +144,22 @@ impl Wrong {
     pub(crate) fn file(problem: impl Into<Problem>) -> Wrong {
         Wrong::File(problem.into())
     }
-
-    pub(crate) fn lost(problem: impl Into<Problem>) -> Wrong {
-        Wrong::Lost(problem.into())
-    }
 }
 
-/// Cancels the statement that a database works on, if there is one; called by another thread.
+/// Cancels the current statement of a database, if there is one; called from another thread.
 pub(crate) type Cancel = Box<dyn Fn() + Send>;
 
 /// A database with a table in it.
 pub(crate) trait Database {
-    /// A way to end a statement that takes too long.
+    /// Returns a function that ends a statement that takes too long.
     fn cancel(&self) -> Cancel;
 
-    /// What is known of the inputs that are in the table.
+    /// The entries of the inputs in the table.
     fn entries(&mut self) -> Result<Vec<Entry>, Wrong>;
 
-    /// Loads a file in one transaction: the rows of all blocks, then the entry, with which it is
-    /// committed. The table is made if it is missing, and compared with the columns if it is not.
-    /// If there are no columns, there are no blocks.
+    /// Loads a file in one transaction: the rows of all blocks, then the entry, with which it commits.
+    /// Creates the table if it is missing; otherwise compares its columns. Without columns there are no
+    /// blocks.
     fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong>;
 }
 
@@ -174,27 +169,27 @@ enum Command {
 }
 
 enum Answer {
-    /// It can be used; what is in the table already.
+    /// The database is open; its entries.
     Opened(Vec<Entry>, Cancel),
     Taken,
-    /// It cannot go on: what comes for it is thrown away.
+    /// It cannot go on; further blocks are discarded.
     Failing,
     Ended(Result<(), Wrong>),
 }
 
-/// What is asked or answered, and of which transaction.
+/// A request or an answer, with the number of its transaction.
 type Of<T> = (u64, T);
 
 /// The parent's end of a database.
 pub(crate) struct Store {
-    /// By the inputs' paths.
+    /// Entries by the inputs' paths.
     entries: HashMap<String, Vec<Entry>>,
     commands: Sender<Of<Command>>,
     answers: Receiver<Of<Answer>>,
     /// While set, locks of other connections are not waited for.
     hurry: Arc<AtomicBool>,
     cancel: Cancel,
-    /// None until the database is open: nothing can be written by then.
+    /// None until the database is open; nothing can be written before.
     thread: Option<JoinHandle<()>>,
     /// The number of the last transaction.
     number: u64,
@@ -211,8 +206,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a database in the thread, so that it can be waited for. `open` is given a flag that is
-    /// set when others' locks are not to be waited for.
+    /// Opens a database in the thread, so that waiting for it does not block. `open` receives a flag that is
+    /// set when others' locks are not worth waiting for.
     pub(crate) fn new<D: Database>(
         open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong> + Send + 'static,
         watch: &mut Watch,
@@ -235,8 +230,9 @@ impl Store {
             }
         };
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
-        let thread =
-            thread.map_err(|error| WriteError::of(format!("cannot start a thread: {error}")))?;
+        let thread = thread.map_err(|error| {
+            WriteError::of(Problem::new("cannot start a thread").because(error))
+        })?;
         let mut store = Store {
             entries: HashMap::new(),
             commands,
@@ -268,7 +264,7 @@ impl Store {
         }
     }
 
-    /// What was known when it was opened of an input that is in the table.
+    /// The entries of an input, as of the opening of the database.
     pub(crate) fn entries(&self, path: &str) -> &[Entry] {
         self.entries.get(path).map_or(&[], Vec::as_slice)
     }
@@ -283,17 +279,17 @@ impl Store {
     }
 
     /// # Errors
-    /// If it serves nobody any more.
+    /// If the store serves nobody any more.
     fn check(&self) -> Result<(), WriteError> {
         self.lost.clone().map_or(Ok(()), |why| Err(WriteError::Lost(why)))
     }
 
     fn send(&self, command: Command) {
-        // A thread that is gone is seen where its answer is waited for.
+        // A missing thread is noticed where its answer is awaited.
         let _ = self.commands.send((self.number, command));
     }
 
-    /// Hands on the rows of the file that was begun; waits while the database has enough of them.
+    /// Sends the next rows of the current file; waits while the database has enough of them.
     pub(crate) fn append(&mut self, block: Batch, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
         self.send(Command::Next(Next::Block(block)));
@@ -311,7 +307,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the rows of the file that was begun appear, with its entry.
+    /// Commits the rows of the current file, with its entry.
     pub(crate) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
         self.send(Command::Next(Next::Commit(entry)));
@@ -351,7 +347,7 @@ impl Store {
         }
     }
 
-    /// Takes back what the file that was begun has put in, if there is one; waits until that is done.
+    /// Rolls back the current file, if there is one, and waits until that is done.
     ///
     /// # Errors
     /// If it is not known to be done.
@@ -365,7 +361,7 @@ impl Store {
         let ended = self.end(watch);
         self.hurry.store(false, Ordering::Relaxed);
         match ended {
-            // It failed on the way, and so nothing of it is there.
+            // The load failed before, so nothing of the file is there.
             Err(WriteError::Failed(_)) => Ok(()),
             ended => ended,
         }
@@ -386,7 +382,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         self.hurry.store(true, Ordering::Relaxed);
-        // Whatever was begun is rolled back where there is nothing to receive any more.
+        // A transaction that is under way is rolled back when there is nothing to receive any more.
         self.commands = channel().0;
         if !self.is_gone_after(PATIENCE) {
             (self.cancel)();
@@ -398,7 +394,7 @@ impl Drop for Store {
 }
 
 impl Store {
-    /// Whether the thread ends within some time.
+    /// Whether the thread ends within this time.
     fn is_gone_after(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         loop {
@@ -411,10 +407,10 @@ impl Store {
     }
 }
 
-/// What the thread does.
+/// The thread's loop.
 fn serve(mut database: impl Database, inbox: &Receiver<Of<Command>>, outbox: &Sender<Of<Answer>>) {
     while let Ok((number, command)) = inbox.recv() {
-        // What was meant for a transaction that is over says nothing to the next.
+        // Requests for an earlier transaction are ignored.
         let Command::Begin(columns) = command else { continue };
         let mut is_over = false;
         let mut next = || match inbox.recv() {

@@ -1,7 +1,8 @@
-//! Text in a file or a pipe: which header is in it, whether its last line is ended, and its checksum.
+//! Text in a file or a pipe, with its header, the state of its last line, and its checksum.
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use manyhands_csv::{LineEnd, Style};
 use rustix::fs::FileType;
@@ -12,35 +13,36 @@ use crate::output::error::WriteError;
 use crate::output::format::{Column, Format, is_in_line};
 use crate::output::stores::row_store::Part;
 use crate::output::together::check_names;
+use crate::paths::cannot_write;
 use crate::sum::Sum;
 use crate::watch::Watch;
 
-/// What was written to a descriptor. Without one, bytes are counted and thrown away.
+/// What was written to a descriptor. Without a descriptor, bytes are counted and discarded.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) name: String,
     format: Format,
     pub(crate) contents: Contents,
-    /// The contents when the input was begun whose rows are written now.
+    /// The contents when the current input was begun.
     before: Option<Contents>,
     /// Whether it is a pipe or a terminal, whose reader may be slow.
     waits: bool,
 }
 
-/// All that is known of what was written: one value, which taking an input back restores as a whole.
+/// Everything known about the text: one value, so that taking an input back restores it as a whole.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contents {
-    /// In bytes: exactly those that the system took, also after an error.
+    /// Number of bytes that the system accepted, even after an error.
     pub(crate) written: u64,
-    /// The checksum, if it is wanted.
+    /// The checksum, if wanted.
     pub(crate) sum: Option<Sum>,
-    /// Whether the last byte written ended no line.
+    /// Whether the last byte is within a line.
     in_line: bool,
-    /// What the first input with columns wrote as its header, or would have without headers.
+    /// The header that the first input with columns wrote, or would have written.
     header: Option<Header>,
 }
 
-/// The columns of text, and how they are written. All inputs of one output have the same.
+/// The columns of text and their style. All inputs of one output share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Header {
     names: Vec<String>,
@@ -50,7 +52,7 @@ struct Header {
 type To<'a> = Option<BorrowedFd<'a>>;
 
 impl Text {
-    /// `summed` asks for the checksum of what is written.
+    /// `summed` asks for the checksum of the text.
     pub(crate) fn new(
         name: String,
         compression: Option<Compression>,
@@ -67,12 +69,12 @@ impl Text {
         self.contents.header.as_ref().map(|header| header.style)
     }
 
-    /// How many bytes of the input that was begun were written.
+    /// Number of bytes written of the current input.
     pub(crate) fn of_input(&self) -> u64 {
         self.before.as_ref().map_or(0, |before| self.contents.written - before.written)
     }
 
-    /// Whether the header is to be written.
+    /// Whether the header must be written.
     pub(crate) fn begin(
         &mut self,
         to: To<'_>,
@@ -83,7 +85,7 @@ impl Text {
         self.before = Some(self.contents.clone());
         let names: Vec<String> = columns.into_iter().map(|column| column.title).collect();
         let Some(first) = &self.contents.header else {
-            // An empty file has no columns, and another's header may follow.
+            // An empty file has no columns; another file's header may follow.
             self.contents.header = (!names.is_empty()).then_some(Header { names, style });
             return Ok(true);
         };
@@ -91,7 +93,7 @@ impl Text {
         if !names.is_empty() && style != first.style {
             return Err(WriteError::of("its rows are not written as those of the first file"));
         }
-        // The last line, if its own file did not end it.
+        // Ends the last line, if its own file did not end it.
         let line_end = self.style().map_or(LineEnd::Lf, |style| style.line_end);
         if self.contents.in_line {
             self.write_text(to, line_end.bytes(), watch)?;
@@ -99,19 +101,20 @@ impl Text {
         Ok(false)
     }
 
-    /// The input that was begun is in.
+    /// Ends the current input.
     pub(crate) fn commit(&mut self) {
         self.before = None;
     }
 
-    /// Restores what was known before the input was begun, if one was; gives how many bytes of it were written.
+    /// Restores the state before the current input, if there is one; returns the number of its bytes that
+    /// were written.
     pub(crate) fn roll_back(&mut self) -> Option<u64> {
         let left = self.of_input();
         self.contents = self.before.take()?;
         Some(left)
     }
 
-    /// Writes text that is no row.
+    /// Writes text that is not a row.
     pub(crate) fn write_text(
         &mut self,
         to: To<'_>,
@@ -123,7 +126,7 @@ impl Text {
         self.write(to, &bytes, is_in_line(text), watch)
     }
 
-    /// Writes what is to be there even if nothing was written.
+    /// Writes the content of an empty output, if nothing was written.
     pub(crate) fn finish(&mut self, to: To<'_>, watch: &mut Watch) -> Result<(), WriteError> {
         let mut nothing = Vec::new();
         if self.contents.written == 0 {
@@ -147,7 +150,7 @@ impl Text {
                 Some(to) => match rustix::io::write(to, &rest[..now]) {
                     Ok(count) => count,
                     Err(rustix::io::Errno::INTR) => 0,
-                    Err(error) => return Err(self.wrong(&error.into())),
+                    Err(error) => return Err(self.wrong(error.into())),
                 },
             };
             rest = &rest[count..];
@@ -157,7 +160,7 @@ impl Text {
         Ok(())
     }
 
-    /// Writes a block straight from where it is.
+    /// Writes a block without copying it.
     pub(crate) fn append(
         &mut self,
         to: To<'_>,
@@ -175,7 +178,7 @@ impl Text {
         let mut at = range.start;
         while at < range.end {
             let now = self.wait(to, range.end - at, watch)?;
-            let count = reply.write_to(at, now, descriptor).map_err(|error| self.wrong(&error))?;
+            let count = reply.write_to(at, now, descriptor).map_err(|error| self.wrong(error))?;
             at += count;
             self.contents.written += count as u64;
         }
@@ -189,16 +192,17 @@ impl Text {
         contents.in_line = in_line.unwrap_or(contents.in_line);
     }
 
-    /// Waits until writing will not block, if it could for long; gives how many bytes may be written then.
+    /// Waits until writing does not block, if it could block for long; returns how many bytes may be written
+    /// then.
     fn wait(&self, to: To<'_>, len: usize, watch: &mut Watch) -> Result<usize, WriteError> {
         let Some(to) = to.filter(|_| self.waits) else { return Ok(len) };
         wait_to_write(to, len, || watch.go_on()).map_err(|_| WriteError::Interrupted)
     }
 
-    fn wrong(&self, error: &io::Error) -> WriteError {
+    fn wrong(&self, error: io::Error) -> WriteError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => WriteError::ClosedPipe,
-            _ => WriteError::of(format!("cannot write {}: {error}", self.name)),
+            _ => WriteError::of(cannot_write(Path::new(&self.name), error)),
         }
     }
 }

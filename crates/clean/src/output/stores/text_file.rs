@@ -14,12 +14,12 @@ use crate::output::format::Column;
 use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::text::Text;
-use crate::paths::told;
+use crate::paths::cannot_write;
 use crate::watch::Watch;
 
 #[derive(Debug)]
 pub(crate) struct TextFile {
-    /// None once it is given up.
+    /// None once output is discarded.
     draft: Option<Draft>,
     text: Text,
 }
@@ -37,7 +37,7 @@ impl TextFile {
     }
 }
 
-/// Where text goes: nowhere once the file is given up.
+/// The descriptor for text; none once output is discarded.
 fn descriptor(draft: &Option<Draft>) -> Option<BorrowedFd<'_>> {
     draft.as_ref().map(|draft| draft.file().as_fd())
 }
@@ -102,7 +102,7 @@ impl RowStore for TextFile {
             let mut file = draft.file();
             file.set_len(before)
                 .and_then(|()| file.seek(SeekFrom::Start(before)))
-                .map_err(|error| WriteError::of(told("cannot write", draft.path(), &error)))?;
+                .map_err(|error| WriteError::of(cannot_write(draft.path(), error)))?;
         }
         Ok(0)
     }

@@ -1,4 +1,4 @@
-//! A store over a database that is slow, locked, failing or gone, at every step of a transaction.
+//! Tests of a store over a database that is slow, locked, failing or gone, at every step of a transaction.
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -17,14 +17,14 @@ const STEPS: usize = 4;
 /// What happens at a step.
 type Trouble = Box<dyn FnMut(usize) -> Result<(), Wrong> + Send>;
 
-/// What is in the table, and whether the connection was closed.
+/// The contents of the table, and whether the connection was closed.
 #[derive(Default)]
 struct Known {
     rows: Vec<Vec<u8>>,
     is_closed: bool,
 }
 
-/// A database in memory. Of the first file it meets trouble; the steps are begin, block, block, commit.
+/// A database in memory. The first file meets trouble; the steps are begin, block, block, commit.
 struct Stub {
     known: Arc<Mutex<Known>>,
     trouble: Option<Trouble>,
@@ -70,7 +70,7 @@ impl Database for Stub {
     }
 }
 
-/// Calls `test` with a store over a stub, and with what is in the table.
+/// Calls `test` with a store over a stub, and with the contents of the table.
 fn with(
     trouble: impl FnMut(usize) -> Result<(), Wrong> + Send + 'static,
     cancel: Option<Sender<()>>,
@@ -83,7 +83,7 @@ fn with(
     let mut store = Store::new(|_| Ok(stub), &mut watch).unwrap();
     test(&mut store, &mut watch);
     drop(store);
-    // The thread has ended: nobody else has it now.
+    // The thread has ended, so nobody else has it now.
     let known = Arc::into_inner(known).expect("the thread has ended").into_inner().unwrap();
     assert!(known.is_closed);
     known
@@ -129,7 +129,7 @@ fn a_file_that_is_taken_back_at_any_step_leaves_nothing_though_the_database_fail
                 |store, watch| {
                     store.begin(Vec::new()).unwrap();
                     for block in 1..=blocks {
-                        // Whether it hears of the failure by now or not.
+                        // Whether it has learned of the failure by now or not.
                         let _ = store.append(plain(vec![1, block]), watch);
                     }
                     store.roll_back(watch).unwrap();
@@ -144,8 +144,9 @@ fn a_file_that_is_taken_back_at_any_step_leaves_nothing_though_the_database_fail
 #[test]
 fn a_lost_database_serves_nobody() {
     for at in 0..STEPS {
-        let lost =
-            move |step| if step == at { Err(Wrong::lost("the server ended")) } else { Ok(()) };
+        let lost = move |step| {
+            if step == at { Err(Wrong::Lost("the server ended".into())) } else { Ok(()) }
+        };
         let known = with(lost, None, |store, watch| {
             assert!(matches!(load(store, 1, watch), Err(WriteError::Lost(_))), "{at}");
             assert!(matches!(store.begin(Vec::new()), Err(WriteError::Lost(_))), "{at}");
@@ -162,11 +163,11 @@ fn the_next_file_waits_for_a_slow_statement_and_hears_only_of_itself() {
             if step == at {
                 let _ = gate.recv();
             }
-            // What its own end would have been.
+            // The end that it would have had.
             failed(step, STEPS - 1)
         };
         let known = with(slow, None, |store, _| {
-            // The observer is asked again and again while the statement goes on.
+            // The observer is called again and again while the statement runs.
             let mut asked = 0;
             let mut observe = |_: &Progress| {
                 asked += 1;
@@ -193,7 +194,7 @@ fn a_store_whose_end_is_unknown_serves_nobody_and_ends_before_the_job_does() {
         let (release, gate) = channel::<()>();
         let slow = move |step| {
             if step == at {
-                // It is slow past all patience, until it is cancelled.
+                // The statement outlasts every limit, until it is cancelled.
                 let _ = gate.recv();
             }
             Ok(())
@@ -210,10 +211,10 @@ fn a_store_whose_end_is_unknown_serves_nobody_and_ends_before_the_job_does() {
             };
             assert!(matches!(ended, Err(WriteError::Interrupted)), "{at}: {ended:?}");
             let Err(WriteError::Lost(problem)) = load(store, 2, watch) else { panic!("{at}") };
-            assert!(problem.message.contains("is not known"), "{problem}");
+            assert!(problem.text().contains("is not known"), "{problem}");
             assert!(problem.to_string().contains("resume"), "{problem}");
         });
-        // A commit that was under way is the one thing that may come of it.
+        // A commit that was under way is the only thing that may still happen.
         assert_eq!(known.rows.len(), if at == 3 { 2 } else { 0 }, "{at}");
     }
 }
