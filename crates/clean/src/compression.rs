@@ -1,4 +1,4 @@
-//! How files are compressed, by their names.
+//! Compression formats, recognised by file names.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// What a file's name says: `.gz` or `.zst`.
+    /// The compression that a file's name stands for: `.gz` or `.zst`.
     pub(crate) fn by_name(path: &Path) -> Option<Compression> {
         let suffix = path.extension()?.to_ascii_lowercase();
         match suffix.as_encoded_bytes() {
@@ -31,7 +31,7 @@ impl Compression {
     }
 }
 
-/// A file's name without what says that it is compressed.
+/// A file's name without the ending of its compression.
 pub(crate) fn plain_name(path: &Path) -> &OsStr {
     let name =
         if Compression::by_name(path).is_some() { path.file_stem() } else { path.file_name() };

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A path as text that no other path has. A path in UTF-8 is its own text. Every other byte is written as the character
-/// U+FFFD and two hexadecimal digits, and so are the bytes of U+FFFD itself: `b"a\xff"` is `a�FF`.
+/// A path as text, different for every path. A path in UTF-8 is its own text. Every other byte becomes the
+/// character U+FFFD and two hexadecimal digits, and so do the bytes of U+FFFD itself: `b"a\xff"` is `a�FF`.
 pub(crate) fn text_of(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {

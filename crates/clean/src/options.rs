@@ -6,21 +6,21 @@ use manyhands_csv::Dialect;
 use manyhands_csv::recipe::{Delimiter, MaxRejects};
 use serde::{Deserialize, Serialize};
 
-/// How outputs in a directory are named where nothing else is said.
+/// The default name template for outputs in a directory.
 pub const DEFAULT_NAME: &str = "cleaned_{name}";
 
-/// The same for Parquet.
+/// The default name template for Parquet files in a directory.
 pub const PARQUET_NAME: &str = "cleaned_{stem}.parquet";
 
-/// The most worker processes that a job can have.
+/// The largest number of worker processes of a job.
 pub const MOST_WORKERS: usize = 4096;
 
 /// Where clean data goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// A file for each input, in this directory, which is made if it is missing. In the name
-    /// template `{name}` is the input's file name, `{stem}` that without its extension, `{ext}`
-    /// the extension; that of `a.csv.gz` is `csv.gz`.
+    /// A file for each input in this directory, which is created if it is missing. In the name template,
+    /// `{name}` is the input's file name, `{stem}` the name without its extension, and `{ext}` the extension;
+    /// that of `a.csv.gz` is `csv.gz`.
     Directory(PathBuf, String),
     /// One file for one input.
     File(PathBuf),
@@ -30,74 +30,75 @@ pub enum Output {
     ConcatenatedFile(PathBuf),
     /// Standard output for all inputs, which must have the same header.
     ConcatenatedStdout,
-    /// A table, by its name, of the SQLite database in this file; both are made if they are
-    /// missing. Needs the feature `sqlite`.
+    /// A table, by its name, of the SQLite database in this file. Both are created if they are missing. Needs
+    /// the feature `sqlite`.
     Sqlite(PathBuf, String),
-    /// A table, by its name or `schema.name`, of the PostgreSQL database at this address; it is
-    /// made if it is missing. Needs the feature `postgres`.
+    /// A table, by its name or `schema.name`, of the PostgreSQL database at this address. It is created if it
+    /// is missing. Needs the feature `postgres`.
     Postgres(String, String),
 }
 
-/// What outputs that are files are.
+/// The format of output files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum FileFormat {
     /// CSV; compressed if the output's name ends in `.gz` or `.zst`.
     #[default]
     Csv,
-    /// Parquet, with the types that `types` steps declare, compressed with Zstandard. Needs the
-    /// feature `parquet`.
+    /// Parquet, with the types that `types` steps declare, compressed with Zstandard. Needs the feature
+    /// `parquet`.
     Parquet,
 }
 
-/// How a job reads and writes. Make it with `Options::default()` and set fields. What is left at its default
-/// is as the recipe says, if it says anything of it: see [`Read`](crate::recipe::Read).
+/// How a job reads and writes. Start with `Options::default()` and set fields. Where a field has its default,
+/// a setting of the recipe applies: see [`Read`](crate::recipe::Read).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// What separates fields.
+    /// The delimiter between fields.
     pub delimiter: Delimiter,
-    /// What encloses fields; `None`: nothing. Default: `"`.
+    /// The quote character, or `None` for no quoting. Default: `"`.
     pub quote: Option<u8>,
     /// Lines that begin with this byte are skipped. Default: none.
     pub comment: Option<u8>,
     /// Whether the first record names the columns. Default: true.
     pub has_header: bool,
-    /// Lines before the header that are skipped. Default: 0.
+    /// Number of lines to skip before the header. Default: 0.
     pub skip_lines: u64,
-    /// A name of the Encoding Standard or of Python; `None`: UTF-8, or UTF-16 if a byte order mark
-    /// says so. Bytes that are not UTF-8 pass and are noted; if UTF-8 is named, they are an error.
+    /// The encoding, by its name in the Encoding Standard or in Python. `None` means UTF-8, or UTF-16 if a
+    /// byte order mark says so; bytes that are not UTF-8 then pass, with a note. If UTF-8 is named, they are
+    /// an error.
     pub encoding: Option<String>,
-    /// What separates the output's fields. Default: a tab in files named `.tsv` or `.tab`, else as the
-    /// input's; commas in `.csv` files of inputs that have tabs by their names. With another one than
-    /// the input's and no quote, cells that need quotes get `"`.
+    /// The delimiter of the output. Default: a tab in files named `.tsv` or `.tab`; a comma in `.csv` files
+    /// whose inputs have tabs by name; else that of the input. If it differs from the input's and there is no
+    /// quote character, cells that need quotes get `"`.
     pub out_delimiter: Option<u8>,
-    /// How long a record may be, in bytes; comments may be longer. Default: 16 MiB.
+    /// Longest record, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
-    /// Where rejects go: one file for all if the path ends in `.csv` and is no directory, else a directory
-    /// with a file `<output's name>.rejects.csv` for each output. Default: beside the outputs.
+    /// Where rejects go: one file for all inputs if the path ends in `.csv` and is not a directory, else a
+    /// directory with a file `<output's name>.rejects.csv` for each output. Default: beside the outputs.
     pub rejects: Option<PathBuf>,
-    /// A file that loses more records than this to rejects fails. Default: no limit.
+    /// A file fails if it has more rejects than this. Default: no limit.
     pub max_rejects: Option<MaxRejects>,
-    /// What outputs that are files are, if their names do not say. Default: as their names say, else CSV.
+    /// The format of output files. Default: by their names, else CSV.
     pub format: Option<FileFormat>,
-    /// Whether one output for all inputs is made of those that did not fail. Otherwise it appears only
-    /// if all are in it; standard output ends before the first that failed. An input of which a part is on
-    /// standard output cannot be left out: nothing follows it. Default: false.
+    /// Whether one output for all inputs leaves out inputs that fail. If false, the output appears only if
+    /// every input is in it, and standard output ends before the first input that failed. An input of which a
+    /// part is on standard output cannot be left out: nothing follows it. Default: false.
     pub skip_failed: bool,
     /// Whether existing outputs may be replaced. Default: false.
     pub force: bool,
-    /// Whether inputs that an earlier run has done are left out, for outputs in a directory and
-    /// in tables. Default: false.
+    /// Whether inputs that an earlier run has cleaned are left out, for outputs in a directory or a table.
+    /// Default: false.
     pub resume: bool,
-    /// How many worker processes, at most [`MOST_WORKERS`]; no more are started than there are pieces of
-    /// work. Default: the cores this process may use.
+    /// Number of worker processes, at most [`MOST_WORKERS`]. No more are started than there are pieces of
+    /// work. Default: the number of cores that this process may use.
     pub workers: usize,
-    /// How many bytes aggregates and keys may take before they go to files or another pass.
+    /// Memory for aggregates and duplicate detection, in bytes; beyond it they use files or another pass.
     /// Default: 64 MiB.
     pub memory: usize,
-    /// Where temporary files go. Default: the system's.
+    /// Directory for temporary files. Default: the system's.
     pub temp_dir: Option<PathBuf>,
-    /// How big files are cut, in bytes; for tests, since the output is the same for all sizes.
+    /// Chunk size in bytes. Only for tests: the output is the same for all sizes.
     #[doc(hidden)]
     pub chunk_bytes: usize,
 }

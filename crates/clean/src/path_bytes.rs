@@ -1,4 +1,4 @@
-//! Paths as the bytes that they are, which are perhaps not UTF-8, for serde.
+//! Serializes paths as bytes, since they need not be UTF-8.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

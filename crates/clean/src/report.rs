@@ -1,4 +1,4 @@
-//! What is known of a job while it runs, when it is done, and before it is begun.
+//! What is known about a job before it begins, while it runs, and when it is done.
 
 use std::collections::BTreeMap;
 
@@ -10,46 +10,46 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Files that are done, failed or not.
+    /// Number of files that are done, including those that failed.
     pub files_done: usize,
-    /// Those of them that failed.
+    /// Number of files that failed.
     pub files_failed: usize,
-    /// All files.
+    /// Number of all files.
     pub files: usize,
-    /// Bytes worked through, over all passes; of inputs that are unpacked or decoded, as they were before.
+    /// Bytes processed, over all passes; for compressed or encoded inputs, bytes of the input file.
     pub bytes_done: u64,
-    /// Bytes to work through, over all passes, as far as known: 0 if an input's size is not known.
+    /// Bytes to process, over all passes, as far as known; 0 if the size of an input is unknown.
     pub bytes: u64,
     /// Records read so far, in first passes.
     pub rows: u64,
 }
 
-/// What became of all files of a job.
+/// The outcome of all files of a job.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// One for each input, in their order.
+    /// One report for each input, in the order of the inputs.
     pub files: Vec<FileReport>,
-    /// Files of rejects (`*.rejects.csv`) in directories and of patterns among the inputs: they are inputs
-    /// only if they are named themselves.
+    /// Files of rejects (`*.rejects.csv`) that were found in directories or by patterns. They are inputs only
+    /// if they are named themselves.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// Which of them an earlier run had done, by their places.
+    /// Positions of the inputs that an earlier run has cleaned.
     pub resumed: Vec<usize>,
-    /// The types that were proposed for columns without and put into the recipe, by the columns'
-    /// names; a run itself proposes none. See [`Clean::propose_types`](crate::Clean::propose_types).
+    /// The types that were proposed and put into the recipe, by column; a run itself proposes none. See
+    /// [`Clean::propose_types`](crate::Clean::propose_types).
     #[serde(default)]
     pub types: BTreeMap<String, recipe::Type>,
-    /// How long the job took, in seconds.
+    /// Duration of the job in seconds.
     pub seconds: f64,
-    /// Whether the reader of the one output, a pipe, closed it, which ended the job. What was not finished has failed.
+    /// True if the reader of the output pipe closed it, which ended the job. Unfinished files have failed.
     #[serde(skip)]
     pub reader_closed: bool,
 }
 
 impl Report {
-    /// The report as JSON, with the settings that its hints name as `render` writes them: the
-    /// command as flags, Python as keywords.
+    /// The report as JSON. `render` writes the settings that hints name: as flags for the command, as
+    /// keywords for Python.
     pub fn to_json(&self, render: impl Fn(&Setting) -> String) -> serde_json::Value {
         let mut report = serde_json::to_value(self).expect("a report is of strings and numbers");
         let text = |hint: &Option<Hint>| hint.as_ref().map(|hint| hint.render(&render)).into();
@@ -69,19 +69,19 @@ impl Report {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Preview {
-    /// Each input and its output.
+    /// The names of each input and its output.
     pub files: Vec<(String, String)>,
-    /// How many records of each input were looked at, at most.
+    /// Number of records of each input that were read at most.
     pub look: usize,
-    /// What became of those records, and which inputs would fail.
+    /// The outcome of those records, and the inputs that would fail.
     pub report: Report,
-    /// The first records that would be rejected, as a file of rejects has them, under its header; none if
+    /// The first records that would be rejected, as a file of rejects has them, with its header; empty if
     /// there are none.
     pub rejects: Vec<Vec<String>>,
     /// The passes of the first file's plan, each a list of its steps in words.
     pub passes: Vec<Vec<String>>,
-    /// The first file's header and first records as they are, cell by cell.
+    /// Header and first records of the first file as they are, cell by cell.
     pub before: Vec<Vec<String>>,
-    /// The same rows' output; aggregates are over these rows only.
+    /// The output for the same rows; aggregates are over these rows only.
     pub after: Vec<Vec<String>>,
 }

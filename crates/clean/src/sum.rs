@@ -1,5 +1,5 @@
-//! Checksums of files (CRC-64/NVME), which can be put together from those of their parts. They show
-//! that a file is another than it was; against somebody who means to deceive they prove nothing.
+//! Checksums of files (CRC-64/NVME). The checksum of a file can be computed from those of its parts. They
+//! detect changes, and do not protect against deliberate forgery.
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::watch::Watch;
 
-/// The checksum and the length of some bytes.
+/// Checksum and length of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Sum {
     crc: u64,
@@ -23,7 +23,7 @@ impl Sum {
         Sum { crc: checksum(CrcAlgorithm::Crc64Nvme, bytes), len: bytes.len() as u64 }
     }
 
-    /// Of these bytes and those behind them.
+    /// The checksum of these bytes followed by others.
     pub(crate) fn then(self, behind: Sum) -> Sum {
         match (self.len, behind.len) {
             (0, _) => behind,
@@ -32,12 +32,13 @@ impl Sum {
         }
     }
 
-    /// Of a whole file; the observer is asked on the way, and may end it as `Interrupted`.
+    /// The checksum of a whole file. The observer is called meanwhile; if it stops the job, the error is
+    /// `Interrupted`.
     pub(crate) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
         Sum::of_rest(&mut File::open(path)?, watch)
     }
 
-    /// Of all that is read; the observer is asked as for a file.
+    /// The checksum of everything that a reader gives; the observer is called as for a file.
     pub(crate) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Sum> {
         let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 20]);
         loop {
@@ -52,8 +53,8 @@ impl Sum {
     }
 }
 
-// A checksum is a polynomial over bits, the highest bit its constant, modulo that of CRC-64/NVME. Bytes
-// behind others multiply the checksum of those by x to their number of bits.
+// A checksum is a polynomial over bits, modulo that of CRC-64/NVME; its highest bit is the constant.
+// Appending n bits to some bytes multiplies their checksum by x^n.
 
 const MODULUS: u64 = 0x9A6C_9329_AC4B_C9B5;
 
@@ -73,7 +74,7 @@ fn times(a: u64, mut b: u64) -> u64 {
     product
 }
 
-/// x to the number of bits of so many bytes.
+/// x to the power of the number of bits in this many bytes.
 fn shift(mut bytes: u64) -> u64 {
     let (mut power, mut square) = (ONE, BYTE);
     while bytes > 0 {

@@ -20,7 +20,7 @@ impl Input {
     }
 }
 
-/// Where one input's clean rows go.
+/// The destination of one input's clean rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Stdout,
@@ -29,11 +29,11 @@ pub(crate) enum Target {
     Sqlite(PathBuf, String),
     /// A table of the database at this address.
     Postgres(String, String),
-    /// Nowhere: types are looked for.
+    /// Nowhere: types are proposed.
     Types,
 }
 
-/// The address of a server without what is secret in it.
+/// The address of a server without its secrets.
 pub(crate) fn server_name(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();
     match (url.split_once("://"), url.rfind('@')) {

@@ -1,5 +1,5 @@
-//! Who watches a job: it is told of the progress and may stop it, also while a slow reader or writer
-//! is waited for.
+//! The observer of a job. It is told of progress and may stop the job, also while a slow reader or writer is
+//! awaited.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::CleanError;
 use crate::report::Progress;
 
-/// How long nothing may happen before the observer is asked.
+/// Longest time between two calls of the observer.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 
 pub(crate) type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
@@ -18,10 +18,10 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Asks the observer.
+    /// Calls the observer.
     ///
     /// # Errors
-    /// `Interrupted` if it wants the job to end.
+    /// `Interrupted` if it stops the job.
     pub(crate) fn tick(&mut self) -> Result<(), CleanError> {
         match self.go_on() {
             ControlFlow::Continue(()) => Ok(()),
@@ -29,7 +29,7 @@ impl Watch<'_> {
         }
     }
 
-    /// As [`tick`](Self::tick), for what does not end with the job's errors.
+    /// Like [`tick`](Self::tick), for functions with other error types.
     pub(crate) fn go_on(&mut self) -> ControlFlow<()> {
         (self.observe)(&self.progress)
     }

@@ -1,5 +1,4 @@
-//! What was typed: the command line as clap reads it. Values are read, nothing is decided;
-//! what it means is in `meaning.rs`.
+//! The command line as clap parses it. Values are parsed, and nothing is decided; `meaning.rs` interprets it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -80,7 +79,7 @@ Examples:
   fish:
     manyhands completions fish > ~/.config/fish/completions/manyhands.fish";
 
-/// What `--version` prints behind the name: the version, and the outputs besides CSV that this build has.
+/// What `--version` prints after the name: the version, and the outputs besides CSV that this build has.
 const LONG_VERSION: &str = {
     macro_rules! with {
         ($($feature:literal),*) => {
@@ -421,7 +420,7 @@ pub(crate) struct CompletionsArguments {
     pub(crate) shell: Shell,
 }
 
-/// A parser of words that each stand for a value; a misspelt one gets clap's suggestion.
+/// A parser of words that each stand for a value; clap suggests the right one for a misspelt word.
 fn words<T: Copy + Send + Sync + 'static>(
     words: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {

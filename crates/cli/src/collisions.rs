@@ -1,4 +1,4 @@
-//! Streams that a job uses and that are not there, or that go into a file which the job reads.
+//! Finds closed streams that a job uses, and streams that go into a file which the job reads.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,11 +10,11 @@ use rustix::fs::FileType;
 use crate::meaning::Job;
 use crate::streams::{check_input, check_output};
 
-/// Looks whether the streams that a job uses are there, and whether what is written to them would go into a file that
-/// it reads.
+/// Checks that the streams that a job uses are open, and that their output does not go into a file that the
+/// job reads.
 ///
 /// # Errors
-/// `Failed` for a stream that is closed, `Usage` for a file that is read and written.
+/// `Failed` for a closed stream, `Usage` for a file that is read and written.
 pub(crate) fn check(job: &Job) -> Result<(), CleanError> {
     if job.uses_stdout {
         check_output()?;

@@ -1,5 +1,5 @@
-//! Ctrl-C and its like: the first signal asks the job to end. The second ends the process at once, whatever it waits
-//! for, but for removing what the job has begun; the third does not even wait for that.
+//! Ctrl-C and similar signals. The first signal asks the job to end. The second ends the process at once,
+//! whatever it waits for, after removing what the job has begun; the third does not even wait for that.
 
 use std::fs;
 use std::io::{self, Read};
@@ -16,16 +16,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
 use tempfile::TempDir;
 
-/// Exit status after an interruption: 128 and the number of the signal, by default that of Ctrl-C.
+/// Exit status after an interruption: 128 plus the number of the signal, by default that of Ctrl-C.
 pub(crate) const STATUS: i32 = 128 + SIGINT;
 
 /// Longest wait of the second signal for a job that is stuck in the file system.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// Set by the first signal; of the last one who looked out for signals.
+/// Set by the first signal; belongs to the last watcher.
 static PRESSED: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
-/// Whether to go on with what may wait. Without anybody who looks out, a signal ends the process itself.
+/// Whether to continue with what may wait. Without a watcher, a signal ends the process itself.
 pub(crate) fn go_on() -> ControlFlow<()> {
     let pressed = PRESSED.lock().unwrap_or_else(PoisonError::into_inner);
     match &*pressed {
@@ -34,11 +34,11 @@ pub(crate) fn go_on() -> ControlFlow<()> {
     }
 }
 
-/// Looks out for interruptions until it is dropped.
+/// Watches for interruptions until it is dropped.
 pub(crate) struct Interrupt {
     pressed: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
-    /// A directory of this process's own, which goes with it.
+    /// A temporary directory of this process, which is removed with it.
     directory: Arc<Mutex<Option<PathBuf>>>,
     handlers: Vec<SigId>,
 }
@@ -51,12 +51,12 @@ impl Interrupt {
         let (twice, (reader, writer)) = (Arc::default(), UnixStream::pair()?);
         watch.await_second(reader, Arc::clone(&twice))?;
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            // Under nohup it is to go on when the terminal closes.
+            // Under nohup the process continues when the terminal closes.
             if signal == SIGHUP && is_ignored(signal) {
                 continue;
             }
-            // Handlers run in this order: the first signal finds the flag not yet set, and whoever
-            // finds it set finds the signal.
+            // Handlers run in this order: the first signal finds the flag not yet set. Code that finds the
+            // flag set finds the signal, too.
             let (twice, last) = (Arc::clone(&twice), Arc::clone(&watch.signal));
             watch.handlers.push(flag::register_conditional_shutdown(signal, 128 + signal, twice)?);
             watch.handlers.push(flag::register_usize(signal, last, signal as usize)?);
@@ -67,15 +67,15 @@ impl Interrupt {
         Ok(watch)
     }
 
-    /// Starts a thread that ends the process at the second signal; each is a byte for it. The thread ends
-    /// when the handlers are gone.
+    /// Starts a thread that ends the process at the second signal; each signal is a byte for it. The thread
+    /// ends when the handlers are gone.
     fn await_second(&self, mut signals: UnixStream, twice: Arc<AtomicBool>) -> io::Result<()> {
         let (last, directory) = (Arc::clone(&self.signal), Arc::clone(&self.directory));
         let wait = move || {
             if signals.read_exact(&mut [0; 2]).is_ok() {
                 twice.store(true, Ordering::SeqCst);
                 abandon(STUCK);
-                // Not let go: none is made from now on.
+                // Not released: nothing new is made from now on.
                 let directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(directory) = &*directory {
                     let _ = fs::remove_dir_all(directory);
@@ -86,7 +86,7 @@ impl Interrupt {
         thread::Builder::new().name("second-signal".to_owned()).spawn(wait).map(drop)
     }
 
-    /// Makes a temporary directory that a second signal removes too.
+    /// Makes a temporary directory that a second signal removes, too.
     pub(crate) fn directory(&self, place: Option<&Path>) -> io::Result<TempDir> {
         let mut known = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
         let made = place.map_or_else(TempDir::new, TempDir::new_in)?;
@@ -103,7 +103,7 @@ impl Interrupt {
         128 + self.signal.load(Ordering::SeqCst) as i32
     }
 
-    /// Whether to go on with a job.
+    /// Whether to continue with a job.
     pub(crate) fn go_on(&self) -> ControlFlow<()> {
         if self.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -1,7 +1,6 @@
 //! The `manyhands` command as a library: arguments, progress, exit codes.
 //!
-//! What was typed is read in `args.rs`, what it means is found in `meaning.rs`, and `commands/`
-//! does it.
+//! `args.rs` parses the arguments, `meaning.rs` interprets them, and `commands/` runs them.
 
 mod args;
 mod collisions;
@@ -26,18 +25,17 @@ use manyhands::clean::{Clean, CleanError, Progress, Report};
 
 use args::{Arguments, Command};
 
-/// Has a cluster do a job: its URL, the job, and whom to tell of progress, at least ten times a
-/// second; who is told may end the job.
+/// Runs a job on a cluster: takes the cluster's URL, the job, and an observer that is called at least ten
+/// times a second and may end the job.
 pub type Engine<'a> = dyn Fn(&str, &Clean, &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Report, CleanError>
     + 'a;
 
-/// Runs the command whose name and arguments these are, and returns its exit status: 0 done, 1
-/// some files failed or records were rejected under `--strict`, 2 wrong use, 130 interrupted, or else
-/// 128 and the number of the signal that ended it.
+/// Runs the command with these arguments, the first of which is its name, and returns its exit status: 0
+/// done; 1 some files failed, or records were rejected under `--strict`; 2 wrong use; 130 interrupted; 128
+/// plus the number of any other signal that ended it.
 ///
-/// Data goes to standard output, all else to standard error. The program that calls this has
-/// called [`manyhands::init`], since workers are that program, started again; or
-/// [`manyhands::init_with`].
+/// Data goes to standard output, everything else to standard error. The calling program must have called
+/// [`manyhands::init`] or [`manyhands::init_with`], since workers are that program, started again.
 ///
 /// ```no_run
 /// manyhands::init();
@@ -47,9 +45,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
     run_with(arguments, None)
 }
 
-/// As [`run`], with a way to reach clusters, for `--engine`.
+/// Like [`run`], with a way to reach clusters, for `--engine`.
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&Engine<'_>>) -> i32 {
-    // Writing beyond a limit of file sizes is to be an error, which can be told, and not the end.
+    // Writing beyond a limit of file sizes must be an error that can be reported, and not end the process.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let result = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed, engine),
@@ -70,13 +68,13 @@ pub fn definition() -> clap::Command {
     Arguments::command()
 }
 
-/// Tells an error; returns the exit status.
+/// Prints an error; returns the exit status.
 fn failed(error: &CleanError) -> i32 {
     ui::error(hints::told(&error.problem()));
     status(error)
 }
 
-/// Prints what clap has to say: help and the version as data, all else as an error.
+/// Prints clap's message: help and version as data, everything else as an error.
 fn tell(error: &clap::Error) -> Result<i32, CleanError> {
     let text = error.to_string();
     if !error.use_stderr() {

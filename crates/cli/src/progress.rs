@@ -8,10 +8,10 @@ use manyhands::clean::Progress;
 
 use crate::ui;
 
-/// How often the line is made anew; the job tells its progress oftener.
+/// How often the line is drawn; the job reports its progress more often.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A line that shows how far a job is, and goes when it is dropped.
+/// A line that shows the progress of a job, and disappears when it is dropped.
 pub(crate) struct Bar {
     bar: ProgressBar,
     began: Instant,
@@ -19,7 +19,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// A bar that shows nothing if it is not `wanted` or nobody would see it.
+    /// A bar that shows nothing if it is not `wanted` or standard error is not a terminal.
     pub(crate) fn new(wanted: bool) -> Bar {
         let visible = wanted && io::stderr().is_terminal();
         let target =
@@ -47,8 +47,8 @@ impl Drop for Bar {
     }
 }
 
-/// The line, narrower than the terminal. Parts that do not fit are left out, the least wanted first:
-/// what is left longest says how far it is.
+/// The line, narrower than the terminal. If there is no room, the least important parts are left out first;
+/// the part that stays longest shows how far the job is.
 fn line(progress: &Progress, seconds: f64, width: usize) -> String {
     let share = if progress.bytes == 0 {
         None
@@ -76,7 +76,7 @@ fn line(progress: &Progress, seconds: f64, width: usize) -> String {
     if seconds > 0.0 && progress.rows > 0 {
         parts.push((4, format!("{} rows/s", short((progress.rows as f64 / seconds) as u64))));
     }
-    // Workers that are still starting would tell of hours.
+    // While workers start, the estimate would be hours.
     if let Some(share) = share
         && share > 0.0
         && seconds >= 1.0
@@ -93,7 +93,7 @@ fn line(progress: &Progress, seconds: f64, width: usize) -> String {
     }
     let mut text = joined(&parts);
     text.truncate(room);
-    // A bar in what room is left, if it is enough to tell anything.
+    // A bar in the remaining room, if it is wide enough to be useful.
     let left = room.saturating_sub(text.len() + 4).min(40);
     match share {
         Some(share) if left >= 8 => {
@@ -104,7 +104,7 @@ fn line(progress: &Progress, seconds: f64, width: usize) -> String {
     }
 }
 
-/// Bytes in the unit that suits `all` of them.
+/// Bytes in the unit that fits `all` of them.
 fn scaled(bytes: u64, all: u64) -> (String, &'static str) {
     const UNITS: [(u64, &str); 5] = [
         (1_000_000_000_000, "TB"),
@@ -128,7 +128,7 @@ fn short(number: u64) -> String {
     }
 }
 
-/// Seconds, minutes or hours, two of them at most.
+/// A duration in seconds, minutes or hours, at most two of them.
 fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     match seconds {

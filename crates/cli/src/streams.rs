@@ -1,4 +1,5 @@
-//! Standard input and output as they were given to the command: which of them are closed, and which arguments name them.
+//! The standard streams as they were given to the command: which of them are closed, and which arguments name
+//! them.
 
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
@@ -9,8 +10,8 @@ use manyhands::clean::CleanError;
 const STDIN: i32 = 0;
 const STDOUT: i32 = 1;
 
-/// A bit for each of the three that was closed when the program began. The runtime opens `/dev/null` in their places
-/// before `main`, and then nothing tells them from those that were sent there.
+/// A bit for each of the three streams that was closed when the program began. Before `main`, the runtime
+/// opens `/dev/null` in their places, and then nothing distinguishes them from streams that were sent there.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 // SAFETY: the linker puts the address of a function of this very type where the loader looks for such.
@@ -19,7 +20,7 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// Runs before the runtime is there: it may only ask the system.
+/// Runs before the runtime exists, so it may only make system calls.
 extern "C" fn look() {
     for number in [STDIN, STDOUT] {
         // SAFETY: whether the descriptor is open is what is asked; no other call is made with it.

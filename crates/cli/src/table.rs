@@ -1,21 +1,21 @@
-//! Cells in aligned columns, cut to a width.
+//! Prints cells in aligned columns, cut to a width.
 
 use manyhands::clean::shown;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The widest that one column gets.
+/// The greatest width of one column.
 const WIDEST: usize = 32;
-/// What is between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
 
 /// The rows as lines, each at most `width` columns wide and indented by `indent`.
 ///
-/// Columns that do not fit are not shown; a last line says how many.
+/// Columns that do not fit are left out; a last line gives their number.
 pub(crate) fn table(rows: &[Vec<String>], indent: usize, width: usize) -> String {
     table_of(rows, indent, width).0
 }
 
-/// As [`table`], and how many columns are not shown.
+/// Like [`table`]; also returns the number of columns left out.
 pub(crate) fn table_of(rows: &[Vec<String>], indent: usize, width: usize) -> (String, usize) {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -31,7 +31,7 @@ pub(crate) fn table_of(rows: &[Vec<String>], indent: usize, width: usize) -> (St
         let gap = if column == 0 { 0 } else { GAP.len() };
         let wanted = width_of(column);
         if gap + wanted > left {
-            // The first column is always shown, if only in part.
+            // The first column is always shown, at least in part.
             if column == 0 {
                 widths.push(left);
             }
@@ -62,8 +62,8 @@ pub(crate) fn table_of(rows: &[Vec<String>], indent: usize, width: usize) -> (St
     (text, hidden)
 }
 
-/// A text in lines of at most `width` columns, divided at spaces; the first is indented by `indent`, the others by
-/// two more. A word that is longer than a line is not divided.
+/// A text in lines of at most `width` columns, wrapped at spaces. The first line is indented by `indent`, the
+/// others by two more. A word that is longer than a line is not divided.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
     let (mut lines, mut used) = (" ".repeat(indent), indent);
     let mut is_first = true;
@@ -82,7 +82,7 @@ pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
     lines + "\n"
 }
 
-/// As much of a text as fits.
+/// The part of a text that fits.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

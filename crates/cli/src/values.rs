@@ -1,5 +1,5 @@
-//! How values of flags are read that are no steps: sizes, characters, numbers. What is wrong is said in a few
-//! words; clap says in which flag.
+//! Parses the values of flags that are not steps: sizes, characters, numbers. An error is a few words; clap
+//! adds the flag.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ pub(crate) fn number(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `NAME=VALUE`, where the name is one that expressions can hold as `:name`.
+/// `NAME=VALUE`, where the name is one that expressions can have as `:name`.
 pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has no '='")?;
     let name = name.strip_prefix(':').unwrap_or(name);
@@ -64,7 +64,7 @@ pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Where a text besides the data goes.
+/// The destination of a text besides the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Stdout,

@@ -1,6 +1,6 @@
-//! Inputs: finding files, reading, unpacking and decoding them, and what their first bytes say.
+//! Inputs: finding, reading, unpacking and decoding files, and recognising what they are.
 //!
-//! Nothing here knows of outputs or of jobs.
+//! Nothing here knows about outputs or jobs.
 
 pub(crate) mod encodings;
 pub(crate) mod find;

@@ -1,4 +1,4 @@
-//! How inputs are read: dialects by name or by a look at a sample, encodings.
+//! How inputs are read: their dialect, by name or by a sample, and their encoding.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::input::encodings;
 use crate::input::recognize::{First, recognize};
 use crate::options::Options;
 
-/// How inputs are read, for parent and workers.
+/// The settings for reading, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reading {
     delimiter: Option<u8>,
@@ -30,7 +30,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// # Errors
-    /// What of the options cannot be.
+    /// The option that is invalid.
     pub(crate) fn new(options: &Options) -> Result<Reading, Problem> {
         let (delimiter, sniff) = match options.delimiter {
             Delimiter::ByName => (None, false),
@@ -55,12 +55,12 @@ impl Reading {
         Ok(reading)
     }
 
-    /// Decides how a file is read, by its name and its first bytes, decoded; `is_whole` says that
-    /// there are no more. `None`: more bytes are needed. The answer does not depend on how
-    /// many more than needed there are.
+    /// Decides how a file is read, by its name and its first bytes after decoding. `is_whole` means that
+    /// there are no more bytes. Returns `None` if more bytes are needed. The answer does not depend on how
+    /// many bytes beyond those are given.
     ///
     /// # Errors
-    /// If the delimiter is to be found and the bytes do not decide.
+    /// If the delimiter is to be detected and the bytes do not decide.
     pub(crate) fn choose(
         &self,
         name: &str,
@@ -84,7 +84,7 @@ impl Reading {
         Ok(Some(chosen))
     }
 
-    /// What is told of how a file was read.
+    /// How a file was read, for the report.
     pub(crate) fn told(&self, chosen: &Chosen) -> FileDialect {
         let text = |byte: u8| char::from(byte).to_string();
         let Chosen { dialect, skip_lines, detected } = chosen;
@@ -106,7 +106,7 @@ impl Reading {
         }
     }
 
-    /// How a file is read as far as its name tells.
+    /// How a file is read as far as its name says.
     pub(crate) fn by_name(&self, name: &str) -> Chosen {
         let mut dialect = Dialect {
             quote: self.quote,
@@ -131,11 +131,11 @@ impl Reading {
         self.encoding.as_ref().and_then(|name| encodings::by_name(name).ok())
     }
 
-    /// What a file must be decoded from, by its first bytes, unpacked: a mark wins over a name. `at_end`
-    /// says that the bytes are all.
+    /// The decoding that a file needs, by its first unpacked bytes; a byte order mark wins over a name.
+    /// `at_end` means that there are no more bytes.
     ///
     /// # Errors
-    /// If the file is no CSV file; see [`recognize`].
+    /// If the file is not a CSV file; see [`recognize`].
     pub(crate) fn encoding(&self, first: &[u8], at_end: bool) -> Result<Decode, Problem> {
         let named = self.named();
         let encoding = match recognize(first, at_end, named.is_some())? {
@@ -147,12 +147,12 @@ impl Reading {
     }
 }
 
-/// What is done to bytes before they are CSV.
+/// How bytes are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decode {
-    /// More bytes will tell.
+    /// More bytes are needed to decide.
     Undecided,
-    /// They are taken as they are.
+    /// Not at all.
     Nothing,
     From(&'static Encoding),
 }
@@ -161,14 +161,14 @@ pub(crate) enum Decode {
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     pub(crate) dialect: Dialect,
-    /// The number of lines before the header, a line `sep=;` too.
+    /// Number of lines before the header, including a line `sep=;`.
     pub(crate) skip_lines: u64,
-    /// What its first bytes say, if they were to decide.
+    /// The result of the detection, if there was one.
     pub(crate) detected: Option<Detected>,
 }
 
 impl Chosen {
-    /// The note for a file of only these bytes, without a header.
+    /// The note for a file that has these bytes only and no header.
     pub(crate) fn nothing_left(&self, bytes: &[u8]) -> Note {
         match self.detected.as_ref().is_some_and(|detected| detected.by_sep_line) {
             true => Problem::new("nothing follows the line that names its delimiter").into(),

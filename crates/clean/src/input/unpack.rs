@@ -1,7 +1,7 @@
-//! Compressed inputs: gzip and Zstandard, unpacked as their bytes come.
+//! Compressed inputs: gzip and Zstandard, unpacked as their bytes arrive.
 //!
-//! Members of gzip and frames of Zstandard may follow one another. An archive that is broken, ends
-//! in the middle, or is not what its name says is an error, whatever was unpacked before.
+//! Several gzip members or Zstandard frames may follow one another. It is an error if an archive is broken,
+//! ends in the middle, or is not what its name says, whatever was unpacked before.
 
 use std::io;
 use std::path::Path;
@@ -18,26 +18,26 @@ impl Compression {
     }
 }
 
-/// The first bytes of archives: of each, the lowest and the highest that it may be.
+/// Signatures of archives: for each byte, its lowest and highest value.
 const MAGIC: [(&[[u8; 2]], Compression); 3] = [
     (&[[0x1F, 0x1F], [0x8B, 0x8B]], Compression::Gzip),
     (&[[0x28, 0x28], [0xB5, 0xB5], [0x2F, 0x2F], [0xFD, 0xFD]], Compression::Zstd),
-    // A frame that is to be skipped (RFC 8878).
+    // A skippable frame (RFC 8878).
     (&[[0x50, 0x5F], [0x2A, 0x2A], [0x4D, 0x4D], [0x18, 0x18]], Compression::Zstd),
 ];
 
-/// Whether bytes begin so; `None`: as far as there are any, they do.
+/// Whether bytes begin with a signature; `None` if they are too few to tell.
 fn is_begun(magic: &[[u8; 2]], first: &[u8]) -> Option<bool> {
     let is_so = magic.iter().zip(first).all(|([low, high], byte)| (low..=high).contains(&byte));
     (!is_so || first.len() >= magic.len()).then_some(is_so)
 }
 
-/// Whether bytes may be the beginning of an archive, and are too few to tell.
+/// Whether bytes may be the beginning of an archive and are too few to tell.
 pub(crate) fn needs_more(first: &[u8]) -> bool {
     MAGIC.iter().any(|(magic, _)| is_begun(magic, first).is_none())
 }
 
-/// How many bytes come of one step at most: what is packed tightly must not fill the memory.
+/// Largest number of bytes that one step unpacks: densely packed data must not fill the memory.
 const ROOM: usize = 256 << 10;
 
 /// Unpacks a sequence of members or frames.
@@ -45,9 +45,9 @@ pub(crate) struct Unpacker {
     kind: Kind,
     /// Whether a member or frame was begun and has not ended; true before the first.
     is_open: bool,
-    /// Whether the last step ended for want of room, so that there may be more.
+    /// Whether the last step ended for lack of room, so that there may be more.
     is_full: bool,
-    /// Buffer of each step: cleared once, however little each step has to do.
+    /// Buffer for each step: cleared once, however little a step unpacks.
     room: Vec<u8>,
 }
 
@@ -57,11 +57,11 @@ enum Kind {
 }
 
 impl Unpacker {
-    /// What a file needs, by its name and its first bytes, of which there are no more or enough
-    /// ([`needs_more`]).
+    /// The unpacker that a file needs, by its name and its first bytes. There must be enough of these
+    /// ([`needs_more`]) or no more.
     ///
     /// # Errors
-    /// If it is not what its name says.
+    /// If the file is not what its name says.
     pub(crate) fn of(name: &str, first: &[u8]) -> io::Result<Option<Unpacker>> {
         let (named, found) = (Compression::by_name(Path::new(name)), Compression::by_bytes(first));
         let kind = match (named, found) {
@@ -78,12 +78,12 @@ impl Unpacker {
         Ok(Some(Unpacker { kind, is_open: true, is_full: false, room: vec![0; ROOM] }))
     }
 
-    /// Whether there may be more without more input.
+    /// Whether there may be more output without more input.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Appends what comes of some input, not more than so much at once; gives how much of the
+    /// Unpacks some input and appends the result, at most a limited size at once; returns how much of the
     /// input was used.
     pub(crate) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
         let (is_open, room) = (&mut self.is_open, &mut self.room[..]);
@@ -96,10 +96,10 @@ impl Unpacker {
         Ok(used)
     }
 
-    /// To be called at the input's end.
+    /// Must be called at the end of the input.
     ///
     /// # Errors
-    /// If it is not the archive's.
+    /// If the archive has not ended.
     pub(crate) fn finish(&self) -> io::Result<()> {
         if self.is_open {
             return Err(broken("the archive ends in the middle; was it copied whole?".to_owned()));
@@ -107,7 +107,7 @@ impl Unpacker {
         Ok(())
     }
 
-    /// Unpacks all at once; `None` if it would be more than `limit` bytes.
+    /// Unpacks all at once; returns `None` if the result would exceed `limit` bytes.
     pub(crate) fn unpack(mut self, input: &[u8], limit: usize) -> io::Result<Option<Vec<u8>>> {
         let out = self.unpack_up_to(input, limit)?;
         if out.len() > limit {
@@ -117,8 +117,7 @@ impl Unpacker {
         Ok(Some(out))
     }
 
-    /// Unpacks what comes first, some more than `limit` bytes if there are so many. The input may
-    /// end anywhere.
+    /// Unpacks until there are more than `limit` bytes, or the input ends, anywhere.
     pub(crate) fn unpack_up_to(&mut self, mut input: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         while out.len() <= limit && (!input.is_empty() || self.is_full) {
@@ -128,7 +127,7 @@ impl Unpacker {
     }
 }
 
-/// How much was used, and how much was made.
+/// Number of bytes used, and of bytes made.
 type Step = (usize, usize);
 
 fn gunzip(
@@ -167,7 +166,7 @@ fn unzstd(
     let hint = decoder.run(&mut from, &mut to);
     let hint = hint.map_err(|error| broken(format!("the archive is broken: {error}")))?;
     let step = (from.pos, to.pos());
-    // Without input nothing was begun.
+    // Without input no frame was begun.
     *is_open = hint != 0 && (*is_open || step != (0, 0));
     Ok(step)
 }

@@ -1,4 +1,4 @@
-//! A file that is being cleaned: by one worker as a whole, or in chunks.
+//! A file that is being cleaned: as a whole by one worker, or in chunks.
 
 use manyhands_csv::Style;
 use manyhands_csv::report::FileReport;
@@ -13,7 +13,7 @@ pub(crate) struct Active {
     pub(crate) number: usize,
     pub(crate) route: Route,
     pub(crate) kind: Kind,
-    /// Of a file that is done but may not write yet.
+    /// The reply of a file that is done and may not be written yet.
     pub(crate) waiting: Option<Reply>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
         submitted: bool,
         output: Option<Draft>,
         size: u64,
-        /// The style that its rows must have, if they were first written in another.
+        /// The required style of the rows, if they were first written in another one.
         style: Option<Style>,
     },
     Chunks(Box<Chunks>),

@@ -1,4 +1,4 @@
-//! Goes on with a file as far as what came of it allows.
+//! Advances a file as far as its replies allow.
 
 use manyhands_csv::report::FileReport;
 
@@ -14,9 +14,9 @@ use crate::output::stores::row_store::Part;
 use crate::output::together::check_characters;
 use crate::sum::Sum;
 
-/// What became of a file that is cleaned and has not failed.
+/// The result of a file that was cleaned without failing.
 struct Cleaned {
-    /// Of the input, if it was wanted.
+    /// Checksum of the input, if wanted.
     sum: Sum,
     /// Its own output, if it has one.
     output: Option<Written>,
@@ -24,8 +24,8 @@ struct Cleaned {
 }
 
 impl Runner<'_> {
-    /// Goes on with a file as far as what came allows; then with those behind it, if they waited
-    /// for it to write.
+    /// Advances a file as far as its replies allow, and then the files that waited for it before they could
+    /// write.
     pub(crate) fn advance(&mut self, number: usize) -> Result<(), Fail> {
         let Some((place, active)) = self.schedule.find(number) else { return Ok(()) };
         let is_whole = matches!(active.kind, Kind::Whole { .. });
@@ -46,7 +46,7 @@ impl Runner<'_> {
         self.end(number, None).map_err(Fail::Job)
     }
 
-    /// Takes what a worker made of a small file; nothing if it is not done, or was refused.
+    /// Accepts a worker's reply for a small file. Returns nothing if the file is not done or is refused.
     fn advance_whole(&mut self, place: usize) -> Result<Option<Cleaned>, Fail> {
         let active = &mut self.schedule.active[place];
         let number = active.number;
@@ -65,7 +65,7 @@ impl Runner<'_> {
             && known.style != wanted
             && !known.columns.is_empty()
         {
-            // Its output's style was not known when it was handed out.
+            // The style of the output was not known when the file was submitted.
             (*submitted, *style) = (false, Some(wanted));
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl Runner<'_> {
             return Ok(None);
         }
         if let Some(sink) = &mut self.outputs.sink {
-            // Its header is left out if another's is there.
+            // The header is left out if the output has one already.
             let skipped = match sink.begin(known.columns, known.style, &mut self.watch)? {
                 true => 0,
                 false => known.header_bytes,
@@ -107,7 +107,8 @@ impl Runner<'_> {
         Ok(Some(Cleaned { sum: known.block.input, output, rejects }))
     }
 
-    /// Takes the chunks of a file whose turn has come; nothing if it is not done, or was refused.
+    /// Accepts the chunks of a file whose turn has come. Returns nothing if the file is not done or is
+    /// refused.
     fn advance_chunks(&mut self, place: usize) -> Result<Option<Cleaned>, Fail> {
         let active = &mut self.schedule.active[place];
         let number = active.number;

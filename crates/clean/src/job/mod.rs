@@ -1,4 +1,4 @@
-//! The job, above inputs and outputs: what becomes of which file, who does the work, and in which order it is written.
+//! The job, above inputs and outputs: the course of each file, the workers, and the order of writing.
 
 pub(crate) mod active;
 pub(crate) mod advance;

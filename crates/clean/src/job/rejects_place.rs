@@ -8,7 +8,7 @@ use crate::options::{Options, Output};
 use crate::paths::is_device;
 use crate::target::{Input, Target};
 
-/// The one file for the rejects of all inputs: the one that was named, or that of the one output.
+/// The one file for the rejects of all inputs: the file that was named, or the one beside the one output.
 pub(crate) fn shared_rejects(output: &Output, options: &Options) -> Option<PathBuf> {
     let (name, beside) = match output {
         Output::File(_) | Output::Stdout => return None,
@@ -24,19 +24,19 @@ pub(crate) fn shared_rejects(output: &Output, options: &Options) -> Option<PathB
     Some(options.rejects.as_deref().or(beside)?.join(name))
 }
 
-/// The file that was named for rejects; none if a directory was, or nothing.
+/// The file that was named for rejects; none if a directory was named, or nothing.
 pub(crate) fn rejects_file(options: &Options) -> Option<&Path> {
     options.rejects.as_deref().filter(|path| is_one_file(path))
 }
 
-/// Whether a place for rejects is one file and no directory.
+/// Whether a place for rejects is a file rather than a directory.
 pub(crate) fn is_one_file(path: &Path) -> bool {
     let is_csv = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("csv"));
     let is_directory = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
     is_csv && !is_directory
 }
 
-/// The place for one input's rejects, if they have a file of their own.
+/// The file for the rejects of one input, if it has its own.
 pub(crate) fn rejects_path(input: &Input, target: &Target, options: &Options) -> Option<PathBuf> {
     if let Some(file) = rejects_file(options) {
         return Some(file.to_owned());

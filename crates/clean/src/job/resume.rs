@@ -1,4 +1,4 @@
-//! What earlier runs have done: compared with what is wanted now, by the entries that they left.
+//! Compares an input with what earlier runs recorded about it.
 
 use std::path::Path;
 
@@ -20,11 +20,11 @@ use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::Watch;
 
-/// The outcome of an input in an earlier run, and notes about it.
+/// The outcome of an input in an earlier run, with notes about it.
 pub(crate) enum Before {
     Nothing(Option<Note>),
     Done(Box<Entry>, Option<Note>),
-    /// Something else than is wanted now.
+    /// The earlier outcome differs from what is wanted now.
     Other(Problem),
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Before {
 pub(crate) struct Known<'a> {
     /// The table, if the outputs are rows in one.
     pub(crate) table: Option<&'a dyn RowStore>,
-    /// The records of the directory that the outputs go to, if there is one.
+    /// The manifest of the directory that the outputs go to, if there is one.
     pub(crate) manifest: Option<&'a Manifest>,
     pub(crate) recipe_hash: &'a str,
     pub(crate) resume: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Looks whether an input is done, by the entries of earlier runs.
+    /// Checks by the entries of earlier runs whether an input is done.
     pub(crate) fn before(&self, route: &Route, watch: &mut Watch) -> Result<Before, CleanError> {
         let Input::File(path) = &route.input else { return Ok(Before::Nothing(None)) };
         let Some(metadata) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) else {
@@ -72,7 +72,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether an entry may be of it, by all that is known without reading the input.
+    /// Whether an entry may belong to the input, judged without reading the input.
     fn may_be(&self, entry: &Entry) -> bool {
         entry.recipe_hash == self.recipe_hash && entry.size == self.size
     }
@@ -81,7 +81,7 @@ impl Wanted<'_> {
         Ok(entry.size == self.size && sum_of(self.path, watch)?.to_string() == entry.hash)
     }
 
-    /// Compares it with what is in a table, with the entries of its path.
+    /// Compares the input with a table, by the entries of its path.
     fn in_table(
         &self,
         known: &[Entry],
@@ -123,7 +123,8 @@ impl Wanted<'_> {
         })
     }
 
-    /// Compares it with what is in a directory, with the entry of its output; `rejects` is where they would go now.
+    /// Compares the input with a directory, by the entry of its output. `rejects` is where its rejects would
+    /// go now.
     fn in_directory(
         &self,
         entry: &Entry,
@@ -153,8 +154,8 @@ impl Wanted<'_> {
     }
 }
 
-/// What is done about an input whose output is as it was made: it is cleaned again if its rejects are not. What comes of
-/// that replaces no rejects that have more in them.
+/// Decides about an input whose output is unchanged: it is cleaned again if its rejects are missing. The new
+/// rejects replace no file that has more in it.
 fn with_rejects(
     entry: &Entry,
     output: &Path,
@@ -182,14 +183,14 @@ fn with_rejects(
     Ok(Before::Nothing(Some(note.into())))
 }
 
-/// Hash over everything that decides on an output: recipe, dialect, format.
+/// Hash over everything that determines the output: recipe, dialect, format.
 pub(crate) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
     manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
     Sum::of(&bytes).to_string()
 }
 
-/// Checksum of a file, or the empty checksum if it cannot be read: opening it tells why.
+/// Checksum of a file, or the empty checksum if it cannot be read; opening the file reports why.
 fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
     match Sum::of_file(path, watch) {
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
@@ -199,8 +200,8 @@ fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
     }
 }
 
-/// An error about an output that exists, with the number of outputs that an earlier run of this very
-/// job has completed.
+/// An error about an existing output, with the number of outputs that an earlier run of the same job has
+/// completed.
 pub(crate) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) -> CleanError {
     let CleanError::Exists { path, .. } = error else { return error };
     let count = || {

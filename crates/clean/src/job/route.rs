@@ -1,4 +1,4 @@
-//! One input with all its places: where its rows go, and where its rejects.
+//! One input with the places of its rows and of its rejects.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,14 @@ pub(crate) struct Route {
     pub(crate) input: Input,
     pub(crate) target: Target,
     pub(crate) format: Format,
-    /// What separates the output's fields, if that is not as in the input.
+    /// The delimiter of the output, if it differs from the input's.
     pub(crate) out_delimiter: Option<u8>,
-    /// Where rejected records go, if there is a place.
+    /// Where rejected records go, if anywhere.
     pub(crate) rejects: Option<PathBuf>,
-    /// Rejects of an earlier run beside the output, where those of this run do not go: they go with what they were of.
+    /// Rejects of an earlier run beside the output, if those of this run go elsewhere. They are removed with
+    /// the output that they belong to.
     pub(crate) old_rejects: Option<PathBuf>,
-    /// Whether rejects of an earlier run are there without their output, which failed: they are replaced.
+    /// Whether rejects of an earlier run exist without their output, which failed. They are replaced.
     pub(crate) replaces_rejects: bool,
 }
 
@@ -33,7 +34,7 @@ impl Route {
         }
     }
 
-    /// The files that it writes.
+    /// The files that are written.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         let target = match &self.target {
             Target::File(path) => Some(path),
@@ -42,7 +43,7 @@ impl Route {
         target.into_iter().chain(&self.rejects).map(PathBuf::as_path)
     }
 
-    /// The file with its clean rows, if it is one: its rejects are for nobody who cannot read it.
+    /// The file with the clean rows, if it is one. Its rejects are readable only for users who can read it.
     pub(crate) fn owner(&self) -> Option<PathBuf> {
         match &self.target {
             Target::File(path) | Target::Sqlite(path, _) => Some(path.clone()),
@@ -50,7 +51,7 @@ impl Route {
         }
     }
 
-    /// Input and output: paths as they can be opened, other places by their names.
+    /// The names of input and output: a path as it can be opened, a name for other places.
     pub(crate) fn into_names(self) -> (OsString, OsString) {
         let name = self.target_name();
         let input = match self.input {

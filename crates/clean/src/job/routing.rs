@@ -17,7 +17,7 @@ use crate::output::format::Format;
 use crate::paths::{identity, is_device};
 use crate::target::{Input, Target};
 
-/// Where each input goes; every conflict is found before any work.
+/// The route of each input. Finds every conflict before any work is done.
 pub(crate) fn route(
     inputs: Vec<Input>,
     output: &Output,
@@ -53,8 +53,8 @@ pub(crate) fn route(
             None => rejects_path(&input, &target, options),
         };
         let is_missing = matches!(&target, Target::File(path) if !path.exists());
-        // Rejects beside a missing output are of no output any more; those in a place that was named may
-        // be of another one.
+        // Rejects beside a missing output belong to no output any more. Rejects in a place that was named may
+        // belong to another output.
         let is_own = is_missing && options.rejects.is_none();
         let replaces_rejects = is_own && rejects.as_deref().is_some_and(has_rejects);
         let (file_format, out_delimiter) = match (&target, &input) {
@@ -85,8 +85,8 @@ pub(crate) fn route(
     Ok(routes)
 }
 
-/// Notes which rejects lie beside outputs that are made anew, as if they were of them. None of them is a file that this
-/// job reads or writes.
+/// Finds rejects beside outputs that are made again, and marks them as belonging to these outputs. None of
+/// them is a file that this job reads or writes.
 fn find_old_rejects(routes: &mut [Route], options: &Options) {
     if options.rejects.is_none() {
         return;
@@ -110,7 +110,7 @@ fn find_old_rejects(routes: &mut [Route], options: &Options) {
     }
 }
 
-/// The way of inputs of which the types are looked for.
+/// The routes of inputs for which types are proposed.
 pub(crate) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
     let route = |input| Route {
         input,
@@ -132,7 +132,7 @@ fn file_name(input: &Input, template: &str) -> Result<OsString, CleanError> {
     };
     let name = path.file_name().unwrap_or_default();
     let stem = Path::new(plain_name(path)).file_stem().unwrap_or_default();
-    // What is behind the stem and its dot: `csv`, or `csv.gz`.
+    // The text behind the stem and its dot: `csv`, or `csv.gz`.
     let suffix = name.as_bytes().get(stem.len() + 1..).map_or(OsStr::new(""), OsStr::from_bytes);
     let (mut built, mut rest) = (OsString::new(), template);
     while let Some(open) = rest.find('{') {

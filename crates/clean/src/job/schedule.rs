@@ -1,4 +1,4 @@
-//! What is to be done, and who does it: files that were not begun, those under way, and the workers.
+//! The work and the workers: files that were not begun, active files, and the crew.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ pub(crate) struct Schedule<'a> {
     pub(crate) crew: Crew<'a>,
     /// Files that were not begun, with their numbers.
     pub(crate) routes: VecDeque<(usize, Route)>,
-    /// Files under way, in the order of the inputs.
+    /// Active files, in the order of the inputs.
     pub(crate) active: VecDeque<Active>,
 }
 
@@ -19,7 +19,7 @@ impl<'a> Schedule<'a> {
         Schedule { crew, routes: routes.into_iter().enumerate().collect(), active: VecDeque::new() }
     }
 
-    /// The place and the state of a file under way.
+    /// The position and the state of an active file.
     pub(crate) fn find(&mut self, number: usize) -> Option<(usize, &mut Active)> {
         self.active.iter_mut().enumerate().find(|(_, active)| active.number == number)
     }
@@ -28,7 +28,7 @@ impl<'a> Schedule<'a> {
         self.active.retain(|active| active.number != number);
     }
 
-    /// The number of the first file under way: the one that may write to the one output for all.
+    /// The number of the first active file: the one that may write to the one output for all.
     pub(crate) fn first(&self) -> Option<usize> {
         self.active.front().map(|active| active.number)
     }

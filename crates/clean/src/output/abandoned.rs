@@ -1,4 +1,4 @@
-//! Drafts of jobs that were killed: found by their names, and removed if nobody writes them any more.
+//! Removes the drafts of jobs that were killed.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
@@ -12,8 +12,8 @@ use rustix::fs::{FlockOperation, OFlags};
 use crate::output::draft::{RANDOM, SUFFIX, flags, own_part};
 use crate::paths::{directory_of, place_of};
 
-/// Removes what killed jobs left beside these outputs: drafts of which the writer is gone. Drafts that somebody
-/// still writes stay, and so does everything else.
+/// Removes the drafts that killed jobs left beside these outputs. Drafts with a living writer stay, and so
+/// does everything else.
 pub fn remove_abandoned<'a>(outputs: impl IntoIterator<Item = &'a Path>) {
     let mut names: HashMap<PathBuf, HashSet<Vec<u8>>> = HashMap::new();
     for path in outputs {
@@ -24,14 +24,14 @@ pub fn remove_abandoned<'a>(outputs: impl IntoIterator<Item = &'a Path>) {
     for (directory, names) in names {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if owner(entry.file_name().as_bytes()).is_some_and(|name| names.contains(name)) {
-                // What cannot be removed, or is gone by now, changes nothing about what is done.
+                // A draft that cannot be removed, or is gone by now, does not matter here.
                 let _ = remove_if_abandoned(&entry.path());
             }
         }
     }
 }
 
-/// The output's part of a draft's name; none if it is no draft's.
+/// The output's part of a draft's name; none if it is not the name of a draft.
 fn owner(name: &[u8]) -> Option<&[u8]> {
     let name = name.strip_prefix(b".")?.strip_suffix(SUFFIX.as_bytes())?;
     let (own, random) = name.split_at_checked(name.len().checked_sub(RANDOM)?)?;
@@ -45,7 +45,7 @@ fn remove_if_abandoned(path: &Path) -> io::Result<()> {
     let file = options.open(path)?;
     if file.metadata()?.is_file() {
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Its writer is gone, and nobody gives another file this name.
+        // The writer is gone, and nobody gives another file this name.
         fs::remove_file(path)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The text form of PostgreSQL's `COPY`, which workers write.
+//! The text format of PostgreSQL's `COPY`, which workers write.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -8,7 +8,7 @@ use manyhands_csv::{Out, Plan, Problem, Rows};
 
 use crate::output::lines::with_lines;
 
-/// Encodes the rows that `make` gives, and the lines that they come from.
+/// Encodes the rows that `make` gives, with the lines that they come from.
 pub(crate) fn encode<T>(
     plan: &Plan,
     reply: &mut Vec<u8>,
@@ -18,7 +18,7 @@ pub(crate) fn encode<T>(
     with_lines(reply, make, |rows, out| encode_rows(rows, types, out))
 }
 
-/// Appends rows, as they are written for `COPY ... FROM STDIN`.
+/// Appends rows as text for `COPY ... FROM STDIN`.
 fn encode_rows(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
     for row in 0..rows.len() {
         for (column, kind) in types.iter().enumerate() {
@@ -28,7 +28,7 @@ fn encode_rows(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
             let is_there = match kind {
                 Type::Integer => put(rows.integer(row, column), out),
                 Type::Boolean => put(rows.boolean(row, column), out),
-                // With an exponent, so that large ones are not written digit by digit.
+                // With an exponent, so that large numbers are not written digit by digit.
                 Type::Number => {
                     put(rows.number(row, column).map(|value| format!("{value:e}")), out)
                 }
@@ -51,7 +51,7 @@ fn encode_rows(rows: &Rows, types: &[Type], out: &mut Vec<u8>) {
 
 /// Appends a value that needs no escapes, if there is one.
 fn put(value: Option<impl Display>, out: &mut Vec<u8>) -> bool {
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     value.is_some_and(|value| write!(out, "{value}").is_ok())
 }
 

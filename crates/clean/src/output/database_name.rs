@@ -8,7 +8,7 @@ use crate::options::Output;
 use crate::paths::directory_of;
 
 /// # Errors
-/// If no table can be where the output is to be.
+/// If the output cannot have a table.
 pub(crate) fn check_database(output: &Output) -> Result<(), Problem> {
     match output {
         Output::Sqlite(path, table) => {
@@ -44,8 +44,7 @@ fn check_table(name: &str, most: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A database is a regular file: what SQLite keeps in memory, or in a temporary file, is gone when the
-/// job is done.
+/// A database must be a regular file: databases in memory or in temporary files are gone after the job.
 fn check_sqlite(path: &Path) -> Result<(), Problem> {
     let text = path.to_string_lossy();
     let wrong = |why: &str| {
@@ -92,7 +91,7 @@ fn check_postgres(url: &str) -> Result<(), Problem> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(wrong("it names no host".to_owned()));
     }
-    // The server would take the user's name for it.
+    // The server would use the operating system's user name.
     if config.get_dbname().is_none_or(str::is_empty) {
         return Err(wrong("it names no database".to_owned()));
     }

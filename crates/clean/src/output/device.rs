@@ -1,7 +1,7 @@
-//! Named pipes, terminals and other files that are written directly and may have to be waited for.
+//! Named pipes, terminals and other files that are written directly and may block.
 //!
-//! Nothing here waits in the system: whoever calls is asked at least every fiftieth of a second whether
-//! to go on, so that a signal ends every wait.
+//! Nothing here blocks in the system: the caller is asked at least every fiftieth of a second whether to go
+//! on, so a signal ends every wait.
 
 use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
@@ -16,10 +16,10 @@ use rustix::io::Errno;
 
 use crate::watch::TICK;
 
-/// Opens a file that is no regular one for writing. A named pipe is waited for until somebody reads it.
+/// Opens a file that is not a regular one for writing. Waits until somebody reads a named pipe.
 ///
 /// # Errors
-/// `Interrupted` if `go_on` breaks; what the system says otherwise.
+/// `Interrupted` if `go_on` breaks; otherwise the system's error.
 pub fn open_device(path: &Path, mut go_on: impl FnMut() -> ControlFlow<()>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
@@ -43,8 +43,8 @@ pub fn open_device(path: &Path, mut go_on: impl FnMut() -> ControlFlow<()>) -> i
     }
 }
 
-/// Waits until something can be written to what may be a pipe or a terminal; gives how many of `len`
-/// bytes may be.
+/// Waits until writing to a possible pipe or terminal does not block; returns how many of `len` bytes may be
+/// written.
 ///
 /// # Errors
 /// `Interrupted` if `go_on` breaks.
@@ -62,16 +62,16 @@ pub(crate) fn wait_to_write(
                     return Err(io::ErrorKind::Interrupted.into());
                 }
             }
-            // A pipe that has room has room for so many bytes (PIPE_BUF).
+            // A pipe that is writable has room for this many bytes (PIPE_BUF).
             _ => return Ok(len.min(4096)),
         }
     }
 }
 
-/// Writes all bytes, waiting for the reader where there is one.
+/// Writes all bytes, waiting for the reader if there is one.
 ///
 /// # Errors
-/// `Interrupted` if `go_on` breaks; what the system says otherwise.
+/// `Interrupted` if `go_on` breaks; otherwise the system's error.
 pub fn write_device(
     to: impl AsFd,
     mut bytes: &[u8],

@@ -1,4 +1,4 @@
-//! Directories that a run made: those that are empty go again, unless they are kept.
+//! Directories that a run made. They are removed again if they are empty, unless they are kept.
 
 use std::fs;
 use std::io;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::output::unfinished::{self, Noted, Undo};
 
-/// Directories that a run made. Those that are empty go again, unless they are kept.
+/// Directories that a run made. They are removed again if they are empty, unless they are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Directories(Vec<(PathBuf, Noted)>);
 
 impl Directories {
-    /// Makes a directory, and those it is in, where they are missing.
+    /// Creates a directory with its parents where they are missing.
     pub(crate) fn make(&mut self, path: &Path) -> io::Result<()> {
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
@@ -31,7 +31,7 @@ impl Directories {
 impl Drop for Directories {
     fn drop(&mut self) {
         for (path, _) in self.0.iter().rev() {
-            // Of a directory with something in it the system removes nothing.
+            // The system does not remove a directory that is not empty.
             let _ = fs::remove_dir(path);
         }
     }

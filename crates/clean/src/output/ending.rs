@@ -1,4 +1,4 @@
-//! What the ending of a file's name says of its format.
+//! The formats that the endings of file names stand for.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use manyhands_csv::{Hint, Problem};
 use crate::compression::{Compression, plain_name};
 use crate::options::{FileFormat, Options};
 
-/// Endings of files that other programs write and read, and this one does not.
+/// Endings of files that other programs read and write, and this one does not.
 const FOREIGN: &[&str] = &[
     "xlsx", "xlsm", "xlsb", "xls", "ods", "numbers", "json", "jsonl", "ndjson", "geojson", "xml",
     "html", "htm", "yaml", "yml", "toml", "db", "db3", "sqlite", "sqlite3", "s3db", "duckdb",
@@ -19,13 +19,13 @@ const FOREIGN: &[&str] = &[
     "tex", "sql", "dbf",
 ];
 
-/// What a file's name says of its format.
+/// The format that a file's name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// Fields separated by this, if the name says so.
+    /// Text with this delimiter, if the name says so.
     Text(Option<u8>),
     Parquet,
-    /// Of another program.
+    /// A format of another program.
     Foreign,
 }
 
@@ -35,7 +35,7 @@ impl Named {
     }
 }
 
-/// All that an output can be.
+/// A list of all kinds of outputs.
 pub(crate) fn all_outputs() -> Hint {
     Hint::words(
         "outputs are .csv, .tsv and .tab files, each also with .gz or .zst behind, .parquet files, \
@@ -44,7 +44,7 @@ pub(crate) fn all_outputs() -> Hint {
     )
 }
 
-/// What a name says; none if it has no ending that says anything.
+/// The format by name; none if the ending says nothing.
 pub(crate) fn by_name(path: &Path) -> Option<Named> {
     let plain = Path::new(plain_name(path));
     let Some(suffix) = plain.extension().map(OsStr::to_ascii_lowercase) else {
@@ -66,11 +66,10 @@ fn is_tabbed(path: &Path) -> bool {
     by_name(path) == Some(Named::Text(Some(b'\t')))
 }
 
-/// The format of the file at `path` that an input becomes, and what separates its fields if that is not
-/// as in the input.
+/// The format of the file at `path`, and its delimiter if it differs from the input's.
 ///
 /// # Errors
-/// If the name is that of a format that is not written, or contradicts what was asked for.
+/// If the name stands for a format that is not written, or contradicts a setting.
 pub(crate) fn format_of(
     path: &Path,
     input: Option<&Path>,
@@ -109,12 +108,12 @@ pub(crate) fn format_of(
         return Ok((format, None));
     }
     match (named, options.out_delimiter) {
-        // It would be read back with tabs.
+        // The file would be read back with tabs.
         (Some(Named::Text(Some(b'\t'))), Some(other)) if other != b'\t' => {
             Err(contradicts("tabs", "out_delimiter"))
         }
         (Some(Named::Text(Some(b'\t'))), _) => Ok((format, Some(b'\t'))),
-        // It is read with bars only where that is said, so it is written so only where that is said.
+        // Bars are read only where a setting says so, so they are written only where a setting says so.
         (Some(Named::Text(Some(b'|'))), asked)
             if asked != Some(b'|')
                 && (asked.is_some() || options.delimiter != Delimiter::Byte(b'|')) =>
@@ -122,8 +121,8 @@ pub(crate) fn format_of(
             Err(Problem::new(format!("{shown}: the name says that bars divide the fields"))
                 .hint(Hint::is("out_delimiter", "|").and(", or give it another name")))
         }
-        // Files called .csv have many delimiters: what was asked for, else what the input has. But tabs that an
-        // input has by its name would not be found in a file of the other name.
+        // Files called .csv have many delimiters: that of the setting, else that of the input. But tabs that
+        // an input has because of its name would not be found in a file with the other name.
         (Some(Named::Text(Some(b','))), None)
             if input.is_some_and(is_tabbed) && !matches!(options.delimiter, Delimiter::Byte(_)) =>
         {
@@ -134,7 +133,8 @@ pub(crate) fn format_of(
 }
 
 /// # Errors
-/// If the name of a file that is always written in one format, `kind`, with these endings, is that of another.
+/// If the file's name has the ending of another format. The file is always written in one format, `kind`,
+/// which has these endings.
 pub fn check_ending(path: &Path, what: &str, kind: &str, endings: &[&str]) -> Result<(), Problem> {
     let plain = Path::new(plain_name(path));
     let ending = plain.extension().unwrap_or_default().to_ascii_lowercase();

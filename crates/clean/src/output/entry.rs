@@ -1,4 +1,4 @@
-//! What is known of an input that is done, and where its rejects are.
+//! The record of an input that is done, and of its rejects.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,48 +12,49 @@ use crate::paths::directory_of;
 use crate::sum::Sum;
 use crate::watch::Watch;
 
-/// One input that is done.
+/// An input that is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// The input's absolute path.
     pub(crate) path: String,
     pub(crate) size: u64,
     pub(crate) hash: String,
-    /// Of the recipe and all else that decides on the output.
+    /// Hash over the recipe and everything else that determines the output.
     pub(crate) recipe_hash: String,
     pub(crate) rows_in: u64,
     pub(crate) rows_out: u64,
     pub(crate) rows_rejected: u64,
-    /// The output's name in the directory; none in a table.
+    /// The output's name in the directory; empty for a table.
     #[serde(default)]
     pub(crate) output: String,
     #[serde(default)]
     pub(crate) output_size: u64,
     #[serde(default)]
     pub(crate) output_hash: String,
-    /// None if nothing was rejected, or, in entries of versions before 0.2, not known.
+    /// None if nothing was rejected; in entries of versions before 0.2, also if it is unknown.
     #[serde(default)]
     pub(crate) rejects: Option<Kept>,
 }
 
-/// Place, size and hash of an input's rejects.
+/// Place, size and checksum of an input's rejects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// The file, as [`Manifest`](crate::output::manifest::Manifest) names files beside it; else its absolute path.
+    /// The file: its name as in the [`Manifest`](crate::output::manifest::Manifest) if it is beside the
+    /// output, else its absolute path.
     pub(crate) path: String,
-    /// Their offset in the file, which may hold those of other inputs too.
+    /// Their offset in the file, which may also have those of other inputs.
     pub(crate) at: u64,
     pub(crate) size: u64,
     pub(crate) hash: String,
 }
 
 impl Kept {
-    /// Of what was written to a file beside an output, or elsewhere.
+    /// The record of rejects that were written to a file beside an output, or elsewhere.
     pub(crate) fn new(path: &Path, output: &Path, at: u64, sum: Sum) -> Kept {
         Kept { path: Kept::name(path, output), at, size: sum.len, hash: sum.to_string() }
     }
 
-    /// How a file is named beside an output.
+    /// The name of a file beside an output.
     fn name(path: &Path, output: &Path) -> String {
         match path.parent() == output.parent() {
             true => file_name(path),
@@ -61,7 +62,8 @@ impl Kept {
         }
     }
 
-    /// The file, of an output's rejects. Of a name that is not UTF-8 it is known only if rejects go there now.
+    /// The file with the rejects of an output. If its name is not UTF-8, it is known only if rejects go there
+    /// now.
     pub(crate) fn place(&self, output: &Path, now: Option<&Path>) -> PathBuf {
         match now.filter(|now| Kept::name(now, output) == self.path) {
             Some(now) => now.to_owned(),
@@ -69,7 +71,7 @@ impl Kept {
         }
     }
 
-    /// Whether they are there as they were written.
+    /// Whether the rejects exist as they were written.
     pub(crate) fn is_there(&self, place: &Path, watch: &mut Watch) -> io::Result<bool> {
         let metadata = std::fs::metadata(place);
         if !metadata.is_ok_and(|metadata| metadata.is_file()) {
@@ -89,7 +91,7 @@ impl Kept {
 }
 
 impl Entry {
-    /// Of an input that is done, with the sums of its bytes and of the output's.
+    /// The entry of an input that is done, with the checksums of its bytes and of the output's.
     pub(crate) fn new(
         path: &Path,
         recipe_hash: &str,
@@ -114,12 +116,12 @@ impl Entry {
         }
     }
 
-    /// Whether it is of this input.
+    /// Whether the entry is of this input.
     pub(crate) fn is_of(&self, path: &Path) -> bool {
         names_of(path).contains(&self.path)
     }
 
-    /// Puts what is known of the rows into a report.
+    /// Copies what is known about the rows into a report.
     pub(crate) fn report(&self, report: &mut FileReport) {
         report.bytes_in = self.size;
         report.rows_in = self.rows_in;
@@ -139,8 +141,9 @@ impl Entry {
     }
 }
 
-/// The names under which entries of an input are found, whatever the working directory is: the one that they are written
-/// with, and, if it differs, the one that versions before 0.2 wrote, which lost bytes that are not UTF-8.
+/// The names under which entries of an input are found, whatever the working directory is. The first is the
+/// one that is written. The second, if it differs, was written by versions before 0.2, which lost bytes that
+/// are not UTF-8.
 pub(crate) fn names_of(path: &Path) -> Vec<String> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     let absolute = absolute.unwrap_or_else(|_| path.to_owned());

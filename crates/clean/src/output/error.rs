@@ -1,15 +1,15 @@
-//! Why something could not be written.
+//! Why an output cannot be written.
 
 use manyhands_csv::Problem;
 
 use crate::error::CleanError;
 
-/// Why something could not be written.
+/// Why an output cannot be written.
 #[derive(Debug)]
 pub(crate) enum WriteError {
-    /// Nobody reads any more.
+    /// The reader has closed the pipe.
     ClosedPipe,
-    /// The observer stopped the job while the reader was waited for.
+    /// The observer stopped the job while the reader was awaited.
     Interrupted,
     Failed(Problem),
     /// Nothing more can be written at all.
@@ -22,7 +22,7 @@ impl WriteError {
         WriteError::Failed(problem.into())
     }
 
-    /// What it is for a job that it ends.
+    /// The error of a job that ends because of it.
     pub(crate) fn of_job(self) -> CleanError {
         match self {
             WriteError::ClosedPipe => CleanError::Failed("nobody reads the output".into()),

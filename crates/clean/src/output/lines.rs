@@ -1,4 +1,5 @@
-//! The lines that rows of a block come from, behind the rows: by them it is told which row a database refuses.
+//! Appends to the rows of a block the lines that they come from, so that an error can name the row that a
+//! database refuses.
 //!
 //! ```text
 //!   rows ... │ lines before row 0, row 1, ... (each 4 bytes) │ number of rows (4 bytes)
@@ -7,7 +8,7 @@
 
 use manyhands_csv::{Out, Problem, Rows};
 
-/// The lines before rows, as they are found in a chunk.
+/// Lines before each row, as found in a chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(Vec<u32>);
 
@@ -26,19 +27,19 @@ impl Lines {
     }
 }
 
-/// The rows of a block, in a store's own form, and where they come from.
+/// The rows of a block, in the form of a store, with the lines that they come from.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) rows: Vec<u8>,
-    /// The lines before each row in its chunk.
+    /// Number of lines before each row in its chunk.
     lines: Vec<u32>,
-    /// The lines before the chunk.
+    /// Number of lines before the chunk.
     before: u64,
 }
 
 #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
 impl Batch {
-    /// Takes a block apart, with the number of lines before it; none if it is no block.
+    /// Splits a block, given the number of lines before it; none if it is malformed.
     pub(crate) fn new(mut block: Vec<u8>, before: u64) -> Option<Batch> {
         let count = u32::from_le_bytes(*block.last_chunk()?) as usize;
         let at = block.len().checked_sub(4)?.checked_sub(count.checked_mul(4)?)?;
@@ -48,7 +49,7 @@ impl Batch {
         Some(Batch { lines: lines.collect(), rows: block, before })
     }
 
-    /// Its number of rows.
+    /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
@@ -58,7 +59,7 @@ impl Batch {
         self.lines.get(row).map(|line| self.before + u64::from(*line) + 1)
     }
 
-    /// Without the rows.
+    /// The same without the rows.
     pub(crate) fn into_lines(self) -> Batch {
         Batch { rows: Vec::new(), ..self }
     }

@@ -1,4 +1,4 @@
-//! Outputs: what clean rows become, and how those of a file appear all at once or not at all.
+//! Outputs: what clean rows become, and how the rows of a file appear all at once or not at all.
 //!
 //! ```text
 //!   worker   rows of a chunk ─► Format::encode ─► block     the reply, in shared memory
@@ -7,18 +7,18 @@
 //!              a Parquet file      schema   a row group                  footer, rename remove
 //!              a table             checks   rows, to the store's thread  commit         roll back
 //! ```
-//! What holds at every moment, whoever is killed:
+//! Invariants, whoever is killed:
 //!
-//! * A block has the rows of one chunk. It is looked at only when the chunk was verified, and whoever
-//!   makes it again makes the same one.
-//! * The rows of an input are under the output's name, or in the table, all of them or none.
+//! * A block has the rows of one chunk. It is used only when the chunk was verified, and repeating the work
+//!   makes the same block.
+//! * All rows of an input are under the output's name, or in the table, or none of them is.
 //! * An [`Entry`](crate::output::entry::Entry) says that an input is done. In a database it is committed
-//!   together with the rows. Beside files it is written after the rename: who was killed between the
-//!   two left an output that no entry knows; `--resume` makes it again, and takes it for its own if
-//!   it is the same.
+//!   together with the rows. Beside files it is written after the rename. A process that is killed in between
+//!   leaves an output without an entry; `resume` makes it again, and accepts the existing file if it is the
+//!   same.
 //!
-//! A new place is a file in `stores/` with its type and its encoder, an arm in `stores/open.rs`, and, if its blocks are
-//! another format, a [`Format`](crate::output::format::Format).
+//! A new store is a file in `stores/` with its type and its encoder, an arm in `stores/open.rs`, and, if its
+//! blocks have another format, a [`Format`](crate::output::format::Format).
 
 pub(crate) mod abandoned;
 pub(crate) mod contents;

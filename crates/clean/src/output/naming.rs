@@ -1,4 +1,4 @@
-//! What an output is, by the name that a user gives. All faces ask here.
+//! Interprets the name of an output. All faces use this.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,37 +11,37 @@ use crate::options::{DEFAULT_NAME, FileFormat, Output, PARQUET_NAME};
 use crate::output::ending::{Named, all_outputs, by_name};
 use crate::paths::directory_of;
 
-/// What was asked of an output besides its name.
+/// The settings that decide about an output, besides its name.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// The inputs, as they were named.
     pub inputs: Vec<OsString>,
-    /// Whether there is one output for all of them.
+    /// Whether all inputs go to one output.
     pub concat: bool,
-    /// The template for the names of files in a directory.
+    /// The template for file names in a directory.
     pub name: Option<String>,
-    /// The table, in a database.
+    /// The table in a database.
     pub table: Option<String>,
-    /// What files are; as their names say if it is not given.
+    /// The format of files, if their names do not decide.
     pub format: Option<FileFormat>,
 }
 
-/// Schemes that stand before a single colon; elsewhere a colon is a part of a file's name.
+/// Schemes before a single colon. Any other colon is part of a file's name.
 const FOREIGN_SCHEMES: &[&str] =
     &["sqlite3", "duckdb", "mysql", "mariadb", "postgres", "postgresql"];
 
 impl Output {
-    /// Understands an output as users name it: a file; a directory if it is one or ends in `/`, if a
-    /// template for names is given, or if there are several inputs that are not put together; `-` for
-    /// standard output; `sqlite:FILE` and `postgresql://…` for databases.
+    /// Interprets the name of an output: `-` is standard output; `sqlite:FILE` and `postgresql://…` are
+    /// databases; the name is a directory if it exists as one, if it ends in `/`, if there is a template for
+    /// names, or if several inputs are not concatenated; else it is a file.
     ///
     /// # Errors
-    /// `Usage` or `NotFound` for what cannot be, with a hint.
+    /// `Usage` or `NotFound` for an invalid request, with a hint.
     pub fn parse(name: &OsStr, asked: &Asked) -> Result<Output, CleanError> {
         if name.is_empty() {
             return Err(usage("the output's name is empty"));
         }
-        // An address is one input, even with the signs of a pattern in it.
+        // An address is one input, even if it has the signs of a pattern.
         asked.inputs.iter().try_for_each(|input| check_input(input)).map_err(usage)?;
         if let Some(database) = database(name.to_str().unwrap_or_default(), asked)? {
             return Ok(database);
@@ -78,9 +78,9 @@ impl Output {
     }
 }
 
-/// A database, if the name is one's.
+/// A database, if the name is that of one.
 fn database(text: &str, asked: &Asked) -> Result<Option<Output>, CleanError> {
-    // The case of a scheme says nothing.
+    // The case of a scheme does not matter.
     let (before_colon, behind) = text.split_once(':').unwrap_or_default();
     let lower = before_colon.to_ascii_lowercase();
     let file = (lower == "sqlite").then_some(behind);

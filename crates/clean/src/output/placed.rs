@@ -1,4 +1,4 @@
-//! Files under their names that can still be taken back.
+//! Published files that can still be taken back.
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -9,12 +9,12 @@ use tempfile::TempPath;
 use crate::options::Options;
 use crate::output::unfinished::{self, Inode, Noted, Undo};
 
-/// What is done about a file that has the name already.
+/// What to do about an existing file of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Existing {
     Kept,
     Replaced,
-    /// It is taken for the output if it is the same: of a run that was cut off.
+    /// Accept it as the output if it is the same: it is of a run that was cut off.
     Taken,
 }
 
@@ -28,30 +28,30 @@ impl Existing {
     }
 }
 
-/// Files under their names that are taken back, the last one first, unless they are kept.
+/// Published files. They are taken back, the last one first, unless they are kept.
 #[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct Placed(pub(crate) Vec<Step>);
 
-/// One file, and how it is taken back.
+/// One file, and how to take it back.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) place: PathBuf,
-    /// The file that this run published; none if it only took one away. While it is open, no other
-    /// file gets its number.
+    /// The file that this run published; none if it only removed one. While it is open, no other file gets
+    /// its inode number.
     pub(crate) file: Option<File>,
-    /// What was under the name before.
+    /// The file that had the name before.
     pub(crate) old: Option<TempPath>,
     pub(crate) noted: Noted,
 }
 
 impl Placed {
-    /// Adds others, which are taken back before those.
+    /// Adds files, which are taken back before the present ones.
     pub(crate) fn and(&mut self, mut others: Placed) {
         self.0.append(&mut others.0);
     }
 
-    /// Lets them stay; what they replaced goes.
+    /// Keeps the files; the files that they replaced are removed.
     pub(crate) fn keep(mut self) {
         let mut unfinished = unfinished::lock();
         for step in &self.0 {
@@ -77,12 +77,12 @@ impl Step {
     fn take_back(self) {
         let there = fs::symlink_metadata(&self.place).ok().map(|there| inode(&there));
         let own = self.file.and_then(|file| file.metadata().ok()).map(|own| inode(&own));
-        // Another program's file is not touched.
+        // A file of another program is not touched.
         if there != own {
             return;
         }
         match self.old {
-            // What cannot be brought back is not lost either.
+            // A file that cannot be moved back is at least not lost.
             Some(old) if fs::rename(&old, &self.place).is_err() => drop(old.keep()),
             Some(_) => {}
             None => drop(fs::remove_file(&self.place)),

@@ -6,7 +6,7 @@ use manyhands_csv::report::Characters;
 use manyhands_csv::{Hint, Problem};
 
 /// # Errors
-/// If a file's columns are not those of the first in the same output; an empty file has none.
+/// If the columns of a file differ from those of the first file in the output. An empty file has no columns.
 pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Problem> {
     if first == names || names.is_empty() {
         return Ok(());
@@ -38,8 +38,8 @@ pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
     Err(Problem::new(problem).hint(hint))
 }
 
-/// One output for all inputs has one encoding: an input whose bytes are not UTF-8 cannot follow one with characters
-/// of UTF-8, nor the other way round. ASCII is either.
+/// One output for all inputs has one encoding. An input whose bytes are not UTF-8 cannot follow one with
+/// non-ASCII UTF-8 characters, nor the reverse. ASCII fits both.
 pub(crate) fn check_characters(
     first: Option<&(Characters, String)>,
     characters: Characters,
@@ -59,7 +59,7 @@ pub(crate) fn check_characters(
     Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
 }
 
-/// The names that are not in `others`, each as often as it is there more.
+/// The names that are missing in `others`, each as often as it is missing.
 fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for name in others {
@@ -75,7 +75,7 @@ fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
     names.iter().filter(is_more).collect()
 }
 
-/// Names in quotes; of many the first ones.
+/// Names in quotes; if there are many, only the first ones.
 fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
     let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));

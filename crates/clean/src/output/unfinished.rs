@@ -1,8 +1,8 @@
 //! Undoes the drafts, unkept files and directories of jobs when the process ends before they do.
 //!
-//! Whoever makes such a thing notes here how to undo it, under the same lock as it makes it. So whoever holds the lock
-//! knows of everything, and nothing new is made meanwhile. An ordinary end needs none of this: there every owner
-//! undoes its own.
+//! Code that makes such a thing notes here how to undo it, under the same lock. So a holder of the lock knows
+//! of everything, and nothing new is made meanwhile. An ordinary end does not need this: every owner undoes
+//! its own.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -11,23 +11,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-/// Device and number of a file.
+/// Device and inode of a file.
 pub(crate) type Inode = (u64, u64);
 
-/// How one thing is undone.
+/// How to undo one thing.
 #[derive(Debug)]
 pub(crate) enum Undo {
-    /// A hidden file goes.
+    /// Removes a hidden file.
     Remove(PathBuf),
-    /// An output goes, if it is still this file.
+    /// Removes an output, if it is still this file.
     TakeBack(PathBuf, Inode),
     /// Moves a replaced file back to its place, if this file or none is there.
     PutBack { old: PathBuf, place: PathBuf, own: Option<Inode> },
-    /// A directory goes, if it is empty.
+    /// Removes a directory, if it is empty.
     RemoveDirectory(PathBuf),
 }
 
-/// Entries to undo, the last first.
+/// Entries to undo, the last one first.
 #[derive(Debug, Default)]
 pub(crate) struct Unfinished {
     notes: BTreeMap<u64, Undo>,
@@ -36,11 +36,11 @@ pub(crate) struct Unfinished {
 
 static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { notes: BTreeMap::new(), next: 0 });
 
-/// The key of an entry, which is removed when this is dropped.
+/// The key of an entry. Dropping it removes the entry.
 #[derive(Debug)]
 pub(crate) struct Noted(u64);
 
-/// To be held from before something is made, renamed or removed until that is noted.
+/// The lock, to be held from before something is made, renamed or removed until that is noted.
 pub(crate) fn lock() -> MutexGuard<'static, Unfinished> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -52,7 +52,7 @@ impl Unfinished {
         Noted(self.next)
     }
 
-    /// Notes something else instead.
+    /// Replaces an entry.
     pub(crate) fn change(&mut self, noted: &Noted, undo: Undo) {
         self.notes.insert(noted.0, undo);
     }
@@ -69,7 +69,7 @@ impl Drop for Noted {
 }
 
 impl Undo {
-    /// An entry that cannot be undone stays, as after a kill.
+    /// If an entry cannot be undone, it stays, as after a kill.
     fn undo(self) {
         match self {
             Undo::Remove(path) => drop(fs::remove_file(path)),
@@ -92,7 +92,7 @@ fn inode_at(path: &PathBuf) -> Option<Inode> {
     fs::symlink_metadata(path).ok().map(|there| (there.dev(), there.ino()))
 }
 
-/// Undoes what jobs of this process have begun, for a process that ends now. From then on, none of them makes,
+/// Undoes what jobs of this process have begun, for a process that ends now. From then on, no job makes,
 /// publishes or keeps anything: they wait for ever. If a job is stuck in the file system, this gives up after
 /// `limit`.
 pub fn abandon(limit: Duration) {

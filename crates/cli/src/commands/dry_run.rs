@@ -1,5 +1,5 @@
-//! `manyhands clean --dry-run`: says what the job would do, by the first records of each input. The plan and
-//! the rows are data, on standard output; what would go wrong is on standard error, as in a run.
+//! `manyhands clean --dry-run`: predicts the job from the first records of each input. The plan and the rows
+//! are data, on standard output; errors and warnings go to standard error, as in a run.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ use crate::summary;
 use crate::table::{table, table_of, wrapped};
 use crate::ui::{self, counted, grouped};
 
-/// How many records of each input are looked at, and how many of the first are shown.
+/// How many records of each input are read, and how many of the first input are shown.
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
 /// How many inputs are named.
@@ -42,7 +42,7 @@ pub(super) fn dry_run(
     Ok(i32::from(breaks_strict(job, &preview.report) || failed))
 }
 
-/// What a dry run prints.
+/// The output of a dry run.
 fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     let files = files(preview, has_output);
     let resumed = &preview.report.resumed;
@@ -51,7 +51,7 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     }
     let mut text = String::new();
     let passes = preview.passes.len();
-    // The last pass has all steps; those before it say what they gather.
+    // The last pass has all steps; the passes before it show what they gather.
     let steps = preview.passes.last().map_or(0, Vec::len);
     text += &format!("plan: {}", counted(steps as u64, "step"));
     text += &if passes > 1 { format!(" in {passes} passes\n") } else { "\n".to_owned() };
@@ -72,7 +72,7 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     text += &table(&preview.after, 2, width);
     let of = if preview.files.len() == 1 { "the file" } else { "each file" };
     let look = grouped(preview.look as u64);
-    // Also the rows of an input that would fail: they may be why.
+    // Rows of an input that would fail are shown too: they may be the reason.
     let mut looked = preview.report.clone();
     looked.files.iter_mut().for_each(|file| file.error = None);
     let is_looked_at = |place: &usize| !resumed.contains(place);
@@ -108,8 +108,8 @@ fn files(preview: &Preview, has_output: bool) -> String {
     text
 }
 
-/// The rejected records without what a terminal has no room for: byte offsets, the name of the only file. Where a table
-/// would not show why, each is a sentence.
+/// The rejected records without what a terminal has no room for: byte offsets, and the name of the only file.
+/// If a table would cut the reasons off, each record is a sentence.
 fn rejects(rows: &[Vec<String>], files: usize, width: usize) -> String {
     let is_shown = |column: &usize| *column != 2 && !(files == 1 && *column == 0);
     let shown = |row: &Vec<String>| {

@@ -1,4 +1,4 @@
-//! The commands. Each returns the exit status, or why it could not be done.
+//! The commands. Each returns the exit status, or why it failed.
 
 pub(crate) mod bench;
 pub(crate) mod clean;

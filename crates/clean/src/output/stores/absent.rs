@@ -1,4 +1,4 @@
-//! Stands for a store that this build lacks. Whoever asks for one hears of that before; see `Format::check`.
+//! Replaces a store that this build lacks. `Format::check` reports that before anything is opened.
 
 use manyhands_csv::{Out, Plan, Problem};
 

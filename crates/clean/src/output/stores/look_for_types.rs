@@ -1,4 +1,4 @@
-//! Looks for the types that columns could have, and keeps no row.
+//! Finds the types that columns could have, and keeps no row.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::output::stores::types::Possible;
 use crate::watch::Watch;
 
-/// Encodes what the rows that `make` gives leave possible.
+/// Encodes which types the rows that `make` gives allow.
 pub(crate) fn encode<T>(
     plan: &Plan,
     reply: &mut Vec<u8>,
@@ -30,11 +30,11 @@ pub(crate) fn encode<T>(
 
 #[derive(Debug, Default)]
 pub(crate) struct Types {
-    /// Of the input that was begun.
+    /// The columns of the current input.
     columns: Vec<Column>,
-    /// What the cells of all inputs leave possible so far, by the columns' names.
+    /// The types that the cells of all inputs allow so far, by column.
     possible: BTreeMap<String, Possible>,
-    /// What was possible when the input was begun whose rows come now.
+    /// The same when the current input was begun.
     before: Option<BTreeMap<String, Possible>>,
     written: u64,
 }
@@ -79,7 +79,7 @@ impl RowStore for Types {
         Ok(())
     }
 
-    /// An input that fails says nothing.
+    /// An input that fails contributes nothing.
     fn roll_back(&mut self, _watch: &mut Watch) -> Result<u64, WriteError> {
         if let Some(before) = self.before.take() {
             self.possible = before;

@@ -1,6 +1,6 @@
-//! Places for clean rows: each is a file with a type behind the trait [`RowStore`](row_store::RowStore).
+//! Stores for clean rows. Each is a file with a type that implements [`RowStore`](row_store::RowStore).
 //!
-//! What a build lacks stands in `absent.rs`.
+//! Stores that a build lacks are replaced by `absent.rs`.
 
 #[cfg(not(all(feature = "parquet", feature = "sqlite", feature = "postgres")))]
 pub(crate) mod absent;

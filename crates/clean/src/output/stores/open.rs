@@ -1,4 +1,4 @@
-//! Chooses the place for rows of a target.
+//! Opens the store of a target.
 
 use crate::output::error::WriteError;
 use crate::output::format::Format;
@@ -11,7 +11,7 @@ use crate::paths::is_device;
 use crate::target::Target;
 use crate::watch::Watch;
 
-/// Opens a target; `summed` asks for the checksum of what is written.
+/// Opens a target. `summed` asks for the checksum of the output.
 pub(crate) fn open(
     target: &Target,
     format: Format,
@@ -33,8 +33,8 @@ pub(crate) fn open(
     })
 }
 
-/// Opens a table that nothing is written to, for a dry run: what `begin` and `commit` fail by in a run, they fail by
-/// there. Nothing if it is no table.
+/// Opens a table for a dry run, which writes nothing: `begin` and `commit` fail by the same errors as in a
+/// run. Returns nothing if the target is not a table.
 pub(crate) fn look(
     target: &Target,
     watch: &mut Watch,

@@ -1,4 +1,4 @@
-//! A table of a database as a place for rows: one transaction for each input.
+//! A table of a database as a store: one transaction for each input.
 
 use manyhands_csv::Style;
 
@@ -15,7 +15,7 @@ use crate::watch::Watch;
 pub(crate) struct Table {
     name: String,
     store: Store,
-    /// In bytes of blocks, of the input that was begun.
+    /// Size of the blocks of the current input, in bytes.
     written: u64,
 }
 

@@ -1,18 +1,18 @@
-//! A first look at all cells: which types each column could have. Nothing is written.
+//! Examines all cells to find the types that each column could have. Nothing is written.
 
 use manyhands_csv::Rows;
 use manyhands_csv::recipe::Type;
 use serde::{Deserialize, Serialize};
 
-/// The types a column could be proposed to have, the one to prefer first.
+/// The types that can be proposed, in order of preference.
 const TYPES: [Type; 5] = [Type::Integer, Type::Number, Type::Date, Type::Datetime, Type::Boolean];
 
-/// What the cells of a column that were looked at leave possible.
+/// The types that the cells of a column allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Possible {
-    /// Of [`TYPES`].
+    /// A flag for each of [`TYPES`].
     types: [bool; TYPES.len()],
-    /// Whether there was a cell that was not empty.
+    /// Whether a cell was not empty.
     is_seen: bool,
 }
 
@@ -23,7 +23,7 @@ impl Default for Possible {
 }
 
 impl Possible {
-    /// Looks at the cells of a column.
+    /// Examines the cells of a column.
     pub(crate) fn look(&mut self, rows: &Rows, column: usize) {
         for row in 0..rows.len() {
             let Some(text) = rows.text(row, column) else { continue };
@@ -50,7 +50,7 @@ impl Possible {
         }
     }
 
-    /// What these and other cells of the column leave possible.
+    /// Combines this with other cells of the column.
     pub(crate) fn and(&mut self, other: &Possible) {
         for (mine, theirs) in self.types.iter_mut().zip(other.types) {
             *mine &= theirs;
@@ -58,15 +58,15 @@ impl Possible {
         self.is_seen |= other.is_seen;
     }
 
-    /// The type to propose, if it is not text.
+    /// The type to propose, unless it is text.
     pub(crate) fn proposed(&self) -> Option<Type> {
         let mut possible = TYPES.into_iter().zip(self.types).filter(|(_, possible)| *possible);
         possible.next().map(|(kind, _)| kind).filter(|_| self.is_seen)
     }
 }
 
-/// Whether a number loses nothing when it is kept as one: codes such as `00123` or `+49` would lose
-/// characters, and longer integers than a float holds would lose digits.
+/// Whether a number loses nothing when it is stored as one: codes such as `00123` or `+49` would lose
+/// characters, and integers longer than those of a float would lose digits.
 fn is_plain_number(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {

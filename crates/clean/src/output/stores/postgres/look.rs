@@ -1,8 +1,8 @@
-//! Dry runs: finds what a load would meet in a PostgreSQL database, in transactions that can only read.
+//! Dry runs: predicts how a load into a PostgreSQL database would fail, in read-only transactions.
 //!
-//! The server checks rights for `COPY` before it refuses to write in such a transaction, and those of other statements when
-//! it explains them, so its own words are told. It refuses to make tables before it looks at rights: these
-//! are asked for.
+//! The server checks the rights for `COPY` before it refuses to write in such a transaction, and the rights
+//! for other statements when it explains them, so its own messages are reported. It refuses to create tables
+//! before it checks rights, so these are queried.
 
 use super::*;
 use crate::output::stores::store::Pretended;
@@ -28,7 +28,7 @@ struct Looked {
 }
 
 /// # Errors
-/// If a schema is missing, or no table may be made in it.
+/// If a schema is missing, or no table may be created in it.
 fn check_schema(transaction: &mut Transaction<'_>, schema: Option<&str>) -> Result<(), Wrong> {
     let query = "SELECT name, to_regnamespace(quote_ident(name)) IS NOT NULL,
         has_schema_privilege(to_regnamespace(quote_ident(name))::oid, 'CREATE')
@@ -45,7 +45,7 @@ fn check_schema(transaction: &mut Transaction<'_>, schema: Option<&str>) -> Resu
 }
 
 impl Looked {
-    /// Goes through the statements of a load, in their order.
+    /// Checks the statements of a load in their order.
     fn check(&mut self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
         let (table, copy) = (self.database.quoted_table(), self.database.copy(columns));
         let Postgres { client, table: name, .. } = &mut self.database;
@@ -68,7 +68,7 @@ impl Looked {
             if let Some(why) = refused_view(&mut transaction, &table)? {
                 return Err(refused_rows(name, why.into()));
             }
-            // It fails in any case, and with it the transaction.
+            // The statement always fails, and with it the transaction.
             if let Some(error) = transaction.batch_execute(&copy).err()
                 && error.code() != Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
             {

@@ -1,12 +1,12 @@
-//! Dry runs: finds what a load would meet in a SQLite database, and writes nothing.
+//! Dry runs: predicts how a load into a SQLite database would fail, and writes nothing.
 //!
-//! The database is opened for reading only, and the statements of a load are compiled but not run: so SQLite itself
-//! refuses the names and columns that a load would fail by. A file that is not there is not made; an empty
-//! database in memory stands for it.
+//! The database is opened for reading only, and the statements of a load are compiled but not run. So SQLite
+//! itself reports the names and columns that a load would fail by. A missing file is not created; an empty
+//! database in memory replaces it.
 //!
-//! SQLite makes files beside a database even to read it: a database in WAL mode has a `-wal` and a `-shm`. Where
-//! these are not there, nobody writes, and the file is read as one that does not change. What a killed program
-//! left half done only a writer can repair, so a dry run of such a database fails.
+//! SQLite creates files beside a database even to read it: a database in WAL mode has a `-wal` and a `-shm`
+//! file. If they are missing, nobody writes, and the file is read as one that does not change. Only a writer
+//! can repair what a killed program left half done, so a dry run of such a database fails.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -19,7 +19,7 @@ use super::*;
 use crate::output::stores::store::Pretended;
 use crate::paths::directory_of;
 
-/// The byte of a database that a writer locks, and that of a `-shm` file in WAL mode.
+/// The byte of a database that a writer locks, and the byte of a `-shm` file in WAL mode.
 const RESERVED: u64 = 0x4000_0001;
 const RESERVED_IN_WAL: u64 = 120;
 
@@ -40,8 +40,8 @@ pub(crate) fn look(
 struct Looked {
     /// Its connection cannot write.
     database: Sqlite,
-    /// The file in which writers lock a byte. It is dropped after the connection: closing it frees the locks that this process
-    /// has on it.
+    /// The file in which writers lock a byte. It is dropped after the connection, since closing it releases
+    /// this process's locks on it.
     locked: Option<(File, u64)>,
     pretended: Pretended,
 }
@@ -55,7 +55,7 @@ impl Looked {
             let database = Sqlite { connection, path, table, hurry };
             return Ok(Looked { database, locked: None, pretended: Pretended::default() });
         }
-        // What SQLite keeps beside a database is beside the file that a link leads to.
+        // SQLite's extra files are beside the file that a link leads to.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         let beside = |ending: &str| {
             let mut name = real.clone().into_os_string();
@@ -84,7 +84,7 @@ impl Looked {
         Ok(Looked { database, locked, pretended: Pretended::default() })
     }
 
-    /// True while another process writes, or is about to.
+    /// Whether another process writes, or is about to.
     fn is_written(&self) -> bool {
         let Some((file, start)) = &self.locked else { return false };
         let lock = Flock {
@@ -108,7 +108,7 @@ impl Looked {
         })
     }
 
-    /// Has SQLite look at a statement.
+    /// Compiles a statement.
     fn compile(&self, statement: &str) -> Result<(), Wrong> {
         self.database.patiently(|connection| connection.prepare(statement).map(drop))
     }
@@ -118,7 +118,7 @@ impl Looked {
     fn check_rights(&self) -> Result<(), Wrong> {
         let path = &self.database.path;
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        // A journal is made beside the file.
+        // A journal is created beside the file.
         if is_writable(directory_of(&real)) && (!real.exists() || is_writable(&real)) {
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl Looked {
         )))
     }
 
-    /// Goes through the statements of a load, in their order.
+    /// Checks the statements of a load in their order.
     fn check(&self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
         let Sqlite { table, .. } = &self.database;
         self.wait_for_writers()?;
@@ -155,7 +155,8 @@ impl Looked {
     }
 }
 
-/// The address of a file that SQLite need not look out for changes of, for which it makes files beside it.
+/// The address of a file that SQLite reads without watching for changes, and so without extra files beside
+/// it.
 fn unchanging(path: &Path) -> String {
     let mut address = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
