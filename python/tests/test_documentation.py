@@ -122,6 +122,16 @@ def test_each_step_and_keyword_of_clean_is_on_the_page():
     assert fields <= set(re.findall(r"`(\w+)`", page))
 
 
+def test_each_step_in_the_table_for_pandas_is_one():
+    page = (DOCS / "pandas.md").read_text()
+    rows = [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| `")]
+    steps = [text for row in rows for text in re.findall(r"`((?:Recipe)?[.(].*?)`", row)]
+    for step in steps:
+        made = eval(step if step.startswith("Recipe") else f"Recipe(){step}", {"Recipe": manyhands.Recipe})
+        assert isinstance(made, manyhands.Recipe), step
+    assert len(steps) > 12
+
+
 def test_each_option_of_a_pool_is_on_the_page_of_limits():
     page = (DOCS / "limits.md").read_text()
     named = set(re.findall(r"`(\w+)=", page))
