@@ -446,6 +446,11 @@ class FileReport:
         Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
         `quote`, `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they
         decided. None if the file was not read.
+    error_kind : str or None
+        The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
+        `table` or `other`; None if the file did not fail.
+    error_place : dict or None
+        The place of the error: `line`, `byte`, `field`, `quoted`, `step`, `step_name`, `column`, each None if unknown.
 
     Examples
     --------
@@ -474,10 +479,7 @@ class FileReport:
     characters: str = "ascii"
     line_ends: dict[str, int] | None = dataclasses.field(default=None, hash=False)
     dialect: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
-    #: The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`, `table`
-    #: or `other`; None if the file did not fail.
     error_kind: str | None = None
-    #: The place of the error: `line`, `byte`, `field`, `quoted`, `step`, `step_name`, `column`, each None if unknown.
     error_place: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
