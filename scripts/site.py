@@ -107,6 +107,8 @@ def staged(path):
     """Where a file of the repository is in the site's sources."""
     if path in PAGES:
         return PAGES[path]
+    if path == "llms.txt":
+        return path
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     return f"files/{path}" + ("" if path.endswith(IMAGES) else ".txt")
