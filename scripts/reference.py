@@ -189,8 +189,11 @@ def section_shown(section, made_by):
         for item in section.value:
             name = getattr(item, "name", "")
             default = known[name].default if section.kind is Kind.parameters and name in known else None
-            head = f"`{name}` : {item.annotation}" if name else f"`{item.annotation}`"
-            if default is not None and not name.startswith("*") and "optional" not in str(item.annotation):
+            kind = str(item.annotation)
+            if kind.startswith("(") and kind.endswith(")"):  # what numpydoc writes as {"a", "b"}
+                kind = " or ".join(f"`{one}`" for one in kind[1:-1].split(", "))
+            head = f"`{name}` : {kind}" if name else f"`{kind}`"
+            if default is not None and default != "None" and not name.startswith("*"):
                 head += f", default `{default}`"
             yield f"* {head}<br>\n  " + " ".join(item.description.split())
         yield ""
