@@ -15,7 +15,8 @@ import sys as _sys
 if "linux" not in _sys.platform:
     raise ImportError(f"manyhands supports only Linux, and this is {_sys.platform}")
 
-# Now, so that its exit handler, which ends pools, is registered before the program's own, and runs after them.
+# Imported now, so that its exit handler, which ends pools, is registered before the program's own handlers and runs
+# after them.
 from multiprocessing import util as _util  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 from manyhands import _asked, _native
@@ -124,7 +125,7 @@ if TYPE_CHECKING:
     )
     from manyhands.engines import executor
 
-#: Where each public name comes from.
+#: The module of each public name.
 _HOMES = {
     "builtins": ("TimeoutError",),
     "concurrent.futures": (
@@ -201,13 +202,13 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-#: Modules that stand for those of `multiprocessing` and `concurrent.futures` of the same names.
+#: Modules that replace those of `multiprocessing` and `concurrent.futures` with the same names.
 _SUBMODULES = frozenset(
     """connection context dummy forkserver heap managers pool popen_fork popen_forkserver popen_spawn_posix process queues
     reduction resource_sharer resource_tracker shared_memory sharedctypes spawn synchronize thread util""".split()
 )
 
-#: Where all other public names are looked for: what a newer Python has, and what few programs use.
+#: Modules in which all other public names are looked up: names of newer Pythons, and names that few programs use.
 _OTHERS = ("multiprocessing", "concurrent.futures", "queue")
 
 __all__ = [

@@ -31,7 +31,7 @@ _UNITS = {
     "tb": 10**12,
 }
 
-#: Nobody has more memory.
+#: No machine has more memory.
 _MOST = 1 << 53
 
 
@@ -85,7 +85,7 @@ def shown_size(bytes: Any) -> str:
     raise AssertionError("the last unit takes all")
 
 
-#: Other libraries' names of arguments, with the names here.
+#: Other libraries' names of arguments, each with our name.
 _SYNONYMS = {
     "chunk_size": "chunksize",
     "context": "mp_context",
@@ -122,7 +122,7 @@ def names_keywords(function: Function) -> Function:
     """The function, but its TypeError for a wrong keyword names the right one."""
     code = function.__code__
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    # A class is called by its name.
+    # A class is shown under its own name.
     shown = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     Element = TypeVar("Element", bound=np.generic)
 
-#: Arrays of fewer bytes travel as NumPy pickles them, if not by reference.
+#: Arrays with fewer bytes are pickled by NumPy, if they do not travel by reference.
 LARGE = 256 << 10
 
 
-#: What `numpy.asarray` takes for an array, and is more than that.
+#: Types that `numpy.asarray` accepts although they are more than an array.
 _LABELLED = {
     "pandas": ("DataFrame", "Series", "Index"),
     "polars": ("DataFrame", "Series", "LazyFrame"),
@@ -165,7 +165,7 @@ def zeros(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") 
     """
     import numpy as np
 
-    # A dtype without a length gets one, one with a shape of its own gives it away.
+    # A dtype without a length gets one; the shape of a dtype with a shape moves to the array.
     like = np.empty(0, dtype)
     _check(like.dtype)
     try:
@@ -271,7 +271,7 @@ def reduce(array: Any) -> Any:
         return None
     plain = array.view(np.ndarray)
     if plain.dtype.kind in "mM":
-        # Such arrays export no buffers.
+        # Arrays of these types export no buffers.
         plain = plain.view(np.int64)
     if not plain.flags.forc:
         plain = plain.copy()
@@ -290,7 +290,7 @@ def _writable(array: Any, kind: Any) -> tuple[Any, ...]:
 
     if not array.flags.forc:
         array = array.copy()
-    # NumPy lends such bytes for reading only.
+    # NumPy exports such bytes for reading only.
     lent = (ctypes.c_ubyte * array.nbytes).from_address(array.__array_interface__["data"][0])
     lent.owner = array
     order = "F" if array.flags.fnc else "C"
@@ -362,7 +362,7 @@ def _part(memory: Any, offset: Any, size: Any) -> Any:
 
 # Files
 
-#: Device and inode of mapped files, once it is known that they are what is mapped.
+#: Device and inode of mapped files that are known to be the mapped ones.
 _files: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
@@ -393,7 +393,7 @@ def _file(root: Any) -> Any:
         found = _identity(os.stat(root.filename))
         known = _files.get(root._mmap)
         if known is None:
-            # Who replaces a file leaves the old one mapped; the kernel knows under which name, if any.
+            # If a file is replaced, the old one stays mapped; the kernel knows its name, if it still has one.
             known = _identity(os.stat(_mapped(root.__array_interface__["data"][0])))
             _files[root._mmap] = known
     except (OSError, TypeError, ValueError):
@@ -461,7 +461,7 @@ def _to_process(array: Any) -> Any:
     reduced = None
     if array.base is not None and array.size and not array.dtype.hasobject:
         reduced = _by_memory(array, type(array))
-    # The highest protocol that does not depend on how the pickler was made.
+    # The highest protocol that does not depend on the pickler's options.
     return reduced or array.__reduce_ex__(4)
 
 

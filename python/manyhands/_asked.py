@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: The last argument but one of a worker of `clean` or of the command. Its name follows.
+#: The last argument but one of a worker of `clean` or of the command. The worker's name follows it.
 WORKER = "--manyhands-worker"
 
-#: How the code begins that the standard library gives to processes of its own by `-c`.
+#: First words of the code that the standard library passes to its own processes by `-c`.
 _HELPERS = tuple(
     f"from multiprocessing.{name} import " for name in ("forkserver", "resource_tracker", "semaphore_tracker", "spawn")
 )
@@ -41,7 +41,7 @@ def answer() -> None:
     code = next((argument for argument in arguments if argument.startswith(_HELPERS)), None)
     if WORKER in arguments[-2:]:
         if not _has_socket():
-            # Somebody's own argument of this name.
+            # The program's own argument happens to have this name.
             return
         if is_frozen():
             from manyhands import _native

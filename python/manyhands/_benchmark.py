@@ -17,10 +17,10 @@ from typing import Any
 
 from manyhands._pool import Pool, cpu_count
 
-#: A simpler choice is preferred if it takes at most this many times the best time.
+#: The simplest choice whose time is at most this many times the best one is preferred.
 AS_GOOD = 1.05
 
-#: Workers are worth it from this speed-up on.
+#: Workers are recommended from this speed-up on.
 WORTH = 1.2
 
 
@@ -105,7 +105,7 @@ def _run(how: Any, workers: Any, chunksize: Any, call: Any, answers: Any, repeat
     for at, (answer, expected) in enumerate(zip(call(), answers, strict=True)):
         if not _same(answer, expected):
             raise ValueError(f"{how} give another answer than a series does, for the input with index {at}")
-    # From before the workers were there to the first results, without the work itself.
+    # The time from before the start of the workers to the first results, without the work itself.
     ready = 0.0 if began is None else time.perf_counter() - began
     _, seconds = _measure(call, repeat)
     return Run(how, workers, chunksize, max(ready - seconds, 0.0), seconds)
@@ -115,7 +115,7 @@ def _same(one: Any, other: Any) -> bool:
     if pickle.dumps(one) == pickle.dumps(other):
         return True
     equal = one == other
-    while getattr(equal, "ndim", 0):  # of arrays and frames
+    while getattr(equal, "ndim", 0):  # results of arrays and frames are arrays
         equal = equal.all()
     return bool(equal)
 

@@ -251,7 +251,7 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
     return [os.fsdecode(path) for path in inputs]
 
 
-#: Keywords: their kind in words, their types, their names.
+#: For each group of keywords: their kind in words, their types, their names.
 _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote comment encoding"),
     ("True or False", (bool,), "concat skip_failed resume force has_header"),
@@ -272,7 +272,7 @@ def _check_types(keywords: dict[str, Any]) -> None:
 
 def _check_places(inputs: list[str], temp_dir: Path | None) -> None:
     """Raises what Python has an exception of its own for."""
-    # An address is refused with a hint.
+    # The command's own check refuses an address with a hint.
     named = [path for path in inputs if path != "-" and "://" not in path and not glob.has_magic(path)]
     places = [(path, "no such input") for path in named]
     if temp_dir is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main() -> Any:
     """Runs the command with this program's arguments; gives its exit status."""
-    # The command looks out for Ctrl-C itself; Python would raise KeyboardInterrupt once more.
+    # The command handles Ctrl-C itself; Python would raise KeyboardInterrupt in addition.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _workers.prepare()
     return _native.run(sys.argv)

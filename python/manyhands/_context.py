@@ -60,7 +60,7 @@ class Context(Base):
     _name: str
     TimeoutError = TimeoutError  # type: ignore[assignment]  # the builtin one, which our pools raise
 
-    # What the standard library's make is of other classes: hence the ignored overrides.
+    # The standard library's contexts make objects of other classes, hence the ignored overrides.
     if TYPE_CHECKING:
 
         def Pool(  # type: ignore[override]

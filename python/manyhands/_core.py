@@ -23,7 +23,7 @@ import weakref
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
 
-# What `multiprocessing.get_start_method` and its like are methods of: this package's may have replaced them.
+# The object whose methods `multiprocessing.get_start_method` and similar are; this package may have replaced those.
 from multiprocessing.context import _default_context as _standard_context
 
 from manyhands import _launch, _logs, _native, _script
@@ -47,20 +47,21 @@ if TYPE_CHECKING:
 
 ON_WORKER_DEATH = ("fail", "retry", "break")
 
-#: The least memory limit by start method: what a worker without any task takes of its own, and a margin. Measured on
-#: Linux: 0.02, 2 and 10 MiB.
+#: Minimum memory limit by start method: what a worker takes without any task, plus a margin. Measured on Linux: 0.02,
+#: 2 and 10 MiB.
 _LEAST_MEMORY = {"fork": 1 << 20, "forkserver": 4 << 20, "spawn": 16 << 20}
 
-# Time for workers to exit by themselves once nothing is left to do.
+# Time for workers to exit by themselves when no work is left.
 _FINISH_SECONDS = 5.0
 
-#: Functions of more bytes, if they are made anew for each task, are not made more often than by the standard library.
+#: Functions with more bytes that must be rebuilt for each task are rebuilt no more often than by the standard
+#: library.
 HEAVY = 16 << 10
 
-#: Packed functions of more bytes are not kept for the next call.
+#: Packed functions with more bytes are not kept for the next call.
 _KEPT_MAX = 64 << 10
 
-# Other messages to the thread.
+# Tokens of other messages to the thread.
 _STOP, _DEATH = 0, 1
 
 
@@ -103,7 +104,7 @@ class Core:
         idle_timeout = _seconds("idle_timeout", idle_timeout)
         _check_least(min_workers, workers)
         self._seed = seed
-        #: Of submits and maps, if there is a seed.
+        #: Numbers submits and maps, if there is a seed.
         self._numbers = itertools.count()
         self.deadline, self.retries = _checked(deadline, retries)
         if on_worker_death == "retry":
@@ -114,20 +115,21 @@ class Core:
         self.terminated = False
         self._thread: Any = None
         self._starting = threading.Lock()
-        #: Of whoever ends the pool. See `_end`.
+        #: Held by the thread that ends the pool. See `_end`.
         self._ending = threading.RLock()
         self._ended = False
-        #: The thread tells of nothing any more.
+        #: True once the thread notifies nothing any more.
         self._told_all = False
         self.native: Any = None
         self.launcher: Any = None
-        #: Whoever has the pool. With that its `Owner` goes, which ends the pool; so nobody else has that one.
+        #: Weak reference to the pool object. When that is dropped, so is its `Owner`, which ends the pool; so nothing
+        #: else may refer to the owner.
         self._whose: Any = weakref.ref(whose)
-        #: Whether what was submitted is done first if nobody has the pool any more.
+        #: Whether submitted tasks are completed first when the pool object is dropped.
         self.drains = executor
-        #: By the identity of the function: a weak reference to it, and its `_Packed`.
+        #: By identity of the function: a weak reference to it, and its `_Packed`.
         self._packed: dict[Any, Any] = {}
-        #: By their bytes, small functions that are made anew for each call.
+        #: By their bytes: small functions that are made anew for each call.
         self._blobs: dict[Any, Any] = {}
         self._pid = os.getpid()
         self._inherited = method == "fork"
@@ -155,7 +157,8 @@ class Core:
             try:
                 settings.initializer = packed, kept(dumps((initargs, {}), namespace, lasting=True))
             except RuntimeError:
-                # Locks of the standard library and ends of pipes go only to a process that is being started.
+                # Locks of the standard library and ends of pipes can only be passed to a process that is being
+                # started.
                 if not self._inherited:
                     _launch.check(initargs, namespace)
                 settings.initializer = packed, None
@@ -191,11 +194,11 @@ class Core:
             )
             whose._owner = self.native.owner(self.drains, _STOP)
             if self._inherited:
-                # A copy that is made while this thread imports or locks something finds it locked for
-                # ever. So this thread stands still until all are made.
+                # A copy that is made while this thread imports or locks something would find it locked for ever. So
+                # this thread waits until all copies are made.
                 self.launcher.wait(workers)
             if self.breaks:
-                # It must hear of a death even if nobody waits for anything.
+                # The thread must hear of deaths even if no caller waits for a result.
                 self._start_thread()
         except BaseException:
             # A signal handler may raise at any moment.
@@ -323,7 +326,7 @@ class Core:
     def _begin(self, told: Any) -> None:
         if told is not None and self._thread is None:
             self._start_thread()
-        # The thread that broke it may not have ended it yet.
+        # The thread that broke the pool may not have ended it yet.
         if self.broken is not None:
             raise self.broken
 
@@ -342,7 +345,7 @@ class Core:
                     thread.start()
                     self._thread = thread
                 except RuntimeError as error:
-                    # The interpreter ends. Nobody can be told of anything, and nobody is to wait for it.
+                    # The interpreter is ending: nothing can be notified any more, and nothing may wait for it.
                     broken = BrokenProcessPool("No thread can be started that tells of results.")
                     broken.__cause__ = error
         if broken is not None:
@@ -356,7 +359,7 @@ class Core:
             while self._tell_once(1.0):
                 pass
             self._tell_once(0.0)
-            # A thread that ends a future says so before it looks at this; so one of the two calls the callbacks.
+            # A thread that ends a future sets its state before it checks this; so one of the two runs the callbacks.
             self._told_all = True
             self._tell_once(0.0)
             self._end()
@@ -394,7 +397,7 @@ class Core:
             future._ended(task.outcome())
 
     def _worker_died(self) -> None:
-        # One that was ended while it started is no loss to a pool that closes.
+        # A worker that was ended while it started is no loss for a pool that closes.
         if not self.closed and self.broken is None:
             self.break_(
                 BrokenProcessPool(
@@ -419,7 +422,7 @@ class Core:
             except BaseException:
                 failure = error
             else:
-                # So it was not the data that did this.
+                # In that case the data did not cause this.
                 if threading.current_thread() is threading.main_thread():
                     raise
                 return again
@@ -507,7 +510,7 @@ class Core:
         """
         thread, native = self._thread, self.native
         if thread is threading.current_thread() and not self._told_all:
-            # In a callback: all others are told first.
+            # Within a callback, all other callbacks run first.
             if native is not None:
                 native.complete(_STOP)
             return
@@ -522,7 +525,7 @@ class Core:
                     thread.join()
                 self.launcher.join()
                 self._logs.stop()
-                # Its descriptors and memory go now, whoever still has the pool.
+                # Its descriptors and memory are freed now, even if the pool is still referenced.
                 self.native = self.namespace = None
                 whose: Any = self._whose()
                 if whose is not None:
@@ -536,8 +539,8 @@ class Core:
             self._ending.release()
 
 
-#: All pools of this process that were not ended, by their identities, and those among them whose thread runs. Not a
-#: `WeakSet`: as a pool goes, nothing of Python is to run in which an interrupt would be lost.
+#: All pools of this process that were not ended, by identity. Not a `WeakSet`: when a pool is dropped, no Python code
+#: may run, since an interrupt in it would be lost.
 _pools: dict[Any, Any] = {}
 _telling: set[Any] = set()
 _registry = threading.RLock()
@@ -554,12 +557,12 @@ def _see_to_the_exit() -> None:
     """Ends the pools that are left when this process exits: afterwards nothing of this package may run Python."""
     global _exits
     if _exits != os.getpid():
-        # A forked process of `multiprocessing` begins without what was to be done at the exit.
+        # A forked process of `multiprocessing` starts without the exit handlers of its parent.
         _exits = os.getpid()
         util.Finalize(None, _terminate_all, exitpriority=15)
 
 
-#: The process that does so.
+#: The process that has registered the exit handler.
 _exits: Any = None
 
 
@@ -588,19 +591,19 @@ def _loaded(status: Any, data: Any, memories: Any, remote_traceback: Any) -> tup
 class _Packed:
     """A function on its way to the workers."""
 
-    #: The native pool's handle of it.
+    #: The native pool's handle of the function.
     blob: Any = None
 
     def __init__(self, function: Any, namespace: Any) -> None:
         data, memories, names, by_value = dump(function)
-        #: Its `Need` of names of `__main__`.
+        #: The `Need` for names of `__main__`.
         self.need = need = namespace.need(names)
         plain: bool = isinstance(function, BY_NAME_KINDS)
-        #: Whether the worker may call the same object again and again.
+        #: Whether the worker may call the same object repeatedly.
         kept = plain and not by_value
-        #: Whether it is the same as long as it is this object.
+        #: Whether the packed form stays the same as long as this object exists.
         self.lasting = plain and not getattr(function, "__closure__", None)  # pyright: ignore[reportUnknownArgumentType]
-        #: Whether unpickling it takes about as long as a call, or longer.
+        #: Whether unpickling it takes as long as a call, or longer.
         self.heavy = not kept and (len(data) > HEAVY or bool(memories))
         self.message = wrap(pickle.dumps((kept, data), 5), memories, need.messages, need.reasons)
 
@@ -672,7 +675,7 @@ def _check_affinity(cpu_affinity: Any) -> None:
     if cpu_affinity is None:
         return
     lists = f"cpu_affinity must be lists of cores, one for each worker, such as [[0], [1]], not {cpu_affinity!r}"
-    # Not only those this process may use now: it may be allowed to have more.
+    # Not only the processors that this process may use now: it may be allowed more later.
     there = os.sched_getaffinity(0).union(range(os.cpu_count() or 1))
     try:
         for cores in map(list, cpu_affinity):
@@ -711,7 +714,7 @@ def method_of(context: Any) -> str:
     return method
 
 
-#: The method that `set_start_method` set here.
+#: The method that `set_start_method` set in this package.
 _method = None
 
 
@@ -719,14 +722,14 @@ def _set_method() -> str | None:
     """The start method that was set, here or by `multiprocessing.set_start_method`; None if none was."""
     theirs = _standard_context.get_start_method(allow_none=True)
     if theirs == _standard_context.get_all_start_methods()[0] != _method:
-        # The platform's own becomes the set one with the first process that is started; nobody chose it.
+        # The platform's default becomes the set one when the first process is started; the program did not choose it.
         return None
     return theirs
 
 
 def _default_method() -> str:
     method = _set_method()
-    # Libraries add methods of their own, such as loky's, which are theirs to start.
+    # Libraries such as loky add methods of their own, which only they can start.
     return method if method in _launch.METHODS else _launch.DEFAULT_METHOD
 
 

@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Batches for each of the engine's workers: so they end together, and starting costs little.
+#: Number of batches per worker of the engine: many enough that workers end at about the same time, few enough that
+#: starting costs little.
 BATCHES = 4
 
-#: A smaller file is not cut: its chunks would cost more than they are worth.
+#: Smaller files are not cut: the chunks would cost more than they save.
 CUT = 64 << 20
 
-#: How often the caller hears of progress, in seconds.
+#: Interval between progress reports to the caller, in seconds.
 INTERVAL = 0.1
 
 
@@ -74,8 +75,9 @@ def _clean(
         cut = {at for at in cut if _native.can_be_cut(files[at][0], recipe, keywords)}
         whole = [at for at in range(len(files)) if at not in cut]
         batches = list(_batches(whole, sizes, BATCHES * slots))
-        # What exists was refused before: what is there now was made by a batch whose worker was lost. On resuming
-        # nothing was refused, and a batch that is done again takes what is there if it is the same.
+        # Existing outputs were rejected before the start. An output that exists now was made by a batch whose worker
+        # was lost. When resuming, nothing was rejected, and a batch that is repeated accepts an existing output if it
+        # is the same.
         user_force = keywords["force"]
         force = user_force or not keywords["resume"]
         workers = keywords["workers"] or max(slots // max(len(batches), 1), 1)
@@ -103,7 +105,7 @@ def _clean(
         if cut:
             batch = sorted(cut)
             pairs = [files[at] for at in batch]
-            # It is not done again.
+            # This batch is not repeated.
             once = {**keywords, "force": user_force}
             waiting[big.start(pairs, recipe, once, _of(pairs, seen))] = batch
         while waiting:
@@ -116,7 +118,7 @@ def _clean(
                     resumed += (batch[place] for place in report["resumed"])
                 except WorkerDied as error:
                     if len(batch) > 1:
-                        # One of its files may be deadly, and the others are not to fail with it.
+                        # One of its files may kill workers; the others must not fail with it.
                         waiting.update((submit([at]), [at]) for at in batch)
                     else:
                         input, output = files[batch[0]]
@@ -138,7 +140,7 @@ class _Big:
         self._under_way: set[Any] = set()
         self._stopped = False
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "manyhands-big-files")
-        #: The work done so far.
+        #: Amount of work done so far.
         self.files, self.bytes, self.rows = 0, 0, 0
 
     def start(self, files: Any, recipe: _native.Recipe, keywords: dict[str, Any], seen: Any) -> Any:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Tasks under way for each worker in an `imap` over a source of unknown length.
+#: Number of tasks under way per worker in an `imap` over a source of unknown length.
 AHEAD = 8
 
 
@@ -46,7 +46,7 @@ class EnginePool(Pool):
         self._executor = executor(engine) if self._owns_executor else engine
         self._processes = processes or getattr(self._executor, "_max_workers", None) or cpu_count()
         self._progress = progress
-        #: Futures that have not ended, and results whose callbacks were not called.
+        #: Futures that have not ended, and results whose callbacks have not run.
         self._open: set[Any] = set()
         self._changed = threading.Condition()
         self.terminated = False
@@ -188,7 +188,7 @@ class EngineResult(AsyncResult[R]):
     """The result of one call, or of a map's, to come."""
 
     def __init__(self, pool: Any, futures: Any, join: Any, options: Any, bar: Any = None) -> None:
-        # Of the core, a result asks whether it was terminated.
+        # The result asks this object whether the pool was terminated.
         self._pool = self._core = pool
         self._futures = futures
         self._join = join
@@ -248,7 +248,7 @@ class EngineIterator:
         self._chunks = chunks
         self._bar = bar
         self._lock = threading.Lock()
-        #: Tasks whose results were not taken, in order; or how many, and those that have ended.
+        #: Tasks whose results were not taken, in order; or their number and the ended ones.
         self._futures: Any = collections.deque() if ordered else None
         self._under_way = 0
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -275,7 +275,7 @@ class EngineIterator:
         except Exception as error:
             if of_signal(error):
                 raise
-            # The source's, say: raised where it ends.
+            # An error of the source, for example: raised at the end of the results.
             self._chunks, self._error = iter(()), error
 
     def next(self, timeout: float | None = None) -> Any:

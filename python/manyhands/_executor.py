@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 _exiting = False
 
 
-#: Held while a future gets a condition, or ends without one.
+#: Held while a future gets its condition, or ends without one.
 _conditions = threading.Lock()
 
-#: The condition of all futures that ended before anybody waited for them: there is nothing to wait for.
+#: The condition of all futures that ended before they were waited for: there is nothing to wait for.
 _ENDED = threading.Condition()
 
 
 def _after_fork() -> None:
-    # Another thread may have held these.
+    # Another thread of the parent may have held these at the fork.
     global _conditions, _ENDED
     _conditions, _ENDED = threading.Lock(), threading.Condition()  # pyright: ignore[reportConstantRedefinition]
 
@@ -87,7 +87,7 @@ class Future(_base.Future[R]):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        # Attributes that `concurrent.futures` expects of any future, made on first use.
+        # Attributes that `concurrent.futures` expects of every future, made on first use.
         if name == "_condition":
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
@@ -167,7 +167,7 @@ class Future(_base.Future[R]):
             if self._exception is None:
                 result: R = self._result
                 return result
-            # Not by the base, which before Python 3.13 takes an exception that is false for a result.
+            # Not by the base class, which before Python 3.13 takes a falsy exception for a result.
             try:
                 raise self._exception
             finally:
@@ -202,7 +202,7 @@ class Future(_base.Future[R]):
         if self._state in _DONE:
             return timeout
         began: Any = None if timeout is None else time.monotonic()
-        # The waiting thread watches the workers itself: no other thread has to be woken for the result.
+        # The waiting thread reads the workers' links itself, so no other thread has to wake up for the result.
         task = self._task
         if task is not None:
             try:
@@ -212,7 +212,7 @@ class Future(_base.Future[R]):
                     else:
                         task.told()
             except BaseException:
-                # The pool's thread, which no signal interrupts, has it then.
+                # Passes the result to the pool's thread, which no signal interrupts.
                 task.tell()
                 raise
         return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
@@ -244,9 +244,9 @@ class Future(_base.Future[R]):
             success, value = self._core.load(outcome, _RemoteTraceback)
             with _conditions:
                 if "_condition" not in self.__dict__:
-                    # Nobody waits, and there are no callbacks.
+                    # No thread waits, and there are no callbacks.
                     self._finish(success, value)
-                    # The native task would keep what the pool had.
+                    # The native task would keep objects of the pool alive.
                     self._task = None
                     return False
             with self._condition:
@@ -381,7 +381,7 @@ class ProcessPoolExecutor(Executor):
         self._max_workers = max_workers
         self._mp_context = context._default_context.get_context(method)
         self._call_options = None, None, 0
-        # Collected without a shutdown: what was submitted is done, as the standard library does.
+        # If the executor is collected without a shutdown, submitted tasks are completed, as in the standard library.
         self._core = Core(
             max_workers,
             whose=self,
@@ -400,7 +400,7 @@ class ProcessPoolExecutor(Executor):
             preload=preload,
             idle_timeout=idle_timeout,
             min_workers=min_workers,
-            # As the standard library: a forked copy of a process with threads is best made early.
+            # As in the standard library: a process with threads is best forked early.
             on_demand=method != "fork",
             executor=True,
         )
@@ -633,16 +633,16 @@ class _Results:
     ) -> None:
         self._until = None if timeout is None else time.monotonic() + timeout
         try:
-            # Once for all of them.
+            # Packed once for all futures.
             packed = executor._core.packed(fn)
         except Exception as error:
             if of_signal(error):
                 raise
-            # Each future tells.
+            # Each future then reports the error.
             packed = None
         self._ready: Any = collections.deque()
         self._several = mode == EACH_STAR
-        # Nobody who only holds results keeps the executor open.
+        # References to results alone do not keep the executor open.
         executor = weakref.ref(executor)
 
         def submitted() -> Iterator[Any]:
@@ -652,7 +652,7 @@ class _Results:
                 if getattr(this.submit, "__func__", None) is ProcessPoolExecutor.submit:
                     future = this._submit(fn, unit, mode, packed)
                 elif mode == STAR:
-                    # Somebody's own, which wants to see each.
+                    # A user's own `submit`, which must see each call.
                     future = this.submit(fn, *unit)
                 else:
                     future = this.submit(_call_each, fn, unit)
@@ -667,7 +667,7 @@ class _Results:
             self._end(error)
             raise
         self._more = more if buffersize is not None else ()
-        #: A map whose results nobody ever asks for is done all the same.
+        #: A map runs to its end even if its results are never asked for.
         self._begun = False
 
     def __iter__(self) -> Any:
@@ -692,7 +692,7 @@ class _Results:
                 raise for_iterator(error)
             except BaseException as error:
                 if not future.done():
-                    # The time is over, or the wait was interrupted.
+                    # The timeout is over, or the wait was interrupted.
                     self._futures.appendleft(future)
                     self._end(error)
                 raise

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: The number of the message that each name was installed from.
+#: The number of the message from which each name was installed.
 _installed: dict[Any, Any] = {}
 
-#: Why the parent could not send a name.
+#: The reasons why the parent could not send names.
 _reasons: dict[Any, Any] = {}
 
-#: How often something was installed.
+#: Number of installations so far.
 _changes = 0
 
 
@@ -104,11 +104,11 @@ class Functions:
     """The functions that a worker was sent, by number."""
 
     def __init__(self) -> None:
-        #: Packed functions, and their memories; what is wrong with one is told to who calls it.
+        #: Packed functions, and their memories; an error in one is reported to the tasks that call it.
         self.messages: dict[Any, Any] = {}
-        #: What those were unpickled to that are the same for all calls.
+        #: The unpickled functions that are the same for all calls.
         self.functions: dict[Any, Any] = {}
-        #: The function that was called last, and how much had been installed by then.
+        #: The function that was called last, and the number of installations at that time.
         self._last: Any = None
 
     def get(self, number: Any) -> Any:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Options that joblib gives every backend: for temporary files, standard library pools and messages of its own.
+#: Options that joblib passes to every backend: for temporary files, standard library pools and messages of its own.
 _JOBLIBS_OWN = ("context", "max_nbytes", "mmap_mode", "temp_folder", "verbose")
 
-#: After how many seconds without a call an executor is shut down: loky's.
+#: Idle time in seconds after which an executor is shut down, as in loky.
 IDLE_SECONDS = 300
 
 #: The variable that limits the threads of a library, by its name in threadpoolctl.
@@ -41,9 +41,9 @@ class _Idle:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: By what they were made of: each with the moment at which it ends.
+        #: Executors by their options, each with the time at which it is shut down.
         self._executors: dict[Any, Any] = {}
-        #: When the timer next looks; None if there is none.
+        #: Time of the timer's next check; None if it is not set.
         self._looks = None
         self._timer: Any = None
 
@@ -65,7 +65,7 @@ class _Idle:
                 self._set_timer()
                 return
             except RuntimeError:
-                # The interpreter ends.
+                # The interpreter is ending.
                 self._executors[key].pop()
         executor.shutdown(wait=False)
 
@@ -95,7 +95,7 @@ class _Idle:
         over = []
         with self._lock:
             if threading.current_thread() is not self._timer:
-                # Another timer was set, too late to cancel this one.
+                # A newer timer was set, too late to cancel this one.
                 return
             self._timer = self._looks = None
             now = time.monotonic()
@@ -105,7 +105,7 @@ class _Idle:
                 if not self._executors[key]:
                     del self._executors[key]
             with contextlib.suppress(RuntimeError):
-                # The interpreter may end.
+                # The interpreter may be ending.
                 self._set_timer()
         for executor in over:
             executor.shutdown(wait=False)
@@ -131,7 +131,7 @@ class _Copies(dict):  # type: ignore[type-arg]
         try:
             reference = weakref.ref(owner, lambda _: self.pop(key, None))
         except TypeError:
-            # Bytes, say: nobody knows when they go, and another object may get their address.
+            # Bytes, for example: their end of life cannot be observed, and another object may get their address.
             return
         super().__setitem__(key, (reference, memory))
 
@@ -149,7 +149,7 @@ def _call(batch: Any) -> Any:
 def _begin(environment: Any, initializer: Any, initargs: Any) -> None:
     """In a worker: limits the threads of libraries, then runs the caller's own initializer."""
     os.environ.update(environment)
-    # Those that are loaded already, by whoever forked this worker, have read the environment.
+    # Libraries that were loaded before this worker was forked have read the environment already.
     try:
         import threadpoolctl
     except ImportError:
@@ -193,7 +193,7 @@ def register_joblib() -> None:
 
         supports_retrieve_callback = True
         supports_inner_max_num_threads = True
-        #: The executor, by the name that joblib gives its own.
+        #: The executor, under the name of joblib's own attribute.
         _workers: Any = None
         _copies = None
 
@@ -217,7 +217,7 @@ def register_joblib() -> None:
             options = {name: value for name, value in options.items() if name not in _JOBLIBS_OWN}
             seconds = options.pop("idle_worker_timeout", None)
             self._seconds = IDLE_SECONDS if seconds is None else seconds
-            # What limits threads of libraries: the caller's own variables first, as loky's.
+            # The thread limits of libraries: the caller's own variables come first, as in loky.
             environment = self._prepare_worker_env(workers)
             self._key = _key(workers, environment, options)
             self._workers = None if self._key is None else _idle.take(self._key)
@@ -238,7 +238,7 @@ def register_joblib() -> None:
             return out.result()
 
         def stop_call(self) -> None:
-            # The next call may have other values in the same arrays.
+            # The next call may find other values in the same arrays.
             self._copies = _Copies()
 
         def abort_everything(self, ensure_ready: Any = True) -> None:

@@ -55,13 +55,14 @@ class Launcher:
         self._process = _PROCESSES[method]
         self._preload = preload
         self._logs = logs
-        # What the initializer's arguments refer to; or they themselves.
+        # The memories that the initializer's arguments refer to, which must be kept alive.
         self._memories = memories
         self._started_with: Any = _Arguments(started_with, namespace)
         self._output = _output() if method == "forkserver" else None
-        #: One item for each worker that was started. Of C: a signal handler that raises leaves nothing locked in it.
+        #: One item for each started worker. A queue implemented in C: a signal handler that raises leaves no lock
+        #: held.
         self._started: Any = queue.SimpleQueue()
-        #: The process objects of workers that may live, for `active_children` and their like.
+        #: Process objects of workers that may be alive, for `active_children` and similar.
         self.processes: dict[Any, Any] = {}
 
     def __call__(self, name: str, socket: Any) -> tuple[Any, ...]:
@@ -115,7 +116,7 @@ def _output() -> Any:
     try:
         return _Output()
     except OSError:
-        # It was closed.
+        # The queue was closed.
         return None
 
 
@@ -143,7 +144,7 @@ class _Passed:
         self.memory = memory
 
     def __reduce__(self) -> Any:
-        # `spawn` passes a descriptor on once. What a process gets may refer to a memory several times, in several
+        # `spawn` passes a descriptor only once, but a process may get several references to a memory, in several
         # pickles.
         known = vars(context.get_spawning_popen()).setdefault("passed", weakref.WeakValueDictionary())
         descriptor = self.memory.fileno()
@@ -257,7 +258,7 @@ def _preparation(name: str) -> Any:
         pass
     method = context._default_context.get_start_method()
     if method in METHODS:
-        # Not a library's own, which this process may run under: joblib's workers do.
+        # Not that of another library, under which this process may run, such as joblib's workers.
         preparation["start_method"] = method
     return preparation
 
@@ -273,7 +274,7 @@ class _ForkServerPopen(_EndingMixin, popen_forkserver.Popen):
         message = self._message(process_obj)
         server = _server.server(process_obj.preload)
         self.pid, self.sentinel, to_child = server.new_process(self._fds)
-        # Both ends of this pipe stay open as long as the object, for the child to see this process go.
+        # Both ends of this pipe stay open as long as the object, so that the child notices the end of this process.
         self.finalizer = util.Finalize(self, util.close_fds, (os.dup(to_child), self.sentinel))  # type: ignore[attr-defined]
         with open(to_child, "wb") as pipe:
             pipe.write(message)
@@ -317,7 +318,7 @@ class _ProcessMixin:
         process._cleanup()  # type: ignore[attr-defined]
         self._popen = self._Popen(self)
         self._sentinel = self._popen.sentinel
-        # As the standard library's own: these may refer to the process.
+        # As in the standard library: these may refer to the process.
         del self._target, self._args, self._kwargs
         process._children.add(self)  # type: ignore[attr-defined]
 
@@ -345,9 +346,9 @@ _PROCESSES = {"fork": _ForkProcess, "forkserver": _ForkServerProcess, "spawn": _
 
 def _after_fork() -> None:
     _server.after_fork()
-    # A thread of the parent may have held it, which starts workers.
+    # A thread of the parent that starts workers may have held it at the fork.
     resource_tracker._resource_tracker._lock._at_fork_reinit()  # type: ignore[attr-defined]
-    # Our workers are no children of its own, which it could wait for.
+    # Our workers are not children of the forked process, which could not wait for them.
     ours = tuple(_PROCESSES.values())
     process._children.difference_update([child for child in process._children if isinstance(child, ours)])  # type: ignore[attr-defined]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: The most bytes of a record; a longer message is cut.
+#: Maximum number of bytes of a record; longer messages are cut.
 LIMIT = 128 << 10
 
 #: A record with this attribute is handled once for each pool, from whichever worker it comes first.
@@ -47,7 +47,7 @@ class Listener:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # If this object goes, it is closed, and the thread ends once the workers are gone.
+        # When this object is dropped, the socket is closed, and the thread ends after the workers.
         self.theirs: Any = Descriptor(theirs.detach())
         self._pid = os.getpid()
         self.thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs", daemon=True)
@@ -59,7 +59,7 @@ class Listener:
         theirs, here = self.theirs, os.getpid() == self._pid
         if theirs is not None and here:
             with contextlib.suppress(OSError):
-                # Not by closing: forked processes may have a copy of it.
+                # Closing would not do: forked processes may have a copy of it.
                 os.write(theirs.fileno(), _STOP)
         self.theirs = theirs = None
         # A forked copy has no such thread.
@@ -70,7 +70,7 @@ class Listener:
 def _listen(ours: Any) -> None:
     seen = False
     with ours:
-        # Nothing comes once whoever would have stopped this is gone.
+        # Nothing comes after the object that would stop this thread is gone.
         while (data := ours.recv(LIMIT)) not in (_STOP, b""):
             try:
                 record = logging.makeLogRecord(pickle.loads(data))
@@ -82,7 +82,7 @@ def _listen(ours: Any) -> None:
                 if logger.isEnabledFor(record.levelno):
                     logger.handle(record)
             except BaseException:
-                # One that calls `sys.exit` too: the records to come are others'.
+                # Also for a handler that calls `sys.exit`: the next records belong to other handlers.
                 last: Any = logging.lastResort
                 last.handleError(logging.makeLogRecord({}))
 
@@ -99,7 +99,7 @@ class Sender(logging.Handler):
             return
         try:
             fields = dict(record.__dict__)
-            # Arguments and the exception may be anything; their text is what handlers want.
+            # Arguments and the exception may be of any type; handlers need their text.
             fields["msg"], fields["args"] = record.getMessage(), None
             if record.exc_info:
                 formatter = self.formatter or logging.Formatter()
@@ -116,7 +116,7 @@ class Sender(logging.Handler):
                 data = pickle.dumps(fields)
             self._socket.send(data)
         except OSError:
-            # The parent is going, or the record is too long whatever is cut.
+            # The parent is exiting, or the record is too long even after cutting.
             pass
         except Exception:
             self.handleError(record)
@@ -140,7 +140,7 @@ def send_all(fd: int, levels: Any) -> None:
     sender = Sender(socket.socket(fileno=fd))
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
-            # Inherited by fork: the parent's handlers are for the parent.
+            # Inherited by fork: the parent's handlers belong to the parent.
             logger.handlers.clear()
             logger.propagate = True
     logging.root.handlers[:] = [sender]

@@ -39,19 +39,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Bytes of a message beyond which it travels as one shared memory, however many functions need it.
+#: A message with more bytes travels once in shared memory, however many functions need it.
 INLINE_MAX = 8 << 10
 
-#: A message of more bytes is pickled again without the names that were bound anew.
+#: A message with more bytes is pickled again without the names that were rebound.
 LARGE = 1 << 20
 
-#: The most memories of all messages that go with one function, which has some of its own.
+#: Maximum number of memories of all messages that travel with one function, which may have more of its own.
 MEMORIES_MAX = 50
 
-#: The most objects of a worker's own globals that are searched for functions.
+#: Maximum number of objects in a worker's own globals that are searched for functions.
 SEARCHED_MAX = 10_000
 
-#: The most attempts to pickle a message while another thread changes its containers.
+#: Maximum number of attempts to pickle a message while another thread changes its containers.
 TRIES = 100
 
 _REMEMBERED = 256
@@ -92,9 +92,9 @@ class Need:
         self._weak = [mark for mark in marks if type(mark[1]) is _Weak]
         self._strong = [mark for mark in marks if type(mark[1]) is not _Weak]
         self._missing = missing
-        #: As `Sent`, in the order of their numbers.
+        #: The messages as `Sent`, in the order of their numbers.
         self.messages = messages
-        #: Why a name is not sent, for the NameError that may come of it.
+        #: The reasons why names are not sent, for a NameError that may follow.
         self.reasons = reasons
 
     def is_current(self, values: Any) -> bool:
@@ -126,9 +126,9 @@ class Message:
 
     def __init__(self, number: Any) -> None:
         self.number = number
-        #: The names that still have the value that is in it.
+        #: Names whose values are still those in the message.
         self.names: tuple[str, ...] = ()
-        #: Those that a worker keeps if its import has bound them.
+        #: Names that a worker keeps if its import has bound them.
         self.asked: tuple[str, ...] = ()
         #: Everything that the values refer to, by name or in code.
         self.needs: Any = frozenset()
@@ -142,7 +142,7 @@ class Message:
             data = None
         self._content = len(names), data, [not memory.shared for memory in memories]
         self.memories = tuple(memories)
-        #: Whether names in it were bound anew since.
+        #: Whether some of its names were rebound since.
         self.stale = False
         self._sent = None
 
@@ -174,17 +174,17 @@ class Namespace:
     def _begin(self, values: Any) -> None:
         self._values = values
         self._source = _script.source() if self.mode == IMPORT else None
-        #: By name, the marks of what workers have by themselves.
+        #: By name: the marks of the values that workers have by themselves.
         self._baseline = {}
-        #: By name, the message that it is in, and the mark.
+        #: By name: the message that contains it, and the mark.
         self._messages: dict[str, Message] = {}
         self._marks: dict[str, Any] = {}
-        #: By name, the mark of what could not be sent, and why.
+        #: By name: the mark of a value that could not be sent, and the reason.
         self._refused: dict[Any, Any] = {}
-        #: By name, what the baseline's value leads to.
+        #: By name: what the baseline's value refers to.
         self._leads: dict[Any, Any] = {}
         self._needs: dict[Any, Any] = {}
-        #: Names that workers have with a value that they had here before.
+        #: Names for which workers have a value that they had in this process before.
         self._gone: set[Any] = set()
         if self.mode == INHERIT:
             self._baseline = {name: _mark(value) for name, value in values.copy().items()}
@@ -201,7 +201,7 @@ class Namespace:
             return type(literal) is type(value) and bool(literal == value)
         if name not in source.bound:
             return source.is_starred(name, value)
-        # Not what was typed in since, in a script that stays interactive.
+        # Excludes what was typed in later, in a script that stays interactive.
         code = getattr(value, "__code__", None)
         return code is None or not code.co_filename.startswith("<")
 
@@ -232,7 +232,7 @@ class Namespace:
             messages = {self._messages[name] for name in found if name in self._messages}
             if len(messages) == 1 or sum(len(message.memories) for message in messages) <= MEMORIES_MAX:
                 break
-            # Too many for one function: all into one message.
+            # Too many memories for one function: put all names into one message.
             for name in found:
                 if not name.startswith(SOURCE):
                     self._messages.pop(name, None)
@@ -276,7 +276,7 @@ class Namespace:
         return found, missing
 
     def _joins_baseline(self, name: str) -> bool:
-        # A pool that was made while the script was being run: the rest of it is bound later.
+        # The pool was made while the script was running: the rest of the script binds its names later.
         if self._source is None or name in self._marks or name in self._refused or name in self._gone:
             return False
         value = self._values.get(name, _MISSING)
@@ -323,7 +323,7 @@ class Namespace:
     def _fill(self, message: Any, names: Any) -> None:
         """Pickles the names, and what these lead to that workers do not have, into the message."""
         values = self._values
-        # Those of this message are not there yet.
+        # The names of this message are not installed yet.
         own = {name for name in message.names if self._messages.get(name) is message}
         first = [name for name in names if _is_first(values.get(name))]
         refused: dict[str, Any] = {}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: How workers get a module.
+#: The ways in which workers get a module.
 BY_NAME, BY_PATH, BY_VALUE = range(3)
 
 
@@ -51,7 +51,7 @@ def way(name: str) -> Any:
         if found is None:
             found = _ways[module] = _find(name, module)
     except TypeError:
-        # Something else than a module, which was put there by hand.
+        # An object other than a module, which the program put there.
         return BY_NAME
     return found
 
@@ -62,7 +62,7 @@ def _find(name: str, module: Any) -> Any:
     if by_name and _is_found(name, module, sys.modules.get(parent_name)):
         return BY_NAME
     if _file(module) is None and not _paths(module):
-        # A package that is found makes what it has in memory by itself.
+        # A package that is found creates its in-memory modules by itself.
         return BY_NAME if parent_name and by_name else BY_VALUE
     parts: list[Any] = []
     whole = ""
@@ -80,7 +80,7 @@ def _is_found(name: str, module: Any, parent: Any) -> bool:
     if name in sys.builtin_module_names or getattr(spec, "origin", None) in ("built-in", "frozen"):
         return True
     if spec is not None and spec.name != name:
-        # A second name of a module, which its package gives it.
+        # A second name of a module, provided by its package.
         return parent is not None
     path = None if parent is None else list(_paths(parent))
     try:
@@ -90,7 +90,7 @@ def _is_found(name: str, module: Any, parent: Any) -> bool:
             raise
         return True
     if found is None:
-        # Somebody's own finder may find it (an editable installation's, say), and is in the worker too.
+        # A custom finder (for example of an editable installation) may find it, and exists in the worker too.
         return spec is not None and any(_finds(finder, name, path, spec) for finder in sys.meta_path)
     if found.origin is None:
         return not set(_paths(module)).isdisjoint(found.submodule_search_locations or ())

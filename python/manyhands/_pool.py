@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
-#: Most items of an `imap` that are submitted and whose results are not taken; fewer if they are large.
+#: Maximum number of items of an `imap` that are submitted and whose results are not taken; fewer if they are large.
 WINDOW = 2048
 
 #: The options of one map. None stands for the pool's own.
@@ -125,7 +125,7 @@ class Pool:
 
     __module__ = "manyhands"
 
-    # Until it is made.
+    # The state until the pool is made.
     _state = CLOSE
 
     @names_keywords
@@ -261,7 +261,7 @@ class Pool:
         return list(self._core.processes().values())
 
     def _repopulate_pool(self) -> None:
-        # The pool does so by itself; afterwards whoever calls this expects all workers in `_pool`.
+        # The pool does this by itself, but the caller expects all workers in `_pool` afterwards.
         self._core.processes()
 
     @names_keywords
@@ -775,7 +775,7 @@ class Pool:
         return result
 
     def _items_of_map(self, iterable: Any, chunksize: int | None) -> tuple[Any, int]:
-        # A source with a length may still be slow, so it is pulled while workers are at work. One that claims to be
+        # A source with a length may still be slow, so it is pulled while workers are busy. A source that claims to be
         # empty may be wrong.
         items = iterable if length_of(iterable) else list(iterable)
         if chunksize is None:
@@ -789,7 +789,7 @@ class Pool:
         self._check_running()
         items, chunksize = self._items_of_map(iterable, chunksize)
         core, total = self._core, len(items)
-        # In the order in which they end, which is the order in which exceptions are seen.
+        # In the order of completion, which is the order in which exceptions are seen.
         gather, units = self._tasks_of_map(func, items, total, chunksize, mode, options, ordered=False)
         shown = self._bar(options, total)
         tasks = AHEAD * self._processes if units.several else WINDOW
@@ -798,7 +798,7 @@ class Pool:
         more = True
         try:
             while more or not gather.exhausted():
-                # With half of them workers are busy while the next are made.
+                # With half of the tasks, workers stay busy while the next ones are made.
                 room = more and gather.wait_under_way(tasks // 2, 0.0)
                 if room and not (more := units.add(tasks)):
                     gather.close()
@@ -1092,7 +1092,7 @@ class Pool:
                 if isinstance(feeder, _Feeder):
                     feeder.finish()
             for feeder in self._feeders:
-                # An exception of a signal handler may have come before it was started.
+                # A signal handler may have raised before the thread was started.
                 if feeder.ident is not None:
                     feeder.join()
             self._core.join()
@@ -1137,9 +1137,9 @@ class AsyncResult(Generic[R]):
         self._lock = threading.Lock()
         self._finished = self._told = None
         if callback is not None or error_callback is not None:
-            # Callbacks run on the pool's thread only, and before anybody gets the result.
+            # Callbacks run only on the pool's thread, and before the result is handed out.
             self._finished = threading.Event()
-            #: Acquired by whoever calls one of them, and never released.
+            #: Acquired by the thread that calls one of them, and never released.
             self._calls = threading.Lock()
             self._told = self
         elif self._core.breaks:
@@ -1223,7 +1223,7 @@ class AsyncResult(Generic[R]):
         try:
             raise value
         finally:
-            # The exception's traceback has this frame, which would keep it alive.
+            # The traceback of the exception refers to this frame, which would keep it alive.
             self = value = None  # type: ignore[assignment]
 
     def _get_or_kill(self) -> R:
@@ -1247,7 +1247,7 @@ class AsyncResult(Generic[R]):
             self._finish(*self._load(outcome))
 
     def _settle(self) -> Any:
-        # A signal handler may raise at any moment; whoever asks next does it again then.
+        # A signal handler may raise at any moment; the next caller then repeats this.
         task = self._task
         if self._outcome is None and task is not None:
             self._finish(*self._load(task.outcome()))
@@ -1261,7 +1261,7 @@ class AsyncResult(Generic[R]):
         """Ends the result, if nobody did; no lock is held while a callback runs."""
         callback = self._callback if success else self._error_callback
         if callback is not None and not self._calls.acquire(blocking=False):
-            # It is being called.
+            # Its callback is running.
             return
         try:
             if callback is not None and not self._core.terminated:
@@ -1271,7 +1271,7 @@ class AsyncResult(Generic[R]):
                 if self._outcome is None:
                     self._outcome = success, value
             self._callback = self._error_callback = None
-            # The native task would keep what the pool had.
+            # The native task would keep objects of the pool alive.
             self._task = self._pool = None
             if self._finished is not None:
                 self._finished.set()
@@ -1321,7 +1321,7 @@ class MapResult(AsyncResult[list[R]]):
 
     @property
     def _number_left(self) -> Any:
-        # As many chunks as what is left would be, which programs that show progress look at.
+        # The number of chunks that the rest would take; programs that show progress read this.
         task = self._task
         done = self._count if task is None else min(task.done_items(), self._count)
         return -(-(self._count - done) // self._chunksize)
@@ -1334,7 +1334,7 @@ class MapResult(AsyncResult[list[R]]):
         except Exception as error:
             if of_signal(error):
                 raise
-            # An item that cannot be pickled, for example: tasks that have not begun are cancelled.
+            # An item that cannot be pickled, for example: cancel the tasks that have not begun.
             self._fail(error)
             task.cancel()
         finally:
@@ -1370,7 +1370,7 @@ class MapResult(AsyncResult[list[R]]):
         return super().wait(0)
 
     def _advance(self) -> None:
-        # The last task may have fewer items than those before.
+        # The last task may have fewer items than the others.
         done = min(self._task.done_items(), self._count)
         self._bar.update(done - self._shown)
         self._shown = done
@@ -1383,7 +1383,7 @@ class MapResult(AsyncResult[list[R]]):
         core, failure = self._core, None
         values: list[Any] = []
         task = self._task
-        # Without one, it has ended meanwhile.
+        # If there is none, it has ended meanwhile.
         for _, *outcome in () if task is None else task.take_all():
             success, value = core.load(outcome, RemoteTraceback)
             if not success and not (self._returns and is_a_tasks(value)):
@@ -1419,18 +1419,18 @@ class IMapIterator(Generic[R]):
         options: Any,
     ) -> None:
         self._returns = options.return_exceptions
-        #: Number of tasks whose results are taken at a time: results that wait here make no room.
+        #: Number of tasks whose results are taken at a time: results that wait here free no room.
         self._at_a_time = WINDOW if buffersize is None else 1
         self._pool = pool
         self._core = pool._core
         self._ready: Any = collections.deque()
-        #: Those that came with the last ones and are not in `_ready` yet, the next one last. They are put here
-        #: natively: a signal handler that raises as they come loses none.
+        #: Outcomes that came with the last ones and are not in `_ready` yet, the next one last. Native code puts them
+        #: here, so a signal handler that raises at that moment loses none.
         self._outcomes: list[Any] = []
         self._lock = threading.Lock()
         total = length_of(iterable)
         items = iterable if chunksize == 1 else whole_chunks(iterable, chunksize)
-        # As the standard library, whose iterator goes on after each exception.
+        # Like the standard library's iterator, it goes on after an exception.
         gather, units = pool._tasks_of_map(func, items, total, chunksize, EACH, options, ordered=ordered, in_place=True)
         self._gather = gather
         self._several = units.several
@@ -1526,15 +1526,15 @@ class IMapIterator(Generic[R]):
 class _Feeder(threading.Thread):
     """Gives an `imap` its inputs, as credit allows: the source may block, or never end."""
 
-    #: Sources in memory of so few tasks are given at once, without a thread.
+    #: Sources in memory with at most this many tasks are submitted at once, without a thread.
     AT_ONCE = 1024
 
     def __init__(
         self, results: Any, gather: Any, units: Any, total: int | None, in_memory: bool, buffersize: int | None
     ) -> None:
         super().__init__(name="manyhands-feeder", daemon=True)
-        #: Once it is forgotten, nothing more is wanted. Looked at, and not told by a finalizer, which would lose an
-        #: interrupt.
+        #: Once the results are dropped, no more are needed. Polled instead of notified by a finalizer, which would
+        #: lose an interrupt.
         self._results = weakref.ref(results)
         self._gather: Any = gather
         self._units: Any = units
@@ -1543,7 +1543,7 @@ class _Feeder(threading.Thread):
         self._buffersize = buffersize
         self._window: int | None = buffersize or WINDOW
         self._stopped = False
-        #: Somebody has taken a result.
+        #: True once a result was taken.
         self.read = False
         self.error: Any = None
 
@@ -1559,7 +1559,7 @@ class _Feeder(threading.Thread):
 
     def _feed(self, seconds: float) -> bool:
         """Adds all items, and returns true if it did. Waits for room in slices of `seconds`; not with 0."""
-        # From a source in memory many at once; from one that may block each as it comes.
+        # Many tasks at once from a source in memory; one by one from a source that may block.
         tasks = 64 if self._in_memory and self._buffersize is None else 1
         try:
             while not self._stopped and self._results() is not None:
@@ -1588,5 +1588,5 @@ class _Feeder(threading.Thread):
                 self.error = PoolClosed("the pool was joined before the source was read to its end")
             self.stop()
         else:
-            # Results wait for whoever takes them, if anybody does.
+            # Results wait until they are taken, if they ever are.
             self._window = None

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
-#: The bound of a queue without one, as `multiprocessing` has it.
+#: The maximum size of an unbounded queue, as in `multiprocessing`.
 _UNBOUNDED = 2**31 - 1
 
 
@@ -145,7 +145,7 @@ class Queue(_native.Queue, Generic[Item]):
 
     @property
     def _reader(self) -> Any:
-        # Programs wait for that of the standard library's: `connection.wait([queue._reader])`.
+        # Programs wait for the attribute of the standard library's queue: `connection.wait([queue._reader])`.
         return self
 
     def _reduce_by_memory(self) -> tuple[Any, ...]:
@@ -230,7 +230,7 @@ class SimpleQueue(_native.Queue, Generic[Item]):
     def __init__(self, *, ctx: object = None) -> None:
         pass
 
-    # One of the standard library has no other arguments.
+    # The standard library's queue has no other arguments.
     def put(self, obj: Item) -> None:  # type: ignore[override]
         """Puts an object.
 

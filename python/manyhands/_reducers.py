@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Frames of fewer bytes are pickled as they do it themselves.
+#: Frames with fewer bytes are pickled by their own methods.
 LARGE = 256 << 10
 
 
@@ -45,7 +45,7 @@ def reduce_class(kind: Any, by_value: Any) -> Any:
         arguments["__slots__"] = slots = (slots,) if isinstance(slots, str) else tuple(slots)
         state.pop("__slots__", None)
         for slot in slots:
-            # Private names are mangled.
+            # Names of private slots are mangled.
             if slot.startswith("__") and not slot.endswith("__"):
                 slot = f"_{kind.__name__.lstrip('_')}{slot}"
             if isinstance(own.get(slot), types.MemberDescriptorType):
@@ -55,14 +55,14 @@ def reduce_class(kind: Any, by_value: Any) -> Any:
             arguments[attribute] = state.pop(attribute)
     for attribute, value in list(state.items()):
         if isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)) or _is_ctypes_field(value):
-            # Made with the class.
+            # Created together with the class.
             del state[attribute]
     metaclass = next(other for other in type(kind).__mro__ if not by_value(other))
     if metaclass in (type, abc.ABCMeta):
         bases = kind.__bases__
         if "__orig_bases__" in own:
             arguments["__orig_bases__"] = own["__orig_bases__"]
-    # The metaclass of its base needs no name, which those of ctypes have not.
+    # The metaclass of its base needs no name; the metaclasses of ctypes have none.
     own_metaclass = None if type(kind) is type(kind.__base__) is metaclass is not type else type(kind)
     return (
         _make_class,
@@ -81,7 +81,7 @@ def _is_ctypes(kind: Any) -> bool:
 
 def _is_ctypes_field(value: Any) -> bool:
     kind = type(value)
-    # In `ctypes` from Python 3.14 on.
+    # In `ctypes`, from Python 3.14 on.
     return kind.__name__ == "CField" and kind.__module__ in ("_ctypes", "ctypes")
 
 
@@ -171,7 +171,7 @@ def _reduce_parameters(parameters: Any) -> tuple[Any, ...]:
     return type(parameters), (parameters.__name__,)
 
 
-#: By type: what is sent of an object of `__main__` that workers do not have.
+#: By type: what is sent for an object of `__main__` that workers do not have.
 def reduce_polars(frame: Any) -> None | tuple[Any, ...] | None:
     """A frame or series of polars through Arrow, whose buffers stay out of the pickle; None if that is not the same.
 
@@ -210,7 +210,7 @@ def _polars_series(name: str, arrow: Any) -> Any:
 REDUCERS: dict[Any, Callable[[Any], Any]] = {
     functools.cached_property: lambda own: (_make_cached_property, (own.func, own.attrname, own.__doc__)),
     contextvars.ContextVar: _reduce_context_variable,
-    # Each worker has its own, and nothing of this thread's is in it.
+    # Each worker has its own, without the values of this thread.
     threading.local: lambda own: (threading.local, ()),
     typing.NewType: _reduce_new_type,
     typing.ParamSpec: _reduce_parameters,

@@ -51,7 +51,7 @@ def namespace() -> Any:
     return main.__dict__
 
 
-#: A module that `multiprocessing` made of the script by copying its globals, and the globals themselves.
+#: A module that `multiprocessing` made from the script by copying its globals, and these globals.
 _copied = None, None
 
 
@@ -71,10 +71,10 @@ def is_main(name: str) -> bool:
     return name == "__main__" or (name == "__mp_main__" and sys.modules.get(name) is sys.modules["__main__"])
 
 
-#: The source of the last `__main__` that was asked for: the module (weakly), its file, the `Source`.
+#: The source of the `__main__` that was last asked for: the module (weakly), its file, the `Source`.
 _known: tuple[Any, Any, Any] = None, None, None
 
-#: Whether this process is a worker that was sent its `__main__` by value.
+#: Whether this process is a worker that received its `__main__` by value.
 _sent_here = False
 
 
@@ -90,14 +90,14 @@ def source() -> Any:
         except Exception as error:
             if of_signal(error):
                 raise
-            # Not Python after all, say.
+            # For example, the file is not Python.
             found = None
         _known = weakref.ref(main), own_file, found
     return found
 
 
 def _read(main: Any) -> Any:
-    # Imported when it is first needed: most workers never do.
+    # Imported on first use: most workers never need it.
     import tokenize
 
     from manyhands._source import Source
@@ -115,7 +115,7 @@ def _read(main: Any) -> Any:
     if "__name__" not in text:
         return None
     with warnings.catch_warnings():
-        # Python has warned of what is in it when it ran it.
+        # Python has already issued the warnings when it ran the script.
         warnings.simplefilter("ignore")
         return Source(text, getattr(main, "__package__", None))
 
@@ -124,7 +124,7 @@ def place(main: Any) -> None | tuple[Any, ...] | tuple[Any, ...] | None:
     """Where a worker imports `__main__` from: ("name", module) or ("path", file); None if it cannot."""
     spec = getattr(main, "__spec__", None)
     if spec is not None:
-        # `__main__` of a folder or an archive has no name that could be imported.
+        # `__main__` of a folder or an archive has no importable name.
         return None if spec.name == "__main__" else ("name", spec.name)
     path = getattr(main, "__file__", None)
     if path is None:
@@ -160,7 +160,7 @@ def decide(method: str | None, main: Any) -> Any:
 
 
 def _is_package_main() -> Any:
-    # `python -m package`: not imported by `multiprocessing` either.
+    # `python -m package`: `multiprocessing` does not import it either.
     found: Any = place(sys.modules["__main__"])
     kind, where = found
     return kind == "name" and bool(where.endswith(".__main__"))
@@ -187,7 +187,7 @@ class Main:
             main.__spec__ = None
         if mode == IMPORT:
             self._place = place(main)
-            # Classes of a worker's are known here by the name that they have there.
+            # Classes of a worker are known here under the name that they have there.
             sys.modules["__mp_main__"] = main
         elif mode == VALUE:
             spec = main.__spec__

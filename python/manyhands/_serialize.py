@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Buffers of fewer bytes are copied into the pickle.
+#: Buffers with fewer bytes are copied into the pickle.
 BUFFER_MIN = 256 << 10
 
-#: The most buffers that one message leaves out; a payload has room for 253 descriptors.
+#: Maximum number of buffers that one message leaves out; a payload has room for 253 descriptors.
 BUFFERS_MAX = 200
 
 _PROTOCOL = 5
@@ -53,13 +53,13 @@ _loads = pickle.loads
 _all_atoms = _ATOMS.issuperset
 _NO_MEMORIES = ()
 
-#: Of the kinds that `multiprocessing` pickles in its own way, those that any pickler takes.
+#: Among the types that `multiprocessing` pickles in its own way, those that any pickler accepts.
 _ORDINARY = frozenset((types.MethodType, types.MethodDescriptorType, types.WrapperDescriptorType, functools.partial))
 
-#: Functions of these kinds have a name, by which they may be sent.
+#: Functions of these types have a name, by which they may be sent.
 BY_NAME_KINDS = types.FunctionType, types.BuiltinFunctionType, functools._lru_cache_wrapper, type
 
-#: The first byte of a message that is no plain pickle.
+#: First byte of a message that is not a plain pickle.
 _WRAPPED = b"W"
 
 
@@ -183,8 +183,8 @@ def _leave_out(memories: Any, copies: Any, most: Any, buffer: Any) -> bool:
         return True
     if copies is None:
         return _copy(bytes, memories) is None
-    # Its owner is kept along, so that no other object gets its address. An array in Fortran order lends its bytes
-    # through a transposed view, which goes at once.
+    # The owner of the buffer is kept alive, so that no other object gets its address. An array in Fortran order
+    # exports its bytes through a transposed view, which is dropped at once.
     owner = getattr(bytes.obj, "owner", bytes.obj)
     base = getattr(owner, "base", None)
     if getattr(base, "nbytes", None) == bytes.nbytes:
@@ -216,7 +216,7 @@ def _copy(bytes: Any, memories: Any) -> Any:
 @functools.cache
 def pickler_class() -> Any:
     """The class of picklers. Those that send `__main__` itself override `_has`."""
-    # Imported when it is first needed: a worker that is sent importable functions never does.
+    # Imported on first use: a worker that is sent only importable functions never needs it.
     from multiprocessing.reduction import ForkingPickler
 
     import cloudpickle
@@ -230,9 +230,10 @@ def pickler_class() -> Any:
     class Pickler(cloudpickle.Pickler):
         def __init__(self, file: Any, copies: Any = None, lasting: bool = False, most: Any = BUFFERS_MAX) -> None:
             self.memories: list[Any] = []
-            # Not a method: a pickler that refers to itself keeps what it pickled.
+            # Not a method: a pickler that refers to itself would keep what it pickled alive.
             super().__init__(file, _PROTOCOL, functools.partial(_leave_out, self.memories, copies, most))
-            #: What it and its code refer to of `__main__`, in order; and sources of code that is in no file.
+            #: The names of `__main__` that the object and its code refer to, in order; and sources of code without a
+            #: file.
             self.names: dict[Any, Any] = {}
             self.by_value = False
             self._lasting = lasting
@@ -263,11 +264,11 @@ def pickler_class() -> Any:
             if kind is types.CodeType:
                 file = obj.co_filename
                 entry = linecache.cache.get(file)
-                # Only what was put there by hand has no time of modification: a notebook's cell.
+                # Only entries that were added by hand have no modification time: those of a notebook's cells.
                 if entry is not None and len(entry) == 4 and entry[1] is None:
                     self.names[SOURCE + file] = None
                 make, parts = self.dispatch_table[kind](obj)  # pyright: ignore[reportAssignmentType]
-                # Without the name of its file tracebacks would not show the source.
+                # Without the name of its file, tracebacks would not show the source.
                 return make, tuple("".join(file) if part == "<dynamic-code>" else part for part in parts)
             if kind is types.FunctionType or issubclass(kind, type):
                 module = obj.__module__
@@ -293,12 +294,12 @@ def pickler_class() -> Any:
                 if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
                     return _modules.load, (way, obj.__qualname__)
             elif kind is types.MethodType:
-                # A class method: decorated, it is found by the name that it has in its class alone.
+                # A decorated class method can only be found under its name in the class.
                 owner, name = obj.__self__, getattr(obj.__func__, "__name__", "")
                 if isinstance(owner, type) and getattr(owner, name, None) == obj:
                     return getattr, (owner, name)
             elif kind is object:
-                # A sentinel: what counts is which one it is.
+                # A sentinel: its identity matters.
                 name = self._global(obj)
                 if name is not None:
                     return _sentinel, (name,)
@@ -339,7 +340,7 @@ def pickler_class() -> Any:
                 if reduced is not None:
                     return reduced
             elif kind is io.TextIOWrapper and obj not in (sys.stdout, sys.stderr):
-                # cloudpickle would send what is in it.
+                # cloudpickle would send the contents of the file.
                 raise TypeError("an open file cannot be pickled: open it where it is used")
             elif kind.__module__ == "pyarrow.lib" and hasattr(kind, "address"):
                 from manyhands import _array
@@ -352,7 +353,7 @@ def pickler_class() -> Any:
 
                 reduced = _sync.reduce_shared(obj)
                 if reduced is None and kind in passed_on:
-                    # As the standard library passes on what it has descriptors of, say.
+                    # The standard library passes these on by descriptors, for example.
                     if self._lasting:
                         raise RuntimeError(f"a {kind.__qualname__} can be passed on only once")
                     reduced = passed_on[kind](obj)
@@ -375,10 +376,10 @@ def pickler_class() -> Any:
             self.by_value = True
             make, arguments, state, *rest = super()._dynamic_function_reduce(func)
             if func.__globals__ is self._main:
-                # In the worker it shares the one namespace of `__main__`.
+                # In the worker, the function shares the single namespace of `__main__`.
                 code, _, *others = arguments
                 arguments = code, NAMESPACE, *others
-                # Those too that are not there yet.
+                # Including names that are not bound yet.
                 for name in code_globals(func.__code__):
                     self.names.setdefault(name)
                 state[1]["__globals__"] = {}
@@ -391,7 +392,7 @@ def pickler_class() -> Any:
     return Pickler
 
 
-#: Prefix of the names of sources, among the names of `__main__`.
+#: Prefix of the names of sources among the names of `__main__`.
 SOURCE = "\0"
 
 _NAMED = {typing.NewType, typing.ParamSpec, getattr(typing, "TypeVarTuple", None)}
@@ -444,7 +445,7 @@ def _cached(function: Any, maxsize: int, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
-#: Exceptions that keep more than their `args` and their attributes, which only their own `__init__` sets.
+#: Exceptions with more state than `args` and attributes, which only their own `__init__` sets.
 _OF_THEIR_OWN_INIT = (
     AttributeError,
     BaseExceptionGroup,
@@ -464,7 +465,7 @@ def _exception(kind: Any, arguments: Any) -> Any:
     of_python = isinstance(kind.__init__, types.FunctionType)
     try:
         if of_python and not slots and not issubclass(kind, _OF_THEIR_OWN_INIT):
-            # Its `args` are what it gave to its base, not what it was made of.
+            # Its `args` are those of its base class, not those that it was made with.
             error: Any = kind.__new__(kind, *arguments)
             BaseException.args.__set__(error, arguments)  # type: ignore[attr-defined]
             return error
@@ -494,7 +495,7 @@ def dump_exception(error: BaseException, apart: bool = True) -> tuple[Any, ...]:
     except BaseException as problem:
         places = "".join(traceback.format_tb(error.__traceback__))
         text = f"Traceback (most recent call last):\n{places}{type(error).__qualname__} (cannot be shown: {shown(problem)})\n"
-    # Frames and what they hold stay here.
+    # Frames and their contents stay in this process.
     BaseException.with_traceback(error, None)
     try:
         data, memories = _dump_what_travels(error)
@@ -586,7 +587,7 @@ def _find(obj: Any, place: Any, depth: int) -> Any:
         for part, value in _parts(obj):
             if not _can(value):
                 if part.startswith("."):
-                    # An attribute says more with the class that has it.
+                    # The class of the object explains an attribute better.
                     place = f"{place}:{type(obj).__qualname__}" if place else type(obj).__qualname__
                 return _find(value, place + part, depth - 1)
     return place, obj

@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Packages that load slowly and start no threads (a fork would lose them). The server loads those that the parent has.
-#: Not among them: polars, whose threads do not outlive a fork.
+#: Packages that load slowly and start no threads (a fork would lose the threads). The server loads those that the
+#: parent has loaded. Excludes polars, whose threads do not survive a fork.
 KNOWN = frozenset("matplotlib networkx numpy pandas PIL scipy seaborn skimage sklearn statsmodels sympy".split())
 
 _ADDRESS = b"\0manyhands-"
 
-#: By process, user, known packages, and what was asked for: the servers of this process.
+#: The fork servers of this process; keyed by process, user, known packages, and requested packages.
 SERVERS: dict[Any, Any] = {}
 _lock = threading.Lock()
 
-#: In a server, and in what it forks: whose it is.
+#: In a server and in the processes that it forks: the user whose requests it accepts.
 _user = None
 
 
 class Server:
     """One server, as a process that has workers started sees it."""
 
-    #: The process, if it is this one's child; and what it lives as long as somebody holds.
+    #: The process, if it is this process's child; and the descriptor that keeps it alive while it is held.
     pid = _alive = None
     _address = None
 
@@ -66,7 +66,7 @@ class Server:
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            # Somebody else took it.
+            # Another thread has collected it.
             return -1
         return os.waitstatus_to_exitcode(status) if pid else None
 
@@ -78,7 +78,7 @@ class Server:
             listener.bind(address)
             listener.listen()
             its_alive, alive = os.pipe()
-            # What it begins with is what frozen programs know it by.
+            # The first words of the code, by which frozen programs recognise it.
             code = (
                 "from multiprocessing.forkserver import main as loop; import sys; "
                 f"sys.path[:] = {search_path()!r}; from manyhands._server import main; "
@@ -110,7 +110,7 @@ class Server:
                 status = self._ended()
                 self._forget()
             if adopted:
-                # It went with the process that had started it.
+                # It ended together with the process that had started it.
                 return self.new_process(descriptors)
             ended = "" if status is None else f" (it ended with status {status})"
             raise RuntimeError(
@@ -161,7 +161,7 @@ def server(asked: Any = ()) -> Any:
 
 def _is_known(module: Any) -> bool:
     package, *rest = module.split(".")
-    # A package's parts bring theirs, and what is private.
+    # Submodules of subpackages come with these, and private ones are left out.
     return package in KNOWN and len(rest) < 2 and not any(part.startswith("_") for part in rest)
 
 
@@ -220,7 +220,7 @@ class _Listener(socket.socket):
             connection.close()
             raise OSError(errno.ECONNABORTED, "another user's")
         if not connection.recv(1, socket.MSG_PEEK):
-            # Its process ended, or was interrupted, before it asked for anything.
+            # The process ended, or was interrupted, before it sent a request.
             connection.close()
             raise OSError(errno.ECONNABORTED, "nothing was asked for")
         return connection, address

@@ -26,15 +26,15 @@ class Source:
         unguarded = guard.visit(tree)
         self.guarded = guard.found
         outside = compile(ast.fix_missing_locations(unguarded), "<script>", "exec", dont_inherit=True)
-        # In a loop, where a `break` of theirs may stand.
+        # In a loop, since the statements may contain a `break`.
         loop = ast.Module([ast.While(ast.Constant(True), guard.statements or [ast.Pass()], [])], [])
         inside = compile(ast.fix_missing_locations(loop), "<guarded>", "exec", dont_inherit=True)
         stores = list(_stores(outside))
         #: Names that importing the script binds.
         self.bound = set(stores)
-        #: Names that the guarded block or a function may have bound since.
+        #: Names that the guarded block or a function may have rebound since.
         self.rebound = {*_stores(inside), *declared}
-        #: The values that the source spells out, of names that the import binds once.
+        #: The literal values of names that the import binds once.
         self.literals = {name: value for name, value in _literals(unguarded) if stores.count(name) == 1}
         self._stars = [
             "." * node.level + (node.module or "")
@@ -73,7 +73,7 @@ class _Guard(ast.NodeTransformer):
         return self.generic_visit(ast.If(ast.Constant(True), others or [ast.Pass()], []))
 
     def _empty(self, node: Any) -> Any:
-        # A function's own `if` is no guard of the module, and what it binds is its own.
+        # An `if` inside a function is not a guard of the module, and a function's names are its own.
         node.body = [ast.Pass()]
         return node
 

@@ -28,7 +28,7 @@ class Streams:
 
     def __init__(self, seed: Any) -> None:
         self._seed = seed
-        # Now: one that a task loads would not be seeded for that task.
+        # Imported now: if a task loaded it, it would not be seeded for that task.
         self._numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
 
     def each(self, call: Any, number: Any, first: Any) -> Any:
@@ -43,7 +43,7 @@ class Streams:
         return seeded
 
     def _begin(self, *place: Any) -> None:
-        # Of texts all digits count.
+        # All digits of a text count.
         random.seed(f"{self._seed} {place}")
         if self._numpy is not None:
             stream = self._numpy.random.SeedSequence(self._seed, spawn_key=place)

@@ -591,7 +591,7 @@ class Condition(_Shared):
         assert self._lock._is_mine(), "lock is not owned"
         self._native.notify_all()
 
-    # The counters by which the standard library's tests see that nobody was left waiting.
+    # The counters by which the standard library's tests check that no waiter is left.
     _sleeping_count = property(lambda self: _Counter(lambda: sum(self._native.waiters())))
     _woken_count = _wait_semaphore = property(lambda self: _Counter(lambda: self._native.waiters()[1]))
 
@@ -708,7 +708,7 @@ class _Block:
 
     def __init__(self, size: Any, *place: Any) -> None:
         self._size = size
-        # Small ones share a memory.
+        # Small objects share a memory.
         self._memory: Any
         self._offset: int
         self._memory, self._offset = place or Memory.allocate_small(size)

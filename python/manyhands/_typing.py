@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    #: Of queues: one that is made without a type has anything in it, as the standard library's.
+    #: The type of items in queues: a queue that is made without a type may contain anything, as in the standard
+    #: library.
     Item = TypeVarWithDefault("Item", default=Any)
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     class CallOptions(TypedDict, total=False):
         """Options of one call; None stands for the pool's own."""
 
-        #: Seconds that a task may run before it is killed.
+        #: Maximum run time of a task in seconds; its worker is then killed.
         deadline: float | None
         #: How often a task is run again if its worker dies.
         retries: int | None
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     class MapOptions(CallOptions, total=False):
         """Options of one map."""
 
-        #: Whether to show a bar.
+        #: Whether to show a progress bar.
         progress: bool | None
 
     class WorkerOptions(TypedDict, total=False):

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 #: Target run time of a task, in seconds.
 WORTH = 0.001
 
-#: A task has at most this many times the items of the one before: times may mislead at first.
+#: Maximum growth factor from one task to the next: the first measured times may mislead.
 GROWTH = 8
 
-#: Tasks under way for each worker while there are more to come.
+#: Number of tasks under way per worker while there are more to come.
 AHEAD = 16
 
-#: Most bytes of tasks that are made at a time, unless one has more: they wait in memory for a worker.
+#: Maximum number of bytes of tasks that are made at a time, unless a single one is larger: they wait in memory for a
+#: worker.
 BYTES = 4 << 20
 
-#: More than there are ever tasks.
+#: More than the number of tasks can ever be.
 _ANY = 1 << 62
 
 _ALONE = {EACH: ONE, EACH_STAR: STAR}
@@ -54,7 +55,7 @@ class Units:
         total: int | None = None,
         whole: bool = False,
     ) -> None:
-        #: Whether a task's result is a list of items' results.
+        #: Whether the result of a task is a list of results of items.
         self.several = most > 1
         self._gather = gather
         self._dump_each = dump_each
@@ -84,7 +85,7 @@ class Units:
             return 1
         size = min(int(WORTH / seconds), GROWTH * self._size, self._most)
         if self._left is not None:
-            # The last tasks are smaller, so that the workers end together.
+            # The last tasks are smaller, so that the workers end at about the same time.
             size = min(size, self._left // (4 * self._workers))
         return max(size, 1)
 
@@ -120,7 +121,7 @@ class Units:
             raise error
         return not over
 
-    #: The end of the source, or its error, while items before it are still to be added.
+    #: The end of the source, or its error, while items before it must still be added.
     _over, _error = False, None
 
     def _pull(self, tasks: Any) -> tuple[Any, ...]:
@@ -137,7 +138,7 @@ class Units:
         over = len(units) < tasks * self._size
         if self.several:
             if self._left is not None:
-                # A source may have more than it says.
+                # A source may have more items than its length says.
                 self._left = max(self._left - len(units), 0)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         self._units.extend(units)
@@ -149,7 +150,7 @@ class Units:
         Waits until the run time of items is known and few enough bytes are under way; without `wait`, it stops there.
         """
         tasks = AHEAD * self._workers if self.several else 4096
-        # With half of them workers are busy while the next are made.
+        # With half of the tasks, workers stay busy while the next ones are made.
         most = tasks // 2 if self.several else _ANY
         while self.add(tasks):
             if not self._gather.wait_under_way(most, None if wait else 0.0):
@@ -165,7 +166,7 @@ def length_of(items: Any) -> int | None:
         return None
 
 
-#: Sources of these types give their items at once, and as many as they say.
+#: Sources of these types provide their items at once, exactly as many as their length.
 _IN_MEMORY = (list, tuple, range, str, bytes, bytearray, dict, set, frozenset, collections.deque)
 
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# How the function is called on what was sent: once with arguments, on one item, on one item's
-# parts; or on each item of a chunk. Or not at all: what was sent is the exception that the task ends with.
+# How the function is called on the argument: once with arguments, on one item, on the parts of one item; or on each
+# item of a chunk. With RAISE it is not called: the argument is the exception with which the task ends.
 CALL, ONE, STAR, EACH, EACH_STAR, RAISE = range(6)
 
-# The kinds of result: the function's, or an exception of the pool itself.
+# The kinds of result: the function's value, its exception, or an exception of the pool itself.
 VALUE, EXCEPTION, FAILED, CANCELLED = range(4)
 
 
@@ -50,14 +50,14 @@ def main(socket: Any, stderr: Any, logs: Any, output: Any, started_with: Any, *m
     limit_threads()
     runner = Runner(logs.detach(), started_with, [passed.memory for passed in memories])
     status = _native.serve(socket.detach(), runner)
-    # After what the interpreter does at its end.
+    # After the interpreter's own exit handlers.
     util.Finalize(None, _native.end_descendants, exitpriority=-1000)
     if runner.now:
         _native.end_descendants()
-        # Nobody waits for threads that tasks have left.
+        # Threads that tasks have left behind are not waited for.
         threading._shutdown = lambda: None  # type: ignore[attr-defined]
     else:
-        # Now: they may have use for processes.
+        # Imported now: these threads may need processes.
         threading._shutdown()  # type: ignore[attr-defined]
     sys.exit(status)
 
@@ -66,7 +66,7 @@ def _tell_of_crashes() -> None:
     """A crash of this process tells on standard error, and so in the error of its task, where it was; unless the
     program sees to that itself."""
     if not faulthandler.is_enabled():
-        # Of the thread that crashed: the report has a limit.
+        # Only of the thread that crashed, since the report has a limit.
         faulthandler.enable(2, all_threads=False)
 
 
@@ -93,9 +93,9 @@ def _leaves(error: BaseException | None = None) -> None:
 class Runner:
     """The methods that the native worker calls, on its main thread."""
 
-    #: Whether this process is no worker, but one that a task of a worker forked.
+    #: Whether this process is not a worker, but was forked by a task of a worker.
     _forked = False
-    #: Whether the pool was ended, and it is to end without waiting for anything.
+    #: Whether the pool was ended, so that this worker must exit without waiting for anything.
     now = False
 
     #: The random streams of each call, if the pool has a seed.
@@ -106,8 +106,8 @@ class Runner:
         self._started_with: Any = started_with
         self._memories: Any = memories
         self._functions = Functions()
-        #: The native worker puts functions here, and takes them out: nothing of Python runs as one arrives, so no
-        #: signal handler can spoil that.
+        #: The native worker adds and removes functions here. No Python code runs when one arrives, so no signal
+        #: handler can interrupt that.
         self.messages, self.functions = self._functions.messages, self._functions.functions
         self._worker_exit: Any = None
         os.register_at_fork(after_in_child=self._is_forked)
@@ -144,7 +144,7 @@ class Runner:
         except BaseException as error:
             if self._forked:
                 _leaves(error)
-            # Every worker that is tried fails like this one: the pool shows one record.
+            # Every further worker fails in the same way: the pool shows one record.
             logging.getLogger("concurrent.futures").critical(
                 "Exception in initializer:", exc_info=True, extra={ONCE: True}
             )
@@ -181,11 +181,11 @@ class Runner:
             except BaseException:
                 if not self._breaks or self._forked:
                     raise
-                # As the standard library's executor: the worker, and so the pool, is lost.
+                # As in the standard library's executor: the worker, and so the pool, is lost.
                 traceback.print_exc()
                 sys.stderr.flush()
                 os._exit(1)
-            # A deadline counts from here.
+            # The deadline counts from here.
             called()
             if mode == ONE:
                 result = call(argument)
@@ -253,7 +253,7 @@ class Runner:
         except BaseException as error:
             if self._forked:
                 _leaves(error)
-            # No task can tell of it.
+            # No task can report it.
             traceback.print_exc()
             sys.stderr.flush()
 
@@ -264,7 +264,7 @@ def _not_sent(result: Any, error: BaseException) -> Any:
     try:
         return MaybeEncodingError(error, result)  # pyright: ignore[reportUnknownVariableType]
     except Exception:
-        # Its `repr`, or the error's, fails.
+        # Its `repr`, or that of the error, fails.
         return MaybeEncodingError(_Shown(error), _Shown(result))  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -280,15 +280,15 @@ class Settings:
     """The settings that a worker gets before its first task."""
 
     def __init__(self) -> None:
-        #: Messages: bytes, and how many memories are theirs. Of the initializer, the packed function and its
+        #: Messages, as bytes and the number of their memories: the packed function of the initializer, and its
         #: arguments, which are None if they came with the start.
         self.initializer: Any = None
         self.worker_exit: Any = None
         self.levels: dict[Any, Any] = {}
-        #: The parent's `Surroundings` as the pool was made, if the worker does not inherit them.
+        #: The parent's `Surroundings` at the time when the pool was made, if the worker does not inherit them.
         self.surroundings: Any = None
         self.seed = None
-        #: The `Main` that the worker is to have.
+        #: The `Main` that the worker gets.
         self.main: Any = None
-        #: What happens elsewhere as with the standard library's, and whose pool it is.
+        #: Whether failures end the pool as in the standard library, and whether the pool is an executor's.
         self.breaks = self.executor = False

@@ -12,7 +12,7 @@ from multiprocessing import spawn
 
 from manyhands import _asked, _native
 
-#: Run isolated and without `site`, which starts in a fraction of the time and in any virtual environment.
+#: Run isolated and without `site`, which starts much faster and works in any virtual environment.
 _LOAD = """\
 import sys
 from importlib.machinery import ExtensionFileLoader, ModuleSpec

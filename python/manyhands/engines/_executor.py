@@ -39,7 +39,7 @@ class EngineExecutor(concurrent.futures.Executor):
     """
 
     def __init__(self, max_workers: int) -> None:
-        #: How many tasks ran at a time when the executor was made.
+        #: Number of tasks that could run at a time when the executor was made.
         self._max_workers = max_workers
         #: The engine's task of each future that has not ended.
         self._tasks: dict[Any, Any] = {}
@@ -120,7 +120,7 @@ class EngineExecutor(concurrent.futures.Executor):
     def _forget(self, future: Any) -> None:
         try:
             if future.cancelled():
-                # Else `wait` and `as_completed` would not hear of it.
+                # Otherwise `wait` and `as_completed` would not be notified.
                 future.set_running_or_notify_cancel()
                 self._drop(self._tasks[future])
         finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: How long the scheduler may take to answer, and a first worker to come, in seconds.
+#: Maximum time in seconds for the scheduler to answer, and for a first worker to appear.
 CONNECT, FIRST_WORKER = 10, 30
 
 
@@ -50,7 +50,7 @@ class DaskExecutor(EngineExecutor):
         self._client = client
 
     def _start(self, name: str, payload: bytes, future: Any) -> Any:
-        # The scheduler learns how long tasks of one name take.
+        # The scheduler learns the run time of tasks with the same name.
         key = f"{name}-{uuid.uuid4().hex}"
         task = self._client.submit(run, payload, key=key, pure=False)
         self._client.loop.add_callback(self._follow, task, future)

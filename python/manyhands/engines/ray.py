@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    # This file has its name, which type checkers take for it.
+    # This file has the same name, and type checkers would resolve it to this file.
     ray: Any
 else:
     import ray
@@ -30,7 +30,7 @@ def connect(url: str, address: str, options: Any) -> Any:
                 f"no Ray cluster answers at {url!r}: {error}; start one with `ray start --head`"
             ) from error
         except ImportError as error:
-            # The client's part of Ray has requirements of its own.
+            # The client of Ray has requirements of its own.
             raise ImportError(f"{url!r} needs {error.name}: pip install 'manyhands[ray]'", name=error.name) from error
     return RayExecutor(not connected)
 
@@ -62,7 +62,7 @@ class RayExecutor(EngineExecutor):
         return task
 
     def _drop(self, task: Any) -> None:
-        # One that runs gets a KeyboardInterrupt; its worker lives.
+        # A running task gets a KeyboardInterrupt; its worker stays alive.
         ray.cancel(task, force=False)
 
     def _disconnect(self) -> None:

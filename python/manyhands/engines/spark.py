@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: How long a master may take to answer, in seconds.
+#: Maximum time in seconds for a master to answer.
 PATIENCE = 10
 
 
@@ -67,7 +67,7 @@ class SparkExecutor(EngineExecutor):
         super().__init__(context.defaultParallelism)
         self._context = context
         self._owns_context = owns_context
-        # While one job is being planned, another runs; Spark takes them in their order.
+        # While one job is being planned, another one can run; Spark takes them in order.
         self._drivers = concurrent.futures.ThreadPoolExecutor(2 * self._max_workers, "manyhands-spark")
 
     def _start(self, name: str, payload: bytes, future: Any) -> Any:
@@ -80,12 +80,12 @@ class SparkExecutor(EngineExecutor):
             return
         context = self._context
         try:
-            # Each thread here has one of its own in the JVM.
+            # Each Python thread has its own thread in the JVM.
             context.setJobGroup(group, name)
             (outcome,) = context.parallelize([payload], 1).map(run).collect()
         except Py4JError as error:
             if "api.python.PythonException" in str(error):
-                # `run` itself could not be loaded, since it raises nothing.
+                # `run` itself could not be loaded, since it never raises.
                 outcome = RemoteError(f"the workers' Python cannot run tasks of this one: {error}")
             else:
                 outcome = WorkerDied(f"the worker died with the task, as did workers before it: {error}")
