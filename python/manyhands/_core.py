@@ -72,7 +72,7 @@ class Core:
         self,
         workers: Any,
         *,
-        whose: Any,
+        pool: Any,
         method: Any,
         initializer: Any = None,
         initargs: Any = (),
@@ -119,12 +119,12 @@ class Core:
         self._ending = threading.RLock()
         self._ended = False
         #: True once the thread notifies nothing any more.
-        self._told_all = False
+        self._notified_all = False
         self.native: Any = None
         self.launcher: Any = None
         #: Weak reference to the pool object. When that is dropped, so is its `Owner`, which ends the pool; so nothing
         #: else may refer to the owner.
-        self._whose: Any = weakref.ref(whose)
+        self._pool_reference: Any = weakref.ref(pool)
         #: Whether submitted tasks are completed first when the pool object is dropped.
         self.drains = executor
         #: By identity of the function: a weak reference to it, and its `_Packed`.
@@ -192,7 +192,7 @@ class Core:
                 tasks_per_worker,
                 _FINISH_SECONDS,
             )
-            whose._owner = self.native.owner(self.drains, _STOP)
+            pool._owner = self.native.owner(self.drains, _STOP)
             if self._inherited:
                 # A copy that is made while this thread imports or locks something would find it locked for ever. So
                 # this thread waits until all copies are made.
@@ -250,20 +250,20 @@ class Core:
         mode: int,
         deadline: Any,
         retries: Any,
-        told: Any = None,
+        receiver: Any = None,
         packed: Any = None,
         copies: Any = None,
         priority: int = 0,
     ) -> Any:
         """Submits one task, of the function or of what `packed` gave for it; `copies` as `dumps` takes them.
 
-        The thread calls `told._ended(outcome)` when it has ended.
+        The thread calls `receiver._ended(outcome)` when it has ended.
         """
         if deadline is not None or retries is not None:
             deadline, retries = _checked(deadline, retries)
         if priority:
             check_priority(priority)
-        self._begin(told)
+        self._begin(receiver)
         packed = packed or self.packed(function)
         if self._seed is not None:
             arguments = (self.number(), 0), arguments
@@ -276,23 +276,23 @@ class Core:
             self.deadline if deadline is None else deadline,
             self.retries if retries is None else retries,
             priority,
-            told,
+            receiver,
         )
 
     def gather(
-        self, packed: Any, deadline: Any, retries: Any, *, ordered: bool, told: Any = None, priority: int = 0
+        self, packed: Any, deadline: Any, retries: Any, *, ordered: bool, receiver: Any = None, priority: int = 0
     ) -> Any:
-        """Tasks of one function. The thread calls `told._ended(None)` when all have ended."""
+        """Tasks of one function. The thread calls `receiver._ended(None)` when all have ended."""
         deadline, retries = _checked(deadline, retries)
         check_priority(priority)
-        self._begin(told)
+        self._begin(receiver)
         return self.native.gather(
             packed.blob,
             self.deadline if deadline is None else deadline,
             self.retries if retries is None else retries,
             priority,
             ordered,
-            told,
+            receiver,
         )
 
     def number(self) -> Any:
@@ -323,8 +323,8 @@ class Core:
                 bytes = len(data) + sum(memory.nbytes for memory in memories if not memory.shared)
                 yield (data, list(memories)), bytes, False
 
-    def _begin(self, told: Any) -> None:
-        if told is not None and self._thread is None:
+    def _begin(self, receiver: Any) -> None:
+        if receiver is not None and self._thread is None:
             self._start_thread()
         # The thread that broke the pool may not have ended it yet.
         if self.broken is not None:
@@ -360,11 +360,11 @@ class Core:
                 pass
             self._tell_once(0.0)
             # A thread that ends a future sets its state before it checks this; so one of the two runs the callbacks.
-            self._told_all = True
+            self._notified_all = True
             self._tell_once(0.0)
             self._end()
         finally:
-            self._told_all = True
+            self._notified_all = True
             with _registry:
                 _telling.discard(self)
 
@@ -374,26 +374,26 @@ class Core:
         if native is None or (timeout and native.over()):
             return False
         going_on = True
-        for told, outcome in native.completed(timeout):
+        for receiver, outcome in native.completed(timeout):
             try:
                 # A traceback of a callback may keep this frame.
                 native = None
-                if type(told) is not int:
-                    told._ended(outcome)
-                elif told == _STOP:
+                if type(receiver) is not int:
+                    receiver._ended(outcome)
+                elif receiver == _STOP:
                     going_on = False
                 else:
                     self._worker_died()
             except BaseException:
                 sys.excepthook(*sys.exc_info())  # pyright: ignore[reportArgumentType]
             finally:
-                told = outcome = None
+                receiver = outcome = None
         return going_on
 
-    def tell(self, future: Any, task: Any) -> None:
+    def notify(self, future: Any, task: Any) -> None:
         """Has the thread call the callbacks of a future that has ended; without a thread this one does."""
-        task.tell()
-        if self._told_all or self._thread is None:
+        task.notify()
+        if self._notified_all or self._thread is None:
             future._ended(task.outcome())
 
     def _worker_died(self) -> None:
@@ -509,7 +509,7 @@ class Core:
         be done again at any step.
         """
         thread, native = self._thread, self.native
-        if thread is threading.current_thread() and not self._told_all:
+        if thread is threading.current_thread() and not self._notified_all:
             # Within a callback, all other callbacks run first.
             if native is not None:
                 native.complete(_STOP)
@@ -527,9 +527,9 @@ class Core:
                 self._logs.stop()
                 # Its descriptors and memory are freed now, even if the pool is still referenced.
                 self.native = self.namespace = None
-                whose: Any = self._whose()
-                if whose is not None:
-                    whose._owner = whose = None
+                pool: Any = self._pool_reference()
+                if pool is not None:
+                    pool._owner = pool = None
                 self._packed.clear()
                 self._blobs.clear()
                 with _registry:

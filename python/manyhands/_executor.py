@@ -208,12 +208,12 @@ class Future(_base.Future[R]):
             try:
                 if task.wait(timeout):
                     if self._settle(task.outcome()):
-                        self._core.tell(self, task)
+                        self._core.notify(self, task)
                     else:
-                        task.told()
+                        task.mark_received()
             except BaseException:
                 # Passes the result to the pool's thread, which no signal interrupts.
-                task.tell()
+                task.notify()
                 raise
         return None if timeout is None else max(timeout - (time.monotonic() - began), 0)
 
@@ -384,7 +384,7 @@ class ProcessPoolExecutor(Executor):
         # If the executor is collected without a shutdown, submitted tasks are completed, as in the standard library.
         self._core = Core(
             max_workers,
-            whose=self,
+            pool=self,
             method=method,
             initializer=initializer,
             initargs=initargs,

@@ -189,7 +189,7 @@ class Pool:
         self._progress = progress
         self._core = Core(
             processes,
-            whose=self,
+            pool=self,
             method=method_of(context),
             initializer=initializer,
             initargs=initargs,
@@ -831,7 +831,7 @@ class Pool:
         options: Any,
         *,
         ordered: bool,
-        told: Any = None,
+        receiver: Any = None,
         in_place: Any = None,
     ) -> tuple[Any, ...]:
         """A map's gather, and the units that fill it. If exceptions are to be `in_place`, as they are if the map
@@ -839,7 +839,7 @@ class Pool:
         core = self._core
         packed = core.packed(func)
         gather = core.gather(
-            packed, options.deadline, options.retries, ordered=ordered, told=told, priority=options.priority
+            packed, options.deadline, options.retries, ordered=ordered, receiver=receiver, priority=options.priority
         )
         in_place = options.return_exceptions if in_place is None else in_place
         dump_each = functools.partial(core.dump_each, packed, core.number(), in_place)
@@ -1118,7 +1118,7 @@ class AsyncResult(Generic[R]):
         deadline, retries, priority = options.deadline, options.retries, options.priority
         try:
             self._task = self._core.submit(
-                func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._told, priority=priority
+                func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._receiver, priority=priority
             )
             if self._outcome is not None:
                 self._task = None
@@ -1135,15 +1135,15 @@ class AsyncResult(Generic[R]):
         self._error_callback = error_callback
         self._outcome: Any = None
         self._lock = threading.Lock()
-        self._finished = self._told = None
+        self._finished = self._receiver = None
         if callback is not None or error_callback is not None:
             # Callbacks run only on the pool's thread, and before the result is handed out.
             self._finished = threading.Event()
             #: Acquired by the thread that calls one of them, and never released.
             self._calls = threading.Lock()
-            self._told = self
+            self._receiver = self
         elif self._core.breaks:
-            self._told = self
+            self._receiver = self
 
     def ready(self) -> bool:
         """Whether the call has ended.
@@ -1251,7 +1251,7 @@ class AsyncResult(Generic[R]):
         task = self._task
         if self._outcome is None and task is not None:
             self._finish(*self._load(task.outcome()))
-            task.told()
+            task.mark_received()
         return self._outcome
 
     def _load(self, outcome: Any) -> Any:
@@ -1305,7 +1305,7 @@ class MapResult(AsyncResult[list[R]]):
         try:
             self._units: Any
             task, self._units = pool._tasks_of_map(
-                func, items, self._count, chunksize, mode, options, ordered=True, told=self._told
+                func, items, self._count, chunksize, mode, options, ordered=True, receiver=self._receiver
             )
             self._task = task
             self._several = self._units.several

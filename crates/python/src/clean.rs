@@ -175,7 +175,7 @@ fn watched<T: Send>(
     observe: Option<Py<PyAny>>,
     work: impl FnOnce(&mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<T, CleanError> + Send,
 ) -> PyResult<T> {
-    let tell = |py: Python<'_>, progress: Progress| -> PyResult<()> {
+    let report = |py: Python<'_>, progress: Progress| -> PyResult<()> {
         let Progress { files_done, files, bytes_done, bytes, rows, .. } = progress;
         if let Some(observe) = &observe {
             observe.call1(py, (files_done, files, bytes_done, bytes, rows))?;
@@ -191,15 +191,15 @@ fn watched<T: Send>(
                 return ControlFlow::Continue(());
             }
             looked = Instant::now();
-            let told = Python::attach(|py| py.check_signals().and_then(|()| tell(py, last)));
-            stopped = told.err();
+            let reported = Python::attach(|py| py.check_signals().and_then(|()| report(py, last)));
+            stopped = reported.err();
             if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
     match (result, stopped) {
         (Err(CleanError::Interrupted), Some(stopped)) => Err(stopped),
         (Err(error), _) => Err(to_python(error)),
-        (Ok(done), _) => tell(py, last).map(|()| done),
+        (Ok(done), _) => report(py, last).map(|()| done),
     }
 }
 

@@ -87,7 +87,7 @@ impl Watch {
         if exit.is_none() {
             *exit = match &self.sentinel {
                 None => launch::Ending::reap(&mut Child, self.pidfd.as_fd()),
-                Some(sentinel) => told(sentinel.as_fd()),
+                Some(sentinel) => read_exit_status(sentinel.as_fd()),
             };
         }
         *exit
@@ -95,7 +95,7 @@ impl Watch {
 }
 
 /// Reads what a fork server wrote: a signed 64-bit number, negative for a signal.
-fn told(sentinel: BorrowedFd<'_>) -> Option<Exit> {
+fn read_exit_status(sentinel: BorrowedFd<'_>) -> Option<Exit> {
     if !is_readable(sentinel, Some(0)) {
         return None;
     }

@@ -5,14 +5,14 @@
 //! The unsafe code of this file relies on these invariants:
 //!
 //! 1. A mapping lives as long as any view of it. Each exported buffer owns a reference to its
-//!   `Memory` or `PrivateMemory`, which owns the mapping, never unmaps it before it is dropped, and
-//!   has no `close`. NumPy keeps the object itself as the base of its arrays.
+//!    `Memory` or `PrivateMemory`, which owns the mapping, never unmaps it before it is dropped, and
+//!    has no `close`. NumPy keeps the object itself as the base of its arrays.
 //! 2. No page of a mapping can vanish: only segments are mapped, and those are sealed against shrinking.
 //! 3. No Rust reference is made to bytes that are exported or that another thread or process may
-//!   write: they are passed to Python and to the kernel as a pointer and a length. There, Python's
-//!   own rules for buffers apply, as for any array that several threads use.
+//!    write: they are passed to Python and to the kernel as a pointer and a length. There, Python's
+//!    own rules for buffers apply, as for any array that several threads use.
 //! 4. Numbers from Python are checked by use: an address is only compared with the addresses of
-//!   registered mappings, and a descriptor is duplicated by the kernel and must be a sealed memfd.
+//!    registered mappings, and a descriptor is duplicated by the kernel and must be a sealed memfd.
 //!
 //! The register of places has two kinds of entries. An entry by address exists exactly as long as a
 //! shared `Memory` of its segment, and keeps the segment mapped. So these entries never overlap,

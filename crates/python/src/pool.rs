@@ -33,7 +33,7 @@ const LARGE: usize = 1 << 20;
 pub(crate) struct Pool {
     workers: Held,
     completions: Completions,
-    told: ProcessOwned<Arc<Told>>,
+    receivers: ProcessOwned<Arc<Receivers>>,
 }
 
 /// The workers. The last owner joins the threads of their pool, so it does that without the GIL,
@@ -116,12 +116,12 @@ type Waiting = HashMap<u64, (Py<PyAny>, Option<Arc<ProcessOwned<Ended>>>)>;
 
 /// Python objects to notify of the end of a task or a gather, by token.
 #[derive(Default)]
-struct Told {
+struct Receivers {
     waiting: Mutex<Waiting>,
     tokens: AtomicU64,
 }
 
-impl Told {
+impl Receivers {
     /// Tokens of [`Pool::complete`] are below this.
     const FIRST: u64 = 16;
 
@@ -146,7 +146,7 @@ pub(crate) struct Blob {
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Task {
     ended: Arc<ProcessOwned<Ended>>,
-    told: Option<(u64, ProcessOwned<Arc<Told>>, Completions)>,
+    receiver: Option<(u64, ProcessOwned<Arc<Receivers>>, Completions)>,
 }
 
 /// Tasks of one function that are added step by step.
@@ -231,11 +231,11 @@ fn options(deadline: Option<f64>, retries: u32, priority: i32) -> PyResult<CallO
 impl Pool {
     #[new]
     #[allow(clippy::too_many_arguments, reason = "called by name from one place in Python")]
-    #[pyo3(signature = (launch, tell_deaths, workers, on_demand, idle_timeout, min_workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
+    #[pyo3(signature = (launch, report_deaths, workers, on_demand, idle_timeout, min_workers, startup, memory_limit, cpu_affinity, tasks_per_worker, finish_grace))]
     fn new(
         py: Python<'_>,
         launch: Py<PyAny>,
-        tell_deaths: bool,
+        report_deaths: bool,
         workers: usize,
         on_demand: bool,
         idle_timeout: Option<f64>,
@@ -259,12 +259,12 @@ impl Pool {
             ..PoolOptions::default()
         };
         let completions = Completions::default();
-        let deaths = tell_deaths.then(|| completions.clone());
+        let deaths = report_deaths.then(|| completions.clone());
         let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
         let workers = Held(ProcessOwned::new(Arc::new(workers)));
-        Ok(Pool { workers, completions, told: ProcessOwned::new(Arc::default()) })
+        Ok(Pool { workers, completions, receivers: ProcessOwned::new(Arc::default()) })
     }
 
     /// Makes the owner, which ends the pool when it is dropped: at once, and then the thread in
@@ -292,9 +292,9 @@ impl Pool {
         Ok(Blob { inner: ProcessOwned::new(inner), name: name.into() })
     }
 
-    /// Submits one task; `completed` returns `told` once it has ended.
+    /// Submits one task; `completed` returns `receiver` once it has ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
-    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, priority, told, /))]
+    #[pyo3(signature = (blob, data, memories, mode, deadline, retries, priority, receiver, /))]
     fn submit(
         &self,
         py: Python<'_>,
@@ -305,7 +305,7 @@ impl Pool {
         deadline: Option<f64>,
         retries: u32,
         priority: i32,
-        told: Option<Py<PyAny>>,
+        receiver: Option<Py<PyAny>>,
     ) -> PyResult<Task> {
         let options = options(deadline, retries, priority)?;
         let payload = payload(data, memories, mode);
@@ -313,16 +313,16 @@ impl Pool {
         let future = if data.len() > LARGE { py.detach(submit) } else { submit() };
         let future = future.map_err(|error| to_python(py, &error))?;
         let ended = Ended::new(future, Arc::clone(&blob.name));
-        let told = told.map(|object| {
-            let token = self.told.token();
-            self.told.waiting().insert(token, (object, Some(Arc::clone(&ended))));
+        let receiver = receiver.map(|object| {
+            let token = self.receivers.token();
+            self.receivers.waiting().insert(token, (object, Some(Arc::clone(&ended))));
             ended.future.watch(&self.completions, token);
-            (token, ProcessOwned::new(Arc::clone(&self.told)), self.completions.clone())
+            (token, ProcessOwned::new(Arc::clone(&self.receivers)), self.completions.clone())
         });
-        Ok(Task { ended, told })
+        Ok(Task { ended, receiver })
     }
 
-    /// Starts tasks of one function that are added step by step; `completed` returns `told` once
+    /// Starts tasks of one function that are added step by step; `completed` returns `receiver` once
     /// all have ended.
     #[allow(clippy::too_many_arguments, reason = "called from one place in Python, often")]
     fn gather(
@@ -333,11 +333,11 @@ impl Pool {
         retries: u32,
         priority: i32,
         ordered: bool,
-        told: Option<Py<PyAny>>,
+        receiver: Option<Py<PyAny>>,
     ) -> PyResult<Gather> {
-        let watcher = told.map(|object| {
-            let token = self.told.token();
-            self.told.waiting().insert(token, (object, None));
+        let watcher = receiver.map(|object| {
+            let token = self.receivers.token();
+            self.receivers.waiting().insert(token, (object, None));
             (self.completions.clone(), token)
         });
         let gather = self.workers.0.gather(
@@ -365,12 +365,12 @@ impl Pool {
         let tokens = tokens.map_err(|error| to_python(py, &error))?;
         let mut ended = Vec::with_capacity(tokens.len());
         for token in tokens {
-            if token < Told::FIRST {
+            if token < Receivers::FIRST {
                 ended.push((token.into_pyobject(py)?.into_any().unbind(), None));
                 continue;
             }
-            let told = self.told.waiting().remove(&token);
-            match told {
+            let receiver = self.receivers.waiting().remove(&token);
+            match receiver {
                 Some((object, None)) => ended.push((object, None)),
                 Some((object, Some(task))) => ended.push((object, task.outcome(py))),
                 // The waiting caller knows already.
@@ -382,7 +382,7 @@ impl Pool {
 
     /// The objects to notify of tasks that have not ended, in the order of submission.
     fn waiting(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let waiting = self.told.waiting();
+        let waiting = self.receivers.waiting();
         let mut waiting: Vec<_> =
             waiting.iter().map(|(token, (object, _))| (*token, object.clone_ref(py))).collect();
         waiting.sort_unstable_by_key(|(token, _)| *token);
@@ -412,7 +412,7 @@ impl Pool {
     /// Whether the pool was closed, all tasks are done, all objects were notified, and every worker
     /// is gone.
     fn over(&self, py: Python<'_>) -> bool {
-        self.told.waiting().is_empty() && py.detach(|| self.workers.0.is_over())
+        self.receivers.waiting().is_empty() && py.detach(|| self.workers.0.is_over())
     }
 
     /// Waits until all tasks are done and every worker is gone. Signal handlers run meanwhile.
@@ -459,16 +459,16 @@ impl Task {
     }
 
     /// Records that the receiver knows the outcome.
-    fn told(&self) {
-        if let Some((token, told, _)) = &self.told {
-            let gone = told.waiting().remove(token);
+    fn mark_received(&self) {
+        if let Some((token, receiver, _)) = &self.receiver {
+            let gone = receiver.waiting().remove(token);
             drop(gone);
         }
     }
 
     /// Makes `completed` return the receiver, so that it is notified.
-    fn tell(&self) {
-        if let Some((token, _, completions)) = &self.told
+    fn notify(&self) {
+        if let Some((token, _, completions)) = &self.receiver
             && self.ended.future.is_done()
         {
             completions.add(*token);
@@ -534,7 +534,7 @@ impl Gather {
 
     /// Does nothing: no receiver of a gather is notified again.
     #[allow(clippy::unused_self, reason = "a task has it too")]
-    fn told(&self) {}
+    fn mark_received(&self) {}
 
     fn done(&self) -> bool {
         self.inner.is_done()

@@ -76,18 +76,18 @@ fn attached<'py>(py: Python<'py>, handles: &[Arc<Segment>]) -> PyResult<Bound<'p
 }
 
 impl Runner {
-    fn tell<T>(
+    fn call_runner<T>(
         &self,
-        tell: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<T>,
+        call: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<T>,
     ) -> Result<T, String> {
-        Python::attach(|py| tell(py, self.runner.bind(py)).map_err(|error| text(py, &error)))
+        Python::attach(|py| call(py, self.runner.bind(py)).map_err(|error| text(py, &error)))
     }
 }
 
 impl worker::Runner for Runner {
     fn start(&mut self, startup: &[u8]) -> Result<(), String> {
         let problem: Option<String> =
-            self.tell(|_, runner| runner.call_method1("start", (startup,))?.extract())?;
+            self.call_runner(|_, runner| runner.call_method1("start", (startup,))?.extract())?;
         problem.map_or(Ok(()), Err)
     }
 
@@ -167,6 +167,7 @@ impl worker::Runner for Runner {
     }
 
     fn finish(&mut self, now: bool) {
-        let _ = self.tell(|_, runner| runner.call_method1("finish", (now,)).map(Bound::unbind));
+        let _ =
+            self.call_runner(|_, runner| runner.call_method1("finish", (now,)).map(Bound::unbind));
     }
 }
