@@ -51,7 +51,7 @@ def test_a_wrong_keyword_of_a_call_names_the_right_one(pool, executor):
         pool.map(abs, [], nothing_like_it=1)
 
 
-def test_signatures_are_still_told():
+def test_signatures_can_still_be_inspected():
     assert list(inspect.signature(Pool).parameters)[:5] == [
         "processes",
         "initializer",
@@ -82,7 +82,7 @@ def test_a_size_is_a_number_or_a_text(value, bytes):
 
 
 @pytest.mark.parametrize("value", ["", "M", "12 parsecs", "-1", "1e9", "0", "0.1", 0, -1, 1 << 60, "٣M"])
-def test_a_size_that_cannot_be_is_refused_with_its_name(value):
+def test_an_invalid_size_is_an_error_that_names_the_argument(value):
     with pytest.raises(ValueError, match="^memory must be"):
         size("memory", value)
 
@@ -128,7 +128,7 @@ def test_sizes_of_the_clean_job_are_texts_too(tmp_path):
         ({"memory": 1.5}, 'memory must be a number of bytes, or a text such as "64M", not 1.5'),
     ],
 )
-def test_a_keyword_of_another_type_is_refused_with_what_it_may_be(wrong, words):
+def test_a_keyword_of_a_wrong_type_is_an_error_that_names_the_allowed_types(wrong, words):
     with pytest.raises(TypeError) as caught:
         manyhands.clean("a.csv", "b.csv", **wrong)
     assert str(caught.value) == words

@@ -111,7 +111,7 @@ def test_every_dtype_travels_by_reference_and_by_copy(pool, dtype):
     assert shared.tobytes() == b"\7" * shared.nbytes
 
 
-def test_what_a_worker_writes_into_a_shared_array_all_see(context):
+def test_all_processes_see_what_a_worker_writes_into_a_shared_array(context):
     array = manyhands.zeros((4, 100_000))
     with context.Pool(2) as pool:
         pool.starmap(fill, [(row, number) for number, row in enumerate(array)])
@@ -235,7 +235,7 @@ def test_memory_is_freed_with_the_last_view_wherever_it_is():
         wait_until(lambda: mapped() == here and mapped(worker) == there)
 
 
-def test_a_worker_that_is_killed_with_an_array_harms_nobody():
+def test_killing_a_worker_that_uses_an_array_affects_no_other_process():
     array = manyhands.shared(np.arange(LARGE))
     with manyhands.Pool(2) as pool:
         for _ in range(5):

@@ -13,7 +13,7 @@ def of(*runs):
     return Benchmark(tuple(Run(*run) for run in runs), 100)
 
 
-def test_each_way_is_measured_and_told():
+def test_each_way_is_measured_and_reported():
     measured = manyhands.benchmark(lambda x: x + 1, range(20), workers=[1, 2], chunksize=[1, 10], repeat=1)
     ways = [(run.how, run.workers, run.chunksize) for run in measured.runs]
     assert ways == [

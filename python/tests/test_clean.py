@@ -129,7 +129,7 @@ def test_settings_and_parameters():
     )
 
 
-def test_a_recipe_comes_from_a_file_and_travels(tmp_path):
+def test_a_recipe_is_read_from_a_file_and_can_be_pickled(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(ARTICLE.to_toml())
     assert Recipe.from_toml(path) == Recipe.from_toml(str(path)) == ARTICLE
@@ -287,7 +287,7 @@ def test_one_output_has_all_inputs_unless_failed_ones_may_be_missing(tmp_path):
         clean(inputs[0], tmp_path / "one.csv", skip_failed=True)
 
 
-def test_a_part_on_standard_output_is_told_and_nothing_follows_it(tmp_path, capfd):
+def test_a_part_on_standard_output_is_reported_and_nothing_follows_it(tmp_path, capfd):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,y\n" + "1,23456\n" * 700_000 + "ragged\n")
     inputs = [tmp_path / f"{name}.csv" for name in "aba"]
@@ -334,7 +334,7 @@ def test_how_files_are_read_and_written(tmp_path, text, options, expected):
     assert report.rows_out == 1
 
 
-def test_a_report_tells_line_ends_and_characters(tmp_path):
+def test_a_report_contains_line_ends_and_characters(tmp_path):
     (tmp_path / "in.csv").write_bytes("a\r\nü\n".encode())
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv").files
     assert file.line_ends == {"lf": 1, "crlf": 0, "cr": 0, "first_odd_line": 2}
@@ -349,7 +349,7 @@ def test_hidden_files_are_inputs_only_if_they_are_named(tmp_path):
         assert len(clean(source, tmp_path / "out", force=True).files) == count
 
 
-def test_a_report_tells_how_a_file_was_read_and_why_it_loses_rows(tmp_path):
+def test_a_report_says_how_a_file_was_read_and_why_rows_are_lost(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"a;b\n1;2;\n3;4;\n")
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter="auto").files
     assert (file.dialect["delimiter"], file.dialect["delimiter_from"]) == (";", "content")
@@ -463,7 +463,7 @@ def test_wrong_use_writes_nothing(table, tmp_path, monkeypatch, inputs, output, 
 # Ways to end, and what can be seen meanwhile
 
 
-def test_progress_is_told(large, tmp_path):
+def test_progress_is_reported(large, tmp_path):
     told = []
     clean(large, tmp_path / "out.csv", LARGE, workers=1, progress=told.append)
     assert all(state.files == 1 and state.files_done <= 1 for state in told)
@@ -473,7 +473,7 @@ def test_progress_is_told(large, tmp_path):
     assert (last.files_done, last.rows, last.bytes_done) == (1, 100_000, last.bytes)
 
 
-def test_what_progress_raises_ends_the_job(tmp_path):
+def test_an_exception_of_the_progress_callback_ends_the_job(tmp_path):
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     writer = os.open(pipe, os.O_RDWR)
@@ -529,7 +529,7 @@ def test_ctrl_c_is_keyboard_interrupt_and_leaves_nothing(start_script, tmp_path)
     assert not [name for name in names(tmp_path) if "out.csv" in name]
 
 
-def test_workers_that_cannot_be_started_are_told(run_script, table):
+def test_workers_that_cannot_be_started_are_reported(run_script, table):
     source = """
         import manyhands, multiprocessing, sys
         multiprocessing.set_executable("/no/such/python")
@@ -577,7 +577,7 @@ def test_a_worker_that_is_killed_costs_only_time(large, tmp_path):
 # Other places for rows
 
 
-def test_types_are_proposed_for_columns_without_and_told(tmp_path):
+def test_types_are_proposed_for_undeclared_columns_and_reported(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     source, out = tmp_path / "in.csv", tmp_path / "out.parquet"
     source.write_text("id,day,code,value\n1,2026-01-31,007,1.5\n2,2026-02-01,008,\n")
@@ -634,7 +634,7 @@ def test_compressed_files_are_read_and_written(table, tmp_path):
         ("out/", {"format": "xlsx"}, "format is"),
     ],
 )
-def test_places_that_cannot_be_are_refused(table, tmp_path, monkeypatch, output, keywords, message):
+def test_invalid_outputs_are_errors(table, tmp_path, monkeypatch, output, keywords, message):
     monkeypatch.chdir(tmp_path)
     before = sorted(os.listdir())
     with pytest.raises(ValueError, match=message):

@@ -27,7 +27,7 @@ def test_hints_name_keywords(tmp_path):
     assert any('hint: delimiter=";"' in note for note in report.files[0].notes)
 
 
-def test_too_many_rejects_are_told_with_their_reasons(tmp_path):
+def test_too_many_rejects_are_reported_with_their_reasons(tmp_path):
     (tmp_path / "in.csv").write_text("a,b\n1,2\n3\nx,4\n")
     recipe = Recipe().types({"a": "integer"})
     report = clean(tmp_path / "in.csv", tmp_path / "out.csv", recipe, max_rejects=1)

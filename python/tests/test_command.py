@@ -151,7 +151,7 @@ def test_a_program_that_imports_the_package_is_never_taken_for_a_worker(run_scri
     assert run_script(source, "--manyhands-worker", "w0").out == "['--manyhands-worker', 'w0']\n"
 
 
-def test_over_an_engine_it_says_what_to_type(table, tmp_path):
+def test_hints_of_the_command_over_an_engine_name_its_flags(table, tmp_path):
     job = "clean", table, "-o", f"{tmp_path}/out/", "--engine", "local"
     assert run(*job).returncode == 0
     (tmp_path / "out/cleaned_table.csv").write_text("of somebody else")

@@ -132,7 +132,7 @@ def test_an_initializer_may_switch_reports_off(run_script, start_method):
     assert "SIGSEGV" in script.out and "last words" not in script.out and not script.err
 
 
-def test_the_innermost_frames_of_a_deep_crash_are_told_whatever_else_is(run_script, start_method):
+def test_the_innermost_frames_of_a_deep_crash_are_always_reported(run_script, start_method):
     script = run_script(
         PROGRAM
         + """

@@ -85,7 +85,7 @@ def leave_thread_with_process(path):
 
 
 @pytest.mark.parametrize("leave", [leave_process, leave_thread, leave_thread_with_process])
-def test_what_was_left_undone_is_done_before_a_closed_pool_is_joined(tmp_path, leave):
+def test_unfinished_work_is_completed_before_a_closed_pool_is_joined(tmp_path, leave):
     path = tmp_path / "path"
     with ProcessPoolExecutor(1) as executor:
         executor.submit(leave, str(path)).result()

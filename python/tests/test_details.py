@@ -60,7 +60,7 @@ def test_a_bar_moves_while_a_map_runs(bars, tmp_path):
     assert sum(bars[0].updates) == 2
 
 
-def test_a_pool_with_bars_shows_them_for_every_kind_of_map_unless_told_otherwise(bars):
+def test_a_pool_with_bars_shows_them_for_every_kind_of_map_unless_disabled(bars):
     with Pool(2, progress=True) as pool:
         pool.map(tasks.square, range(2))
         pool.starmap(tasks.add, [(1, 2)])
@@ -96,7 +96,7 @@ def test_libraries_that_compute_use_one_thread_in_workers(start_method, monkeypa
 
 
 @pytest.mark.parametrize("package", ["numpy", "pandas"])
-def test_the_fork_server_has_what_the_parent_has_loaded(package, run_script):
+def test_the_fork_server_loads_the_modules_of_the_parent(package, run_script):
     pytest.importorskip(package)
     source = """
         import sys, manyhands{more}
@@ -148,7 +148,7 @@ def test_a_pool_that_is_dropped_while_it_runs_is_warned_about():
 
 
 @pytest.mark.parametrize("retries, attempts", [(0, 2), (1, 2), (3, 4)])
-def test_a_lost_task_is_retried_as_often_as_the_pool_was_told(retries, attempts, tmp_path):
+def test_a_lost_task_is_retried_as_often_as_the_pool_says(retries, attempts, tmp_path):
     mark = tmp_path / "mark"
     with Pool(1, on_worker_death="retry", retries=retries) as pool:
         with pytest.raises(WorkerDied):
@@ -156,7 +156,7 @@ def test_a_lost_task_is_retried_as_often_as_the_pool_was_told(retries, attempts,
     assert tasks.attempts(mark) == attempts
 
 
-def test_a_benchmark_tells_what_starting_took():
+def test_a_benchmark_reports_the_start_time():
     result = manyhands.benchmark(tasks.square, range(10), workers=1, repeat=1)
     starts = {run.how: run.start for run in result.runs}
     assert starts["serial"] == starts["threads"] == 0 < starts["processes"]

@@ -60,7 +60,7 @@ def expected(listing):
 
 
 @snippets("python")
-def test_each_listing_prints_what_it_says(run_script, snippet):
+def test_each_listing_prints_its_documented_output(run_script, snippet):
     for module in OPTIONAL:
         if f"import {module}" in snippet.text:
             pytest.importorskip(module)

@@ -106,7 +106,7 @@ def test_a_pool_that_is_collected_takes_its_workers_along(context):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_future_outlives_its_executor_that_nobody_keeps(tmp_path):
+def test_a_future_outlives_an_executor_without_references(tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     executor = manyhands.ProcessPoolExecutor(1)
     future = executor.submit(tasks.begin_and_wait, begun, go, 7)
@@ -150,7 +150,7 @@ print(list(pool.map(work, range(10))) == before)
     assert "fork" in script.err and "Traceback" not in script.err
 
 
-def test_a_forked_copy_that_forgets_the_pool_harms_nobody(run_script):
+def test_a_forked_copy_that_drops_the_pool_affects_no_other_process(run_script):
     script = run_script(
         HEAD
         + """
@@ -172,7 +172,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), future.get(), pool.map
     assert script.err == ""
 
 
-def test_a_parent_that_is_told_to_terminate_leaves_nothing(start_script, start_method, tmp_path):
+def test_a_parent_that_gets_sigterm_leaves_nothing(start_script, start_method, tmp_path):
     script = start_script(
         HEAD + f"manyhands.set_start_method({start_method!r})\nmanyhands.Pool(2).map(sleep, sys.argv[1:])",
         tmp_path / "begun",

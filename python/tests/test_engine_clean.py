@@ -46,7 +46,7 @@ def report(of, folder):
     return files
 
 
-def test_forty_files_are_those_of_a_local_run(engine, forty):
+def test_forty_files_equal_those_of_a_local_run(engine, forty):
     local = clean(forty / "in", "local/", RECIPE).raise_for_errors()
     told = []
     over = clean("in", "over/", RECIPE, engine=engine, progress=told.append)
@@ -153,7 +153,7 @@ def test_one_file_for_the_rejects_of_all_is_refused_before_work(engine, forty, p
     assert len(files("rejects.csv")) == 10
 
 
-def test_an_engine_is_left_if_its_job_cannot_begin(forty, monkeypatch):
+def test_an_engine_is_closed_if_its_job_cannot_begin(forty, monkeypatch):
     left = []
     executor = Through(None, plainly)
     monkeypatch.setattr(executor, "shutdown", lambda: left.append(True), raising=False)
@@ -228,7 +228,7 @@ def big(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("output", ["out.csv", "out.csv.zst", "out.parquet"])
-def test_a_big_file_is_cut_and_its_bytes_are_those_of_a_local_run(engine, big, output):
+def test_a_big_file_is_cut_and_its_bytes_equal_those_of_a_local_run(engine, big, output):
     format = "parquet" if output.endswith("parquet") else "csv"
     through, told = Through(engine, plainly), []
     here = clean(big, big.with_name(output), THOROUGH, format=format).raise_for_errors()

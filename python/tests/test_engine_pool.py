@@ -18,7 +18,7 @@ def pool(engine):
         yield pool
 
 
-def test_calls_and_maps_give_what_a_pool_gives(pool):
+def test_calls_and_maps_give_the_results_of_a_pool(pool):
     assert isinstance(pool, Pool)
     assert pool.apply(tasks.add, (1, 2), {"c": 3}) == 6
     assert pool.apply_async(lambda x: x + 1, (1,)).get() == 2
@@ -54,7 +54,7 @@ def test_an_exception_is_raised_with_its_type_and_the_workers_traceback(pool):
         next(results)
 
 
-def test_what_a_source_raises_comes_after_the_results_before_it(pool):
+def test_an_exception_of_the_source_comes_after_the_results_before_it(pool):
     def source():
         yield 1
         raise OSError("the source broke")
@@ -75,7 +75,7 @@ def test_callbacks_are_called_before_the_result_is_there(pool):
     assert result.ready() and not result.successful()
 
 
-def test_close_and_join_wait_for_what_was_given(engine):
+def test_close_and_join_wait_for_submitted_tasks(engine):
     told = []
     pool = Pool(2, engine=engine)
     pool.map_async(tasks.square, range(4), 1, callback=told.append)
@@ -90,7 +90,7 @@ def test_close_and_join_wait_for_what_was_given(engine):
     assert engine.submit(tasks.square, 3).result() == 9
 
 
-def test_terminate_fails_what_is_not_done(engine, tmp_path):
+def test_terminate_fails_unfinished_tasks(engine, tmp_path):
     go = tmp_path / "go"
     pool = Pool(2, engine=engine)
     held = [engine.submit(tasks.wait_for, go) for _ in range(8)]
@@ -123,7 +123,7 @@ def test_a_bar_is_shown(pool, capsys):
     assert "10/10" in capsys.readouterr().err
 
 
-def test_what_only_workers_of_our_own_can_do_is_refused(engine):
+def test_options_that_need_our_own_workers_are_errors(engine):
     for argument in ({"initializer": print}, {"deadline": 1}, {"memory_limit": 1 << 30}, {"on_worker_death": "retry"}):
         with pytest.raises(ValueError, match=next(iter(argument))):
             Pool(engine=engine, **argument)

@@ -18,13 +18,13 @@ def test_local_is_an_executor_of_processes():
 
 
 @pytest.mark.parametrize("url", ["", "dusk://host:1", "dask", "dask://", "ray://", "spark", "tcp://host:8786"])
-def test_a_url_that_is_none_is_refused_with_those_that_are(url):
+def test_an_invalid_url_is_an_error_that_lists_valid_ones(url):
     with pytest.raises(ValueError, match="dask://HOST:8786"):
         manyhands.executor(url)
 
 
 @pytest.mark.parametrize("engine", LIBRARIES)
-def test_a_missing_library_is_told_with_what_to_install(engine, monkeypatch):
+def test_a_missing_library_is_an_error_that_says_what_to_install(engine, monkeypatch):
     monkeypatch.setitem(sys.modules, LIBRARIES[engine], None)
     monkeypatch.delitem(sys.modules, f"manyhands.engines.{engine}", raising=False)
     with pytest.raises(ImportError, match=rf"pip install 'manyhands\[{engine}\]'"):

@@ -89,13 +89,13 @@ def test_an_exception_arrives_with_class_words_and_attributes(pool, executor, ca
         assert "raise_" in str(error.__cause__)
 
 
-def test_what_stayed_in_the_worker_is_noted(pool):
+def test_attributes_that_stayed_in_the_worker_are_noted(pool):
     with pytest.raises(Locked) as caught:
         pool.apply(raise_, (lambda: Locked("has a lock"),))
     assert caught.value.__notes__ == ["(lock of this exception could not be pickled and stayed in the worker)"]
     assert not hasattr(caught.value, "lock")
 
 
-def test_arguments_that_cannot_be_pickled_are_still_told(pool):
+def test_exceptions_with_unpicklable_arguments_are_still_reported(pool):
     with pytest.raises(RemoteError, match="lock"):
         pool.apply(raise_, (lambda: ValueError("with a lock", threading.Lock()),))

@@ -90,7 +90,7 @@ def test_an_exception_keeps_its_type_and_brings_the_workers_traceback(context):
     assert "tasks.py" in str(error.__cause__) and "ValueError: no" in str(error.__cause__)
 
 
-def test_what_did_not_begin_can_be_cancelled(tmp_path):
+def test_tasks_that_have_not_begun_can_be_cancelled(tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     with ProcessPoolExecutor(1) as executor:
         running = executor.submit(tasks.begin_and_wait, begun, go, 7)
@@ -114,7 +114,7 @@ def test_done_callbacks_run_in_this_process_with_the_future(executor):
     assert got == [(future, os.getpid())] and future.result() != os.getpid()
 
 
-def test_a_callback_that_raises_harms_nobody(executor, caplog):
+def test_a_callback_that_raises_affects_nothing_else(executor, caplog):
     future = executor.submit(tasks.square, 2)
     future.add_done_callback(lambda _: 1 / 0)
     assert list(executor.map(tasks.square, range(100))) == SQUARES
@@ -137,7 +137,7 @@ def test_a_callback_may_submit(executor):
     assert results == SQUARES[:10]
 
 
-def test_shutdown_waits_for_what_was_submitted_and_refuses_more(context):
+def test_shutdown_waits_for_submitted_tasks_and_accepts_no_more(context):
     executor = ProcessPoolExecutor(2, context)
     futures = [executor.submit(tasks.square, x) for x in range(100)]
     executor.shutdown()
@@ -161,7 +161,7 @@ def test_shutdown_without_waiting_lets_the_work_end(tmp_path):
     assert running.result(30) == 7 and waiting.result(30) == 9
 
 
-def test_shutdown_can_cancel_what_did_not_begin(tmp_path):
+def test_shutdown_can_cancel_tasks_that_have_not_begun(tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     executor = ProcessPoolExecutor(1)
     running = executor.submit(tasks.begin_and_wait, begun, go, 7)
@@ -220,11 +220,11 @@ def test_workers_are_killed_without_a_word_if_asked(context, tmp_path):
     assert not list((tmp_path / "told").iterdir())
 
 
-def test_workers_are_told_to_end_if_asked(context, tmp_path):
+def test_workers_can_be_terminated_on_request(context, tmp_path):
     assert ended_by("terminate_workers", context, tmp_path / "begun") == (-signal.SIGTERM, -signal.SIGTERM)
 
 
-def test_workers_that_are_told_to_end_may_clean_up(context, tmp_path):
+def test_workers_that_are_terminated_may_clean_up(context, tmp_path):
     (tmp_path / "told").mkdir()
     ends = ended_by(
         "terminate_workers",
@@ -237,7 +237,7 @@ def test_workers_that_are_told_to_end_may_clean_up(context, tmp_path):
     assert len(list((tmp_path / "told").glob("cleaned.*"))) == 2
 
 
-def test_workers_that_go_on_when_they_are_told_to_end_are_killed(tmp_path):
+def test_workers_that_ignore_termination_are_killed(tmp_path):
     (tmp_path / "told").mkdir()
     busy, _ = ended_by(
         "terminate_workers",
@@ -281,7 +281,7 @@ def test_an_executor_does_not_travel(executor):
         pickle.dumps(executor)
 
 
-def test_a_future_that_nobody_keeps_is_done_all_the_same(executor, tmp_path):
+def test_a_future_without_references_is_still_completed(executor, tmp_path):
     for _ in range(10):
         executor.submit(tasks.attempt, tmp_path / "ran")
     wait_until(lambda: tasks.attempts(tmp_path / "ran") == 10)
@@ -338,7 +338,7 @@ def test_a_map_goes_on_after_an_exception_of_a_task(executor, chunksize, buffers
 
 
 @pytest.mark.parametrize("chunksize", [1, 3])
-def test_closing_the_results_of_a_map_cancels_what_was_not_begun(tmp_path, chunksize):
+def test_closing_the_results_of_a_map_cancels_tasks_that_have_not_begun(tmp_path, chunksize):
     go, ran = tmp_path / "go", tmp_path / "ran"
     with ProcessPoolExecutor(1) as executor:
         blocked = executor.submit(tasks.wait_for, go)
@@ -351,7 +351,7 @@ def test_closing_the_results_of_a_map_cancels_what_was_not_begun(tmp_path, chunk
     assert tasks.attempts(ran) < 300
 
 
-def test_a_map_that_nobody_reads_is_done(tmp_path):
+def test_a_map_that_is_never_read_is_completed(tmp_path):
     with ProcessPoolExecutor(1) as executor:
         executor.map(tasks.attempt, [tmp_path / "ran"] * 20)
     assert tasks.attempts(tmp_path / "ran") == 20

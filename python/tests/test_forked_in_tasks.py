@@ -78,7 +78,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:De
 
 
 @pytest.mark.parametrize("code, status", [(7, 7), (None, 0), ("a text", 1), (-1, 255), (True, 1)])
-def test_a_forked_child_exits_as_it_says_and_the_task_goes_on(context, code, status):
+def test_a_forked_child_exits_with_its_own_status_and_the_task_goes_on(context, code, status):
     with context.Pool(1) as pool:
         assert pool.map(child_exits, [code] * 3, chunksize=3) == [status] * 3
 

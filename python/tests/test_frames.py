@@ -101,7 +101,7 @@ def test_an_array_of_ours_that_is_read_only_stays_so_and_by_reference():
         ("pyarrow", "table({'a': [1]})"),
     ],
 )
-def test_what_has_labels_is_no_array_to_share(package, make):
+def test_labelled_data_cannot_be_shared_as_an_array(package, make):
     module = pytest.importorskip(package)
     frame = eval(f"module.{make}")
     with pytest.raises(TypeError, match=f"of {package} would lose its labels .*to_numpy"):

@@ -10,7 +10,7 @@ each_mode = pytest.mark.parametrize(("main", "method"), MODES, ids=str)
 
 
 @each_mode
-def test_a_global_that_is_bound_anew_is_seen_by_the_next_call_and_what_the_worker_has_stays(main, method, run_script):
+def test_a_rebound_global_is_seen_by_the_next_call_and_values_in_the_worker_stay(main, method, run_script):
     script = run_script(
         f"""
         from manyhands import Pool
@@ -51,7 +51,7 @@ def test_a_global_that_is_bound_anew_is_seen_by_the_next_call_and_what_the_worke
 
 
 @each_mode
-def test_tasks_see_what_was_there_when_they_were_submitted(main, method, run_script):
+def test_tasks_see_the_values_at_the_time_of_their_submission(main, method, run_script):
     script = run_script(
         f"""
         from manyhands import Pool, Event, get_context
@@ -123,7 +123,7 @@ def test_data_that_the_main_block_loads_reaches_functions_wherever_they_are(main
 
 
 @each_mode
-def test_an_initializer_may_bind_what_the_script_has_bound(main, method, run_script):
+def test_an_initializer_may_rebind_names_of_the_script(main, method, run_script):
     script = run_script(
         f"""
         from manyhands import Pool
@@ -177,7 +177,7 @@ def test_definitions_of_a_guarded_script_are_the_imported_ones(run_script):
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_what_is_equal_to_its_literal_stays_the_imported_one(method, run_script):
+def test_a_value_equal_to_its_literal_stays_the_imported_one(method, run_script):
     script = run_script(
         f"""
         from manyhands import Pool
@@ -255,7 +255,7 @@ def test_identity_holds_across_calls(main, method, run_script):
 # Errors
 
 
-def test_what_cannot_be_sent_names_the_global_and_the_way_out(run_script):
+def test_a_global_that_cannot_be_sent_is_named_with_a_remedy(run_script):
     script = run_script(
         """
         import threading
@@ -283,7 +283,7 @@ def test_what_cannot_be_sent_names_the_global_and_the_way_out(run_script):
         assert said in script.out
 
 
-def test_what_a_guarded_script_cannot_send_is_missing_only_where_it_is_used(run_script):
+def test_a_global_that_a_guarded_script_cannot_send_is_missing_only_where_it_is_used(run_script):
     script = run_script(
         """
         import threading
@@ -308,7 +308,7 @@ def test_what_a_guarded_script_cannot_send_is_missing_only_where_it_is_used(run_
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_a_script_that_cannot_be_imported_is_the_workers_error_and_names_the_way_out(method, run_script):
+def test_a_script_that_cannot_be_imported_is_the_workers_error_with_a_remedy(method, run_script):
     script = run_script(
         f"""
         import multiprocessing
@@ -371,7 +371,7 @@ def test_an_unknown_mode_is_refused(main):
             make(1, main=main)
 
 
-def test_what_has_no_file_cannot_be_imported(start_script, tmp_path):
+def test_a_program_without_a_file_cannot_be_imported(start_script, tmp_path):
     import subprocess
     import sys
 

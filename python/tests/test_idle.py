@@ -193,7 +193,7 @@ def test_many_threads_submit_while_workers_come_and_go():
         ({"minimum": 1}, TypeError, "did you mean 'min_workers'"),
     ],
 )
-def test_bounds_that_cannot_be_are_refused(kind, options, kind_of_error, words):
+def test_invalid_bounds_are_errors(kind, options, kind_of_error, words):
     with pytest.raises(kind_of_error, match=words):
         made(kind, 2, "forkserver", **options)
 

@@ -141,7 +141,7 @@ def test_an_array_that_one_task_has_is_let_go_before_the_call_ends():
     assert most < 25
 
 
-def test_threads_in_workers_are_as_many_as_joblib_is_told(monkeypatch):
+def test_joblib_sets_the_number_of_threads_in_workers(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     for threads in (1, 3):
         with joblib.parallel_config(backend="manyhands", n_jobs=2, inner_max_num_threads=threads):

@@ -8,7 +8,7 @@ from manyhands import Pool, WorkerDied
 from outside import wait_until
 
 
-def test_last_words_are_those_of_the_task_that_was_lost(capfd):
+def test_the_last_output_in_an_error_is_that_of_the_lost_task(capfd):
     said = ""
 
     def told(words):
@@ -30,7 +30,7 @@ def test_last_words_are_those_of_the_task_that_was_lost(capfd):
 
 
 @pytest.mark.parametrize("make", ["Pool(4, initializer=fail)", "ProcessPoolExecutor(4, initializer=fail)"])
-def test_an_initializer_that_fails_is_told_once(run_script, start_method, make):
+def test_a_failing_initializer_is_reported_once(run_script, start_method, make):
     script = run_script(f"""
         from manyhands import Pool, ProcessPoolExecutor, WorkerDied, set_start_method
 

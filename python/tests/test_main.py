@@ -89,7 +89,7 @@ def test_globals_of_an_initializer_are_seen_by_tasks_and_last(run_script, start_
     ]
 
 
-def test_what_changed_in_the_parent_travels_again_and_nothing_else(run_script):
+def test_only_changed_globals_of_the_parent_are_sent_again(run_script):
     script = run_script(
         """
         import manyhands

@@ -73,7 +73,7 @@ def test_an_argument_that_cannot_be_pickled_is_the_exception_of_its_item(pickler
 
 
 @pytest.mark.parametrize("how", [{"on_worker_death": "break"}, {"seed": 1}, {"deadline": 60, "retries": 1}])
-def test_an_argument_that_cannot_be_pickled_harms_no_pool(how):
+def test_an_argument_that_cannot_be_pickled_leaves_the_pool_usable(how):
     with Pool(1, **how) as pool:
         assert described(pool.map(tasks.identity, UNPICKLABLE, return_exceptions=True)) == WITHOUT_THEM
         assert pool.map(tasks.identity, [1, 2]) == [1, 2]
@@ -136,7 +136,7 @@ def test_a_map_that_stops_raises_the_first_exception_while_others_run(tmp_path):
         assert pool.map(abs, range(-3, 3)) == [3, 2, 1, 0, 1, 2]
 
 
-def test_a_map_that_stops_gives_what_a_map_gives_if_nothing_fails(pools):
+def test_a_map_that_stops_on_error_gives_the_usual_results_if_nothing_fails(pools):
     for pool in pools:
         for chunksize in (None, 1, 3, 1000):
             assert pool.map(tasks.square, range(500), chunksize, stop_on_error=True) == [x * x for x in range(500)]
@@ -215,7 +215,7 @@ def test_an_endless_source_with_a_buffer_ends_with_its_pool():
 
 
 @pytest.mark.parametrize("wrong, error", [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError)])
-def test_a_buffer_that_cannot_be_is_refused(pools, wrong, error):
+def test_an_invalid_buffersize_is_an_error(pools, wrong, error):
     for pool in pools:
         for name in ("imap", "imap_unordered"):
             with pytest.raises(error, match="buffersize must be"):
@@ -225,7 +225,7 @@ def test_a_buffer_that_cannot_be_is_refused(pools, wrong, error):
 # Killing
 
 
-def test_killing_a_map_ends_what_runs_of_it_and_nothing_else(tmp_path):
+def test_killing_a_map_ends_its_running_tasks_and_nothing_else(tmp_path):
     never, begun, go = tmp_path / "never", tmp_path / "begun", tmp_path / "go"
     with Pool(3) as pool:
         other = pool.apply_async(tasks.begin_and_wait, (begun, go, 7))

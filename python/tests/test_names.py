@@ -64,7 +64,7 @@ def test_the_submodules_of_concurrent_futures_are_here_too(name):
     assert [one for one in names_of(theirs) if not hasattr(ours, one)] == []
 
 
-def test_what_is_ours_is_the_same_in_its_submodule():
+def test_our_names_are_the_same_objects_in_their_submodules():
     from manyhands import context, pool, process, queues, sharedctypes, synchronize
 
     homes = {
@@ -88,7 +88,7 @@ def test_a_module_that_has_nothing_of_ours_is_the_standard_librarys_own():
     assert ours is theirs is manyhands.shared_memory
 
 
-def test_what_is_nowhere_is_an_attribute_error_that_names_the_module():
+def test_an_unknown_name_is_an_attribute_error_that_names_the_module():
     for module in (mp, mp.pool, mp.queues, mp.dummy):
         with pytest.raises(AttributeError, match=f"module {module.__name__!r} has no attribute 'nothing'"):
             module.nothing
@@ -100,7 +100,7 @@ def test_the_version_is_that_of_the_installed_package():
     assert manyhands.__version__ == importlib.metadata.version("manyhands")
 
 
-def test_importing_the_package_loads_none_of_what_it_gives_lazily(run_script):
+def test_importing_the_package_loads_no_lazy_module(run_script):
     said = run_script("""
         import sys
         import manyhands
@@ -142,7 +142,7 @@ def test_classes_take_a_type_in_annotations_at_run_time(kind):
     assert made[int].__args__ == (int,)
 
 
-def test_what_annotations_say_of_a_dataclass_can_be_evaluated():
+def test_annotations_of_a_dataclass_can_be_evaluated():
     for kind in (manyhands.Benchmark, manyhands.FileReport, manyhands.Progress, manyhands.Report):
         assert typing.get_type_hints(kind)
 
@@ -170,7 +170,7 @@ def test_our_classes_have_no_public_names_but_the_standard_librarys_and_the_docu
         assert wanted <= public and public - wanted <= extras, name
 
 
-def test_a_fork_server_has_what_was_asked_to_be_preloaded(run_script):
+def test_a_fork_server_preloads_the_requested_modules(run_script):
     said = run_script("""
         import sys
         import manyhands
@@ -270,7 +270,7 @@ def test_a_program_that_says_mp_everywhere(run_script):
 # The one TimeoutError
 
 
-def test_a_timeout_is_what_a_future_raises_and_what_a_pool_raises(tmp_path, executor, pool):
+def test_futures_and_pools_raise_the_same_timeout_error(tmp_path, executor, pool):
     assert mp.TimeoutError is TimeoutError is mp.pool.TimeoutError is mp.get_context("spawn").TimeoutError
     go = tmp_path / "go"
     future, result = executor.submit(tasks.wait_for, go), pool.apply_async(tasks.wait_for, (go,))
@@ -361,7 +361,7 @@ def test_a_class_of_contexts_of_ours_may_be_derived_from():
         assert pool.apply(abs, (-1,)) == 1
 
 
-def test_our_functions_may_be_put_over_those_of_multiprocessing(run_script):
+def test_our_functions_may_replace_those_of_multiprocessing(run_script):
     said = run_script("""
         import concurrent.futures
         import multiprocessing
@@ -409,7 +409,7 @@ def test_no_more_tasks_run_at_a_time_than_there_are_workers(tmp_path):
     assert [sorted(indexes[at : at + 2]) for at in range(0, 8, 2)] == [[0, 1]] * 4
 
 
-def test_what_broke_an_executor_is_each_futures_own_exception():
+def test_each_future_of_a_broken_executor_has_an_exception_of_its_own():
     with manyhands.ProcessPoolExecutor(1, on_worker_death="break") as executor:
         futures = [executor.submit(tasks.die, "kill"), *[executor.submit(abs, -1) for _ in range(5)]]
         errors = [future.exception() for future in futures]
@@ -436,7 +436,7 @@ def test_tqdms_process_map_runs_on_our_executor(monkeypatch, capfd):
 # The index of a worker
 
 
-def test_a_workers_index_is_its_place_among_those_that_run(tmp_path, context):
+def test_a_workers_index_is_unique_among_running_workers(tmp_path, context):
     assert manyhands.worker_index() is None
     with context.Pool(3, initializer=tasks.note_index, initargs=(tmp_path / "started",)) as pool:
         (tmp_path / "meeting").mkdir()

@@ -130,7 +130,7 @@ def test_a_result_whose_unpickling_exits_or_interrupts_is_an_error_that_says_so(
         pool.imap(give, [kind]).next(60)
 
 
-def test_an_exit_with_what_cannot_be_shown_ends_the_call(executor):
+def test_an_exit_with_an_unprintable_value_ends_the_call(executor):
     error = executor.submit(exit_unshown).exception(timeout=60)
     assert isinstance(error, (TaskExited, RemoteError)) and "exited with" in str(error)
 
@@ -156,7 +156,7 @@ class HTTPError(Exception):
         self.code = response.status_code
 
 
-def test_an_exception_that_cannot_be_made_of_its_arguments_arrives_as_itself(executor):
+def test_an_exception_that_cannot_be_rebuilt_from_its_arguments_keeps_its_class(executor):
     error = executor.submit(throw, HTTPError, Response()).exception(timeout=60)
     assert type(error) is HTTPError and str(error) == "HTTP 503" and error.code == 503
 

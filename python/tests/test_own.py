@@ -66,7 +66,7 @@ def test_a_task_past_its_deadline_is_killed_wherever_the_deadline_was_given(cont
             list(executor.map(tasks.wait_for, [never]))
 
 
-def test_only_what_is_late_fails(pool, tmp_path):
+def test_only_late_tasks_fail(pool, tmp_path):
     go = tmp_path / "go"
     go.touch()
     paths = [go, tmp_path / "never", go, go]
@@ -130,7 +130,7 @@ def start_a_child(path):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "1", float("nan")])
-def test_a_deadline_that_cannot_be_is_refused(pool, wrong):
+def test_an_invalid_deadline_is_an_error(pool, wrong):
     with pytest.raises((ValueError, TypeError)):
         pool.apply(tasks.square, (1,), deadline=wrong)
     with pytest.raises((ValueError, TypeError)):
@@ -159,7 +159,7 @@ def test_kill_ends_a_running_task_and_no_other(executor, tmp_path):
     assert executor.submit(tasks.square, 3).result() == 9
 
 
-def test_kill_of_what_did_not_begin_cancels_it(tmp_path):
+def test_killing_a_task_that_has_not_begun_cancels_it(tmp_path):
     begun, go = tmp_path / "begun", tmp_path / "go"
     with ProcessPoolExecutor(1) as executor:
         running = executor.submit(tasks.begin_and_wait, begun, go)
@@ -179,7 +179,7 @@ def test_kill_of_what_did_not_begin_cancels_it(tmp_path):
     ("how", "exitcode", "number", "word"),
     [("kill", -9, 9, "SIGKILL"), ("abort", -6, 6, "SIGABRT"), ("_exit", 3, None, "3")],
 )
-def test_a_death_tells_its_cause(context, how, exitcode, number, word):
+def test_a_death_is_reported_with_its_cause(context, how, exitcode, number, word):
     with ProcessPoolExecutor(2, context) as executor:
         error = executor.submit(tasks.die, how).exception()
         assert type(error) is WorkerDied
@@ -271,7 +271,7 @@ def test_a_pool_can_be_asked_to_break_as_the_standard_librarys(context, tmp_path
     executor.shutdown()
 
 
-def test_what_a_broken_pool_is_given_fails_with_what_broke_it(context):
+def test_tasks_for_a_broken_pool_fail_with_its_cause(context):
     with Pool(2, context=context, on_worker_death="break") as pool:
         with pytest.raises(BrokenProcessPool):
             pool.apply(tasks.die, ("kill",))
@@ -287,12 +287,12 @@ def test_what_a_broken_pool_is_given_fails_with_what_broke_it(context):
                 call()
 
 
-def test_what_is_to_happen_at_a_death_must_be_one_of_three():
+def test_on_worker_death_accepts_three_values():
     with pytest.raises(ValueError, match="fail.*retry.*break"):
         Pool(1, on_worker_death="resurrect")
 
 
-def test_a_worker_that_is_killed_while_idle_fails_nobody(context, tmp_path):
+def test_a_worker_that_is_killed_while_idle_fails_no_task(context, tmp_path):
     with Pool(2, context=context) as pool:
         for pid in pool.starmap(tasks.meet, [(tmp_path, 2)] * 2, chunksize=1):
             os.kill(pid, signal.SIGKILL)
@@ -322,7 +322,7 @@ def test_a_task_over_the_memory_limit_fails_with_the_figures(context):
         assert executor.submit(tasks.grow, 10 << 20).result() >= 10 << 20
 
 
-def test_what_a_worker_was_forked_with_does_not_count_against_the_memory_limit(context):
+def test_memory_inherited_by_a_fork_does_not_count_against_the_limit(context):
     held = b"\1" * (200 << 20)
     with ProcessPoolExecutor(1, context, memory_limit=len(held) // 2) as executor:
         assert executor.submit(tasks.grow, 50 << 20).result() >= 50 << 20
@@ -397,7 +397,7 @@ def test_a_worker_exit_that_fails_says_so_on_standard_error(run_script, start_me
         ("processes", 1.5, TypeError, "integer"),
     ],
 )
-def test_a_limit_or_number_that_cannot_be_is_refused_at_once(option, wrong, error, word):
+def test_an_invalid_limit_or_number_is_an_error_at_once(option, wrong, error, word):
     with pytest.raises(error, match=word):
         Pool(**{"processes": 1, option: wrong})
     name = "max_workers" if option == "processes" else option

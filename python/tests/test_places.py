@@ -133,7 +133,7 @@ def make_locks():
     return [manyhands.Lock() for _ in range(COUNT)]
 
 
-def test_what_comes_back_to_its_maker_is_the_same_and_takes_no_descriptor(pool):
+def test_an_object_that_returns_to_its_creator_is_the_same_and_takes_no_descriptor(pool):
     lock = manyhands.Lock()
     back = pool.apply(same, (lock,))
     before = descriptors()

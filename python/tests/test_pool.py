@@ -129,7 +129,7 @@ def test_an_exception_keeps_its_type_and_brings_the_workers_traceback(context):
             assert "tasks.py" in str(cause) and "ValueError: no" in str(cause)
 
 
-def test_an_iterator_goes_on_behind_an_exception(pool):
+def test_an_iterator_goes_on_after_an_exception(pool):
     results = pool.imap(functools.partial(tasks.fail_if, bad=2), range(5))
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="2 is bad"):
@@ -142,7 +142,7 @@ def failing_source():
     raise KeyError("source")
 
 
-def test_an_exception_of_the_source_reaches_the_caller_and_nobody_else(pool):
+def test_an_exception_of_the_source_reaches_only_the_caller(pool):
     with pytest.raises(KeyError, match="source"):
         pool.map(tasks.square, failing_source())
     for method in (pool.imap, pool.imap_unordered):
@@ -185,7 +185,7 @@ def test_the_initializer_runs_once_in_each_worker_before_its_tasks(context):
         assert [pool.apply(tasks.count) for _ in range(3)] == [101, 102, 103]
 
 
-def test_what_a_worker_keeps_in_globals_and_caches_lasts(context):
+def test_globals_and_caches_of_a_worker_are_kept(context):
     with Pool(1, context=context) as pool:
         first = pool.apply(tasks.cached_pid, (1,))
         pool.map(tasks.square, range(100))
@@ -214,7 +214,7 @@ def test_methods_partials_and_instances_of_modules_travel(context):
         assert pool.map(len, ["", "a"]) == [0, 1]
 
 
-def test_close_lets_what_was_accepted_end_and_takes_nothing_more(context):
+def test_close_completes_accepted_tasks_and_accepts_no_more(context):
     pool = Pool(2, context=context)
     result = pool.map_async(tasks.square, range(100))
     lazy = pool.imap(tasks.square, range(100))
@@ -238,7 +238,7 @@ def test_join_before_close_is_refused(pool):
         pool.join()
 
 
-def test_terminate_ends_what_runs_and_fails_what_waits(context, tmp_path):
+def test_terminate_ends_running_tasks_and_fails_waiting_ones(context, tmp_path):
     pool = Pool(1, context=context)
     begun = tmp_path / "begun"
     pool.apply_async(tasks.begin_and_wait, (begun, tmp_path / "never"))
@@ -261,7 +261,7 @@ def test_the_context_manager_terminates(tmp_path):
         wait_until(begun.exists)
 
 
-def test_a_pool_tells_what_it_is_and_does_not_travel(pool):
+def test_a_pool_has_a_repr_and_cannot_be_pickled(pool):
     assert "pool_size=2" in repr(pool) and "RUN" in repr(pool)
     with pytest.raises(NotImplementedError):
         pickle.dumps(pool)
@@ -293,7 +293,7 @@ def test_arguments_and_results_of_any_size_arrive(pool, size):
     assert pool.map(tasks.identity, [data] * 3) == [data] * 3
 
 
-def test_results_that_nobody_takes_hold_nothing_up(pool):
+def test_results_that_are_never_taken_block_nothing(pool):
     pool.imap(tasks.square, itertools.count())
     abandoned = pool.imap_unordered(tasks.square, itertools.count())
     next(abandoned)
@@ -439,7 +439,7 @@ def test_every_name_of_multiprocessing_is_there():
     assert manyhands.current_process() is multiprocessing.current_process()
 
 
-def test_a_map_tells_how_many_chunks_are_left(pool, tmp_path):
+def test_a_map_reports_how_many_chunks_are_left(pool, tmp_path):
     go = tmp_path / "go"
     result = pool.map_async(tasks.wait_for, [go] * 6, chunksize=2)
     assert (result._number_left, result._chunksize) == (3, 2)

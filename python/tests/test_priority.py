@@ -74,7 +74,7 @@ def test_a_call_that_is_run_again_keeps_its_priority(tmp_path):
     "priority, error",
     [("high", TypeError), (1.5, TypeError), (None, TypeError), (True, TypeError), (2**31, ValueError)],
 )
-def test_what_is_no_priority_is_refused(pool, executor, priority, error):
+def test_an_invalid_priority_is_an_error(pool, executor, priority, error):
     with pytest.raises(error, match="priority"):
         executor.with_options(priority=priority)
     with pytest.raises(error, match="priority"):

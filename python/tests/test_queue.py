@@ -61,7 +61,7 @@ def work(q, results):
 
 
 @pytest.mark.parametrize("kind", [manyhands.Queue, manyhands.JoinableQueue, manyhands.SimpleQueue])
-def test_every_object_comes_back_as_it_went(kind):
+def test_every_object_arrives_unchanged(kind):
     q = kind()
     for obj in OBJECTS:
         q.put(obj)
@@ -83,7 +83,7 @@ def test_both_ends_are_in_other_processes_of_any_start_method(start_method):
     assert process.exitcode == 0
 
 
-def test_what_was_put_outlives_who_put_it():
+def test_an_object_outlives_the_process_that_put_it():
     q = manyhands.Queue()
     process = multiprocessing.get_context("fork").Process(target=put_all, args=(q, OBJECTS[:5]))
     process.start()
@@ -120,7 +120,7 @@ def test_order_and_count_hold_between_several_processes():
     assert results.empty()
 
 
-def test_full_and_empty_are_told_as_by_the_standard_library():
+def test_full_and_empty_are_reported_as_by_the_standard_library():
     q = manyhands.Queue(2)
     with pytest.raises(queue.Empty):
         q.get_nowait()
@@ -163,7 +163,7 @@ def test_too_many_reports_are_refused():
         q.task_done()
 
 
-def test_what_cannot_be_pickled_is_an_error_of_put():
+def test_an_unpicklable_object_is_an_error_of_put():
     q = manyhands.Queue()
     with pytest.raises(TypeError):
         q.put(threading.Lock())

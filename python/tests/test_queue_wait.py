@@ -30,7 +30,7 @@ def put_at_its_word(q, go, count):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_those_are_ready_that_have_objects(kind):
+def test_queues_with_objects_are_ready(kind):
     one, other = kind(), kind()
     assert wait([one, other], 0) == []
     other.put("x")
@@ -91,7 +91,7 @@ def test_no_object_is_missed_however_puts_and_looks_fall(context):
         assert got[q] == list(range(count))
 
 
-def test_whoever_waits_keeps_no_object_from_one_who_takes(pool):
+def test_a_waiting_process_keeps_no_object_from_a_getter(pool):
     q, taken = manyhands.Queue(), manyhands.Queue()
     assert wait([q], 0) == []
     results = [pool.apply_async(take, (q, taken)) for _ in range(2)]

@@ -87,6 +87,6 @@ def test_a_task_that_is_tried_again_draws_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "7"])
-def test_what_is_no_seed_is_refused(seed):
+def test_an_invalid_seed_is_an_error(seed):
     with pytest.raises((TypeError, ValueError), match="seed must be"):
         manyhands.Pool(1, seed=seed)

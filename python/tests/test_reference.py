@@ -40,7 +40,7 @@ def test_there_are_examples_of_all_kinds():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_each_example_prints_what_it_says(name, tmp_path, monkeypatch, run_script):
+def test_each_example_prints_its_documented_output(name, tmp_path, monkeypatch, run_script):
     for module in ("numpy", "joblib"):
         if importlib.util.find_spec(module) is None and (module in EXAMPLES[name] or name in ("zeros", "empty")):
             pytest.skip(f"{module} is not installed")

@@ -54,7 +54,7 @@ def test_a_queue_that_was_written_over_is_an_error_that_names_it(bound):
     assert errors
 
 
-def test_a_process_that_gets_a_queue_that_was_written_over_is_told_so():
+def test_a_process_that_gets_an_overwritten_queue_gets_an_error():
     context = manyhands.get_context("fork")
     shared = context.Queue()
     with mmap.mmap(shared._descriptor(), 4096) as memory:

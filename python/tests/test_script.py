@@ -33,7 +33,7 @@ def test_a_guard_is_found_wherever_it_is_at_the_top_level(text):
         "print(__name__ == '__main__')",
     ],
 )
-def test_what_only_looks_like_a_guard_is_none(text):
+def test_code_that_only_looks_like_a_guard_is_not_one(text):
     assert not Source(text, None).guarded
 
 
@@ -75,5 +75,5 @@ def test_only_a_name_that_is_bound_once_has_a_literal():
     assert source.literals == {"a": 1, "b": [None], "c": "x", "d": "x", "f": 5, "g": -1}
 
 
-def test_what_functions_declare_global_may_have_been_bound_since():
+def test_names_that_functions_declare_global_may_have_been_rebound():
     assert Source("a = 1\ndef f():\n    def g():\n        global a, b\n        a = b = 1\n", None).rebound == {"a", "b"}

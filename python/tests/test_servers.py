@@ -15,7 +15,7 @@ def loaded(names):
     return [name in sys.modules for name in names]
 
 
-def test_a_pool_has_what_is_to_be_preloaded():
+def test_a_pool_preloads_modules():
     with Pool(1, preload=["colorsys", "xml.dom"]) as pool:
         assert pool.apply(loaded, (["colorsys", "xml.dom"],)) == [True, True]
     with ProcessPoolExecutor(1, preload=["colorsys"]) as executor:
@@ -24,7 +24,7 @@ def test_a_pool_has_what_is_to_be_preloaded():
         assert pool.apply(loaded, (["colorsys"],)) == [False]
 
 
-def test_what_cannot_be_preloaded_is_refused():
+def test_an_invalid_preload_is_an_error():
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         Pool(1, preload=["no_such_module"])
     with pytest.raises(TypeError, match="list"):
@@ -33,7 +33,7 @@ def test_what_cannot_be_preloaded_is_refused():
         Pool(1, preload=["colorsys"], context="spawn")
 
 
-def test_a_module_that_fails_as_it_is_preloaded_is_told(run_script, tmp_path):
+def test_a_module_that_fails_to_preload_is_reported(run_script, tmp_path):
     (tmp_path / "failing.py").write_text("raise ValueError('its reason')\n")
     script = run_script("""
         import manyhands
@@ -45,7 +45,7 @@ def test_a_module_that_fails_as_it_is_preloaded_is_told(run_script, tmp_path):
     assert "preload='failing': ValueError: its reason" in script.err
 
 
-def test_what_the_program_has_loaded_of_heavy_packages_is_there_and_nothing_else(run_script, tmp_path):
+def test_only_heavy_packages_that_the_program_has_loaded_are_preloaded(run_script, tmp_path):
     for path in ("sklearn/__init__.py", "sklearn/tree/__init__.py", "sklearn/_own.py", "sklearn/svm.py", "polars.py"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch()
@@ -204,7 +204,7 @@ def exits_with_incomplete():
     raise SystemExit(Incomplete())
 
 
-def test_a_task_that_exits_with_what_cannot_be_shown_tells_that(pool):
+def test_a_task_that_exits_with_an_unprintable_value_reports_that(pool):
     with pytest.raises((manyhands.TaskExited, manyhands.RemoteError), match="Incomplete|lock"):
         pool.apply(exits_with_incomplete)
 

@@ -162,7 +162,7 @@ def test_imap_is_ahead_by_few_items(pool, chunksize):
         assert made - taken - len(results._ready) <= 2048 + 80 * chunksize
 
 
-def test_a_pool_that_is_joined_does_all_large_inputs_of_an_imap_that_nobody_takes():
+def test_a_joined_pool_completes_an_imap_of_large_inputs_that_is_never_read():
     with manyhands.Pool(2) as pool:
         results = pool.imap(tasks.first, [np.full(8 << 20, number, np.uint8) for number in range(40)])
         pool.close()
@@ -179,7 +179,7 @@ def test_map_async_of_large_inputs_returns_before_they_are_done(pool):
     assert result.get(60) == list(range(20))
 
 
-def test_a_source_that_fails_behind_large_inputs_is_told_after_them(pool):
+def test_an_error_of_a_source_after_large_inputs_is_raised_after_their_results(pool):
     def source():
         for number in range(9):
             yield np.full(8 << 20, number, np.uint8)
@@ -191,7 +191,7 @@ def test_a_source_that_fails_behind_large_inputs_is_told_after_them(pool):
         next(results)
 
 
-def test_tasks_with_one_large_array_share_one_copy_and_see_what_it_was_at_their_submit(executor):
+def test_tasks_with_one_large_array_share_one_copy_and_see_its_value_at_their_submission(executor):
     hold = manyhands.Event()
     array = np.zeros(16 << 20, np.uint8)
     before = shared_memory()
@@ -210,7 +210,7 @@ def test_tasks_with_one_large_array_share_one_copy_and_see_what_it_was_at_their_
     assert other.result(60)[array.size // 2] == 3
 
 
-def test_what_a_task_writes_to_its_argument_is_seen_by_no_other_with_the_same_array(executor):
+def test_writes_of_a_task_to_its_argument_are_not_seen_by_other_tasks(executor):
     array = np.zeros(1 << 20, np.uint8)
     futures = [executor.submit(tasks.add_one, array) for _ in range(20)]
     assert [future.result(60) for future in futures] == [1 << 20] * 20

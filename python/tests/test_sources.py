@@ -105,7 +105,7 @@ def test_a_source_that_has_a_length_and_is_slow_is_not_read_first(pool, name):
 
 
 @pytest.mark.parametrize("name", ["map", "imap", "starmap"])
-def test_what_cannot_be_iterated_over_is_refused(pool, name):
+def test_a_source_that_is_not_iterable_is_an_error(pool, name):
     for wrong in (5, None, 1.5):
         with pytest.raises(TypeError, match="not iterable"):
             list(getattr(pool, name)(tasks.identity, wrong))

@@ -60,7 +60,7 @@ def say(text):
     os.system(f"echo by a program: {text}")
 
 
-def test_what_a_task_writes_goes_where_the_pools_maker_wrote(capfd, start_method):
+def test_output_of_a_task_goes_to_the_pool_creators_standard_output(capfd, start_method):
     manyhands.Pool(1).terminate()  # Whose server has another output.
     with manyhands.Pool(1, context=start_method) as pool:
         pool.apply(say, ("hello",))

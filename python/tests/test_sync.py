@@ -248,7 +248,7 @@ def test_an_interrupt_ends_every_wait():
     condition.release()
 
 
-def test_an_unknown_type_of_a_value_is_told_with_those_that_there_are():
+def test_an_unknown_typecode_is_an_error_that_lists_the_known_ones():
     for make in (lambda: manyhands.Value("x", 1), lambda: manyhands.Array("x", 1)):
         with pytest.raises(TypeError, match="bad typecode 'x' .*one of .*i.*d"):
             make()

@@ -13,7 +13,7 @@ LISTINGS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="the listings are for Dask")
 @pytest.mark.parametrize("cluster", ["dask"], indirect=True)
 @pytest.mark.parametrize("number", range(len(LISTINGS)))
-def test_each_listing_prints_what_it_says(cluster, run_script, number):
+def test_each_listing_prints_its_documented_output(cluster, run_script, number):
     listing = LISTINGS[number]
     assert "dask://scheduler:8786" in listing
     script = run_script(listing.replace("dask://scheduler:8786", cluster.url))

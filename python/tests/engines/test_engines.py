@@ -60,7 +60,7 @@ def test_an_exception_keeps_its_type_and_its_traceback(executor):
     assert caught.value.reason == "seven"
 
 
-def test_what_cannot_travel_is_its_tasks_error(executor):
+def test_a_value_that_cannot_travel_is_the_error_of_its_task(executor):
     with pytest.raises(TypeError, match="generator"):
         executor.submit(tasks.identity, (x for x in range(3))).result(60)
     with pytest.raises(TypeError, match="generator"):
@@ -155,7 +155,7 @@ NOBODY = {"dask": ("dask://127.0.0.1:1", {"timeout": 1}), "ray": ("ray", {}), "s
 
 
 @pytest.mark.parametrize("engine", [engine for engine in NOBODY if engine in INSTALLED])
-def test_a_cluster_that_does_not_answer_is_told_of(run_script, engine, tmp_path):
+def test_a_cluster_that_does_not_answer_is_reported(run_script, engine, tmp_path):
     url, options = NOBODY[engine]
     script = run_script(
         """
