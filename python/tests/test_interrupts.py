@@ -88,7 +88,7 @@ def test_a_signal_handler_may_raise_at_any_moment(run_script, start_method, name
 @pytest.mark.parametrize(
     "forgotten", ["manyhands.ProcessPoolExecutor(1)", "pool.imap(abs, iter(int, 1))"], ids=["an executor", "an imap"]
 )
-def test_an_interrupt_during_the_drop_of_an_object_is_raised(run_script, forgotten):
+def test_an_interrupt_that_comes_as_something_is_forgotten_is_raised(run_script, forgotten):
     """No finalizer in Python swallows it."""
     script = run_script(
         f"""
@@ -136,7 +136,7 @@ def test_an_interrupt_during_the_drop_of_an_object_is_raised(run_script, forgott
         "list(executor.map(hold, [None] * 2, chunksize=2))",
     ],
 )
-def test_an_interrupted_call_ends_its_running_tasks(run_script, start_method, tmp_path, call):
+def test_a_call_that_was_interrupted_ends_what_it_runs(run_script, start_method, tmp_path, call):
     """As in a notebook: the cell is run again, and answers."""
     script = run_script(
         f"""
