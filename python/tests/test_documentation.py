@@ -62,7 +62,7 @@ def expected(listing):
 @snippets("python")
 def test_each_listing_prints_its_documented_output(run_script, snippet):
     for module in OPTIONAL:
-        if f"import {module}" in snippet.text:
+        if f"import {module}" in snippet.text or (module == "numpy" and "manyhands.zeros" in snippet.text):
             pytest.importorskip(module)
     said = [line.rstrip() for line in run_script(snippet.text).out.splitlines()]
     assert said == expected(snippet.text) or (snippet.page == "README.md" and said)
