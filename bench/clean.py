@@ -213,7 +213,7 @@ def run_program(options, name, files, watch=False):
         "bytes_out": sum(path.stat().st_size for path in written(options.out)),
     }
     if watch:
-        # What `wait4` tells is complete only if every process was waited for by its parent.
+        # The result of `wait4` is complete only if every parent waited for its children.
         counted = result["user_seconds"] + result["system_seconds"]
         if counted < 0.9 * memory["processor_seconds_seen"] - 0.05:
             fail(f"{name}: {counted} processor seconds counted, {memory} seen: a process is lost")
@@ -277,7 +277,7 @@ def descendants():
 def proportional_sizes(pid):
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:  # it is gone
+    except OSError:  # it has ended
         return []
     lines = re.findall(r"^(Pss|Pss_Anon|Pss_File|Pss_Shmem): +(\d+) kB", text, re.MULTILINE)
     return [(kind, int(size) * 1024) for kind, size in lines]
@@ -466,7 +466,7 @@ def describe_machine(options):
         number = re.search(r"\d[\d.]+", output(*words, "--version") or "")
         versions[name] = number[0] if number else "unknown"
     commit = output("git", "rev-parse", "--short=12", "HEAD")
-    # If the binary is not built from this, its hash tells.
+    # The hash of the binary shows if it was not built from this commit.
     changed = output("git", "status", "--porcelain", "--", "crates", "Cargo.toml", "Cargo.lock")
     cores = os.cpu_count()
     slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)|@.*", "", model.lower())).strip("-")

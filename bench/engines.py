@@ -26,7 +26,7 @@ import clusters
 import manyhands
 from tasks import identity
 
-#: How many times the engine's own cost one of ours may be.
+#: Maximum cost of one of our calls, as a multiple of the engine's own.
 ASKED = 1.10
 TASKS = {"dask": 500, "ray": 1000, "ray-client": 500, "spark": 100}
 FILES = 400

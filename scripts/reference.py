@@ -30,7 +30,7 @@ GROUPS = {
         "PoolForked CleanError",
     ),
 }
-#: Classes of which users get objects and make none.
+#: Classes whose objects users receive but do not create.
 GIVEN = {"AsyncResult", "MapResult", "IMapIterator", "Future", "Context"}
 HEAD = "Made from the docstrings: `help(manyhands.{name})` shows the same."
 
@@ -40,8 +40,8 @@ def reference(root):
     heard = []
     handler = logging.Handler(logging.WARNING)
     # Of a class without `__init__` it does not see the parameters; `check` does.
-    told_here = "does not appear in the function signature"
-    handler.emit = lambda record: told_here in record.getMessage() or heard.append(record.getMessage())
+    expected_message = "does not appear in the function signature"
+    handler.emit = lambda record: expected_message in record.getMessage() or heard.append(record.getMessage())
     logger = logging.getLogger("griffe")
     logger.addHandler(handler)
     logger.propagate = False

@@ -211,7 +211,7 @@ class Crate:
         A folder stands for its files, unless it and others import each other. Files that do are in braces."""
         modules = [module for module in self.code if module]
         rooms = [module[0] for module in modules if self.is_in_folder(module)]
-        # A folder with most of the crate is no room in it.
+        # A folder with most of the crate is not counted as a room.
         hall = next((name for name in set(rooms) if 2 * rooms.count(name) > len(modules)), None)
         within = 1 if hall else 0
 

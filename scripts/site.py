@@ -35,7 +35,7 @@ PAGES = {
     "crates/shm/SAFETY.md": "safety.md",
 }
 IMAGES = (".svg", ".png", ".js")
-#: What a language model should know before it reads on.
+#: Introduction of llms.txt.
 LLMS = """# manyhands
 
 > Process pools that a dying worker cannot hang or break, arrays in shared memory, and exact cleaning of CSV files on all

@@ -24,7 +24,7 @@ try:
 except ImportError:
     pass
 else:
-    # Else it keeps a thread.
+    # Otherwise it keeps a thread.
     tqdm.tqdm.monitor_interval = 0
 
 
@@ -78,7 +78,7 @@ def nothing_left(request):
             pytest.fail("left behind: " + "\n".join(found), pytrace=False)
 
 
-# A fork in a process with threads is warned about since 3.12; whoever asks for it has been told.
+# A fork in a process with threads is warned about since 3.12; a program that asks for it knows.
 FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 

@@ -24,8 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 import manyhands
 from manyhands import Pool, ProcessPoolExecutor
 
-#: Seconds that one round may take, and after them the stacks.
-PATIENCE = 120
+#: Time limit of one round in seconds; then all stacks are printed.
+ROUND_LIMIT = 120
 #: Seconds for a wait whose end is its timeout.
 SHORT = 0.02
 
@@ -35,7 +35,7 @@ class Interrupt(Exception):
 
 
 armed = raises = False
-#: Interrupts that a finalizer took: Python reports these, and goes on.
+#: Number of interrupts that a finalizer swallowed: Python reports these and goes on.
 reported = 0
 
 
@@ -81,7 +81,7 @@ def rounds(name, way, is_well, moments):
     took = time.perf_counter() - began
     for moment in range(moments):
         raises = moment % 3 != 2 and name not in QUIET
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(ROUND_LIMIT, exit=True)
         before = reported
         try:
             armed = True
@@ -94,7 +94,7 @@ def rounds(name, way, is_well, moments):
         armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         is_well()
-    faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    faulthandler.dump_traceback_later(ROUND_LIMIT, exit=True)
     return interrupted
 
 
@@ -433,9 +433,9 @@ def main(group, method, moments, seed):
     began, interrupted = time.monotonic(), 0
     for name, way, is_well in GROUPS[group](method):
         print(f"{time.monotonic() - began:6.1f} s: {name}", file=sys.stderr, flush=True)
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(ROUND_LIMIT, exit=True)
         interrupted += rounds(name, way, is_well, moments)
-    end = time.monotonic() + PATIENCE / 2
+    end = time.monotonic() + ROUND_LIMIT / 2
     while gc.collect() is not None and (found := left()):
         assert time.monotonic() < end, f"left behind: {found}"
         time.sleep(0.01)

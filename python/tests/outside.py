@@ -28,9 +28,9 @@ with warnings.catch_warnings():
 ENVIRONMENT = "MANYHANDS_TESTS"
 TOKEN = f"manyhands-tests-{uuid.uuid4().hex}"
 
-# Inherited by whatever is executed, and by whatever is forked.
+# Inherited by every executed or forked process.
 os.environ[ENVIRONMENT] = TOKEN
-# Nobody measures anything here.
+# No test measures speed.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:this is a debug build")
 # Scripts run elsewhere.
 if "PYTHONPATH" in os.environ:
@@ -60,7 +60,7 @@ def _read(path):
     try:
         # By descriptor: `open` warns of a file of /proc that goes while it is being opened.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # it went meanwhile, or is another user's
+    except OSError:  # it has ended meanwhile, or belongs to another user
         return b""
     try:
         return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
@@ -235,7 +235,7 @@ class Script:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGABRT)  # faulthandler tells where it hangs
+            self._process.send_signal(signal.SIGABRT)  # faulthandler prints where it hangs
             self._process.wait(10)
             self._kill_all()
             raise AssertionError(f"the script hangs\n{self}") from None

@@ -29,7 +29,7 @@ ARTICLE = (
 )
 LARGE = Recipe(on_bad="null", missing_column="null").types({"value": "number"}).fill("value", 0.0)
 
-#: Every method once, and what it is in TOML.
+#: Every method once, and its form in TOML.
 STEPS = {
     "drop_empty_rows": (lambda r: r.drop_empty_rows(), '"drop_empty_rows"'),
     "normalize_columns": (lambda r: r.normalize_columns(), '"normalize_columns"'),
@@ -81,7 +81,7 @@ def large(tmp_path_factory):
 
 
 def names(directory):
-    # Not what is noted there of files that are done.
+    # Without the list of completed files.
     return sorted(path.name for path in Path(directory).iterdir() if path.name != ".manyhands.jsonl")
 
 
@@ -586,7 +586,7 @@ def test_types_are_proposed_for_undeclared_columns_and_reported(tmp_path):
     report = clean(source, out, recipe, format="parquet", infer=True, progress=told.append).raise_for_errors()
     assert report.types == {"id": "integer", "day": "date", "half": "number"}
     assert [str(field.type) for field in pq.read_schema(out)] == ["int64", "date32[day]", "string", "double", "double"]
-    # The end of each pass over it; on a slow machine more than that is told.
+    # At the end of each pass over it; more often on a slow machine.
     assert [state.files_done for state in told].count(1) >= 2
     assert Report.from_dict(report.to_dict()) == report and report.to_dict()["types"] == report.types
     assert clean(source, tmp_path / "plain.csv").types == {}

@@ -31,7 +31,7 @@ def write(path):
 @pytest.mark.parametrize(
     "body",
     [
-        # A pool that was never closed: idle, busy, with results that nobody took.
+        # A pool that was never closed: idle, busy, with results that were never taken.
         "pool = manyhands.Pool(2); pool.map(work, range(10))",
         "pool = manyhands.Pool(2); pool.apply_async(sleep, (sys.argv[1],)); pool.map_async(work, range(1000))",
         "pool = manyhands.Pool(2); results = pool.imap(work, iter(int, 1)); next(results)",
@@ -40,7 +40,7 @@ def write(path):
         "manyhands.Pool(2).map(work, range(10))",
         # One that was closed and not joined.
         "pool = manyhands.Pool(2); pool.apply_async(sleep, (sys.argv[1],)); pool.close()",
-        # Held by what lives longest.
+        # Held by the module that lives longest.
         "sys.pool = manyhands.Pool(2); sys.pool.map(work, range(10))",
         "pool = manyhands.Pool(2); pool.me = pool; pool.map(work, range(10))",
         "executor = manyhands.ProcessPoolExecutor(2); executor.submit(work, 1).result()",

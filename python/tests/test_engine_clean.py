@@ -35,7 +35,7 @@ def forty(tmp_path, monkeypatch):
 
 
 def files(folder):
-    # Not what is noted there of files that are done, in the order in which they were.
+    # Without the list of completed files, whose order varies.
     return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name != ".manyhands.jsonl"}
 
 
@@ -187,7 +187,7 @@ def test_one_output_of_all_is_refused(engine, forty):
         clean("in/f01.csv", "-", RECIPE, engine=engine)
 
 
-#: What needs passes, state from above, and rejects.
+#: A recipe that needs passes, values from rows above, and rejects.
 THOROUGH = (
     Recipe()
     .drop_empty_rows()

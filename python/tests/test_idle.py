@@ -13,7 +13,7 @@ import tasks
 from manyhands import DeadlineExceeded, Pool, ProcessPoolExecutor, WorkerDied
 from outside import alive, wait_until
 
-#: Nothing is idle for so long in a test.
+#: Seconds; no worker is idle for this long in a test.
 LONG = 1000
 
 
@@ -102,7 +102,7 @@ def test_an_executor_that_breaks_with_its_workers_does_not_with_idle_ones(start_
             wait_until(lambda: not pids(executor))
 
 
-#: How many rounds of a race; of all others so many that the suite stays short.
+#: Number of rounds of a race; few for the other combinations, to keep the suite short.
 ROUNDS = {("pool", "fork", None): 200, ("executor", "forkserver", None): 200, ("pool", "forkserver", 2): 100}
 
 

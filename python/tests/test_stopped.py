@@ -13,7 +13,7 @@ import manyhands
 import pytest
 from outside import state, wait_until
 
-#: How often another process is stopped, each time somewhere else in what it does.
+#: Number of times that another process is stopped, each time at another point of its work.
 STOPS = 30
 BRIEF = 0.02
 
@@ -202,7 +202,7 @@ def test_other_threads_run_and_signals_arrive_while_another_process_is_stopped_a
     main, begun = threading.main_thread().ident, threading.Event()
 
     def interrupt_from_a_thread():
-        # It comes no further if who waits does not let it.
+        # It gets no further unless the waiting side lets it.
         begun.wait()
         time.sleep(0.002)
         signal.pthread_kill(main, signal.SIGUSR1)
