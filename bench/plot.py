@@ -20,7 +20,7 @@ NAMES = {
     "pandas": "pandas",
     "cp": "cp (copies the input)",
 }
-# As wide as a page of README, in which it is shown unscaled.
+# The width of a README page, in which the plot is shown unscaled.
 WIDTH, LABELS, RIGHT = 760, 170, 70
 BAR, GAP, HEAD, BETWEEN = 16, 6, 30, 16
 STYLE = """

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 POOL, EXECUTOR, OURS, OUR_EXECUTOR = "stdlib_pool", "futures", "manyhands", "manyhands_executor"
 QUEUES = ["stdlib", "manyhands"]
 
-#: What is asked, as (what, our program, its figure, the peer, at least so many times; bigger is better).
+#: Figures that must be reached: (what, our program, its figure, the peer, minimum ratio; bigger is better).
 ASKED = [
     ("call and wait", OURS, "roundtrip_us", POOL, 6, False),
     ("map, chunksize=1", OURS, "map_chunk1_us_per_task", POOL, 6, False),
