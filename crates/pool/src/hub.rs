@@ -267,17 +267,17 @@ impl Shared {
         stopped.is_some()
     }
 
-    /// Takes back the items of a call that no worker has begun.
+    /// Recalls the items of a call that no worker has begun.
     pub(crate) fn abandon(&self, call: &Arc<Call>) -> Vec<Chunk> {
-        self.take_back(call, false)
+        self.recall(call, false)
     }
 
-    /// Takes back the items that no worker has begun, and kills the workers that run the others.
+    /// Recalls the items that no worker has begun, and kills the workers that run the others.
     pub(crate) fn kill_all(&self, call: &Arc<Call>) -> Vec<Chunk> {
-        self.take_back(call, true)
+        self.recall(call, true)
     }
 
-    fn take_back(&self, call: &Arc<Call>, kill: bool) -> Vec<Chunk> {
+    fn recall(&self, call: &Arc<Call>, kill: bool) -> Vec<Chunk> {
         if self.check_maker().is_err() {
             return Vec::new();
         }

@@ -83,7 +83,7 @@ impl Ledger {
         self.reported
     }
 
-    /// Number of items sent since the link was made, without those taken back.
+    /// Number of items sent since the link was made, without those recalled.
     pub(crate) fn sent(&self) -> u64 {
         self.next
     }
@@ -127,9 +127,9 @@ impl Ledger {
         Some(lost)
     }
 
-    /// Takes back all items after the first `begun` items ever sent, in order. `None` if `begun` is
+    /// Recalls all items after the first `begun` items ever sent, in order. `None` if `begun` is
     /// an impossible count.
-    pub(crate) fn take_back(&mut self, begun: u64) -> Option<Vec<Chunk>> {
+    pub(crate) fn recall(&mut self, begun: u64) -> Option<Vec<Chunk>> {
         if begun < self.reported || begun > self.next {
             return None;
         }
@@ -191,7 +191,7 @@ mod tests {
                 assert_eq!(ledger.current().unwrap().1, task);
                 assert!(ledger.report());
             }
-            let back = ledger.take_back(begun).unwrap();
+            let back = ledger.recall(begun).unwrap();
             assert_eq!(tasks(&back), (begun..7).collect::<Vec<_>>(), "begun {begun}");
             assert_eq!(ledger.unreported(), begun - reported);
             assert_eq!(ledger.ahead_nanos(), 10 * (begun - reported));
@@ -211,7 +211,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.send(chunk(0, 3), 0);
         ledger.report();
-        assert!(ledger.take_back(0).is_none());
-        assert!(ledger.take_back(4).is_none());
+        assert!(ledger.recall(0).is_none());
+        assert!(ledger.recall(4).is_none());
     }
 }

@@ -8,8 +8,8 @@
 //!   └───────────┴──────────────────────────────────────┘
 //! ```
 //! The worker begins item `n` by moving the count from `n` to `n + 1`, provided the epoch is
-//! the one that came with the item. The hub takes back all items not begun by moving to the next
-//! epoch. Both are one compare-and-swap of the same word, so an item is either begun or taken back,
+//! the one that came with the item. The hub recalls all items not begun by moving to the next
+//! epoch. Both are one compare-and-swap of the same word, so an item is either begun or recalled,
 //! never both and never neither. When a worker dies, the word says exactly which items it had
 //! begun.
 
@@ -25,7 +25,7 @@ pub struct Cursor<'a>(pub &'a AtomicU64);
 /// Value of a cursor's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begun {
-    /// Number of times that the hub has taken items back, modulo 2^16.
+    /// Number of times that the hub has recalled items, modulo 2^16.
     pub epoch: u16,
     /// Number of items that the worker has begun.
     pub count: u64,
@@ -37,7 +37,7 @@ fn unpack(word: u64) -> Begun {
 
 impl Cursor<'_> {
     /// In the worker: begins the next item, which came with `epoch`. Returns `false` if it was
-    /// taken back, with all other items of that epoch.
+    /// recalled, with all other items of that epoch.
     pub fn begin(self, epoch: u16) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while unpack(word).epoch == epoch {
@@ -51,9 +51,9 @@ impl Cursor<'_> {
         false
     }
 
-    /// In the hub: takes back all items not begun. Returns the number of items begun before, and
+    /// In the hub: recalls all items not begun. Returns the number of items begun before, and
     /// the epoch for items sent from now on.
-    pub fn take_back(self) -> Begun {
+    pub fn recall(self) -> Begun {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let Begun { epoch, count } = unpack(word);
@@ -78,12 +78,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_taken_back_cannot_begin_and_numbering_goes_on() {
+    fn recalled_items_cannot_begin_and_numbering_goes_on() {
         let word = AtomicU64::new(0);
         let cursor = Cursor(&word);
         assert!(cursor.begin(0));
         assert!(cursor.begin(0));
-        assert_eq!(cursor.take_back(), Begun { epoch: 1, count: 2 });
+        assert_eq!(cursor.recall(), Begun { epoch: 1, count: 2 });
         assert!(!cursor.begin(0));
         assert!(cursor.begin(1));
         assert_eq!(cursor.begun(), Begun { epoch: 1, count: 3 });
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_epoch_wraps_without_touching_the_count() {
         let word = AtomicU64::new((0xffff << COUNT_BITS) | 7);
-        assert_eq!(Cursor(&word).take_back(), Begun { epoch: 0, count: 7 });
+        assert_eq!(Cursor(&word).recall(), Begun { epoch: 0, count: 7 });
     }
 }
 
@@ -102,7 +102,7 @@ mod model {
     use std::sync::Arc;
 
     #[test]
-    fn an_item_is_begun_or_taken_back_and_its_start_is_seen() {
+    fn an_item_is_begun_or_recalled_and_its_start_is_seen() {
         loom::model(|| {
             let words = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
             let theirs = Arc::clone(&words);
@@ -117,7 +117,7 @@ mod model {
                 }
                 begun
             });
-            let taken = Cursor(&words.0).take_back();
+            let taken = Cursor(&words.0).recall();
             assert!(words.1.load(Ordering::Relaxed) >= taken.count);
             assert_eq!(worker.join().unwrap(), taken.count);
         });

@@ -237,20 +237,20 @@ impl Slot {
         clock - since >= deadline && os::is_stopped(self.name.pid)
     }
 
-    /// Takes back the items that the worker has not begun. `None` if its cursor is invalid.
-    pub(crate) fn take_back(&mut self) -> Option<Vec<Chunk>> {
+    /// Recalls the items that the worker has not begun. `None` if its cursor is invalid.
+    pub(crate) fn recall(&mut self) -> Option<Vec<Chunk>> {
         let begun = self.words.cursor().begun();
         if begun.epoch == self.epoch && begun.count == self.ledger.sent() {
             // Everything has begun. Keeping the epoch as it is makes sure that it cannot wrap
             // around while items of an old epoch are in the ring.
             return Some(Vec::new());
         }
-        let begun = self.words.cursor().take_back();
+        let begun = self.words.cursor().recall();
         if begun.epoch != self.epoch.wrapping_add(1) {
             return None;
         }
         self.epoch = begun.epoch;
-        self.ledger.take_back(begun.count)
+        self.ledger.recall(begun.count)
     }
 
     /// Whether it had no descriptor for a segment into which the worker may put more results.

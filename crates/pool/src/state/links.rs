@@ -51,7 +51,7 @@ impl State {
         let Some(slot) = self.slots[index].as_mut().filter(|slot| slot.killing.is_none()) else {
             return;
         };
-        match slot.take_back() {
+        match slot.recall() {
             Some(chunks) => self.requeue(chunks),
             None => self.kill_worker(
                 machine,

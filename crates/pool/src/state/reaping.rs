@@ -88,7 +88,7 @@ impl State {
             warn!(worker = %slot.name.name, pid = slot.name.pid, %exit, "worker died");
         }
         let why = slot.killing.take().map(|killing| killing.why);
-        let waiting = slot.take_back();
+        let waiting = slot.recall();
         let broken = waiting.is_none();
         let lost = std::iter::from_fn(|| slot.ledger.lose()).collect::<Vec<_>>();
         let had_lost = !lost.is_empty();
