@@ -1,5 +1,5 @@
 //! The socket of a link, which passes descriptors: segments of the other end's arena, and
-//! handles. Received descriptors are kept until a record names them.
+//! handles. Received descriptors are kept until a message names them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -10,14 +10,14 @@ use manyhands_shm::Segment;
 use manyhands_shm::arena::{ArenaView, BlockName, Received};
 
 use crate::os;
-use crate::protocol::{Reader, message, tag};
+use crate::protocol::{Reader, socket_message, tag};
 
 /// The socket of a link, and what was received on it: segments of the other end's arena, and
 /// handles.
 pub(crate) struct FdChannel {
     socket: OwnedFd,
     arena: ArenaView,
-    /// Handles for the next records, in order.
+    /// Handles for the next messages, in order.
     handles: VecDeque<Handle>,
     /// Handles that are kept until they are forgotten, keyed by number.
     kept: HashMap<u32, Handle>,
@@ -60,18 +60,18 @@ impl FdChannel {
     }
 
     pub(crate) fn send_segment(&self, number: u32, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        os::send(&self.socket, &message(tag::SEGMENT, number), &[descriptor], self.wait)
+        os::send(&self.socket, &socket_message(tag::SEGMENT, number), &[descriptor], self.wait)
     }
 
     /// Sends a handle that the other end will keep.
     pub(crate) fn send_handle(&self, number: u32, handle: &Segment) -> io::Result<()> {
-        os::send(&self.socket, &message(tag::HANDLE, number), &[handle.as_fd()], self.wait)
+        os::send(&self.socket, &socket_message(tag::HANDLE, number), &[handle.as_fd()], self.wait)
     }
 
-    /// Sends the handles of the next record.
+    /// Sends the handles of the next message.
     pub(crate) fn send_handles(&self, handles: &[Arc<Segment>]) -> io::Result<()> {
         let descriptors: Vec<_> = handles.iter().map(|segment| segment.as_fd()).collect();
-        let bytes = message(tag::HANDLES, handles.len() as u32);
+        let bytes = socket_message(tag::HANDLES, handles.len() as u32);
         os::send(&self.socket, &bytes, &descriptors, self.wait)
     }
 

@@ -16,8 +16,8 @@
 //! writer sleeps. After a pause this is several times faster than to wake another core out of its sleep. Between two
 //! parties that keep running it is slower, so they use a futex and an eventfd.
 //!
-//! A record counts from the store of the ring's tail: a worker that dies before it has sent
-//! nothing, one that dies after it has sent the whole record. If it dies between that store and its
+//! A message counts from the store of the ring's tail: a worker that dies before it has sent
+//! nothing, one that dies after it has sent the whole message. If it dies between that store and its
 //! notification, its pidfd wakes the hub.
 //!
 //! `crates/pool/README.md` explains who sleeps on what, and who wakes whom.
@@ -120,7 +120,7 @@ impl Words {
 
     /// Whether ring B holds results that the parent has not read.
     pub(crate) fn has_results(&self) -> bool {
-        ring::has_records(&*self.results)
+        ring::has_messages(&*self.results)
     }
 
     pub(crate) fn work_producer(&self) -> ShmResult<Producer<InSegment>> {

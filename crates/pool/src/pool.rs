@@ -23,7 +23,7 @@ use crate::map::{Map, Source};
 use crate::options::PoolOptions;
 use crate::os;
 use crate::process_owned::ProcessOwned;
-use crate::protocol::{message, tag};
+use crate::protocol::{socket_message, tag};
 use crate::slot::Slot;
 use crate::task::{Blob, Items, Payload, lock};
 use crate::worker::hello::Hello;
@@ -321,7 +321,7 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
         own.as_fd(),
         greeting.as_fd(),
     ];
-    os::send(&ours, &message(tag::HELLO, passed.len() as u32), &passed, false)
+    os::send(&ours, &socket_message(tag::HELLO, passed.len() as u32), &passed, false)
         .map_err(|error| Error::system("greeting a worker", error))?;
     let Launched { pid, pidfd, ending, stderr } = launcher
         .launch(&order.name, theirs)

@@ -1,4 +1,4 @@
-//! What travels on a link: the records of its two rings and the messages of its socket.
+//! What travels on a link: the messages of its two rings and of its socket.
 //!
 //! ```text
 //!   ring A, to the worker                      ring B, to the hub
@@ -7,11 +7,11 @@
 //!     FORGET_BLOB id     FORGET_HANDLE number    FORGET_SEGMENT number
 //!     FORGET_SEGMENT number     FINISH now       START_FAILED reason
 //!   socket, both ways: SEGMENT number + descriptor    of the sender's arena
-//!                      HANDLES count + descriptors    for the next record that has some
+//!                      HANDLES count + descriptors    for the next message that has some
 //!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it
 //! ```
-//! Bytes that do not fit into a ring lie in a block of the sender's arena, and the record names
-//! that block. Descriptors are sent before the record that needs them, so its reader finds them in
+//! Bytes that do not fit into a ring lie in a block of the sender's arena, and the message names
+//! that block. Descriptors are sent before the message that needs them, so its reader finds them in
 //! order. All numbers are little-endian. The reader checks everything that it reads.
 
 /// Version of the protocol; both ends must agree.
@@ -20,7 +20,7 @@ pub(crate) const VERSION: u32 = 1;
 /// Maximum number of bytes of a payload in a ring; longer payloads lie in a block.
 pub(crate) const INLINE_MAX: usize = 8 << 10;
 
-/// A kind of record.
+/// A kind of message in a ring.
 pub(crate) mod kind {
     pub(crate) const DEFINE: u32 = 1;
     pub(crate) const ITEMS: u32 = 2;
@@ -42,14 +42,14 @@ pub(crate) mod tag {
 }
 
 /// A socket message: its tag and a number.
-pub(crate) fn message(tag: u32, number: u32) -> [u8; 8] {
+pub(crate) fn socket_message(tag: u32, number: u32) -> [u8; 8] {
     let mut bytes = [0; 8];
     bytes[..4].copy_from_slice(&tag.to_le_bytes());
     bytes[4..].copy_from_slice(&number.to_le_bytes());
     bytes
 }
 
-/// Reads numbers from the front of a record; each method returns `None` if the record is too short.
+/// Reads numbers from the front of a message; each method returns `None` if the message is too short.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the payload of a record is.
+/// Where the payload of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Where {
     Inline,
@@ -91,8 +91,8 @@ impl Where {
     }
 }
 
-/// The head of an `ITEMS` record. The numbers of its handles follow, four bytes each. For an inline
-/// record, the lengths of the items (eight bytes each) and their bytes come next. Otherwise the
+/// The head of an `ITEMS` message. The numbers of its handles follow, four bytes each. For an inline
+/// message, the lengths of the items (eight bytes each) and their bytes come next. Otherwise the
 /// name of a block comes next; in that block the `count` lengths begin at `8 * first_length`, and
 /// the bytes of the items at `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl ItemsHead {
     }
 }
 
-/// The head of a `DEFINE` record; the bytes, or a block's name, follow.
+/// The head of a `DEFINE` message; the bytes, or a block's name, follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DefineHead {
     pub(crate) id: u64,
@@ -177,7 +177,7 @@ pub(crate) enum Status {
     Refused,
 }
 
-/// The head of a `DONE` record; the bytes, or a block's name, follow.
+/// The head of a `DONE` message; the bytes, or a block's name, follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DoneHead {
     /// Run time of the item.

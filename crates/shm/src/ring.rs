@@ -1,24 +1,24 @@
-//! A ring buffer of records between two processes: one writes, one reads, without locks.
+//! A ring buffer of messages between two processes: one writes, one reads, without locks.
 //!
 //! ```text
 //!            head (reader stores)            tail (writer stores)
 //!              ▼                               ▼
 //!   ┌──────────┬────────────┬──────────────────┬───────────────┐
-//!   │   free   │ record     │ record           │     free      │   capacity: a power of two
+//!   │   free   │ message    │ message          │     free      │   capacity: a power of two
 //!   └──────────┴────────────┴──────────────────┴───────────────┘
 //!               len:u32 kind:u32 bytes, padded to 8; wraps anywhere
 //! ```
-//! Both positions only grow; their low bits index the data. A record counts once `tail` has
+//! Both positions only grow; their low bits index the data. A message counts once `tail` has
 //! passed it, by one release store. So a writer that dies before the store leaves nothing, and one
-//! that dies after it leaves a whole record. In the same way, room is free once `head` has passed
+//! that dies after it leaves a whole message. In the same way, room is free once `head` has passed
 //! it.
 //!
 //! Neither side trusts the other. Each keeps its own position in private memory, and checks the
-//! other's position and the length of a record before use.
+//! other's position and the length of a message before use.
 
 use crate::atomic::{AtomicU64, Ordering};
 
-/// Number of bytes before each record.
+/// Number of bytes before each message.
 const HEADER: u64 = 8;
 
 /// The memory of a ring: its two words and its data.
@@ -39,7 +39,7 @@ pub trait Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken(pub &'static str);
 
-/// Why a record was not written.
+/// Why a message was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushError {
     /// There is no room until the reader has read more.
@@ -71,16 +71,16 @@ impl<P: Place> Producer<P> {
         &self.place
     }
 
-    /// Maximum length of a record in bytes.
-    pub fn max_record(&self) -> usize {
+    /// Maximum length of a message in bytes.
+    pub fn max_message(&self) -> usize {
         self.place.capacity() - HEADER as usize
     }
 
-    /// Writes one record that consists of `parts`, one after another, and publishes it.
+    /// Writes one message that consists of `parts`, one after another, and publishes it.
     ///
     /// # Errors
-    /// `Full` if there is no room now, or never if the record is longer than
-    /// [`max_record`](Self::max_record). `Broken` if the reader's position is invalid.
+    /// `Full` if there is no room now, or never if the message is longer than
+    /// [`max_message`](Self::max_message). `Broken` if the reader's position is invalid.
     pub fn push(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), PushError> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         self.room_for(padded(len))?;
@@ -97,7 +97,7 @@ impl<P: Place> Producer<P> {
         Ok(())
     }
 
-    /// Whether a record of `len` bytes fits now.
+    /// Whether a message of `len` bytes fits now.
     ///
     /// # Errors
     /// `Broken` if the reader's position is invalid.
@@ -144,8 +144,8 @@ pub struct Consumer<P> {
     header: Vec<u8>,
 }
 
-/// Whether the shared words say that there are records that the reader has not read.
-pub fn has_records(place: &impl Place) -> bool {
+/// Whether the shared words say that there are messages that the reader has not read.
+pub fn has_messages(place: &impl Place) -> bool {
     // Relaxed: a hint; `pop` does the acquiring load.
     place.tail().load(Ordering::Relaxed) != place.head().load(Ordering::Relaxed)
 }
@@ -167,11 +167,11 @@ impl<P: Place> Consumer<P> {
         self.place.tail().load(Ordering::Relaxed) == self.head
     }
 
-    /// Reads the next record into `out`, replacing its content, and frees its room. Returns the
-    /// kind of the record, or `None` if there is none yet.
+    /// Reads the next message into `out`, replacing its content, and frees its room. Returns the
+    /// kind of the message, or `None` if there is none yet.
     ///
     /// # Errors
-    /// `Broken` if the writer's position or the record's length is invalid.
+    /// `Broken` if the writer's position or the message's length is invalid.
     pub fn pop(&mut self, out: &mut Vec<u8>) -> Result<Option<u32>, Broken> {
         out.clear();
         let capacity = self.place.capacity() as u64;
@@ -183,7 +183,7 @@ impl<P: Place> Consumer<P> {
             }
             self.tail = tail;
             if tail == self.head {
-                // Only this end stores it, and `has_records` reads it.
+                // Only this end stores it, and `has_messages` reads it.
                 if self.place.head().load(Ordering::Relaxed) != self.head {
                     return Err(Broken("the position of its reader was overwritten"));
                 }
@@ -197,7 +197,7 @@ impl<P: Place> Consumer<P> {
         let (len, kind) = (word(0) as usize, word(4));
         self.header = header;
         if padded(len) > self.tail - self.head {
-            return Err(Broken("a record runs past its end"));
+            return Err(Broken("a message runs past its end"));
         }
         self.get(self.head + HEADER, len, out);
         self.head += padded(len);
@@ -295,15 +295,15 @@ mod tests {
     }
 
     #[test]
-    fn records_of_every_length_survive_the_wrap() {
+    fn messages_of_every_length_survive_the_wrap() {
         let (mut producer, mut consumer, _segment) = pair(64);
         let mut out = Vec::new();
         for round in 0..1000_usize {
-            let record: Vec<u8> = (0..round % 57).map(|i| (i + round) as u8).collect();
-            let (left, right) = record.split_at(record.len() / 3);
+            let message: Vec<u8> = (0..round % 57).map(|i| (i + round) as u8).collect();
+            let (left, right) = message.split_at(message.len() / 3);
             producer.push(round as u32, &[left, right]).unwrap();
             assert_eq!(consumer.pop(&mut out), Ok(Some(round as u32)));
-            assert_eq!(out, record);
+            assert_eq!(out, message);
         }
         assert_eq!(consumer.pop(&mut out), Ok(None));
     }
@@ -385,7 +385,7 @@ mod model {
     }
 
     #[test]
-    fn every_interleaving_hands_over_whole_records_in_order() {
+    fn every_interleaving_hands_over_whole_messages_in_order() {
         loom::model(|| {
             let model = Arc::new(Model {
                 head: AtomicU64::new(0),
@@ -394,22 +394,22 @@ mod model {
             });
             let mut producer = Producer::new(Arc::clone(&model));
             let writer = loom::thread::spawn(move || {
-                for record in 0..3_u8 {
-                    while producer.push(u32::from(record), &[&[record; 3]]).is_err() {
+                for message in 0..3_u8 {
+                    while producer.push(u32::from(message), &[&[message; 3]]).is_err() {
                         loom::thread::yield_now();
                     }
                 }
             });
             let mut consumer = Consumer::new(model);
             let mut out = Vec::new();
-            for record in 0..3_u8 {
+            for message in 0..3_u8 {
                 let kind = loop {
                     match consumer.pop(&mut out).unwrap() {
                         Some(kind) => break kind,
                         None => loom::thread::yield_now(),
                     }
                 };
-                assert_eq!((kind, &out[..]), (u32::from(record), &[record; 3][..]));
+                assert_eq!((kind, &out[..]), (u32::from(message), &[message; 3][..]));
             }
             writer.join().unwrap();
         });

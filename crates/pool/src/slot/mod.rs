@@ -103,9 +103,9 @@ pub(crate) struct Slot {
     /// Handles that the worker keeps, the oldest first.
     sent_handles: VecDeque<SentHandle>,
     next_handle: u32,
-    /// Small records that found no room yet: to forget a handle, to finish.
+    /// Small messages that found no room yet: to forget a handle, to finish.
     control: Vec<(u32, Vec<u8>)>,
-    record: Vec<u8>,
+    message: Vec<u8>,
 }
 
 impl Slot {
@@ -153,7 +153,7 @@ impl Slot {
             sent_handles: VecDeque::new(),
             next_handle: 0,
             control: Vec::new(),
-            record: Vec::new(),
+            message: Vec::new(),
         })
     }
 

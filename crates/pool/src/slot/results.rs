@@ -1,4 +1,4 @@
-//! The records that a worker sends: its results, that it is ready, or that it could not start.
+//! The messages that a worker sends: its results, that it is ready, or that it could not start.
 
 use manyhands_shm::arena::BlockName;
 use manyhands_shm::ring::Broken;
@@ -19,20 +19,20 @@ impl Slot {
     /// If the worker wrote something invalid; the text says what.
     pub(crate) fn pump(&mut self) -> Result<bool, String> {
         let mut any = false;
-        let mut record = std::mem::take(&mut self.record);
+        let mut message = std::mem::take(&mut self.message);
         let outcome = loop {
-            match self.results.pop(&mut record) {
+            match self.results.pop(&mut message) {
                 Ok(None) => break Ok(any),
                 Err(Broken(reason)) => break Err(reason.to_owned()),
                 Ok(Some(kind)) => {
                     any = true;
-                    if let Err(reason) = self.take(kind, &record) {
+                    if let Err(reason) = self.take(kind, &message) {
                         break Err(reason);
                     }
                 }
             }
         };
-        self.record = record;
+        self.message = message;
         if any {
             self.cold = false;
             self.long = false;
@@ -45,8 +45,8 @@ impl Slot {
         outcome
     }
 
-    fn take(&mut self, kind: u32, record: &[u8]) -> Result<(), String> {
-        let mut reader = Reader(record);
+    fn take(&mut self, kind: u32, message: &[u8]) -> Result<(), String> {
+        let mut reader = Reader(message);
         match kind {
             kind::DONE => self.take_result(&mut reader),
             kind::READY if self.stage == Stage::Starting => {
@@ -54,15 +54,15 @@ impl Slot {
                 Ok(())
             }
             kind::START_FAILED if self.stage == Stage::Starting => {
-                self.start_failure = Some(String::from_utf8_lossy(record).into_owned());
+                self.start_failure = Some(String::from_utf8_lossy(message).into_owned());
                 Ok(())
             }
             kind::FORGET_SEGMENT => {
-                let number = reader.u32().ok_or("a record that is too short")?;
+                let number = reader.u32().ok_or("a message that is too short")?;
                 self.channel.forget_segment(number);
                 Ok(())
             }
-            _ => Err(format!("a record of kind {kind} out of place")),
+            _ => Err(format!("a message of kind {kind} out of place")),
         }
     }
 

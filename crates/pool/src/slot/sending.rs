@@ -1,8 +1,8 @@
-//! The records that a worker is sent: chunks, preceded by whatever they need; and small records
+//! The messages that a worker is sent: chunks, preceded by whatever they need; and small messages
 //! to forget a handle or to finish.
 //!
 //! Nothing in this file waits. A chunk for which the link has no room stays in the queue. A
-//! small record is kept in `control` and sent before the next chunk, or when the worker next
+//! small message is kept in `control` and sent before the next chunk, or when the worker next
 //! reports.
 
 use std::collections::VecDeque;
@@ -223,7 +223,7 @@ impl Slot {
         self.tell_to_finish(now);
     }
 
-    /// Sends the same record without changing the worker's stage.
+    /// Sends the same message without changing the worker's stage.
     pub(crate) fn tell_to_finish(&mut self, now: bool) {
         self.queue_control(kind::FINISH, vec![u8::from(now)]);
     }

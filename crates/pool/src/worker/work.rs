@@ -2,7 +2,7 @@
 //! at once.
 //!
 //! ```text
-//!   pop a record ─► begin the item (cursor) ─► run ─► push its result ─► next item
+//!   pop a message ─► begin the item (cursor) ─► run ─► push its result ─► next item
 //!        │ none                                            │ notifies the parent at most once
 //!        ▼                                                 ▼ a millisecond while there is more to do
 //!   notify ─► spin a little ─► announce ─► look again ─► sleep
@@ -93,9 +93,9 @@ impl Worker {
     }
 
     pub(super) fn work(&mut self, runner: &mut dyn Runner) -> i32 {
-        let mut record = Vec::new();
+        let mut message = Vec::new();
         loop {
-            match self.work.pop(&mut record) {
+            match self.work.pop(&mut message) {
                 Ok(None) => {
                     if self.idle(runner).is_break() {
                         return 0;
@@ -105,7 +105,7 @@ impl Worker {
                 Ok(Some(_)) if mem::take(&mut self.slept) && handle_signals(runner).is_break() => {
                     return 0;
                 }
-                Ok(Some(kind)) => match self.handle(kind, &record, runner) {
+                Ok(Some(kind)) => match self.handle(kind, &message, runner) {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(())) => return 0,
                     Err(reason) => return fail(&reason),
@@ -118,11 +118,11 @@ impl Worker {
     fn handle(
         &mut self,
         kind: u32,
-        record: &[u8],
+        message: &[u8],
         runner: &mut dyn Runner,
     ) -> Result<ControlFlow<()>, String> {
-        let mut reader = Reader(record);
-        let short = || format!("a record of kind {kind} that is too short");
+        let mut reader = Reader(message);
+        let short = || format!("a message of kind {kind} that is too short");
         match kind {
             kind::ITEMS => self.run_items(&mut reader, runner)?,
             kind::DEFINE => {
@@ -318,7 +318,7 @@ impl Worker {
         }
     }
 
-    /// Pushes a record; waits while the ring is full.
+    /// Pushes a message; waits while the ring is full.
     pub(super) fn push(&mut self, kind: u32, parts: &[&[u8]]) {
         loop {
             match self.results.push(kind, parts) {
