@@ -22,7 +22,7 @@ use crate::atomic::{AtomicU64, Ordering};
 const HEADER: u64 = 8;
 
 /// The memory of a ring: its two words and its data.
-pub trait Place {
+pub trait RingMemory {
     /// Position up to which the reader has read.
     fn head(&self) -> &AtomicU64;
     /// Position up to which the writer has written.
@@ -54,26 +54,26 @@ fn padded(len: usize) -> u64 {
 
 /// The writing end.
 pub struct Producer<P> {
-    place: P,
+    memory: P,
     tail: u64,
     /// Last known position of the reader: a lower bound.
     head: u64,
 }
 
-impl<P: Place> Producer<P> {
+impl<P: RingMemory> Producer<P> {
     /// The writing end of an empty ring.
-    pub fn new(place: P) -> Self {
-        Producer { place, tail: 0, head: 0 }
+    pub fn new(memory: P) -> Self {
+        Producer { memory, tail: 0, head: 0 }
     }
 
     /// The memory of the ring.
-    pub fn place(&self) -> &P {
-        &self.place
+    pub fn memory(&self) -> &P {
+        &self.memory
     }
 
     /// Maximum length of a message in bytes.
     pub fn max_message(&self) -> usize {
-        self.place.capacity() - HEADER as usize
+        self.memory.capacity() - HEADER as usize
     }
 
     /// Writes one message that consists of `parts`, one after another, and publishes it.
@@ -93,7 +93,7 @@ impl<P: Place> Producer<P> {
         }
         self.tail += padded(len);
         // Release: pairs with the Acquire load of the tail in `pop`.
-        self.place.tail().store(self.tail, Ordering::Release);
+        self.memory.tail().store(self.tail, Ordering::Release);
         Ok(())
     }
 
@@ -110,12 +110,12 @@ impl<P: Place> Producer<P> {
     }
 
     fn room_for(&mut self, bytes: u64) -> Result<(), PushError> {
-        let capacity = self.place.capacity() as u64;
+        let capacity = self.memory.capacity() as u64;
         if self.tail + bytes - self.head <= capacity {
             return Ok(());
         }
         // Acquire: pairs with the Release store of the head in `pop`.
-        let head = self.place.head().load(Ordering::Acquire);
+        let head = self.memory.head().load(Ordering::Acquire);
         if head < self.head || head > self.tail {
             return Err(PushError::Broken(Broken("the position of its reader is out of range")));
         }
@@ -124,12 +124,12 @@ impl<P: Place> Producer<P> {
     }
 
     fn put(&self, at: u64, bytes: &[u8]) -> u64 {
-        let capacity = self.place.capacity();
+        let capacity = self.memory.capacity();
         let offset = (at & (capacity as u64 - 1)) as usize;
         let first = bytes.len().min(capacity - offset);
-        self.place.write(offset, &bytes[..first]);
+        self.memory.write(offset, &bytes[..first]);
         if first < bytes.len() {
-            self.place.write(0, &bytes[first..]);
+            self.memory.write(0, &bytes[first..]);
         }
         at + bytes.len() as u64
     }
@@ -137,7 +137,7 @@ impl<P: Place> Producer<P> {
 
 /// The reading end.
 pub struct Consumer<P> {
-    place: P,
+    memory: P,
     head: u64,
     /// Last known position of the writer: a lower bound.
     tail: u64,
@@ -145,26 +145,26 @@ pub struct Consumer<P> {
 }
 
 /// Whether the shared words say that there are messages that the reader has not read.
-pub fn has_messages(place: &impl Place) -> bool {
+pub fn has_messages(memory: &impl RingMemory) -> bool {
     // Relaxed: a hint; `pop` does the acquiring load.
-    place.tail().load(Ordering::Relaxed) != place.head().load(Ordering::Relaxed)
+    memory.tail().load(Ordering::Relaxed) != memory.head().load(Ordering::Relaxed)
 }
 
-impl<P: Place> Consumer<P> {
+impl<P: RingMemory> Consumer<P> {
     /// The reading end of an empty ring.
-    pub fn new(place: P) -> Self {
-        Consumer { place, head: 0, tail: 0, header: Vec::with_capacity(HEADER as usize) }
+    pub fn new(memory: P) -> Self {
+        Consumer { memory, head: 0, tail: 0, header: Vec::with_capacity(HEADER as usize) }
     }
 
     /// The memory of the ring.
-    pub fn place(&self) -> &P {
-        &self.place
+    pub fn memory(&self) -> &P {
+        &self.memory
     }
 
     /// Whether there was nothing to read a moment ago.
     pub fn is_empty(&self) -> bool {
         // Relaxed: `pop` does the acquiring load.
-        self.place.tail().load(Ordering::Relaxed) == self.head
+        self.memory.tail().load(Ordering::Relaxed) == self.head
     }
 
     /// Reads the next message into `out`, replacing its content, and frees its room. Returns the
@@ -174,17 +174,17 @@ impl<P: Place> Consumer<P> {
     /// `Broken` if the writer's position or the message's length is invalid.
     pub fn pop(&mut self, out: &mut Vec<u8>) -> Result<Option<u32>, Broken> {
         out.clear();
-        let capacity = self.place.capacity() as u64;
+        let capacity = self.memory.capacity() as u64;
         if self.tail == self.head {
             // Acquire: pairs with the Release store of the tail in `push`.
-            let tail = self.place.tail().load(Ordering::Acquire);
+            let tail = self.memory.tail().load(Ordering::Acquire);
             if tail < self.tail || tail - self.head > capacity || !tail.is_multiple_of(8) {
                 return Err(Broken("the position of its writer is out of range"));
             }
             self.tail = tail;
             if tail == self.head {
                 // Only this end stores it, and `has_messages` reads it.
-                if self.place.head().load(Ordering::Relaxed) != self.head {
+                if self.memory.head().load(Ordering::Relaxed) != self.head {
                     return Err(Broken("the position of its reader was overwritten"));
                 }
                 return Ok(None);
@@ -202,17 +202,17 @@ impl<P: Place> Consumer<P> {
         self.get(self.head + HEADER, len, out);
         self.head += padded(len);
         // Release: pairs with the Acquire load of the head in `room_for`.
-        self.place.head().store(self.head, Ordering::Release);
+        self.memory.head().store(self.head, Ordering::Release);
         Ok(Some(kind))
     }
 
     fn get(&self, at: u64, len: usize, out: &mut Vec<u8>) {
-        let capacity = self.place.capacity();
+        let capacity = self.memory.capacity();
         let offset = (at & (capacity as u64 - 1)) as usize;
         let first = len.min(capacity - offset);
-        self.place.read(offset, first, out);
+        self.memory.read(offset, first, out);
         if first < len {
-            self.place.read(0, len - first, out);
+            self.memory.read(0, len - first, out);
         }
     }
 }
@@ -222,7 +222,7 @@ pub use in_segment::InSegment;
 
 #[cfg(not(loom))]
 mod in_segment {
-    use super::Place;
+    use super::RingMemory;
     use crate::atomic::AtomicU64;
     use crate::error::{Error, Result};
     use crate::segment::Segment;
@@ -259,7 +259,7 @@ mod in_segment {
 
     const INSIDE: &str = "rings copy inside their data";
 
-    impl Place for InSegment {
+    impl RingMemory for InSegment {
         fn head(&self) -> &AtomicU64 {
             self.segment.u64_at(self.words)
         }
@@ -290,8 +290,8 @@ mod tests {
 
     fn pair(capacity: usize) -> (Producer<InSegment>, Consumer<InSegment>, Arc<Segment>) {
         let segment = Arc::new(Segment::create("ring", InSegment::WORDS + capacity).unwrap());
-        let place = || InSegment::new(Arc::clone(&segment), 0, capacity).unwrap();
-        (Producer::new(place()), Consumer::new(place()), segment)
+        let memory = || InSegment::new(Arc::clone(&segment), 0, capacity).unwrap();
+        (Producer::new(memory()), Consumer::new(memory()), segment)
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod model {
     // SAFETY: as for Sync.
     unsafe impl Send for Model {}
 
-    impl Place for Arc<Model> {
+    impl RingMemory for Arc<Model> {
         fn head(&self) -> &AtomicU64 {
             &self.head
         }
