@@ -102,7 +102,7 @@ impl<'a> Value<'a> {
 }
 
 fn write(out: &mut Vec<u8>, shown: &impl Display) {
-    write!(out, "{shown}").expect("a vector takes all that is written");
+    write!(out, "{shown}").expect("writing to a Vec cannot fail");
 }
 
 /// Compares representations: 1 and 1.0 differ, and NULL equals NULL.
@@ -149,7 +149,7 @@ pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
 /// express.
 const FIRST_YEAR: i16 = 1;
 
-/// The date and time, if the year is in that range.
+/// The date and time, if its year is 1 to 9999.
 pub(super) fn in_calendar(moment: DateTime) -> Option<DateTime> {
     (moment.year() >= FIRST_YEAR).then_some(moment)
 }

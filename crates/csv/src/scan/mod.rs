@@ -7,7 +7,7 @@
 //! ```
 //! The rules are those of the `csv` crate: a quote is special only at the start of a field, so
 //! counting quotes is not enough to know what is inside them. `scalar.rs` implements the rules byte
-//! by byte, and is the oracle of the tests. `blocks.rs` does 64 bytes at once, with a guard: a
+//! by byte, and is the oracle of the tests. `blocks.rs` does 64 bytes at once, with a check: a
 //! block with a quote for which counting would be wrong goes to the scalar twin. Only x86-64 has the
 //! vector instructions for blocks here; other processors use the scalar twin for everything.
 
