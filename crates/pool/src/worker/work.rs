@@ -62,13 +62,13 @@ pub(super) struct Worker {
     bells: Bells,
     /// True if it was woken from a long sleep and has not slept since.
     cold: bool,
-    /// True if its cold bell holds a notification that was received.
+    /// True if the cold bell was signalled and has not been drained.
     to_drain: bool,
     /// When the parent was last notified, or seen to be awake.
     notified_at: u64,
     /// True if a result was pushed after that.
     to_notify: bool,
-    /// True if it has slept since it last checked for signals.
+    /// True if it has slept since signals were last handled.
     slept: bool,
     clock: Clock,
 }
@@ -92,6 +92,8 @@ impl Worker {
         })
     }
 
+    /// Runs the loop; returns the exit status of this process: 0 if the worker was asked to finish, 1
+    /// if the link holds something invalid, which was printed.
     pub(super) fn work(&mut self, runner: &mut dyn Runner) -> i32 {
         let mut message = Vec::new();
         loop {
@@ -101,20 +103,26 @@ impl Worker {
                         return 0;
                     }
                 }
-                // A signal that came before this item belongs to no item.
-                Ok(Some(_)) if mem::take(&mut self.slept) && handle_signals(runner).is_break() => {
-                    return 0;
+                Ok(Some(kind)) => {
+                    // A signal that came before this item belongs to no item.
+                    if mem::take(&mut self.slept) && handle_signals(runner).is_break() {
+                        return 0;
+                    }
+                    match self.handle(kind, &message, runner) {
+                        Ok(ControlFlow::Continue(())) => {}
+                        Ok(ControlFlow::Break(())) => return 0,
+                        Err(reason) => return fail(&reason),
+                    }
                 }
-                Ok(Some(kind)) => match self.handle(kind, &message, runner) {
-                    Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => return 0,
-                    Err(reason) => return fail(&reason),
-                },
                 Err(broken) => return fail(broken.0),
             }
         }
     }
 
+    /// Does what a message says. `Break` if the worker is to finish.
+    ///
+    /// # Errors
+    /// If the parent sent something invalid; the text says what, and the worker cannot go on.
     fn handle(
         &mut self,
         kind: u32,
@@ -164,6 +172,10 @@ impl Worker {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Runs the items of a message and sends their results, until the parent recalls the rest.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle). An item that fails is a result, not an error.
     fn run_items(
         &mut self,
         reader: &mut Reader<'_>,
@@ -355,12 +367,18 @@ impl Worker {
         self.notified_at = os::now_nanos();
     }
 
-    /// Waits for work.
+    /// Waits for work: notifies the parent of results, spins, sleeps on the futex, and only then on
+    /// the cold bell. Returns after any of these, whether or not there is work; `Break` if the
+    /// runner ends because of a signal.
+    ///
+    /// `cold` holds for the next call only: a worker that woke from its cold bell does not spin.
+    /// `slept` makes [`work`](Self::work) handle signals before the next item.
     fn idle(&mut self, runner: &mut dyn Runner) -> ControlFlow<()> {
         // After a long sleep the parent sleeps as well, and may be about to use this core.
         let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
         if self.to_notify {
-            // A caller that is about to wait for this result will look at the ring by itself.
+            // A caller that is about to wait for this result will look at the ring by itself. If it
+            // does so during this grace period, the hub need not wake.
             if may_spin && self.words.parent_wait().0.load(Ordering::Relaxed) == HUB {
                 self.spin(HUB_GRACE_NANOS, |worker| !worker.words.has_results());
             }
