@@ -325,7 +325,7 @@ def _by_memory(array: Any, kind: Any) -> tuple[Any, ...] | None:
 
 
 def _layout(array: Any) -> tuple[Any, ...]:
-    """What describes an array, but for where it is."""
+    """Everything that describes an array, except for its memory."""
     dtype = array.dtype
     if dtype.isbuiltin == 1 and not dtype.metadata:
         dtype = dtype.str
@@ -343,7 +343,7 @@ def _attach(memory: Any, first: Any, shape: Any, strides: Any, dtype: Any, write
 
 
 def received(buffer: Any) -> Any:
-    """What a `Memory` that was left out of a pickle is unpickled as."""
+    """Stands for a `Memory` that was left out of a pickle: unpickling calls it with that memory."""
     return buffer
 
 

@@ -190,7 +190,7 @@ def _batches(files: Any, sizes: Any, count: int) -> Iterator[Any]:
 
 
 def _of(files: Any, seen: Any) -> dict[Any, Any]:
-    """What is known of the inputs of these files."""
+    """The entries of `seen` for the inputs of these files."""
     return {input: seen[input] for input, _ in files if input in seen}
 
 

@@ -206,13 +206,13 @@ class _Pickled:
 
 
 class _EndingMixin:
-    """Of a started process: its exit status is kept by its `Ending`."""
+    """For a started process, whose `Ending` keeps its exit status."""
 
     ending: Any = None
     returncode: Any
 
     if TYPE_CHECKING:
-        # Of the standard library's class beside this one.
+        # The standard library's class beside this one has these.
         pid: int
         sentinel: int
         finalizer: Any
@@ -304,7 +304,7 @@ class _ProcessMixin:
     the standard library fears for."""
 
     if TYPE_CHECKING:
-        # Of the standard library's class beside this one.
+        # The standard library's class beside this one has these.
         _popen: Any
         _sentinel: Any
         _Popen: Any

@@ -71,7 +71,7 @@ def is_main(name: str) -> bool:
     return name == "__main__" or (name == "__mp_main__" and sys.modules.get(name) is sys.modules["__main__"])
 
 
-#: The source of the `__main__` that was last asked for: the module (weakly), its file, the `Source`.
+#: The source of the last requested `__main__`: the module (weakly), its file, the `Source`.
 _known: tuple[Any, Any, Any] = None, None, None
 
 #: Whether this process is a worker that received its `__main__` by value.

@@ -131,7 +131,7 @@ def loads(data: Any, memories: Any) -> Any:
 
 
 def load(data: Any, memories: Any, copied: Any) -> Any:
-    """What a pickler made these bytes of; `copied` says of each memory whether it is the message's own copy."""
+    """Loads the value that was pickled; `copied` says for each memory whether it is the message's own copy."""
     if not copied:
         return _loads(data)
     return _loads(data, buffers=buffers_of(memories, copied))

@@ -145,7 +145,7 @@ class Server:
 
 
 def server(asked: Any = ()) -> Any:
-    """The server that has what this process has of known packages, and the modules that are asked for."""
+    """The server that has loaded the known packages that this process has loaded, and the requested modules."""
     theirs: Any = forkserver._forkserver._preload_modules  # type: ignore[attr-defined]
     # Workers make their `__main__` themselves.
     wanted: tuple[str, ...] = (*(module for module in theirs if module != "__main__"), *asked)  # pyright: ignore[reportUnknownVariableType]
@@ -211,7 +211,7 @@ def main(listener: Any, alive: int, modules: Any, asked: Any) -> None:
 
 
 class _Listener(socket.socket):
-    """Takes connections of this process's own user, in which something is asked for."""
+    """Accepts connections from this process's own user that contain a request."""
 
     def accept(self) -> tuple[Any, ...]:
         connection, address = super().accept()
@@ -222,7 +222,7 @@ class _Listener(socket.socket):
         if not connection.recv(1, socket.MSG_PEEK):
             # The process ended, or was interrupted, before it sent a request.
             connection.close()
-            raise OSError(errno.ECONNABORTED, "nothing was asked for")
+            raise OSError(errno.ECONNABORTED, "the connection contained no request")
         return connection, address
 
 

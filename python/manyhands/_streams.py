@@ -24,7 +24,7 @@ def check_seed(seed: Any) -> None:
 
 
 class Streams:
-    """Of `random`, of `numpy.random`, and of `torch` once that is loaded: their global generators."""
+    """Seeds the global generators of `random`, of `numpy.random`, and of `torch` once that is loaded."""
 
     def __init__(self, seed: Any) -> None:
         self._seed = seed

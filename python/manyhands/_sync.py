@@ -60,13 +60,13 @@ def _limit(block: Any, timeout: float | None) -> Any:
 
 
 class _Shared:
-    """What all have: they travel by their place, which is an offset in a memory that others share. A pickle holds each
-    memory once."""
+    """The base of all: they travel by their place, which is an offset in a segment that others share. A pickle holds
+    each segment once."""
 
     _native: Any
 
     def _state(self) -> tuple[Any, ...]:
-        """What else is needed to make the object anew."""
+        """The other arguments for rebuilding the object."""
         return ()
 
     def __reduce__(self) -> Any:
@@ -126,7 +126,7 @@ class _Owned(_Shared):
         return self._native.locked()
 
     def _holder(self) -> Any:
-        """Who holds it, in words."""
+        """Describes the holder."""
         if not self._native.locked():
             return "None"
         pid, thread = self._owner or (None, None)

@@ -62,7 +62,7 @@ else:
 
 
 class _Raising(Result):
-    """Of a result to come: its timeout is a `PoolTimeout`."""
+    """For a pending result: `get` raises `PoolTimeout` if its time is over."""
 
     def get(self, timeout: float | None = None) -> Any:
         try:

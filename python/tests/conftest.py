@@ -29,7 +29,7 @@ else:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What was skipped joins the list that scripts/test tells at its end."""
+    """Adds skipped tests to the list that scripts/test prints at its end."""
     if path := os.environ.get("SKIPPED"):
         reasons = collections.Counter(
             report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", [])

@@ -1,4 +1,4 @@
-"""What tests see of processes from outside: who lives and what they hold; and scripts in fresh interpreters.
+"""Looks at processes from outside: which of them live and what they hold; runs scripts in fresh interpreters.
 
 A process is found by a token, never by its name: those that were executed have it in their environment, those that were
 forked inherit a mapping named after it.
@@ -121,7 +121,7 @@ def processes_left():
 
 
 def describe(pids):
-    """What these processes are, for a message."""
+    """Describes these processes for a message."""
     lines = []
     for pid in pids:
         command = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace")
@@ -145,7 +145,7 @@ def mappings(pid="self"):
 
 
 def descriptors():
-    """What this process has open: descriptor to what it leads to."""
+    """The open descriptors of this process, and what each leads to."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the one that listed them
@@ -227,7 +227,7 @@ class Script:
         assert text in self.out, f"the script ended without {text!r}\n{self}"
 
     def interrupt(self):
-        """What a terminal does at Ctrl-C: SIGINT to everybody in the foreground."""
+        """Does as a terminal does at Ctrl-C: sends SIGINT to all processes in the foreground."""
         os.killpg(self.pid, signal.SIGINT)
 
     def finish(self, code=0, seconds=60):
@@ -318,7 +318,7 @@ class Terminal:
         self._from = at + len(text)
 
     def rest(self):
-        """What came behind the text that was waited for last."""
+        """The output after the text that was last waited for."""
         return self.seen[self._from :]
 
     def finish(self):

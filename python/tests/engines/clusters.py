@@ -31,7 +31,7 @@ class Cluster:
         return manyhands.executor(self.url, **self.options)
 
     def worker(self, pid):
-        """What of the engine's dies when the worker of a task dies that ran in this process."""
+        """The engine's process that dies with the worker of a task, given the process that ran the task."""
         if self.engine != "spark":
             return pid
         # The task's process was forked by a daemon, which was started by the JVM.

@@ -35,7 +35,7 @@ def executor(cluster):
 
 @pytest.fixture
 def engine(executor):
-    """What a pool and the clean job stand on."""
+    """The engine under a pool and the clean job."""
     return executor
 
 

@@ -12,7 +12,7 @@ import tasks
 from manyhands import Recipe, clean
 from outside import wait_until
 
-# What it does over any executor, over each engine.
+# The tests for any executor, run over each engine.
 from test_engine_clean import *
 from test_engine_clean import RECIPE, THOROUGH, Through, files, report
 

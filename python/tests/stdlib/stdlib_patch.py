@@ -13,7 +13,7 @@ before a test asks for it.
 import sys
 from importlib.machinery import PathFinder
 
-#: What fails in one place must fail as the originals do. A run with default options empties it.
+#: What fails here must fail as the originals do. A run with default options empties it.
 OPTIONS = {"on_worker_death": "break"}
 
 

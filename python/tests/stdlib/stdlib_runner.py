@@ -39,7 +39,7 @@ def run(out, module, class_name, names):
 
         def worse(self, test, outcome, text):
             if not isinstance(test, unittest.TestCase) and not hasattr(test, "test_case"):
-                # Of the class or the module, not of one test.
+                # It is the fixture of a class or a module, not a test.
                 say(fixture=str(test).split()[0], outcome=outcome, text=text)
             elif self.outcome != "fail":
                 self.outcome, self.text = outcome, self.text + text
