@@ -32,7 +32,7 @@ from manyhands._errors import PoolClosed, RemoteError, WorkerDied, from_native
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
 from manyhands._serialize import BY_NAME_KINDS, dump, dump_exception, dumps, load_exception, loads, shown, wrap
-from manyhands._signals import of_signal
+from manyhands._signals import of_signal, start
 from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
 from manyhands._worker import EXCEPTION, VALUE, Settings
@@ -342,7 +342,7 @@ class Core:
             if self._thread is None and not self._ended:
                 thread = threading.Thread(target=self._tell, name="manyhands", daemon=True)
                 try:
-                    thread.start()
+                    start(thread)
                     self._thread = thread
                 except RuntimeError as error:
                     # The interpreter is ending: nothing can be notified any more, and nothing may wait for it.
@@ -353,6 +353,10 @@ class Core:
 
     def _tell(self) -> None:
         """The thread: calls callbacks, and ends futures of which nobody waits for the result."""
+        with self._starting:
+            if self._thread is not threading.current_thread():
+                # Whoever started it was interrupted, and takes it for one that does not run.
+                return
         with _registry:
             _telling.add(self)
         try:

@@ -16,6 +16,7 @@ import socket
 import threading
 
 from manyhands._native import Descriptor
+from manyhands._signals import start
 
 TYPE_CHECKING = False
 
@@ -51,7 +52,7 @@ class Listener:
         self.theirs: Any = Descriptor(theirs.detach())
         self._pid = os.getpid()
         self.thread = threading.Thread(target=_listen, args=(self._ours,), name="manyhands-logs", daemon=True)
-        self.thread.start()
+        start(self.thread)
 
     def stop(self) -> None:
         """Handles what has come, and ends. The workers are gone. May be done again, and by a signal handler in the

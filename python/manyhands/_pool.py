@@ -16,7 +16,7 @@ from manyhands._arguments import check_buffersize, names_keywords, whole
 from manyhands._core import Core, check_count, method_of
 from manyhands._errors import PoolClosed, PoolTimeout, for_iterator, is_a_tasks
 from manyhands._progress import bar
-from manyhands._signals import of_signal
+from manyhands._signals import of_signal, start
 from manyhands._typing import Generic, R, T, overload
 from manyhands._units import AHEAD, Units, in_memory, length_of, whole_chunks
 from manyhands._worker import CALL, EACH, EACH_STAR
@@ -1312,7 +1312,7 @@ class MapResult(AsyncResult[list[R]]):
             if not ((wait or not self._several) and self._add(task, wait)):
                 feeder = threading.Thread(target=self._add, args=(task,), name="manyhands-feeder", daemon=True)
                 pool._feeders.append(feeder)
-                feeder.start()
+                start(feeder)
         except BaseException as error:
             if isinstance(error, Exception) and not of_signal(error):
                 return self._fail(error)
@@ -1440,7 +1440,7 @@ class IMapIterator(Generic[R]):
             if not feeder.feed_at_once():
                 pool._feeders = [other for other in pool._feeders if other.is_alive()]
                 pool._feeders.append(feeder)
-                feeder.start()
+                start(feeder)
         except KeyboardInterrupt:
             self._abandon()
             raise

@@ -21,6 +21,18 @@ def of_signal(error: BaseException) -> bool:
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
+def start(thread: threading.Thread) -> None:
+    """Starts a thread. After an exception it may run or not."""
+    try:
+        thread.start()
+    except KeyError as error:
+        # What a signal handler raises while the thread starts: `threading` fails over a name that the thread has
+        # already taken away.
+        if (raised := error.__context__) is not None and of_signal(raised):
+            raise raised from None
+        raise
+
+
 def _code_of(handler: Any) -> Any:
     """The code of a handler that is written in Python, or None."""
     if not callable(handler):

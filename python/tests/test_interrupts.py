@@ -43,6 +43,8 @@ def rounds(body, seconds, moments=60):
             signal.setitimer(signal.ITIMER_REAL, 0)
             faulthandler.cancel_dump_traceback_later()
     print("interrupted" if interrupted else "never interrupted")
+    # For what is left to the interpreter's end.
+    faulthandler.dump_traceback_later(60, exit=True)
 
 def square(x):
     return x * x
@@ -475,3 +477,51 @@ def test_workers_that_are_killed_from_outside_as_they_start_do_not_break_the_poo
 def start_slowly(pids):
     tasks.attempt(pids)
     tasks.wait_for(pids.parent / "go")
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["plainly", "behind a KeyError"])
+def test_a_handler_may_raise_when_the_thread_of_an_executor_has_started(run_script, hidden):
+    script = run_script(
+        """
+        import signal, sys, threading
+        import manyhands
+
+        class Interrupt(Exception):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        def start(thread, real=threading.Thread.start):
+            threading.Thread.start = real
+            thread.start()
+            try:
+                signal.raise_signal(signal.SIGALRM)
+            except Interrupt:
+                # `threading` raises this if the thread has taken its name away already.
+                if sys.argv[1] == "True":
+                    raise KeyError(thread)
+                raise
+
+        def square(x):
+            return x * x
+
+        if __name__ == "__main__":
+            signal.signal(signal.SIGALRM, interrupt)
+            executor = manyhands.ProcessPoolExecutor(2, "fork")
+            threading.Thread.start = start
+            try:
+                executor.submit(square, 2).add_done_callback(print)
+            except Interrupt:
+                print("interrupted")
+            called = threading.Event()
+            future = executor.submit(square, 3)
+            future.add_done_callback(lambda _: called.set())
+            print(future.result(60), called.wait(60))
+            print([thread.name for thread in threading.enumerate()].count("manyhands"))
+            executor.shutdown()
+            print([thread.name for thread in threading.enumerate()].count("manyhands"))
+        """,
+        str(hidden),
+    )
+    assert script.out.split("\n")[:-1] == ["interrupted", "9 True", "1", "0"]
