@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ten_most_frequent_reasons_are_told_with_their_files() {
+    fn the_ten_most_frequent_reasons_are_reported_with_their_files() {
         let cells =
             |what: &str, cells| Cells { step: 2, name: "types".into(), what: what.into(), cells };
         let cells = vec![cells("trimmed", 9), cells("not a number", 7)];
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn places_of_rejects_are_told_once_each_and_not_without_end() {
+    fn places_of_rejects_are_reported_once_each_and_not_without_end() {
         let files = ["a", "b", "c", "d", "e"].map(file);
         let text = rejects(&report(files.to_vec()), false).unwrap();
         assert_eq!(

@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::{Duration, Instant};
 
-use crate::link::{DRIVER, SPIN_NANOS};
+use manyhands_shm::backoff::spin_for;
+
+use crate::link::{DRIVER, SPIN};
 use crate::machine::Machine;
 use crate::os;
 use crate::signal::Signal;
@@ -84,7 +86,7 @@ impl Driver {
             if done() || until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
-            if may_spin && !links.is_empty() && spin(&has_results) {
+            if may_spin && !links.is_empty() && spin_for(SPIN, &has_results) {
                 continue;
             }
             // Earlier notifications are out of date: the check below looks for what they announced.
@@ -125,22 +127,6 @@ impl Driver {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) {
             os::notify(&machine.driver_bell);
-        }
-    }
-}
-
-/// Spins until there are results or the spin time is over; returns whether there are results.
-fn spin(has_results: &impl Fn() -> bool) -> bool {
-    let until = os::now_nanos() + SPIN_NANOS;
-    loop {
-        for _ in 0..16 {
-            if has_results() {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
-        if os::now_nanos() >= until {
-            return false;
         }
     }
 }

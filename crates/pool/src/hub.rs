@@ -24,12 +24,13 @@ use crate::error::{Error, ErrorKind, Result, WorkerName};
 use crate::events::debug;
 use crate::kill::KillReason;
 use crate::ledger::Chunk;
-use crate::machine::{BELL, FIRST_SLOT, Machine, Order, TIMER};
+use crate::machine::{BELL, FIRST_SLOT, Machine, TIMER};
 use crate::options::PoolOptions;
 use crate::os::{self, Ending};
 use crate::signal::Signal;
 use crate::slot::Slot;
 use crate::state::State;
+use crate::state::order::Order;
 use crate::task::lock;
 
 /// Upper bound of every sleep.

@@ -1,7 +1,6 @@
 //! The share of the machine that this process may use.
 
-use std::fs;
-use std::path::Path;
+use manyhands_shm::control_group::{ControlGroup, own_control_groups};
 
 use crate::os;
 
@@ -12,48 +11,21 @@ pub fn usable_cores() -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         allowed => allowed,
     };
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let quota = quota(Path::new("/sys/fs/cgroup"), &groups);
+    let quota = quota(own_control_groups("cpu"));
     quota.map_or(allowed, |quota| allowed.min(quota.ceil() as usize)).max(1)
 }
 
-/// The smallest quota, in cores, of all groups named in `groups` (the text of `/proc/self/cgroup`)
-/// and of their ancestors.
-fn quota(root: &Path, groups: &str) -> Option<f64> {
-    let mut least: Option<f64> = None;
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
-        let folder = match controllers {
-            "" => root.to_path_buf(),
-            _ if controllers.split(',').any(|name| name == "cpu") => {
-                let mut folders = [controllers, "cpu"].map(|name| root.join(name)).into_iter();
-                let Some(folder) = folders.find(|at| at.is_dir()) else { continue };
-                folder
-            }
-            _ => continue,
-        };
-        // In a container, the path may name a group that is not visible; the root is then the
-        // container's own group.
-        for group in Path::new(path).ancestors() {
-            let group = folder.join(group.strip_prefix("/").unwrap_or(group));
-            let read = |file: &str| fs::read_to_string(group.join(file)).ok();
-            let cores = if controllers.is_empty() {
-                read("cpu.max").and_then(|text| {
-                    let (quota, period) = text.trim().split_once(' ')?;
-                    ratio(quota, period)
-                })
-            } else {
-                read("cpu.cfs_quota_us")
-                    .zip(read("cpu.cfs_period_us"))
-                    .and_then(|(quota, period)| ratio(&quota, &period))
-            };
-            if let Some(cores) = cores {
-                least = Some(least.map_or(cores, |least| least.min(cores)));
-            }
+/// The smallest quota of these groups, in cores.
+fn quota(groups: Vec<ControlGroup>) -> Option<f64> {
+    let quotas = groups.into_iter().filter_map(|group| match group.is_v2 {
+        true => {
+            let text = group.read("cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            ratio(quota, period)
         }
-    }
-    least
+        false => ratio(&group.read("cpu.cfs_quota_us")?, &group.read("cpu.cfs_period_us")?),
+    });
+    quotas.min_by(f64::total_cmp)
 }
 
 /// `max` and -1 mean no quota.
@@ -64,7 +36,14 @@ fn ratio(quota: &str, period: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    use manyhands_shm::control_group::control_groups;
+
+    fn quota(root: &Path, groups: &str) -> Option<f64> {
+        super::quota(control_groups(root, groups, "cpu"))
+    }
 
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

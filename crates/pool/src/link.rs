@@ -25,6 +25,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use manyhands_shm::cursor::Cursor;
 use manyhands_shm::link_words::LinkWords;
@@ -52,7 +53,7 @@ pub(crate) const FULL: u32 = 2;
 pub(crate) const COLD: u32 = 3;
 
 /// How long a worker or a waiting caller spins before it sleeps.
-pub(crate) const SPIN_NANOS: u64 = 50_000;
+pub(crate) const SPIN: Duration = Duration::from_micros(50);
 /// Size of each ring in bytes.
 const RING: usize = 64 << 10;
 const RING_A: usize = 512;

@@ -77,10 +77,3 @@ impl Machine {
         Err(ErrorKind::Forked { maker: self.maker }.into())
     }
 }
-
-/// An order to the launcher: start one worker.
-pub(crate) struct Order {
-    pub(crate) name: String,
-    /// Index of the slot that the worker will have.
-    pub(crate) place: usize,
-}

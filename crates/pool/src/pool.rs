@@ -18,13 +18,13 @@ use crate::hub::Shared;
 use crate::launch::{Launched, Launcher};
 use crate::ledger::Chunk;
 use crate::link::Words;
-use crate::machine::Order;
 use crate::map::{Map, Source};
 use crate::options::PoolOptions;
 use crate::os;
 use crate::process_owned::ProcessOwned;
 use crate::protocol::{socket_message, tag};
 use crate::slot::Slot;
+use crate::state::order::Order;
 use crate::task::{Blob, Items, Payload, lock};
 use crate::worker::hello::Hello;
 

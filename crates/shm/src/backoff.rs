@@ -64,10 +64,12 @@ impl Deadline {
 }
 
 /// Checks `ready` repeatedly for at most `limit`. Does not spin if this process has only one core.
-pub(crate) fn spin(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
-    if !another_core() {
-        return false;
-    }
+pub(crate) fn spin(limit: Duration, ready: impl FnMut() -> bool) -> bool {
+    another_core() && spin_for(limit, ready)
+}
+
+/// Checks `ready` repeatedly for at most `limit`; returns whether it was true.
+pub fn spin_for(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     loop {
         for _ in 0..16 {

@@ -16,7 +16,8 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 mod atomic;
-mod backoff;
+#[doc(hidden)]
+pub mod backoff;
 mod bell;
 mod ends;
 #[cfg(not(loom))]
@@ -29,6 +30,8 @@ mod own;
 pub mod barrier;
 #[cfg(not(loom))]
 pub mod condition;
+#[doc(hidden)]
+pub mod control_group;
 pub mod cursor;
 #[cfg(not(loom))]
 pub mod link_words;

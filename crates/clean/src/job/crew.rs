@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_told_as_a_mistake_and_not_as_tries() {
+    fn a_panic_is_reported_as_a_bug_and_not_as_failed_attempts() {
         let panicked = ErrorKind::Panicked {
             task: 0,
             message: "index out of bounds".to_owned(),

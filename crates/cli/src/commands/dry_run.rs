@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_is_told_why_records_would_be_rejected() {
+    fn a_narrow_terminal_shows_why_records_would_be_rejected() {
         let row = |line: &str, step: &str, column: &str, reason: &str| {
             ["in.csv", line, "7", step, column, reason, "record"].map(str::to_owned).to_vec()
         };

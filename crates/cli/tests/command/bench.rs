@@ -5,7 +5,7 @@ use crate::kit::Dir;
 const ROWS: &str = "id,value\n1, 2\n2,30\n3,4\n";
 
 #[test]
-fn each_number_of_workers_is_told_and_advice_given() {
+fn each_number_of_workers_is_reported_and_advice_given() {
     let dir = Dir::with(ROWS);
     let outcome = dir.run(["bench", "in.csv", "--trim", "all", "--workers", "3", "--runs", "1"]);
     outcome.done().says_nothing();

@@ -61,7 +61,7 @@ fn a_big_input_that_grows_shrinks_or_is_written_anew_fails() {
 
 /// Types are looked for, told, and then the job waits for somebody to read its output.
 #[test]
-fn an_input_that_is_changed_after_its_types_were_looked_for_fails() {
+fn an_input_that_is_changed_after_its_types_were_proposed_fails() {
     let rows: String = (0..500_000).map(|n| format!("{n},{n}\n")).collect();
     for rows in ["1,2\n", &rows] {
         let dir = Dir::new().file("in.csv", format!("a,b\n{rows}")).file("told", "");

@@ -47,13 +47,13 @@ fn the_delimiter_is_found_behind_what_is_skipped() {
 }
 
 #[test]
-fn a_line_that_names_the_delimiter_is_told_where_nobody_asked() {
+fn a_line_that_names_the_delimiter_is_reported_where_nobody_asked() {
     let (_, outcome) = clean("sep=;\na;b\n1;2\n", "");
     outcome.done().says("line 1 says that `;` divides the others\nhint: --delimiter auto");
 }
 
 #[test]
-fn the_delimiter_that_was_found_is_told() {
+fn the_delimiter_that_was_found_is_reported() {
     let (dir, outcome) = clean("a;b\n1;2\n3;4\n", "--delimiter auto --verbose --report r.json");
     let words = "delimiter: `;` (found in its first records: 100 % of them have 2 fields)";
     outcome.done().says(words);
@@ -103,7 +103,7 @@ fn header_cells_that_no_step_touches_keep_their_bytes() {
 }
 
 #[test]
-fn names_are_made_unique_where_they_must_be_and_that_is_told() {
+fn names_are_made_unique_where_they_must_be_and_that_is_reported() {
     let (dir, outcome) = clean("a,,A\n1,2,3\n", "--normalize-columns");
     outcome.done().says("in.csv: column 2 had no name; it is \"column_2\" now");
     outcome.says("column 3 had the name \"a\" again; it is \"a_2\" now");
@@ -226,7 +226,7 @@ fn a_quote_that_is_never_closed_tells_where_it_began_and_what_it_took() {
 }
 
 #[test]
-fn text_behind_a_closing_quote_in_a_record_of_several_lines_is_told() {
+fn text_behind_a_closing_quote_in_a_record_of_several_lines_is_reported() {
     let (dir, outcome) = clean("a,b\n1,\"x\n2,\"y\n3,z\n", "");
     outcome.done().says(
         "in.csv: line 2: text follows a closing quote in a record of several lines; rows may be merged",
@@ -326,7 +326,7 @@ fn a_file_that_loses_most_of_its_rows_tells_the_likely_cause() {
 }
 
 #[test]
-fn quotes_escaped_by_backslashes_are_told() {
+fn quotes_escaped_by_backslashes_are_reported() {
     let text = "id,t\n1,\"<a href=\\\"x\\\">, y\"\n2,\"a \\\" b\"\n";
     warns(
         text,
@@ -338,7 +338,7 @@ fn quotes_escaped_by_backslashes_are_told() {
 }
 
 #[test]
-fn odd_line_ends_and_marks_are_told() {
+fn odd_line_ends_and_marks_are_reported() {
     let lone = "a,b,c\r\n1,two\rlines,3\r\n4,5,6\r\n";
     warns(lone, "", &["line 2: a CR without LF ends a record, and the header ends otherwise"]);
     warns("a\r\none\rtwo\r\n", "", &["line 2: a CR without LF ends a record"]);

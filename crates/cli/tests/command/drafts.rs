@@ -53,7 +53,7 @@ fn end(mut child: Child) -> Outcome {
 }
 
 #[test]
-fn what_is_not_complete_is_read_by_nobody_else_and_has_a_name_that_nobody_guesses() {
+fn drafts_are_private_and_have_unpredictable_names() {
     let dir = Dir::new();
     let children = [begun(&dir, "- -o out.csv", "v\n1\n"), begun(&dir, "- -o out.csv", "v\n2\n")];
     let names = drafts(&dir);

@@ -51,7 +51,7 @@ fn a_dry_run_shows_rejects_beyond_the_rows_that_it_shows() {
 }
 
 #[test]
-fn rows_says_how_many_records_are_looked_at_and_shown() {
+fn rows_sets_how_many_records_are_read_and_shown() {
     let dir = Dir::with("a\n1\n\n2\n3,3\n4\n5\n6\n7\n");
     let outcome = dir.clean("in.csv --dry-run --rows 2");
     assert!(outcome.done().stdout.ends_with(
@@ -68,7 +68,7 @@ fn rows_says_how_many_records_are_looked_at_and_shown() {
 }
 
 #[test]
-fn records_that_are_long_or_far_behind_are_looked_at_too() {
+fn long_and_distant_records_are_read_too() {
     let long = "x".repeat(300_000);
     let dir = Dir::with(&format!("{}a,b\n{long},1\n{long},2\n3\n", "\n".repeat(100_000)));
     let outcome = dir.clean("in.csv --dry-run --rows 3");

@@ -3,7 +3,7 @@
 use crate::kit::Dir;
 
 #[test]
-fn a_file_that_loses_its_rows_is_told_with_a_line_a_column_and_a_cell() {
+fn a_file_that_loses_its_rows_is_reported_with_a_line_a_column_and_a_cell() {
     let rows: String = (0..2000).map(|row| format!("{row},x{row}\n")).collect();
     let dir = Dir::with(&format!("id,v\n{rows}"));
     let all = "warning: in.csv: all of its 2,000 records are rejected; step 1";
@@ -51,7 +51,7 @@ fn the_example_is_the_first_of_the_most_frequent_reason_as_the_step_found_it() {
 }
 
 #[test]
-fn names_of_rows_are_told_with_decimal_commas_too() {
+fn names_of_rows_are_reported_with_decimal_commas_too() {
     let dir = Dir::with("\"a\";\"b\"\n\"1\";1,5;2,5\n\"2\";1,7;3,5\n\"3\";2,5;4,5\n")
         .file("mixed.csv", "\"a\";\"b\"\n\"x\";1,5;2\n\"y\";1,7;3\n\"z\";2,5;4\n");
     for name in ["in.csv", "mixed.csv"] {

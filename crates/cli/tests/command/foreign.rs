@@ -66,7 +66,7 @@ fn a_file_that_is_no_csv_fails_and_says_what_it_is_and_what_to_do() {
 }
 
 #[test]
-fn an_archive_in_an_archive_is_told() {
+fn an_archive_in_an_archive_is_reported() {
     let twice = gzip(&gzip(b"a\n1\n"));
     let dir = Dir::new().file("in.csv.gz", &twice);
     let outcome = dir.clean("in.csv.gz -o out.csv");
@@ -98,7 +98,7 @@ fn what_only_looks_foreign_at_first_passes() {
 }
 
 #[test]
-fn rows_that_are_not_utf8_are_told_with_their_number_and_the_first_line() {
+fn rows_that_are_not_utf8_are_reported_with_their_number_and_the_first_line() {
     let rows = "1,Ulm\n".repeat(300_000);
     for (text, what) in [
         (
@@ -149,7 +149,7 @@ fn rows_that_are_not_utf8_are_told_with_their_number_and_the_first_line() {
 }
 
 #[test]
-fn what_is_utf8_or_decoded_is_not_told() {
+fn what_is_utf8_or_decoded_is_not_reported() {
     let outcome = Dir::with("name\nZoë\n").clean("in.csv -o - --encoding utf-8");
     outcome.done().prints("name\nZoë\n");
     assert!(!outcome.stderr.contains("UTF-8"), "{}", outcome.stderr);

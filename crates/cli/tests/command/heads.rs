@@ -17,7 +17,7 @@ fn warns(content: &str, flags: &[&str], words: &str) -> Outcome {
 }
 
 #[test]
-fn a_header_that_swallowed_rows_is_told() {
+fn a_header_that_swallowed_rows_is_reported() {
     let words = "in a record of several lines; rows may be merged where a quote is missing\nhint: --quote none";
     let hole = "id,\"na me\n1,\"x\n2,y\n3,z\n";
     warns(hole, &[], words).says("in.csv: line 1: text follows a closing quote");
@@ -37,7 +37,7 @@ fn a_header_that_swallowed_rows_is_told() {
 }
 
 #[test]
-fn a_quote_of_the_header_that_is_never_closed_is_told_where_it_is() {
+fn a_quote_of_the_header_that_is_never_closed_is_reported_where_it_is() {
     for (text, place) in [
         ("id,\"name\n1,a\n", "line 1, field 2"),
         ("\"name\n1,a\n", "line 1, field 1"),

@@ -32,7 +32,7 @@ fn hidden_names_are_inputs_only_if_they_are_asked_for() {
 }
 
 #[test]
-fn what_is_noted_of_outputs_is_no_input_of_the_next_job() {
+fn the_manifest_is_no_input_of_the_next_job() {
     let dir = Dir::with("a\n1\n");
     dir.clean("in.csv -o o1/ --name x.csv").done();
     assert!(dir.path("o1/.manyhands.jsonl").exists());

@@ -125,7 +125,7 @@ fn a_cause_covers_most_of_what_is_lost() {
 }
 
 #[test]
-fn what_takes_most_rows_is_told_with_a_way_to_keep_them() {
+fn what_takes_most_rows_is_reported_with_a_way_to_keep_them() {
     let dir = Dir::with("a\n1\nx\ny\nz\n?\n");
     let outcome = dir.clean("in.csv -o out.csv --types a=integer -q");
     outcome
@@ -140,7 +140,7 @@ fn what_takes_most_rows_is_told_with_a_way_to_keep_them() {
 }
 
 #[test]
-fn malformed_text_is_told_with_its_line() {
+fn malformed_text_is_reported_with_its_line() {
     let dir = Dir::with("a\n1\n");
     std::fs::write(dir.path("in.csv"), b"a\nok\n\x81\n2\n\x81\n").unwrap();
     let outcome = dir.clean("in.csv -o out.csv --encoding shift_jis -q");
@@ -151,14 +151,14 @@ fn malformed_text_is_told_with_its_line() {
 }
 
 #[test]
-fn a_name_that_says_compressed_of_plain_text_is_told_what_to_do() {
+fn a_name_that_says_compressed_of_plain_text_is_reported_what_to_do() {
     let dir = Dir::with("a\n1\n");
     std::fs::write(dir.path("in.csv.gz"), b"a\n1\n").unwrap();
     dir.clean("in.csv.gz -o out.csv").status(1).says("rename it if it is not compressed");
 }
 
 #[test]
-fn cells_of_one_column_that_hold_delimiters_are_told() {
+fn cells_of_one_column_that_hold_delimiters_are_reported() {
     let dir = Dir::with("name\na;b\nc;d\ne;f\n");
     dir.clean("in.csv -o out.csv").done().says(
         "in.csv: the file has one column; `;` would divide 100 % of its records into 2 fields, but not \
@@ -183,7 +183,7 @@ fn an_error_about_a_column_names_a_delimiter_that_would_have_it() {
 }
 
 #[test]
-fn control_characters_in_cells_are_told() {
+fn control_characters_in_cells_are_reported() {
     let dir = Dir::with("a,b\n1,\0\n2,x\u{1b}\n");
     let outcome = dir.clean("in.csv -o out.csv");
     outcome
@@ -206,7 +206,7 @@ fn a_derived_column_does_not_hide_behind_names_that_are_alike() {
 }
 
 #[test]
-fn a_parameter_without_a_value_is_told_as_it_is_typed() {
+fn a_parameter_without_a_value_is_reported_as_it_is_typed() {
     let dir = Dir::with("v\n1\n").file("r.toml", "steps = [{ filter = 'v < :lim' }]\n");
     for filter in [&["--filter", "v < :lim"][..], &["--recipe", "r.toml"]] {
         let command = ["clean", "in.csv", "-o", "-"];
@@ -217,14 +217,14 @@ fn a_parameter_without_a_value_is_told_as_it_is_typed() {
 }
 
 #[test]
-fn a_text_without_quotes_is_told_with_them() {
+fn a_text_without_quotes_is_reported_with_them() {
     let dir = Dir::with("city\nUlm\n");
     let outcome = dir.run(["clean", "in.csv", "-o", "-", "--filter", "city = Ulm"]);
     outcome.status(1).says("the columns are city; a text is 'Ulm'");
 }
 
 #[test]
-fn iconv_is_told_the_names_that_it_knows() {
+fn hints_for_iconv_have_the_names_that_it_knows() {
     let dir = Dir::with("a\n1\n");
     for (python, iconv) in [
         ("utf-32-le", "UTF-32LE"),

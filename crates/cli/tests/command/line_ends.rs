@@ -20,7 +20,7 @@ fn tells(text: &str, words: &str, data: Value) {
 }
 
 #[test]
-fn line_ends_that_are_mixed_are_told_with_counts_and_the_first_odd_line() {
+fn line_ends_that_are_mixed_are_reported_with_counts_and_the_first_odd_line() {
     tells(
         "a,b\r\n1,2\r\n3,4\n5,6\r\n",
         "line 3: a record does not end as the header does, in CR LF: 1 record ends in LF, 2 records \
@@ -61,7 +61,7 @@ fn line_ends_that_are_mixed_are_told_with_counts_and_the_first_odd_line() {
 }
 
 #[test]
-fn rows_that_are_divided_by_odd_line_ends_are_told_also_when_it_is_to_be_quiet() {
+fn rows_that_are_divided_by_odd_line_ends_are_reported_also_when_it_is_to_be_quiet() {
     let dir = Dir::with("a,b\r\n1,two\nlines\r\n3,4\r\n");
     let outcome = dir.clean("in.csv -o out.csv --quiet");
     outcome.done().says("warning: in.csv: line 2: a record does not end as the header does");
@@ -70,7 +70,7 @@ fn rows_that_are_divided_by_odd_line_ends_are_told_also_when_it_is_to_be_quiet()
 }
 
 #[test]
-fn lines_that_end_alike_are_not_told_whatever_is_in_quotes_or_comments() {
+fn lines_that_end_alike_are_not_reported_whatever_is_in_quotes_or_comments() {
     for text in [
         "a,b\r\n1,\"x\ny\"\r\n2,\"x\ry\"\r\n",
         "a,b\n1,\"x\r\ny\"\n2,3",

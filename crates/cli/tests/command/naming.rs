@@ -114,7 +114,7 @@ fn what_contradicts_the_name_of_an_output_is_refused() {
 }
 
 #[test]
-fn inputs_are_not_fetched_and_it_is_said_how() {
+fn inputs_are_not_fetched_and_a_hint_says_how() {
     let dir = Dir::with("a,b\n1,2\n");
     let outcome = dir.clean("in.csv https://example.org/a.csv -o out/");
     outcome.status(2).says("error: https://example.org/a.csv is not fetched: inputs are files");

@@ -29,7 +29,7 @@ fn standard_input_to_standard_output() {
 }
 
 #[test]
-fn standard_input_is_gone_through_twice_if_the_steps_need_it() {
+fn standard_input_is_read_twice_if_the_steps_need_it() {
     let dir = Dir::new();
     let arguments = ["clean", "-", "-o", "-", "--derive", "b = a / max(a)"];
     dir.command(arguments).input("a\n1\n2\n").run().done().prints("a,b\n1,0.5\n2,1.0\n");

@@ -173,7 +173,7 @@ fn up_to_four_mebibytes_are_checked_before_the_first_row_is_written() {
 }
 
 #[test]
-fn a_write_that_fails_in_the_middle_is_told_to_the_byte() {
+fn a_write_that_fails_in_the_middle_is_reported_to_the_byte() {
     let rows: String = (0..5000).map(|row| format!("{row},{row}\n")).collect();
     let dir = Dir::new().file("a.csv", "x,y\n1,2\n").file("b.csv", format!("x,y\n{rows}"));
     let dir = dir.file("small/x", "");

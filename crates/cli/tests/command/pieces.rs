@@ -99,7 +99,7 @@ fn other_encodings_in_pieces() {
 }
 
 #[test]
-fn a_dialect_that_is_looked_for_in_pieces() {
+fn a_detected_dialect_in_pieces() {
     let auto = ["--delimiter", "auto"];
     assert_same(b"name, first;town\nAnn;Ulm\nAnn;Ulm\nAnn;Ulm\n", &auto, &SIZES);
     let rows: String = (0..3_000).map(|n| format!("{n};\"a, b\";{}\n", n % 7)).collect();

@@ -170,7 +170,7 @@ fn a_misspelt_key_of_a_recipe_gets_a_suggestion() {
 }
 
 #[test]
-fn a_mistake_in_a_recipe_is_told_with_file_line_and_what_is_there() {
+fn a_mistake_in_a_recipe_is_reported_with_file_line_and_what_is_there() {
     let dir = Dir::with("a\n1\n");
     let check = |recipe: &str, told: &str| {
         std::fs::write(dir.path("r.toml"), recipe).unwrap();
@@ -209,7 +209,7 @@ fn a_mistake_in_a_recipe_is_told_with_file_line_and_what_is_there() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_told_with_an_example_of_its_own_key() {
+fn a_value_of_another_kind_is_reported_with_an_example_of_its_own_key() {
     let dir = Dir::with("a\n1\n");
     for (recipe, told) in [
         ("steps = [\"trim\"]", "`trim` needs settings, as in { trim = \"all\" }"),
@@ -243,7 +243,7 @@ fn a_value_of_another_kind_is_told_with_an_example_of_its_own_key() {
 }
 
 #[test]
-fn a_recipe_that_is_not_utf8_is_told_with_line_and_byte() {
+fn a_recipe_that_is_not_utf8_is_reported_with_line_and_byte() {
     let dir = Dir::with("a\n1\n").file("r.toml", b"on_bad = \"null\"\n# f\xfcr\n");
     let outcome = dir.clean("in.csv -o out.csv --recipe r.toml");
     outcome

@@ -31,7 +31,7 @@ fn rejects_that_are_named_are_cleaned() {
 }
 
 #[test]
-fn too_many_rejects_are_told_with_their_reasons() {
+fn too_many_rejects_are_reported_with_their_reasons() {
     let dir = Dir::with("a,b\n1,2\n3\n4\nx,5\n");
     let outcome = dir.clean("in.csv -o out.csv --types a=integer --max-rejects 2");
     outcome.status(1).says(

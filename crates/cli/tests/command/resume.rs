@@ -40,7 +40,7 @@ fn only_what_is_missing_is_done() {
 }
 
 #[test]
-fn an_output_of_which_nothing_is_noted_is_taken_if_it_is_the_same() {
+fn an_output_without_an_entry_is_accepted_if_it_is_the_same() {
     let dir = three();
     dir.clean(JOB).done();
     // As if it had been killed between giving the name and noting that.
@@ -60,7 +60,7 @@ fn an_output_of_which_nothing_is_noted_is_taken_if_it_is_the_same() {
 }
 
 #[test]
-fn what_was_changed_is_told_and_made_again_by_force_only() {
+fn what_was_changed_is_reported_and_made_again_by_force_only() {
     let dir = three();
     dir.clean(JOB).done();
     let dir = dir.file("a.csv", "v\n7\n").file("out/cleaned_b.csv", "v\n2");
@@ -129,7 +129,7 @@ fn a_run_that_is_killed_at_any_point_is_completed() {
 }
 
 #[test]
-fn who_runs_a_job_again_hears_how_much_is_done_and_how_to_go_on() {
+fn rerunning_a_job_reports_how_much_is_done_and_how_to_go_on() {
     let dir = three();
     dir.clean(JOB).done();
     fs::remove_file(dir.path("out/cleaned_b.csv")).unwrap();
@@ -234,7 +234,7 @@ fn names_that_differ_in_bytes_that_are_not_text_are_different() {
 }
 
 #[test]
-fn no_output_has_the_name_of_what_notes_the_outputs() {
+fn no_output_has_the_name_of_the_manifest() {
     let dir = three();
     symlink(MANIFEST, dir.path("link.csv")).unwrap();
     for line in ["a.csv -o out/ --name .manyhands.jsonl", "a.csv -o .manyhands.jsonl --force"] {

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::kit::{Dir, eventually, finish};
 
 #[test]
-fn the_output_is_the_same_whatever_it_runs_with() {
+fn the_output_does_not_depend_on_workers_memory_or_temporary_files() {
     let rows: String = (0..200_000).map(|n| format!("{n},{}\n", n * 7919 % 10_007)).collect();
     let text = format!("id,v\n{rows}");
     let dir = Dir::with(&text);

@@ -5,7 +5,7 @@ use std::fs;
 use crate::kit::Dir;
 
 #[test]
-fn what_cannot_go_to_a_table_is_said_before_work() {
+fn invalid_requests_for_a_table_fail_before_work() {
     let dir = Dir::with("a,b\n1,2\n");
     for (line, told) in [
         ("in.csv -o sqlite:a.db", "hint: --table orders"),
@@ -30,7 +30,7 @@ fn what_cannot_go_to_a_table_is_said_before_work() {
 
 #[cfg(all(feature = "parquet", feature = "sqlite"))]
 #[test]
-fn what_no_sink_does_is_said_before_work() {
+fn requests_that_no_sink_can_do_fail_before_work() {
     let dir = Dir::with("a,b\n1,2\n");
     for (line, told) in [
         ("in.csv -o sqlite:a.db --table t --force", "only files can be replaced"),
@@ -96,7 +96,7 @@ fn rejects_of_a_table_are_beside_its_file() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_file_loaded_twice_by_different_recipes_is_told() {
+fn a_file_loaded_twice_by_different_recipes_is_reported() {
     let dir = Dir::with("v\n1\n");
     dir.clean("in.csv -o sqlite:d.db --table t").done();
     let outcome = dir.clean("in.csv -o sqlite:d.db --table t --trim all");

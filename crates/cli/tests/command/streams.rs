@@ -123,7 +123,7 @@ fn a_limit_of_file_sizes_is_named() {
 }
 
 #[test]
-fn an_output_that_is_its_own_rejects_is_told_so() {
+fn an_output_that_is_its_own_rejects_is_reported_so() {
     let dir = Dir::with(TEXT);
     for line in ["--force", "--concat"] {
         let outcome = dir.clean(&format!("in.csv -o y.csv --rejects y.csv {line}"));

@@ -140,7 +140,7 @@ fn the_summary_accounts_for_every_row_and_says_why_it_is_missing() {
 }
 
 #[test]
-fn quiet_says_nothing_but_errors_and_how_many_rows_are_lost() {
+fn quiet_prints_only_errors_and_lost_rows() {
     let dir = Dir::with("a,a\n1,2\n");
     dir.clean("in.csv -o out.csv --quiet").done().prints("").says_nothing();
     let lossy = Dir::with("a,b\n1,2\n3\n");
@@ -178,7 +178,7 @@ fn verbose_accounts_for_each_file() {
 }
 
 #[test]
-fn ten_failed_files_are_told_and_how_many_more() {
+fn ten_failed_files_are_reported_and_how_many_more() {
     let dir = Dir::with("a\n1\n");
     let missing: Vec<String> = (10..25).map(|n| format!("none{n}.csv")).collect();
     let arguments: Vec<&str> = missing.iter().map(String::as_str).collect();
@@ -194,7 +194,7 @@ fn ten_failed_files_are_told_and_how_many_more() {
 }
 
 #[test]
-fn notes_of_one_kind_are_told_once_with_their_number() {
+fn notes_of_one_kind_are_reported_once_with_their_number() {
     let mut dir = Dir::new();
     for n in 0..7 {
         dir = dir.file(&format!("d/{n}.csv"), "a,a\n1,2\n");
@@ -237,7 +237,7 @@ fn the_report_is_json_that_accounts_for_every_row() {
 }
 
 #[test]
-fn inferred_types_are_told_used_and_reported_and_what_is_wrong_comes_first() {
+fn inferred_types_are_reported_used_and_reported_and_what_is_wrong_comes_first() {
     let dir = Dir::with("id,code,day,phone\n1,07,2026-01-31,49\n2,08,,43\n");
     // What is declared as text stays text, and is not proposed for.
     let flags = "--types phone=text --infer --report r.json --save-recipe r.toml";

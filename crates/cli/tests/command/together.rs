@@ -162,7 +162,7 @@ fn resuming_cleans_again_what_one_file_of_rejects_lost() {
 }
 
 #[test]
-fn a_manifest_without_facts_of_rejects_is_understood_and_that_is_told() {
+fn a_manifest_without_entries_of_rejects_is_accepted_with_a_note() {
     let dir = two();
     dir.clean("in -o out/ --types n=number").done();
     let manifest = dir.read("out/.manyhands.jsonl");

@@ -11,7 +11,7 @@ const ENCODINGS: [(&str, Encode); 4] = [
 ];
 
 #[test]
-fn text_in_wide_units_is_told_whatever_bytes_its_characters_have() {
+fn text_in_wide_units_is_reported_whatever_bytes_its_characters_have() {
     // A byte of 名 is a CR, one of 上 and of 三 an LF; bytes of the others may be those of plain text.
     for text in [
         "氏名\n山田\n鈴木\n",

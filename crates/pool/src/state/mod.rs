@@ -24,6 +24,7 @@ mod checks;
 mod dispatch;
 mod driving;
 mod links;
+pub(crate) mod order;
 mod reaping;
 mod shutdown;
 mod staffing;
@@ -34,8 +35,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::ledger::Chunk;
-use crate::machine::{Machine, Order};
+use crate::machine::Machine;
 use crate::slot::Slot;
+use crate::state::order::Order;
 use crate::waiting::Waiting;
 
 /// Interval between looks at a worker that has several items; it notifies at most once a

@@ -29,9 +29,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::events::{debug, warn};
-use crate::machine::{Machine, Order};
+use crate::machine::Machine;
 use crate::options::PoolOptions;
 use crate::slot::{Slot, Stage};
+use crate::state::order::Order;
 use crate::state::{Closing, State};
 
 /// Number of workers in a row that may fail to start before the waiting tasks fail, if no worker is

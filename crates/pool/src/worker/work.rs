@@ -20,13 +20,12 @@ use std::time::Duration;
 
 use manyhands_shm::Segment;
 use manyhands_shm::arena::{Arena, BlockName};
+use manyhands_shm::backoff::spin_for;
 use manyhands_shm::ring::{Consumer, InSegment, Producer, PushError};
 use manyhands_shm::wait::WaitWord;
 
 use crate::fd_channel::{ChannelError, FdChannel};
-use crate::link::{
-    ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, SPIN_NANOS, WORK, Words,
-};
+use crate::link::{ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, SPIN, WORK, Words};
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, Where, kind};
 use crate::task::Payload;
@@ -34,7 +33,7 @@ use crate::worker::guard::{end_if_forked, guarded};
 use crate::worker::runner::{Call, Clock, Item, Runner};
 
 /// How long an idle worker waits for a caller to fetch the result before it wakes the hub.
-const HUB_GRACE_NANOS: u64 = 3_000;
+const HUB_GRACE: Duration = Duration::from_micros(3);
 /// Minimum interval between two notifications by a busy worker.
 const NOTIFY_NANOS: u64 = 1_000_000;
 /// How long an idle worker sleeps on the futex before it sleeps on its cold bell.
@@ -380,11 +379,11 @@ impl Worker {
             // A caller that is about to wait for this result will look at the ring by itself. If it
             // does so during this grace period, the hub need not wake.
             if may_spin && self.words.parent_wait().0.load(Ordering::Relaxed) == HUB {
-                self.spin(HUB_GRACE_NANOS, |worker| !worker.words.has_results());
+                self.spin(HUB_GRACE, |worker| !worker.words.has_results());
             }
             self.notify();
         }
-        if may_spin && self.spin(SPIN_NANOS, |_| false) {
+        if may_spin && self.spin(SPIN, |_| false) {
             return ControlFlow::Continue(());
         }
         self.slept = true;
@@ -422,22 +421,9 @@ impl Worker {
 
     /// Spins until there is work, until `enough`, or until the time is over; returns whether there
     /// is work.
-    fn spin(&self, nanos: u64, enough: impl Fn(&Self) -> bool) -> bool {
-        let until = os::now_nanos() + nanos;
-        loop {
-            for _ in 0..16 {
-                if !self.work.is_empty() {
-                    return true;
-                }
-                if enough(self) {
-                    return false;
-                }
-                std::hint::spin_loop();
-            }
-            if os::now_nanos() >= until {
-                return false;
-            }
-        }
+    fn spin(&self, time: Duration, enough: impl Fn(&Self) -> bool) -> bool {
+        spin_for(time, || !self.work.is_empty() || enough(self));
+        !self.work.is_empty()
     }
 }
 

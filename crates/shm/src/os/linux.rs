@@ -16,6 +16,7 @@ use rustix::thread::futex;
 
 #[cfg(miri)]
 use super::{map_shared, unmap};
+use crate::control_group::own_control_groups;
 
 /// Makes an anonymous file of `len` bytes whose pages are reserved.
 #[cfg(not(miri))]
@@ -278,28 +279,13 @@ fn available_memory() -> Option<u64> {
 
 /// Memory left by the tightest limit of this process's control groups (v2 or v1).
 fn control_group_room() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mut room = None;
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':');
-        let (controllers, path) = (parts.nth(1)?, parts.next()?);
-        let (root, limit, usage) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-            _ => continue,
+    let left = own_control_groups("memory").into_iter().filter_map(|group| {
+        let (limit, usage) = match group.is_v2 {
+            true => ("memory.max", "memory.current"),
+            false => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         };
-        // The limits of all ancestors count. Inside a container the path may name what is not
-        // visible here; the root then holds the container's own files.
-        for ancestor in std::path::Path::new(path).ancestors() {
-            let folder = format!("{root}{}", ancestor.display());
-            let read = |file| {
-                fs::read_to_string(format!("{folder}/{file}")).ok()?.trim().parse::<u64>().ok()
-            };
-            if let (Some(limit), Some(usage)) = (read(limit), read(usage)) {
-                let left = limit.saturating_sub(usage);
-                room = Some(room.map_or(left, |room: u64| room.min(left)));
-            }
-        }
-    }
-    room
+        let read = |file| group.read(file)?.trim().parse::<u64>().ok();
+        Some(read(limit)?.saturating_sub(read(usage)?))
+    });
+    left.min()
 }

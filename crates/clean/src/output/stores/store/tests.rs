@@ -156,7 +156,7 @@ fn a_lost_database_serves_nobody() {
 }
 
 #[test]
-fn the_next_file_waits_for_a_slow_statement_and_hears_only_of_itself() {
+fn the_next_file_waits_for_a_slow_statement_and_gets_only_its_own_answer() {
     for at in 0..STEPS - 1 {
         let (release, gate) = sync_channel::<()>(1);
         let slow = move |step| {
