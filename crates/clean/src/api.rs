@@ -12,7 +12,7 @@ use manyhands_csv::recipe::{self, Recipe};
 use crate::clean::{Clean, now, prepare};
 use crate::error::CleanError;
 use crate::input::{find, read, stream};
-use crate::job::crew::RemoteWorkers;
+use crate::job::executor::RemoteWorkers;
 use crate::job::{preview, resume, route, routing, run};
 use crate::options::Output;
 use crate::report::{Preview, Progress, Report};

@@ -18,7 +18,7 @@ use crate::input::read::Reading;
 use crate::input::stream::Stream;
 use crate::input::unpack::Unpacker;
 use crate::job::chunks::Streaming;
-use crate::job::stop::Fail;
+use crate::job::error::FileError;
 use crate::options::Options;
 use crate::output::entry::Entry;
 use crate::output::format::Format;
@@ -132,10 +132,10 @@ impl Feeder<'_> {
     }
 }
 
-fn problem_of(fail: Fail) -> Problem {
+fn problem_of(fail: FileError) -> Problem {
     match fail {
-        Fail::File(problem) | Fail::Lost(problem) => problem,
-        Fail::Job(_) => "the job ended".into(),
+        FileError::File(problem) | FileError::Lost(problem) => problem,
+        FileError::Job(_) => "the job ended".into(),
     }
 }
 

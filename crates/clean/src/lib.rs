@@ -2,6 +2,7 @@
 
 mod api;
 mod arguments;
+mod checksum;
 mod clean;
 mod compression;
 mod error;
@@ -17,7 +18,6 @@ mod path_bytes;
 mod paths;
 mod report;
 mod stamp;
-mod sum;
 mod target;
 mod watch;
 
@@ -25,7 +25,7 @@ pub use crate::api::{check, check_text};
 pub use crate::arguments::are_several;
 pub use crate::clean::Clean;
 pub use crate::error::CleanError;
-pub use crate::job::crew::{RemoteWorkers, clean_chunks};
+pub use crate::job::executor::{RemoteWorkers, clean_chunks};
 pub use crate::options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
 pub use crate::output::abandoned::remove_abandoned;
 pub use crate::output::contents::have_same_bytes;
@@ -33,7 +33,7 @@ pub use crate::output::draft::write_file;
 pub use crate::output::ending::check_ending;
 pub use crate::output::manifest::MANIFEST;
 pub use crate::output::naming::Asked;
-pub use crate::paths::{directory_of, goes_into, is_same_file, place_of};
+pub use crate::paths::{directory_of, goes_into, is_same_file, resolve_links};
 pub use crate::report::{Preview, Progress, Report};
 pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
 pub use manyhands_csv::report::{

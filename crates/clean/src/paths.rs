@@ -24,7 +24,7 @@ pub(crate) fn is_device(path: &Path) -> bool {
 ///
 /// # Errors
 /// If there are more links than the system follows.
-pub fn place_of(path: &Path) -> io::Result<PathBuf> {
+pub fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     const LINKS: usize = 40;
     let mut place = path.to_owned();
     for _ in 0..=LINKS {
@@ -54,7 +54,7 @@ pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// The identity of a file that need not exist, given its [`place_of`]: the identity of its directory and its
+/// The identity of a file that need not exist, given its [`resolve_links`]: the identity of its directory and its
 /// name there, or the whole path if there is no directory.
 pub(crate) fn identity_of_place(place: &Path) -> (Option<(u64, u64)>, PathBuf) {
     match identity(directory_of(place)) {
@@ -65,7 +65,7 @@ pub(crate) fn identity_of_place(place: &Path) -> (Option<(u64, u64)>, PathBuf) {
 
 /// Whether two paths lead to the same regular file, which need not exist. Devices and pipes may serve twice.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (place_of(one), place_of(other)) {
+    match (resolve_links(one), resolve_links(other)) {
         (Ok(place), Ok(other)) => {
             identity_of_place(&place) == identity_of_place(&other)
                 && (one.is_file() || !one.exists())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use manyhands::clean::recipe::{Read, text_of};
 use manyhands::clean::{
     Asked, Clean, CleanError, Hint, MANIFEST, Options, Output, Problem, ProblemKind, Recipe,
-    are_several, check_ending, check_text, directory_of, is_same_file, place_of,
+    are_several, check_ending, check_text, directory_of, is_same_file, resolve_links,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -228,7 +228,7 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
     if !path.exists() || path.is_file() {
         check_ending(path, what, kind, &[ending]).map_err(CleanError::Usage)?;
     }
-    let place = place_of(path);
+    let place = resolve_links(path);
     let place = place.map_err(|error| {
         CleanError::Usage(Problem::with_file("cannot write", path, error).of(ProblemKind::Write))
     })?;

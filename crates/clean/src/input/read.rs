@@ -85,7 +85,7 @@ impl Reading {
     }
 
     /// How a file was read, for the report.
-    pub(crate) fn told(&self, chosen: &Chosen) -> FileDialect {
+    pub(crate) fn report(&self, chosen: &Chosen) -> FileDialect {
         let text = |byte: u8| char::from(byte).to_string();
         let Chosen { dialect, skip_lines, detected } = chosen;
         let best = detected.as_ref().and_then(Detected::best);

@@ -16,10 +16,10 @@ use encoding_rs::{Decoder, DecoderResult, Encoding};
 use manyhands_csv::report::Note;
 use manyhands_csv::{Hint, Problem};
 
+use crate::checksum::Checksum;
 use crate::input::read::{Decode, Reading};
 use crate::input::unpack::{self, Unpacker};
 use crate::stamp::Stamp;
-use crate::sum::Sum;
 
 /// Decodes a whole file; also returns the note about it.
 pub(crate) fn decode(encoding: &'static Encoding, bytes: &[u8]) -> (Vec<u8>, Option<Note>) {
@@ -126,7 +126,7 @@ pub(crate) struct Stream {
     is_decoding_decided: bool,
     decoding: Option<Decoding>,
     /// Checksum of the bytes read, if wanted.
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<Checksum>,
     /// Number of bytes read, before unpacking and decoding.
     pub(crate) read: u64,
     pub(crate) at_end: bool,
@@ -259,7 +259,7 @@ impl Stream {
         self.rest.end += count;
         self.is_file_at_end = count == 0;
         self.read += count as u64;
-        self.sum = self.sum.map(|sum| sum.then(Sum::of(&self.raw[from..from + count])));
+        self.sum = self.sum.map(|sum| sum.then(Checksum::of(&self.raw[from..from + count])));
         Ok(true)
     }
 }

@@ -2,22 +2,22 @@
 
 use manyhands_csv::report::FileReport;
 
+use crate::checksum::Checksum;
 use crate::job::active::Kind;
+use crate::job::error::FileError;
 use crate::job::publish::Written;
 use crate::job::rejected::write_rejects;
 use crate::job::runner::Runner;
-use crate::job::stop::Fail;
 use crate::job::verdict::check_rejects;
 use crate::job::wire::{WholeReply, unseal};
 use crate::output::draft::Draft;
 use crate::output::stores::row_store::Part;
 use crate::output::together::check_characters;
-use crate::sum::Sum;
 
 /// The result of a file that was cleaned without failing.
 struct Cleaned {
     /// Checksum of the input, if wanted.
-    sum: Sum,
+    sum: Checksum,
     /// Its own output, if it has one.
     output: Option<Written>,
     rejects: Option<Draft>,
@@ -26,7 +26,7 @@ struct Cleaned {
 impl Runner<'_> {
     /// Advances a file as far as its replies allow, and then the files that waited for it before they could
     /// write.
-    pub(crate) fn advance(&mut self, number: usize) -> Result<(), Fail> {
+    pub(crate) fn advance(&mut self, number: usize) -> Result<(), FileError> {
         let Some((place, active)) = self.schedule.find(number) else { return Ok(()) };
         let is_whole = matches!(active.kind, Kind::Whole { .. });
         if self.outputs.sink.is_some() && place > 0 {
@@ -43,11 +43,11 @@ impl Runner<'_> {
         };
         let Some(Cleaned { sum, output, rejects }) = cleaned else { return Ok(()) };
         self.publish(number, sum, output, rejects)?;
-        self.end(number, None).map_err(Fail::Job)
+        self.end(number, None).map_err(FileError::Job)
     }
 
     /// Accepts a worker's reply for a small file. Returns nothing if the file is not done or is refused.
-    fn advance_whole(&mut self, place: usize) -> Result<Option<Cleaned>, Fail> {
+    fn advance_whole(&mut self, place: usize) -> Result<Option<Cleaned>, FileError> {
         let active = &mut self.schedule.active[place];
         let number = active.number;
         let Kind::Whole { submitted, output, size, style } = &mut active.kind else {
@@ -109,7 +109,7 @@ impl Runner<'_> {
 
     /// Accepts the chunks of a file whose turn has come. Returns nothing if the file is not done or is
     /// refused.
-    fn advance_chunks(&mut self, place: usize) -> Result<Option<Cleaned>, Fail> {
+    fn advance_chunks(&mut self, place: usize) -> Result<Option<Cleaned>, FileError> {
         let active = &mut self.schedule.active[place];
         let number = active.number;
         let Kind::Chunks(chunks) = &mut active.kind else { return Ok(None) };

@@ -30,16 +30,16 @@ use manyhands_csv::{
 };
 use manyhands_pool::Reply;
 
+use crate::checksum::Checksum;
 use crate::input::read::Reading;
 use crate::input::stream::Stream;
-use crate::job::stop::Fail;
+use crate::job::error::FileError;
 use crate::job::verdict::{check_utf8, finish_report};
 use crate::job::wire::{ChunkContext, ChunkReply, ChunkWork, unseal};
 use crate::output::draft::Draft;
 use crate::output::format::{Block, columns};
 use crate::output::stores::open::open;
 use crate::output::stores::row_store::{Part, Place};
-use crate::sum::Sum;
 use crate::target::Target;
 use crate::watch::Watch;
 
@@ -78,12 +78,12 @@ pub(crate) struct Chunks {
     /// The style of the output.
     pub(crate) style: Style,
     /// How the file is read, for the report.
-    pub(crate) told_dialect: FileDialect,
+    pub(crate) dialect_report: FileDialect,
     pub(crate) passes_done: u64,
     /// Number of its bytes that are in the progress.
-    pub(crate) told: u64,
+    pub(crate) reported: u64,
     /// Checksum of the input as far as its chunks were accepted, if wanted.
-    pub(crate) sum: Sum,
+    pub(crate) sum: Checksum,
 }
 
 /// Clean rows that are not written yet: the output is final and the input may still fail.
@@ -130,7 +130,7 @@ pub(crate) enum Step {
 
 impl Chunks {
     /// The next chunk to submit, if the window allows one.
-    pub(crate) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, Fail> {
+    pub(crate) fn step(&mut self, window: usize, reading: &Reading) -> Result<Step, FileError> {
         if let Some(chunk) = self.again.pop() {
             let work = self.work(chunk, Vec::new());
             return Ok(Step::Work(chunk, work));
@@ -206,7 +206,7 @@ impl Chunks {
         mut shared: Option<&mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<bool, Fail> {
+    ) -> Result<bool, FileError> {
         loop {
             while let Some((reply, len, known)) = self.held.remove(&self.course.next_chunk()) {
                 let ChunkReply { outcome, block } = known;
@@ -275,7 +275,7 @@ impl Chunks {
     /// Reports how much of the input is done after this many chunks of this pass; for a compressed or encoded
     /// input, in bytes of the input file.
     fn tell(&mut self, chunks_done: u64, watch: &mut Watch) {
-        let told = match &self.source {
+        let reported = match &self.source {
             Source::Stream(streaming) => streaming.stream.read,
             Source::File { chunks, read, spool, .. } => {
                 let chunks = *chunks as u64;
@@ -286,8 +286,8 @@ impl Chunks {
                 (u128::from(*read) * u128::from(done.min(all)) / u128::from(all.max(1))) as u64
             }
         };
-        watch.progress.bytes_done += told.saturating_sub(self.told);
-        self.told = told.max(self.told);
+        watch.progress.bytes_done += reported.saturating_sub(self.reported);
+        self.reported = reported.max(self.reported);
     }
 
     fn chunk_bytes(&self) -> u64 {
@@ -331,7 +331,7 @@ impl Chunks {
         shared: Option<&mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<(), Fail> {
+    ) -> Result<(), FileError> {
         let HeldBack { bytes, in_line, .. } = std::mem::take(&mut self.held_back);
         let sink = self.begin(shared, target, watch)?;
         Ok(sink.write_bytes(&bytes, in_line, watch)?)
@@ -343,7 +343,7 @@ impl Chunks {
         shared: Option<&'s mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<&'s mut Place, Fail> {
+    ) -> Result<&'s mut Place, FileError> {
         if let Some(sink) = shared {
             return Ok(sink);
         }
@@ -362,7 +362,7 @@ impl Chunks {
         shared: Option<&'s mut Place>,
         target: &Target,
         watch: &mut Watch,
-    ) -> Result<&'s mut Place, Fail> {
+    ) -> Result<&'s mut Place, FileError> {
         if std::mem::replace(&mut self.is_begun, true) {
             return self.open(shared, target, watch);
         }
@@ -378,8 +378,8 @@ impl Chunks {
     }
 
     /// Fills the report; returns the checksum of the input, if wanted.
-    pub(crate) fn finish(&mut self, report: &mut FileReport) -> Result<Sum, Problem> {
-        report.dialect = Some(self.told_dialect.clone());
+    pub(crate) fn finish(&mut self, report: &mut FileReport) -> Result<Checksum, Problem> {
+        report.dialect = Some(self.dialect_report.clone());
         let (head, sample) = (&self.head, &self.sample);
         finish_report(&self.course, &self.plan, head, sample, self.encoding, report)?;
         report.notes.append(&mut self.notes);
@@ -406,7 +406,7 @@ impl Streaming {
         course: &Course,
         reading: &Reading,
         max_record: usize,
-    ) -> Result<Option<Vec<u8>>, Fail> {
+    ) -> Result<Option<Vec<u8>>, FileError> {
         if self.chunks.is_some() {
             return Ok(None);
         }

@@ -16,7 +16,9 @@ use crate::output::contents::is_rejects as has_rejects;
 use crate::output::format::Format;
 use crate::output::manifest::MANIFEST;
 use crate::output::{database_name, ending};
-use crate::paths::{cannot_write, identity, identity_of, identity_of_place, is_device, place_of};
+use crate::paths::{
+    cannot_write, identity, identity_of, identity_of_place, is_device, resolve_links,
+};
 use crate::target::{Input, Target};
 
 pub(crate) fn check_options(
@@ -156,7 +158,7 @@ pub(crate) fn check(
                     path.display()
                 )));
             }
-            let place = place_of(path).map_err(|error| usage(cannot_write(path, error)))?;
+            let place = resolve_links(path).map_err(|error| usage(cannot_write(path, error)))?;
             if place.file_name() == Some(OsStr::new(MANIFEST)) {
                 return Err(usage(format!(
                     "{} cannot be an output: {MANIFEST} notes which outputs are complete",

@@ -5,8 +5,8 @@ use manyhands_csv::report::Characters;
 
 use crate::error::CleanError;
 use crate::job::active::{Active, Kind, active_number, blank_report};
+use crate::job::error::{FileError, JobError, lost, not_reached};
 use crate::job::runner::Runner;
-use crate::job::stop::{Fail, Stop, lost, not_reached};
 use crate::names::text_of;
 use crate::options;
 use crate::output::contents;
@@ -17,11 +17,11 @@ use crate::target::Target;
 
 impl Runner<'_> {
     /// Handles the failure of a file, or of the whole job with it.
-    pub(crate) fn fail(&mut self, number: usize, fail: Fail) -> Result<(), Stop> {
+    pub(crate) fn fail(&mut self, number: usize, fail: FileError) -> Result<(), JobError> {
         let problem = match fail {
-            Fail::File(problem) => problem,
-            Fail::Lost(problem) => return Err(self.lose(number, problem)),
-            Fail::Job(stop) => return Err(stop),
+            FileError::File(problem) => problem,
+            FileError::Lost(problem) => return Err(self.lose(number, problem)),
+            FileError::Job(stop) => return Err(stop),
         };
         let is_first = self.schedule.first() == Some(number);
         // The file's sink: the one output for all if it is the file's turn, or an output of its own.
@@ -75,7 +75,7 @@ impl Runner<'_> {
         number: usize,
         problem: Problem,
         rejects: Option<Draft>,
-    ) -> Result<(), Fail> {
+    ) -> Result<(), FileError> {
         let replaces =
             self.schedule.find(number).is_some_and(|(_, active)| active.route.replaces_rejects);
         let owner = self.schedule.find(number).and_then(|(_, active)| active.route.owner());
@@ -94,7 +94,7 @@ impl Runner<'_> {
                 let path = draft.path().to_owned();
                 if is_complete && path.exists() {
                     // These are the rejects of the output that stays.
-                    return self.fail(number, Fail::File(problem)).map_err(Fail::Job);
+                    return self.fail(number, FileError::File(problem)).map_err(FileError::Job);
                 }
                 let is_replaced = replaces || self.job.is_table && contents::is_rejects(&path);
                 let existing = if is_replaced { Existing::Replaced } else { self.job.existing };
@@ -102,23 +102,23 @@ impl Runner<'_> {
                 Some(text_of(&path))
             }
         };
-        self.fail(number, Fail::File(problem)).map_err(Fail::Job)?;
+        self.fail(number, FileError::File(problem)).map_err(FileError::Job)?;
         self.reports[number].rejects = place;
         Ok(())
     }
 
     /// Fails a file because its table is lost.
-    pub(crate) fn lose(&mut self, number: usize, problem: Problem) -> Stop {
+    pub(crate) fn lose(&mut self, number: usize, problem: Problem) -> JobError {
         self.schedule.remove(number);
         let report = &mut self.reports[number];
         (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
         report.fail(problem);
-        report.notes.extend(self.told_before.remove(&number));
-        Stop::Lost
+        report.notes.extend(self.notes_before.remove(&number));
+        JobError::Lost
     }
 
     /// Ends a file, with or without an error. Files that waited for it may write now.
-    pub(crate) fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), Stop> {
+    pub(crate) fn end(&mut self, number: usize, error: Option<Problem>) -> Result<(), JobError> {
         self.schedule.remove(number);
         let report = &mut self.reports[number];
         if error.is_some() {
@@ -139,7 +139,7 @@ impl Runner<'_> {
         } else if self.outputs.characters.is_none() && report.characters != Characters::Ascii {
             self.outputs.characters = Some((report.characters, report.input.clone()));
         }
-        report.notes.extend(self.told_before.remove(&number));
+        report.notes.extend(self.notes_before.remove(&number));
         self.watch.progress.files_done += 1;
         match self.schedule.first().filter(|_| self.outputs.sink.is_some()) {
             Some(next) => self.advance(next).or_else(|fail| self.fail(next, fail)),

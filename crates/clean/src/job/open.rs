@@ -14,21 +14,21 @@ use manyhands_csv::{
     find_head, uncommented,
 };
 
+use crate::checksum::Checksum;
 use crate::compression::Compression;
 use crate::input::read::Chosen;
 use crate::input::stream::Stream;
 use crate::job::active::{Active, Kind, blank_report};
 use crate::job::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Streaming};
+use crate::job::error::{FileError, JobError};
 use crate::job::resume::{Before, Known};
 use crate::job::route::Route;
 use crate::job::runner::Runner;
-use crate::job::stop::{Fail, Stop};
 use crate::job::verdict;
 use crate::job::wire::{ChunkContext, ChunkFile, TravellingRecipe};
 use crate::output::draft::Draft;
 use crate::output::format::columns;
 use crate::stamp::Stamp;
-use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::TICK;
 
@@ -58,9 +58,9 @@ struct Cut {
     file: Option<ChunkFile>,
     sample: Sample,
     /// Checksum of the bytes that are in no chunk.
-    sum: Sum,
+    sum: Checksum,
     /// Bytes that are in the progress already.
-    told: u64,
+    reported: u64,
     note: Option<Note>,
 }
 
@@ -77,7 +77,7 @@ fn open_input(input: &Input) -> io::Result<File> {
 
 impl Runner<'_> {
     /// Begins the next file; returns false if none can begin now.
-    pub(crate) fn begin_next(&mut self) -> Result<bool, Stop> {
+    pub(crate) fn begin_next(&mut self) -> Result<bool, JobError> {
         if self.schedule.active.len() >= 2 * self.job.workers {
             return Ok(false);
         }
@@ -102,21 +102,22 @@ impl Runner<'_> {
             },
             Input::Stdin => None,
         };
-        if size.is_none() && self.schedule.crew.under_way() > 0 {
+        if size.is_none() && self.schedule.executor.under_way() > 0 {
             // It may be silent for long, and the work in flight must be written meanwhile.
             return Ok(false);
         }
-        let whole =
-            size.filter(|size| !self.schedule.crew.is_afar() && *size <= self.whole_bytes(&route));
+        let whole = size.filter(|size| {
+            !self.schedule.executor.is_remote() && *size <= self.whole_bytes(&route)
+        });
         if whole.is_none() && self.outputs.sink.is_some() && !self.schedule.active.is_empty() {
             return Ok(false);
         }
         self.schedule.routes.pop_front();
         self.reports[number] = blank_report(&route);
         match self.done_before(&route)? {
-            Before::Nothing(note) => self.told_before.extend(note.map(|note| (number, note))),
+            Before::Nothing(note) => self.notes_before.extend(note.map(|note| (number, note))),
             Before::Done(entry, note) => {
-                self.told_before.extend(note.map(|note| (number, note)));
+                self.notes_before.extend(note.map(|note| (number, note)));
                 self.resumed.push(number);
                 entry.report(&mut self.reports[number]);
                 self.watch.progress.bytes_done += entry.size;
@@ -136,14 +137,14 @@ impl Runner<'_> {
             Ok(kind) => {
                 self.schedule.active.push_back(Active { number, route, kind, waiting: None });
             }
-            Err(Fail::File(message)) => self.end(number, Some(message))?,
+            Err(FileError::File(message)) => self.end(number, Some(message))?,
             Err(fail) => self.fail(number, fail)?,
         }
         Ok(true)
     }
 
     /// Checks whether an earlier run has cleaned an input.
-    fn done_before(&mut self, route: &Route) -> Result<Before, Stop> {
+    fn done_before(&mut self, route: &Route) -> Result<Before, JobError> {
         let known = Known {
             table: self.outputs.sink.as_deref().filter(|_| self.job.is_table),
             manifest: self.outputs.manifest.as_ref(),
@@ -163,7 +164,7 @@ impl Runner<'_> {
         }
     }
 
-    fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, Fail> {
+    fn open_whole(&self, route: &Route, size: u64) -> Result<Kind, FileError> {
         let output = match &route.target {
             Target::File(path) if self.outputs.sink.is_none() => Some(Draft::create(path)?),
             _ => None,
@@ -172,12 +173,12 @@ impl Runner<'_> {
     }
 
     /// Reads the head of a file, makes its plan and decides how it is cut.
-    pub(crate) fn open_chunks(&mut self, route: &Route) -> Result<Kind, Fail> {
+    pub(crate) fn open_chunks(&mut self, route: &Route) -> Result<Kind, FileError> {
         let name = route.input.name();
         let opened = self.open_head(route, &name)?;
         let Opened { stream, buffer, chosen, head, note } = &opened;
         let regular = self.regular_file(route, stream)?;
-        let told_dialect = self.job.reading.told(chosen);
+        let dialect_report = self.job.reading.report(chosen);
         let mut dialect = chosen.dialect.clone();
         dialect.out_delimiter = route.out_delimiter;
         let mut style = dialect.style(buffer, head.header.end);
@@ -233,20 +234,20 @@ impl Runner<'_> {
             header_line_end,
             is_begun: false,
             style,
-            told_dialect,
+            dialect_report,
             passes_done: 0,
-            told: cut.told,
+            reported: cut.reported,
             sum: cut.sum,
         })))
     }
 
     /// Opens an input and reads until its dialect and its header are known.
-    fn open_head(&mut self, route: &Route, name: &str) -> Result<Opened, Fail> {
+    fn open_head(&mut self, route: &Route, name: &str) -> Result<Opened, FileError> {
         let mut stream = Stream::new(open_input(&route.input).map_err(Problem::reading)?, name)?;
         if let (Input::File(path), Some(stamp)) = (&route.input, stream.stamp) {
             stamp.is_as_seen(self.job.asked.seen_as(path))?;
         }
-        stream.sum = self.job.whole.summed.then(Sum::default);
+        stream.sum = self.job.whole.summed.then(Checksum::default);
         let mut buffer = Vec::new();
         let mut wanted = 0;
         loop {
@@ -292,14 +293,14 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// If it cannot, and remote workers are to read it.
-    fn regular_file(&self, route: &Route, stream: &Stream) -> Result<Option<ChunkFile>, Fail> {
+    fn regular_file(&self, route: &Route, stream: &Stream) -> Result<Option<ChunkFile>, FileError> {
         let stamp = stream.stamp.filter(|_| stream.is_as_it_is());
-        let is_afar = self.schedule.crew.is_afar();
+        let is_remote = self.schedule.executor.is_remote();
         let regular = match &route.input {
             Input::File(path) => stamp.map(|stamp| ChunkFile { path: path.clone(), stamp }),
             Input::Stdin => None,
         };
-        if is_afar && regular.is_none() {
+        if is_remote && regular.is_none() {
             let message = "only files that are as they are read, neither compressed nor in another encoding, are cut for remote workers";
             return Err(message.to_owned().into());
         }
@@ -315,7 +316,7 @@ impl Runner<'_> {
         opened: Opened,
         plan: &Plan,
         dialect: &Dialect,
-    ) -> Result<Cut, Fail> {
+    ) -> Result<Cut, FileError> {
         let Opened { mut stream, mut buffer, head, .. } = opened;
         let chunk_bytes = self.job.asked.options.chunk_bytes.max(1) * route.format.chunk_factor();
         let evenly = |size: u64| {
@@ -328,12 +329,12 @@ impl Runner<'_> {
             let size = file.stamp.size;
             let (chunks, chunk_bytes) = (evenly(size), chunk_bytes as u64);
             // Workers read the rest, chunk by chunk.
-            let sum = Sum::of(&buffer[..head.data]);
+            let sum = Checksum::of(&buffer[..head.data]);
             let source = Source::File { chunk_bytes, chunks, size, read: size, spool: None };
-            if self.schedule.crew.is_afar() {
+            if self.schedule.executor.is_remote() {
                 file.stamp = file.stamp.of_any_machine();
             }
-            return Ok(Cut { source, file: Some(file), sample, sum, told: 0, note: None });
+            return Ok(Cut { source, file: Some(file), sample, sum, reported: 0, note: None });
         }
         if plan.passes() == 1 {
             buffer.drain(..head.data);
@@ -345,12 +346,12 @@ impl Runner<'_> {
                 source,
                 file: None,
                 sample,
-                sum: Sum::default(),
-                told: 0,
+                sum: Checksum::default(),
+                reported: 0,
                 note: None,
             });
         }
-        let (spool, told) = self.spool(&mut stream, buffer, plan.passes() as u64 + 1)?;
+        let (spool, reported) = self.spool(&mut stream, buffer, plan.passes() as u64 + 1)?;
         let stamp = Stamp::settled(&spool)?;
         let mut first = vec![0; Sample::LEN];
         let count = spool.read_at(&mut first, head.data as u64).map_err(Problem::reading)?;
@@ -361,7 +362,7 @@ impl Runner<'_> {
         let (sum, note) = (stream.sum.unwrap_or_default(), stream.note());
         let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
         let source = Source::File { chunk_bytes, chunks, size, read, spool: Some(spool) };
-        Ok(Cut { source, file: Some(ChunkFile { path, stamp }), sample, sum, told, note })
+        Ok(Cut { source, file: Some(ChunkFile { path, stamp }), sample, sum, reported, note })
     }
 
     /// Reads until there are `wanted` bytes, or until a stream pauses: the bytes so far may be enough.
@@ -370,14 +371,14 @@ impl Runner<'_> {
         stream: &mut Stream,
         buffer: &mut Vec<u8>,
         wanted: usize,
-    ) -> Result<(), Fail> {
+    ) -> Result<(), FileError> {
         let before = buffer.len();
         while !stream.at_end && buffer.len() < wanted.max(FIRST_BYTES) {
             if stream.is_ready(TICK.as_millis() as i64) {
                 stream.read(&self.job.reading, buffer)?;
                 continue;
             }
-            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+            self.watch.tick().map_err(|stop| FileError::Job(stop.into()))?;
             if buffer.len() > before {
                 break;
             }
@@ -392,12 +393,12 @@ impl Runner<'_> {
         stream: &mut Stream,
         mut buffer: Vec<u8>,
         rounds: u64,
-    ) -> Result<(File, u64), Fail> {
+    ) -> Result<(File, u64), FileError> {
         use std::io::Write;
         let directory = self.job.asked.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let wrong = |error: std::io::Error| {
             let place = directory.display();
-            Fail::File(
+            FileError::File(
                 Problem::new(format!(
                     "cannot keep its bytes in a temporary file in {place}: {error}"
                 ))
@@ -405,20 +406,20 @@ impl Runner<'_> {
             )
         };
         let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
-        let mut told = 0;
+        let mut reported = 0;
         loop {
             spool.write_all(&buffer).map_err(wrong)?;
-            self.watch.progress.bytes_done += stream.read / rounds - told;
-            told = stream.read / rounds;
+            self.watch.progress.bytes_done += stream.read / rounds - reported;
+            reported = stream.read / rounds;
             if stream.at_end {
-                return Ok((spool, told));
+                return Ok((spool, reported));
             }
             buffer.clear();
             while !stream.is_ready(TICK.as_millis() as i64) {
-                self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+                self.watch.tick().map_err(|stop| FileError::Job(stop.into()))?;
             }
             stream.read(&self.job.reading, &mut buffer)?;
-            self.watch.tick().map_err(|stop| Fail::Job(stop.into()))?;
+            self.watch.tick().map_err(|stop| FileError::Job(stop.into()))?;
         }
     }
 }

@@ -20,15 +20,16 @@ use manyhands_csv::{
     clean_whole, end_of, find_head, rows_of, uncommented,
 };
 
+use crate::checksum::Checksum;
 use crate::clean::{Clean, now};
 use crate::error::CleanError;
 use crate::input::find;
 use crate::input::read::Reading;
 use crate::input::stream::Stream;
+use crate::job::error::{lost, not_reached};
 use crate::job::resume::{self, Before, Known, recipe_hash};
 use crate::job::route::Route;
 use crate::job::routing;
-use crate::job::stop::{lost, not_reached};
 use crate::job::verdict::{
     check_rejects, finish_report, header_too_long, no_header, unclosed_header,
 };
@@ -42,7 +43,6 @@ use crate::output::stores;
 use crate::output::stores::row_store::RowStore;
 use crate::output::together::{check_characters, check_names};
 use crate::report::{Preview, Progress};
-use crate::sum::Sum;
 use crate::target::Input;
 use crate::watch::{Observer, Watch};
 
@@ -183,7 +183,7 @@ fn load(
             Input::File(path) => path,
         };
         // An input that is named twice is known by its path alone.
-        let mut entry = || Entry::new(path, recipe_hash, report, Sum::default(), None, None);
+        let mut entry = || Entry::new(path, recipe_hash, report, Checksum::default(), None, None);
         let columns = std::mem::take(columns);
         let loaded = table.begin(columns, Style::default(), watch);
         match loaded.and_then(|_| table.commit(&mut entry, watch)) {
@@ -273,7 +273,7 @@ impl Look<'_> {
             let chosen = self.reading.choose(&name, &bytes, stream.at_end)?;
             let is_decided = chosen.is_some();
             let chosen = chosen.unwrap_or_else(|| self.reading.by_name(&name));
-            looked.report.dialect = Some(self.reading.told(&chosen));
+            looked.report.dialect = Some(self.reading.report(&chosen));
             let mut dialect = chosen.dialect.clone();
             dialect.out_delimiter = route.out_delimiter;
             match find_head(&dialect, &bytes, chosen.skip_lines, stream.at_end) {

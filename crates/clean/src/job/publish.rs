@@ -4,21 +4,21 @@ use std::path::Path;
 
 use manyhands_csv::report::FileReport;
 
+use crate::checksum::Checksum;
+use crate::job::error::FileError;
 use crate::job::rejected::{Rejects, name_in_table};
 use crate::job::runner::Runner;
-use crate::job::stop::Fail;
 use crate::names::text_of;
 use crate::output::draft::Draft;
 use crate::output::entry::{Entry, Kept};
 use crate::output::placed::{Existing, Placed};
 use crate::output::stores::row_store::Place;
-use crate::sum::Sum;
 use crate::target::{Input, Target};
 
 /// A complete output that has no name yet.
 pub(crate) enum Written {
     /// Written by a worker, with its checksum.
-    Draft(Draft, Sum),
+    Draft(Draft, Checksum),
     Store(Place),
 }
 
@@ -35,10 +35,10 @@ impl Runner<'_> {
     pub(crate) fn publish(
         &mut self,
         number: usize,
-        input: Sum,
+        input: Checksum,
         output: Option<Written>,
         rejects: Option<Draft>,
-    ) -> Result<(), Fail> {
+    ) -> Result<(), FileError> {
         let Some((_, active)) = self.schedule.find(number) else { return Ok(()) };
         let route = active.route.clone();
         let report = &mut self.reports[number];
@@ -109,7 +109,7 @@ impl Runner<'_> {
             return Ok(());
         }
         let (mut placed, sum) = match output {
-            None => (Placed::default(), Sum::default()),
+            None => (Placed::default(), Checksum::default()),
             Some(Written::Draft(draft, sum)) => (draft.publish(self.job.existing)?, sum),
             Some(Written::Store(sink)) => {
                 let published = sink.publish(self.job.existing, &mut self.watch)?;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::Problem;
 
+use crate::checksum::Checksum;
 use crate::output::draft::Draft;
 use crate::output::entry;
 use crate::output::placed::{Existing, Placed};
-use crate::sum::Sum;
 
 /// The rejects of a file.
 pub(crate) enum Rejects {
@@ -35,9 +35,14 @@ impl Rejects {
 
 /// The file name for rejects of rows in a table. More files may be added under the same name later, so it has
 /// the input's name and a hash of the input's path and bytes and of the recipe.
-pub(crate) fn name_in_table(rejects: &Path, input: &Path, sum: Sum, recipe_hash: &str) -> OsString {
+pub(crate) fn name_in_table(
+    rejects: &Path,
+    input: &Path,
+    sum: Checksum,
+    recipe_hash: &str,
+) -> OsString {
     let key = format!("{}\0{sum}\0{recipe_hash}", entry::names_of(input)[0]);
-    let hash = Sum::of(key.as_bytes()).to_string();
+    let hash = Checksum::of(key.as_bytes()).to_string();
     let mut name = rejects.with_extension("").with_extension("").into_os_string();
     name.push(format!(".{}.rejects.csv", &hash[..8]));
     Path::new(&name).file_name().unwrap_or_default().to_owned()

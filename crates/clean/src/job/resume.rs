@@ -5,6 +5,7 @@ use std::path::Path;
 use manyhands_csv::report::Note;
 use manyhands_csv::{Hint, Problem};
 
+use crate::checksum::Checksum;
 use crate::clean::Clean;
 use crate::error::CleanError;
 use crate::input::find;
@@ -16,7 +17,6 @@ use crate::output::entry::{self, Entry};
 use crate::output::manifest::Manifest;
 use crate::output::placed::Existing;
 use crate::output::stores::row_store::RowStore;
-use crate::sum::Sum;
 use crate::target::{Input, Target};
 use crate::watch::Watch;
 
@@ -187,12 +187,12 @@ fn with_rejects(
 pub(crate) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
     manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
-    Sum::of(&bytes).to_string()
+    Checksum::of(&bytes).to_string()
 }
 
 /// Checksum of a file, or the empty checksum if it cannot be read; opening the file reports why.
-fn sum_of(path: &Path, watch: &mut Watch) -> Result<Sum, CleanError> {
-    match Sum::of_file(path, watch) {
+fn sum_of(path: &Path, watch: &mut Watch) -> Result<Checksum, CleanError> {
+    match Checksum::of_file(path, watch) {
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
             Err(CleanError::Interrupted)
         }

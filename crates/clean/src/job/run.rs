@@ -13,7 +13,7 @@ use crate::clean::{Clean, now};
 use crate::error::{CleanError, usage};
 use crate::input::find;
 use crate::input::read::Reading;
-use crate::job::crew::{Crew, RemoteWorkers};
+use crate::job::executor::{Executor, RemoteWorkers};
 use crate::job::outputs::Outputs;
 use crate::job::resume::{self, recipe_hash};
 use crate::job::route::Route;
@@ -116,12 +116,12 @@ fn work_through(
     (watch.progress.files, watch.progress.bytes) = (routes.len(), bytes_of(&routes));
     // Outputs that cannot be opened fail the job before a worker starts.
     let outputs = Outputs::open(job, &routes, shared, &mut watch)?;
-    let crew = match remote {
+    let executor = match remote {
         Some(remote) => {
             let factor = routes.first().map_or(1, |route| route.format.chunk_factor());
-            Crew::afar(remote, job.options.chunk_bytes * factor)
+            Executor::remote(remote, job.options.chunk_bytes * factor)
         }
-        None => Crew::here(workers)?,
+        None => Executor::local(workers)?,
     };
     let is_table = outputs.sink.as_ref().is_some_and(|sink| sink.is_table());
     let existing = Existing::of(&job.options);
@@ -148,17 +148,17 @@ fn work_through(
             is_table,
         },
         reports: vec![FileReport::default(); routes.len()],
-        schedule: Schedule::new(crew, routes),
+        schedule: Schedule::new(executor, routes),
         outputs,
         resumed: Vec::new(),
-        told_before: HashMap::new(),
+        notes_before: HashMap::new(),
         watch,
         reader_closed: false,
     };
     let result = runner.run();
     // Workers must end before the drafts are removed, or they would create them again.
-    if result.is_err() || runner.schedule.crew.under_way() > 0 {
-        runner.schedule.crew.terminate();
+    if result.is_err() || runner.schedule.executor.under_way() > 0 {
+        runner.schedule.executor.terminate();
     }
     result?;
     let Runner { schedule, outputs, mut reports, mut resumed, mut watch, reader_closed, .. } =
@@ -166,7 +166,7 @@ fn work_through(
     outputs.withhold(&job.output, &mut reports);
     resumed.sort_unstable();
     let possible = outputs.publish(existing, &mut watch)?;
-    schedule.crew.shutdown();
+    schedule.executor.shutdown();
     Ok(Worked { files: reports, resumed, possible, reader_closed })
 }
 

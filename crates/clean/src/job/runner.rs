@@ -28,8 +28,8 @@ use crate::error::CleanError;
 use crate::input::read::Reading;
 use crate::job::active::{Active, Kind};
 use crate::job::chunks::{Source, Step};
-use crate::job::crew::Loss;
-use crate::job::stop::{Fail, Stop};
+use crate::job::error::{FileError, JobError};
+use crate::job::executor::Loss;
 use crate::job::wire::WholeWork;
 use crate::output::draft::Draft;
 use crate::target::Input;
@@ -61,7 +61,7 @@ pub(crate) struct Runner<'a> {
     /// Inputs that an earlier run has cleaned.
     pub(crate) resumed: Vec<usize>,
     /// Notes about inputs that were found before the inputs were begun.
-    pub(crate) told_before: HashMap<usize, Note>,
+    pub(crate) notes_before: HashMap<usize, Note>,
     pub(crate) watch: Watch<'a>,
     /// Whether the reader of the output closed it.
     pub(crate) reader_closed: bool,
@@ -71,7 +71,7 @@ impl Runner<'_> {
     pub(crate) fn run(&mut self) -> Result<(), CleanError> {
         match self.work_off() {
             Ok(()) => Ok(()),
-            Err(Stop::ClosedPipe) => {
+            Err(JobError::ClosedPipe) => {
                 // The reader has read enough; report what was not finished.
                 self.reader_closed = true;
                 for number in self.unfinished() {
@@ -80,27 +80,27 @@ impl Runner<'_> {
                 self.note_parts();
                 Ok(())
             }
-            Err(Stop::Lost) => {
+            Err(JobError::Lost) => {
                 self.leave_unfinished();
                 Ok(())
             }
-            Err(Stop::Error(error)) => Err(error),
+            Err(JobError::Error(error)) => Err(error),
         }
     }
 
-    fn work_off(&mut self) -> Result<(), Stop> {
+    fn work_off(&mut self) -> Result<(), JobError> {
         loop {
-            while self.schedule.crew.under_way() < self.schedule.crew.window()
+            while self.schedule.executor.under_way() < self.schedule.executor.window()
                 && self.submit_next()?
             {}
             if self.schedule.active.is_empty() && self.schedule.routes.is_empty() {
                 return Ok(());
             }
-            if self.schedule.crew.under_way() == 0 {
+            if self.schedule.executor.under_way() == 0 {
                 // With nothing in flight, only a silent stream is left to wait for.
                 self.write_overdue()?;
                 self.wait_for_stream();
-            } else if let Some(((number, chunk), reply)) = self.schedule.crew.next(TICK)? {
+            } else if let Some(((number, chunk), reply)) = self.schedule.executor.next(TICK)? {
                 self.take(number, chunk, reply)?;
             }
             self.watch.tick()?;
@@ -109,7 +109,7 @@ impl Runner<'_> {
 
     /// Submits the next piece of work of the active files, or begins the next file; returns false if there is
     /// nothing to do now.
-    fn submit_next(&mut self) -> Result<bool, Stop> {
+    fn submit_next(&mut self) -> Result<bool, JobError> {
         for at in 0..self.schedule.active.len() {
             let number = self.schedule.active[at].number;
             match self.submit_of(at) {
@@ -136,7 +136,7 @@ impl Runner<'_> {
     }
 
     /// Writes the rows that were held back for a silent input, if they have waited for long.
-    fn write_overdue(&mut self) -> Result<(), Stop> {
+    fn write_overdue(&mut self) -> Result<(), JobError> {
         let Some(Active { number, route, kind: Kind::Chunks(chunks), .. }) =
             self.schedule.active.front_mut().filter(|_| self.outputs.sink.is_some())
         else {
@@ -151,7 +151,7 @@ impl Runner<'_> {
     }
 
     /// Submits the next work of one active file; returns false if it has none now.
-    fn submit_of(&mut self, at: usize) -> Result<bool, Fail> {
+    fn submit_of(&mut self, at: usize) -> Result<bool, FileError> {
         let active = &mut self.schedule.active[at];
         let submitted = match &mut active.kind {
             Kind::Whole { submitted: true, .. } => return Ok(false),
@@ -168,23 +168,23 @@ impl Runner<'_> {
                     to_name: active.route.target_name(),
                     seen: self.job.asked.seen_as(path),
                 };
-                self.schedule.crew.whole(&self.job.whole, work, (active.number, 0))
+                self.schedule.executor.whole(&self.job.whole, work, (active.number, 0))
             }
             Kind::Chunks(chunks) => {
-                match chunks.step(self.schedule.crew.window(), &self.job.reading)? {
+                match chunks.step(self.schedule.executor.window(), &self.job.reading)? {
                     Step::Work(chunk, work) => {
-                        self.schedule.crew.chunk(&chunks.context, work, (active.number, chunk))
+                        self.schedule.executor.chunk(&chunks.context, work, (active.number, chunk))
                     }
                     Step::Nothing => return self.finish_if_done(at),
                 }
             }
         };
-        submitted.map_err(|error| Fail::Job(error.into()))?;
+        submitted.map_err(|error| FileError::Job(error.into()))?;
         Ok(true)
     }
 
     /// A stream may end without a last chunk.
-    fn finish_if_done(&mut self, at: usize) -> Result<bool, Fail> {
+    fn finish_if_done(&mut self, at: usize) -> Result<bool, FileError> {
         let number = self.schedule.active[at].number;
         let Kind::Chunks(chunks) = &mut self.schedule.active[at].kind else { return Ok(false) };
         if !chunks.is_pass_done() {
@@ -200,7 +200,7 @@ impl Runner<'_> {
         number: usize,
         chunk: usize,
         reply: Result<Reply, Loss>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), JobError> {
         let Some((_, active)) = self.schedule.find(number) else {
             return Ok(()); // of a file that failed meanwhile
         };
@@ -212,7 +212,7 @@ impl Runner<'_> {
                 }
                 Kind::Chunks(chunks) => match chunks.hold(chunk, reply) {
                     Ok(()) => self.advance(number),
-                    Err(problem) => Err(Fail::File(problem)),
+                    Err(problem) => Err(FileError::File(problem)),
                 },
             },
             Err(loss) => {
@@ -220,7 +220,7 @@ impl Runner<'_> {
                     Kind::Whole { .. } => "it".to_owned(),
                     Kind::Chunks(_) => format!("its chunk {}", chunk + 1),
                 };
-                Err(Fail::File(loss.problem(&work)))
+                Err(FileError::File(loss.problem(&work)))
             }
         };
         match taken {

@@ -1,13 +1,13 @@
-//! The work and the workers: files that were not begun, active files, and the crew.
+//! The work and the workers: files that were not begun, active files, and the executor.
 
 use std::collections::VecDeque;
 
 use crate::job::active::Active;
-use crate::job::crew::Crew;
+use crate::job::executor::Executor;
 use crate::job::route::Route;
 
 pub(crate) struct Schedule<'a> {
-    pub(crate) crew: Crew<'a>,
+    pub(crate) executor: Executor<'a>,
     /// Files that were not begun, with their numbers.
     pub(crate) routes: VecDeque<(usize, Route)>,
     /// Active files, in the order of the inputs.
@@ -15,8 +15,12 @@ pub(crate) struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    pub(crate) fn new(crew: Crew<'a>, routes: Vec<Route>) -> Schedule<'a> {
-        Schedule { crew, routes: routes.into_iter().enumerate().collect(), active: VecDeque::new() }
+    pub(crate) fn new(executor: Executor<'a>, routes: Vec<Route>) -> Schedule<'a> {
+        Schedule {
+            executor,
+            routes: routes.into_iter().enumerate().collect(),
+            active: VecDeque::new(),
+        }
     }
 
     /// The position and the state of an active file.

@@ -13,6 +13,7 @@ use manyhands_csv::{
     Chunk, HeadFound, Out, Plan, Problem, REJECTS_HEADER, Reach, Sample, clean_whole, find_head,
 };
 
+use crate::checksum::Checksum;
 use crate::input::read::Decode;
 use crate::input::stream::decode;
 use crate::input::unpack::Unpacker;
@@ -24,7 +25,6 @@ use crate::names::text_of;
 use crate::output::format::{Block, Format, columns, is_in_line};
 use crate::paths::cannot_write;
 use crate::stamp::{self, Stamp};
-use crate::sum::Sum;
 
 thread_local! {
     /// Buffer for reading, used again and again: fresh memory is expensive.
@@ -49,7 +49,7 @@ fn clean_file(
         FileReport { input: name.clone(), bytes_in: raw.len() as u64, ..FileReport::default() };
     let mut known = WholeReply { report, ..WholeReply::default() };
     if context.summed {
-        known.block.input = Sum::of(raw);
+        known.block.input = Checksum::of(raw);
     }
     let unpacked;
     if let Some(unpacker) =
@@ -74,7 +74,7 @@ fn clean_file(
     };
     let chosen = context.reading.choose(&name, bytes, true)?;
     let chosen = chosen.expect("there are no more bytes");
-    known.report.dialect = Some(context.reading.told(&chosen));
+    known.report.dialect = Some(context.reading.report(&chosen));
     let mut dialect = chosen.dialect.clone();
     let head = match find_head(&dialect, bytes, chosen.skip_lines, true) {
         HeadFound::Head(head) => Some(head),
@@ -125,7 +125,7 @@ fn clean_file(
     }
     known.report.bytes_out = reply.len() as u64;
     if context.summed {
-        known.block.output = Sum::of(reply);
+        known.block.output = Checksum::of(reply);
     }
     if let Some(draft) = &work.to {
         let written = draft.open().and_then(|mut file| {
@@ -206,7 +206,7 @@ fn clean_chunk(
             let bytes = &buffer[..len];
             if context.summed && work.is_last_pass {
                 let (from, to) = ((work.from - base) as usize, (work.to - base) as usize);
-                block.input = Sum::of(&bytes[from..to]);
+                block.input = Checksum::of(&bytes[from..to]);
             }
             (chunk, bytes, base)
         }
@@ -216,7 +216,7 @@ fn clean_chunk(
     let (outcome, in_line) = format.encode(plan, reply, |out| Ok(chunk.run(bytes, base, out)))?;
     block.in_line = in_line;
     if context.summed {
-        block.output = Sum::of(reply);
+        block.output = Checksum::of(reply);
     }
     Ok(ChunkReply { outcome, block })
 }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags};
 
 use crate::output::draft::{RANDOM, SUFFIX, flags, own_part};
-use crate::paths::{directory_of, place_of};
+use crate::paths::{directory_of, resolve_links};
 
 /// Removes the drafts that killed jobs left beside these outputs. Drafts with a living writer stay, and so
 /// does everything else.
 pub fn remove_abandoned<'a>(outputs: impl IntoIterator<Item = &'a Path>) {
     let mut names: HashMap<PathBuf, HashSet<Vec<u8>>> = HashMap::new();
     for path in outputs {
-        let Ok(place) = place_of(path) else { continue };
+        let Ok(place) = resolve_links(path) else { continue };
         let directory = directory_of(&place).to_owned();
         names.entry(directory).or_default().insert(own_part(&place).to_owned());
     }

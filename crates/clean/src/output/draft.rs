@@ -26,12 +26,12 @@
 //! The file is long because creating, publishing and taking back must be read together: each relies on the
 //! other two.
 
+use crate::checksum::Checksum;
 use crate::error::exists;
 use crate::output::contents::{begins_with, have_same_bytes, is_rejects};
 use crate::output::placed::{Existing, Placed, Step, inode};
 use crate::output::unfinished::{self, Inode, Noted, Undo, Unfinished};
-use crate::paths::{cannot_write, directory_of, is_device, place_of};
-use crate::sum::Sum;
+use crate::paths::{cannot_write, directory_of, is_device, resolve_links};
 use manyhands_csv::{Hint, Problem, ProblemKind};
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
@@ -67,7 +67,7 @@ pub(crate) struct Draft {
     inode: Inode,
     noted: Noted,
     /// Checksum of what [`append`](Draft::append) wrote.
-    sum: Sum,
+    sum: Checksum,
     /// Files that this one belongs to: its permissions never exceed theirs.
     owners: Vec<PathBuf>,
 }
@@ -110,7 +110,7 @@ impl Draft {
     }
 
     fn try_create(path: &Path) -> io::Result<Draft> {
-        let place = place_of(path)?;
+        let place = resolve_links(path)?;
         // The draft's name is shorter, and would hide until the end that the output's name is too long.
         if own_part(&place).len() == OWN
             && let Err(error) = fs::symlink_metadata(&place)
@@ -131,7 +131,7 @@ impl Draft {
             };
             if !is_seen {
                 let (path, inode) = (path.to_owned(), inode(&metadata));
-                let (sum, owners) = (Sum::default(), Vec::new());
+                let (sum, owners) = (Checksum::default(), Vec::new());
                 return Ok(Draft { path, place, temporary, file, inode, noted, sum, owners });
             }
         }
@@ -149,12 +149,12 @@ impl Draft {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let written = (&self.file).write_all(bytes);
         written.map_err(|error| cannot_write(&self.path, error))?;
-        self.sum = self.sum.then(Sum::of(bytes));
+        self.sum = self.sum.then(Checksum::of(bytes));
         Ok(())
     }
 
     /// Checksum of what [`append`](Self::append) wrote.
-    pub(crate) fn sum(&self) -> Sum {
+    pub(crate) fn sum(&self) -> Checksum {
         self.sum
     }
 
@@ -376,7 +376,7 @@ impl Placed {
             return Ok(Placed::default());
         }
         let take_away = || {
-            let place = place_of(path)?;
+            let place = resolve_links(path)?;
             let Draft { temporary, noted, .. } = Draft::try_create(path)?;
             let mut unfinished = unfinished::lock();
             fs::rename(&place, &temporary)?;

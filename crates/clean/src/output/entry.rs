@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use manyhands_csv::report::{FileReport, SetAside};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Checksum;
 use crate::names::text_of;
 use crate::paths::directory_of;
-use crate::sum::Sum;
 use crate::watch::Watch;
 
 /// An input that is done.
@@ -50,7 +50,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// The record of rejects that were written to a file beside an output, or elsewhere.
-    pub(crate) fn new(path: &Path, output: &Path, at: u64, sum: Sum) -> Kept {
+    pub(crate) fn new(path: &Path, output: &Path, at: u64, sum: Checksum) -> Kept {
         Kept { path: Kept::name(path, output), at, size: sum.len, hash: sum.to_string() }
     }
 
@@ -85,7 +85,7 @@ impl Kept {
             return Ok(false);
         }
         file.seek(SeekFrom::Start(self.at))?;
-        let sum = Sum::of_rest(&mut file.take(self.size), watch)?;
+        let sum = Checksum::of_rest(&mut file.take(self.size), watch)?;
         Ok(sum.to_string() == self.hash)
     }
 }
@@ -96,8 +96,8 @@ impl Entry {
         path: &Path,
         recipe_hash: &str,
         report: &FileReport,
-        input: Sum,
-        output: Option<(&Path, Sum)>,
+        input: Checksum,
+        output: Option<(&Path, Checksum)>,
         rejects: Option<Kept>,
     ) -> Entry {
         let (output, output_sum) = output.unzip();

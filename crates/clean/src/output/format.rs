@@ -6,10 +6,10 @@ use manyhands_csv::recipe::Type;
 use manyhands_csv::{Hint, Plan, Problem, Text};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Checksum;
 use crate::compression::Compression;
 use crate::options::FileFormat;
 use crate::paths::is_device;
-use crate::sum::Sum;
 use crate::target::Target;
 
 /// The format of a worker's output.
@@ -29,8 +29,8 @@ pub(crate) struct Block {
     /// Whether its text, if any, ends within a line.
     pub(crate) in_line: Option<bool>,
     /// Checksums of the input that it was made from and of its own bytes, if wanted.
-    pub(crate) input: Sum,
-    pub(crate) output: Sum,
+    pub(crate) input: Checksum,
+    pub(crate) output: Checksum,
 }
 
 /// A column of a table or of a Parquet file.

@@ -94,8 +94,8 @@ mod tests {
     use manyhands_csv::report::FileReport;
 
     use super::*;
+    use crate::checksum::Checksum;
     use crate::output::entry::Kept;
-    use crate::sum::Sum;
 
     #[test]
     fn entries_are_found_again_and_a_torn_one_is_none() {
@@ -107,9 +107,9 @@ mod tests {
                 Path::new("in.csv"),
                 "r",
                 &report,
-                Sum::of(b"in"),
-                Some((output, Sum::of(b"o"))),
-                Some(Kept::new(Path::new("d/r.csv"), output, 7, Sum::of(b"r"))),
+                Checksum::of(b"in"),
+                Some((output, Checksum::of(b"o"))),
+                Some(Kept::new(Path::new("d/r.csv"), output, 7, Checksum::of(b"r"))),
             )
         };
         let mut manifest = Manifest::open(directory.path()).unwrap();

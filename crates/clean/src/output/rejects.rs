@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use manyhands_csv::{Problem, REJECTS_HEADER};
 
+use crate::checksum::Checksum;
 use crate::output::contents::is_rejects;
 use crate::output::draft::Draft;
 use crate::output::placed::{Existing, Placed};
 use crate::paths::cannot_write;
-use crate::sum::Sum;
 
 /// The rejects of all inputs.
 pub(crate) struct SharedRejects {
@@ -45,7 +45,7 @@ pub(crate) struct Added {
     undo: Option<(File, u64)>,
     /// Offset of the rejects in the file, and their checksum.
     pub(crate) at: u64,
-    pub(crate) sum: Sum,
+    pub(crate) sum: Checksum,
 }
 
 impl Added {
@@ -130,7 +130,7 @@ impl SharedRejects {
         match &self.kind {
             Kind::Together(Some(draft)) => {
                 io::copy(&mut from, &mut draft.file())?;
-                Ok(Added { undo: None, at: 0, sum: Sum::default() })
+                Ok(Added { undo: None, at: 0, sum: Checksum::default() })
             }
             Kind::OneByOne { file: Some(file), keeps } => {
                 let end = file.metadata()?.len();
@@ -172,12 +172,12 @@ impl SharedRejects {
 }
 
 /// Checksum of the rest of a file.
-fn sum_of_rest(mut file: &File) -> io::Result<Sum> {
-    let (mut sum, mut buffer) = (Sum::default(), vec![0; 64 << 10]);
+fn sum_of_rest(mut file: &File) -> io::Result<Checksum> {
+    let (mut sum, mut buffer) = (Checksum::default(), vec![0; 64 << 10]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(sum),
-            count => sum = sum.then(Sum::of(&buffer[..count])),
+            count => sum = sum.then(Checksum::of(&buffer[..count])),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The steps: one file each, and one line each in the table below. The recipe's [`Step`], the flags
-//! of the command, the table in `docs/recipe.md` and the tests of all steps are generated from this
-//! table.
+//! The steps: one file each, and one line each in the table below. The recipe's [`Step`], the flags of the command, the
+//! table in `docs/recipe.md` and the tests of all steps are generated from this table.
+//!
+//! A step also has a `mod` line, which the table could make but does not: rustfmt and editors find files by them.
 
 mod dedupe;
 mod derive;

@@ -8,6 +8,7 @@ use std::path::Path;
 use manyhands_csv::{Out, Plan, Problem, Style};
 use manyhands_parquet::{Appender, Encoder, Error, Rows, Type};
 
+use crate::checksum::Checksum;
 use crate::output::draft::Draft;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
@@ -15,7 +16,6 @@ use crate::output::format::{self, Column, Format};
 use crate::output::placed::Existing;
 use crate::output::stores::row_store::{Part, Published, RowStore};
 use crate::paths::cannot_write;
-use crate::sum::Sum;
 use crate::watch::Watch;
 
 /// The rows of a batch, as the encoder reads them.
@@ -76,13 +76,13 @@ fn columns(columns: &[Column]) -> Vec<manyhands_parquet::Column> {
 #[derive(Debug)]
 pub(crate) struct Summed {
     file: File,
-    sum: Sum,
+    sum: Checksum,
 }
 
 impl Write for Summed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.sum = self.sum.then(Sum::of(&bytes[..count]));
+        self.sum = self.sum.then(Checksum::of(&bytes[..count]));
         Ok(count)
     }
 
@@ -139,7 +139,7 @@ impl RowStore for Parquet {
         }
         let file = self.draft.file().try_clone();
         let file = file.map_err(|error| WriteError::of(Problem::from_error(error)))?;
-        let made = Appender::new(Summed { file, sum: Sum::default() }, &columns(&of));
+        let made = Appender::new(Summed { file, sum: Checksum::default() }, &columns(&of));
         self.appender = Some(made.map_err(|error| WriteError::of(Problem::from_error(error)))?);
         Ok(false)
     }
@@ -174,7 +174,7 @@ impl RowStore for Parquet {
     ) -> Result<Published, WriteError> {
         let sum = match self.appender.take() {
             Some(appender) => appender.finish().map_err(|why| self.wrong(why))?.sum,
-            None => Sum::default(),
+            None => Checksum::default(),
         };
         let placed = self.draft.publish(existing).map_err(WriteError::of)?;
         Ok(Published { placed, bytes: sum.len, sum, ..Published::default() })

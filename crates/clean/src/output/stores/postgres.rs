@@ -25,8 +25,8 @@ use crate::output::lines::Batch;
 use crate::output::stores::row_store::RowStore;
 use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::output::stores::store::{
-    ADD_ENTRY, Cancel, Database, Declarations, ENTRIES, FILES, Next, Store, Wrong, counts, create,
-    entry,
+    ADD_ENTRY, Cancel, Database, DatabaseError, Declarations, ENTRIES, FILES, LoadCommand, Store,
+    counts, create, entry,
 };
 use crate::output::stores::table::Table;
 use crate::target::server_name;
@@ -74,16 +74,16 @@ pub(crate) fn open(
     Ok(Box::new(Table::new(Store::new(move |_| Postgres::connect(&url, table), watch)?, name)))
 }
 
-fn wrong(error: postgres::Error) -> Wrong {
+fn wrong(error: postgres::Error) -> DatabaseError {
     if let Some(told) = error.as_db_error() {
         let detail = told.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
         let problem = Problem::new(format!("{}{detail}", told.message())).of(ProblemKind::Table);
         // For example, a server that shuts down: classes 57 and 53, except a full disk.
         let is_lost = told.code().code().starts_with("57P");
-        return if is_lost { Wrong::Lost(problem) } else { Wrong::File(problem) };
+        return if is_lost { DatabaseError::Lost(problem) } else { DatabaseError::File(problem) };
     }
     let problem = Problem::new(error.to_string()).of(ProblemKind::Table);
-    Wrong::Lost(match error.source() {
+    DatabaseError::Lost(match error.source() {
         Some(source) => problem.caused_by(source),
         None => problem,
     })
@@ -118,7 +118,7 @@ impl Sent {
     }
 
     /// Like [`wrong`], for an error that may be about a row.
-    fn wrong(&self, table: &str, error: postgres::Error) -> Wrong {
+    fn wrong(&self, table: &str, error: postgres::Error) -> DatabaseError {
         let Some(told) = error.as_db_error() else { return wrong(error) };
         // Class 23 has the violations of constraints.
         let constraint = match *told.code() {
@@ -129,20 +129,20 @@ impl Sent {
         };
         let row = told.where_().and_then(row_of);
         match (wrong(error), constraint) {
-            (Wrong::File(why), constraint) if row.is_some() || constraint.is_some() => {
+            (DatabaseError::File(why), constraint) if row.is_some() || constraint.is_some() => {
                 let line = row.and_then(|row| self.line(row));
-                Wrong::File(refused(table, line, why, constraint))
+                DatabaseError::File(refused(table, line, why, constraint))
             }
             // For example, an exception of a trigger, which says neither where it comes from nor what it is
             // about.
-            (Wrong::File(why), _) => refused_rows(table, why),
+            (DatabaseError::File(why), _) => refused_rows(table, why),
             (wrong, _) => wrong,
         }
     }
 }
 
-fn refused_rows(table: &str, why: Problem) -> Wrong {
-    Wrong::File(why.leads_to(format!("the server refused rows of the table {table}")))
+fn refused_rows(table: &str, why: Problem) -> DatabaseError {
+    DatabaseError::File(why.leads_to(format!("the server refused rows of the table {table}")))
 }
 
 /// The row in the context of a server's error, such as `COPY t, line 7, column a: "x"`.
@@ -162,7 +162,7 @@ impl Database for Postgres {
         })
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         let is_there = "SELECT to_regclass('manyhands_files') IS NOT NULL";
         if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
             return Ok(Vec::new());
@@ -174,14 +174,18 @@ impl Database for Postgres {
         Ok(rows.into_iter().map(of).collect())
     }
 
-    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+    fn load(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         if self.is_out_of_step {
             self.reconnect()?;
         }
         self.prepare(columns)?;
         match self.load_rows(columns, next) {
-            Err(Wrong::Lost(why)) if self.is_out_of_step => {
-                Err(self.refusal(columns).unwrap_or(Wrong::Lost(why)))
+            Err(DatabaseError::Lost(why)) if self.is_out_of_step => {
+                Err(self.refusal(columns).unwrap_or(DatabaseError::Lost(why)))
             }
             loaded => loaded,
         }
@@ -189,10 +193,10 @@ impl Database for Postgres {
 }
 
 impl Postgres {
-    fn connect(url: &str, table: String) -> Result<Postgres, Wrong> {
+    fn connect(url: &str, table: String) -> Result<Postgres, DatabaseError> {
         let client = client(url).map_err(|error| match wrong(error) {
-            Wrong::File(why) | Wrong::Lost(why) => {
-                Wrong::File(why.leads_to(format!("cannot connect to {}", server_name(url))))
+            DatabaseError::File(why) | DatabaseError::Lost(why) => {
+                DatabaseError::File(why.leads_to(format!("cannot connect to {}", server_name(url))))
             }
         })?;
         let running = Arc::new(Mutex::new(client.cancel_token()));
@@ -200,11 +204,11 @@ impl Postgres {
     }
 
     /// Replaces the connection by a new one.
-    fn reconnect(&mut self) -> Result<(), Wrong> {
+    fn reconnect(&mut self) -> Result<(), DatabaseError> {
         self.client = client(&self.url).map_err(|error| match wrong(error) {
-            Wrong::File(why) | Wrong::Lost(why) => {
+            DatabaseError::File(why) | DatabaseError::Lost(why) => {
                 let server = server_name(&self.url);
-                Wrong::Lost(why.leads_to(format!("cannot connect to {server} again")))
+                DatabaseError::Lost(why.leads_to(format!("cannot connect to {server} again")))
             }
         })?;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = self.client.cancel_token();
@@ -213,7 +217,7 @@ impl Postgres {
     }
 
     /// Why the server refuses rows of the table, if it does.
-    fn refusal(&mut self, columns: &[Column]) -> Option<Wrong> {
+    fn refusal(&mut self, columns: &[Column]) -> Option<DatabaseError> {
         self.reconnect().ok()?;
         let (table, names) = (self.quoted_table(), names(columns));
         // It needs no more rights than COPY does.
@@ -230,15 +234,15 @@ impl Postgres {
     fn load_rows(
         &mut self,
         columns: &[Column],
-        next: &mut dyn FnMut() -> Next,
-    ) -> Result<(), Wrong> {
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         let (copy, table) = (self.copy(columns), self.quoted_table());
         let mut transaction = self.client.transaction().map_err(wrong)?;
         // Dropping the transaction rolls back what is not committed.
         let entry = if columns.is_empty() {
             match next() {
-                Next::Commit(entry) => entry,
-                Next::Block(_) | Next::RollBack => return Ok(()),
+                LoadCommand::Commit(entry) => entry,
+                LoadCommand::Block(_) | LoadCommand::RollBack => return Ok(()),
             }
         } else {
             if let Some(why) = refused_view(&mut transaction, &table)? {
@@ -249,20 +253,20 @@ impl Postgres {
             let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
             loop {
                 match next() {
-                    Next::Block(block) => {
+                    LoadCommand::Block(block) => {
                         let written = stream.write_all(&block.rows);
                         sent.add(block);
                         written.map_err(|error| match error.downcast() {
                             Ok(error) => sent.wrong(&self.table, error),
-                            Err(error) => Wrong::Lost(Problem::from_error(error)),
+                            Err(error) => DatabaseError::Lost(Problem::from_error(error)),
                         })?;
                     }
-                    Next::Commit(entry) => {
+                    LoadCommand::Commit(entry) => {
                         stream.finish().map_err(|error| sent.wrong(&self.table, error))?;
                         self.is_out_of_step = false;
                         break entry;
                     }
-                    Next::RollBack => return Ok(()),
+                    LoadCommand::RollBack => return Ok(()),
                 }
             }
         };
@@ -274,14 +278,14 @@ impl Postgres {
         );
         match added {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                Err(Wrong::File(twice(&self.table)))
+                Err(DatabaseError::File(twice(&self.table)))
             }
             Err(error) => Err(wrong(error)),
             Ok(_) => transaction.commit().map_err(|error| match wrong(error) {
-                Wrong::Lost(why) => {
+                DatabaseError::Lost(why) => {
                     let hint = Hint::words("run again with ").and_on("resume");
                     let unknown = Problem::new("whether its rows are there is not known");
-                    Wrong::Lost(why.followed_by(unknown.hint(hint.and(", which looks"))))
+                    DatabaseError::Lost(why.followed_by(unknown.hint(hint.and(", which looks"))))
                 }
                 known => known,
             }),
@@ -299,7 +303,7 @@ impl Postgres {
     }
 
     /// Creates missing tables, and compares the columns of an existing one.
-    fn prepare(&mut self, columns: &[Column]) -> Result<(), Wrong> {
+    fn prepare(&mut self, columns: &[Column]) -> Result<(), DatabaseError> {
         let table = self.quoted_table();
         let wanted = declarations(columns, declared);
         let mut transaction = self.client.transaction().map_err(wrong)?;
@@ -309,7 +313,7 @@ impl Postgres {
         if known.is_empty() && !columns.is_empty() {
             transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
         } else if !columns.is_empty() {
-            check_columns(&self.table, &known, &wanted).map_err(Wrong::file)?;
+            check_columns(&self.table, &known, &wanted).map_err(DatabaseError::file)?;
         }
         transaction.commit().map_err(wrong)
     }
@@ -329,7 +333,10 @@ fn names(columns: &[Column]) -> String {
 }
 
 /// The error of `COPY` for a view without triggers.
-fn refused_view(transaction: &mut Transaction<'_>, table: &str) -> Result<Option<String>, Wrong> {
+fn refused_view(
+    transaction: &mut Transaction<'_>,
+    table: &str,
+) -> Result<Option<String>, DatabaseError> {
     let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
         FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
     let row = transaction.query_opt(query, &[&table]).map_err(wrong)?;

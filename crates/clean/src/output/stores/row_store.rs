@@ -13,12 +13,12 @@ use std::ops::Range;
 use manyhands_csv::{Problem, Style};
 use manyhands_pool::Reply;
 
+use crate::checksum::Checksum;
 use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::{Block, Column};
 use crate::output::placed::{Existing, Placed};
 use crate::output::stores::types::Possible;
-use crate::sum::Sum;
 use crate::watch::Watch;
 
 /// Any store.
@@ -141,7 +141,7 @@ pub(crate) struct Published {
     pub(crate) placed: Placed,
     pub(crate) bytes: u64,
     /// Checksum of the bytes, if wanted.
-    pub(crate) sum: Sum,
+    pub(crate) sum: Checksum,
     /// The types that the inputs allow, if types are proposed.
     pub(crate) possible: BTreeMap<String, Possible>,
 }

@@ -23,7 +23,8 @@ use crate::output::lines::with_lines;
 use crate::output::stores::row_store::RowStore;
 use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
 use crate::output::stores::store::{
-    ADD_ENTRY, Cancel, Database, ENTRIES, FILES, Next, Store, Wrong, counts, create, entry,
+    ADD_ENTRY, Cancel, Database, DatabaseError, ENTRIES, FILES, LoadCommand, Store, counts, create,
+    entry,
 };
 use crate::output::stores::table::Table;
 use crate::watch::Watch;
@@ -113,7 +114,7 @@ struct Sqlite {
     path: PathBuf,
     table: String,
     /// Set when locks are not waited for.
-    hurry: Arc<AtomicBool>,
+    no_wait: Arc<AtomicBool>,
 }
 
 /// Opens a database for a table in it; creates it if it is missing.
@@ -124,14 +125,14 @@ pub(crate) fn open(
 ) -> Result<Box<dyn RowStore>, WriteError> {
     let name = table;
     let (path, table) = (path.to_owned(), table.to_owned());
-    let open = move |hurry| {
+    let open = move |no_wait| {
         let connect = || {
             let connection = Connection::open(place(&path))?;
             connection.busy_timeout(LOOK)?;
             Ok(connection)
         };
         let connection = connect().map_err(|error| cannot_open(&path, wrong(error)))?;
-        let database = Sqlite { connection, path, table, hurry };
+        let database = Sqlite { connection, path, table, no_wait };
         // A large transaction should not go through the journal page by page.
         let cache = |connection: &Connection| connection.pragma_update(None, "cache_size", -65_536);
         database.patiently(cache).map_err(|wrong| cannot_open(&database.path, wrong))?;
@@ -146,17 +147,17 @@ fn place(path: &Path) -> PathBuf {
 }
 
 /// Why a database cannot be opened; if the file is not a database, how it begins.
-fn cannot_open(path: &Path, wrong: Wrong) -> Wrong {
-    let (Wrong::File(why) | Wrong::Lost(why)) = wrong;
+fn cannot_open(path: &Path, wrong: DatabaseError) -> DatabaseError {
+    let (DatabaseError::File(why) | DatabaseError::Lost(why)) = wrong;
     let cannot = format!("cannot open {}", path.display());
     if is_database(path) {
-        return Wrong::File(why.leads_to(cannot));
+        return DatabaseError::File(why.leads_to(cannot));
     }
     let begins = beginning(path);
     let problem = Problem::new(format!("it is not an SQLite database: it begins with {begins}"))
         .of(ProblemKind::Table)
         .leads_to(cannot);
-    Wrong::File(
+    DatabaseError::File(
         problem.hint(
             Hint::is("output", "sqlite:shop.db")
                 .and(" names another file, which is made if it is missing"),
@@ -183,14 +184,14 @@ fn beginning(path: &Path) -> String {
     format!("{:?}", String::from_utf8_lossy(line))
 }
 
-fn wrong(error: rusqlite::Error) -> Wrong {
+fn wrong(error: rusqlite::Error) -> DatabaseError {
     let code = error.sqlite_error_code();
     let problem = Problem::from_error(error).of(ProblemKind::Table);
     match code {
         Some(ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-            Wrong::Lost(problem)
+            DatabaseError::Lost(problem)
         }
-        _ => Wrong::File(problem),
+        _ => DatabaseError::File(problem),
     }
 }
 
@@ -200,12 +201,16 @@ impl Database for Sqlite {
         Box::new(move || running.interrupt())
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         self.patiently(|connection| entries(connection, &self.table))
             .map_err(|wrong| cannot_open(&self.path, wrong))
     }
 
-    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+    fn load(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         self.patiently(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
         let loaded = match self.fill(columns, next) {
             Ok(true) => {
@@ -217,7 +222,7 @@ impl Database for Sqlite {
             // After a full disk there may be no transaction left.
             self.connection.execute_batch("ROLLBACK").map_err(|error| {
                 let problem = Problem::new("its rows cannot be taken back");
-                Wrong::Lost(problem.of(ProblemKind::Table).because(error))
+                DatabaseError::Lost(problem.of(ProblemKind::Table).because(error))
             })?;
         }
         loaded.map(drop)
@@ -241,14 +246,14 @@ impl Sqlite {
     fn patiently<T>(
         &self,
         attempt: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Wrong> {
+    ) -> Result<T, DatabaseError> {
         let began = Instant::now();
         loop {
             match attempt(&self.connection) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                    if self.hurry.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
+                    if self.no_wait.load(Ordering::Relaxed) || began.elapsed() > PATIENCE {
                         let seconds = began.elapsed().as_secs();
-                        return Err(Wrong::File(
+                        return Err(DatabaseError::File(
                             Problem::new(format!(
                                 "the database was locked by another program for {seconds} s"
                             ))
@@ -266,7 +271,11 @@ impl Sqlite {
     }
 
     /// Inserts the rows of a file and its entry; returns false if that was cancelled.
-    fn fill(&self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<bool, Wrong> {
+    fn fill(
+        &self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<bool, DatabaseError> {
         self.connection.execute_batch(FILES).map_err(wrong)?;
         if !columns.is_empty() {
             self.prepare_table(columns)?;
@@ -275,18 +284,18 @@ impl Sqlite {
         let mut statement = None;
         loop {
             match next() {
-                Next::Block(block) => {
+                LoadCommand::Block(block) => {
                     let statement = match &mut statement {
                         Some(statement) => statement,
                         none => none.insert(self.connection.prepare(&insert).map_err(wrong)?),
                     };
                     self.insert_rows(statement, columns, &block)?;
                 }
-                Next::Commit(entry) => {
+                LoadCommand::Commit(entry) => {
                     drop(statement);
                     return self.add_entry(&entry).map(|()| true);
                 }
-                Next::RollBack => return Ok(false),
+                LoadCommand::RollBack => return Ok(false),
             }
         }
     }
@@ -299,24 +308,24 @@ impl Sqlite {
     }
 
     /// Creates the table, or compares it with the columns.
-    fn prepare_table(&self, columns: &[Column]) -> Result<(), Wrong> {
+    fn prepare_table(&self, columns: &[Column]) -> Result<(), DatabaseError> {
         let known = self.columns_there()?;
         let wanted = declarations(columns, declared);
         if known.is_empty() {
             let create = create(&quoted(&self.table), &wanted);
             return self.connection.execute_batch(&create).map_err(wrong);
         }
-        check_columns(&self.table, &known, &wanted).map_err(Wrong::file)
+        check_columns(&self.table, &known, &wanted).map_err(DatabaseError::file)
     }
 
-    fn columns_there(&self) -> Result<Vec<(String, String)>, Wrong> {
+    fn columns_there(&self) -> Result<Vec<(String, String)>, DatabaseError> {
         let query = "SELECT name, upper(type) FROM pragma_table_info(?1)";
         let mut statement = self.connection.prepare(query).map_err(wrong)?;
         let columns = statement.query_map([&self.table], |row| Ok((row.get(0)?, row.get(1)?)));
         columns.map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)
     }
 
-    fn add_entry(&self, entry: &Entry) -> Result<(), Wrong> {
+    fn add_entry(&self, entry: &Entry) -> Result<(), DatabaseError> {
         let [size, rows_in, rows_out, rejected] = counts(entry);
         let Entry { path, hash, recipe_hash, .. } = entry;
         let added = self.connection.execute(
@@ -325,7 +334,7 @@ impl Sqlite {
         );
         match added {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Err(Wrong::File(twice(&self.table)))
+                Err(DatabaseError::File(twice(&self.table)))
             }
             result => result.map(drop).map_err(wrong),
         }
@@ -391,8 +400,8 @@ impl Sqlite {
         statement: &mut Statement,
         columns: &[Column],
         block: &Batch,
-    ) -> Result<(), Wrong> {
-        let broken = || Wrong::file("a worker's rows cannot be read".to_owned());
+    ) -> Result<(), DatabaseError> {
+        let broken = || DatabaseError::file("a worker's rows cannot be read".to_owned());
         let (mut rest, mut row) = (block.rows.as_slice(), 0);
         while !rest.is_empty() {
             let begin = rest;
@@ -416,7 +425,7 @@ impl Sqlite {
         columns: &[Column],
         mut row: &[u8],
         line: Option<u64>,
-    ) -> Wrong {
+    ) -> DatabaseError {
         if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
             return wrong(error);
         }
@@ -438,7 +447,7 @@ impl Sqlite {
         let shown = shown.map(|(column, cell)| format!("{} is {}", column.name, cell.shown()));
         let cells = shown.collect::<Vec<_>>().join(", ");
         let why = Problem::from_error(error).of(ProblemKind::Table).followed_by(cells);
-        Wrong::File(refused(&self.table, line, why, Some(constraint)))
+        DatabaseError::File(refused(&self.table, line, why, Some(constraint)))
     }
 }
 

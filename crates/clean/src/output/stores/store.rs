@@ -92,10 +92,10 @@ impl Pretended {
         table: &str,
         known: &[(String, String)],
         wanted: &[(String, String)],
-    ) -> Result<bool, Wrong> {
+    ) -> Result<bool, DatabaseError> {
         let known = self.made.as_deref().unwrap_or(known);
         if !known.is_empty() {
-            check_columns(table, known, wanted).map_err(Wrong::file)?;
+            check_columns(table, known, wanted).map_err(DatabaseError::file)?;
         }
         Ok(!known.is_empty())
     }
@@ -105,17 +105,17 @@ impl Pretended {
         &mut self,
         table: &str,
         columns: Declarations,
-        next: &mut dyn FnMut() -> Next,
-    ) -> Result<(), Wrong> {
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         let Entry { path, hash, recipe_hash, .. } = loop {
             match next() {
-                Next::Block(_) => {}
-                Next::Commit(entry) => break entry,
-                Next::RollBack => return Ok(()),
+                LoadCommand::Block(_) => {}
+                LoadCommand::Commit(entry) => break entry,
+                LoadCommand::RollBack => return Ok(()),
             }
         };
         if !self.entries.insert([path, hash, recipe_hash]) {
-            return Err(Wrong::File(twice(table)));
+            return Err(DatabaseError::File(twice(table)));
         }
         if !columns.is_empty() {
             self.made.get_or_insert(columns);
@@ -125,7 +125,7 @@ impl Pretended {
 }
 
 /// A request for the file that is being loaded.
-pub(crate) enum Next {
+pub(crate) enum LoadCommand {
     Block(Batch),
     Commit(Entry),
     RollBack,
@@ -133,16 +133,16 @@ pub(crate) enum Next {
 
 /// Why a file was not loaded.
 #[derive(Debug)]
-pub(crate) enum Wrong {
+pub(crate) enum DatabaseError {
     /// The file is at fault, or the next file may succeed. Nothing of the file is in the database.
     File(Problem),
     /// The database cannot be reached any more, or its state is unknown.
     Lost(Problem),
 }
 
-impl Wrong {
-    pub(crate) fn file(problem: impl Into<Problem>) -> Wrong {
-        Wrong::File(problem.into())
+impl DatabaseError {
+    pub(crate) fn file(problem: impl Into<Problem>) -> DatabaseError {
+        DatabaseError::File(problem.into())
     }
 }
 
@@ -155,17 +155,21 @@ pub(crate) trait Database {
     fn cancel(&self) -> Cancel;
 
     /// The entries of the inputs in the table.
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong>;
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError>;
 
     /// Loads a file in one transaction: the rows of all blocks, then the entry, with which it commits.
     /// Creates the table if it is missing; otherwise compares its columns. Without columns there are no
     /// blocks.
-    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong>;
+    fn load(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError>;
 }
 
 enum Command {
     Begin(Vec<Column>),
-    Next(Next),
+    Load(LoadCommand),
 }
 
 enum Answer {
@@ -174,7 +178,7 @@ enum Answer {
     Taken,
     /// It cannot go on; further blocks are discarded.
     Failing,
-    Ended(Result<(), Wrong>),
+    Ended(Result<(), DatabaseError>),
 }
 
 /// A request or an answer, with the number of its transaction.
@@ -187,7 +191,7 @@ pub(crate) struct Store {
     commands: Sender<Of<Command>>,
     answers: Receiver<Of<Answer>>,
     /// While set, locks of other connections are not waited for.
-    hurry: Arc<AtomicBool>,
+    no_wait: Arc<AtomicBool>,
     cancel: Cancel,
     /// None until the database is open; nothing can be written before.
     thread: Option<JoinHandle<()>>,
@@ -209,13 +213,13 @@ impl Store {
     /// Opens a database in the thread, so that waiting for it does not block. `open` receives a flag that is
     /// set when others' locks are not worth waiting for.
     pub(crate) fn new<D: Database>(
-        open: impl FnOnce(Arc<AtomicBool>) -> Result<D, Wrong> + Send + 'static,
+        open: impl FnOnce(Arc<AtomicBool>) -> Result<D, DatabaseError> + Send + 'static,
         watch: &mut Watch,
     ) -> Result<Store, WriteError> {
-        let hurry = Arc::new(AtomicBool::new(false));
+        let no_wait = Arc::new(AtomicBool::new(false));
         let (commands, inbox) = channel();
         let (outbox, answers) = channel();
-        let given = Arc::clone(&hurry);
+        let given = Arc::clone(&no_wait);
         let serve = move || {
             let opened = open(given).and_then(|mut database| {
                 let entries = database.entries()?;
@@ -237,7 +241,7 @@ impl Store {
             entries: HashMap::new(),
             commands,
             answers,
-            hurry,
+            no_wait,
             cancel: Box::new(|| {}),
             thread: None,
             number: 0,
@@ -253,12 +257,12 @@ impl Store {
                 }
                 Ok(store)
             }
-            Ok(Answer::Ended(Err(Wrong::File(why) | Wrong::Lost(why)))) => {
+            Ok(Answer::Ended(Err(DatabaseError::File(why) | DatabaseError::Lost(why)))) => {
                 Err(WriteError::Failed(why))
             }
             Ok(_) => Err(gone()),
             Err(error) => {
-                store.hurry.store(true, Ordering::Relaxed);
+                store.no_wait.store(true, Ordering::Relaxed);
                 Err(error)
             }
         }
@@ -292,13 +296,13 @@ impl Store {
     /// Sends the next rows of the current file; waits while the database has enough of them.
     pub(crate) fn append(&mut self, block: Batch, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
-        self.send(Command::Next(Next::Block(block)));
+        self.send(Command::Load(LoadCommand::Block(block)));
         self.waiting += 1;
         while self.waiting > WAITING {
             match self.answer(watch)? {
                 Answer::Taken => self.waiting -= 1,
                 Answer::Failing => {
-                    self.send(Command::Next(Next::RollBack));
+                    self.send(Command::Load(LoadCommand::RollBack));
                     return self.end(watch);
                 }
                 Answer::Opened(..) | Answer::Ended(_) => return Err(gone()),
@@ -310,7 +314,7 @@ impl Store {
     /// Commits the rows of the current file, with its entry.
     pub(crate) fn commit(&mut self, entry: Entry, watch: &mut Watch) -> Result<(), WriteError> {
         self.check()?;
-        self.send(Command::Next(Next::Commit(entry)));
+        self.send(Command::Load(LoadCommand::Commit(entry)));
         self.end(watch)
     }
 
@@ -320,8 +324,8 @@ impl Store {
             if let Answer::Ended(result) = self.answer(watch)? {
                 self.is_begun = false;
                 return result.map_err(|wrong| match wrong {
-                    Wrong::File(problem) => WriteError::Failed(problem),
-                    Wrong::Lost(problem) => {
+                    DatabaseError::File(problem) => WriteError::Failed(problem),
+                    DatabaseError::Lost(problem) => {
                         self.lost = Some(problem.clone());
                         WriteError::Lost(problem)
                     }
@@ -356,10 +360,10 @@ impl Store {
             return Ok(());
         }
         self.check()?;
-        self.hurry.store(true, Ordering::Relaxed);
-        self.send(Command::Next(Next::RollBack));
+        self.no_wait.store(true, Ordering::Relaxed);
+        self.send(Command::Load(LoadCommand::RollBack));
         let ended = self.end(watch);
-        self.hurry.store(false, Ordering::Relaxed);
+        self.no_wait.store(false, Ordering::Relaxed);
         match ended {
             // The load failed before, so nothing of the file is there.
             Err(WriteError::Failed(_)) => Ok(()),
@@ -381,7 +385,7 @@ fn gone() -> WriteError {
 impl Drop for Store {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
-        self.hurry.store(true, Ordering::Relaxed);
+        self.no_wait.store(true, Ordering::Relaxed);
         // A transaction that is under way is rolled back when there is nothing to receive any more.
         self.commands = channel().0;
         if !self.is_gone_after(PATIENCE) {
@@ -414,23 +418,23 @@ fn serve(mut database: impl Database, inbox: &Receiver<Of<Command>>, outbox: &Se
         let Command::Begin(columns) = command else { continue };
         let mut is_over = false;
         let mut next = || match inbox.recv() {
-            Ok((_, Command::Next(Next::Block(block)))) => {
+            Ok((_, Command::Load(LoadCommand::Block(block)))) => {
                 let _ = outbox.send((number, Answer::Taken));
-                Next::Block(block)
+                LoadCommand::Block(block)
             }
-            Ok((_, Command::Next(last))) => {
+            Ok((_, Command::Load(last))) => {
                 is_over = true;
                 last
             }
             Ok((_, Command::Begin(_))) | Err(_) => {
                 is_over = true;
-                Next::RollBack
+                LoadCommand::RollBack
             }
         };
         let result = database.load(&columns, &mut next);
         if !is_over {
             let _ = outbox.send((number, Answer::Failing));
-            while matches!(inbox.recv(), Ok((_, Command::Next(Next::Block(_))))) {}
+            while matches!(inbox.recv(), Ok((_, Command::Load(LoadCommand::Block(_))))) {}
         }
         if outbox.send((number, Answer::Ended(result))).is_err() {
             return;

@@ -7,6 +7,7 @@ use std::path::Path;
 use manyhands_csv::{LineEnd, Style};
 use rustix::fs::FileType;
 
+use crate::checksum::Checksum;
 use crate::compression::Compression;
 use crate::output::device::wait_to_write;
 use crate::output::error::WriteError;
@@ -14,7 +15,6 @@ use crate::output::format::{Column, Format, is_in_line};
 use crate::output::stores::row_store::Part;
 use crate::output::together::check_names;
 use crate::paths::cannot_write;
-use crate::sum::Sum;
 use crate::watch::Watch;
 
 /// What was written to a descriptor. Without a descriptor, bytes are counted and discarded.
@@ -35,7 +35,7 @@ pub(crate) struct Contents {
     /// Number of bytes that the system accepted, even after an error.
     pub(crate) written: u64,
     /// The checksum, if wanted.
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<Checksum>,
     /// Whether the last byte is within a line.
     in_line: bool,
     /// The header that the first input with columns wrote, or would have written.
@@ -61,7 +61,7 @@ impl Text {
     ) -> Text {
         let kind = rustix::fs::fstat(to);
         let waits = kind.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_file());
-        let contents = Contents { sum: summed.then(Sum::default), ..Contents::default() };
+        let contents = Contents { sum: summed.then(Checksum::default), ..Contents::default() };
         Text { name, format: Format::Csv(compression), contents, before: None, waits }
     }
 
@@ -156,7 +156,7 @@ impl Text {
             rest = &rest[count..];
             self.contents.written += count as u64;
         }
-        self.add(Sum::of(bytes), in_line);
+        self.add(Checksum::of(bytes), in_line);
         Ok(())
     }
 
@@ -186,7 +186,7 @@ impl Text {
         Ok(())
     }
 
-    fn add(&mut self, sum: Sum, in_line: Option<bool>) {
+    fn add(&mut self, sum: Checksum, in_line: Option<bool>) {
         let contents = &mut self.contents;
         contents.sum = contents.sum.map(|before| before.then(sum));
         contents.in_line = in_line.unwrap_or(contents.in_line);

@@ -29,29 +29,36 @@ struct Looked {
 
 /// # Errors
 /// If a schema is missing, or no table may be created in it.
-fn check_schema(transaction: &mut Transaction<'_>, schema: Option<&str>) -> Result<(), Wrong> {
+fn check_schema(
+    transaction: &mut Transaction<'_>,
+    schema: Option<&str>,
+) -> Result<(), DatabaseError> {
     let query = "SELECT name, to_regnamespace(quote_ident(name)) IS NOT NULL,
         has_schema_privilege(to_regnamespace(quote_ident(name))::oid, 'CREATE')
         FROM (SELECT coalesce($1, current_schema()::text) AS name) AS schema";
     let row = transaction.query_one(query, &[&schema]).map_err(wrong)?;
     let Some(name) = row.get::<_, Option<String>>(0) else {
-        return Err(Wrong::file("no schema has been selected to create in".to_owned()));
+        return Err(DatabaseError::file("no schema has been selected to create in".to_owned()));
     };
     match (row.get(1), row.get::<_, Option<bool>>(2)) {
-        (false, _) => Err(Wrong::file(format!("schema {name:?} does not exist"))),
+        (false, _) => Err(DatabaseError::file(format!("schema {name:?} does not exist"))),
         (true, Some(true)) => Ok(()),
-        (true, _) => Err(Wrong::file(format!("permission denied for schema {name}"))),
+        (true, _) => Err(DatabaseError::file(format!("permission denied for schema {name}"))),
     }
 }
 
 impl Looked {
     /// Checks the statements of a load in their order.
-    fn check(&mut self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
+    fn check(
+        &mut self,
+        columns: &[Column],
+        wanted: &[(String, String)],
+    ) -> Result<(), DatabaseError> {
         let (table, copy) = (self.database.quoted_table(), self.database.copy(columns));
         let Postgres { client, table: name, .. } = &mut self.database;
         let read_only = client.query_one("SHOW transaction_read_only", &[]).map_err(wrong)?;
         if read_only.get::<_, String>(0) == "on" {
-            return Err(Wrong::file(
+            return Err(DatabaseError::file(
                 "cannot execute CREATE TABLE in a read-only transaction".to_owned(),
             ));
         }
@@ -84,7 +91,7 @@ impl Looked {
     }
 }
 
-fn reading(client: &mut Client) -> Result<Transaction<'_>, Wrong> {
+fn reading(client: &mut Client) -> Result<Transaction<'_>, DatabaseError> {
     client.build_transaction().read_only(true).start().map_err(wrong)
 }
 
@@ -93,11 +100,15 @@ impl Database for Looked {
         self.database.cancel()
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         self.database.entries()
     }
 
-    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+    fn load(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         let wanted = declarations(columns, declared);
         self.check(columns, &wanted)?;
         self.pretended.load(&self.database.table, wanted, next)

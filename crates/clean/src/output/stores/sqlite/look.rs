@@ -32,7 +32,7 @@ pub(crate) fn look(
     let name = table;
     let (path, table) = (path.to_owned(), table.to_owned());
     Ok(Box::new(Table::new(
-        Store::new(move |hurry| Looked::open(path, table, hurry), watch)?,
+        Store::new(move |no_wait| Looked::open(path, table, no_wait), watch)?,
         name,
     )))
 }
@@ -47,12 +47,16 @@ struct Looked {
 }
 
 impl Looked {
-    fn open(path: PathBuf, table: String, hurry: Arc<AtomicBool>) -> Result<Looked, Wrong> {
+    fn open(
+        path: PathBuf,
+        table: String,
+        no_wait: Arc<AtomicBool>,
+    ) -> Result<Looked, DatabaseError> {
         let failed = |error| cannot_open(&path, wrong(error));
         let directory = directory_of(&path);
         if !path.exists() && is_writable(directory) {
             let connection = Connection::open_in_memory().map_err(failed)?;
-            let database = Sqlite { connection, path, table, hurry };
+            let database = Sqlite { connection, path, table, no_wait };
             return Ok(Looked { database, locked: None, pretended: Pretended::default() });
         }
         // SQLite's extra files are beside the file that a link leads to.
@@ -80,7 +84,7 @@ impl Looked {
         connection.busy_timeout(LOOK).map_err(failed)?;
         let (file, byte) = if is_wal { (&shm, RESERVED_IN_WAL) } else { (&real, RESERVED) };
         let locked = File::open(file).ok().map(|file| (file, byte));
-        let database = Sqlite { connection, path, table, hurry };
+        let database = Sqlite { connection, path, table, no_wait };
         Ok(Looked { database, locked, pretended: Pretended::default() })
     }
 
@@ -98,7 +102,7 @@ impl Looked {
     }
 
     /// Waits for writers as long as a load does.
-    fn wait_for_writers(&self) -> Result<(), Wrong> {
+    fn wait_for_writers(&self) -> Result<(), DatabaseError> {
         self.database.patiently(|_| {
             if !self.is_written() {
                 return Ok(());
@@ -109,13 +113,13 @@ impl Looked {
     }
 
     /// Compiles a statement.
-    fn compile(&self, statement: &str) -> Result<(), Wrong> {
+    fn compile(&self, statement: &str) -> Result<(), DatabaseError> {
         self.database.patiently(|connection| connection.prepare(statement).map(drop))
     }
 
     /// # Errors
     /// If the file could not be written.
-    fn check_rights(&self) -> Result<(), Wrong> {
+    fn check_rights(&self) -> Result<(), DatabaseError> {
         let path = &self.database.path;
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         // A journal is created beside the file.
@@ -130,7 +134,7 @@ impl Looked {
     }
 
     /// Checks the statements of a load in their order.
-    fn check(&self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), Wrong> {
+    fn check(&self, columns: &[Column], wanted: &[(String, String)]) -> Result<(), DatabaseError> {
         let Sqlite { table, .. } = &self.database;
         self.wait_for_writers()?;
         let has_files = self
@@ -174,12 +178,12 @@ fn is_writable(path: &Path) -> bool {
 }
 
 /// The error for a database that a killed program left half written.
-fn unrepaired(path: &Path) -> Wrong {
+fn unrepaired(path: &Path) -> DatabaseError {
     let path = path.display();
     let problem = Problem::new(format!(
         "cannot look into {path}: a program that wrote to it was killed, and a dry run does not repair it"
     ));
-    Wrong::File(
+    DatabaseError::File(
         problem.hint(Hint::words(format!("a run repairs it, and so does: sqlite3 {path} .tables"))),
     )
 }
@@ -189,7 +193,7 @@ impl Database for Looked {
         self.database.cancel()
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         let Sqlite { path, table, .. } = &self.database;
         let found = self.database.patiently(|connection| match entries(connection, table) {
             Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::ReadOnly => {
@@ -200,7 +204,11 @@ impl Database for Looked {
         found.map_err(|wrong| cannot_open(path, wrong))?.ok_or_else(|| unrepaired(path))
     }
 
-    fn load(&mut self, columns: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+    fn load(
+        &mut self,
+        columns: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         let wanted = declarations(columns, declared);
         self.check(columns, &wanted)?;
         self.pretended.load(&self.database.table, wanted, next)

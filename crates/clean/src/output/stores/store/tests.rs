@@ -15,7 +15,7 @@ fn plain(rows: Vec<u8>) -> Batch {
 const STEPS: usize = 4;
 
 /// What happens at a step.
-type Trouble = Box<dyn FnMut(usize) -> Result<(), Wrong> + Send>;
+type Trouble = Box<dyn FnMut(usize) -> Result<(), DatabaseError> + Send>;
 
 /// The contents of the table, and whether the connection was closed.
 #[derive(Default)]
@@ -45,26 +45,30 @@ impl Database for Stub {
         })
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Wrong> {
+    fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         Ok(Vec::new())
     }
 
-    fn load(&mut self, _: &[Column], next: &mut dyn FnMut() -> Next) -> Result<(), Wrong> {
+    fn load(
+        &mut self,
+        _: &[Column],
+        next: &mut dyn FnMut() -> LoadCommand,
+    ) -> Result<(), DatabaseError> {
         let mut trouble = self.trouble.take().unwrap_or_else(|| Box::new(|_| Ok(())));
         let mut rows = Vec::new();
         trouble(0)?;
         loop {
             match next() {
-                Next::Block(block) => {
+                LoadCommand::Block(block) => {
                     rows.push(block.rows);
                     trouble(rows.len())?;
                 }
-                Next::Commit(_) => {
+                LoadCommand::Commit(_) => {
                     trouble(STEPS - 1)?;
                     self.known.lock().unwrap().rows.append(&mut rows);
                     return Ok(());
                 }
-                Next::RollBack => return Ok(()),
+                LoadCommand::RollBack => return Ok(()),
             }
         }
     }
@@ -72,7 +76,7 @@ impl Database for Stub {
 
 /// Calls `test` with a store over a stub, and with the contents of the table.
 fn with(
-    trouble: impl FnMut(usize) -> Result<(), Wrong> + Send + 'static,
+    trouble: impl FnMut(usize) -> Result<(), DatabaseError> + Send + 'static,
     cancel: Option<Sender<()>>,
     test: impl FnOnce(&mut Store, &mut Watch),
 ) -> Known {
@@ -98,8 +102,8 @@ fn load(store: &mut Store, name: u8, watch: &mut Watch) -> Result<(), WriteError
     store.commit(Entry::default(), watch)
 }
 
-fn failed(step: usize, at: usize) -> Result<(), Wrong> {
-    if step == at { Err(Wrong::file("locked")) } else { Ok(()) }
+fn failed(step: usize, at: usize) -> Result<(), DatabaseError> {
+    if step == at { Err(DatabaseError::file("locked")) } else { Ok(()) }
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn a_file_that_is_taken_back_at_any_step_leaves_nothing_though_the_database_fail
 fn a_lost_database_serves_nobody() {
     for at in 0..STEPS {
         let lost = move |step| {
-            if step == at { Err(Wrong::Lost("the server ended".into())) } else { Ok(()) }
+            if step == at { Err(DatabaseError::Lost("the server ended".into())) } else { Ok(()) }
         };
         let known = with(lost, None, |store, watch| {
             assert!(matches!(load(store, 1, watch), Err(WriteError::Lost(_))), "{at}");

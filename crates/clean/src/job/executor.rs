@@ -1,8 +1,8 @@
 //! The workers of a job: processes of this machine, or remote workers that see the same files.
 //!
 //! ```text
-//!   whole, chunk ─► Here ─► pool ───────────────────────────────────────────┐
-//!        chunk   ─► Afar ─► bundle of chunks ─► RemoteWorkers ─► clean_chunks ─► next
+//!   whole, chunk ─► Local  ─► pool ───────────────────────────────────────────────┐
+//!        chunk   ─► Remote ─► bundle of chunks ─► RemoteWorkers ─► clean_chunks ─► next
 //! ```
 //! A task on a cluster costs more than a chunk is worth, so chunks of a file travel in bundles. They stay
 //! chunks: files are cut alike on both sides, and so every output byte is the same.
@@ -83,13 +83,13 @@ impl Loss {
     }
 }
 
-pub(crate) enum Crew<'a> {
-    Here(Here),
-    Afar(Afar<'a>),
+pub(crate) enum Executor<'a> {
+    Local(Local),
+    Remote(Remote<'a>),
 }
 
 /// Processes of this machine.
-pub(crate) struct Here {
+pub(crate) struct Local {
     pool: Pool,
     completed: AsCompleted,
     under_way: HashMap<usize, Ticket>,
@@ -97,7 +97,7 @@ pub(crate) struct Here {
 }
 
 /// Workers elsewhere.
-pub(crate) struct Afar<'a> {
+pub(crate) struct Remote<'a> {
     workers: &'a mut dyn RemoteWorkers,
     /// Number of chunks in a bundle.
     together: usize,
@@ -120,21 +120,21 @@ struct Bundle<'a> {
     chunks: Vec<ChunkWork>,
 }
 
-impl<'a> Crew<'a> {
+impl<'a> Executor<'a> {
     /// # Errors
     /// If processes cannot be started.
-    pub(crate) fn here(workers: usize) -> Result<Crew<'a>, CleanError> {
+    pub(crate) fn local(workers: usize) -> Result<Executor<'a>, CleanError> {
         // On demand, so that no more of them start than there are pieces of work.
         let pool = Pool::builder().workers(workers).on_demand(true).build();
         let pool = pool.map_err(|error| {
             CleanError::Failed(Problem::new("cannot start workers").because(error))
         })?;
         let completed = AsCompleted::default();
-        Ok(Crew::Here(Here { pool, completed, under_way: HashMap::new(), workers }))
+        Ok(Executor::Local(Local { pool, completed, under_way: HashMap::new(), workers }))
     }
 
-    pub(crate) fn afar(workers: &'a mut dyn RemoteWorkers, chunk_bytes: usize) -> Crew<'a> {
-        Crew::Afar(Afar {
+    pub(crate) fn remote(workers: &'a mut dyn RemoteWorkers, chunk_bytes: usize) -> Executor<'a> {
+        Executor::Remote(Remote {
             workers,
             together: (BUNDLE_BYTES / chunk_bytes.max(1)).clamp(1, BUNDLE),
             bundle: Vec::new(),
@@ -147,41 +147,41 @@ impl<'a> Crew<'a> {
     }
 
     /// Whether the workers are on other machines and see nothing of this process.
-    pub(crate) fn is_afar(&self) -> bool {
-        matches!(self, Crew::Afar(_))
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Executor::Remote(_))
     }
 
     /// Number of pieces of work to keep in flight, so that all workers are busy.
     pub(crate) fn window(&self) -> usize {
         match self {
-            Crew::Here(here) => 2 * here.workers,
-            Crew::Afar(afar) => 2 * afar.workers.count().max(1) * afar.together,
+            Executor::Local(local) => 2 * local.workers,
+            Executor::Remote(remote) => 2 * remote.workers.count().max(1) * remote.together,
         }
     }
 
     /// Number of pieces of work in flight.
     pub(crate) fn under_way(&self) -> usize {
         match self {
-            Crew::Here(here) => here.under_way.len(),
-            Crew::Afar(afar) => {
-                let travelling: usize = afar.under_way.values().map(Vec::len).sum();
-                travelling + afar.tickets.len() + afar.done.len()
+            Executor::Local(local) => local.under_way.len(),
+            Executor::Remote(remote) => {
+                let travelling: usize = remote.under_way.values().map(Vec::len).sum();
+                travelling + remote.tickets.len() + remote.done.len()
             }
         }
     }
 
-    /// Submits a small file; only for [`Here`].
+    /// Submits a small file; only for [`Local`].
     pub(crate) fn whole(
         &mut self,
         context: &WholeContext,
         work: WholeWork,
         ticket: Ticket,
     ) -> Result<(), CleanError> {
-        let Crew::Here(here) = self else {
+        let Executor::Local(local) = self else {
             return Err(CleanError::Failed("remote workers take chunks only".into()));
         };
-        let call = here.pool.call().retries(ATTEMPTS - 1);
-        here.add(call.submit_raw_with(context, work::whole, work), ticket)
+        let call = local.pool.call().retries(ATTEMPTS - 1);
+        local.add(call.submit_raw_with(context, work::whole, work), ticket)
     }
 
     /// Submits a chunk.
@@ -192,21 +192,22 @@ impl<'a> Crew<'a> {
         ticket: Ticket,
     ) -> Result<(), CleanError> {
         match self {
-            Crew::Here(here) => {
-                let call = here.pool.call().retries(ATTEMPTS - 1);
-                here.add(call.submit_raw_with(context, work::chunk, work), ticket)
+            Executor::Local(local) => {
+                let call = local.pool.call().retries(ATTEMPTS - 1);
+                local.add(call.submit_raw_with(context, work::chunk, work), ticket)
             }
-            Crew::Afar(afar) => {
-                let is_of_another = afar.tickets.first().is_some_and(|(file, _)| *file != ticket.0);
-                if is_of_another || afar.bundle.len() == afar.together {
-                    afar.send()?;
+            Executor::Remote(remote) => {
+                let is_of_another =
+                    remote.tickets.first().is_some_and(|(file, _)| *file != ticket.0);
+                if is_of_another || remote.bundle.len() == remote.together {
+                    remote.send()?;
                 }
-                if afar.bundle.is_empty() {
-                    afar.context.clear();
-                    manyhands_tasks::codec::encode_onto(context, &mut afar.context);
+                if remote.bundle.is_empty() {
+                    remote.context.clear();
+                    manyhands_tasks::codec::encode_onto(context, &mut remote.context);
                 }
-                afar.bundle.push(work);
-                afar.tickets.push(ticket);
+                remote.bundle.push(work);
+                remote.tickets.push(ticket);
                 Ok(())
             }
         }
@@ -215,27 +216,27 @@ impl<'a> Crew<'a> {
     /// Waits at most `limit` for the next piece of work to end.
     pub(crate) fn next(&mut self, limit: Duration) -> Result<Option<Ended>, CleanError> {
         match self {
-            Crew::Here(here) => Ok(here.next(limit)),
-            Crew::Afar(afar) => afar.next(limit),
+            Executor::Local(local) => Ok(local.next(limit)),
+            Executor::Remote(remote) => remote.next(limit),
         }
     }
 
     /// Ends the workers at once. No local worker works on after that.
     pub(crate) fn terminate(&mut self) {
-        if let Crew::Here(here) = self {
-            here.pool.terminate();
+        if let Executor::Local(local) = self {
+            local.pool.terminate();
         }
     }
 
     /// Ends the workers after their work.
     pub(crate) fn shutdown(self) {
-        if let Crew::Here(here) = self {
-            here.pool.shutdown();
+        if let Executor::Local(local) = self {
+            local.pool.shutdown();
         }
     }
 }
 
-impl Here {
+impl Local {
     fn add(
         &mut self,
         future: manyhands_tasks::Result<manyhands_pool::Future>,
@@ -253,7 +254,7 @@ impl Here {
     }
 }
 
-impl Afar<'_> {
+impl Remote<'_> {
     /// Sends the bundle that was collected.
     fn send(&mut self) -> Result<(), CleanError> {
         let chunks = std::mem::take(&mut self.bundle);

@@ -13,38 +13,40 @@ use crate::watch::Watch;
 
 /// Checksum and length of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Sum {
+pub(crate) struct Checksum {
     crc: u64,
     pub(crate) len: u64,
 }
 
-impl Sum {
-    pub(crate) fn of(bytes: &[u8]) -> Sum {
-        Sum { crc: checksum(CrcAlgorithm::Crc64Nvme, bytes), len: bytes.len() as u64 }
+impl Checksum {
+    pub(crate) fn of(bytes: &[u8]) -> Checksum {
+        Checksum { crc: checksum(CrcAlgorithm::Crc64Nvme, bytes), len: bytes.len() as u64 }
     }
 
     /// The checksum of these bytes followed by others.
-    pub(crate) fn then(self, behind: Sum) -> Sum {
+    pub(crate) fn then(self, behind: Checksum) -> Checksum {
         match (self.len, behind.len) {
             (0, _) => behind,
             (_, 0) => self,
-            (_, len) => Sum { crc: times(self.crc, shift(len)) ^ behind.crc, len: self.len + len },
+            (_, len) => {
+                Checksum { crc: times(self.crc, shift(len)) ^ behind.crc, len: self.len + len }
+            }
         }
     }
 
     /// The checksum of a whole file. The observer is called meanwhile; if it stops the job, the error is
     /// `Interrupted`.
-    pub(crate) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Sum> {
-        Sum::of_rest(&mut File::open(path)?, watch)
+    pub(crate) fn of_file(path: &Path, watch: &mut Watch) -> io::Result<Checksum> {
+        Checksum::of_rest(&mut File::open(path)?, watch)
     }
 
     /// The checksum of everything that a reader gives; the observer is called as for a file.
-    pub(crate) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Sum> {
-        let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 20]);
+    pub(crate) fn of_rest(from: &mut impl Read, watch: &mut Watch) -> io::Result<Checksum> {
+        let (mut sum, mut buffer) = (Checksum::default(), vec![0; 1 << 20]);
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => return Ok(sum),
-                Ok(count) => sum = sum.then(Sum::of(&buffer[..count])),
+                Ok(count) => sum = sum.then(Checksum::of(&buffer[..count])),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -87,7 +89,7 @@ fn shift(mut bytes: u64) -> u64 {
     power
 }
 
-impl fmt::Display for Sum {
+impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.crc)
     }
@@ -100,12 +102,13 @@ mod tests {
     #[test]
     fn a_sum_is_the_same_however_the_bytes_are_cut() {
         // The check value of the algorithm's definition.
-        assert_eq!(Sum::of(b"123456789").to_string(), "ae8b14860a799888");
+        assert_eq!(Checksum::of(b"123456789").to_string(), "ae8b14860a799888");
         let bytes: Vec<u8> = (0..10_000_u32).map(|at| (at * at / 8) as u8).collect();
         for cuts in [[0, 0], [0, 1], [1, 9_999], [4_096, 4_097], [10_000, 10_000]] {
             let parts = [&bytes[..cuts[0]], &bytes[cuts[0]..cuts[1]], &bytes[cuts[1]..]];
-            let sum = parts.iter().fold(Sum::default(), |sum, part| sum.then(Sum::of(part)));
-            assert_eq!(sum, Sum::of(&bytes), "{cuts:?}");
+            let sum =
+                parts.iter().fold(Checksum::default(), |sum, part| sum.then(Checksum::of(part)));
+            assert_eq!(sum, Checksum::of(&bytes), "{cuts:?}");
         }
     }
 }

@@ -6,46 +6,46 @@ use crate::error::CleanError;
 use crate::output::error::WriteError;
 
 /// Why the whole job ends.
-pub(crate) enum Stop {
+pub(crate) enum JobError {
     ClosedPipe,
     /// The table cannot be reached any more. The input that met this reports it.
     Lost,
     Error(CleanError),
 }
 
-impl From<CleanError> for Stop {
+impl From<CleanError> for JobError {
     fn from(error: CleanError) -> Self {
-        Stop::Error(error)
+        JobError::Error(error)
     }
 }
 
 /// Why one file ends.
-pub(crate) enum Fail {
+pub(crate) enum FileError {
     File(Problem),
     /// The file fails, and the job ends too: its table cannot be reached any more.
     Lost(Problem),
-    Job(Stop),
+    Job(JobError),
 }
 
-impl From<Problem> for Fail {
+impl From<Problem> for FileError {
     fn from(problem: Problem) -> Self {
-        Fail::File(problem)
+        FileError::File(problem)
     }
 }
 
-impl From<String> for Fail {
+impl From<String> for FileError {
     fn from(message: String) -> Self {
-        Fail::File(message.into())
+        FileError::File(message.into())
     }
 }
 
-impl From<WriteError> for Fail {
+impl From<WriteError> for FileError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::ClosedPipe => Fail::Job(Stop::ClosedPipe),
-            WriteError::Interrupted => Fail::Job(CleanError::Interrupted.into()),
-            WriteError::Failed(message) => Fail::File(message),
-            WriteError::Lost(problem) => Fail::Lost(lost(problem)),
+            WriteError::ClosedPipe => FileError::Job(JobError::ClosedPipe),
+            WriteError::Interrupted => FileError::Job(CleanError::Interrupted.into()),
+            WriteError::Failed(message) => FileError::File(message),
+            WriteError::Lost(problem) => FileError::Lost(lost(problem)),
         }
     }
 }
