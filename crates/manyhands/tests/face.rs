@@ -16,6 +16,9 @@ use support::wait_until;
 
 fn main() -> ExitCode {
     manyhands::init();
+    if std::env::args().nth(1).as_deref() == Some(WITH_PANICS) {
+        return run_with_panics();
+    }
     support::run(tests![
         functions_and_closures_run_in_workers,
         results_keep_the_order_of_inputs_when_tasks_are_uneven,
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         arrays_pass_by_reference_both_ways,
         an_array_is_freed_with_its_last_handle,
         initializers_and_finalizers_run_once_per_worker,
+        a_panic_outside_of_tasks_is_printed_and_the_worker_goes_on,
         options_of_a_call_and_of_a_pool_take_effect,
         invalid_sizes_are_errors_at_the_call,
         an_endless_iterator_runs_in_bounded_memory,
@@ -263,6 +267,44 @@ fn initializers_and_finalizers_run_once_per_worker() {
 }
 
 static FILE: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
+
+/// The argument with which this program runs a pool whose context and finalizer panic.
+const WITH_PANICS: &str = "with panics";
+
+#[derive(Serialize, Deserialize)]
+struct PanicsAtItsEnd(u64);
+
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        assert!(manyhands::worker_index().is_none(), "the end of a context");
+    }
+}
+
+fn run_with_panics() -> ExitCode {
+    let finalizer = |()| panic!("the end of a worker");
+    let pool = Pool::builder().workers(1).finalizer(finalizer).build().unwrap();
+    let pid = |_: &PanicsAtItsEnd, ()| std::process::id();
+    let run = |number| pool.submit_with(&PanicsAtItsEnd(number), pid, ()).unwrap().wait().unwrap();
+    let worker = run(0);
+    assert!((1..100).all(|number| run(number) == worker));
+    pool.shutdown();
+    ExitCode::SUCCESS
+}
+
+fn a_panic_outside_of_tasks_is_printed_and_the_worker_goes_on() {
+    let mut program = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = program.arg(WITH_PANICS).env("RUST_BACKTRACE", "0").output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{printed}");
+    for (when, message) in [
+        ("as a function or a context was forgotten", "the end of a context"),
+        ("in the finalizer", "the end of a worker"),
+    ] {
+        let line = printed.lines().find(|line| line.ends_with(message)).expect(message);
+        let start = format!("manyhands worker: a panic {when}, at crates/manyhands/tests/face.rs:");
+        assert!(line.starts_with(&start), "{line}");
+    }
+}
 
 fn options_of_a_call_and_of_a_pool_take_effect() {
     let nap = |millis: u64| std::thread::sleep(Duration::from_millis(millis));

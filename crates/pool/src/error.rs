@@ -68,6 +68,9 @@ pub enum ErrorKind {
         worker: WorkerName,
     },
     /// The worker could not run the task: it rejected the function, or could not read the payload.
+    /// Or it did run the task, and could not send the result: it could not be encoded, was too
+    /// large, or there was no room for it. So the task may have had its effects; the pool never
+    /// repeats it by itself.
     Refused {
         /// The task.
         task: u64,

@@ -173,14 +173,16 @@ pub(crate) enum Status {
     Done,
     /// The bytes are the place of the panic, a line feed, and the message.
     Panicked,
-    /// The bytes are the reason why it was not run.
+    /// The bytes are the reason why it was not run, or why its result cannot be sent.
     Refused,
 }
 
 /// The head of a `DONE` message; the bytes, or a block's name, follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DoneHead {
-    /// Run time of the item.
+    /// From the end of the previous item of its record, or from the arrival of the record, to the
+    /// end of this item. So it includes sending the previous result, and waiting for room for it:
+    /// the clock is read once per item.
     pub(crate) nanos: u64,
     pub(crate) handles: u32,
     pub(crate) status: Status,

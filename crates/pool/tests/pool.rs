@@ -15,6 +15,7 @@ use manyhands_pool::launch::{Exit, ThisProgram};
 use manyhands_pool::{CallOptions, ErrorKind, Payload, Pool, PoolOptions, as_completed};
 use manyhands_shm::Segment;
 use runner::*;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use support::wait_until;
 
 fn main() -> ExitCode {
@@ -27,7 +28,11 @@ fn main() -> ExitCode {
         handles_pass_both_ways,
         a_context_travels_once_per_worker,
         unused_blobs_are_forgotten,
+        a_result_without_a_descriptor_fails_and_gives_its_memory_back,
+        a_context_without_a_descriptor_fails_its_tasks_and_no_worker,
         a_panic_is_an_error_and_the_worker_lives_on,
+        a_panic_is_reported_as_itself_after_one_that_its_task_caught,
+        a_panic_as_a_context_is_forgotten_ends_no_worker,
         an_exit_fails_only_its_own_task,
         a_lost_task_is_run_again_if_asked,
         a_task_past_its_deadline_is_killed_and_its_siblings_are_not,
@@ -132,6 +137,53 @@ fn handles_pass_both_ways() {
     }
 }
 
+fn a_result_without_a_descriptor_fails_and_gives_its_memory_back() {
+    let pool = pool(1);
+    let worker = value(submit(&pool, "pid", 0)).unwrap();
+    let segments = || {
+        let open = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
+        let links = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        links.filter(|link| link.to_string_lossy().contains("manyhands-results")).count()
+    };
+    let make = || submit(&pool, "make large", 20_000).wait();
+    assert_eq!(make().unwrap().len(), 20_000);
+    assert_eq!(segments(), 1);
+    let before = getrlimit(Resource::Nofile);
+    let held = descriptors();
+    // Many times as many as the segment has room for.
+    for _ in 0..100 {
+        let error = make().err().expect("no descriptor for its handle");
+        assert!(matches!(error.kind(), ErrorKind::ResultLost { .. }), "{error}");
+    }
+    drop(held);
+    setrlimit(Resource::Nofile, before).unwrap();
+    assert_eq!(make().unwrap().handles().len(), 1);
+    assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), worker);
+    assert_eq!(segments(), 1);
+}
+
+fn a_context_without_a_descriptor_fails_its_tasks_and_no_worker() {
+    let pool = pool(1);
+    let done = |name: &str| submit(&pool, name, 0).wait().unwrap();
+    let worker = value(submit(&pool, "pid", 0)).unwrap();
+    let function = function(&pool, "context");
+    let submitted = |bytes: usize| {
+        let context = Payload { bytes: vec![7; bytes], handles: vec![words(1)] };
+        let context = pool.blob(context).unwrap();
+        value(pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap())
+    };
+    // In the record, and in a segment that the worker has not received yet.
+    for bytes in [10, 20_000, 2_000_000] {
+        done("use up descriptors");
+        let error = submitted(bytes).unwrap_err();
+        let ErrorKind::Refused { reason, .. } = error.kind() else { panic!("{error}") };
+        assert!(reason.contains("no room for one more descriptor"), "{reason}");
+        done("give descriptors back");
+    }
+    assert_eq!(submitted(10).unwrap(), 10);
+    assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), worker);
+}
+
 fn a_context_travels_once_per_worker() {
     let pool = pool(1);
     let context = pool.blob(vec![7; 1 << 20].into()).unwrap();
@@ -178,6 +230,32 @@ fn a_panic_is_an_error_and_the_worker_lives_on() {
     }
     let error = value(submit(&pool, "no such", 0)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Refused { .. }), "{error}");
+}
+
+fn a_panic_is_reported_as_itself_after_one_that_its_task_caught() {
+    let pool = pool(1);
+    assert_eq!(value(submit(&pool, "catch", 0)).unwrap(), 1);
+    let error = value(submit(&pool, "unwind", 7)).unwrap_err();
+    let ErrorKind::Panicked { message, location, .. } = error.kind() else { panic!("{error}") };
+    // Nobody was told where it began.
+    assert_eq!((message.as_str(), location.as_str()), ("unwound by 7", "?"));
+}
+
+fn a_panic_as_a_context_is_forgotten_ends_no_worker() {
+    let pool = pool(1);
+    let worker = value(submit(&pool, "pid", 0)).unwrap();
+    let function = function(&pool, "context");
+    for _ in 0..3 {
+        // A blob with a handle is not kept after its last use.
+        let payload = Payload { bytes: b"panic when forgotten".to_vec(), handles: vec![words(1)] };
+        let context = pool.blob(payload).unwrap();
+        value(pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap())
+            .unwrap();
+    }
+    let left = || value(submit(&pool, "blobs", 0)).unwrap();
+    // The three functions.
+    wait_until("contexts are forgotten", || left() == 3, || left().to_string());
+    assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), worker);
 }
 
 fn an_exit_fails_only_its_own_task() {

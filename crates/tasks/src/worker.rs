@@ -145,9 +145,10 @@ impl Runner for Functions {
     }
 
     fn forget(&mut self, id: u64) {
-        self.contexts.remove(id);
         self.resolved.remove(&id);
         self.last = None;
+        // Last, since dropping a context may panic.
+        self.contexts.remove(id);
     }
 
     fn run(&mut self, call: Call, item: Item<'_>, reply: &mut Payload) -> Result<(), String> {
@@ -156,10 +157,12 @@ impl Runner for Functions {
         function.call(&mut self.contexts, call.context, item, reply)
     }
 
+    #[allow(clippy::print_stderr, reason = "no task can report it")]
     fn finish(&mut self, _now: bool) {
-        if let Some(name) = self.finalizer.take() {
-            // An error cannot be reported any more; a panic is printed.
-            let _ = self.call_by_name(&name, &[]);
+        if let Some(name) = self.finalizer.take()
+            && let Err(reason) = self.call_by_name(&name, &[])
+        {
+            eprintln!("manyhands worker: the finalizer could not be called: {reason}");
         }
     }
 }

@@ -76,31 +76,34 @@ impl Slot {
             0 => Ok(Vec::new()),
             some => self.channel.take_handles(some as usize),
         };
-        let handles = match handles {
-            Ok(handles) => handles,
-            Err(ChannelError::Broken(reason)) => return Err(reason),
-            Err(ChannelError::Local(reason)) => {
+        // A block is taken even if its handles are missing: that gives it back to the worker.
+        let block = match (head.status, head.place) {
+            (Status::Done, Where::Block) => {
+                let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
+                self.channel.block(name).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let (handles, block) = match (handles, block) {
+            (Ok(handles), Ok(block)) => (handles, block),
+            (Err(ChannelError::Broken(reason)), _) | (_, Err(ChannelError::Broken(reason))) => {
+                return Err(reason);
+            }
+            (Err(ChannelError::Local(reason)), _) | (_, Err(ChannelError::Local(reason))) => {
                 call.fail(task, ErrorKind::ResultLost { task, reason }.into());
                 self.ledger.report();
                 return Ok(());
             }
         };
-        match (head.status, head.place) {
-            (Status::Done, Where::Inline) if handles.is_empty() => {
+        match (head.status, block) {
+            (Status::Done, None) if handles.is_empty() => {
                 call.sink.complete_inline(task, reader.0);
             }
-            (Status::Done, Where::Inline) => {
+            (Status::Done, None) => {
                 call.sink.complete(task, Ok(Reply::inline(reader.0.to_vec(), handles)));
             }
-            (Status::Done, Where::Block) => {
-                let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
-                match self.channel.block(name) {
-                    Ok(block) => call.sink.complete(task, Ok(Reply::block(block, handles))),
-                    Err(ChannelError::Broken(reason)) => return Err(reason),
-                    Err(ChannelError::Local(reason)) => {
-                        call.fail(task, ErrorKind::ResultLost { task, reason }.into());
-                    }
-                }
+            (Status::Done, Some(block)) => {
+                call.sink.complete(task, Ok(Reply::block(block, handles)));
             }
             (failure, _) => {
                 let text = String::from_utf8_lossy(reader.0);

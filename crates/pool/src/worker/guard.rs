@@ -62,6 +62,8 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 
 /// Runs user code; a panic becomes an error. Does not return in a process that the code forked.
 pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (Status, String)> {
+    // One that earlier code caught by itself.
+    PANIC.set(None);
     GUARDED.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(run));
     GUARDED.set(false);
@@ -75,4 +77,23 @@ pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (S
     };
     end_if_forked(&outcome);
     outcome
+}
+
+/// Runs user code that belongs to no task; a panic is printed, with when it came. Does not return in
+/// a process that the code forked.
+pub(super) fn guarded_alone(when: &str, run: impl FnOnce()) {
+    let outcome = guarded(|| {
+        run();
+        Ok(())
+    });
+    if let Err((_, text)) = outcome {
+        let (place, message) = text.split_once('\n').unwrap_or(("?", &text));
+        say(&format!("a panic {when}, at {place}: {message}"));
+    }
+}
+
+/// Prints to standard error; the pool keeps the last lines.
+#[allow(clippy::print_stderr, reason = "the pool forwards a worker's standard error")]
+pub(super) fn say(what: &str) {
+    eprintln!("manyhands worker: {what}");
 }

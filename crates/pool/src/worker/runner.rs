@@ -12,7 +12,8 @@ use crate::task::Payload;
 use crate::worker::identity::is_forked;
 
 /// Runs the items of a worker. All methods are called on the worker's main thread. A panic in `run`
-/// is the error of that task; a panic in `start` ends the worker.
+/// is the error of that task. A panic in `define`, `forget` or `finish` is printed to standard
+/// error, and the worker goes on. A panic in `start` or `idle` ends the worker.
 pub trait Runner {
     /// Called once, before everything else, with
     /// [`PoolOptions::startup`](crate::PoolOptions::startup).
@@ -41,8 +42,9 @@ pub trait Runner {
         ControlFlow::Continue(())
     }
 
-    /// Called once before the worker exits. `now` is true if the pool was ended and does not wait
-    /// for the rest of its tasks.
+    /// Called once, when the pool tells the worker to exit. Not called if the worker ends for
+    /// another reason: `idle` gave a `Break`, it was killed, or its link is broken. `now` is true if
+    /// the pool was ended and does not wait for the rest of its tasks.
     fn finish(&mut self, now: bool);
 }
 

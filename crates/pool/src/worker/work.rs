@@ -10,7 +10,7 @@
 //! A result is in the ring as soon as its item is done, so a worker that dies loses only the
 //! item that it was running. Notifications are fewer: `crates/pool/README.md` says when they come.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,7 +29,7 @@ use crate::link::{ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, SPIN,
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, Where, kind};
 use crate::task::Payload;
-use crate::worker::guard::{end_if_forked, guarded};
+use crate::worker::guard::{end_if_forked, guarded, guarded_alone, say};
 use crate::worker::runner::{Call, Clock, Item, Runner};
 
 /// How long an idle worker waits for a caller to fetch the result before it wakes the hub.
@@ -58,6 +58,9 @@ pub(super) struct Worker {
     channel: FdChannel,
     arena: Arena,
     announced: HashSet<u32>,
+    /// Functions and contexts that could not be received, and why. Only the items that need them
+    /// are lost.
+    refused: HashMap<u64, String>,
     bells: Bells,
     /// True if it was woken from a long sleep and has not slept since.
     cold: bool,
@@ -82,6 +85,7 @@ impl Worker {
             channel: FdChannel::new(socket, true),
             arena: Arena::new("manyhands-results"),
             announced: HashSet::new(),
+            refused: HashMap::new(),
             bells,
             cold: false,
             to_drain: false,
@@ -135,23 +139,33 @@ impl Worker {
             kind::DEFINE => {
                 let head = DefineHead::read(&mut reader).ok_or_else(short)?;
                 let handles = self.channel.take_handles(head.handles as usize);
-                let handles = handles.map_err(ChannelError::into_text)?;
                 let bytes = match head.place {
-                    Where::Inline => reader.0.to_vec(),
+                    Where::Inline => Ok(reader.0.to_vec()),
                     Where::Block => {
                         let name = reader.take().map(BlockName::from_bytes).ok_or_else(short)?;
-                        let block = self.channel.block(name).map_err(ChannelError::into_text)?;
-                        let mut bytes = Vec::new();
-                        block.read(0, block.len(), &mut bytes).map_err(|e| e.to_string())?;
-                        bytes
+                        self.fetch_blob(name)
                     }
                 };
-                runner.define(head.id, Payload { bytes, handles });
-                end_if_forked(&Ok(()));
+                match (handles, bytes) {
+                    (Ok(handles), Ok(bytes)) => {
+                        let blob = Payload { bytes, handles };
+                        guarded_alone("as a function or a context arrived", || {
+                            runner.define(head.id, blob);
+                        });
+                    }
+                    (Err(ChannelError::Broken(reason)), _)
+                    | (_, Err(ChannelError::Broken(reason))) => return Err(reason),
+                    (Err(ChannelError::Local(reason)), _)
+                    | (_, Err(ChannelError::Local(reason))) => {
+                        self.refused.insert(head.id, reason);
+                    }
+                }
             }
             kind::FORGET_BLOB => {
-                runner.forget(reader.u64().ok_or_else(short)?);
-                end_if_forked(&Ok(()));
+                let id = reader.u64().ok_or_else(short)?;
+                if self.refused.remove(&id).is_none() {
+                    guarded_alone("as a function or a context was forgotten", || runner.forget(id));
+                }
             }
             kind::FORGET_HANDLE => self.channel.forget_handle(reader.u32().ok_or_else(short)?),
             kind::FORGET_SEGMENT => {
@@ -160,10 +174,7 @@ impl Worker {
             }
             kind::FINISH => {
                 let now = reader.0 == [1];
-                let _ = guarded(|| {
-                    runner.finish(now);
-                    Ok(())
-                });
+                guarded_alone("in the finalizer", || runner.finish(now));
                 return Ok(ControlFlow::Break(()));
             }
             _ => return Err(format!("a record of unknown kind {kind}")),
@@ -215,6 +226,13 @@ impl Worker {
         };
         let call =
             Call { function: head.function, context: (head.context != 0).then_some(head.context) };
+        if !self.refused.is_empty() {
+            let needed = [Some(call.function), call.context];
+            let mut reasons = needed.iter().flatten().filter_map(|id| self.refused.get(id));
+            if let Some(reason) = reasons.next() {
+                handles = Err(reason.clone());
+            }
+        }
         let mut reply = Payload::default();
         let mut now = os::now_nanos();
         for length in lengths.chunks_exact(8) {
@@ -244,6 +262,15 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Reads the bytes of a function or a context from their block.
+    fn fetch_blob(&mut self, name: BlockName) -> Result<Vec<u8>, ChannelError> {
+        let block = self.channel.block(name)?;
+        let mut bytes = Vec::new();
+        let read = block.read(0, block.len(), &mut bytes);
+        read.map_err(|error| ChannelError::Broken(error.to_string()))?;
+        Ok(bytes)
     }
 
     /// Reads the lengths and bytes of the items from their block.
@@ -374,7 +401,8 @@ impl Worker {
     /// `slept` makes [`work`](Self::work) handle signals before the next item.
     fn idle(&mut self, runner: &mut dyn Runner) -> ControlFlow<()> {
         // After a long sleep the parent sleeps as well, and may be about to use this core.
-        let may_spin = self.words.may_spin() && !mem::take(&mut self.cold);
+        let was_cold = mem::take(&mut self.cold);
+        let may_spin = self.words.may_spin() && !was_cold;
         if self.to_notify {
             // A caller that is about to wait for this result will look at the ring by itself. If it
             // does so during this grace period, the hub need not wake.
@@ -434,10 +462,9 @@ fn handle_signals(runner: &mut dyn Runner) -> ControlFlow<()> {
     flow
 }
 
-/// Prints to standard error why this worker cannot go on; its pool keeps the last lines.
-#[allow(clippy::print_stderr, reason = "the pool forwards a worker's standard error")]
+/// Prints why this worker cannot go on; returns its exit status.
 fn fail(reason: &str) -> i32 {
-    eprintln!("manyhands worker: {reason}");
+    say(reason);
     1
 }
 

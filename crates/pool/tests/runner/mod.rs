@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -12,11 +13,13 @@ use manyhands_pool::launch::{ThisProgram, WORKER_ARGUMENT};
 use manyhands_pool::worker::{self, Call, Item, Runner};
 use manyhands_pool::{Blob, CallOptions, Future, Payload, Pool, PoolOptions, Result, Source};
 use manyhands_shm::Segment;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[derive(Default)]
 struct ByName {
     blobs: HashMap<u64, Payload>,
     defined: u64,
+    held: Vec<File>,
 }
 
 impl Runner for ByName {
@@ -38,7 +41,8 @@ impl Runner for ByName {
     }
 
     fn forget(&mut self, id: u64) {
-        self.blobs.remove(&id);
+        let blob = self.blobs.remove(&id);
+        assert!(blob.is_none_or(|blob| blob.bytes != b"panic when forgotten"), "it was forgotten");
     }
 
     fn run(
@@ -77,6 +81,11 @@ impl Runner for ByName {
             }
             b"processors" => answer(manyhands_pool::limits::usable_cores() as u64),
             b"panic" => panic!("number {number}"),
+            b"catch" => {
+                let caught = std::panic::catch_unwind(|| panic!("a panic that the task catches"));
+                answer(u64::from(caught.is_err()));
+            }
+            b"unwind" => std::panic::resume_unwind(Box::new(format!("unwound by {number}"))),
             b"panic if odd" => {
                 assert!(number.is_multiple_of(2), "number {number} is odd");
                 answer(number);
@@ -131,6 +140,13 @@ impl Runner for ByName {
                 word(&segment, 0).store(number, std::sync::atomic::Ordering::SeqCst);
                 reply.handles.push(Arc::new(segment));
             }
+            b"make large" => {
+                let segment = Segment::create("made", 64).map_err(|error| error.to_string())?;
+                reply.handles.push(Arc::new(segment));
+                reply.bytes.resize(number as usize, 1);
+            }
+            b"use up descriptors" => self.held = descriptors(),
+            b"give descriptors back" => self.held.clear(),
             b"child" => {
                 // Two descendants: one in the worker's group, one that leaves the group.
                 let script = "sleep 1000 & setsid sleep 1000 & wait";
@@ -211,6 +227,19 @@ pub fn word(segment: &Segment, offset: usize) -> &AtomicU64 {
     // SAFETY: aligned and writable (asserted); the segment outlives the borrow; only this function
     // hands it out.
     unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
+}
+
+/// All descriptors that this process may still open. The limit on open files is lowered first, to
+/// some more than it has.
+pub fn descriptors() -> Vec<File> {
+    let numbers = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| {
+        let name = entry.unwrap().file_name();
+        name.to_str().unwrap().parse::<u64>().unwrap()
+    });
+    let limit =
+        Rlimit { current: numbers.max().map(|most| most + 16), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
 pub fn words(count: usize) -> Arc<Segment> {
