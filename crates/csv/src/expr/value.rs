@@ -190,8 +190,8 @@ pub(crate) fn read_datetime(text: &[u8]) -> Option<DateTime> {
 fn in_utc(moment: DateTime, zone: &[u8]) -> Option<DateTime> {
     let (sign, hours, minutes) = match *zone {
         [b'Z' | b'z'] => return Some(moment),
-        [sign, h1, h2] => (sign, pair(h1, h2)?, 0),
-        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => {
+        [sign @ (b'+' | b'-'), h1, h2] => (sign, pair(h1, h2)?, 0),
+        [sign @ (b'+' | b'-'), h1, h2, m1, m2] | [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
             (sign, pair(h1, h2)?, pair(m1, m2)?)
         }
         _ => return None,
