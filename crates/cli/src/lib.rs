@@ -18,7 +18,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use clap::{CommandFactory, Parser};
 use manyhands::clean::{Clean, CleanError, Progress, Report};
@@ -37,6 +37,10 @@ pub type Engine<'a> = dyn Fn(&str, &Clean, &mut dyn FnMut(&Progress) -> ControlF
 /// Data goes to standard output, everything else to standard error. The calling program must have called
 /// [`manyhands::init`] or [`manyhands::init_with`], since workers are that program, started again.
 ///
+/// The first call changes the whole process for good: the signal `SIGXFSZ` is handled, so that writing
+/// beyond a limit of file sizes is an error. While a job runs, `SIGINT`, `SIGTERM`, `SIGHUP` and `SIGQUIT`
+/// interrupt it; a second one ends the process.
+///
 /// ```no_run
 /// manyhands::init();
 /// std::process::exit(manyhands_cli::run(std::env::args_os()));
@@ -45,10 +49,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
     run_with(arguments, None)
 }
 
+/// Done once `SIGXFSZ` has a handler: writing beyond a limit of file sizes must be an error that can be
+/// reported, and not end the process.
+static LARGE_FILES_FAIL: Once = Once::new();
+
 /// Like [`run`], with a way to reach clusters, for `--engine`.
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&Engine<'_>>) -> i32 {
-    // Writing beyond a limit of file sizes must be an error that can be reported, and not end the process.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    LARGE_FILES_FAIL.call_once(|| {
+        // Without it, a file that is too large ends the process: all else works.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    });
     let result = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Clean(typed) }) => commands::clean::clean(*typed, engine),
         Ok(Arguments { command: Command::Bench(typed) }) => commands::bench::bench(*typed),

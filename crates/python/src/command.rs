@@ -31,7 +31,8 @@ pub(crate) fn work(py: Python<'_>) {
 }
 
 /// Runs the command with these arguments, its own name first; returns the exit status. Workers are
-/// started as set by [`start_workers_by`].
+/// started as set by [`start_workers_by`]. Changes how this process handles signals, as
+/// [`manyhands_cli::run`] says.
 #[pyfunction]
 pub(crate) fn run(py: Python<'_>, arguments: Vec<OsString>) -> i32 {
     py.detach(|| manyhands_cli::run_with(arguments, Some(&crate::clean::clean_over)))

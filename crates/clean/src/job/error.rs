@@ -55,7 +55,7 @@ pub(crate) fn lost(problem: Problem) -> Problem {
     problem.or_hint(|| Hint::on("resume").and(" goes on from here"))
 }
 
-/// The error of an input that was not begun when the table was lost.
+/// The error of an input that was not done when the table was lost, begun or not.
 pub(crate) fn not_reached(complete: usize, files: usize) -> Problem {
     let text = format!(
         "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"

@@ -125,27 +125,27 @@ impl Outputs {
         self,
         existing: Existing,
         watch: &mut Watch,
-    ) -> Result<BTreeMap<String, Possible>, CleanError> {
+    ) -> Result<BTreeMap<String, Possible>, WriteError> {
         let Outputs { sink, all_rejects, mut shared_rejects, first_failed, .. } = self;
         // Rejects appear with the one output. They appear without it if they belong to an input that failed
         // because of them, or if the output is final.
         let is_written = sink.as_ref().is_none_or(|sink| sink.is_final());
         if let Some(sink) = sink.filter(|_| self.inputs > 0 && first_failed.is_none()) {
-            let mut published = sink.publish(existing, watch).map_err(WriteError::of_job)?;
+            let mut published = sink.publish(existing, watch)?;
             for rejects in all_rejects {
-                published.placed.and(rejects.publish(existing).map_err(CleanError::Failed)?);
+                published.placed.and(rejects.publish(existing).map_err(WriteError::Failed)?);
             }
             if let Some(rejects) = shared_rejects.take() {
-                published.placed.and(rejects.publish().map_err(CleanError::Failed)?);
+                published.placed.and(rejects.publish().map_err(WriteError::Failed)?);
             }
             if let Some(old) = self.old_rejects {
-                published.placed.and(Placed::rejects_taken_away(&old).map_err(CleanError::Failed)?);
+                published.placed.and(Placed::rejects_taken_away(&old).map_err(WriteError::Failed)?);
             }
             published.placed.keep();
             return Ok(published.possible);
         }
         if let Some(rejects) = shared_rejects.filter(|_| is_written || self.has_refused) {
-            rejects.publish().map_err(CleanError::Failed)?.keep();
+            rejects.publish().map_err(WriteError::Failed)?.keep();
         }
         Ok(BTreeMap::new())
     }

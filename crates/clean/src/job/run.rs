@@ -23,6 +23,7 @@ use crate::job::wire::{TravellingRecipe, WholeContext};
 use crate::job::{rejects_place, routing};
 use crate::options::{self, MOST_WORKERS, Output};
 use crate::output::directories::Directories;
+use crate::output::error::WriteError;
 use crate::output::placed::Existing;
 use crate::output::stores::types::Possible;
 use crate::output::{abandoned, draft};
@@ -161,11 +162,18 @@ fn work_through(
         runner.schedule.executor.terminate();
     }
     result?;
-    let Runner { schedule, outputs, mut reports, mut resumed, mut watch, reader_closed, .. } =
-        runner;
+    let Runner {
+        schedule, outputs, mut reports, mut resumed, mut watch, mut reader_closed, ..
+    } = runner;
     outputs.withhold(&job.output, &mut reports);
     resumed.sort_unstable();
-    let possible = outputs.publish(existing, &mut watch)?;
+    let possible = match outputs.publish(existing, &mut watch) {
+        Err(WriteError::ClosedPipe) => {
+            reader_closed = true;
+            BTreeMap::new()
+        }
+        published => published.map_err(WriteError::of_job)?,
+    };
     schedule.executor.shutdown();
     Ok(Worked { files: reports, resumed, possible, reader_closed })
 }

@@ -21,12 +21,22 @@ type Row = (usize, f64);
 
 pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
     let bench = understand_bench(typed)?;
-    let failed =
-        |what: &str, error: io::Error| CleanError::Failed(Problem::new(what).because(error));
     let bytes = fs::metadata(&bench.file)
         .map_err(|error| CleanError::Usage(Problem::from_error(error).in_file(&bench.file)))?
         .len();
     let interrupt = Interrupt::watch().map_err(|error| failed("cannot handle signals", error))?;
+    let rows = measure(&bench, &interrupt);
+    match rows.and_then(|rows| ui::print(&told(&rows, bytes))) {
+        Err(error @ CleanError::Interrupted) => {
+            crate::failed(&error);
+            Ok(interrupt.status())
+        }
+        done => done.map(|()| 0),
+    }
+}
+
+/// Times each number of workers.
+fn measure(bench: &Bench, interrupt: &Interrupt) -> Result<Vec<Row>, CleanError> {
     let place = interrupt.directory(bench.options.temp_dir.as_deref());
     let place = place.map_err(|error| failed("cannot make a temporary directory", error))?;
     let (first, next) = (place.path().join("first"), place.path().join("next"));
@@ -35,7 +45,7 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
         let mut seconds = Vec::new();
         for _ in 0..bench.runs {
             let output = if rows.is_empty() { &first } else { &next };
-            seconds.push(run(&bench, workers, output, &interrupt)?);
+            seconds.push(run(bench, workers, output, interrupt)?);
             let same = output == &first
                 || have_same_bytes(&first, &next)
                     .map_err(|error| failed("cannot compare", error))?;
@@ -48,8 +58,11 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
         }
         rows.push((workers, median(&mut seconds)));
     }
-    ui::print(&told(&rows, bytes))?;
-    Ok(0)
+    Ok(rows)
+}
+
+fn failed(what: &str, error: io::Error) -> CleanError {
+    CleanError::Failed(Problem::new(what).because(error))
 }
 
 /// The numbers of workers to try: each up to eight, then doubled, and the largest.

@@ -123,18 +123,13 @@ fn run(
         )),
     };
     drop(bar);
-    // A reader that has seen enough ends the job; that is not a failure.
-    let closed = match &result {
-        Ok(report) if report.reader_closed => true,
-        _ => job.to_stdout && is_stdout_closed(),
-    };
-    let mut report = match result {
-        Err(CleanError::Failed(_)) if closed => return Ok(0),
-        result => result?,
-    };
+    let mut report = result?;
     report.types = types;
-    let failed = !closed && report.files.iter().any(|file| file.error.is_some());
-    if !closed {
+    // A reader that has seen enough ends the job; that is not a failure. Others are, even if the reader has
+    // gone meanwhile.
+    let failed = !report.reader_closed && report.files.iter().any(|file| file.error.is_some());
+    let closed = report.reader_closed || job.to_stdout && is_stdout_closed();
+    if !closed || failed {
         summary::tell(&report, job.quiet, job.verbose);
     }
     if let Some(target) = &job.save_recipe {

@@ -111,6 +111,22 @@ fn a_pipe_that_was_never_open_is_no_error_either() {
     }
 }
 
+#[test]
+fn a_failure_is_told_although_nobody_reads_the_output() {
+    let dir = Dir::with(&many_rows());
+    // The second needs a temporary file that is larger than files may be.
+    for (command, told) in [
+        ("exec $0 clean none.csv -o -", "No such file"),
+        ("ulimit -f 10; exec $0 clean - -o - --derive 'c = a / max(a)' <in.csv", "File too large"),
+    ] {
+        let mut run = dir.prepare(Command::new("sh"), ["-c", command, PROGRAM]);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        run.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        finish(run.command.spawn().unwrap()).status(1).says("error: ").says(told);
+    }
+}
+
 /// The processes that a process has started.
 pub(crate) fn children(child: &Child) -> Vec<u32> {
     // Each is its thread's.
@@ -182,6 +198,21 @@ fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
             dir.assert_no_temporary_file();
             drop(stdin);
         }
+    }
+}
+
+#[test]
+fn an_interrupted_bench_ends_with_the_status_of_the_signal() {
+    let dir = Dir::with(&many_rows());
+    for (with, status) in
+        [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)]
+    {
+        let mut env = Command::new("env");
+        env.args(["--default-signal=INT,TERM,HUP,QUIT", PROGRAM]);
+        let child = dir.prepare(env, ["bench", "in.csv", "--workers", "1", "--runs", "99"]).start();
+        interrupted(child, with).status(status).prints("").says("error: interrupted");
+        assert_eq!(dir.names(), ["in.csv"]);
+        dir.assert_no_temporary_file();
     }
 }
 
