@@ -3,7 +3,7 @@
     submit, gather ──► native pool ──► completed ──► the thread: callbacks, futures
     result, get    ──► wait (watches the workers' links itself, outside the GIL)
 
-The thread starts with the first task that somebody wants to be told of; it runs callbacks, so a slow one
+The thread starts with the first task that has a receiver to notify; it runs callbacks, so a slow one
 delays others, but no deadline and no worker.
 """
 
@@ -444,7 +444,7 @@ class Core:
         return False, failure
 
     def cause(self, error: Any) -> Any:
-        """What a call fails with for which the pool is closed: what broke it, if something did.
+        """The error of a call on a closed pool: the cause, if something broke the pool.
 
         A copy for each call: raising one would change the traceback of the others.
         """

@@ -182,7 +182,7 @@ def test_a_call_that_was_interrupted_ends_what_it_runs(run_script, start_method,
 
 
 def test_an_interrupted_wait_loses_no_result(executor):
-    """Neither that of a future, nor that of a map; and whoever else waits is told."""
+    """Neither the result of a future nor one of a map is lost, and all others that wait are notified."""
 
     class Interrupt(Exception):
         pass
