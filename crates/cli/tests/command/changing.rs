@@ -26,7 +26,7 @@ fn changed_by(bytes: &[u8], flags: &[&str], from_stdin: bool, change: impl Fn(&D
     assert!(eventually(|| unread() > 0 || !is_there(&format!("/proc/{}", child.id()))));
     change(&dir);
     let outcome = finish(child);
-    // Of standard output nothing is taken back.
+    // What was printed stays; the run fails.
     outcome.status(1).says(CHANGED);
 }
 

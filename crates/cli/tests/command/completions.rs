@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::kit::{Dir, PROGRAM, skipped};
 
-/// What a shell prints that runs these lines, with `$0` for the program.
+/// The output of a shell that runs these lines, with `$0` for the program.
 fn runs(shell: &str, arguments: &[&str], lines: &str) -> Option<String> {
     if Command::new(shell).arg("--version").output().is_err() {
         skipped(&format!("completions in {shell}: it is not installed"));

@@ -19,7 +19,7 @@ fn big(line_end: &str) -> String {
     text + "ragged" + line_end
 }
 
-/// What is in a compressed output.
+/// The content of a compressed output.
 fn unpacked(dir: &Dir, name: &str) -> String {
     dir.clean(&format!("{name} -o -")).done().stdout.clone()
 }
@@ -161,7 +161,7 @@ fn one_output_has_the_dialect_of_its_first_header() {
     dir.clean("comma.csv tab.tsv --concat -o -")
         .done()
         .prints("x,y\n1,\"a;b\"\n2,\"a\tb\"\n5,\"f,g\"\n6,\n");
-    // Unless another is asked for.
+    // A flag overrides the delimiter of the first header.
     dir.run(["clean", "comma.csv", "tab.tsv", "--concat", "-o", "-", "--out-delimiter", ";"])
         .done()
         .prints("x;y\n1;\"a;b\"\n2;\"a\tb\"\n5;f,g\n6;\n");

@@ -8,7 +8,7 @@ fn clean(content: impl AsRef<[u8]>, flags: &str) -> (Dir, Outcome) {
     (dir, outcome)
 }
 
-/// What a file becomes, and the same from a pipe.
+/// Asserts the output for an input, from a file and from a pipe.
 #[track_caller]
 fn becomes(content: impl AsRef<[u8]>, flags: &str, expected: &str) {
     let content = content.as_ref();
@@ -176,7 +176,7 @@ fn what_is_written_with_another_delimiter_reads_back() {
     becomes("a,b\n'1,2',\"x\n", "--quote ' --out-delimiter ;", "a;b\n'1,2';\"x\n");
     becomes("a,b\n'it''s','1;2'\n", "--quote ' --out-delimiter ;", "a;b\n'it''s';'1;2'\n");
     becomes("a,b\nit's,1;2\n", "--quote ' --out-delimiter ;", "a;b\n'it''s';'1;2'\n");
-    // Of a changed cell, and of one that is made.
+    // The same holds for a cell that a step adds.
     becomes(
         "a,b\n1,x\n",
         "--quote none --out-delimiter | --derive c=b||'|'",

@@ -175,7 +175,7 @@ fn an_entry_that_cannot_be_written_takes_rows_and_rejects_back() {
         (dir.read("out/cleaned_in.csv"), mode(&dir, "out/cleaned_in.csv")),
         (dir.read("out/cleaned_in.csv.rejects.csv"), 0),
     ];
-    // What was replaced is back, and so are rejects that were taken away.
+    // The replaced output and its removed rejects are restored.
     set_mode(&dir, "out/.manyhands.jsonl", 0o444);
     let dir = dir.file("in.csv", "v\n7\n");
     dir.clean_unprivileged(&format!("{line} --force")).status(1).says("cannot write");

@@ -257,7 +257,7 @@ fn directories_that_it_made_for_nothing_go_with_it() {
     assert!(!is_there("out") && !is_there("bad"));
     dir.clean("none.csv -o out/deep/ --rejects bad").status(1);
     assert!(!is_there("out") && !is_there("bad"));
-    // What holds something stays, and what another made.
+    // A directory stays if it holds a file, or if another process made it.
     fs::create_dir(dir.path("bad")).unwrap();
     dir.clean("none.csv in.csv -o out/deep/ --rejects bad").status(1);
     assert!(is_there("out/deep/cleaned_in.csv") && is_there("bad"));

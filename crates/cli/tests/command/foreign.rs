@@ -134,7 +134,7 @@ fn rows_that_are_not_utf8_are_reported_with_their_number_and_the_first_line() {
             dir.command(["clean", input, "-o", "out.csv", "--force"]).input(text).run().done();
             let out = std::fs::read(dir.path("out.csv")).unwrap();
             assert!(out == text || text.starts_with(b"name,city\r\n\r\n"));
-            // Who said that it is UTF-8 gets no other bytes.
+            // If the user names UTF-8, other bytes are an error.
             let command = ["clean", input, "-o", "x.csv", "--encoding", "utf-8"];
             let outcome = dir.command(command).input(text).run();
             let line = what.split("from ").nth(1).unwrap().split(" on").next().unwrap();

@@ -1,4 +1,4 @@
-//! Heads of files: what a header swallows, and what is left of a file when lines are skipped, is told.
+//! Heads of files: a warning says which rows a header swallows, and what is left when lines are skipped.
 
 use crate::kit::{Dir, Outcome};
 
@@ -67,7 +67,7 @@ fn a_file_of_which_no_line_is_left_is_not_called_empty() {
     warns("#a,b\n#1,2\n#3,4\n", &["--comment", "#"], &told("all are ", comments));
     let flags = ["--comment", "#", "--skip-lines", "2"];
     warns("a,b\n#1,2\n#3,4\n", &flags, &told("2 are skipped, and all others are ", comments));
-    // What is empty is empty.
+    // An empty file is reported as empty, whatever the flags.
     for (text, flags) in [("", "--skip-lines 2"), ("\n\r\n", "--skip-lines 1"), ("\u{feff}", "")] {
         let dir = Dir::with(text);
         dir.clean(&format!("in.csv -o out.csv {flags}")).done().says("the file is empty");

@@ -34,7 +34,7 @@ fn mends(content: &str, before: &str, hint: &str) {
     assert!(flags[0].starts_with(hint), "{outcome:?}");
     let words = [" follows it", " drops empty fields at the end"];
     let flags = words.iter().fold(flags[0].clone(), |flags, words| flags.replace(words, ""));
-    // What is said anew is not said twice.
+    // A flag of the hint replaces the same flag of the first run.
     let before = if flags.contains("--delimiter") { "" } else { before };
     let again = dir.shell(&format!("manyhands clean in.csv -o out.csv {before} {flags}")).run();
     let (lost, all) = rejected(again.done());
@@ -75,7 +75,7 @@ fn a_hint_mends_the_file_that_it_is_given_for() {
     // As R writes tables, of one column too.
     mends("\"x\"\n\"1\",1\n\"2\",2\n", "", "--skip-lines 1 --no-header");
     mends("\"x\",\"y\"\n\"Ann\",1,a\n\"Bob\",2,b\n", "", "--skip-lines 1 --no-header");
-    // Spaces, which only rows tell that are lost otherwise.
+    // Spaces are proposed only if rows would be lost without them.
     mends("a b c\n1 2 3,5\n4 5 6,5\n", "", "--delimiter ' '");
 }
 
@@ -84,7 +84,7 @@ fn no_hint_is_given_that_would_not_mend() {
     // The header alone would be divided.
     gives_none("one;two\nx\ny\nz\n", "");
     gives_none("a|b,c\nx\ny\nz\nq\n", "--delimiter auto");
-    // What was found is not contradicted.
+    // A hint does not contradict the delimiter that was detected.
     gives_none("a;b\n1;2\n3;4\n", "--delimiter auto");
     gives_none("place\nUlm\nBonn\nUlm, Donau\nBonn\nUlm\nBonn\nUlm\n", "--delimiter auto");
     // Rows of numbers are no header.

@@ -193,7 +193,7 @@ pub(crate) fn drip(pipe: &mut (impl Write + AsFd), mut bytes: &[u8], sizes: &[us
         while rustix::io::ioctl_fionread(&*pipe).is_ok_and(|unread| unread > 0) {
             let mut reader = [PollFd::new(&*pipe, PollFlags::empty())];
             let now = Timespec { tv_sec: 0, tv_nsec: 20_000 };
-            // Nothing is asked for, so that only the reader's end ends this wait early.
+            // No events are requested, so only the end of the reader ends this wait early.
             if poll(&mut reader, Some(&now)).is_ok_and(|ended| ended > 0) {
                 return;
             }

@@ -1,10 +1,10 @@
-//! Files whose lines do not all end alike: told, with counts and the first odd line, also as data.
+//! Files with several line ends: a warning and the report give the counts and the first odd line.
 
 use serde_json::{Value, json};
 
 use crate::kit::Dir;
 
-/// What is told of a file, and is in its report, as a file and as a stream.
+/// Asserts the warning for a file and the data in its report, from a file and from a stream.
 #[track_caller]
 fn tells(text: &str, words: &str, data: Value) {
     let dir = Dir::with(text);

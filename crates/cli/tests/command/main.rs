@@ -14,9 +14,9 @@ mod completions;
 mod compressed;
 /// One output of several inputs.
 mod concat;
-/// How files are divided into records and fields, and what is told when that is doubtful.
+/// Files are divided into records and fields; doubtful divisions are reported.
 mod dialect;
-/// What README and the guide show, run as it stands.
+/// The examples of README and the guide, run as they stand.
 mod documents;
 /// Interruptions, closed pipes, full disks, missing files.
 mod drafts;
@@ -32,17 +32,17 @@ mod functions;
 mod heads;
 /// Names that begin with a dot.
 mod hidden;
-/// What hints are worth.
+/// Hints: following one mends the job.
 mod hints;
-/// Names of rejects, reports and recipes that say another format.
+/// Names of rejects, reports and recipes with the suffix of another format.
 mod kinds;
 /// Lines that end in several ways.
 mod line_ends;
-/// What an output's name says, and addresses.
+/// Formats by the names of outputs; addresses of databases.
 mod naming;
 /// Where clean data goes, and what is never written over.
 mod output;
-/// Inputs that fail when a part of them is where it cannot be taken back.
+/// Inputs that fail after a part of them was written irrevocably.
 mod partial;
 /// The same result however the bytes of an input arrive.
 mod pieces;
@@ -50,17 +50,17 @@ mod pieces;
 mod reading;
 /// Recipes: files, saved ones, parameters.
 mod recipe;
-/// Where rejected records go, and what is said of them.
+/// Rejected records: their files and their counts.
 mod rejects;
-/// Runs that were cut off, and are run again.
+/// Interrupted runs, resumed.
 mod resume;
 /// Workers, memory, temporary files.
 mod running;
-/// What reaches a terminal: escapes, notes with counts, hints.
+/// Output on a terminal: escapes, notes with counts, hints.
 mod screen;
-/// Signals at any moment, and the job again.
+/// Signals at any moment; then the job is run again.
 mod signals;
-/// Tables and Parquet files: what cannot be, what a build cannot do.
+/// Tables and Parquet files: impossible requests, and builds without a feature.
 mod sinks;
 /// Each step, and their order.
 mod steps;
@@ -68,17 +68,17 @@ mod steps;
 mod streams;
 /// Help, summaries, reports, dry runs, the progress bar.
 mod telling;
-/// Rejects and the output that they are of.
+/// One output with its rejects.
 mod together;
-/// Words that are no words of ours: typing errors that would pass.
+/// Misspelt words.
 mod typos;
-/// What becomes of what does not fit.
+/// Bad cells, ragged records, missing columns.
 mod unfit;
 /// Values: numbers, dates, names, bounds.
 mod values;
 /// Named pipes that nobody opens at the other end.
 mod waiting;
-/// Wrong use: exit status 2, and nothing is written.
+/// Usage errors: exit status 2, and nothing is written.
 mod wrong;
 /// Zero bytes in files.
 mod zeros;

@@ -24,7 +24,7 @@ fn the_name_of_an_output_decides_its_format() {
     assert_eq!(dir.read("all.tsv"), "a\tb\n1\t\"x,y\"\n1\tx,y\n");
     dir.clean("t.tsv in.csv -o all.csv --concat").done();
     assert_eq!(dir.read("all.csv"), "a,b\n1,\"x,y\"\n1,\"x,y\"\n");
-    // What was asked for wins where files of that name have many delimiters.
+    // A flag decides the delimiter of names that do not: files called .csv have many delimiters.
     dir.run(["clean", "t.tsv", "-o", "s.csv", "--out-delimiter", ";"]).done();
     assert_eq!(dir.read("s.csv"), "a;b\n1;x,y\n");
     dir.run(["clean", "s.csv", "-o", "s2.csv", "--delimiter", ";"]).done();

@@ -160,7 +160,7 @@ fn a_link_is_written_through_to_where_it_leads() {
     for name in ["new.csv", "old.csv", "new.csv.rejects.csv", "report.json"] {
         assert!(dir.path(name).is_symlink(), "{name}");
     }
-    // What cannot be is said before any work.
+    // Targets that cannot be written are errors before any work.
     link("no/where.csv", "lost.csv");
     link("no/where.json", "lost.json");
     link("ring.csv", "ring.csv");

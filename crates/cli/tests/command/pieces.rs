@@ -14,7 +14,7 @@ use crate::kit::{Dir, Outcome, drip, eventually, finish};
 /// which the product reads.
 const SIZES: [&[usize]; 6] = [&[1], &[2], &[3], &[5], &[4_096], &[65_536, 1, 2, 3]];
 
-/// What a run says and makes, without what differs between a file and a stream by right.
+/// The status and outputs of a run, without the parts that may differ between a file and a stream.
 fn result(dir: &Dir, outcome: &Outcome) -> (i32, String, String, String) {
     let report = match dir.path("r.json").exists() {
         true => dir.read("r.json"),
@@ -39,7 +39,7 @@ fn assert_same(bytes: &[u8], flags: &[&str], sizes: &[&[usize]]) {
     let outcome = dir.run(arguments("in.csv"));
     let whole = result(&dir, &outcome);
     for sizes in sizes {
-        // What failed before any work leaves no report.
+        // A run that fails early writes no report, so an old one must not be left.
         let _ = std::fs::remove_file(dir.path("r.json"));
         let outcome = dir.command(arguments("-")).drip(bytes, sizes);
         let pieces = result(&dir, &outcome);

@@ -200,7 +200,7 @@ fn a_mistake_in_a_recipe_is_reported_with_file_line_and_what_is_there() {
         "steps = [{ filter = \"parse_date(a, '%2Y-%m-%d') > date '2024-01-01'\" }]",
         "line 1: step 1 (filter): '%2Y-%m-%d' cannot be read: a year has four digits",
     );
-    // What is typed has no line, and what it gives a recipe is no mistake of that.
+    // An error in a flag names no line, also if the recipe uses the value of another flag.
     std::fs::write(dir.path("r.toml"), "steps = [{ filter = 'a < :limit' }]").unwrap();
     let line = "in.csv -o out.csv --recipe r.toml --param limit=5";
     dir.clean(line).done();

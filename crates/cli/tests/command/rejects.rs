@@ -93,7 +93,7 @@ fn rejects_go_to_one_file_that_is_named() {
     let outcome = dir.clean("x.csv y.csv z.csv -o out/ --rejects bad/all.csv");
     outcome.done().says("rejected: 3 records in bad/all.csv\n");
     assert_eq!(sorted(dir.read("bad/all.csv")), HEADER.to_owned() + ALL);
-    // Of a run that goes on, those of the runs before stay.
+    // A resumed run keeps the rejects of earlier runs.
     let dir = dir.file("w.csv", "a,b\n9\n");
     dir.clean("x.csv y.csv z.csv w.csv -o out/ --rejects bad/all.csv").status(2).says("exists");
     dir.clean("x.csv y.csv z.csv w.csv -o out/ --rejects bad/all.csv --resume").done();

@@ -137,7 +137,7 @@ fn rerunning_a_job_reports_how_much_is_done_and_how_to_go_on() {
         "error: out/cleaned_a.csv exists; 2 of 3 files are complete\n\
          hint: --resume goes on with the rest, --force replaces what exists",
     );
-    // What another recipe made is not complete.
+    // An output of another recipe does not count as complete.
     let other = dir.clean(&format!("{JOB} --drop-empty-rows"));
     other.status(2).says("error: out/cleaned_a.csv exists\nhint: --force replaces it");
 }

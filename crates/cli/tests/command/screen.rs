@@ -1,4 +1,4 @@
-//! What reaches a terminal: names and cells cannot move its cursor, and like things are told once.
+//! Output on a terminal: names and cells cannot move its cursor, and similar notes are printed once.
 
 use serde_json::Value;
 

@@ -19,7 +19,7 @@ use crate::kit::{Dir, eventually, finish, is_there};
 
 const SIGNALS: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::KILL];
 
-/// Whom a signal is for.
+/// The process that gets a signal.
 #[derive(Debug, Clone, Copy)]
 enum Whom {
     Command,
@@ -77,12 +77,12 @@ fn wait_for_calls(child: &mut Child, wanted: u64) -> u64 {
         made = made.max(calls(child));
         made >= wanted || child.try_wait().unwrap().is_some()
     };
-    // Looked at without a rest for a while: a moment is soon over.
+    // Polls many times between two sleeps, since the moment is short.
     assert!(eventually(|| (0..1000).any(|_| is_due())));
     made
 }
 
-/// What there is besides the inputs.
+/// All files besides the inputs.
 fn made(dir: &Dir) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut made = files(&dir.path(""));
     made.retain(|name, _| !name.starts_with("in") && !name.starts_with("in.csv"));
@@ -115,7 +115,7 @@ fn disturb(
 
     let number = with.as_raw();
     let allowed = match whom {
-        // Killed before it asked for the signal; ended in order; done before.
+        // Killed before it had a handler; ended by the handler; done before the signal.
         Whom::Command => vec![-number, 128 + number, 0],
         Whom::Worker => vec![0],
     };
@@ -123,7 +123,7 @@ fn disturb(
     if outcome.status != -number {
         dir.assert_no_temporary_file();
     }
-    // What has its name is whole; standard output has the beginning.
+    // A file under its final name is complete; standard output has a beginning of the rows.
     for (name, bytes) in made(&dir) {
         let is_draft = outcome.status == -number && !expected.contains_key(&name);
         let whole = expected.get(&name).is_some_and(|whole| match name.ends_with("printed") {

@@ -2,7 +2,7 @@
 
 use crate::kit::Dir;
 
-/// What `manyhands clean in.csv -o -` makes of a file.
+/// The output of `manyhands clean in.csv -o -` for this file.
 #[track_caller]
 fn cleaned(input: &str, flags: &[&str]) -> String {
     let dir = Dir::with(input);

@@ -33,7 +33,7 @@ fn an_input_that_standard_output_goes_into_is_refused_and_stays_as_it_is() {
     let dir = dir();
     dir.shell("manyhands clean - -o - < a.csv >> a.csv").run().status(2).says("standard input is");
     assert_eq!(dir.read("a.csv"), TEXT);
-    // What the shell has made is refused too: it is not left out in silence.
+    // A file that the shell has just created is refused too, not silently left out of the inputs.
     let told = "out.csv is also the file that standard output is written to";
     dir.shell("manyhands clean '*.csv' -o - --concat > out.csv").run().status(2).says(told);
     dir.shell("manyhands clean d -o - --concat > d/out.csv").run().status(2).says(told);

@@ -121,7 +121,7 @@ fn resuming_cleans_again_what_lost_its_rejects() {
             assert_eq!(dir.read(name), before);
             dir.clean(&format!("{line} --resume")).done().says("2 files (2 done before)");
         }
-        // What somebody wrote there is not thrown away.
+        // An edited file is not overwritten.
         let edited = before.replace("\"2,x\"", "\"2,7\"");
         fs::write(dir.path(name), &edited).unwrap();
         let outcome = dir.clean(&format!("{line} --resume"));

@@ -1,4 +1,4 @@
-//! What looks like a word of ours and is none is an error that says what there is.
+//! A misspelt word is an error that lists the valid ones.
 
 use crate::kit::Dir;
 

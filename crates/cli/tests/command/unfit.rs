@@ -1,4 +1,4 @@
-//! What becomes of what does not fit: bad cells, ragged records, missing columns.
+//! Bad cells, ragged records and missing columns: rejected, changed or an error, as the user chooses.
 
 use crate::kit::Dir;
 

@@ -1,8 +1,8 @@
-//! Values are those of NumPy, Python and exact arithmetic; what is no value is NULL, or a bad cell.
+//! Values agree with NumPy, Python and exact arithmetic; a cell without a value is NULL, or a bad cell.
 
 use crate::kit::Dir;
 
-/// What `manyhands clean` makes of a text by these arguments, on standard output.
+/// The standard output of `manyhands clean` for this input and these arguments.
 #[track_caller]
 fn made(input: &str, arguments: &[&str]) -> String {
     let dir = Dir::with(input);
@@ -11,7 +11,7 @@ fn made(input: &str, arguments: &[&str]) -> String {
     outcome.stdout.clone()
 }
 
-/// What an expression comes to in a file's one row, as a column of its own.
+/// The value of an expression in a file of one row.
 #[track_caller]
 fn derived(input: &str, expression: &str) -> String {
     let derive = format!("d={expression}");
@@ -323,7 +323,7 @@ fn no_function_makes_a_cell_beyond_the_bound() {
         let outcome = dir.run(["clean", "in.csv", "-o", "out.csv", step]);
         outcome.status(0).says("1 rejected");
     }
-    // What does not grow takes what a record may hold.
+    // A step that does not lengthen its cells works up to the maximum length of a record.
     let huge = format!("t\n{}\n", "x".repeat((16 << 20) + 10));
     let dir = Dir::with(&huge);
     let upper =

@@ -61,7 +61,7 @@ fn a_file_of_zero_bytes_behind_its_header_is_no_text() {
             outcome.status(1).says("it is not a text file: ").says(words).says("hint: --encoding");
         }
         assert_eq!(dir.names(), ["in.csv"]);
-        // What the user says is taken as it is.
+        // With an encoding that the user names, zero bytes are accepted.
         dir.clean("in.csv -o out.csv --encoding utf-8").done();
     }
 }
