@@ -91,10 +91,11 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
 }
 
 fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
-    let wrong = |error| usage(Problem::from_error(error).of(ProblemKind::Read).in_file(directory));
+    let cannot_read =
+        |error| usage(Problem::from_error(error).of(ProblemKind::Read).in_file(directory));
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
+    for entry in fs::read_dir(directory).map_err(cannot_read)? {
+        let path = entry.map_err(cannot_read)?.path();
         if has_suffix(&path) && !is_hidden(&path) && path.is_file() {
             files.push(path);
         }

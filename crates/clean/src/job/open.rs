@@ -396,7 +396,7 @@ impl Runner<'_> {
     ) -> Result<(File, u64), FileError> {
         use std::io::Write;
         let directory = self.job.asked.options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let wrong = |error: std::io::Error| {
+        let cannot_keep = |error: std::io::Error| {
             let place = directory.display();
             FileError::File(
                 Problem::new(format!(
@@ -405,10 +405,10 @@ impl Runner<'_> {
                 .hint(Hint::any("temp_dir").and(" names another place")),
             )
         };
-        let mut spool = tempfile::tempfile_in(&directory).map_err(wrong)?;
+        let mut spool = tempfile::tempfile_in(&directory).map_err(cannot_keep)?;
         let mut reported = 0;
         loop {
-            spool.write_all(&buffer).map_err(wrong)?;
+            spool.write_all(&buffer).map_err(cannot_keep)?;
             self.watch.progress.bytes_done += stream.read / rounds - reported;
             reported = stream.read / rounds;
             if stream.at_end {

@@ -57,7 +57,7 @@ const REJECTS: usize = 10;
 
 /// One input after the preview.
 #[derive(Default)]
-struct Looked {
+struct InputPreview {
     report: FileReport,
     /// The output's columns; empty for an empty or failed input.
     columns: Vec<Column>,
@@ -93,8 +93,10 @@ pub(crate) fn preview(
         _ => None,
     };
     let mut watch = Watch { observe, progress: Progress::default() };
-    let table =
-        routes.first().map(|route| stores::open::look(&route.target, &mut watch)).transpose();
+    let table = routes
+        .first()
+        .map(|route| stores::open::open_dry_run(&route.target, &mut watch))
+        .transpose();
     let mut table = table.map_err(WriteError::of_job)?.flatten();
     let recipe_hash = recipe_hash(job, &reading);
     let known = Known {
@@ -143,10 +145,10 @@ fn first_of(before: &[Before]) -> Option<usize> {
 }
 
 /// With one output for all, all inputs have the columns of the first one that has some, and one encoding.
-fn compare(looked: &mut [Looked]) {
+fn compare(looked: &mut [InputPreview]) {
     let mut first: Option<Vec<String>> = None;
     let mut characters: Option<(Characters, String)> = None;
-    for Looked { report, columns, .. } in looked {
+    for InputPreview { report, columns, .. } in looked {
         if report.error.is_some() || columns.is_empty() {
             continue;
         }
@@ -170,11 +172,11 @@ fn load(
     routes: &[Route],
     before: &[Before],
     recipe_hash: &str,
-    looked: &mut [Looked],
+    looked: &mut [InputPreview],
     watch: &mut Watch,
 ) -> Result<(), CleanError> {
     for (number, (route, before)) in routes.iter().zip(before).enumerate() {
-        let Looked { report, columns, .. } = &mut looked[number];
+        let InputPreview { report, columns, .. } = &mut looked[number];
         if report.error.is_some() || !matches!(before, Before::Nothing(_)) {
             continue;
         }
@@ -194,7 +196,7 @@ fn load(
                 let failed = looked.iter().filter(|input| input.report.error.is_some()).count();
                 let left = looked.len() - number - 1;
                 let complete = (looked.len() - left).saturating_sub(failed);
-                for Looked { report, .. } in &mut looked[number + 1..] {
+                for InputPreview { report, .. } in &mut looked[number + 1..] {
                     report.withhold(not_reached(complete, routes.len()));
                 }
                 return Ok(());
@@ -208,7 +210,7 @@ fn load(
 impl Look<'_> {
     /// Previews all inputs that no earlier run has cleaned, several at a time. `show` records of the first
     /// one are shown.
-    fn all(&self, routes: &[Route], before: &[Before], show: usize) -> Vec<Looked> {
+    fn all(&self, routes: &[Route], before: &[Before], show: usize) -> Vec<InputPreview> {
         let next = AtomicUsize::new(0);
         let shown = first_of(before);
         let looked = Mutex::new(Vec::with_capacity(routes.len()));
@@ -233,8 +235,8 @@ impl Look<'_> {
         looked.into_iter().map(|(_, input)| input).collect()
     }
 
-    fn one(&self, route: &Route, before: &Before, show: usize) -> Looked {
-        let mut looked = Looked::default();
+    fn one(&self, route: &Route, before: &Before, show: usize) -> InputPreview {
+        let mut looked = InputPreview::default();
         looked.report.input = route.input.name();
         looked.report.output = route.target_name();
         let told: Option<Note> = match before {
@@ -260,7 +262,7 @@ impl Look<'_> {
         looked
     }
 
-    fn look(&self, route: &Route, show: usize, looked: &mut Looked) -> Result<(), Problem> {
+    fn look(&self, route: &Route, show: usize, looked: &mut InputPreview) -> Result<(), Problem> {
         let name = route.input.name();
         let mut stream = Stream::new(open(&route.input)?, &name)?;
         let (mut bytes, mut wanted) = (Vec::new(), FIRST);
@@ -339,7 +341,7 @@ impl Look<'_> {
         bytes: &[u8],
         head: &Head,
         show: usize,
-        looked: &mut Looked,
+        looked: &mut InputPreview,
     ) -> Result<(), Problem> {
         let (before, end) = rows_of(dialect, &bytes[head.data..], show, true);
         looked.before = before;

@@ -35,13 +35,13 @@ pub(crate) fn open(
 
 /// Opens a table for a dry run, which writes nothing: `begin` and `commit` fail by the same errors as in a
 /// run. Returns nothing if the target is not a table.
-pub(crate) fn look(
+pub(crate) fn open_dry_run(
     target: &Target,
     watch: &mut Watch,
 ) -> Result<Option<Box<dyn RowStore>>, WriteError> {
     match target {
-        Target::Sqlite(path, table) => sqlite::look(path, table, watch).map(Some),
-        Target::Postgres(url, table) => postgres::look(url, table, watch).map(Some),
+        Target::Sqlite(path, table) => sqlite::open_dry_run(path, table, watch).map(Some),
+        Target::Postgres(url, table) => postgres::open_dry_run(url, table, watch).map(Some),
         Target::Stdout | Target::File(_) | Target::Types => Ok(None),
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn RowStore>, WriteError> {
 }
 
 impl Parquet {
-    fn wrong(&self, why: Error) -> WriteError {
+    fn error_of(&self, why: Error) -> WriteError {
         WriteError::of(cannot_write(self.draft.path(), why))
     }
 }
@@ -149,7 +149,7 @@ impl RowStore for Parquet {
             return Ok(());
         };
         let appended = appender.append(part.bytes()?);
-        appended.map_err(|why| self.wrong(why))
+        appended.map_err(|why| self.error_of(why))
     }
 
     fn commit(
@@ -173,7 +173,7 @@ impl RowStore for Parquet {
         _watch: &mut Watch,
     ) -> Result<Published, WriteError> {
         let sum = match self.appender.take() {
-            Some(appender) => appender.finish().map_err(|why| self.wrong(why))?.sum,
+            Some(appender) => appender.finish().map_err(|why| self.error_of(why))?.sum,
             None => Checksum::default(),
         };
         let placed = self.draft.publish(existing).map_err(WriteError::of)?;

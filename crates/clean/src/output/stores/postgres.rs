@@ -5,7 +5,7 @@
 //! message). So a connection whose `COPY` failed is not used again. If the order of the answers hid the
 //! refusal, a statement that inserts no row asks for it again.
 
-mod look;
+mod dry_run;
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -23,7 +23,9 @@ use crate::output::error::WriteError;
 use crate::output::format::Column;
 use crate::output::lines::Batch;
 use crate::output::stores::row_store::RowStore;
-use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
+use crate::output::stores::sql::{
+    Constraint, check_columns, declarations, duplicate_entry, quoted, refused,
+};
 use crate::output::stores::store::{
     ADD_ENTRY, Cancel, Database, DatabaseError, Declarations, ENTRIES, FILES, LoadCommand, Store,
     counts, create, entry,
@@ -32,7 +34,7 @@ use crate::output::stores::table::Table;
 use crate::target::server_name;
 use crate::watch::Watch;
 
-pub(crate) use look::look;
+pub(crate) use dry_run::open_dry_run;
 
 /// The declared type of a column.
 fn declared(kind: Type) -> &'static str {
@@ -74,7 +76,7 @@ pub(crate) fn open(
     Ok(Box::new(Table::new(Store::new(move |_| Postgres::connect(&url, table), watch)?, name)))
 }
 
-fn wrong(error: postgres::Error) -> DatabaseError {
+fn database_error(error: postgres::Error) -> DatabaseError {
     if let Some(told) = error.as_db_error() {
         let detail = told.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
         let problem = Problem::new(format!("{}{detail}", told.message())).of(ProblemKind::Table);
@@ -117,9 +119,9 @@ impl Sent {
         batch.line((row - before) as usize)
     }
 
-    /// Like [`wrong`], for an error that may be about a row.
-    fn wrong(&self, table: &str, error: postgres::Error) -> DatabaseError {
-        let Some(told) = error.as_db_error() else { return wrong(error) };
+    /// Like [`database_error`], for an error that may be about a row.
+    fn error_of(&self, table: &str, error: postgres::Error) -> DatabaseError {
+        let Some(told) = error.as_db_error() else { return database_error(error) };
         // Class 23 has the violations of constraints.
         let constraint = match *told.code() {
             SqlState::UNIQUE_VIOLATION => Some(Constraint::Unique),
@@ -128,7 +130,7 @@ impl Sent {
             _ => None,
         };
         let row = told.where_().and_then(row_of);
-        match (wrong(error), constraint) {
+        match (database_error(error), constraint) {
             (DatabaseError::File(why), constraint) if row.is_some() || constraint.is_some() => {
                 let line = row.and_then(|row| self.line(row));
                 DatabaseError::File(refused(table, line, why, constraint))
@@ -136,7 +138,7 @@ impl Sent {
             // For example, an exception of a trigger, which says neither where it comes from nor what it is
             // about.
             (DatabaseError::File(why), _) => refused_rows(table, why),
-            (wrong, _) => wrong,
+            (error, _) => error,
         }
     }
 }
@@ -164,10 +166,10 @@ impl Database for Postgres {
 
     fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         let is_there = "SELECT to_regclass('manyhands_files') IS NOT NULL";
-        if !self.client.query_one(is_there, &[]).map_err(wrong)?.get::<_, bool>(0) {
+        if !self.client.query_one(is_there, &[]).map_err(database_error)?.get::<_, bool>(0) {
             return Ok(Vec::new());
         }
-        let rows = self.client.query(ENTRIES, &[&self.table]).map_err(wrong)?;
+        let rows = self.client.query(ENTRIES, &[&self.table]).map_err(database_error)?;
         let of = |row: postgres::Row| {
             entry([0, 1, 2].map(|at| row.get(at)), [3, 4, 5, 6].map(|at| row.get(at)))
         };
@@ -194,7 +196,7 @@ impl Database for Postgres {
 
 impl Postgres {
     fn connect(url: &str, table: String) -> Result<Postgres, DatabaseError> {
-        let client = client(url).map_err(|error| match wrong(error) {
+        let client = client(url).map_err(|error| match database_error(error) {
             DatabaseError::File(why) | DatabaseError::Lost(why) => {
                 DatabaseError::File(why.leads_to(format!("cannot connect to {}", server_name(url))))
             }
@@ -205,7 +207,7 @@ impl Postgres {
 
     /// Replaces the connection by a new one.
     fn reconnect(&mut self) -> Result<(), DatabaseError> {
-        self.client = client(&self.url).map_err(|error| match wrong(error) {
+        self.client = client(&self.url).map_err(|error| match database_error(error) {
             DatabaseError::File(why) | DatabaseError::Lost(why) => {
                 let server = server_name(&self.url);
                 DatabaseError::Lost(why.leads_to(format!("cannot connect to {server} again")))
@@ -227,7 +229,7 @@ impl Postgres {
         let mut transaction = self.client.transaction().ok()?;
         let error = transaction.batch_execute(&none).err()?;
         error.as_db_error()?;
-        Some(Sent::default().wrong(&self.table, error))
+        Some(Sent::default().error_of(&self.table, error))
     }
 
     /// Loads a file into the table, which was created for it or whose columns were compared.
@@ -237,7 +239,7 @@ impl Postgres {
         next: &mut dyn FnMut() -> LoadCommand,
     ) -> Result<(), DatabaseError> {
         let (copy, table) = (self.copy(columns), self.quoted_table());
-        let mut transaction = self.client.transaction().map_err(wrong)?;
+        let mut transaction = self.client.transaction().map_err(database_error)?;
         // Dropping the transaction rolls back what is not committed.
         let entry = if columns.is_empty() {
             match next() {
@@ -250,19 +252,19 @@ impl Postgres {
             }
             let mut sent = Sent::default();
             self.is_out_of_step = true;
-            let mut stream = transaction.copy_in(&copy).map_err(wrong)?;
+            let mut stream = transaction.copy_in(&copy).map_err(database_error)?;
             loop {
                 match next() {
                     LoadCommand::Block(block) => {
                         let written = stream.write_all(&block.rows);
                         sent.add(block);
                         written.map_err(|error| match error.downcast() {
-                            Ok(error) => sent.wrong(&self.table, error),
+                            Ok(error) => sent.error_of(&self.table, error),
                             Err(error) => DatabaseError::Lost(Problem::from_error(error)),
                         })?;
                     }
                     LoadCommand::Commit(entry) => {
-                        stream.finish().map_err(|error| sent.wrong(&self.table, error))?;
+                        stream.finish().map_err(|error| sent.error_of(&self.table, error))?;
                         self.is_out_of_step = false;
                         break entry;
                     }
@@ -278,10 +280,10 @@ impl Postgres {
         );
         match added {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                Err(DatabaseError::File(twice(&self.table)))
+                Err(DatabaseError::File(duplicate_entry(&self.table)))
             }
-            Err(error) => Err(wrong(error)),
-            Ok(_) => transaction.commit().map_err(|error| match wrong(error) {
+            Err(error) => Err(database_error(error)),
+            Ok(_) => transaction.commit().map_err(|error| match database_error(error) {
                 DatabaseError::Lost(why) => {
                     let hint = Hint::words("run again with ").and_on("resume");
                     let unknown = Problem::new("whether its rows are there is not known");
@@ -306,16 +308,16 @@ impl Postgres {
     fn prepare(&mut self, columns: &[Column]) -> Result<(), DatabaseError> {
         let table = self.quoted_table();
         let wanted = declarations(columns, declared);
-        let mut transaction = self.client.transaction().map_err(wrong)?;
-        transaction.batch_execute(LOCK).map_err(wrong)?;
-        transaction.batch_execute(FILES).map_err(wrong)?;
-        let known = columns_there(&mut transaction, &table).map_err(wrong)?;
+        let mut transaction = self.client.transaction().map_err(database_error)?;
+        transaction.batch_execute(LOCK).map_err(database_error)?;
+        transaction.batch_execute(FILES).map_err(database_error)?;
+        let known = columns_there(&mut transaction, &table).map_err(database_error)?;
         if known.is_empty() && !columns.is_empty() {
-            transaction.batch_execute(&create(&table, &wanted)).map_err(wrong)?;
+            transaction.batch_execute(&create(&table, &wanted)).map_err(database_error)?;
         } else if !columns.is_empty() {
             check_columns(&self.table, &known, &wanted).map_err(DatabaseError::file)?;
         }
-        transaction.commit().map_err(wrong)
+        transaction.commit().map_err(database_error)
     }
 }
 
@@ -339,7 +341,7 @@ fn refused_view(
 ) -> Result<Option<String>, DatabaseError> {
     let query = "SELECT CASE relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, relname::text
         FROM pg_class WHERE oid = to_regclass($1) AND (relkind = 'm' OR relkind = 'v' AND NOT relhastriggers)";
-    let row = transaction.query_opt(query, &[&table]).map_err(wrong)?;
+    let row = transaction.query_opt(query, &[&table]).map_err(database_error)?;
     Ok(row.map(|row| {
         let (kind, name): (String, String) = (row.get(0), row.get(1));
         format!("cannot copy to {kind} {name:?}")

@@ -76,7 +76,7 @@ pub(crate) fn check_columns(
 }
 
 /// The error for an input that another run has put into the table.
-pub(crate) fn twice(table: &str) -> Problem {
+pub(crate) fn duplicate_entry(table: &str) -> Problem {
     Problem::new(format!("its rows are in the table {table} already"))
         .of(ProblemKind::Exists)
         .hint(Hint::on("resume").and(" leaves such files out"))

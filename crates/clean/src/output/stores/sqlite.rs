@@ -2,7 +2,7 @@
 //!
 //! A row is a sequence of cells; each is a byte for its kind, followed by its value.
 
-mod look;
+mod dry_run;
 
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +21,9 @@ use crate::output::format::Column;
 use crate::output::lines::Batch;
 use crate::output::lines::with_lines;
 use crate::output::stores::row_store::RowStore;
-use crate::output::stores::sql::{Constraint, check_columns, declarations, quoted, refused, twice};
+use crate::output::stores::sql::{
+    Constraint, check_columns, declarations, duplicate_entry, quoted, refused,
+};
 use crate::output::stores::store::{
     ADD_ENTRY, Cancel, Database, DatabaseError, ENTRIES, FILES, LoadCommand, Store, counts, create,
     entry,
@@ -29,7 +31,7 @@ use crate::output::stores::store::{
 use crate::output::stores::table::Table;
 use crate::watch::Watch;
 
-pub(crate) use look::look;
+pub(crate) use dry_run::open_dry_run;
 
 const NULL: u8 = 0;
 
@@ -131,11 +133,11 @@ pub(crate) fn open(
             connection.busy_timeout(LOOK)?;
             Ok(connection)
         };
-        let connection = connect().map_err(|error| cannot_open(&path, wrong(error)))?;
+        let connection = connect().map_err(|error| cannot_open(&path, database_error(error)))?;
         let database = Sqlite { connection, path, table, no_wait };
         // A large transaction should not go through the journal page by page.
         let cache = |connection: &Connection| connection.pragma_update(None, "cache_size", -65_536);
-        database.patiently(cache).map_err(|wrong| cannot_open(&database.path, wrong))?;
+        database.patiently(cache).map_err(|error| cannot_open(&database.path, error))?;
         Ok(database)
     };
     Ok(Box::new(Table::new(Store::new(open, watch)?, name)))
@@ -147,8 +149,8 @@ fn place(path: &Path) -> PathBuf {
 }
 
 /// Why a database cannot be opened; if the file is not a database, how it begins.
-fn cannot_open(path: &Path, wrong: DatabaseError) -> DatabaseError {
-    let (DatabaseError::File(why) | DatabaseError::Lost(why)) = wrong;
+fn cannot_open(path: &Path, error: DatabaseError) -> DatabaseError {
+    let (DatabaseError::File(why) | DatabaseError::Lost(why)) = error;
     let cannot = format!("cannot open {}", path.display());
     if is_database(path) {
         return DatabaseError::File(why.leads_to(cannot));
@@ -184,7 +186,7 @@ fn beginning(path: &Path) -> String {
     format!("{:?}", String::from_utf8_lossy(line))
 }
 
-fn wrong(error: rusqlite::Error) -> DatabaseError {
+fn database_error(error: rusqlite::Error) -> DatabaseError {
     let code = error.sqlite_error_code();
     let problem = Problem::from_error(error).of(ProblemKind::Table);
     match code {
@@ -203,7 +205,7 @@ impl Database for Sqlite {
 
     fn entries(&mut self) -> Result<Vec<Entry>, DatabaseError> {
         self.patiently(|connection| entries(connection, &self.table))
-            .map_err(|wrong| cannot_open(&self.path, wrong))
+            .map_err(|error| cannot_open(&self.path, error))
     }
 
     fn load(
@@ -265,7 +267,7 @@ impl Sqlite {
                         ));
                     }
                 }
-                result => return result.map_err(wrong),
+                result => return result.map_err(database_error),
             }
         }
     }
@@ -276,7 +278,7 @@ impl Sqlite {
         columns: &[Column],
         next: &mut dyn FnMut() -> LoadCommand,
     ) -> Result<bool, DatabaseError> {
-        self.connection.execute_batch(FILES).map_err(wrong)?;
+        self.connection.execute_batch(FILES).map_err(database_error)?;
         if !columns.is_empty() {
             self.prepare_table(columns)?;
         }
@@ -287,7 +289,9 @@ impl Sqlite {
                 LoadCommand::Block(block) => {
                     let statement = match &mut statement {
                         Some(statement) => statement,
-                        none => none.insert(self.connection.prepare(&insert).map_err(wrong)?),
+                        none => {
+                            none.insert(self.connection.prepare(&insert).map_err(database_error)?)
+                        }
                     };
                     self.insert_rows(statement, columns, &block)?;
                 }
@@ -313,16 +317,16 @@ impl Sqlite {
         let wanted = declarations(columns, declared);
         if known.is_empty() {
             let create = create(&quoted(&self.table), &wanted);
-            return self.connection.execute_batch(&create).map_err(wrong);
+            return self.connection.execute_batch(&create).map_err(database_error);
         }
         check_columns(&self.table, &known, &wanted).map_err(DatabaseError::file)
     }
 
     fn columns_there(&self) -> Result<Vec<(String, String)>, DatabaseError> {
         let query = "SELECT name, upper(type) FROM pragma_table_info(?1)";
-        let mut statement = self.connection.prepare(query).map_err(wrong)?;
+        let mut statement = self.connection.prepare(query).map_err(database_error)?;
         let columns = statement.query_map([&self.table], |row| Ok((row.get(0)?, row.get(1)?)));
-        columns.map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)
+        columns.map_err(database_error)?.collect::<Result<_, _>>().map_err(database_error)
     }
 
     fn add_entry(&self, entry: &Entry) -> Result<(), DatabaseError> {
@@ -334,9 +338,9 @@ impl Sqlite {
         );
         match added {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Err(DatabaseError::File(twice(&self.table)))
+                Err(DatabaseError::File(duplicate_entry(&self.table)))
             }
-            result => result.map(drop).map_err(wrong),
+            result => result.map(drop).map_err(database_error),
         }
     }
 }
@@ -407,7 +411,7 @@ impl Sqlite {
             let begin = rest;
             for column in 1..=columns.len() {
                 let cell = Cell::take(&mut rest).ok_or_else(broken)?;
-                cell.bind(statement, column).map_err(wrong)?;
+                cell.bind(statement, column).map_err(database_error)?;
             }
             statement
                 .raw_execute()
@@ -417,7 +421,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Like [`wrong`], for an error that may be about a row.
+    /// Like [`database_error`], for an error that may be about a row.
     #[cold]
     fn refused(
         &self,
@@ -427,7 +431,7 @@ impl Sqlite {
         line: Option<u64>,
     ) -> DatabaseError {
         if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
-            return wrong(error);
+            return database_error(error);
         }
         let constraint = match error.sqlite_error().map(|error| error.extended_code) {
             Some(

@@ -29,7 +29,7 @@ use crate::output::entry::Entry;
 use crate::output::error::WriteError;
 use crate::output::format::Column;
 use crate::output::lines::Batch;
-use crate::output::stores::sql::{check_columns, quoted, twice};
+use crate::output::stores::sql::{check_columns, duplicate_entry, quoted};
 use crate::watch::{TICK, Watch};
 
 /// Most blocks that wait for the database.
@@ -78,14 +78,14 @@ pub(crate) type Declarations = Vec<(String, String)>;
 
 /// The table and the entries that the inputs of a dry run would have made so far.
 #[derive(Default)]
-pub(crate) struct Pretended {
+pub(crate) struct SimulatedTable {
     /// The columns of the table, if an input would have created it.
     made: Option<Declarations>,
     /// The unique parts of the entries.
     entries: HashSet<[String; 3]>,
 }
 
-impl Pretended {
+impl SimulatedTable {
     /// Compares columns with those of the table, as a load does; returns true if the table exists.
     pub(crate) fn check(
         &self,
@@ -115,7 +115,7 @@ impl Pretended {
             }
         };
         if !self.entries.insert([path, hash, recipe_hash]) {
-            return Err(DatabaseError::File(twice(table)));
+            return Err(DatabaseError::File(duplicate_entry(table)));
         }
         if !columns.is_empty() {
             self.made.get_or_insert(columns);
@@ -230,7 +230,7 @@ impl Store {
                     let _ = outbox.send((0, Answer::Opened(entries, database.cancel())));
                     serve(database, &inbox, &outbox);
                 }
-                Err(wrong) => drop(outbox.send((0, Answer::Ended(Err(wrong))))),
+                Err(error) => drop(outbox.send((0, Answer::Ended(Err(error))))),
             }
         };
         let thread = thread::Builder::new().name("manyhands-store".into()).spawn(serve);
@@ -323,7 +323,7 @@ impl Store {
         loop {
             if let Answer::Ended(result) = self.answer(watch)? {
                 self.is_begun = false;
-                return result.map_err(|wrong| match wrong {
+                return result.map_err(|error| match error {
                     DatabaseError::File(problem) => WriteError::Failed(problem),
                     DatabaseError::Lost(problem) => {
                         self.lost = Some(problem.clone());

@@ -150,7 +150,7 @@ impl Text {
                 Some(to) => match rustix::io::write(to, &rest[..now]) {
                     Ok(count) => count,
                     Err(rustix::io::Errno::INTR) => 0,
-                    Err(error) => return Err(self.wrong(error.into())),
+                    Err(error) => return Err(self.error_of(error.into())),
                 },
             };
             rest = &rest[count..];
@@ -178,7 +178,8 @@ impl Text {
         let mut at = range.start;
         while at < range.end {
             let now = self.wait(to, range.end - at, watch)?;
-            let count = reply.write_to(at, now, descriptor).map_err(|error| self.wrong(error))?;
+            let count =
+                reply.write_to(at, now, descriptor).map_err(|error| self.error_of(error))?;
             at += count;
             self.contents.written += count as u64;
         }
@@ -199,7 +200,7 @@ impl Text {
         wait_to_write(to, len, || watch.go_on()).map_err(|_| WriteError::Interrupted)
     }
 
-    fn wrong(&self, error: io::Error) -> WriteError {
+    fn error_of(&self, error: io::Error) -> WriteError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => WriteError::ClosedPipe,
             _ => WriteError::of(cannot_write(Path::new(&self.name), error)),

@@ -16,7 +16,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use super::*;
-use crate::output::stores::store::Pretended;
+use crate::output::stores::store::SimulatedTable;
 use crate::paths::directory_of;
 
 /// The byte of a database that a writer locks, and the byte of a `-shm` file in WAL mode.
@@ -24,7 +24,7 @@ const RESERVED: u64 = 0x4000_0001;
 const RESERVED_IN_WAL: u64 = 120;
 
 /// Opens a database for a dry run.
-pub(crate) fn look(
+pub(crate) fn open_dry_run(
     path: &Path,
     table: &str,
     watch: &mut Watch,
@@ -32,32 +32,32 @@ pub(crate) fn look(
     let name = table;
     let (path, table) = (path.to_owned(), table.to_owned());
     Ok(Box::new(Table::new(
-        Store::new(move |no_wait| Looked::open(path, table, no_wait), watch)?,
+        Store::new(move |no_wait| DryRun::open(path, table, no_wait), watch)?,
         name,
     )))
 }
 
-struct Looked {
+struct DryRun {
     /// Its connection cannot write.
     database: Sqlite,
     /// The file in which writers lock a byte. It is dropped after the connection, since closing it releases
     /// this process's locks on it.
     locked: Option<(File, u64)>,
-    pretended: Pretended,
+    simulated: SimulatedTable,
 }
 
-impl Looked {
+impl DryRun {
     fn open(
         path: PathBuf,
         table: String,
         no_wait: Arc<AtomicBool>,
-    ) -> Result<Looked, DatabaseError> {
-        let failed = |error| cannot_open(&path, wrong(error));
+    ) -> Result<DryRun, DatabaseError> {
+        let failed = |error| cannot_open(&path, database_error(error));
         let directory = directory_of(&path);
         if !path.exists() && is_writable(directory) {
             let connection = Connection::open_in_memory().map_err(failed)?;
             let database = Sqlite { connection, path, table, no_wait };
-            return Ok(Looked { database, locked: None, pretended: Pretended::default() });
+            return Ok(DryRun { database, locked: None, simulated: SimulatedTable::default() });
         }
         // SQLite's extra files are beside the file that a link leads to.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -85,7 +85,7 @@ impl Looked {
         let (file, byte) = if is_wal { (&shm, RESERVED_IN_WAL) } else { (&real, RESERVED) };
         let locked = File::open(file).ok().map(|file| (file, byte));
         let database = Sqlite { connection, path, table, no_wait };
-        Ok(Looked { database, locked, pretended: Pretended::default() })
+        Ok(DryRun { database, locked, simulated: SimulatedTable::default() })
     }
 
     /// Whether another process writes, or is about to.
@@ -127,7 +127,7 @@ impl Looked {
             return Ok(());
         }
         let code = ffi::Error::new(ffi::SQLITE_READONLY);
-        Err(wrong(rusqlite::Error::SqliteFailure(
+        Err(database_error(rusqlite::Error::SqliteFailure(
             code,
             Some("attempt to write a readonly database".into()),
         )))
@@ -146,7 +146,7 @@ impl Looked {
         }
         if !columns.is_empty() {
             let known = self.database.columns_there()?;
-            if !self.pretended.check(table, &known, wanted)? {
+            if !self.simulated.check(table, &known, wanted)? {
                 self.compile(&create(&quoted(table), wanted))?;
             } else if !known.is_empty() {
                 self.compile(&self.database.insert(columns))?;
@@ -188,7 +188,7 @@ fn unrepaired(path: &Path) -> DatabaseError {
     )
 }
 
-impl Database for Looked {
+impl Database for DryRun {
     fn cancel(&self) -> Cancel {
         self.database.cancel()
     }
@@ -201,7 +201,7 @@ impl Database for Looked {
             }
             result => result.map(Some),
         });
-        found.map_err(|wrong| cannot_open(path, wrong))?.ok_or_else(|| unrepaired(path))
+        found.map_err(|error| cannot_open(path, error))?.ok_or_else(|| unrepaired(path))
     }
 
     fn load(
@@ -211,6 +211,6 @@ impl Database for Looked {
     ) -> Result<(), DatabaseError> {
         let wanted = declarations(columns, declared);
         self.check(columns, &wanted)?;
-        self.pretended.load(&self.database.table, wanted, next)
+        self.simulated.load(&self.database.table, wanted, next)
     }
 }
