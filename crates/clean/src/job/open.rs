@@ -148,7 +148,7 @@ impl Runner<'_> {
         let known = Known {
             table: self.outputs.sink.as_deref().filter(|_| self.job.is_table),
             manifest: self.outputs.manifest.as_ref(),
-            recipe_hash: &self.job.recipe_hash,
+            recipe_checksum: &self.job.recipe_checksum,
             resume: self.job.asked.options.resume,
             existing: self.job.existing,
         };

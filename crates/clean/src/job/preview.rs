@@ -27,7 +27,7 @@ use crate::input::find;
 use crate::input::read::Reading;
 use crate::input::stream::Stream;
 use crate::job::error::{lost, not_reached};
-use crate::job::resume::{self, Before, Known, recipe_hash};
+use crate::job::resume::{self, Before, Known, recipe_checksum};
 use crate::job::route::Route;
 use crate::job::routing;
 use crate::job::verdict::{
@@ -98,11 +98,11 @@ pub(crate) fn preview(
         .map(|route| stores::open::open_dry_run(&route.target, &mut watch))
         .transpose();
     let mut table = table.map_err(WriteError::of_job)?.flatten();
-    let recipe_hash = recipe_hash(job, &reading);
+    let recipe_checksum = recipe_checksum(job, &reading);
     let known = Known {
         table: table.as_deref(),
         manifest: manifest.as_ref(),
-        recipe_hash: &recipe_hash,
+        recipe_checksum: &recipe_checksum,
         resume: job.options.resume,
         existing: Existing::of(&job.options),
     };
@@ -114,7 +114,7 @@ pub(crate) fn preview(
         compare(&mut looked);
     }
     if let Some(table) = &mut table {
-        load(table.as_mut(), &routes, &before, &recipe_hash, &mut looked, &mut watch)?;
+        load(table.as_mut(), &routes, &before, &recipe_checksum, &mut looked, &mut watch)?;
     }
     let mut preview = Preview { look: look.look, ..Preview::default() };
     preview.files = routes.iter().map(|route| (route.input.name(), route.target_name())).collect();
@@ -171,7 +171,7 @@ fn load(
     table: &mut dyn RowStore,
     routes: &[Route],
     before: &[Before],
-    recipe_hash: &str,
+    recipe_checksum: &str,
     looked: &mut [InputPreview],
     watch: &mut Watch,
 ) -> Result<(), CleanError> {
@@ -185,7 +185,8 @@ fn load(
             Input::File(path) => path,
         };
         // An input that is named twice is known by its path alone.
-        let mut entry = || Entry::new(path, recipe_hash, report, Checksum::default(), None, None);
+        let mut entry =
+            || Entry::new(path, recipe_checksum, report, Checksum::default(), None, None);
         let columns = std::mem::take(columns);
         let loaded = table.begin(columns, Style::default(), watch);
         match loaded.and_then(|_| table.commit(&mut entry, watch)) {

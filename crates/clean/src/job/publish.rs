@@ -10,7 +10,7 @@ use crate::job::rejected::{Rejects, name_in_table};
 use crate::job::runner::Runner;
 use crate::names::text_of;
 use crate::output::draft::Draft;
-use crate::output::entry::{Entry, Kept};
+use crate::output::entry::{Entry, RejectsRecord};
 use crate::output::placed::{Existing, Placed};
 use crate::output::stores::row_store::Place;
 use crate::target::{Input, Target};
@@ -47,7 +47,7 @@ impl Runner<'_> {
             Input::Stdin => Path::new("-"),
         };
         let entry = |report: &FileReport, output, rejects| {
-            Entry::new(path, &self.job.recipe_hash, report, input, output, rejects)
+            Entry::new(path, &self.job.recipe_checksum, report, input, output, rejects)
         };
         if let Some(sink) =
             self.outputs.sink.as_mut().filter(|sink| sink.is_final() && sink.is_given_up())
@@ -57,7 +57,7 @@ impl Runner<'_> {
             self.outputs.inputs += 1;
             return Ok(());
         }
-        let mut kept = None;
+        let mut record = None;
         let existing = if route.replaces_rejects { Existing::Replaced } else { self.job.existing };
         let mut added = None;
         let rejects = match (rejects, &route.rejects) {
@@ -66,7 +66,7 @@ impl Runner<'_> {
                     report.rejects = Some(text_of(shared.path()));
                     let now = shared.add(&draft)?;
                     if let Target::File(output) = &route.target {
-                        kept = Some(Kept::new(shared.path(), output, now.at, now.sum));
+                        record = Some(RejectsRecord::new(shared.path(), output, now.at, now.sum));
                     }
                     added = Some(now);
                 }
@@ -75,12 +75,17 @@ impl Runner<'_> {
             (None, _) if self.outputs.shared_rejects.is_some() => Rejects::NoPlace,
             (Some(mut draft), _) => {
                 if self.job.is_table {
-                    draft.rename(&name_in_table(draft.path(), path, input, &self.job.recipe_hash));
+                    draft.rename(&name_in_table(
+                        draft.path(),
+                        path,
+                        input,
+                        &self.job.recipe_checksum,
+                    ));
                 }
                 report.rejects = Some(text_of(draft.path()));
                 draft.belongs_to(route.owner());
                 if let Target::File(output) = &route.target {
-                    kept = Some(Kept::new(draft.path(), output, 0, draft.sum()));
+                    record = Some(RejectsRecord::new(draft.path(), output, 0, draft.sum()));
                 }
                 Rejects::Some(draft)
             }
@@ -123,7 +128,7 @@ impl Runner<'_> {
         }
         if let (Some(manifest), Target::File(output)) = (&mut self.outputs.manifest, &route.target)
         {
-            manifest.add(&entry(report, Some((output, sum)), kept))?;
+            manifest.add(&entry(report, Some((output, sum)), record))?;
         }
         placed.keep();
         if let Some(added) = added {

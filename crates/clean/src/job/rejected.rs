@@ -34,17 +34,17 @@ impl Rejects {
 }
 
 /// The file name for rejects of rows in a table. More files may be added under the same name later, so it has
-/// the input's name and a hash of the input's path and bytes and of the recipe.
+/// the input's name and a checksum of the input's path and bytes and of the recipe.
 pub(crate) fn name_in_table(
     rejects: &Path,
     input: &Path,
     sum: Checksum,
-    recipe_hash: &str,
+    recipe_checksum: &str,
 ) -> OsString {
-    let key = format!("{}\0{sum}\0{recipe_hash}", entry::names_of(input)[0]);
-    let hash = Checksum::of(key.as_bytes()).to_string();
+    let key = format!("{}\0{sum}\0{recipe_checksum}", entry::current_name(input));
+    let checksum = Checksum::of(key.as_bytes()).to_string();
     let mut name = rejects.with_extension("").with_extension("").into_os_string();
-    name.push(format!(".{}.rejects.csv", &hash[..8]));
+    name.push(format!(".{}.rejects.csv", &checksum[..8]));
     Path::new(&name).file_name().unwrap_or_default().to_owned()
 }
 

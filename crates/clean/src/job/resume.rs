@@ -34,7 +34,7 @@ pub(crate) struct Known<'a> {
     pub(crate) table: Option<&'a dyn RowStore>,
     /// The manifest of the directory that the outputs go to, if there is one.
     pub(crate) manifest: Option<&'a Manifest>,
-    pub(crate) recipe_hash: &'a str,
+    pub(crate) recipe_checksum: &'a str,
     pub(crate) resume: bool,
     pub(crate) existing: Existing,
 }
@@ -46,7 +46,7 @@ impl Known<'_> {
         let Some(metadata) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) else {
             return Ok(Before::Nothing(None));
         };
-        let wanted = Wanted { path, size: metadata.len(), recipe_hash: self.recipe_hash };
+        let wanted = Wanted { path, size: metadata.len(), recipe_checksum: self.recipe_checksum };
         if let Some(table) = self.table {
             let names = entry::names_of(path);
             let known = names.iter().flat_map(|name| table.entries(name)).cloned();
@@ -68,17 +68,17 @@ impl Known<'_> {
 struct Wanted<'a> {
     path: &'a Path,
     size: u64,
-    recipe_hash: &'a str,
+    recipe_checksum: &'a str,
 }
 
 impl Wanted<'_> {
     /// Whether an entry may belong to the input, judged without reading the input.
     fn may_be(&self, entry: &Entry) -> bool {
-        entry.recipe_hash == self.recipe_hash && entry.size == self.size
+        entry.recipe_checksum == self.recipe_checksum && entry.size == self.size
     }
 
     fn is_unchanged(&self, entry: &Entry, watch: &mut Watch) -> Result<bool, CleanError> {
-        Ok(entry.size == self.size && sum_of(self.path, watch)?.to_string() == entry.hash)
+        Ok(entry.size == self.size && sum_of(self.path, watch)?.to_string() == entry.checksum)
     }
 
     /// Compares the input with a table, by the entries of its path.
@@ -89,18 +89,18 @@ impl Wanted<'_> {
         watch: &mut Watch,
     ) -> Result<Before, CleanError> {
         let is_read = resume || known.iter().any(|entry| entry.size == self.size);
-        let hash = match !known.is_empty() && is_read {
+        let checksum = match !known.is_empty() && is_read {
             true => sum_of(self.path, watch)?.to_string(),
             false => String::new(),
         };
-        let is_same = |entry: &&Entry| self.may_be(entry) && entry.hash == hash;
+        let is_same = |entry: &&Entry| self.may_be(entry) && entry.checksum == checksum;
         Ok(match known.iter().find(is_same) {
             Some(entry) if resume => Before::Done(Box::new(entry.clone()), None),
             Some(_) => Before::Other(
                 Problem::new("its rows are in the table already")
                     .hint(Hint::on("resume").and(" leaves such files out")),
             ),
-            None if !resume => Before::Nothing(known.iter().any(|entry| entry.hash == hash).then(
+            None if !resume => Before::Nothing(known.iter().any(|entry| entry.checksum == checksum).then(
                 || {
                     Problem::new(
                         "the table had rows of this file before, made by another recipe or with other settings",
@@ -111,7 +111,7 @@ impl Wanted<'_> {
             )),
             None if known.is_empty() => Before::Nothing(None),
             None => {
-                let problem = match known.iter().any(|entry| entry.hash == hash) {
+                let problem = match known.iter().any(|entry| entry.checksum == checksum) {
                     true => {
                         "its rows are in the table already, by another recipe or other settings"
                     }
@@ -135,11 +135,11 @@ impl Wanted<'_> {
     ) -> Result<Before, CleanError> {
         let difference = if !entry.is_of(self.path) {
             format!("was made of another input, {}", entry.path)
-        } else if entry.recipe_hash != self.recipe_hash {
+        } else if entry.recipe_checksum != self.recipe_checksum {
             "was made by another recipe or with other settings".to_owned()
         } else if !self.is_unchanged(entry, watch)? {
             "was made before its input was changed".to_owned()
-        } else if sum_of(output, watch)?.to_string() != entry.output_hash {
+        } else if sum_of(output, watch)?.to_string() != entry.output_checksum {
             "was changed after it was made".to_owned()
         } else {
             return with_rejects(entry, output, rejects, watch);
@@ -162,7 +162,7 @@ fn with_rejects(
     now: Option<&Path>,
     watch: &mut Watch,
 ) -> Result<Before, CleanError> {
-    let Some(kept) = &entry.rejects else {
+    let Some(record) = &entry.rejects else {
         let note = (entry.rows_rejected > 0).then(|| {
             "its rejects were not checked: the version that made it kept no record of them"
                 .to_owned()
@@ -170,21 +170,21 @@ fn with_rejects(
         });
         return Ok(Before::Done(Box::new(entry.clone()), note));
     };
-    let place = kept.place(output, now);
-    match kept.is_there(&place, watch) {
+    let path = record.path(output, now);
+    match record.is_there(&path, watch) {
         Ok(true) => return Ok(Before::Done(Box::new(entry.clone()), None)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
             return Err(CleanError::Interrupted);
         }
         Ok(false) | Err(_) => {}
     }
-    let what = if place.exists() { "are not as they were written" } else { "are gone" };
-    let note = format!("it was cleaned again: its rejects in {} {what}", place.display());
+    let what = if path.exists() { "are not as they were written" } else { "are gone" };
+    let note = format!("it was cleaned again: its rejects in {} {what}", path.display());
     Ok(Before::Nothing(Some(note.into())))
 }
 
-/// Hash over everything that determines the output: recipe, dialect, format.
-pub(crate) fn recipe_hash(job: &Clean, reading: &Reading) -> String {
+/// Checksum of everything that determines the output: recipe, dialect, format.
+pub(crate) fn recipe_checksum(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
     manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
     Checksum::of(&bytes).to_string()
@@ -210,13 +210,13 @@ pub(crate) fn count_complete(job: &Clean, reading: &Reading, error: CleanError) 
         options.resume = true; // whatever exists
         let routes = routing::route(find::find(&job.inputs).ok()?, &job.output, &options).ok()?;
         let manifest = Manifest::open(directory).ok()?;
-        let recipe_hash = recipe_hash(job, reading);
+        let recipe_checksum = recipe_checksum(job, reading);
         let is_complete = |route: &&Route| {
             let (Input::File(path), Target::File(output)) = (&route.input, &route.target) else {
                 return false;
             };
             let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            let wanted = Wanted { path, size, recipe_hash: &recipe_hash };
+            let wanted = Wanted { path, size, recipe_checksum: &recipe_checksum };
             let entry = manifest.get(output).filter(|_| output.exists());
             entry.is_some_and(|entry| entry.is_of(path) && wanted.may_be(entry))
         };

@@ -15,7 +15,7 @@ use crate::input::find;
 use crate::input::read::Reading;
 use crate::job::executor::{Executor, RemoteWorkers};
 use crate::job::outputs::Outputs;
-use crate::job::resume::{self, recipe_hash};
+use crate::job::resume::{self, recipe_checksum};
 use crate::job::route::Route;
 use crate::job::runner::{Job, Runner};
 use crate::job::schedule::Schedule;
@@ -129,7 +129,7 @@ fn work_through(
     let mut runner = Runner {
         job: Job {
             asked: job,
-            recipe_hash: recipe_hash(job, &reading),
+            recipe_checksum: recipe_checksum(job, &reading),
             reading: reading.clone(),
             prepared,
             whole: WholeContext {

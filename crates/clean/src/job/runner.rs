@@ -47,7 +47,7 @@ pub(crate) struct Job<'a> {
     pub(crate) workers: usize,
     pub(crate) existing: Existing,
     /// Hash over everything that determines an output.
-    pub(crate) recipe_hash: String,
+    pub(crate) recipe_checksum: String,
     /// Whether the one output for all is a table.
     pub(crate) is_table: bool,
 }

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::checksum::Checksum;
-    use crate::output::entry::Kept;
+    use crate::output::entry::RejectsRecord;
 
     #[test]
     fn entries_are_found_again_and_a_torn_one_is_none() {
@@ -109,7 +109,7 @@ mod tests {
                 &report,
                 Checksum::of(b"in"),
                 Some((output, Checksum::of(b"o"))),
-                Some(Kept::new(Path::new("d/r.csv"), output, 7, Checksum::of(b"r"))),
+                Some(RejectsRecord::new(Path::new("d/r.csv"), output, 7, Checksum::of(b"r"))),
             )
         };
         let mut manifest = Manifest::open(directory.path()).unwrap();

@@ -273,10 +273,10 @@ impl Postgres {
             }
         };
         let [size, rows_in, rows_out, rejected] = counts(&entry);
-        let Entry { path, hash, recipe_hash, .. } = &entry;
+        let Entry { path, checksum, recipe_checksum, .. } = &entry;
         let added = transaction.execute(
             ADD_ENTRY,
-            &[&self.table, path, &size, hash, recipe_hash, &rows_in, &rows_out, &rejected],
+            &[&self.table, path, &size, checksum, recipe_checksum, &rows_in, &rows_out, &rejected],
         );
         match added {
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {

@@ -331,10 +331,10 @@ impl Sqlite {
 
     fn add_entry(&self, entry: &Entry) -> Result<(), DatabaseError> {
         let [size, rows_in, rows_out, rejected] = counts(entry);
-        let Entry { path, hash, recipe_hash, .. } = entry;
+        let Entry { path, checksum, recipe_checksum, .. } = entry;
         let added = self.connection.execute(
             ADD_ENTRY,
-            params![self.table, path, size, hash, recipe_hash, rows_in, rows_out, rejected],
+            params![self.table, path, size, checksum, recipe_checksum, rows_in, rows_out, rejected],
         );
         match added {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {

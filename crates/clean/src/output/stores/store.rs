@@ -56,9 +56,18 @@ pub(crate) const ADD_ENTRY: &str =
     "INSERT INTO manyhands_files VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// An entry from a row of [`ENTRIES`]; databases have signed numbers only.
-pub(crate) fn entry([path, hash, recipe_hash]: [String; 3], counts: [i64; 4]) -> Entry {
+pub(crate) fn entry([path, checksum, recipe_checksum]: [String; 3], counts: [i64; 4]) -> Entry {
     let [size, rows_in, rows_out, rows_rejected] = counts.map(i64::cast_unsigned);
-    Entry { path, hash, recipe_hash, size, rows_in, rows_out, rows_rejected, ..Entry::default() }
+    Entry {
+        path,
+        checksum,
+        recipe_checksum,
+        size,
+        rows_in,
+        rows_out,
+        rows_rejected,
+        ..Entry::default()
+    }
 }
 
 /// The counts of an entry, in that order.
@@ -107,14 +116,14 @@ impl SimulatedTable {
         columns: Declarations,
         next: &mut dyn FnMut() -> LoadCommand,
     ) -> Result<(), DatabaseError> {
-        let Entry { path, hash, recipe_hash, .. } = loop {
+        let Entry { path, checksum, recipe_checksum, .. } = loop {
             match next() {
                 LoadCommand::Block(_) => {}
                 LoadCommand::Commit(entry) => break entry,
                 LoadCommand::RollBack => return Ok(()),
             }
         };
-        if !self.entries.insert([path, hash, recipe_hash]) {
+        if !self.entries.insert([path, checksum, recipe_checksum]) {
             return Err(DatabaseError::File(duplicate_entry(table)));
         }
         if !columns.is_empty() {
