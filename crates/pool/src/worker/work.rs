@@ -114,10 +114,10 @@ impl Worker {
                     match self.handle(kind, &message, runner) {
                         Ok(ControlFlow::Continue(())) => {}
                         Ok(ControlFlow::Break(())) => return 0,
-                        Err(reason) => return fail(&reason),
+                        Err(reason) => return report_fatal(&reason),
                     }
                 }
-                Err(broken) => return fail(broken.0),
+                Err(broken) => return report_fatal(broken.0),
             }
         }
     }
@@ -177,7 +177,7 @@ impl Worker {
                 guarded_alone("in the finalizer", || runner.finish(now));
                 return Ok(ControlFlow::Break(()));
             }
-            _ => return Err(format!("a record of unknown kind {kind}")),
+            _ => return Err(format!("a message of unknown kind {kind}")),
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -362,7 +362,7 @@ impl Worker {
             match self.results.push(kind, parts) {
                 Ok(()) => break,
                 Err(PushError::Broken(broken)) => {
-                    fail(broken.0);
+                    report_fatal(broken.0);
                     os::end_self();
                 }
                 Err(PushError::Full) => {
@@ -463,7 +463,7 @@ fn handle_signals(runner: &mut dyn Runner) -> ControlFlow<()> {
 }
 
 /// Prints why this worker cannot go on; returns its exit status.
-fn fail(reason: &str) -> i32 {
+fn report_fatal(reason: &str) -> i32 {
     say(reason);
     1
 }
