@@ -25,17 +25,17 @@ use manyhands::clean::{Clean, CleanError, Progress, Report};
 
 use args::{Arguments, Command};
 
-/// Runs a job on a cluster: takes the cluster's URL, the job, and an observer that is called at least ten
-/// times a second and may end the job.
+/// Runs a job on a cluster. Arguments: the cluster's URL, the job, a progress callback. The engine must call it
+/// at least ten times a second; returning `Break` stops the job.
 pub type Engine<'a> = dyn Fn(&str, &Clean, &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Report, CleanError>
     + 'a;
 
 /// Runs the command with these arguments, the first of which is its name, and returns its exit status: 0
-/// done; 1 some files failed, or records were rejected under `--strict`; 2 wrong use; 130 interrupted; 128
+/// done; 1 the job or some files failed, or records were rejected under `--strict`; 2 usage error; 130 interrupted; 128
 /// plus the number of any other signal that ended it.
 ///
 /// Data goes to standard output, everything else to standard error. The calling program must have called
-/// [`manyhands::init`] or [`manyhands::init_with`], since workers are that program, started again.
+/// [`manyhands::init`] or [`manyhands::init_with`], since workers are re-executions of it.
 ///
 /// The first call changes the whole process for good: the signal `SIGXFSZ` is handled, so that writing
 /// beyond a limit of file sizes is an error. While a job runs, `SIGINT`, `SIGTERM`, `SIGHUP` and `SIGQUIT`
@@ -68,9 +68,9 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>, engine: Option<&E
         Ok(Arguments { command: Command::Completions(typed) }) => {
             commands::completions::completions(typed)
         }
-        Err(error) => tell(&error),
+        Err(error) => print_clap(&error),
     };
-    result.unwrap_or_else(|error| failed(&error))
+    result.unwrap_or_else(|error| report_error(&error))
 }
 
 /// The definition of the command: its subcommands, flags and help. Completions and man pages are made from it.
@@ -79,20 +79,20 @@ pub fn definition() -> clap::Command {
 }
 
 /// Prints an error; returns the exit status.
-fn failed(error: &CleanError) -> i32 {
+fn report_error(error: &CleanError) -> i32 {
     ui::error(hints::told(&error.problem()));
     status(error)
 }
 
 /// Prints clap's message: help and version as data, everything else as an error.
-fn tell(error: &clap::Error) -> Result<i32, CleanError> {
+fn print_clap(error: &clap::Error) -> Result<i32, CleanError> {
     let text = error.to_string();
     if !error.use_stderr() {
         return ui::print(&text).map(|()| 0);
     }
     match text.strip_prefix("error: ") {
         Some(message) => ui::error_of_clap(message.trim_end()),
-        // Help, because nothing was asked for.
+        // Help, because there were no arguments.
         None => ui::say(text.trim_end()),
     }
     Ok(error.exit_code())

@@ -28,7 +28,7 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
     let rows = measure(&bench, &interrupt);
     match rows.and_then(|rows| ui::print(&told(&rows, bytes))) {
         Err(error @ CleanError::Interrupted) => {
-            crate::failed(&error);
+            crate::report_error(&error);
             Ok(interrupt.status())
         }
         done => done.map(|()| 0),

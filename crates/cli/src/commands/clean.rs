@@ -45,7 +45,7 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
             Ok(interrupt.status())
         }
         // Printed while signals are watched: nobody may read it.
-        Err(error) => Ok(crate::failed(&error)),
+        Err(error) => Ok(crate::report_error(&error)),
         Ok(_) if ui::is_cut_off() => Ok(interrupt.status()),
         Ok(status) => Ok(status),
     }
