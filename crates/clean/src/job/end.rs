@@ -5,7 +5,7 @@ use manyhands_csv::report::Characters;
 
 use crate::error::CleanError;
 use crate::job::active::{Active, Kind, active_number, blank_report};
-use crate::job::error::{FileError, JobError, lost, not_reached};
+use crate::job::error::{FileError, JobError, not_reached, with_resume_hint};
 use crate::job::runner::Runner;
 use crate::names::text_of;
 use crate::options;
@@ -44,7 +44,7 @@ impl Runner<'_> {
                 };
                 let problem = problem.followed_by(why);
                 if is_lost {
-                    return Err(self.lose(number, lost(problem)));
+                    return Err(self.lose(number, with_resume_hint(problem)));
                 }
                 let input = &self.reports[number].input;
                 return Err(CleanError::Failed(problem.in_file(input)).into());

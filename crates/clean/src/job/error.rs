@@ -8,7 +8,7 @@ use crate::output::error::WriteError;
 /// Why the whole job ends.
 pub(crate) enum JobError {
     ClosedPipe,
-    /// The table cannot be reached any more. The input that met this reports it.
+    /// The table cannot be reached any more. The report of the input that noticed it has the error.
     Lost,
     Error(CleanError),
 }
@@ -22,7 +22,7 @@ impl From<CleanError> for JobError {
 /// Why one file ends.
 pub(crate) enum FileError {
     File(Problem),
-    /// The file fails, and the job ends too: its table cannot be reached any more.
+    /// The file fails and so does the job: its table can no longer be written.
     Lost(Problem),
     Job(JobError),
 }
@@ -45,13 +45,13 @@ impl From<WriteError> for FileError {
             WriteError::ClosedPipe => FileError::Job(JobError::ClosedPipe),
             WriteError::Interrupted => FileError::Job(CleanError::Interrupted.into()),
             WriteError::Failed(message) => FileError::File(message),
-            WriteError::Lost(problem) => FileError::Lost(lost(problem)),
+            WriteError::Lost(problem) => FileError::Lost(with_resume_hint(problem)),
         }
     }
 }
 
-/// Adds the hint for a lost table, that the next run can go on with it.
-pub(crate) fn lost(problem: Problem) -> Problem {
+/// Adds the hint to use `--resume`, unless the problem has a hint.
+pub(crate) fn with_resume_hint(problem: Problem) -> Problem {
     problem.or_hint(|| Hint::on("resume").and(" goes on from here"))
 }
 
@@ -60,5 +60,5 @@ pub(crate) fn not_reached(complete: usize, files: usize) -> Problem {
     let text = format!(
         "not cleaned: its table cannot be reached any more; {complete} of {files} files are complete"
     );
-    lost(text.into())
+    with_resume_hint(text.into())
 }

@@ -26,7 +26,7 @@ use crate::error::CleanError;
 use crate::input::find;
 use crate::input::read::Reading;
 use crate::input::stream::Stream;
-use crate::job::error::{lost, not_reached};
+use crate::job::error::{not_reached, with_resume_hint};
 use crate::job::resume::{self, Before, Known, recipe_checksum};
 use crate::job::route::Route;
 use crate::job::routing;
@@ -193,7 +193,7 @@ fn load(
             Ok(()) => {}
             Err(WriteError::Failed(problem)) => report.fail(problem),
             Err(WriteError::Lost(problem)) => {
-                report.fail(lost(problem));
+                report.fail(with_resume_hint(problem));
                 let failed = looked.iter().filter(|input| input.report.error.is_some()).count();
                 let left = looked.len() - number - 1;
                 let complete = (looked.len() - left).saturating_sub(failed);
