@@ -105,7 +105,7 @@ pub(crate) struct ItemsHead {
     pub(crate) count: u32,
     pub(crate) handles: u32,
     pub(crate) epoch: u16,
-    pub(crate) place: Where,
+    pub(crate) storage: Where,
 }
 
 impl ItemsHead {
@@ -120,7 +120,7 @@ impl ItemsHead {
         bytes[32..36].copy_from_slice(&self.count.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.handles.to_le_bytes());
         bytes[40..44].copy_from_slice(&u32::from(self.epoch).to_le_bytes());
-        bytes[44..].copy_from_slice(&(self.place as u32).to_le_bytes());
+        bytes[44..].copy_from_slice(&(self.storage as u32).to_le_bytes());
         bytes
     }
 
@@ -133,7 +133,7 @@ impl ItemsHead {
             count: reader.u32()?,
             handles: reader.u32()?,
             epoch: reader.u32()? as u16,
-            place: Where::from_u32(reader.u32()?)?,
+            storage: Where::from_u32(reader.u32()?)?,
         })
     }
 }
@@ -143,7 +143,7 @@ impl ItemsHead {
 pub(crate) struct DefineHead {
     pub(crate) id: u64,
     pub(crate) handles: u32,
-    pub(crate) place: Where,
+    pub(crate) storage: Where,
 }
 
 impl DefineHead {
@@ -153,7 +153,7 @@ impl DefineHead {
         let mut bytes = [0; Self::LEN];
         bytes[..8].copy_from_slice(&self.id.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.handles.to_le_bytes());
-        bytes[12..].copy_from_slice(&(self.place as u32).to_le_bytes());
+        bytes[12..].copy_from_slice(&(self.storage as u32).to_le_bytes());
         bytes
     }
 
@@ -161,7 +161,7 @@ impl DefineHead {
         Some(DefineHead {
             id: reader.u64()?,
             handles: reader.u32()?,
-            place: Where::from_u32(reader.u32()?)?,
+            storage: Where::from_u32(reader.u32()?)?,
         })
     }
 }
@@ -171,7 +171,7 @@ impl DefineHead {
 pub(crate) enum Status {
     /// The bytes are the result.
     Done,
-    /// The bytes are the place of the panic, a line feed, and the message.
+    /// The bytes are the location of the panic, a line feed, and the message.
     Panicked,
     /// The bytes are the reason why it was not run, or why its result cannot be sent.
     Refused,
@@ -186,7 +186,7 @@ pub(crate) struct DoneHead {
     pub(crate) nanos: u64,
     pub(crate) handles: u32,
     pub(crate) status: Status,
-    pub(crate) place: Where,
+    pub(crate) storage: Where,
 }
 
 impl DoneHead {
@@ -197,21 +197,21 @@ impl DoneHead {
         bytes[..8].copy_from_slice(&self.nanos.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.handles.to_le_bytes());
         bytes[12] = self.status as u8;
-        bytes[13] = self.place as u8;
+        bytes[13] = self.storage as u8;
         bytes
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let nanos = reader.u64()?;
         let handles = reader.u32()?;
-        let [status, place, _, _] = reader.take()?;
+        let [status, storage, _, _] = reader.take()?;
         let status = match status {
             0 => Status::Done,
             1 => Status::Panicked,
             2 => Status::Refused,
             _ => return None,
         };
-        Some(DoneHead { nanos, handles, status, place: Where::from_u32(u32::from(place))? })
+        Some(DoneHead { nanos, handles, status, storage: Where::from_u32(u32::from(storage))? })
     }
 }
 
@@ -229,13 +229,13 @@ mod tests {
             count: 5,
             handles: 6,
             epoch: 0xfffe,
-            place: Where::Block,
+            storage: Where::Block,
         };
         assert_eq!(ItemsHead::read(&mut Reader(&items.to_bytes())), Some(items));
-        let define = DefineHead { id: 7, handles: 8, place: Where::Inline };
+        let define = DefineHead { id: 7, handles: 8, storage: Where::Inline };
         assert_eq!(DefineHead::read(&mut Reader(&define.to_bytes())), Some(define));
         for status in [Status::Done, Status::Panicked, Status::Refused] {
-            let done = DoneHead { nanos: 9, handles: 10, status, place: Where::Block };
+            let done = DoneHead { nanos: 9, handles: 10, status, storage: Where::Block };
             assert_eq!(DoneHead::read(&mut Reader(&done.to_bytes())), Some(done));
         }
     }

@@ -77,7 +77,7 @@ impl Slot {
             some => self.channel.take_handles(some as usize),
         };
         // A block is taken even if its handles are missing: that gives it back to the worker.
-        let block = match (head.status, head.place) {
+        let block = match (head.status, head.storage) {
             (Status::Done, Where::Block) => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
                 self.channel.block(name).map(Some)

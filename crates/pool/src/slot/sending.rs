@@ -68,7 +68,7 @@ impl Slot {
             count: lengths.len() as u32,
             handles: items.handles.len() as u32,
             epoch: self.epoch,
-            place: Where::Inline,
+            storage: Where::Inline,
         };
         match &items.body {
             Body::Inline(bytes) => {
@@ -79,7 +79,7 @@ impl Slot {
                 self.push(kind::ITEMS, &[&head.to_bytes(), &handles, &lengths, bytes])?;
             }
             Body::Block(block) => {
-                head.place = Where::Block;
+                head.storage = Where::Block;
                 head.at = 8 * items.lengths.len() as u64 + offset;
                 self.room(ItemsHead::LEN + 4 * items.handles.len() + 16)?;
                 self.pass_segment(&block.0)?;
@@ -147,14 +147,14 @@ impl Slot {
             Body::Inline(bytes) => {
                 self.room(DefineHead::LEN + bytes.len())?;
                 self.send_handles(&blob.handles)?;
-                let head = DefineHead { id: blob.id, handles, place: Where::Inline };
+                let head = DefineHead { id: blob.id, handles, storage: Where::Inline };
                 self.push(kind::DEFINE, &[&head.to_bytes(), bytes])?;
             }
             Body::Block(block) => {
                 self.room(DefineHead::LEN + 16)?;
                 self.pass_segment(&block.0)?;
                 self.send_handles(&blob.handles)?;
-                let head = DefineHead { id: blob.id, handles, place: Where::Block };
+                let head = DefineHead { id: blob.id, handles, storage: Where::Block };
                 self.push(kind::DEFINE, &[&head.to_bytes(), &block.0.name().to_bytes()])?;
             }
         }

@@ -35,15 +35,15 @@ thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Stores the message and the place of a guarded panic. The panic is not printed unless a backtrace
+/// Stores the message and the location of a guarded panic. The panic is not printed unless a backtrace
 /// was requested, or the process is a forked child, for which no error is reported.
 pub(super) fn catch_panics() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if GUARDED.get() && !is_forked() {
-            let place = info.location().map_or_else(|| "?".to_owned(), ToString::to_string);
+            let location = info.location().map_or_else(|| "?".to_owned(), ToString::to_string);
             let message = text_of(info.payload());
-            PANIC.set(Some(format!("{place}\n{message}")));
+            PANIC.set(Some(format!("{location}\n{message}")));
             if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
                 return;
             }
@@ -87,8 +87,8 @@ pub(super) fn guarded_alone(when: &str, run: impl FnOnce()) {
         Ok(())
     });
     if let Err((_, text)) = outcome {
-        let (place, message) = text.split_once('\n').unwrap_or(("?", &text));
-        say(&format!("a panic {when}, at {place}: {message}"));
+        let (location, message) = text.split_once('\n').unwrap_or(("?", &text));
+        say(&format!("a panic {when}, at {location}: {message}"));
     }
 }
 

@@ -139,7 +139,7 @@ impl Worker {
             kind::DEFINE => {
                 let head = DefineHead::read(&mut reader).ok_or_else(short)?;
                 let handles = self.channel.take_handles(head.handles as usize);
-                let bytes = match head.place {
+                let bytes = match head.storage {
                     Where::Inline => Ok(reader.0.to_vec()),
                     Where::Block => {
                         let name = reader.take().map(BlockName::from_bytes).ok_or_else(short)?;
@@ -208,7 +208,7 @@ impl Worker {
             return Ok(());
         }
         let fetched;
-        let (lengths, mut rest) = match head.place {
+        let (lengths, mut rest) = match head.storage {
             Where::Inline => (reader.bytes(8 * count).ok_or(SHORT)?, reader.0),
             Where::Block => {
                 let name = reader.take().map(BlockName::from_bytes).ok_or(SHORT)?;
@@ -305,14 +305,14 @@ impl Worker {
             *reply = Payload::from(cut(&text).as_bytes().to_vec());
         }
         let mut head =
-            DoneHead { nanos, handles: reply.handles.len() as u32, status, place: Where::Inline };
+            DoneHead { nanos, handles: reply.handles.len() as u32, status, storage: Where::Inline };
         if reply.bytes.len() <= INLINE_MAX {
             self.push(kind::DONE, &[&head.to_bytes(), &reply.bytes]);
             return;
         }
         match self.store(&reply.bytes) {
             Ok(name) => {
-                head.place = Where::Block;
+                head.storage = Where::Block;
                 self.push(kind::DONE, &[&head.to_bytes(), &name.to_bytes()]);
             }
             Err(reason) => {
