@@ -1,4 +1,4 @@
-//! The command line as clap parses it. Values are parsed, and nothing is decided; `meaning.rs` interprets it.
+//! The command line as clap parses it. Values are parsed, and nothing is decided; `resolve.rs` interprets it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use std::path::Path;
 use manyhands::clean::{CleanError, Hint, Problem, goes_into};
 use rustix::fs::FileType;
 
-use crate::meaning::Job;
+use crate::resolve::Job;
 use crate::streams::{check_input, check_output};
 
 /// Checks that the streams that a job uses are open, and that their output does not go into a file that the

@@ -1,14 +1,14 @@
 //! The `manyhands` command as a library: arguments, progress, exit codes.
 //!
-//! `args.rs` parses the arguments, `meaning.rs` interprets them, and `commands/` runs them.
+//! `args.rs` parses the arguments, `resolve.rs` interprets them, and `commands/` runs them.
 
 mod args;
 mod collisions;
 mod commands;
 mod hints;
 mod interrupt;
-mod meaning;
 mod progress;
+mod resolve;
 mod steps;
 mod streams;
 mod summary;

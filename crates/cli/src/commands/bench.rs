@@ -7,7 +7,7 @@ use manyhands::clean::{Clean, CleanError, FileReport, Output, Problem, have_same
 
 use crate::args::BenchArguments;
 use crate::interrupt::Interrupt;
-use crate::meaning::{Bench, understand_bench};
+use crate::resolve::{Bench, resolve_bench};
 use crate::table::table;
 use crate::ui::{self, counted};
 
@@ -20,7 +20,7 @@ const WORTH: f64 = 1.2;
 type Row = (usize, f64);
 
 pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
-    let bench = understand_bench(typed)?;
+    let bench = resolve_bench(typed)?;
     let bytes = fs::metadata(&bench.file)
         .map_err(|error| CleanError::Usage(Problem::from_error(error).in_file(&bench.file)))?
         .len();

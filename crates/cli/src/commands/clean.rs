@@ -15,13 +15,13 @@ use crate::commands::dry_run::dry_run;
 use crate::commands::written::{breaks_strict, write_recipe, write_report};
 use crate::hints::{flag, told};
 use crate::interrupt::Interrupt;
-use crate::meaning::{Job, understand};
 use crate::progress::Bar;
+use crate::resolve::{Job, resolve};
 use crate::summary;
 use crate::ui::{self, counted, grouped};
 
 pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Result<i32, CleanError> {
-    let mut job = understand(typed)?;
+    let mut job = resolve(typed)?;
     collisions::check(&job)?;
     if job.dry_run && !job.infer {
         // Signals end this as they end any program.

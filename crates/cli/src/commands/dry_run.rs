@@ -9,7 +9,7 @@ use manyhands::clean::{CleanError, Preview, shown};
 
 use super::written::{GoOn, breaks_strict, write_recipe, write_report};
 use crate::hints::flag;
-use crate::meaning::Job;
+use crate::resolve::Job;
 use crate::summary;
 use crate::table::{table, table_of, wrapped};
 use crate::ui::{self, counted, grouped};

@@ -10,7 +10,7 @@ use manyhands::clean::{
     write_device, write_file,
 };
 
-use crate::meaning::{Job, is_report};
+use crate::resolve::{Job, is_report};
 use crate::ui::{self, counted};
 use crate::values::Target;
 

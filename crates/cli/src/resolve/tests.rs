@@ -98,7 +98,7 @@ fn an_output_that_cannot_be_is_refused_with_a_hint() {
 
 fn understood(arguments: &[String]) -> Result<Job, String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    understand(read(&arguments)).map_err(|error| told(&error.problem()))
+    resolve(read(&arguments)).map_err(|error| told(&error.problem()))
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(crate) fn is_report(path: &Path) -> bool {
 ///
 /// # Errors
 /// `Usage` for an invalid request; nothing was written.
-pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
+pub(crate) fn resolve(typed: CleanArguments) -> Result<Job, CleanError> {
     let output = output(&typed)?;
     let to_stdout = matches!(output, Output::Stdout | Output::ConcatenatedStdout);
     let has_output = typed.output.is_some();
@@ -114,7 +114,7 @@ pub(crate) fn understand(typed: CleanArguments) -> Result<Job, CleanError> {
 ///
 /// # Errors
 /// `Usage` for an invalid request.
-pub(crate) fn understand_bench(typed: BenchArguments) -> Result<Bench, CleanError> {
+pub(crate) fn resolve_bench(typed: BenchArguments) -> Result<Bench, CleanError> {
     let recipe = recipe(typed.recipe, typed.input)?;
     let mut options = Options::default();
     options.memory = typed.memory.unwrap_or(options.memory);
