@@ -1,4 +1,4 @@
-//! What a job is asked for: where its output goes, and how it reads and writes.
+//! The options of a job: where its output goes, and how it reads and writes.
 
 use std::path::PathBuf;
 

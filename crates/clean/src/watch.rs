@@ -1,4 +1,4 @@
-//! The observer of a job. It is told of progress and may stop the job, also while a slow reader or writer is
+//! The observer of a job. It gets the progress and may stop the job, also while a slow reader or writer is
 //! awaited.
 
 use std::ops::ControlFlow;

@@ -50,7 +50,7 @@ pub(crate) struct LockWord<'a>(pub(crate) &'a AtomicU32);
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// True if an earlier holder died while it held the lock, and no one was told yet: the
+    /// True if an earlier holder died while it held the lock, and nobody was notified yet: the
     /// protected data may be inconsistent.
     pub owner_died: bool,
 }
@@ -448,7 +448,7 @@ mod shared {
     }
 
     impl<'a> LockGuard<'a> {
-        /// Whether an earlier holder died with the lock and no one was told before: the protected
+        /// Whether an earlier holder died with the lock and nobody was notified before: the protected
         /// data may be inconsistent.
         pub fn owner_died(&self) -> bool {
             self.owner_died
