@@ -30,7 +30,7 @@ impl<'a> Value<'a> {
         Value::Number(Number::Int(int.into()))
     }
 
-    pub(super) fn usize(int: usize) -> Self {
+    pub(super) fn from_usize(int: usize) -> Self {
         Value::Number(Number::Int(int as i128))
     }
 

@@ -68,7 +68,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Number,
         |of| {
             let text = of.text(0)?;
-            Some(Value::usize(pattern(of)?.find_iter(&text).count()))
+            Some(Value::from_usize(pattern(of)?.find_iter(&text).count()))
         },
         &[("regexp_count('a1b22', '[0-9]+')", "2")],
     )

@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The number of characters.",
         &[Text],
         Number,
-        |of| Some(Value::usize(chars::count(&of.text(0)?))),
+        |of| Some(Value::from_usize(chars::count(&of.text(0)?))),
         &[("length('naïve')", "5")],
     )
     .aliases(&["len", "char_length", "character_length"]),
@@ -216,7 +216,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |of| {
             let (text, part) = (of.text(0)?, of.text(1)?);
             let found = memmem::find(&text, &part);
-            Some(Value::usize(found.map_or(0, |at| chars::count(&text[..at]) + 1)))
+            Some(Value::from_usize(found.map_or(0, |at| chars::count(&text[..at]) + 1)))
         },
         &[("strpos('naïve', 've')", "4"), ("strpos('naïve', 'x')", "0")],
     )

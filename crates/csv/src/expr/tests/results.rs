@@ -476,7 +476,7 @@ fn every_example_of_the_table_is_true() {
 fn aggregate(call: &AggregateCall) -> Value<'static> {
     let context = Context { aggregates: &[], now: now(), longest: LONGEST };
     let rows = ["1", "2", "3", "6"];
-    let Some(argument) = &call.argument else { return Value::usize(rows.len()) };
+    let Some(argument) = &call.argument else { return Value::from_usize(rows.len()) };
     let cells: Vec<Row<'_>> = rows.iter().map(|row| Row::new(row)).collect();
     let present = cells
         .iter()
@@ -495,7 +495,7 @@ fn aggregate(call: &AggregateCall) -> Value<'static> {
         AggregateKind::Max => Value::int(numbers[numbers.len() - 1] as i128),
         AggregateKind::Sum => Value::int(numbers.iter().sum::<f64>() as i128),
         AggregateKind::Avg => Value::float(mean),
-        AggregateKind::Count => Value::usize(present),
+        AggregateKind::Count => Value::from_usize(present),
         AggregateKind::Median => quantile(0.5),
         AggregateKind::Quantile(q) => quantile(q),
         AggregateKind::Stddev => {
