@@ -135,8 +135,16 @@ def names_keywords(function: Function) -> Function:
     return called  # type: ignore[return-value]
 
 
+#: Options that methods of `Pool` take, and an executor by `with_options`.
+_OF_A_CALL = ("deadline", "retries", "priority")
+
+
 def _unexpected(shown: Any, name: str, known: Any) -> str:
     import difflib
+
+    if name in _OF_A_CALL and shown == "ProcessPoolExecutor.map":
+        hint = f"; options of one call: executor.with_options({name}=...).map(...)"
+        return f"{shown}() got an unexpected keyword argument {name!r}{hint}"
 
     meant = [other for other in known if name in _WORKERS and other in _WORKERS]
     for synonym in (_SYNONYMS.get(name), _SYNONYMS.get(_SYNONYMS.get(name, ""))):

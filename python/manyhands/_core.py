@@ -31,7 +31,17 @@ from manyhands._arguments import shown_size, size
 from manyhands._errors import PoolClosed, RemoteError, WorkerDied, from_native
 from manyhands._main import Namespace
 from manyhands._progress import shared_lock
-from manyhands._serialize import BY_NAME_KINDS, dump, dump_exception, dumps, load_exception, loads, shown, wrap
+from manyhands._serialize import (
+    BY_NAME_KINDS,
+    dump,
+    dump_exception,
+    dumps,
+    explained,
+    load_exception,
+    loads,
+    shown,
+    wrap,
+)
 from manyhands._signals import of_signal, start
 from manyhands._streams import check_seed
 from manyhands._surroundings import Surroundings
@@ -312,9 +322,15 @@ class Core:
             try:
                 data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
             except Exception as error:
-                if not in_place or of_signal(error):
+                if of_signal(error):
                     raise
-                data, memories = dump_exception(error, apart=False)
+                said = error
+                if error.__cause__ is error:
+                    # It is about the item itself, not about a part of it: a lock, for example.
+                    said = explained({first + index: unit}, error)
+                if not in_place:
+                    raise said from error
+                data, memories = dump_exception(said, apart=False)
                 yield data, len(data), True
                 continue
             if not memories:

@@ -84,7 +84,9 @@ class PoolTimeout(multiprocessing.TimeoutError, TimeoutError):
 
 
 class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
-    """The task ran past its deadline, and its worker was killed. It is also a `TimeoutError`.
+    """The task ran past its deadline, and its worker was killed. It is a `WorkerDied` and a `TimeoutError`.
+
+    Where both are caught, `except DeadlineExceeded` comes before `except WorkerDied`.
 
     Attributes
     ----------
@@ -108,7 +110,7 @@ class DeadlineExceeded(WorkerDied, multiprocessing.TimeoutError, TimeoutError):
 
 
 class MemoryLimitExceeded(WorkerDied, MemoryError):
-    """The worker used more private memory than the limit, and was killed. It is also a `MemoryError`.
+    """The worker used more private memory than the limit, and was killed. It is a `WorkerDied` and a `MemoryError`.
 
     Attributes
     ----------

@@ -1098,6 +1098,12 @@ class Pool:
             self._core.join()
 
 
+def _positional(args: Any) -> tuple[Any, ...]:
+    if not hasattr(args, "__iter__") and not hasattr(args, "__getitem__"):
+        raise TypeError(f"args must be a tuple of the function's arguments, such as ({args!r},)")
+    return tuple(args)
+
+
 class AsyncResult(Generic[R]):
     """The result of one call of `Pool.apply_async`, which may not be there yet.
 
@@ -1118,7 +1124,7 @@ class AsyncResult(Generic[R]):
         deadline, retries, priority = options.deadline, options.retries, options.priority
         try:
             self._task = self._core.submit(
-                func, (tuple(args), dict(kwds)), CALL, deadline, retries, self._receiver, priority=priority
+                func, (_positional(args), dict(kwds)), CALL, deadline, retries, self._receiver, priority=priority
             )
             if self._outcome is not None:
                 self._task = None

@@ -1,6 +1,7 @@
 """What a wrong argument gets: the right name, what it may be, and nothing on standard error."""
 
 import inspect
+import threading
 
 import manyhands
 import numpy
@@ -47,6 +48,8 @@ def test_a_wrong_keyword_of_a_call_names_the_right_one(pool, executor):
             call(abs, [], **{wrong: 1})
     with pytest.raises(TypeError, match="'chunk_size'; did you mean 'chunksize'"):
         executor.map(abs, [], chunk_size=1)
+    with pytest.raises(TypeError, match=r"'deadline'; options of one call: executor.with_options\(deadline=...\).map"):
+        executor.map(abs, [1], deadline=3)
     with pytest.raises(TypeError, match="'nothing_like_it'$"):
         pool.map(abs, [], nothing_like_it=1)
 
@@ -132,3 +135,19 @@ def test_a_keyword_of_a_wrong_type_is_an_error_that_names_the_allowed_types(wron
     with pytest.raises(TypeError) as caught:
         manyhands.clean("a.csv", "b.csv", **wrong)
     assert str(caught.value) == words
+
+
+def test_an_argument_that_is_not_in_a_tuple_is_told_how_to_write_it(pool):
+    with pytest.raises(TypeError, match=r"args must be a tuple of the function's arguments, such as \(5,\)"):
+        pool.apply(abs, 5)
+    assert pool.apply(abs, [-5]) == 5
+
+
+def test_an_item_of_a_map_that_cannot_be_pickled_is_named_by_its_place(pool, executor):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"\(\[0\] is a lock, which cannot be pickled\)"):
+        pool.map(abs, [lock])
+    results = pool.imap(abs, [-1, lock])
+    assert next(results) == 1
+    with pytest.raises(TypeError, match=r"\(\[1\] is a lock, which cannot be pickled\)"):
+        next(results)
