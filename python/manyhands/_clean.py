@@ -338,7 +338,7 @@ class _Bar:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rows that one step set aside for one reason.
+    """Rows that one step rejected or dropped for one reason.
 
     Attributes
     ----------

@@ -266,10 +266,10 @@ class Recipe:
     Parameters
     ----------
     on_bad : {"reject", "null", "fail"}
-        What becomes of a row with a cell that a step cannot read: it is set aside, the cell counts as empty, or
+        What becomes of a row with a cell that a step cannot read: it is rejected, the cell counts as empty, or
         the file fails.
     on_ragged : {"reject", "pad", "fail"}
-        What becomes of a row with too few or too many fields: it is set aside, filled with empty fields, or the
+        What becomes of a row with too few or too many fields: it is rejected, filled with empty fields, or the
         file fails.
     missing_column : {"error", "null"}
         What becomes of a file without a column that a step names: it fails, or gets the column with empty
@@ -514,7 +514,7 @@ class Recipe:
             There is neither or both.
         """
     def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe:
-        """Keeps the first of the rows that are equal in these columns, byte for byte.
+        """Keeps the first of the rows of a file that are equal in these columns, byte for byte.
 
         Parameters
         ----------

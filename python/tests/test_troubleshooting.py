@@ -127,6 +127,7 @@ FILES = {
     "semicolons.csv": b"id;value\n1;2\n2;3\n",
     "quote.csv": b'id,name\n1,"ab\n2,c\n3,d\n',
     "latin.csv": b"id,name\n1,M\xfcller\n",
+    "utf8.csv": "id,name\n1,Müller\n".encode(),
     "zip.csv": b"PK\x03\x04aaaaaaaaaaaaaaaa",
 }
 COMMANDS = """
@@ -139,6 +140,7 @@ quote.csv -o 5.csv
 latin.csv -o 6.csv
 latin.csv -o 7.csv --encoding utf-8
 zip.csv -o 8.csv
+utf8.csv -o utf8-again.csv --encoding latin1
 a.csv other.csv -o 9.csv
 a.csv other.csv -o 10.csv --concat
 a.csv -o 11.csv --types value=number --max-rejects 0

@@ -216,8 +216,8 @@ pub(crate) struct CleanArguments {
 
     /// Save this command's steps and settings as a recipe
     ///
-    /// The recipe includes the steps of --recipe, and how files are read. '-' is standard output, as for
-    /// --report.
+    /// The recipe includes the steps of --recipe, and how files are read. What is written, such as --concat
+    /// and --out-delimiter, is not in it. '-' is standard output, as for --report.
     #[arg(long, value_name = "FILE.toml", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) save_recipe: Option<OsString>,
 

@@ -108,7 +108,7 @@ pub(crate) fn counts(report: &Report) -> String {
     let done = || report.files.iter().filter(|file| file.error.is_none());
     let sum = |count: fn(&FileReport) -> u64| done().map(count).sum::<u64>();
     format!(
-        "{} in, {} out, {} rejected, {} set aside",
+        "{} in, {} out, {} rejected, {} dropped",
         counted(sum(|file| file.rows_in), "row"),
         grouped(sum(|file| file.rows_out)),
         grouped(sum(FileReport::rows_rejected)),
@@ -409,16 +409,16 @@ mod tests {
     fn the_total_accounts_for_every_row() {
         assert_eq!(
             total(&report(vec![file("a.csv"), file("b.csv")])),
-            "2 files, 2,020 rows in, 2,000 out, 4 rejected, 16 set aside, 1.9 s"
+            "2 files, 2,020 rows in, 2,000 out, 4 rejected, 16 dropped, 1.9 s"
         );
         let failed = FileReport { error: Some("gone".into()), rows_in: 7, ..file("c.csv") };
         assert_eq!(
             total(&report(vec![file("a.csv"), failed])),
-            "2 files (1 failed), 1,010 rows in, 1,000 out, 2 rejected, 8 set aside, 1.9 s"
+            "2 files (1 failed), 1,010 rows in, 1,000 out, 2 rejected, 8 dropped, 1.9 s"
         );
         assert_eq!(
             total(&report(vec![FileReport::default()])),
-            "1 file, 0 rows in, 0 out, 0 rejected, 0 set aside, 1.9 s"
+            "1 file, 0 rows in, 0 out, 0 rejected, 0 dropped, 1.9 s"
         );
     }
 

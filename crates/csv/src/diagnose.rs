@@ -122,19 +122,15 @@ impl Doubts {
         }
         let counts = [("LF", ends.lf), ("CR LF", ends.crlf), ("CR", ends.cr)];
         let counts = counts.iter().filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts
-            .map(|(name, count)| {
-                let s = if *count == 1 { "s" } else { "" };
-                format!("{} end{s} in {name}", counted(*count, "record"))
-            })
-            .collect();
+        let counts: Vec<String> =
+            counts.map(|(name, count)| format!("{} in {name}", grouped(*count))).collect();
         let name = match header {
             LineEnd::Lf => "LF",
             LineEnd::CrLf => "CR LF",
             LineEnd::Cr => "CR",
         };
         let text = format!(
-            "line {line}: a record does not end as the header does, in {name}: {}",
+            "line {line}: this record does not end in {name}, as the header does (records: {})",
             counts.join(", ")
         );
         Some(match self.ragged.is_empty() {

@@ -209,7 +209,7 @@ impl From<String> for Note {
     }
 }
 
-/// Rows that one step set aside for one reason.
+/// Rows that one step took out for one reason: it rejected or dropped them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
     /// Position of the step in the recipe, from 1; 0 is the reading of records.

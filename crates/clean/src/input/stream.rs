@@ -35,14 +35,68 @@ struct Decoding {
     malformed: u64,
     /// Numbers of LF and CR before the first malformed sequence.
     line_ends: (u64, u64),
+    utf8: MaybeUtf8,
+}
+
+/// Whether bytes that are decoded from another encoding are valid UTF-8, and not all ASCII: then the encoding
+/// is hardly the right one.
+#[derive(Default)]
+struct MaybeUtf8 {
+    is_not: bool,
+    has_other_than_ascii: bool,
+    /// The beginning of a character whose other bytes have not arrived.
+    begun: Vec<u8>,
+}
+
+impl MaybeUtf8 {
+    fn push(&mut self, bytes: &[u8], last: bool) {
+        if self.is_not {
+            return;
+        }
+        let mut rest = bytes;
+        while let Some((first, others)) = rest.split_first().filter(|_| !self.begun.is_empty()) {
+            self.begun.push(*first);
+            rest = others;
+            match std::str::from_utf8(&self.begun) {
+                Ok(_) => self.begun.clear(),
+                Err(error) => self.is_not |= error.error_len().is_some(),
+            }
+            if self.is_not {
+                return;
+            }
+        }
+        self.has_other_than_ascii = self.has_other_than_ascii || !rest.is_ascii();
+        if let Err(error) = std::str::from_utf8(rest) {
+            self.is_not = error.error_len().is_some();
+            self.begun = rest[error.valid_up_to()..].to_vec();
+        }
+        self.is_not |= last && !self.begun.is_empty();
+    }
+
+    fn is_likely(&self) -> bool {
+        self.has_other_than_ascii && !self.is_not
+    }
 }
 
 impl Decoding {
     fn new(encoding: &'static Encoding) -> Decoding {
-        Decoding { decoder: encoding.new_decoder(), malformed: 0, line_ends: (0, 0) }
+        Decoding {
+            decoder: encoding.new_decoder(),
+            malformed: 0,
+            line_ends: (0, 0),
+            utf8: MaybeUtf8::default(),
+        }
     }
 
     fn note(&self) -> Option<Note> {
+        if self.malformed == 0 && self.utf8.is_likely() {
+            let name = self.decoder.encoding().name();
+            let text =
+                format!("it is valid UTF-8 with characters beyond ASCII, and was read as {name}");
+            let hint = Hint::any("encoding")
+                .and(" holds for all inputs: clean this file in a run without it");
+            return Some(Note::warning(Problem::new(text).hint(hint)));
+        }
         let sequences = match self.malformed {
             0 => return None,
             1 => "1 malformed sequence".to_owned(),
@@ -62,6 +116,7 @@ impl Decoding {
     fn push(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
         const ROOM: usize = 16 << 10;
         const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
+        self.utf8.push(bytes, last);
         let mut end = out.len();
         loop {
             let (result, read, written) =

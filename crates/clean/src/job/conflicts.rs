@@ -150,7 +150,10 @@ pub(crate) fn check(
         for path in target.into_iter().chain(rejects) {
             if let Some(input) = identity(path).and_then(|identity| inputs.get(&identity)) {
                 let (path, input) = (path.display(), input.display());
-                return Err(usage(format!("the output {path} would overwrite the input {input}")));
+                let problem =
+                    Problem::new(format!("the output {path} would overwrite the input {input}"));
+                let hint = Hint::words("write to another name, and rename it afterwards");
+                return Err(usage(problem.hint(hint)));
             }
             if path.is_dir() {
                 return Err(usage(format!(

@@ -41,7 +41,7 @@ use crate::output::manifest::Manifest;
 use crate::output::placed::Existing;
 use crate::output::stores;
 use crate::output::stores::row_store::RowStore;
-use crate::output::together::{check_characters, check_names};
+use crate::output::together::{check_characters, check_names, note_steps_of_one_file};
 use crate::report::{Preview, Progress};
 use crate::target::Input;
 use crate::watch::{Observer, Watch};
@@ -134,6 +134,7 @@ pub(crate) fn preview(
         let header = rows_of(&Dialect::default(), REJECTS_HEADER, 1, true).0;
         preview.rejects.splice(0..0, header);
     }
+    note_steps_of_one_file(&look.prepared, &job.output, &mut preview.report.files);
     preview.report.left_out = find::left_out(&job.inputs);
     preview.report.seconds = began.elapsed().as_secs_f64();
     Ok(preview)

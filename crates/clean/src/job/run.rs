@@ -26,6 +26,7 @@ use crate::output::directories::Directories;
 use crate::output::error::WriteError;
 use crate::output::placed::Existing;
 use crate::output::stores::types::Possible;
+use crate::output::together::note_steps_of_one_file;
 use crate::output::{abandoned, draft};
 use crate::paths;
 use crate::report::{Progress, Report};
@@ -54,7 +55,8 @@ pub(crate) fn run(
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
-    let Worked { files, resumed, reader_closed, .. } = worked;
+    let Worked { mut files, resumed, reader_closed, .. } = worked;
+    note_steps_of_one_file(&job.prepare(now())?, &job.output, &mut files);
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }

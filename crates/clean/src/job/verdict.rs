@@ -71,7 +71,7 @@ fn place_of_byte(found: &NotUtf8) -> String {
 
 fn name_the_encoding() -> Hint {
     Hint::is("encoding", "windows-1252")
-        .and(" reads text of Western Europe; other names read others")
+        .and(" reads text of Western Europe, other names others; it holds for all inputs of a run")
 }
 
 /// # Errors

@@ -145,7 +145,7 @@ impl Entry {
         };
         let others = self.rows_in.saturating_sub(self.rows_out + self.rows_rejected);
         report.set_aside =
-            vec![aside("rejected", true, self.rows_rejected), aside("set aside", false, others)];
+            vec![aside("rejected", true, self.rows_rejected), aside("dropped", false, others)];
         report.set_aside.retain(|aside| aside.rows > 0);
     }
 }

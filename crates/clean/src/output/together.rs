@@ -2,8 +2,29 @@
 
 use std::collections::HashMap;
 
-use manyhands_csv::report::Characters;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::report::{Characters, FileReport};
+use manyhands_csv::{Hint, Prepared, Problem};
+
+use crate::options::{Output, is_concatenated};
+
+/// Adds a note to the first file if several files have one output and a step of the recipe looks at the rows
+/// of one file at a time.
+pub(crate) fn note_steps_of_one_file(
+    prepared: &Prepared,
+    output: &Output,
+    files: &mut [FileReport],
+) {
+    if let Some((number, name)) = prepared.over_rows()
+        && is_concatenated(output)
+        && let [first, _, ..] = files
+    {
+        let text = format!(
+            "step {number} ({name}) looks at the rows of one file at a time, not at those of all files"
+        );
+        let hint = "for all files together, clean the one output once more with that step";
+        first.notes.push(Problem::new(text).hint(Hint::words(hint)).into());
+    }
+}
 
 /// # Errors
 /// If the columns of a file differ from those of the first file in the output. An empty file has no columns.
@@ -33,7 +54,17 @@ pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
         (_, []) => {
             Hint::words(format!("{select}adds them, with ")).and_is("missing_column", "null")
         }
-        _ => Hint::words("a rename step gives columns the same names"),
+        _ if one_delimiter(first, names) => {
+            Hint::is("delimiter", "auto").and(" reads each file with its own delimiter")
+        }
+        (missing, more) => {
+            let (wanted, has) = (identifier(missing[0]), identifier(more[0]));
+            let text = more[0].replace('\'', "''");
+            Hint::words(format!(
+                "a derive step takes the column that a file has, and a select step leaves out the other: \
+                 {wanted} = CASE WHEN has_column('{text}') THEN {has} ELSE {wanted} END"
+            ))
+        }
     };
     Err(Problem::new(problem).hint(hint))
 }
@@ -57,6 +88,24 @@ pub(crate) fn check_characters(
     let hint = Hint::any("encoding")
         .and(" says how all inputs are encoded; those that differ are to be converted first, as by iconv");
     Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
+}
+
+/// Whether one header is the other one read with a wrong delimiter: a single name that another delimiter
+/// divides into as many.
+fn one_delimiter(first: &[String], names: &[String]) -> bool {
+    let (single, count) = match (first, names) {
+        ([single], [_, _, ..]) => (single, names.len()),
+        ([_, _, ..], [single]) => (single, first.len()),
+        _ => return false,
+    };
+    [',', ';', '\t', '|'].iter().any(|delimiter| single.split(*delimiter).count() == count)
+}
+
+/// A name as an expression writes it.
+fn identifier(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// The names that are missing in `others`, each as often as it is missing.

@@ -159,7 +159,7 @@ mod tests {
             described(&preview, true, 80),
             "plan: 1 step\n  trim all\nfiles: 1\n  a.csv -> out/cleaned_a.csv\nbefore:\n  id  city\n  \
              1    Ulm\nafter:\n  id  city\n  1   Ulm\n\
-             looked at, up to 1,000 of the file: 1 row in, 1 out, 0 rejected, 0 set aside\n"
+             looked at, up to 1,000 of the file: 1 row in, 1 out, 0 rejected, 0 dropped\n"
         );
         preview
             .passes

@@ -229,7 +229,19 @@ fn columns_that_differ_from_the_first_files_are_named() {
         (
             "x,z",
             "it has other columns than the first file: \"z\" instead of \"y\"\n\
-             hint: a rename step gives columns the same names",
+             hint: a derive step takes the column that a file has, and a select step leaves out the other: \
+             y = CASE WHEN has_column('z') THEN z ELSE y END",
+        ),
+        (
+            "x,it's Z",
+            "it has other columns than the first file: \"it's Z\" instead of \"y\"\n\
+             hint: a derive step takes the column that a file has, and a select step leaves out the other: \
+             y = CASE WHEN has_column('it''s Z') THEN \"it's Z\" ELSE y END",
+        ),
+        (
+            "x;y",
+            "it has other columns than the first file: \"x;y\" instead of \"x\", \"y\"\n\
+             hint: --delimiter auto reads each file with its own delimiter",
         ),
     ] {
         std::fs::write(dir.path("b.csv"), format!("{header}\n")).unwrap();
@@ -241,6 +253,52 @@ fn columns_that_differ_from_the_first_files_are_named() {
     std::fs::write(dir.path("b.csv"), format!("x,y,{}\n", wide.join(","))).unwrap();
     let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
     outcome.status(1).says("\"c8\", \"c9\" and 20 more\n");
+}
+
+#[test]
+fn the_hints_on_columns_that_differ_bring_the_files_together() {
+    let dir = Dir::new()
+        .file("a.csv", "id,name\n1,Ann\n")
+        .file("b.csv", "id,Full Name\n2,Ben\n")
+        .file("c.csv", "id;name\n3;Cai\n");
+    let derive = "name=CASE WHEN has_column('Full Name') THEN \"Full Name\" ELSE name END";
+    let words = "clean a.csv b.csv -o all.csv --concat --derive".split(' ');
+    dir.run(words.chain([derive, "--select", "id,name"])).done();
+    assert_eq!(dir.read("all.csv"), "id,name\n1,Ann\n2,Ben\n");
+    dir.clean("a.csv c.csv -o auto.csv --concat --delimiter auto").done();
+    assert_eq!(dir.read("auto.csv"), "id,name\n1,Ann\n3,Cai\n");
+}
+
+#[test]
+fn a_note_says_that_a_step_looks_at_one_file_at_a_time() {
+    let dir = Dir::new().file("a.csv", "x\n1\n1\n").file("b.csv", "x\n1\n");
+    let note = "warning: a.csv: step 2 (dedupe) looks at the rows of one file at a time, not at those of all files\n\
+                hint: for all files together, clean the one output once more with that step\n";
+    dir.clean("a.csv b.csv -o all.csv --concat --trim x --dedupe x --report r.json")
+        .done()
+        .says(note);
+    assert_eq!(dir.read("all.csv"), "x\n1\n1\n");
+    assert!(dir.read("r.json").contains("step 2 (dedupe) looks at"));
+    dir.clean("a.csv b.csv --dry-run --concat --trim x --dedupe x").says(note);
+    dir.clean("all.csv -o final.csv --dedupe x").done();
+    assert_eq!(dir.read("final.csv"), "x\n1\n");
+    // Each of these steps looks at all rows of a file, those below do not.
+    for step in
+        ["--outliers x=iqr:1.5", "--fill x=ffill", "--derive y=x/max(x)", "--filter x<=max(x)"]
+    {
+        dir.clean(&format!("a.csv b.csv -o - --concat {step}"))
+            .done()
+            .says("looks at the rows of one");
+    }
+    for line in [
+        "a.csv b.csv -o - --concat --outliers x=range:0:9 --fill x=0 --filter x<=9 --derive y=x+1",
+        "a.csv -o - --concat --dedupe x",
+        "a.csv b.csv -o cleaned/ --dedupe x",
+    ] {
+        let outcome = dir.clean(line);
+        outcome.done();
+        assert!(!outcome.stderr.contains("one file at a time"), "{}", outcome.stderr);
+    }
 }
 
 #[test]

@@ -8,10 +8,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The commands in the ```sh blocks of a page that begin with `manyhands`, continued lines joined.
+/// The commands in the ```sh blocks of a page that begin with `manyhands`, continued lines joined. A block below a
+/// comment is not run: `<!-- not run: … -->`.
 fn commands(page: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(page)).unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let parts: Vec<&str> = text.split("```sh\n").collect();
+    let run = parts.windows(2).filter(|pair| !pair[0].ends_with("-->\n"));
+    let blocks = run.map(|pair| pair[1].split("```").next().unwrap());
     let joined = blocks.map(|block| block.replace("\\\n", " ")).collect::<Vec<_>>().join("\n");
     joined.lines().filter(|line| line.starts_with("manyhands ")).map(str::to_owned).collect()
 }

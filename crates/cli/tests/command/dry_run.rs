@@ -30,7 +30,7 @@ fn a_dry_run_shows_rejects_beyond_the_rows_that_it_shows() {
     let outcome = dir.clean("in.csv b.csv --dry-run --types a=integer");
     outcome.done().says("warning: b.csv: its only record is rejected: 1 record has 3 fields, ");
     for text in [
-        "23 rows in, 20 out, 3 rejected, 0 set aside\n",
+        "23 rows in, 20 out, 3 rejected, 0 dropped\n",
         "  read: 2 rows ragged, rejected (1 with 1 field, 1 with 3 fields; expected 2) in 2 files\n",
         "  step 1 types: 1 row not a",
         "  file    line  step     column  reason",
@@ -56,7 +56,7 @@ fn rows_sets_how_many_records_are_read_and_shown() {
     let outcome = dir.clean("in.csv --dry-run --rows 2");
     assert!(outcome.done().stdout.ends_with(
         "before:\n  a\n  1\n  2\nafter:\n  a\n  1\n  2\n\
-         looked at, up to 2 of the file: 2 rows in, 2 out, 0 rejected, 0 set aside\n"
+         looked at, up to 2 of the file: 2 rows in, 2 out, 0 rejected, 0 dropped\n"
     ));
     let outcome = dir.clean("in.csv --dry-run --rows 7");
     assert!(outcome.done().stdout.contains("\n  6\n  7\nafter:"), "{}", outcome.stdout);

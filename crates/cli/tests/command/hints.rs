@@ -151,6 +151,35 @@ fn malformed_text_is_reported_with_its_line() {
 }
 
 #[test]
+fn utf8_that_is_read_as_another_encoding_is_reported() {
+    let dir = Dir::new()
+        .file("a.csv", "x\nDöra\n")
+        .file("b.csv", b"x\nD\xf6ra\n")
+        .file("c.csv", "x\nDora\n")
+        .file("big.csv", format!("x\n{}€\n", "Dora\n".repeat(2 << 20)));
+    dir.clean("a.csv b.csv c.csv -o first/").done().says(
+        "hint: --encoding windows-1252 reads text of Western Europe, other names others; \
+         it holds for all inputs of a run\n",
+    );
+    for file in ["a.csv", "big.csv"] {
+        dir.clean(&format!("{file} b.csv c.csv -o cleaned/ --encoding windows-1252 --force")).done().says(
+            &format!(
+                "warning: {file}: it is valid UTF-8 with characters beyond ASCII, and was read as windows-1252\n\
+                 hint: --encoding holds for all inputs: clean this file in a run without it\n"
+            ),
+        );
+    }
+    let outcome = dir.clean("b.csv c.csv -o cleaned/ --encoding windows-1252 --force");
+    outcome.done();
+    assert!(!outcome.stderr.contains("valid UTF-8"), "{}", outcome.stderr);
+    // However the bytes arrive.
+    let outcome = dir
+        .command(["clean", "-", "-o", "-", "--encoding", "windows-1252"])
+        .drip("x\nDöra€\n".as_bytes(), &[1]);
+    outcome.done().says("it is valid UTF-8 with characters beyond ASCII");
+}
+
+#[test]
 fn a_name_that_says_compressed_of_plain_text_is_reported_what_to_do() {
     let dir = Dir::with("a\n1\n");
     std::fs::write(dir.path("in.csv.gz"), b"a\n1\n").unwrap();

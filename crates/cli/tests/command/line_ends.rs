@@ -23,26 +23,23 @@ fn tells(text: &str, words: &str, data: Value) {
 fn line_ends_that_are_mixed_are_reported_with_counts_and_the_first_odd_line() {
     tells(
         "a,b\r\n1,2\r\n3,4\n5,6\r\n",
-        "line 3: a record does not end as the header does, in CR LF: 1 record ends in LF, 2 records \
-         end in CR LF\n",
+        "line 3: this record does not end in CR LF, as the header does (records: 1 in LF, 2 in CR LF)\n",
         json!({ "lf": 1, "crlf": 2, "cr": 0, "first_odd_line": 3 }),
     );
     tells(
         "a,b\n1,2\r\n3,4\r\n",
-        "line 2: a record does not end as the header does, in LF: 2 records end in CR LF\n",
+        "line 2: this record does not end in LF, as the header does (records: 2 in CR LF)\n",
         json!({ "lf": 0, "crlf": 2, "cr": 0, "first_odd_line": 2 }),
     );
     tells(
         "a,b\r1,2\r3,4\n",
-        "line 3: a record does not end as the header does, in CR: 1 record ends in LF, 1 record ends \
-         in CR\n",
+        "line 3: this record does not end in CR, as the header does (records: 1 in LF, 1 in CR)\n",
         json!({ "lf": 1, "crlf": 0, "cr": 1, "first_odd_line": 3 }),
     );
     // A line break in a cell without quotes.
     tells(
         "a,b\r\n1,two\nlines\r\n3,4\r\n",
-        "line 2: a record does not end as the header does, in CR LF: 1 record ends in LF, 2 records \
-         end in CR LF; a line break in a cell without quotes divides its row\n",
+        "line 2: this record does not end in CR LF, as the header does (records: 1 in LF, 2 in CR LF); a line break in a cell without quotes divides its row\n",
         json!({ "lf": 1, "crlf": 2, "cr": 0, "first_odd_line": 2 }),
     );
     tells(
@@ -54,8 +51,7 @@ fn line_ends_that_are_mixed_are_reported_with_counts_and_the_first_odd_line() {
     let rows = "1,\"x\r\ny\"\r\n".repeat(1_000_000);
     tells(
         &format!("a,b\r\n{rows}3,4\n{rows}5,6\n"),
-        "line 2000002: a record does not end as the header does, in CR LF: 2 records end in LF, \
-         2,000,000 records end in CR LF\n",
+        "line 2000002: this record does not end in CR LF, as the header does (records: 2 in LF, 2,000,000 in CR LF)\n",
         json!({ "lf": 2, "crlf": 2_000_000, "cr": 0, "first_odd_line": 2_000_002 }),
     );
 }
@@ -64,7 +60,9 @@ fn line_ends_that_are_mixed_are_reported_with_counts_and_the_first_odd_line() {
 fn rows_that_are_divided_by_odd_line_ends_are_reported_also_when_it_is_to_be_quiet() {
     let dir = Dir::with("a,b\r\n1,two\nlines\r\n3,4\r\n");
     let outcome = dir.clean("in.csv -o out.csv --quiet");
-    outcome.done().says("warning: in.csv: line 2: a record does not end as the header does");
+    outcome
+        .done()
+        .says("warning: in.csv: line 2: this record does not end in CR LF, as the header does");
     let dir = Dir::with("a,b\r\n1,2\n3,4\r\n");
     dir.clean("in.csv -o out.csv --quiet").done().says_nothing();
 }

@@ -47,7 +47,7 @@ fn an_input_that_fails_late_fails_alone_and_nothing_follows_it() {
         assert!(outcome.status(1).stdout == out, "{}", outcome.stderr);
         let left = good_rows().len();
         outcome
-            .says("3 files (1 failed, 1 not written), 2 rows in, 1 out, 1 rejected, 0 set aside")
+            .says("3 files (1 failed, 1 not written), 2 rows in, 1 out, 1 rejected, 0 dropped")
             .says("error: bad.csv: 2 of 600,002 records would be rejected, and at most 1 may be")
             .says(&format!("; {left} bytes of it are already on standard output, {so}\n"))
             .says("error: c.csv: not written to standard output: bad.csv failed after a part of it")
@@ -236,7 +236,7 @@ fn a_dry_run_that_fails_by_its_rejects_tells_their_numbers() {
     let dir = Dir::with("x,y\n1,2\nragged\n3,4\n").file("b.csv", "x,y\n5,6\n");
     let outcome = dir.clean("in.csv b.csv -o out/ --dry-run --max-rejects 0");
     outcome.status(1).says("error: in.csv: 1 of 3 records would be rejected");
-    let all = "looked at, up to 1,000 of each file: 4 rows in, 3 out, 1 rejected, 0 set aside\n";
+    let all = "looked at, up to 1,000 of each file: 4 rows in, 3 out, 1 rejected, 0 dropped\n";
     assert!(outcome.stdout.contains(all), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("  read: 1 row ragged, rejected"), "{}", outcome.stdout);
 }

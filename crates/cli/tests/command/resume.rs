@@ -30,7 +30,7 @@ fn only_what_is_missing_is_done() {
     let before = made(&dir, "out/cleaned_a.csv");
     fs::remove_file(dir.path("out/cleaned_b.csv")).unwrap();
     let outcome = dir.clean(&format!("{JOB} --resume --report report.json --verbose"));
-    outcome.done().says("3 files (2 done before), 4 rows in, 3 out, 1 rejected, 0 set aside");
+    outcome.done().says("3 files (2 done before), 4 rows in, 3 out, 1 rejected, 0 dropped");
     outcome.says("a.csv -> out/cleaned_a.csv: done before, 1 row in, 1 out");
     assert_eq!(dir.read("out/cleaned_b.csv"), "v\n2\n");
     assert_eq!(made(&dir, "out/cleaned_a.csv"), before);

@@ -162,7 +162,7 @@ fn the_first_program_of_the_article() {
         "normalized_value = value / (max(value) + 1e-9)",
     ])
     .done()
-    .says("2 files, 5 rows in, 3 out, 0 rejected, 2 set aside, ");
+    .says("2 files, 5 rows in, 3 out, 0 rejected, 2 dropped, ");
     assert_eq!(dir.read("cleaned/cleaned_b.csv"), "id,value,normalized_value\n1,0,0.0\n");
     let text = dir.read("cleaned/cleaned_a.csv");
     let max = 400.0 + 1e-9;

@@ -116,10 +116,10 @@ fn version() {
 
 /// Standard error, with its seconds made 0.0.
 fn said(outcome: &Outcome) -> String {
-    let timeless = |line: &str| match line.rsplit_once(" set aside, ") {
+    let timeless = |line: &str| match line.rsplit_once(" dropped, ") {
         Some((before, seconds)) => {
             assert!(seconds.trim_end_matches(" s").parse::<f64>().is_ok(), "{line}");
-            format!("{before} set aside, 0.0 s")
+            format!("{before} dropped, 0.0 s")
         }
         None => line.to_owned(),
     };
@@ -132,7 +132,7 @@ fn the_summary_accounts_for_every_row_and_says_why_it_is_missing() {
     let outcome = dir.clean("in.csv -o - --drop-empty-rows --filter a>1");
     assert_eq!(
         said(outcome.done()),
-        "1 file, 4 rows in, 1 out, 1 rejected, 2 set aside, 0.0 s\n  \
+        "1 file, 4 rows in, 1 out, 1 rejected, 2 dropped, 0.0 s\n  \
            read: 1 row ragged, rejected (1 with 1 field; expected 2)\n  \
            step 1 drop_empty_rows: 1 row empty\n  \
            step 2 filter: 1 row filtered\n"
@@ -169,7 +169,7 @@ fn verbose_accounts_for_each_file() {
            step 2 trim: 1 cell trimmed\n\
          b.csv -> out/cleaned_b.csv: 1 row in, 1 out\n  \
            delimiter: `,` (by the file's name)\n\
-         2 files, 5 rows in, 2 out, 1 rejected, 2 set aside, 0.0 s\n  \
+         2 files, 5 rows in, 2 out, 1 rejected, 2 dropped, 0.0 s\n  \
            read: 1 row ragged, rejected (1 with 1 field; expected 2) in 1 file\n  \
            step 1 drop_empty_rows: 1 row empty in 1 file\n  \
            step 3 filter: 1 row filtered in 1 file\n\
@@ -288,7 +288,7 @@ fn a_dry_run_shows_plan_and_rows_and_writes_nothing() {
          delimiter: `,` (by the file's name)\n\
          before:\n  Id  City\n  1    Köln\n  2   New\\nYork\n  3   c\n  4   d\n  5   e\n\
          after:\n  id  city\n  1   Köln\n  2   New\\nYork\n  4   d\n  5   e\n\
-         looked at, up to 1,000 of each file: 6 rows in, 5 out, 0 rejected, 1 set aside\n  \
+         looked at, up to 1,000 of each file: 6 rows in, 5 out, 0 rejected, 1 dropped\n  \
            step 3 filter: 1 row filtered in 1 file\n"
     );
     assert_eq!(dir.names(), ["b.csv", "in.csv"]);

@@ -12,7 +12,7 @@ fn on_bad() {
     dir.clean(&line("reject"))
         .done()
         .prints("id,v\n1,2\n3,4\n")
-        .says("2 out, 1 rejected, 0 set aside");
+        .says("2 out, 1 rejected, 0 dropped");
     dir.clean(&line("null")).done().prints("id,v\n1,2\n2,\n3,4\n").says("3 out, 0 rejected");
     dir.clean(&line("fail").replace("-o -", "-o out.csv"))
         .status(1)
@@ -64,7 +64,7 @@ fn missing_column() {
 fn a_file_without_the_column_fails_alone() {
     let dir = Dir::new().file("a.csv", "valeu\n1\n").file("b.csv", "value\n1\n600\n");
     let outcome = dir.run(["clean", "a.csv", "b.csv", "-o", "out", "--filter", "value <= 500"]);
-    outcome.status(1).says("2 files (1 failed), 2 rows in, 1 out, 0 rejected, 1 set aside");
+    outcome.status(1).says("2 files (1 failed), 2 rows in, 1 out, 0 rejected, 1 dropped");
     outcome.says("error: a.csv: ").says("did you mean");
     assert_eq!(dir.names(), ["a.csv", "b.csv", "out/cleaned_b.csv"]);
 }

@@ -31,6 +31,11 @@ impl Expression {
         Ok(Expression { source: source.to_owned(), tree, parameters: used })
     }
 
+    /// Whether it has an aggregate in it, such as `max(value)`.
+    pub(crate) fn has_aggregate(&self) -> bool {
+        self.tree.has_aggregate()
+    }
+
     /// Folds constants and resolves names.
     ///
     /// # Errors

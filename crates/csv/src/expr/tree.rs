@@ -107,6 +107,11 @@ impl Tree {
         }
     }
 
+    /// Whether it has an aggregate in it, such as `max(value)`.
+    pub(super) fn has_aggregate(&self) -> bool {
+        matches!(self.form, Form::Aggregate(_)) || self.children.iter().any(Tree::has_aggregate)
+    }
+
     /// The operand of a `CASE`, its conditions with their results, and its `ELSE`.
     pub(super) fn case(&self) -> (Option<&Tree>, Vec<(&Tree, &Tree)>, Option<&Tree>) {
         let Form::Case { operand, otherwise } = self.form else { return (None, Vec::new(), None) };

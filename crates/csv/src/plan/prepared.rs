@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::expr::Expression;
 use crate::problem::{Hint, Problem, ProblemKind};
 use crate::recipe::{Recipe, Step};
-use crate::steps::Parsed;
+use crate::steps::{Fill, FillWith, OutlierRule, Outliers, Parsed};
 use crate::suggest::suggest;
 
 /// A recipe with parsed expressions, independent of any header.
@@ -34,6 +35,19 @@ impl Prepared {
             parsed.push(step.parse(&recipe.parameters).map_err(in_step(at + 1, step))?);
         }
         Ok(Prepared { recipe, now, parsed })
+    }
+
+    /// The first step, with its number from 1, that compares the rows of a file with each other or
+    /// computes something over them.
+    pub fn over_rows(&self) -> Option<(usize, &'static str)> {
+        let is_over_rows = |(step, parsed): (&Step, &Parsed)| match step {
+            Step::Dedupe(_) => true,
+            Step::Outliers(Outliers { rule, .. }) => !matches!(rule, OutlierRule::Range(..)),
+            Step::Fill(Fill { with, .. }) => matches!(with, FillWith::Method(_)),
+            _ => parsed.expression.as_ref().is_some_and(Expression::has_aggregate),
+        };
+        let at = self.recipe.steps.iter().zip(&self.parsed).position(is_over_rows)?;
+        Some((at + 1, self.recipe.steps[at].name()))
     }
 
     /// Checks that every parameter is used by some expression: an unused one may be a misspelt

@@ -21,13 +21,14 @@ impl StepKind for Dedupe {
         flag: Flag {
             value: Some("COLS|all"),
             help: "Keep the first of rows equal in these",
-            more: "",
+            more: "The rows of one file are compared. For those of several files, make one output of them, and \
+                   clean that once more.",
             hyphens: false,
         },
         uses: &[Use {
             written: &[r#"{ dedupe = ["a", "b"] }"#, r#"{ dedupe = "all" }"#],
             typed: "COLS|all",
-            does: "keeps the first of the rows that are equal in these columns, byte for byte",
+            does: "keeps the first of the rows of a file that are equal in these columns, byte for byte",
             counted: "rows: `duplicate`",
         }],
         samples: &[

@@ -25,7 +25,7 @@ impl StepKind for DropEmptyRows {
         uses: &[Use {
             written: &[r#""drop_empty_rows""#],
             typed: "",
-            does: r#"sets rows aside whose fields are all empty (`""` is empty, a space is not)"#,
+            does: r#"drops rows whose fields are all empty (`""` is empty, a space is not)"#,
             counted: "rows: `empty`",
         }],
         samples: &["steps = ['drop_empty_rows']"],

@@ -108,7 +108,7 @@ impl StepKind for Outliers {
         uses: &[Use {
             written: &[r#"{ outliers = { column = "a", iqr = 1.5 } }"#],
             typed: "COL=iqr:1.5",
-            does: "sets rows aside whose number is out of line",
+            does: "drops rows whose number is out of line",
             counted: "rows: `outlier`",
         }],
         samples: &[
