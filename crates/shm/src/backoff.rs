@@ -1,6 +1,6 @@
 //! Backoff: spin a little, then sleep in short naps until a deadline.
 //!
-//! No sleep is longer than [`NAP`]. If a process dies between an action and the wake-up that
+//! No sleep is longer than 50 ms. If a process dies between an action and the wake-up that
 //! should follow, or while it holds what others wait for, the others lose one nap: after it, they
 //! check for themselves.
 
