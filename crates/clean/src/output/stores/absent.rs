@@ -32,7 +32,7 @@ pub(crate) mod database {
         super::open(place)
     }
 
-    pub(crate) fn look<P: ?Sized>(
+    pub(crate) fn open_dry_run<P: ?Sized>(
         place: &P,
         table: &str,
         watch: &mut Watch,
