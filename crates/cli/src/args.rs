@@ -79,7 +79,7 @@ Examples:
   fish:
     manyhands completions fish > ~/.config/fish/completions/manyhands.fish";
 
-/// What `--version` prints after the name: the version, and the outputs besides CSV that this build has.
+/// The text of `--version` after the name: the version, and the outputs besides CSV that this build has.
 const LONG_VERSION: &str = {
     macro_rules! with {
         ($($feature:literal),*) => {
@@ -134,9 +134,9 @@ pub(crate) enum Command {
 pub(crate) struct CleanArguments {
     /// Files, directories, quoted patterns, or '-'
     ///
-    /// Of a directory the .csv, .tsv and .tab files are taken; a pattern has *, ?, [...] and **;
+    /// A directory stands for its .csv, .tsv and .tab files; a pattern has *, ?, [...] and **;
     /// '-' is standard input. All may be compressed, as .gz or .zst. Rejects of earlier runs
-    /// (*.rejects.csv) are taken only if they are named.
+    /// (*.rejects.csv) are inputs only if they are named.
     #[arg(value_name = "INPUT", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) inputs: Vec<OsString>,
 
@@ -216,8 +216,8 @@ pub(crate) struct CleanArguments {
 
     /// Save this command's steps and settings as a recipe
     ///
-    /// The recipe includes the steps of --recipe, and how files are read. What is written, such as --concat
-    /// and --out-delimiter, is not in it. '-' is standard output, as for --report.
+    /// The recipe includes the steps of --recipe, and how files are read. Settings of the output, such as
+    /// --concat and --out-delimiter, are not in it. '-' is standard output, as for --report.
     #[arg(long, value_name = "FILE.toml", help_heading = "Output", value_hint = ValueHint::FilePath)]
     pub(crate) save_recipe: Option<OsString>,
 
@@ -344,7 +344,8 @@ pub(crate) struct RunArguments {
     /// Run on the workers of a cluster: dask://HOST:PORT
     ///
     /// Also ray, ray://HOST:PORT and spark://HOST:PORT. Inputs and outputs are on storage that all
-    /// machines see under the same paths. For the command of the Python package.
+    /// machines see under the same paths. For the command of the Python package; not with --concat,
+    /// --dry-run or --workers.
     #[arg(long, value_name = "URL", conflicts_with_all = ["workers", "dry_run", "concat"])]
     pub(crate) engine: Option<String>,
 
@@ -359,7 +360,7 @@ pub(crate) struct RunArguments {
 
     /// Records that a dry run reads [default: 1000]
     ///
-    /// In each input. Of the first input it shows N of them, or 5 if N is not given.
+    /// In each input. It shows N records of the first input, or 5 if N is not given.
     #[arg(long, value_name = "N", value_parser = number, requires = "dry_run")]
     pub(crate) rows: Option<usize>,
 
