@@ -8,15 +8,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The commands in the ```sh blocks of a page that begin with `manyhands`, continued lines joined. A block below a
-/// comment is not run: `<!-- not run: … -->`.
-fn commands(page: &str) -> Vec<String> {
+/// The ```sh blocks of a page, continued lines joined. A block below a comment is not run: `<!-- not run: … -->`.
+fn blocks(page: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let parts: Vec<&str> = text.split("```sh\n").collect();
     let run = parts.windows(2).filter(|pair| !pair[0].ends_with("-->\n"));
     let blocks = run.map(|pair| pair[1].split("```").next().unwrap());
-    let joined = blocks.map(|block| block.replace("\\\n", " ")).collect::<Vec<_>>().join("\n");
-    joined.lines().filter(|line| line.starts_with("manyhands ")).map(str::to_owned).collect()
+    blocks.map(|block| block.replace("\\\n", " ")).collect()
 }
 
 fn with_examples() -> Dir {
@@ -27,9 +25,11 @@ fn with_examples() -> Dir {
 
 #[test]
 fn the_first_command_of_readme_cleans_the_example_data() {
-    let commands = commands("README.md");
+    let blocks = blocks("README.md");
+    let command =
+        blocks.iter().flat_map(|block| block.lines()).find(|line| line.starts_with("manyhands "));
     let dir = with_examples();
-    dir.shell(&commands[0]).run().status(0);
+    dir.shell(command.unwrap()).run().status(0);
     let inputs = fs::read_dir(root().join("examples/data")).unwrap();
     let inputs = inputs.filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
@@ -47,11 +47,11 @@ fn the_first_command_of_readme_cleans_the_example_data() {
 
 #[test]
 fn the_programs_of_the_guide_run() {
-    for line in commands("docs/clean.md") {
+    for block in blocks("docs/clean.md") {
         let dir = with_examples()
             .file("data/a.csv", "Value , x\n1,2\n,\n600,1\n")
             .file("data/b.csv", "x\n2\n")
             .file("large.csv", "id,value\n1,n/a\n2,3\n");
-        dir.shell(&line).run().status(0);
+        dir.shell(&format!("set -e\n{block}")).run().status(0);
     }
 }
