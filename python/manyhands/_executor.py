@@ -36,21 +36,33 @@ _exiting = False
 #: Held while a future gets its condition, or ends without one.
 _conditions = threading.Lock()
 
-#: The condition of all futures that ended before they were waited for: there is nothing to wait for.
-_ENDED = threading.Condition()
-
 
 def _after_fork() -> None:
-    # Another thread of the parent may have held these at the fork.
-    global _conditions, _ENDED
-    _conditions, _ENDED = threading.Lock(), threading.Condition()  # pyright: ignore[reportConstantRedefinition]
+    # Another thread of the parent may have held this at the fork.
+    global _conditions
+    _conditions = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class _Nobody:
-    """The waiters of a future that has ended: they have been told by its state."""
+class _Ended:
+    """The condition and the waiters of futures that ended before they were waited for. Their state never changes again:
+    nothing is locked, and no waiter is kept."""
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def acquire(self, *_: object, **__: object) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+    notify = notify_all = release
 
     def append(self, waiter: Any) -> None:
         pass
@@ -58,7 +70,7 @@ class _Nobody:
     remove = append
 
 
-_NOBODY = _Nobody()
+_ENDED = _Ended()
 
 
 class Future(_base.Future[R]):
@@ -91,8 +103,8 @@ class Future(_base.Future[R]):
         if name == "_condition":
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
-                    self._waiters: Any = _NOBODY
-                    self._condition = _ENDED
+                    self._waiters: Any = _ENDED
+                    self._condition: Any = _ENDED
                 elif "_condition" not in self.__dict__:
                     self._condition = threading.Condition()
                 return self._condition

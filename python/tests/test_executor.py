@@ -351,6 +351,15 @@ def test_closing_the_results_of_a_map_cancels_tasks_that_have_not_begun(tmp_path
     assert tasks.attempts(ran) < 300
 
 
+def test_a_condition_that_stays_locked_is_of_one_future(executor):
+    futures = [executor.submit(abs, number) for number in range(2)]
+    assert [future.result(60) for future in futures] == [0, 1]
+    # An exception of a signal handler may leave it so.
+    futures[0]._condition.acquire()
+    with concurrent.futures.ThreadPoolExecutor(1) as another_thread:
+        assert another_thread.submit(futures[1].exception, 60).result(60) is None
+
+
 def test_a_map_that_is_never_read_is_completed(tmp_path):
     with ProcessPoolExecutor(1) as executor:
         executor.map(tasks.attempt, [tmp_path / "ran"] * 20)
