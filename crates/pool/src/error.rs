@@ -17,7 +17,7 @@ pub struct Error(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
-    /// What to do, where only the caller can say.
+    /// Advice that only the caller can give.
     advice: Option<&'static str>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for WorkerName {
     }
 }
 
-/// How a worker died.
+/// The death of a worker.
 #[derive(Debug, Clone)]
 pub struct Death {
     /// The worker.
@@ -83,7 +83,7 @@ pub enum ErrorKind {
     WorkerDied {
         /// The task.
         task: u64,
-        /// How it died.
+        /// The worker's death.
         death: Death,
     },
     /// The task exceeded its deadline; its worker was killed.
@@ -92,7 +92,7 @@ pub enum ErrorKind {
         task: u64,
         /// The deadline.
         deadline: Duration,
-        /// How the worker ended.
+        /// The worker's death.
         death: Death,
     },
     /// The function or the argument of a task with a deadline did not reach the worker in time, for
@@ -102,7 +102,7 @@ pub enum ErrorKind {
         task: u64,
         /// The time limit for the arrival.
         limit: Duration,
-        /// How the worker ended.
+        /// The worker's death.
         death: Death,
     },
     /// The worker's private memory exceeded the limit while it ran the task; it was killed.
@@ -113,16 +113,16 @@ pub enum ErrorKind {
         limit: u64,
         /// Memory in use, in bytes.
         used: u64,
-        /// How the worker ended.
+        /// The worker's death.
         death: Death,
     },
     /// The worker wrote invalid data to its link while it ran the task; it was killed.
     LinkBroken {
         /// The task.
         task: u64,
-        /// What was invalid.
+        /// The invalid data.
         reason: String,
-        /// How the worker ended.
+        /// The worker's death.
         death: Death,
     },
     /// The task was killed by its caller.
@@ -139,7 +139,7 @@ pub enum ErrorKind {
     Closed,
     /// Workers cannot be started: several in a row ended before they were ready.
     CannotStart {
-        /// What happened to the last one.
+        /// The failure of the last one.
         reason: String,
     },
     /// The pool was made by another process, and this process is a forked copy of that one.
@@ -160,7 +160,7 @@ pub enum ErrorKind {
     },
     /// A system call failed.
     System {
-        /// What the call was for.
+        /// Purpose of the call.
         doing: &'static str,
         /// The error of the kernel.
         source: Arc<io::Error>,
@@ -197,7 +197,7 @@ impl Error {
         ErrorKind::System { doing, source: Arc::new(error.into()) }.into()
     }
 
-    /// How the worker died, if this error is about a death.
+    /// The worker's death, if this error is about one.
     pub fn death(&self) -> Option<&Death> {
         match self.kind() {
             ErrorKind::WorkerDied { death, .. }
@@ -209,7 +209,7 @@ impl Error {
         }
     }
 
-    /// Whether the task exceeded its deadline.
+    /// True if the task exceeded its deadline.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind(), ErrorKind::TimedOut { .. })
     }
@@ -310,8 +310,9 @@ impl fmt::Display for Message<'_> {
             ),
             ErrorKind::Invalid(what) => f.write_str(what),
             ErrorKind::Memory(source) => source.fmt(f),
-            ErrorKind::ResultLost { reason, .. } => {
-                write!(f, "the result could not be received: {reason}")
+            ErrorKind::ResultLost { task, reason } => {
+                let task = named(task);
+                write!(f, "{task} was done, but its result could not be received: {reason}")
             }
             ErrorKind::System { doing, source } => write!(f, "{doing} failed: {source}"),
             ErrorKind::NotInitialized => {
@@ -347,9 +348,27 @@ impl fmt::Display for Death {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Memory(source) => Some(&**source),
+            // Its own text is that of this error.
+            ErrorKind::Memory(source) => std::error::Error::source(&**source),
             ErrorKind::System { source, .. } => Some(&**source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_source_of_an_error_of_shared_memory_is_the_error_of_the_kernel() {
+        let kernel = || io::Error::from_raw_os_error(24);
+        let memory = manyhands_shm::ErrorKind::OutOfMemory { bytes: 7, source: kernel() };
+        let error = Error::from(manyhands_shm::Error::from(memory));
+        let source = error.source().expect("a source");
+        assert_eq!(source.to_string(), kernel().to_string());
+        assert!(source.source().is_none());
     }
 }
