@@ -62,7 +62,7 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 
 /// Runs user code; a panic becomes an error. Does not return in a process that the code forked.
 pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (Status, String)> {
-    // One that earlier code caught by itself.
+    // Forget a panic that earlier code caught itself.
     PANIC.set(None);
     GUARDED.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(run));
@@ -71,24 +71,40 @@ pub(super) fn guarded(run: impl FnOnce() -> Result<(), String>) -> Result<(), (S
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err((Status::Refused, reason)),
         Err(payload) => {
-            let text = PANIC.take().unwrap_or_else(|| format!("?\n{}", text_of(&*payload)));
-            Err((Status::Panicked, text))
+            let message = text_of(&*payload);
+            // One with another message was caught, and then this code unwound without a panic.
+            let stored = PANIC
+                .take()
+                .filter(|text| text.split_once('\n').is_some_and(|(_, stored)| stored == message));
+            Err((Status::Panicked, stored.unwrap_or_else(|| format!("?\n{message}"))))
         }
     };
     end_if_forked(&outcome);
     outcome
 }
 
-/// Runs user code that belongs to no task; a panic is printed, with when it came. Does not return in
-/// a process that the code forked.
+/// Runs user code that belongs to no task; a panic becomes an error that says when it came. Does not
+/// return in a process that the code forked.
+pub(super) fn guarded_at(
+    when: &str,
+    run: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    guarded(run).map_err(|(status, text)| match text.split_once('\n') {
+        Some((location, message)) if status == Status::Panicked => {
+            format!("a panic {when}, at {location}: {message}")
+        }
+        _ => text,
+    })
+}
+
+/// As [`guarded_at`], but a panic is printed.
 pub(super) fn guarded_alone(when: &str, run: impl FnOnce()) {
-    let outcome = guarded(|| {
+    let run = || {
         run();
         Ok(())
-    });
-    if let Err((_, text)) = outcome {
-        let (location, message) = text.split_once('\n').unwrap_or(("?", &text));
-        say(&format!("a panic {when}, at {location}: {message}"));
+    };
+    if let Err(reason) = guarded_at(when, run) {
+        say(&reason);
     }
 }
 
