@@ -1,11 +1,11 @@
-//! What travels on a link: the messages of its two rings and of its socket.
+//! The protocol of a link: the messages of its two rings and of its socket.
 //!
 //! ```text
 //!   ring A, to the worker                      ring B, to the hub
 //!     DEFINE   header, bytes                     READY
 //!     ITEMS    header, handles, lengths, bytes   DONE    header, bytes      one per item, in order
 //!     FORGET_BLOB id     FORGET_HANDLE number    FORGET_SEGMENT number
-//!     FORGET_SEGMENT number     FINISH now       START_FAILED reason
+//!     FORGET_SEGMENT number     FINISH now       START_FAILED reason     RETIRE
 //!   socket, both ways: SEGMENT number + descriptor    of the sender's arena
 //!                      HANDLES count + descriptors    for the next message that has some
 //!           to worker: HANDLE number + descriptor     kept, for any ITEMS that name it
@@ -31,6 +31,8 @@ pub(crate) mod kind {
     pub(crate) const DONE: u32 = 7;
     pub(crate) const START_FAILED: u32 = 8;
     pub(crate) const FORGET_HANDLE: u32 = 9;
+    /// The worker begins no more items, and is to be replaced.
+    pub(crate) const RETIRE: u32 = 10;
 }
 
 /// A kind of socket message.
@@ -74,7 +76,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the payload of a message is.
+/// The place of a message's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Where {
     Inline,
@@ -166,7 +168,7 @@ impl DefineHead {
     }
 }
 
-/// How an item ended in the worker.
+/// The way in which an item ended in the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The bytes are the result.
@@ -180,8 +182,8 @@ pub(crate) enum Status {
 /// The head of a `DONE` message; the bytes, or a block's name, follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DoneHead {
-    /// From the end of the previous item of its record, or from the arrival of the record, to the
-    /// end of this item. So it includes sending the previous result, and waiting for room for it:
+    /// Time from the end of the previous item of the same message, or from the arrival of the message, to
+    /// the end of this item. So it includes sending the previous result, and waiting for room for it:
     /// the clock is read once per item.
     pub(crate) nanos: u64,
     pub(crate) handles: u32,

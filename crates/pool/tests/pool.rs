@@ -29,7 +29,9 @@ fn main() -> ExitCode {
         a_context_travels_once_per_worker,
         unused_blobs_are_forgotten,
         a_result_without_a_descriptor_fails_and_gives_its_memory_back,
-        a_context_without_a_descriptor_fails_its_tasks_and_no_worker,
+        a_context_without_a_descriptor_fails_its_tasks_and_its_worker_is_replaced,
+        a_worker_without_a_descriptor_fails_one_chunk_and_draws_in_no_others,
+        a_blob_that_a_runner_refuses_fails_its_tasks_with_the_reason,
         a_panic_is_an_error_and_the_worker_lives_on,
         a_panic_is_reported_as_itself_after_one_that_its_task_caught,
         a_panic_as_a_context_is_forgotten_ends_no_worker,
@@ -154,6 +156,8 @@ fn a_result_without_a_descriptor_fails_and_gives_its_memory_back() {
     for _ in 0..100 {
         let error = make().err().expect("no descriptor for its handle");
         assert!(matches!(error.kind(), ErrorKind::ResultLost { .. }), "{error}");
+        let text = error.of_function("make large").to_string();
+        assert!(text.starts_with("task 0 (make large) was done, but its result"), "{text}");
     }
     drop(held);
     setrlimit(Resource::Nofile, before).unwrap();
@@ -162,25 +166,81 @@ fn a_result_without_a_descriptor_fails_and_gives_its_memory_back() {
     assert_eq!(segments(), 1);
 }
 
-fn a_context_without_a_descriptor_fails_its_tasks_and_no_worker() {
+fn a_context_without_a_descriptor_fails_its_tasks_and_its_worker_is_replaced() {
     let pool = pool(1);
     let done = |name: &str| submit(&pool, name, 0).wait().unwrap();
-    let worker = value(submit(&pool, "pid", 0)).unwrap();
+    let mut workers = vec![value(submit(&pool, "pid", 0)).unwrap()];
     let function = function(&pool, "context");
     let submitted = |bytes: usize| {
         let context = Payload { bytes: vec![7; bytes], handles: vec![words(1)] };
         let context = pool.blob(context).unwrap();
         value(pool.submit(&function, Some(&context), Payload::default(), plain()).unwrap())
     };
-    // In the record, and in a segment that the worker has not received yet.
+    // In the message, in a block of a segment, and in a segment that the worker has not received yet.
     for bytes in [10, 20_000, 2_000_000] {
         done("use up descriptors");
         let error = submitted(bytes).unwrap_err();
         let ErrorKind::Refused { reason, .. } = error.kind() else { panic!("{error}") };
         assert!(reason.contains("no room for one more descriptor"), "{reason}");
-        done("give descriptors back");
+        let worker = value(submit(&pool, "pid", 0)).unwrap();
+        assert!(!workers.contains(&worker), "{worker} was not replaced");
+        workers.push(worker);
     }
     assert_eq!(submitted(10).unwrap(), 10);
+    assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), workers[3]);
+}
+
+fn a_worker_without_a_descriptor_fails_one_chunk_and_draws_in_no_others() {
+    let handle = words(1);
+    let with_handle = Payload { bytes: Vec::new(), handles: vec![Arc::clone(&handle)] };
+    let plain_function = || b"length".to_vec().into();
+    // A function, an argument, and a segment that the worker has not received.
+    for (function, argument) in [
+        (Payload { bytes: b"length".to_vec(), handles: vec![handle] }, Payload::default()),
+        (plain_function(), with_handle),
+        (plain_function(), vec![1; 20_000].into()),
+    ] {
+        let pool = pool(2);
+        // The other worker is busy, so this one gets every task.
+        let (held, gate) = held(&pool);
+        submit(&pool, "use up descriptors", 0).wait().unwrap();
+        let worker = value(submit(&pool, "pid", 0)).unwrap();
+        let function = pool.blob(function).unwrap();
+        let submitted = || pool.submit(&function, None, argument.clone(), plain()).unwrap();
+        let futures: Vec<_> = (0..200).map(|_| submitted()).collect();
+        let mut failed = 0;
+        for error in futures.into_iter().filter_map(|future| value(future).err()) {
+            let ErrorKind::Refused { reason, worker: name, .. } = error.kind() else {
+                panic!("{error}")
+            };
+            assert!(reason.contains("no room for one more descriptor"), "{reason}");
+            assert_eq!(u64::from(name.pid), worker);
+            failed += 1;
+        }
+        assert_eq!(failed, 1);
+        wait_until("it is gone", || !support::is_alive(worker as u32), String::new);
+        let_go(&gate);
+        value(held).unwrap();
+        assert!((0..200).map(|_| submitted()).all(|future| value(future).is_ok()));
+    }
+}
+
+fn a_blob_that_a_runner_refuses_fails_its_tasks_with_the_reason() {
+    let pool = pool(1);
+    let worker = value(submit(&pool, "pid", 0)).unwrap();
+    for (told, expected) in [("refuse", "it was told to refuse"), ("panic", "it was told to panic")]
+    {
+        let context = pool.blob(format!("{told} when defined").into_bytes().into()).unwrap();
+        for _ in 0..2 {
+            let future =
+                pool.submit(&function(&pool, "context"), Some(&context), vec![].into(), plain());
+            let error = value(future.unwrap()).unwrap_err();
+            let ErrorKind::Refused { reason, .. } = error.kind() else { panic!("{error}") };
+            assert!(reason.contains(expected), "{reason}");
+        }
+        let error = value(submit(&pool, &format!("{told} when defined"), 0)).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
     assert_eq!(value(submit(&pool, "pid", 0)).unwrap(), worker);
 }
 
@@ -238,6 +298,9 @@ fn a_panic_is_reported_as_itself_after_one_that_its_task_caught() {
     let error = value(submit(&pool, "unwind", 7)).unwrap_err();
     let ErrorKind::Panicked { message, location, .. } = error.kind() else { panic!("{error}") };
     // Nobody was told where it began.
+    assert_eq!((message.as_str(), location.as_str()), ("unwound by 7", "?"));
+    let error = value(submit(&pool, "catch and unwind", 7)).unwrap_err();
+    let ErrorKind::Panicked { message, location, .. } = error.kind() else { panic!("{error}") };
     assert_eq!((message.as_str(), location.as_str()), ("unwound by 7", "?"));
 }
 
@@ -794,7 +857,8 @@ fn a_pool_that_is_over_has_no_thread_however_long_it_is_kept() {
     };
     let pool = pool(2);
     assert_eq!(value(submit(&pool, "double", 4)).unwrap(), 8);
-    assert_eq!(threads().len(), 3);
+    // A thread has its name once it runs.
+    wait_until("three threads", || threads().len() == 3, || format!("{:?}", threads()));
     pool.close();
     wait_until("no thread", || threads().is_empty(), || format!("{:?}", threads()));
     assert!(pool.is_over());

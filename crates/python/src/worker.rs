@@ -92,13 +92,14 @@ impl worker::Runner for Runner {
     }
 
     // No Python runs in these two methods, so no signal handler can interrupt them.
-    fn define(&mut self, id: u64, blob: Payload) {
+    fn define(&mut self, id: u64, blob: Payload) -> Result<(), String> {
         Python::attach(|py| {
-            // An error in it is reported by the tasks that use it.
-            let Ok(memories) = attached(py, &blob.handles) else { return };
-            let message = (PyBytes::new(py, &blob.bytes), memories);
-            let _ = self.messages.bind(py).set_item(id, message);
-        });
+            let define = || -> PyResult<()> {
+                let message = (PyBytes::new(py, &blob.bytes), attached(py, &blob.handles)?);
+                self.messages.bind(py).set_item(id, message)
+            };
+            define().map_err(|error| text(py, &error))
+        })
     }
 
     fn forget(&mut self, id: u64) {

@@ -76,7 +76,7 @@ pub fn work() -> ! {
     }
 }
 
-/// What each worker runs besides tasks.
+/// The functions that each worker runs besides tasks.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Startup {
     /// The name of a function, and its encoded argument.
@@ -140,8 +140,9 @@ impl Runner for Functions {
         }
     }
 
-    fn define(&mut self, id: u64, blob: Payload) {
+    fn define(&mut self, id: u64, blob: Payload) -> Result<(), String> {
         self.contexts.insert(id, blob);
+        Ok(())
     }
 
     fn forget(&mut self, id: u64) {

@@ -39,7 +39,7 @@ pub(crate) enum Stage {
     Starting,
     /// Takes tasks.
     Ready,
-    /// Was sent all the tasks that it may run.
+    /// Was sent all the tasks that it may run, or asked for a replacement.
     Retiring,
     /// Was told to finish.
     Finishing,
@@ -55,7 +55,7 @@ struct SentHandle {
 
 pub(crate) struct Slot {
     pub(crate) name: WorkerName,
-    /// Which of the pool's places it has; determines its affinity.
+    /// Its place in the pool, which determines its affinity.
     pub(crate) place: usize,
     pub(crate) pidfd: OwnedFd,
     pub(crate) ending: Box<dyn Ending>,
@@ -91,6 +91,8 @@ pub(crate) struct Slot {
     pub(crate) inherited: u64,
     /// When its memory is sampled next.
     pub(crate) sample_at: Instant,
+    /// True if the worker asked for a replacement, and its items were not recalled since.
+    pub(crate) asks_to_retire: bool,
     /// The worker's own message on why it could not start.
     pub(crate) start_failure: Option<String>,
     work: Producer<InSegment>,
@@ -142,6 +144,7 @@ impl Slot {
             memory: None,
             inherited: 0,
             sample_at: Instant::now(),
+            asks_to_retire: false,
             start_failure: None,
             work: words.work_producer()?,
             results: words.result_consumer()?,
@@ -166,12 +169,12 @@ impl Slot {
         }
     }
 
-    /// Whether it can be sent tasks.
+    /// True if it can be sent tasks.
     pub(crate) fn takes_tasks(&self) -> bool {
         self.stage == Stage::Ready && self.killing.is_none()
     }
 
-    /// Whether it has reported all of its tasks and only has to exit.
+    /// True if it has reported all of its tasks and only has to exit.
     pub(crate) fn is_leaving(&self) -> bool {
         match self.stage {
             Stage::Starting | Stage::Ready => false,
@@ -221,7 +224,7 @@ impl Slot {
         outcome
     }
 
-    /// Whether the worker has not begun the item for this long because it is stopped.
+    /// True if the worker has not begun the item for `deadline` because it is stopped.
     pub(crate) fn was_stopped_before(
         &mut self,
         item: u64,
@@ -253,7 +256,7 @@ impl Slot {
         self.ledger.recall(begun.count)
     }
 
-    /// Whether it had no descriptor for a segment into which the worker may put more results.
+    /// True if it had no descriptor for a segment into which the worker may put more results.
     pub(crate) fn has_refused(&self) -> bool {
         self.channel.has_refused()
     }

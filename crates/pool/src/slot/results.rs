@@ -1,4 +1,5 @@
-//! The messages that a worker sends: its results, that it is ready, or that it could not start.
+//! The messages that a worker sends: its results, that it is ready, that it could not start, or that it
+//! is to be replaced.
 
 use manyhands_shm::arena::BlockName;
 use manyhands_shm::ring::Broken;
@@ -60,6 +61,10 @@ impl Slot {
             kind::FORGET_SEGMENT => {
                 let number = reader.u32().ok_or("a message that is too short")?;
                 self.channel.forget_segment(number);
+                Ok(())
+            }
+            kind::RETIRE if self.stage != Stage::Starting => {
+                self.asks_to_retire = true;
                 Ok(())
             }
             _ => Err(format!("a message of kind {kind} out of place")),

@@ -1,6 +1,8 @@
 //! Operations on one worker's link: deliver its results, recall items that it has not begun,
 //! end its process.
 
+use std::mem;
+
 use crate::events::{debug, warn};
 use crate::kill::{KillReason, Killing, hold_descendants};
 use crate::machine::Machine;
@@ -25,13 +27,15 @@ impl State {
                     self.start_kills = 0;
                     debug!(worker = %slot.name.name, pid = slot.name.pid, "worker ready");
                 }
-                if slot.stage == Stage::Ready
+                // It would put further results where this process cannot read them. It is replaced
+                // once there are descriptors for a new worker.
+                let is_unread = slot.stage == Stage::Ready
                     && slot.has_refused()
-                    && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS)
-                {
-                    // It would put further results where this process cannot read them, so it is
-                    // replaced. There are descriptors for a new worker now.
-                    slot.stage = Stage::Retiring;
+                    && os::has_room(&machine.bell, LAUNCH_DESCRIPTORS);
+                if mem::take(&mut slot.asks_to_retire) || is_unread {
+                    if slot.stage == Stage::Ready {
+                        slot.stage = Stage::Retiring;
+                    }
                     self.recall(machine, index);
                     os::notify(&machine.bell);
                 } else if slot.is_idle() {
@@ -56,7 +60,7 @@ impl State {
             None => self.kill_worker(
                 machine,
                 index,
-                KillReason::Broken("its cursor is nonsense".to_owned()),
+                KillReason::Broken("its cursor is out of range".to_owned()),
             ),
         }
     }

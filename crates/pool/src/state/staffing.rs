@@ -130,7 +130,7 @@ impl State {
         self.wake_by(machine, resume);
     }
 
-    /// Whether starting workers is suspended until a new request.
+    /// True if starting workers is suspended until a new request.
     pub(crate) fn cannot_start(&self) -> bool {
         self.start_failures >= START_FAILURES || self.start_kills >= START_KILLS
     }
@@ -167,7 +167,7 @@ impl State {
         }
     }
 
-    /// Tells workers to finish that have reported all the tasks that they may run.
+    /// Tells workers to finish that retire and have reported all of their tasks.
     pub(super) fn finish_retired(&mut self) {
         for slot in self.slots.iter_mut().flatten() {
             if slot.stage == Stage::Retiring && slot.ledger.unreported() == 0 {

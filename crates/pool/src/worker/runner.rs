@@ -12,8 +12,9 @@ use crate::task::Payload;
 use crate::worker::identity::is_forked;
 
 /// Runs the items of a worker. All methods are called on the worker's main thread. A panic in `run`
-/// is the error of that task. A panic in `define`, `forget` or `finish` is printed to standard
-/// error, and the worker goes on. A panic in `start` or `idle` ends the worker.
+/// is the error of that task, and a panic in `define` is an error of `define`. A panic in `forget` or
+/// `finish` is printed to standard error, and the worker goes on. A panic in `start` or `idle` ends
+/// the worker.
 pub trait Runner {
     /// Called once, before everything else, with
     /// [`PoolOptions::startup`](crate::PoolOptions::startup).
@@ -23,9 +24,12 @@ pub trait Runner {
     fn start(&mut self, startup: &[u8]) -> Result<(), String>;
 
     /// Receives a function or a context, and the number by which calls will name it.
-    fn define(&mut self, id: u64, blob: Payload);
+    ///
+    /// # Errors
+    /// The reason. The items that need it are refused with it, and the worker goes on.
+    fn define(&mut self, id: u64, blob: Payload) -> Result<(), String>;
 
-    /// Forgets a function or context: its number will not be used again.
+    /// Forgets a function or context that `define` accepted: its number will not be used again.
     fn forget(&mut self, id: u64);
 
     /// Runs one item. The result goes into `reply`, which is empty at first. The item's deadline

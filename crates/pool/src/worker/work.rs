@@ -29,14 +29,14 @@ use crate::link::{ARRIVING, COLD, DRIVER, DRIVER_COLD, FULL, HUB, LEAVING, SPIN,
 use crate::os;
 use crate::protocol::{DefineHead, DoneHead, INLINE_MAX, ItemsHead, Reader, Status, Where, kind};
 use crate::task::Payload;
-use crate::worker::guard::{end_if_forked, guarded, guarded_alone, say};
+use crate::worker::guard::{end_if_forked, guarded, guarded_alone, guarded_at, say};
 use crate::worker::runner::{Call, Clock, Item, Runner};
 
-/// How long an idle worker waits for a caller to fetch the result before it wakes the hub.
+/// Time for which an idle worker waits for a caller to fetch the result before it wakes the hub.
 const HUB_GRACE: Duration = Duration::from_micros(3);
 /// Minimum interval between two notifications by a busy worker.
 const NOTIFY_NANOS: u64 = 1_000_000;
-/// How long an idle worker sleeps on the futex before it sleeps on its cold bell.
+/// Time for which an idle worker sleeps on the futex before it sleeps on its cold bell.
 const WARM: Duration = Duration::from_millis(1);
 /// Upper bound of every sleep, so that a lost wake-up is not fatal.
 const SLEEP_LIMIT: Duration = Duration::from_millis(500);
@@ -58,9 +58,14 @@ pub(super) struct Worker {
     channel: FdChannel,
     arena: Arena,
     announced: HashSet<u32>,
-    /// Functions and contexts that could not be received, and why. Only the items that need them
-    /// are lost.
+    /// Functions and contexts that could not be received or that the runner refused, and why. Only
+    /// the items that need them are lost.
     refused: HashMap<u64, String>,
+    /// True if something could not be received for want of a descriptor. The parent does not send it
+    /// again, so after the next items, which may need it, the worker retires.
+    missed: bool,
+    /// True if the parent was asked for a replacement. No item is begun after that.
+    retired: bool,
     bells: Bells,
     /// True if it was woken from a long sleep and has not slept since.
     cold: bool,
@@ -86,6 +91,8 @@ impl Worker {
             arena: Arena::new("manyhands-results"),
             announced: HashSet::new(),
             refused: HashMap::new(),
+            missed: false,
+            retired: false,
             bells,
             cold: false,
             to_drain: false,
@@ -135,7 +142,15 @@ impl Worker {
         let mut reader = Reader(message);
         let short = || format!("a message of kind {kind} that is too short");
         match kind {
-            kind::ITEMS => self.run_items(&mut reader, runner)?,
+            // The parent recalls them, and sends them to another worker.
+            kind::ITEMS if self.retired => {}
+            kind::ITEMS => {
+                self.run_items(&mut reader, runner)?;
+                if self.missed {
+                    self.retired = true;
+                    self.push(kind::RETIRE, &[]);
+                }
+            }
             kind::DEFINE => {
                 let head = DefineHead::read(&mut reader).ok_or_else(short)?;
                 let handles = self.channel.take_handles(head.handles as usize);
@@ -149,14 +164,16 @@ impl Worker {
                 match (handles, bytes) {
                     (Ok(handles), Ok(bytes)) => {
                         let blob = Payload { bytes, handles };
-                        guarded_alone("as a function or a context arrived", || {
-                            runner.define(head.id, blob);
-                        });
+                        let when = "as a function or a context arrived";
+                        if let Err(reason) = guarded_at(when, || runner.define(head.id, blob)) {
+                            self.refused.insert(head.id, reason);
+                        }
                     }
                     (Err(ChannelError::Broken(reason)), _)
                     | (_, Err(ChannelError::Broken(reason))) => return Err(reason),
                     (Err(ChannelError::Local(reason)), _)
                     | (_, Err(ChannelError::Local(reason))) => {
+                        self.missed = true;
                         self.refused.insert(head.id, reason);
                     }
                 }
@@ -200,7 +217,10 @@ impl Worker {
             match (self.channel.kept(number), &mut handles) {
                 (Ok(handle), Ok(handles)) => handles.push(handle),
                 (Ok(_), Err(_)) => {}
-                (Err(ChannelError::Local(reason)), _) => handles = Err(reason),
+                (Err(ChannelError::Local(reason)), _) => {
+                    self.missed = true;
+                    handles = Err(reason);
+                }
                 (Err(ChannelError::Broken(reason)), _) => return Err(reason),
             }
         }
@@ -217,6 +237,7 @@ impl Worker {
                     Err(ChannelError::Broken(reason)) => return Err(reason),
                     Err(ChannelError::Local(reason)) => {
                         // The same number of items, none of which will be run.
+                        self.missed = true;
                         fetched = vec![0; 8 * count];
                         handles = Err(reason);
                     }

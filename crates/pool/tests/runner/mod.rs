@@ -35,9 +35,15 @@ impl Runner for ByName {
         }
     }
 
-    fn define(&mut self, id: u64, blob: Payload) {
+    fn define(&mut self, id: u64, blob: Payload) -> std::result::Result<(), String> {
         self.defined += 1;
+        match &blob.bytes[..] {
+            b"refuse when defined" => return Err("it was told to refuse".to_owned()),
+            b"panic when defined" => panic!("it was told to panic"),
+            _ => {}
+        }
         self.blobs.insert(id, blob);
+        Ok(())
     }
 
     fn forget(&mut self, id: u64) {
@@ -84,6 +90,10 @@ impl Runner for ByName {
             b"catch" => {
                 let caught = std::panic::catch_unwind(|| panic!("a panic that the task catches"));
                 answer(u64::from(caught.is_err()));
+            }
+            b"catch and unwind" => {
+                drop(std::panic::catch_unwind(|| panic!("a panic that the task catches")));
+                std::panic::resume_unwind(Box::new(format!("unwound by {number}")));
             }
             b"unwind" => std::panic::resume_unwind(Box::new(format!("unwound by {number}"))),
             b"panic if odd" => {
