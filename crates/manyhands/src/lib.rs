@@ -67,7 +67,7 @@ pub use manyhands_tasks::{
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// So do the programs of the documentation.
-#[cfg(doctest)]
+/// Runs the programs of the guide for Rust as tests. Some of them clean files.
+#[cfg(all(doctest, feature = "clean"))]
 #[doc = include_str!("../../../docs/rust.md")]
 struct Guide;
