@@ -15,7 +15,7 @@ pub struct CallOptions {
     /// Maximum run time of one task. A task that exceeds it fails with `TimedOut`, and its worker
     /// is killed. The time starts when a worker begins the task. Default: no limit.
     pub deadline: Option<Duration>,
-    /// How often a task that was lost with its worker is run again. Side effects up to the loss
+    /// Number of times that a task that was lost with its worker is run again. Side effects up to the loss
     /// then happen again too. A task that was killed for its deadline, for its memory or by its
     /// caller is not retried. Default: 0.
     pub retries: u32,
@@ -27,7 +27,7 @@ pub struct CallOptions {
     pub chunk_size: Option<NonZeroUsize>,
 }
 
-/// Where the results of a call go: a future, a map, a gather.
+/// Receives the results of a call: a future, a map or a gather.
 ///
 /// Each task is completed once, while the state is locked, so an implementation must not wait.
 pub(crate) trait ResultSink: Send + Sync {

@@ -24,10 +24,12 @@ use crate::task::lock;
 /// Upper bound of every sleep.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Whether a caller is the driver, and whether it sleeps.
+/// The part of the driver, which one caller at a time has.
 #[derive(Default)]
 pub(crate) struct Driver {
+    /// True if a caller is the driver.
     taken: AtomicBool,
+    /// True if that caller sleeps.
     asleep: AtomicBool,
 }
 

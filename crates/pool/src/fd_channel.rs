@@ -24,7 +24,7 @@ pub(crate) struct FdChannel {
     /// Segments of the other end's arena that could not be received, and why. Only the blocks in
     /// them are lost.
     refused: HashMap<u32, String>,
-    /// Whether to wait. The parent must never wait for a worker; a worker may wait for its parent.
+    /// True in a worker, which may wait for its parent. The parent must never wait for a worker.
     wait: bool,
 }
 
@@ -54,7 +54,7 @@ impl FdChannel {
         FdChannel { socket, arena, handles, kept, refused, wait }
     }
 
-    /// Whether some segments could not be received.
+    /// True if some segments could not be received.
     pub(crate) fn has_refused(&self) -> bool {
         !self.refused.is_empty()
     }

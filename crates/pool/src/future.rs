@@ -35,14 +35,14 @@ struct Watchers {
 }
 
 impl Watchers {
-    fn tell(self) {
+    fn notify(self) {
         for (completions, number) in iter::once(self.first).chain(self.others) {
             completions.add(number);
         }
     }
 }
 
-/// What the hub and the future share.
+/// The part of a future that the hub shares.
 pub(crate) struct FutureState {
     state: Mutex<State>,
     pub(crate) signal: Signal,
@@ -102,7 +102,7 @@ impl ResultSink for FutureState {
             State::Watched(watchers) => {
                 *state = State::Done(outcome);
                 drop(state);
-                watchers.tell();
+                watchers.notify();
                 self.signal.notify();
                 return;
             }
@@ -174,7 +174,7 @@ impl Future {
         self.state.take()
     }
 
-    /// Whether the task is running.
+    /// True if the task is running.
     pub fn is_running(&self) -> bool {
         self.shared.check_maker().is_ok() && self.shared.is_running(&self.call)
     }
@@ -198,7 +198,7 @@ impl Future {
         }
     }
 
-    /// Whether the task has ended.
+    /// True if the task has ended.
     pub fn is_done(&self) -> bool {
         self.state.is_done()
     }

@@ -2,9 +2,10 @@
 //! they are taken.
 //!
 //! ```text
-//!   add(payloads) ─► hub's queue ─► workers ─► ready, by position or by arrival ─► next, take_all
-//!      ▲                                         │
-//!      └── wait_room: added, not taken yet◄──────┴─► completions, once all are done
+//!   add ─► hub's queue ─► workers ─► complete ─► ready, by position or by arrival ─► next, take_all
+//!    ▲                                │    │                                           │
+//!    │    a large input is not needed │    └─► closed, and all are done: completions   │ a result was taken
+//!    └── wait_room ◄──────────────────┴────────────────────────────────────────────────┘
 //! ```
 //! A [`Map`](crate::Map) pulls its inputs when the next result is asked for. A gather runs in
 //! the background: one thread may add tasks, another may take results, and a third may be notified
@@ -42,7 +43,7 @@ const FIRST_TASKS: u64 = 16;
 /// Inputs and results below this number of bytes are not counted.
 const COUNTED: u64 = 4 << 10;
 
-/// What the hub and the gather share.
+/// The part of a gather that the hub shares.
 #[derive(Default)]
 pub(crate) struct Gathered {
     inner: Mutex<Inner>,
@@ -122,12 +123,12 @@ impl Inner {
         popped
     }
 
-    /// Whether one more task may be added, given the bytes and tasks that are under way.
+    /// True if one more task may be added, given the bytes and tasks that are under way.
     fn has_room(&self, bytes: u64, tasks: u64, workers: usize) -> bool {
         bytes < WINDOW_BYTES || tasks < WINDOW_TASKS * workers as u64
     }
 
-    fn tell_watcher(&mut self) {
+    fn notify_watcher(&mut self) {
         if self.is_done()
             && let Some((completions, token)) = self.watcher.take()
         {
@@ -167,7 +168,7 @@ impl ResultSink for Gathered {
             }
             Ready::Arrived(ready) => ready.push_back((task, outcome)),
         }
-        inner.tell_watcher();
+        inner.notify_watcher();
         let tell = inner.eager || inner.is_done();
         drop(inner);
         if tell {
@@ -304,7 +305,7 @@ impl Gather {
     pub fn close(&self) {
         let mut inner = lock(&self.gathered.inner);
         inner.closed = true;
-        inner.tell_watcher();
+        inner.notify_watcher();
         drop(inner);
         self.gathered.signal.notify();
     }
@@ -363,7 +364,7 @@ impl Gather {
         Ok(())
     }
 
-    /// Whether no more tasks will be added and all results were taken.
+    /// True if no more tasks will be added and all results were taken.
     pub fn is_exhausted(&self) -> bool {
         let inner = lock(&self.gathered.inner);
         inner.closed && inner.taken == inner.added
@@ -380,7 +381,7 @@ impl Gather {
         Ok(self.shared.drive(&self.gathered.signal, until, done))
     }
 
-    /// Whether no more tasks will be added and all are done.
+    /// True if no more tasks will be added and all are done.
     pub fn is_done(&self) -> bool {
         lock(&self.gathered.inner).is_done()
     }
@@ -487,8 +488,8 @@ mod tests {
         assert_eq!(completions.take(), []);
         let mut inner = lock(&gathered.inner);
         inner.closed = true;
-        inner.tell_watcher();
-        inner.tell_watcher();
+        inner.notify_watcher();
+        inner.notify_watcher();
         drop(inner);
         assert_eq!(completions.take(), [7]);
     }

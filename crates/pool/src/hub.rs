@@ -36,7 +36,7 @@ use crate::task::lock;
 /// Upper bound of every sleep.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the hub, the callers and the launcher share.
+/// The part of a pool that the hub, the callers and the launcher share.
 pub(crate) struct Shared {
     pub(crate) machine: Machine,
     /// Notified once a closed pool has finished.
@@ -68,7 +68,7 @@ impl Shared {
         self.machine.check_maker()
     }
 
-    /// Whether a closed pool has finished.
+    /// True if a closed pool has finished.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over()
     }
@@ -306,7 +306,7 @@ impl Shared {
         taken
     }
 
-    /// Whether a worker is running the task of a single-task call.
+    /// True if a worker is running the task of a single-task call.
     pub(crate) fn is_running(&self, call: &Arc<Call>) -> bool {
         let state = self.lock();
         let runs = |slot: &Slot| {

@@ -12,7 +12,7 @@ use crate::os;
 /// First argument of a program that is started as a worker. The worker's name follows it.
 pub const WORKER_ARGUMENT: &str = "--manyhands-worker";
 
-/// How a process exited.
+/// The end of a process: its exit status, or the signal that killed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this status.
@@ -24,7 +24,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Whether the process ended by its own fault or decision, as far as can be told. Some signals
+    /// True if the process ended by its own fault or decision, as far as can be told. Some signals
     /// usually come from outside: from users, from service managers, from the kernel when memory is
     /// short.
     pub(crate) fn is_its_own(self) -> bool {
@@ -97,7 +97,7 @@ pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
 
 /// Collects the exit status of a process.
 pub trait Ending: Send {
-    /// How it exited; `None` if it has not. Called once the pidfd is readable.
+    /// The end of the process; `None` if it has not ended. Called once the pidfd is readable.
     fn reap(&mut self, pidfd: BorrowedFd<'_>) -> Option<Exit>;
 
     /// The process has exited, but its exit status cannot be had from the process that should

@@ -16,13 +16,13 @@ use crate::task::Items;
 pub(crate) struct Chunk {
     pub(crate) call: Arc<Call>,
     pub(crate) items: Arc<Items>,
-    /// Which items of the call's list are left.
+    /// Positions in `items` that belong to this chunk.
     pub(crate) range: Range<usize>,
-    /// Task number of the first item of the list, whether or not it is in the range.
+    /// Task number of the item at position 0 of `items`, which need not be in the range.
     pub(crate) first_task: u64,
-    /// How often these items were lost with a worker.
+    /// Number of times that these items were lost with a worker.
     pub(crate) losses: u32,
-    /// How many workers died with these items next in line and not begun.
+    /// Number of workers that died when the first of these items was the next to begin.
     pub(crate) returns: u32,
 }
 

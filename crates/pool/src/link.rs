@@ -52,7 +52,7 @@ pub(crate) const FULL: u32 = 2;
 /// The worker has slept for long and waits for work on its cold bell.
 pub(crate) const COLD: u32 = 3;
 
-/// How long a worker or a waiting caller spins before it sleeps.
+/// Time for which a worker or a waiting caller spins before it sleeps.
 pub(crate) const SPIN: Duration = Duration::from_micros(50);
 /// Size of each ring in bytes.
 const RING: usize = 64 << 10;
@@ -119,7 +119,7 @@ impl Words {
         self.words().spin.store(u32::from(may), Ordering::Relaxed);
     }
 
-    /// Whether ring B holds results that the parent has not read.
+    /// True if ring B holds results that the parent has not read.
     pub(crate) fn has_results(&self) -> bool {
         ring::has_messages(&*self.results)
     }

@@ -35,7 +35,7 @@ pub(crate) struct Machine {
     /// Bell of the driver after a long sleep: the read and write ends of a pipe.
     pub(crate) cold_bell: (OwnedFd, OwnedFd),
     pub(crate) stderr: Forwarder,
-    /// What the hub sleeps on: its bell, the timer, one pidfd per worker.
+    /// The descriptors on which the hub sleeps: its bell, the timer, one pidfd per worker.
     pub(crate) poller: Poller,
     /// Wakes the hub at `State::wake_at`.
     pub(crate) timer: Timer,

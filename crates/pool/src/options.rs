@@ -58,7 +58,7 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
-    /// Whether the number of workers depends on the tasks.
+    /// True if the number of workers depends on the tasks.
     pub(crate) fn varies(&self) -> bool {
         self.on_demand || self.idle_timeout.is_some()
     }

@@ -228,12 +228,12 @@ impl Pool {
         }
     }
 
-    /// Whether this process is a forked copy of the one that made the pool.
+    /// True if this process is a forked copy of the one that made the pool.
     pub fn is_forked(&self) -> bool {
         self.shared.check_maker().is_err()
     }
 
-    /// Whether the pool was closed, all tasks are done and every worker is gone.
+    /// True if the pool was closed, all tasks are done and every worker is gone.
     pub fn is_over(&self) -> bool {
         self.shared.check_maker().is_err() || self.shared.is_over()
     }

@@ -20,7 +20,7 @@ pub(crate) struct Signal {
 struct Count {
     /// Number of notifications so far.
     notifications: u64,
-    /// Number of sleeping threads; without any, `give` makes no system call.
+    /// Number of sleeping threads; without any, `notify` makes no system call.
     sleepers: usize,
 }
 

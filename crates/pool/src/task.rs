@@ -1,4 +1,4 @@
-//! What workers are sent: blobs, which travel once, and the items of a task or a map.
+//! The data that workers are sent: blobs, which travel once, and the items of a task or a map.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;

@@ -200,7 +200,7 @@ fn two_thousand_deaths_lose_only_running_tasks() {
     println!("    {} deaths: {right} tasks done, {lost} failed", deaths.load(Ordering::Relaxed));
 }
 
-/// Whether a worker is past its start: it has taken the socket that was its standard input.
+/// True if a worker is past its start: it has taken the socket that was its standard input.
 fn has_begun(pid: u32) -> bool {
     std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(|to| to == Path::new("/dev/null"))
 }

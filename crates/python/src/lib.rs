@@ -45,7 +45,7 @@ mod _native {
     #[pymodule_export]
     use crate::worker::{called, end_descendants, serve};
 
-    /// Whether this is an unoptimised build.
+    /// True if this is an unoptimised build.
     #[pymodule_export]
     const DEBUG: bool = cfg!(debug_assertions);
 }

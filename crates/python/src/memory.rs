@@ -59,7 +59,7 @@ const LARGE: usize = 1 << 20;
 #[pyclass(frozen, weakref, module = "manyhands._native")]
 pub(crate) struct Memory {
     segment: Arc<Segment>,
-    /// Whether it is registered. A message's own copy is not: no lookup may find it.
+    /// True if it is registered. A message's own copy is not: no lookup may find it.
     shared: bool,
 }
 
@@ -295,7 +295,7 @@ impl Memory {
         Ok(Memory { segment, shared })
     }
 
-    /// Whether so many copies are in transit that the next one should travel inside its message
+    /// True if so many copies are in transit that the next one should travel inside its message
     /// rather than take another descriptor.
     #[staticmethod]
     fn short() -> bool {
@@ -361,7 +361,7 @@ impl Memory {
         })
     }
 
-    /// Whether others may see what is written here; false for a message's own copy.
+    /// True if others may see what is written here; false for a message's own copy.
     #[getter]
     fn shared(&self) -> bool {
         self.shared
@@ -464,6 +464,7 @@ fn reduce_by_memory<'py>(memory: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> {
 
 /// Fills in a buffer that owns a reference to `owner`.
 ///
+/// # Safety
 /// `view` is null or a `Py_buffer` to fill in; `base` points to `len` mapped bytes, writable unless
 /// `readonly`, for as long as `owner` lives.
 unsafe fn export(

@@ -62,7 +62,7 @@ impl Drop for Held {
 pub(crate) struct Owner {
     workers: Held,
     completions: Completions,
-    /// Whether submitted tasks are completed first.
+    /// True if submitted tasks are completed first.
     drains: bool,
     token: u64,
 }
@@ -409,7 +409,7 @@ impl Pool {
         py.detach(|| self.workers.0.close());
     }
 
-    /// Whether the pool was closed, all tasks are done, all objects were notified, and every worker
+    /// True if the pool was closed, all tasks are done, all objects were notified, and every worker
     /// is gone.
     fn over(&self, py: Python<'_>) -> bool {
         self.receivers.waiting().is_empty() && py.detach(|| self.workers.0.is_over())

@@ -103,7 +103,7 @@ impl Queue {
         self.written_over(&error.to_string())
     }
 
-    fn nonsense(&self) -> PyErr {
+    fn corrupt(&self) -> PyErr {
         self.written_over("a message that no process has put")
     }
 
@@ -328,7 +328,7 @@ impl Queue {
             STR => {
                 let mut text = vec![0; len];
                 message.copy_from(1, &mut text).map_err(corrupt)?;
-                let text = String::from_utf8(text).map_err(|_| self.nonsense())?;
+                let text = String::from_utf8(text).map_err(|_| self.corrupt())?;
                 PyString::new(py, &text).into_any()
             }
             BYTES => bytes(py)?.into_any(),
@@ -337,14 +337,14 @@ impl Queue {
                 // The first and last bytes of every pickle: an error in other bytes would look like
                 // one of the program.
                 if !matches!(pickle.as_bytes(), [0x80, .., b'.']) {
-                    return Err(self.nonsense());
+                    return Err(self.corrupt());
                 }
                 // Frees the message's place in the queue before anything else happens.
                 drop(message);
                 let loads = known(py, &LOADS, "pickle", "loads")?;
                 loads.call1((pickle,)).map_err(|error| self.noted(py, error))?
             }
-            _ => return Err(self.nonsense()),
+            _ => return Err(self.corrupt()),
         })
     }
 
@@ -360,7 +360,7 @@ impl Queue {
         self.inner.len()
     }
 
-    /// Whether nothing is in it. As in the standard library, one that was put to from here and then
+    /// True if nothing is in it. As in the standard library, one that was put to from here and then
     /// closed does not say.
     fn empty(&self) -> PyResult<bool> {
         if self.used.load(Ordering::Relaxed) && self.closed.load(Ordering::Relaxed) {

@@ -17,10 +17,10 @@ use serde::de::value::{Error as WordError, StrDeserializer};
 use crate::errors::to_python;
 use crate::keywords::Limit;
 
-/// What is done to the rows of every file, step by step.
+/// Steps that change or check the rows of every file.
 ///
-/// Each method gives a new recipe with one more step, so a recipe can be the start of several. What is
-/// wrong in an expression or a pattern is raised at once, as ValueError.
+/// Each method gives a new recipe with one more step, so a recipe can be the start of several. An
+/// error in an expression or a pattern is raised at once, as ValueError.
 #[pyclass(frozen, eq, module = "manyhands")]
 #[derive(PartialEq)]
 pub(crate) struct Recipe(pub(crate) recipe::Recipe);
@@ -61,7 +61,7 @@ fn parameters(values: HashMap<String, Bound<'_, PyAny>>) -> PyResult<BTreeMap<St
     values.into_iter().map(|(name, value)| Ok((name, value.str()?.to_string()))).collect()
 }
 
-/// How files are read, by the keys of a recipe's `[read]`. For the quote, None means no quote; for
+/// The way in which files are read, by the keys of a recipe's `[read]`. For the quote, None means no quote; for
 /// other keys, None means that the key is left out.
 fn reading(values: &Bound<'_, PyDict>) -> PyResult<Read> {
     let mut json = serde_json::Map::new();

@@ -77,7 +77,7 @@ pub(crate) fn clean_chunks<'py>(py: Python<'py>, work: &[u8]) -> PyResult<Bound<
     Ok(PyBytes::new(py, &reply))
 }
 
-/// Whether an input of a clean job can be cut in place.
+/// True if an input of a clean job can be cut in place.
 #[pyfunction]
 pub(crate) fn can_be_cut(input: OsString, recipe: &Recipe, keywords: Keywords) -> PyResult<bool> {
     let job = Clean::new([input.clone()], Output::Stdout).recipe(recipe.0.clone());

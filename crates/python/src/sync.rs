@@ -57,7 +57,7 @@ macro_rules! shared {
 pub(crate) struct Lock(ShmLock);
 
 impl Lock {
-    /// Whether the lock was taken, and whether its last holder had died.
+    /// Takes the lock; returns whether its last holder had died, or `None` if the time is over.
     fn take(
         &self,
         py: Python<'_>,
@@ -85,8 +85,8 @@ shared! {
         ShmLock::create().map(Lock).map_err(|error| failed(&error))
     }
 
-    /// Whether the lock was taken within `timeout` seconds (None: no limit), and then whether its
-    /// last holder had died with it.
+    /// Takes the lock within `timeout` seconds (None: no limit). Returns whether its last holder had
+    /// died with it, or None if the time is over.
     fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<bool>> {
         self.take(py, timeout, |limit| self.0.acquire(limit))
     }

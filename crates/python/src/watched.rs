@@ -60,7 +60,7 @@ impl Watched {
         Ok(Watched { shared, pid: process::id() })
     }
 
-    /// Whether this process has the thread.
+    /// True if this process has the thread.
     pub(crate) fn is_ours(&self) -> bool {
         self.pid == process::id()
     }

@@ -348,7 +348,7 @@ mod in_segments {
             }
         }
 
-        /// Whether the segment was added.
+        /// True if the segment was added.
         pub fn has_segment(&self, number: u32) -> bool {
             self.heads.contains_key(&number)
         }

@@ -159,7 +159,7 @@ impl<T: Element> SharedArray<T> {
         self.len
     }
 
-    /// Whether it has no elements.
+    /// True if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -267,7 +267,7 @@ impl<'a, T: Element> ArraySlice<'a, T> {
         self.len
     }
 
-    /// Whether it has no elements.
+    /// True if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -102,7 +102,7 @@ impl Barrier {
         Barrier { lock: Lock::of(Arc::clone(&participants)), participants }
     }
 
-    /// Where it lies, to pass to another process.
+    /// The place where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.participants.place()
     }
@@ -127,7 +127,7 @@ impl Barrier {
         self.waiting().count()
     }
 
-    /// Whether the barrier is broken: no thread passes until [`reset`](Self::reset).
+    /// True if the barrier is broken: no thread passes until [`reset`](Self::reset).
     pub fn is_broken(&self) -> bool {
         self.words().state.load(Ordering::Relaxed) & BROKEN != 0
     }

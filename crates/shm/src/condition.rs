@@ -116,7 +116,7 @@ impl Condition {
         Ok(Condition { participants })
     }
 
-    /// Where it lies, to pass to another process.
+    /// The place where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.participants.place()
     }

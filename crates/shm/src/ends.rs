@@ -29,7 +29,7 @@ use crate::bell::Bell;
 use crate::lock::LockWord;
 use crate::participant::Slot;
 
-/// How long to spin for an item or for room: a little more than a wake-up costs.
+/// Time to spin for an item or for room: a little more than a wake-up costs.
 const SPIN: Duration = Duration::from_micros(50);
 
 /// Words written by putters.
@@ -123,7 +123,7 @@ impl Ends {
         self.tail.0.load(Ordering::Relaxed).saturating_sub(head)
     }
 
-    /// Whether the queue was closed.
+    /// True if the queue was closed.
     pub(crate) fn is_closed(&self) -> bool {
         // Acquire: pairs with the Release in `close`, so that the items put before it are seen.
         self.putters.closed.load(Ordering::Acquire) != 0
@@ -188,7 +188,7 @@ impl Ends {
         self.putters.limit.load(Ordering::Relaxed)
     }
 
-    /// Whether item `number` may be put. Call it under the tail lock.
+    /// True if item `number` may be put. Call it under the tail lock.
     fn has_room(&self, number: u64) -> bool {
         let seen = self.putters.head_seen.load(Ordering::Relaxed);
         if number.wrapping_sub(seen) < self.limit() {
@@ -270,7 +270,7 @@ impl Ends {
         Ok(())
     }
 
-    /// Whether item `number` was put. Call it under the head lock.
+    /// True if item `number` was put. Call it under the head lock.
     fn is_there(&self, number: u64) -> bool {
         if self.getters.tail_seen.load(Ordering::Relaxed) > number {
             return true;

@@ -58,19 +58,19 @@ impl Error {
         ErrorKind::System { call, source: source.into() }.into()
     }
 
-    /// Whether this process, or the machine, has no descriptors left.
+    /// True if this process, or the machine, has no descriptors left.
     pub fn is_out_of_descriptors(&self) -> bool {
         // EMFILE and ENFILE.
         matches!(self.kind(), ErrorKind::OutOfMemory { source, .. } | ErrorKind::System { source, .. }
             if matches!(source.raw_os_error(), Some(23 | 24)))
     }
 
-    /// Whether memory or descriptors ran out.
+    /// True if memory or descriptors ran out.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.kind(), ErrorKind::OutOfMemory { .. })
     }
 
-    /// Whether shared memory has invalid contents: another process overwrote it.
+    /// True if shared memory has invalid contents: another process overwrote it.
     pub fn is_corrupt(&self) -> bool {
         matches!(self.kind(), ErrorKind::Corrupt { .. })
     }

@@ -91,7 +91,7 @@ impl Block {
         self.owner.store(QUEUE, Ordering::Relaxed);
     }
 
-    /// Whether the block belongs to a participant.
+    /// True if the block belongs to a participant.
     pub(crate) fn belongs_to(&self, slot: Slot) -> bool {
         self.owner.load(Ordering::Relaxed) == u32::from(slot.number())
     }
@@ -136,7 +136,7 @@ impl Memory {
         }
     }
 
-    /// Whether `len` bytes at `offset` lie within the file.
+    /// True if `len` bytes at `offset` lie within the file.
     fn covers(&self, offset: u64, len: usize) -> bool {
         let Some(end) = usize::try_from(offset).ok().and_then(|at| at.checked_add(len)) else {
             return false;

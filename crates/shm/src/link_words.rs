@@ -10,18 +10,19 @@ use crate::segment::{Segment, Words};
 #[repr(C)]
 pub struct LinkWords {
     unused: [AtomicU64; 8],
-    /// How the worker sleeps, for [`WaitWord`](crate::wait::WaitWord).
+    /// The worker's sleep, as a [`WaitWord`](crate::wait::WaitWord).
     pub worker_wait: AtomicU32,
     unused_1: [AtomicU32; 15],
-    /// How the parent sleeps, for [`WaitWord`](crate::wait::WaitWord).
+    /// The parent's sleep, as a [`WaitWord`](crate::wait::WaitWord).
     pub parent_wait: AtomicU32,
     unused_2: [AtomicU32; 15],
     /// The worker's [`Cursor`](crate::cursor::Cursor).
     pub cursor: AtomicU64,
-    /// When the running item began, in nanoseconds; 0 if none is running.
+    /// Monotonic time in nanoseconds at which the function of the running item began; 0 before that,
+    /// `u64::MAX` after it has returned.
     pub started: AtomicU64,
     unused_3: [AtomicU64; 6],
-    /// Whether the worker may spin before it sleeps: 0 or 1.
+    /// 1 if the worker may spin before it sleeps, else 0.
     pub spin: AtomicU32,
     unused_4: [AtomicU32; 15],
 }

@@ -38,7 +38,7 @@ const SLEEPERS: u32 = 1 << 8;
 const DIED: u32 = 1 << 9;
 const TURN: u32 = 1 << 10;
 
-/// How long to spin for a lock before sleeping: several times what its holder usually needs, less
+/// Time to spin for a lock before sleeping: several times what its holder usually needs, less
 /// than a wake-up takes.
 const SPIN: Duration = Duration::from_micros(20);
 
@@ -279,7 +279,7 @@ mod shared {
             Lock { participants, refusal: AtomicU64::new(0) }
         }
 
-        /// Where it lies, to pass to another process.
+        /// The place where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.participants.place()
         }
@@ -427,12 +427,12 @@ mod shared {
             self.words().depth.load(Ordering::Relaxed)
         }
 
-        /// Whether it was held a moment ago.
+        /// True if it was held a moment ago.
         pub fn is_locked(&self) -> bool {
             self.word().holder().is_some()
         }
 
-        /// Whether the calling thread holds it by [`acquire_recursive`](Self::acquire_recursive).
+        /// True if the calling thread holds it by [`acquire_recursive`](Self::acquire_recursive).
         pub fn is_held_by_this_thread(&self) -> bool {
             // Relaxed: only this thread writes its own mark, and takes it back before letting go.
             self.words().thread.load(Ordering::Relaxed) == this_thread()
@@ -448,7 +448,7 @@ mod shared {
     }
 
     impl<'a> LockGuard<'a> {
-        /// Whether an earlier holder died with the lock and nobody was notified before: the protected
+        /// True if an earlier holder died with the lock and nobody was notified before: the protected
         /// data may be inconsistent.
         pub fn owner_died(&self) -> bool {
             self.owner_died

@@ -68,7 +68,7 @@ impl Slot {
     }
 }
 
-/// How often to check, a millisecond apart, whether another process's reaping has made room.
+/// Number of checks, a millisecond apart, whether another process's reaping has made room.
 const REAPING_ROUNDS: usize = 5000;
 
 /// Identifies one process for good: its number and its start time.
@@ -107,7 +107,7 @@ impl Table<'_> {
         &self.0[usize::from(slot.0)]
     }
 
-    /// Whether `slot` belongs to `me`.
+    /// True if `slot` belongs to `me`.
     pub fn belongs(self, slot: Slot, me: Identity) -> bool {
         // Relaxed: only this process writes or takes back its own identity.
         self.word(slot).load(Ordering::Relaxed) == me.0
@@ -148,7 +148,7 @@ impl Table<'_> {
         None
     }
 
-    /// Whether the process of `slot` is dead.
+    /// True if the process of `slot` is dead.
     ///
     /// Read the holder's word in shared memory before calling this, and change it only by a
     /// compare-and-swap from the value read. If the slot passes on meanwhile, everything that the
@@ -403,7 +403,7 @@ mod living {
             Ok(slot)
         }
 
-        /// Whether `slot` belongs to this process, and not to the parent that it was forked from.
+        /// True if `slot` belongs to this process, and not to the parent that it was forked from.
         pub(crate) fn is_mine(&self, slot: Slot) -> bool {
             self.table().belongs(slot, identity())
         }

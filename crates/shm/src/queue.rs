@@ -26,7 +26,7 @@
 //!   comes out first.
 //! * An item is in the queue exactly if `head ≤ n < tail`. There is no other state.
 //!
-//! What happens when a participant dies:
+//! Consequences of a participant's death:
 //!
 //! | participant that dies | what is left | what the others do |
 //! |---|---|---|
@@ -541,7 +541,7 @@ impl Queue {
         self.words().ends.len() as usize
     }
 
-    /// Whether there was no message a moment ago.
+    /// True if there was no message a moment ago.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -570,7 +570,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether the queue was closed.
+    /// True if the queue was closed.
     pub fn is_closed(&self) -> bool {
         self.words().ends.is_closed()
     }
@@ -709,7 +709,7 @@ impl Message<'_> {
         self.long.as_ref().map_or(self.short.len(), |long| long.len)
     }
 
-    /// Whether the message is empty.
+    /// True if the message is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -97,7 +97,7 @@ impl<P: RingMemory> Producer<P> {
         Ok(())
     }
 
-    /// Whether a message of `len` bytes fits now.
+    /// True if a message of `len` bytes fits now.
     ///
     /// # Errors
     /// `Broken` if the reader's position is invalid.
@@ -144,7 +144,7 @@ pub struct Consumer<P> {
     header: Vec<u8>,
 }
 
-/// Whether the shared words say that there are messages that the reader has not read.
+/// True if the shared words say that there are messages that the reader has not read.
 pub fn has_messages(memory: &impl RingMemory) -> bool {
     // Relaxed: a hint; `pop` does the acquiring load.
     memory.tail().load(Ordering::Relaxed) != memory.head().load(Ordering::Relaxed)
@@ -161,7 +161,7 @@ impl<P: RingMemory> Consumer<P> {
         &self.memory
     }
 
-    /// Whether there was nothing to read a moment ago.
+    /// True if there was nothing to read a moment ago.
     pub fn is_empty(&self) -> bool {
         // Relaxed: `pop` does the acquiring load.
         self.memory.tail().load(Ordering::Relaxed) == self.head

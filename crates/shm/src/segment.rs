@@ -168,17 +168,17 @@ impl Segment {
         self.fd.as_ref().expect("a copy that is kept is never passed on")
     }
 
-    /// Whether no process can write to it any more, or only this process sees its bytes.
+    /// True if no process can write to it any more, or only this process sees its bytes.
     pub fn is_copy(&self) -> bool {
         self.copy || self.is_kept()
     }
 
-    /// Whether it is private memory of this process, without a descriptor.
+    /// True if it is private memory of this process, without a descriptor.
     pub fn is_kept(&self) -> bool {
         self.fd.is_none()
     }
 
-    /// Whether the `len` bytes at `bytes` are equal to all of its own.
+    /// True if the `len` bytes at `bytes` are equal to all of its own.
     ///
     /// # Safety
     /// The bytes are mapped. For bytes that are written meanwhile, the answer may use the old or
@@ -216,7 +216,7 @@ impl Segment {
         self.len
     }
 
-    /// Whether this process may write to it.
+    /// True if this process may write to it.
     pub fn is_writable(&self) -> bool {
         self.writable
     }

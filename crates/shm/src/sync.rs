@@ -188,7 +188,7 @@ mod shared {
             Plain::attach(place, Kind::Semaphore).map(Semaphore)
         }
 
-        /// Where it lies, to pass to another process.
+        /// The place where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.0.place()
         }
@@ -252,7 +252,7 @@ mod shared {
             Plain::attach(place, Kind::Event).map(Event)
         }
 
-        /// Where it lies, to pass to another process.
+        /// The place where it lies, to pass to another process.
         pub fn place(&self) -> &Place {
             self.0.place()
         }
@@ -271,7 +271,7 @@ mod shared {
             self.words().clear();
         }
 
-        /// Whether the event is set.
+        /// True if the event is set.
         pub fn is_set(&self) -> bool {
             self.words().is_set()
         }

@@ -102,7 +102,7 @@ impl<T: Scalar> Value<T> {
         Value { lock: Lock::of(Arc::clone(&participants)), participants, number: PhantomData }
     }
 
-    /// Where it lies, to pass to another process.
+    /// The place where it lies, to pass to another process.
     pub fn place(&self) -> &Place {
         self.participants.place()
     }

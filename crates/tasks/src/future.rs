@@ -39,7 +39,7 @@ impl<R: DeserializeOwned> Future<R> {
         self.inner.wait_timeout(limit).map(|reply| reply.and_then(read)).map_err(Self::new)
     }
 
-    /// Whether the task has ended.
+    /// True if the task has ended.
     pub fn is_done(&self) -> bool {
         self.inner.is_done()
     }

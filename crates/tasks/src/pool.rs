@@ -16,7 +16,7 @@ use crate::map::{Imap, ImapUnordered, Inputs};
 use crate::worker::{Startup, launcher};
 use crate::{Error, Future, Result, codec, context, function};
 
-/// What to do about `NotInitialized`.
+/// Advice for `NotInitialized`.
 const NO_INIT: &str = "call manyhands::init() first thing in main (in tests: put manyhands::test_worker!(); into the \
      crate)";
 
@@ -78,7 +78,7 @@ impl PoolBuilder {
         self
     }
 
-    /// How often a task that was lost with its worker is run again. Default: 0.
+    /// Number of times that a task that was lost with its worker is run again. Default: 0.
     pub fn retries(mut self, retries: u32) -> Self {
         self.defaults.retries = retries;
         self
@@ -390,7 +390,7 @@ impl Call<'_> {
         self
     }
 
-    /// How often a task that was lost with its worker is run again, including its side effects.
+    /// Number of times that a task that was lost with its worker is run again, including its side effects.
     /// Default: the pool's number.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;

@@ -68,7 +68,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
         }
     }
 
-    /// Whether the function has not returned yet.
+    /// True if the function has not returned yet.
     pub fn is_running(&self) -> bool {
         !self.result.is_done()
     }

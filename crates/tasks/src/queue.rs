@@ -176,7 +176,7 @@ impl<T> Queue<T> {
         self.inner.len()
     }
 
-    /// Whether the queue is empty.
+    /// True if the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

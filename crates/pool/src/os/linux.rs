@@ -44,7 +44,7 @@ pub(crate) fn notify(bell: impl AsFd) {
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
-/// Whether this process can open `count` more descriptors; tried with duplicates of a bell.
+/// True if this process can open `count` more descriptors; tried with duplicates of a bell.
 pub(crate) fn has_room(bell: &OwnedFd, count: usize) -> bool {
     (0..count).map(|_| bell.try_clone()).collect::<io::Result<Vec<_>>>().is_ok()
 }
@@ -69,7 +69,7 @@ pub(crate) fn poll<const N: usize>(fds: &[BorrowedFd<'_>; N], limit: Duration) -
     polled.map(|fd| ready && !fd.revents().is_empty())
 }
 
-/// What the hub sleeps on: any number of descriptors, each under a number.
+/// Waits for any number of descriptors, each under a number. The hub sleeps on it.
 pub(crate) struct Poller(OwnedFd);
 
 impl Poller {
@@ -194,7 +194,7 @@ fn to_pid(pid: u32) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no such process number"))
 }
 
-/// How a process is ended.
+/// The way in which a process is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It may clean up first.
@@ -282,7 +282,7 @@ fn children_by_parent(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process is stopped, by a signal or by a debugger.
+/// True if a process is stopped, by a signal or by a debugger.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     // Bytes, since a process name may contain any.
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -419,7 +419,7 @@ pub(crate) fn outlive_parent() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// Whether this process's session has a terminal.
+/// True if this process's session has a terminal.
 pub(crate) fn has_terminal() -> bool {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()

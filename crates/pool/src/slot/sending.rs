@@ -216,21 +216,22 @@ impl Slot {
         }
     }
 
-    /// Tells the worker to exit after the items that it was sent; with `now`, after the running
-    /// one.
+    /// Tells the worker to exit. Call it when the worker has reported all of its items. `now` goes to the
+    /// worker's [`Runner::finish`](crate::worker::Runner::finish).
     pub(crate) fn finish(&mut self, now: bool) {
         self.stage = Stage::Finishing;
         self.tell_to_finish(now);
     }
 
-    /// Sends the same message without changing the worker's stage.
+    /// Sends the same message without changing the worker's stage. The worker reads it after the items
+    /// that it was sent.
     pub(crate) fn tell_to_finish(&mut self, now: bool) {
         self.queue_control(kind::FINISH, vec![u8::from(now)]);
     }
 
     fn queue_control(&mut self, kind: u32, bytes: Vec<u8>) {
         self.control.push((kind, bytes));
-        // Records without room are sent before the next chunk, or when the worker next reports.
+        // Messages without room are sent before the next chunk, or when the worker next reports.
         let _ = self.flush_control();
         self.wake();
     }

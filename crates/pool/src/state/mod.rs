@@ -49,7 +49,7 @@ const SAMPLE: Duration = Duration::from_millis(20);
 /// this process was stopped.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How a pool closes.
+/// The way in which a pool closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closing {
     /// Everything submitted is completed first.
@@ -80,7 +80,8 @@ pub(crate) struct State {
     /// The hub's clock, by which deadlines count. It leaves out the time in which this process was
     /// stopped.
     pub(crate) clock: Duration,
-    lived_at: Instant,
+    /// When the clock was last advanced.
+    clock_at: Instant,
     pub(crate) closing: Option<Closing>,
     /// When workers that were told to finish and have not exited are killed.
     pub(crate) finish_by: Option<Instant>,
@@ -105,7 +106,7 @@ impl State {
             hold_off: None,
             wake_at: None,
             clock: Duration::ZERO,
-            lived_at: Instant::now(),
+            clock_at: Instant::now(),
             closing: None,
             finish_by: None,
             signalled: None,
@@ -136,8 +137,8 @@ impl State {
     /// A hub that looks much later was stopped with its process at some time since, or the computer
     /// is overloaded. A small part of that time counts, so that deadlines hold under load too.
     pub(crate) fn advance_clock(&mut self, now: Instant, expected: Instant) {
-        let since = now.saturating_duration_since(self.lived_at);
-        self.lived_at = now;
+        let since = now.saturating_duration_since(self.clock_at);
+        self.clock_at = now;
         let was_stopped = now > expected + TICK;
         self.clock += if was_stopped { since.min(TICK / 4) } else { since };
     }

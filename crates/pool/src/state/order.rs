@@ -1,9 +1,10 @@
-//! What staffing sends to the thread that launches workers. A file of its own: the state holds the sender, and staffing
-//! imports the state.
+//! Orders, which the hub sends to the launcher. They have a file of their own because the state has their
+//! sender and `staffing`, which makes them, imports the state.
 
-/// An order to the launcher: start one worker.
+/// An order to the launcher to start one worker.
 pub(crate) struct Order {
+    /// The worker's name.
     pub(crate) name: String,
-    /// Index of the slot that the worker will have.
+    /// The pool's place that the worker will have, which need not be the index of its slot.
     pub(crate) place: usize,
 }

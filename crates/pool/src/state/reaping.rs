@@ -148,7 +148,7 @@ impl State {
                 ErrorKind::LinkBroken { task, reason: reason.clone(), death }
             }
             Some(KillReason::Late | KillReason::Stopped) | None if broken => {
-                let reason = "its cursor is nonsense".to_owned();
+                let reason = "its cursor is out of range".to_owned();
                 ErrorKind::LinkBroken { task, reason, death }
             }
             Some(KillReason::Late | KillReason::Stopped) | None => {

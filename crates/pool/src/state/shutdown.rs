@@ -9,7 +9,7 @@
 //! | 4 | idle workers are told to finish; with `Now`, the others are killed; after `end_workers`, all get a signal | `finish_workers` |
 //! | 5 | workers that have not exited in `finish_grace` are killed | `kill_unfinished` |
 //! | 6 | each worker is reaped as it exits; with the last one the pool is over | `reap`, `is_over` |
-//! | 7 | the hub drops `orders`, which ends the launcher; waits for the rest of stderr; wakes waiting threads; returns | `Shared::run_hub` |
+//! | 7 | the hub drops `orders`, so the launcher ends after its last launch; lets the forwarder end after the rest of stderr; wakes the threads that wait for the end; returns | `Shared::run_hub` |
 //! | 8 | a worker that is launched after that is killed by the launcher | `Shared::install` |
 //! | 9 | all three threads are joined, the launcher only if it is not stuck in a launch | `Pool::end` |
 //!
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// Step 6: whether a closed pool has ended. A pool that ends now does not wait for a launch
+    /// Step 6: true if a closed pool has ended. A pool that ends now does not wait for a launch
     /// under way, whose process may be stopped.
     pub(crate) fn is_over(&self) -> bool {
         let waits_for_launch = !self.launching.is_empty() && self.closing != Some(Closing::Now);

@@ -28,12 +28,12 @@ impl State {
             self.end_idle(machine);
             self.finish_retired();
             self.finish_workers(machine);
-            let mut mail = false;
+            let mut has_results = false;
             for slot in self.slots.iter().flatten().filter(|slot| !slot.driven) {
                 slot.words.parent_wait().announce(HUB);
-                mail |= slot.words.has_results() && slot.killing.is_none();
+                has_results |= slot.words.has_results() && slot.killing.is_none();
             }
-            if !mail {
+            if !has_results {
                 return;
             }
         }

@@ -17,7 +17,7 @@ pub fn place() -> Option<usize> {
     (place >> 32 == u64::from(std::process::id())).then_some((place & 0xffff_ffff) as usize)
 }
 
-/// Whether this process was forked by user code in a worker.
+/// True if this process was forked by user code in a worker.
 pub fn is_forked() -> bool {
     let place = PLACE.load(Ordering::Relaxed);
     place != 0 && place >> 32 != u64::from(own_pid())

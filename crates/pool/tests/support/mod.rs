@@ -127,7 +127,7 @@ pub fn children() -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process exists and is not a zombie.
+/// True if a process exists and is not a zombie.
 pub fn is_alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat[stat.rfind(')').expect("a name")..].starts_with(") Z"))

@@ -79,7 +79,7 @@ pub(crate) fn seal_copy(fd: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Whether `fd` is sealed as [`seal_copy`] does.
+/// True if `fd` is sealed as [`seal_copy`] does.
 pub(crate) fn is_copy(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(fd)
         .is_ok_and(|seals| seals.contains(SealFlags::SHRINK | SealFlags::FUTURE_WRITE))
@@ -93,7 +93,7 @@ pub(crate) fn map_private(fd: impl AsFd, len: usize) -> io::Result<NonNull<u8>> 
     Ok(NonNull::new(base.cast()).expect("mmap never maps at address zero"))
 }
 
-/// Whether `fd` is sealed against shrinking, so that no mapped page can vanish.
+/// True if `fd` is sealed against shrinking, so that no mapped page can vanish.
 pub(crate) fn cannot_shrink(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
@@ -102,7 +102,7 @@ pub(crate) fn file_len(fd: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstat(fd)?.st_size as u64)
 }
 
-/// Whether `fd` is open for writing.
+/// True if `fd` is open for writing.
 pub(crate) fn is_writable(fd: impl AsFd) -> bool {
     rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
@@ -161,7 +161,7 @@ pub(crate) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0) as u32
 }
 
-/// What `/proc` says about a process.
+/// The state of a process, as `/proc` shows it.
 enum Seen {
     /// Alive; the start time in clock ticks since boot.
     Living(u64),
@@ -206,7 +206,7 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     }
 }
 
-/// Whether the process that had number `pid` and start time `start` (0 if unknown) is gone for
+/// True if the process that had number `pid` and start time `start` (0 if unknown) is gone for
 /// good. Counts as alive if that cannot be determined.
 pub(crate) fn is_gone(pid: u32, start: u64) -> bool {
     let Some(process) = rustix::process::Pid::from_raw(pid as i32) else { return true };

@@ -81,7 +81,7 @@ pub(crate) struct Child {
     reaped: bool,
 }
 
-/// How a child exited.
+/// The exit status of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Exit(i32),
