@@ -17,6 +17,11 @@ MODULE_LINE = re.compile(r"\bmod\s+\w+\s*;")
 VISIBILITY = re.compile(r"\bpub\(in [^)]*\)")
 USE = re.compile(r"(?:\b(pub(?:\([^)]*\))?)\s+)?\buse\s+([^;]+);")
 PATH = re.compile(rf"(?<![\w:.$])({WORD}(?:::{WORD})+)")
+#: Comments and literals. A text is group 2 or 3.
+LITERAL = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|b?r(#*)"(.*?)"\1|b?"((?:\\.|[^"\\])*)"|b?'(?:\\(?:u\{[^}]*\}|x..|.)|[^'\\\n])'""",
+    re.DOTALL,
+)
 
 
 def without_comments_and_texts(source):
@@ -25,11 +30,7 @@ def without_comments_and_texts(source):
     >>> without_comments_and_texts("f(`a // b`, 'c') // d".replace("`", chr(34)))
     'f(        ,    )     '
     """
-    literal = re.compile(
-        r"""//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\(?:u\{[^}]*\}|x..|.)|[^'\\\n])'""",
-        re.DOTALL,
-    )
-    return literal.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
+    return LITERAL.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
 
 
 def end_of_block(source, begin):
