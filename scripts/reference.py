@@ -6,7 +6,6 @@ its parameters as the signature has them, what it returns, and an example, which
 
 import ast
 import logging
-from pathlib import Path
 
 import griffe
 from griffe import DocstringSectionKind as Kind
@@ -200,8 +199,3 @@ def section_shown(section, made_by):
     elif section.kind is Kind.examples:
         for kind, text in section.value:
             yield f"```pycon\n{text}\n```\n" if kind is Kind.examples else text + "\n"
-
-
-if __name__ == "__main__":
-    found = reference(Path(__file__).resolve().parent.parent)
-    print(*found[1], sep="\n")

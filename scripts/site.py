@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from html_page import Page, style_loads
 from reference import GROUPS, reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,8 @@ PAGES = {
 #: Pages with tables that programs write or that are indexes, whose rows are as long as they are.
 LONG_TABLES = ("ARCHITECTURE.md", "bench/README.md", "docs/functions.md", "docs/recipe.md")
 IMAGES = (".svg", ".png", ".js")
+#: In docs/rust.md. With --rust there is a link in its place.
+MAKES_RUST = "`scripts/build-docs --rust` makes it a part"
 #: Introduction of llms.txt.
 LLMS = """# manyhands
 
@@ -89,10 +91,11 @@ def stage(rust):
     for source in sorted([*sources, *PAGES]):
         text = (ROOT / source).read_text()
         text = text.replace("```rust,ignore", "```rust")  # a word for rustdoc alone
-        if source == "docs/rust.md" and rust:
-            text = text.replace(
-                "`scripts/build-docs --rust` makes it a part", "[here it is](rust/manyhands/index.html), a part"
-            )
+        if source == "docs/rust.md":
+            if MAKES_RUST not in text:
+                problems.append(f"{source}: does not say {MAKES_RUST!r}, which --rust replaces by a link")
+            if rust:
+                text = text.replace(MAKES_RUST, "[here it is](rust/manyhands/index.html), a part")
         target = STAGED / staged(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(outside_code(text, lambda part, source=source: linked(part, source, problems)))
@@ -197,32 +200,15 @@ def outside_code(text, change):
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
 
 
-class Page(HTMLParser):
-    """The anchors of a page, where its links lead, and what it loads."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.anchors, self.links, self.loaded, self.raw = {""}, [], [], False
-        self.feed(path.read_text())
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        self.anchors.update(value for name in ("id", "name") if (value := values.get(name)))
-        if tag == "a" and values.get("href"):
-            self.links.append(values["href"])
-        elif tag in ("img", "script") and values.get("src"):
-            self.loaded.append(values["src"])
-        elif tag == "link" and values.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
-            self.loaded.append(values["href"])
-
-    def handle_data(self, text):
-        self.raw = self.raw or "```" in text
-
-
 def check(site):
-    """Dead links of the site, and what its pages load from elsewhere."""
+    """Dead links of the site, and what its pages and styles load from the network."""
     problems = []
-    pages = {path.resolve(): Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
+    pages = {path.resolve(): Page(path.read_text()) for path in site.rglob("*.html") if path.name != "404.html"}
+    for path in site.rglob("*.css"):
+        for link in style_loads(path.read_text()):
+            parts = urlsplit(link)
+            if parts.scheme != "data" and (parts.scheme or parts.netloc):
+                problems.append(f"{path.relative_to(site)}: loads {link} from the network")
     for path, page in pages.items():
         if path.is_relative_to(site / "rust"):
             continue
