@@ -1,5 +1,5 @@
-"""What an installed package must do, in a few seconds: run in empty environments by `scripts/build-wheels`, and in an
-emulated machine by `scripts/test-aarch64`."""
+"""Checks in a few seconds that an installed package works. `scripts/build-wheels` runs it in empty environments,
+`scripts/test-aarch64` in an emulated machine."""
 
 import operator
 import os
@@ -55,7 +55,8 @@ def check_clean():
         manyhands.clean(source, target, manyhands.Recipe().trim("all"))
         assert target.read_bytes() == b"a,b\n1,2\n"
         program = "import sys; from manyhands._command import main; sys.exit(main())"
-        subprocess.run([sys.executable, "-c", program, "clean", source, "-o-", "--quiet", "--trim", "all"], check=True)
+        command = [sys.executable, "-c", program, "clean", source, "-o-", "--quiet", "--trim", "all"]
+        assert subprocess.check_output(command) == b"a,b\n1,2\n"
 
 
 if __name__ == "__main__":
