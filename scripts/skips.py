@@ -1,4 +1,4 @@
-"""Notes what cannot be run here in the list that scripts/test tells at its end; see `skip` in scripts/step."""
+"""Adds what cannot be run here to the list that scripts/test prints at its end; see `skip` in scripts/step."""
 
 import os
 
