@@ -6,6 +6,8 @@ import functools
 import operator
 import re
 
+from manyhands._signals import of_signal
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ def size(name: str, value: object) -> int:
     else:
         try:
             number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
+        except TypeError as error:
+            if of_signal(error):
+                raise
             number = None
         if number is None:
             raise TypeError(f"{wanted}, not {value!r}")
@@ -63,7 +67,9 @@ def whole(name: str, value: object) -> int:
     """An integer, or any object that Python converts to one. Raises TypeError, which names the argument."""
     try:
         return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         raise TypeError(f"{name} must be an integer, not {value!r}") from None
 
 

@@ -15,6 +15,7 @@ import pickle
 import weakref
 
 from manyhands._native import Memory
+from manyhands._signals import of_signal
 
 TYPE_CHECKING = False
 
@@ -170,7 +171,9 @@ def zeros(shape: Any, dtype: DTypeLike = float, order: Literal["C", "F"] = "C") 
     _check(like.dtype)
     try:
         shape = (operator.index(shape),)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         shape = tuple(map(operator.index, shape))
     shape += like.shape[1:]
     if order not in ("C", "F"):
@@ -396,7 +399,9 @@ def _file(root: Any) -> Any:
             # If a file is replaced, the old one stays mapped; the kernel knows its name, if it still has one.
             known = _identity(os.stat(_mapped(root.__array_interface__["data"][0])))
             _files[root._mmap] = known
-    except (OSError, TypeError, ValueError):
+    except (OSError, TypeError, ValueError) as error:
+        if of_signal(error):
+            raise
         return None
     return found if found == known else None
 

@@ -124,7 +124,8 @@ class Core:
         self.closed = False
         self.terminated = False
         self._thread: Any = None
-        self._starting = threading.Lock()
+        #: A signal handler that submits may take it once more.
+        self._starting = threading.RLock()
         #: Held by the thread that ends the pool. See `_end`.
         self._ending = threading.RLock()
         self._ended = False
@@ -166,7 +167,9 @@ class Core:
             packed = kept(_Packed(initializer, namespace).message)
             try:
                 settings.initializer = packed, kept(dumps((initargs, {}), namespace, lasting=True))
-            except RuntimeError:
+            except RuntimeError as error:
+                if of_signal(error):
+                    raise
                 # Locks of the standard library and ends of pipes can only be passed to a process that is being
                 # started.
                 if not self._inherited:
@@ -239,7 +242,9 @@ class Core:
             packed.blob = native.blob(data, memories, name)
             try:
                 reference = weakref.ref(function, functools.partial(_forget, weakref.ref(self), id(function)))
-            except TypeError:
+            except TypeError as error:
+                if of_signal(error):
+                    raise
                 return packed
             self._packed[id(function)] = reference, packed
         elif memories or len(data) > _KEPT_MAX:
@@ -275,9 +280,14 @@ class Core:
             check_priority(priority)
         self._begin(receiver)
         packed = packed or self.packed(function)
-        if self._seed is not None:
-            arguments = (self.number(), 0), arguments
-        data, memories = dumps(arguments, self.namespace, copies, having=packed.need.messages)
+        message = arguments if self._seed is None else ((self.number(), 0), arguments)
+        try:
+            data, memories = dumps(message, self.namespace, copies, having=packed.need.messages)
+        except Exception as error:
+            if of_signal(error) or message is arguments:
+                raise
+            said, cause = _about(arguments, error)
+            raise said from cause
         return self.native.submit(
             packed.blob,
             data,
@@ -309,28 +319,27 @@ class Core:
         """The number of one more submit or map, if that decides what it draws."""
         return None if self._seed is None else next(self._numbers)
 
-    def dump_each(self, packed: Any, number: Any, in_place: bool, units: Any, first: Any, size: Any) -> Iterator[Any]:
+    def dump_each(
+        self, packed: Any, number: Any, in_place: bool, units: Any, first: Any, size: Any, several: bool
+    ) -> Iterator[Any]:
         """Yields each unit of a map of this function and number as `Gather.add` takes it, its bytes, and whether it
         stands for one that cannot be pickled. Such ones are there only if exceptions are to be `in_place`.
 
-        A unit has `size` items, the first one from the item `first` on.
+        A unit has `size` items, the first one from the item `first` on; with `several` it is the list of these.
         """
         copies: dict[Any, Any] = {}
-        for index, unit in enumerate(units):
-            if number is not None:
-                unit = (number, first + index * size), unit
+        for at, unit in zip(itertools.count(first, size), units, strict=False):
+            message = unit if number is None else ((number, at), unit)
             try:
-                data, memories = dumps(unit, self.namespace, copies, having=packed.need.messages)
+                data, memories = dumps(message, self.namespace, copies, having=packed.need.messages)
             except Exception as error:
                 if of_signal(error):
                     raise
-                said = error
-                if error.__cause__ is error:
-                    # It is about the item itself, not about a part of it: a lock, for example.
-                    said = explained({first + index: unit}, error)
+                items: Any = enumerate(unit, at) if several else [(at, unit)]  # pyright: ignore[reportUnknownVariableType]
+                said, cause = _about(dict(items), error)
                 if not in_place:
-                    raise said from error
-                data, memories = dump_exception(said, apart=False)
+                    raise said from cause
+                data, memories = dump_exception(said, apart=False, of_caller=True)
                 yield data, len(data), True
                 continue
             if not memories:
@@ -361,6 +370,8 @@ class Core:
                     start(thread)
                     self._thread = thread
                 except RuntimeError as error:
+                    if of_signal(error):
+                        raise
                     # The interpreter is ending: nothing can be notified any more, and nothing may wait for it.
                     broken = BrokenProcessPool("No thread can be started that tells of results.")
                     broken.__cause__ = error
@@ -371,7 +382,7 @@ class Core:
         """The thread: calls callbacks, and ends futures of which nobody waits for the result."""
         with self._starting:
             if self._thread is not threading.current_thread():
-                # Whoever started it was interrupted, and takes it for one that does not run.
+                # The starter was interrupted, and assumes that this thread does not run.
                 return
         with _registry:
             _telling.add(self)
@@ -439,7 +450,12 @@ class Core:
         except BaseException as error:
             try:
                 again = _loaded(status, data, memories, remote_traceback)
-            except BaseException:
+            except BaseException as second:
+                # Data that interrupts does so each time.
+                if not (isinstance(error, KeyboardInterrupt) and isinstance(second, KeyboardInterrupt)):
+                    for raised in (error, second):
+                        if of_signal(raised):
+                            raise raised from None
                 failure = error
             else:
                 # In that case the data did not cause this.
@@ -447,10 +463,10 @@ class Core:
                     raise
                 return again
         if status == EXCEPTION:
-            return False, load_exception(data, memories, remote_traceback)
+            return False, load_exception(data, memories, remote_traceback, failure)
         if not isinstance(failure, Exception):
             ended = failure
-            failure = RemoteError(f"a result that cannot be unpickled here: {shown(ended)}")
+            failure = RemoteError(f"a result that cannot be unpickled here: {shown(ended, of_caller=True)}")
             failure.__cause__ = ended
         if self.breaks:
             broken = BrokenProcessPool("A result could not be brought back.")
@@ -601,11 +617,19 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
+def _about(items: Any, error: BaseException) -> tuple[BaseException, BaseException]:
+    """The error of pickling a message, and its cause. It names its place in these items, not in the message."""
+    cause = error.__cause__ or error
+    said = explained(items, cause)
+    # It may be about something else, such as a global of `__main__`.
+    return (error if said is cause else said), cause
+
+
 def _loaded(status: Any, data: Any, memories: Any, remote_traceback: Any) -> tuple[Any, ...]:
     """The outcome; raises what unpickling it raises."""
     if status == VALUE:
         return True, loads(data, memories)
-    return False, load_exception(data, memories, remote_traceback, caught=())
+    return False, load_exception(data, memories, remote_traceback)
 
 
 class _Packed:
@@ -705,7 +729,9 @@ def _check_affinity(cpu_affinity: Any) -> None:
                     raise ValueError(f"cpu_affinity has core {core}, and the cores here are {sorted(there)}")
             if not cores:
                 raise ValueError(lists)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         raise TypeError(lists) from None
 
 
@@ -793,7 +819,7 @@ if TYPE_CHECKING:
 
 
 def get_start_method(allow_none: bool = False) -> str | None:
-    """How workers are started.
+    """The start method of workers.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ import time
 from manyhands import _native, _workers
 from manyhands._errors import WorkerDied
 from manyhands._pool import cpu_count
+from manyhands._signals import of_signal
 from manyhands.engines import executor
 
 TYPE_CHECKING = False
@@ -170,7 +171,9 @@ class _Big:
 def _size(path: str) -> Any:
     try:
         return os.path.getsize(path)
-    except OSError:
+    except OSError as error:
+        if of_signal(error):
+            raise
         return 0
 
 

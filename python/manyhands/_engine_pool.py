@@ -11,11 +11,12 @@ import functools
 import itertools
 import queue
 import threading
+import time
 import warnings
 
 from manyhands._arguments import check_buffersize, whole
 from manyhands._errors import PoolClosed, PoolTimeout, TaskKilled, for_iterator
-from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Options, Pool, cpu_count
+from manyhands._pool import CLOSE, RUN, TERMINATE, AsyncResult, Options, Pool, _positional, cpu_count
 from manyhands._signals import of_signal
 from manyhands._typing import R
 from manyhands._units import in_memory, length_of
@@ -77,7 +78,7 @@ class EnginePool(Pool):
     ) -> Any:
         options = Options(deadline, retries, callback=callback, error_callback=error_callback, priority=priority)
         self._check_call(options)
-        future = self._submit(func, *args, **kwds)
+        future = self._submit(func, *_positional(args), **kwds)
         result: EngineResult[Any] = EngineResult(self, [future], _first, options)
         return result
 
@@ -146,9 +147,16 @@ class EnginePool(Pool):
         try:
             future = self._executor.submit(func, *args, **kwds)
         except RuntimeError as error:
+            if of_signal(error):
+                raise
             raise PoolClosed(f"the engine takes no more tasks: {error}") from error
-        self._opened(future)
-        future.add_done_callback(self._ended)
+        try:
+            self._opened(future)
+            _when_done(future, self._ended)
+        except BaseException:
+            # Of a signal handler: `join` must not wait for a callback that was perhaps not added.
+            self._ended(future)
+            raise
         return future
 
     def _opened(self, what: Any) -> None:
@@ -199,11 +207,16 @@ class EngineResult(AsyncResult[R]):
         self._lock, self._calls = threading.Lock(), threading.Lock()
         self._finished = threading.Event()
         self._left = len(futures)
-        pool._opened(self)
-        for future in futures:
-            future.add_done_callback(self._one_ended)
-        if not futures:
-            self._all_ended()
+        try:
+            pool._opened(self)
+            for future in futures:
+                _when_done(future, self._one_ended)
+            if not futures:
+                self._all_ended()
+        except BaseException:
+            # Of a signal handler: `join` must not wait for callbacks that were not added.
+            pool._ended(self)
+            raise
 
     def kill(self) -> None:
         """Cancels what has not ended; the call then fails with `TaskKilled`."""
@@ -220,21 +233,30 @@ class EngineResult(AsyncResult[R]):
             self._all_ended()
 
     def _all_ended(self) -> None:
-        pool, futures = self._pool, self._futures
+        pool = self._pool
         try:
-            outcome = True, self._join([_result_of(future, self._returns) for future in futures])
-        except concurrent.futures.CancelledError:
-            closed = PoolClosed("the pool was terminated before the call was done")
-            outcome = False, closed if pool.terminated else TaskKilled("the call was killed")
-        except BaseException as error:
-            outcome = False, error
-        if self._bar is not None:
-            self._bar.close()
-        self._futures = ()
-        try:
-            self._finish(*outcome)
+            if self._bar is not None:
+                self._bar.close()
+            self._finish(*self._outcome_of_all())
+        except BaseException:
+            # Of a signal handler, in the thread that cancels.
+            self._finish(*self._outcome_of_all())
+            raise
         finally:
+            self._futures = ()
             pool._ended(self)
+
+    def _outcome_of_all(self) -> tuple[bool, Any]:
+        results: list[Any] = []
+        for future in self._futures:
+            if future.cancelled():
+                closed = PoolClosed("the pool was terminated before the call was done")
+                return False, closed if self._core.terminated else TaskKilled("the call was killed")
+            success, value = _outcome_of(future, self._returns)
+            if not success:
+                return False, value
+            results.append(value)
+        return True, self._join(results)
 
 
 class EngineIterator:
@@ -248,10 +270,13 @@ class EngineIterator:
         self._chunks = chunks
         self._bar = bar
         self._lock = threading.Lock()
-        #: Tasks whose results were not taken, in order; or their number and the ended ones.
-        self._futures: Any = collections.deque() if ordered else None
-        self._under_way = 0
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        #: Tasks whose results were not taken.
+        self._under_way: set[Any] = set()
+        #: These in order; if that does not matter, those that have ended, and a queue to wait for one.
+        self._ordered = ordered
+        self._futures: Any = collections.deque()
+        self._bell: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        #: Results that were taken from their tasks, as in `Core.load`.
         self._ready: Any = collections.deque()
         self._error: BaseException | None = None
         self._add(window)
@@ -259,53 +284,88 @@ class EngineIterator:
     def __iter__(self) -> Any:
         return self
 
-    def __next__(self) -> Any:
-        return self.next()
+    # A signal handler may raise after each call, and before each round of a loop. So no call moves a task or a result.
 
     def _add(self, count: int) -> None:
         """Submits at most `count` more tasks; all with None."""
         try:
             for chunk in itertools.islice(self._chunks, count):
-                future = self._submit(chunk)
-                self._under_way += 1
-                if self._futures is not None:
-                    self._futures.append(future)
-                else:
-                    future.add_done_callback(self._done.put)
+                future = None
+                try:
+                    future = self._submit(chunk)
+                    self._under_way |= {future}
+                    if self._ordered:
+                        self._futures += (future,)
+                    else:
+                        _when_done(future, self._one_ended)
+                except BaseException:
+                    self._under_way -= {future}
+                    self._chunks = itertools.chain((chunk,), self._chunks)
+                    raise
         except Exception as error:
             if of_signal(error):
                 raise
             # An error of the source, for example: raised at the end of the results.
-            self._chunks, self._error = iter(()), error
+            self._chunks, self._error = (), error
+
+    def _one_ended(self, future: Any) -> None:
+        self._futures.append(future)
+        self._bell.put(None)
 
     def next(self, timeout: float | None = None) -> Any:
         """The next result. Waits at most for `timeout` seconds; raises what its call raised."""
-        with self._lock:
-            while not self._ready:
-                if not self._under_way:
-                    self._end()
-                future = self._next_done(timeout)
-                self._under_way -= 1
-                self._add(1)
+        taken: Any = None
+        try:
+            with self._lock:
+                while not self._ready:
+                    if not self._under_way:
+                        self._end()
+                    self._wait(timeout)
+                    self._add(1)
+                    self._take()
                 if self._bar is not None:
                     self._bar.update(1)
-                try:
-                    self._ready.extend(_result_of(future, self._returns))
-                except concurrent.futures.CancelledError:
-                    raise PoolClosed("the pool was terminated before the call was done") from None
-                except StopIteration as error:
-                    raise for_iterator(error)
-            return self._ready.popleft()
+                taken = self._ready[0]
+                del self._ready[0]
+            success, value = taken
+            error = None if success else for_iterator(value)
+        except BaseException:
+            # A signal handler may raise after the result was taken.
+            if taken is not None:
+                self._ready.appendleft(taken)
+            raise
+        if error is not None:
+            raise error
+        return value
 
-    def _next_done(self, timeout: float | None) -> Any:
-        if self._futures is None:
+    __next__ = next
+
+    def _wait(self, timeout: float | None) -> None:
+        """Waits until the first of the futures has ended."""
+        if self._ordered:
+            if not concurrent.futures.wait([self._futures[0]], timeout).done:
+                raise PoolTimeout
+            return
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._futures:
             try:
-                return self._done.get(timeout=timeout)
+                self._bell.get(timeout=None if until is None else max(until - time.monotonic(), 0))
             except queue.Empty:
                 raise PoolTimeout from None
-        if not concurrent.futures.wait([self._futures[0]], timeout).done:
-            raise PoolTimeout
-        return self._futures.popleft()
+
+    def _take(self) -> None:
+        """Makes the first of the futures results."""
+        future = self._futures[0]
+        entries: list[Any] = []
+        if future in self._under_way:
+            if future.cancelled():
+                entries = [(False, PoolClosed("the pool was terminated before the call was done"))]
+            else:
+                success, value = _outcome_of(future, self._returns)
+                entries = [(True, item) for item in value] if success else [(False, value)]
+        self._ready += entries
+        self._under_way -= {future}
+        del self._futures[0]
 
     def _end(self) -> None:
         if self._bar is not None:
@@ -315,11 +375,21 @@ class EngineIterator:
         raise error or StopIteration
 
 
-def _result_of(future: Any, return_exceptions: bool) -> Any:
-    """The results of a chunk's items. The exception of one that is alone, if exceptions are returned."""
-    if return_exceptions and (error := future.exception()) is not None:
-        return [error]
-    return future.result()
+def _when_done(future: Any, call: Any) -> None:
+    """As `add_done_callback`, which hides what a signal handler raises in a call that it makes itself."""
+    if future.done():
+        call(future)
+    else:
+        future.add_done_callback(call)
+
+
+def _outcome_of(future: Any, return_exceptions: bool) -> tuple[bool, Any]:
+    """True and the results of a chunk that has ended, or false and its exception. If exceptions are returned, the
+    exception is the result of the chunk's only item."""
+    error = future.exception()
+    if error is None:
+        return True, future.result()
+    return (True, [error]) if return_exceptions else (False, error)
 
 
 def _first(results: Any) -> Any:

@@ -481,7 +481,9 @@ class ProcessPoolExecutor(Executor):
             future._task = core.submit(fn, arguments, mode, deadline, retries, future, packed, copies, priority)
             if future._state in _DONE:
                 future._task = None
-        except PoolClosed:
+        except PoolClosed as error:
+            if of_signal(error):
+                raise
             if core.broken is not None:
                 raise BrokenProcessPool(str(core.broken)) from core.broken
             raise RuntimeError("cannot schedule new futures after shutdown") from None
@@ -697,22 +699,27 @@ class _Results:
                     self._end(error)
                     raise
             left = None if self._until is None else self._until - time.monotonic()
-            future = self._futures.popleft()
+            future = self._futures[0]
             try:
                 result = future.result(left)
-            except StopIteration as error:
-                raise for_iterator(error)
             except BaseException as error:
                 if not future.done():
                     # The timeout is over, or the wait was interrupted.
-                    self._futures.appendleft(future)
                     self._end(error)
+                elif future.cancelled() or not of_signal(error) or error is future.exception():
+                    del self._futures[0]
+                if isinstance(error, StopIteration):
+                    raise for_iterator(error)
                 raise
             finally:
                 # A traceback would keep this frame, and so the future.
                 future = None
-            self._ready.extend(result if self._several else (result,))
-        return self._ready.popleft()
+            # Not by calls, after which a signal handler may raise: a result would be lost, or come twice.
+            self._ready += result if self._several else (result,)
+            del self._futures[0]
+        taken = self._ready[0]
+        del self._ready[0]
+        return taken
 
     def _end(self, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt):

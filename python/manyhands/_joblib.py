@@ -19,6 +19,8 @@ import threading
 import time
 import weakref
 
+from manyhands._signals import of_signal, start
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -64,9 +66,11 @@ class _Idle:
             try:
                 self._set_timer()
                 return
-            except RuntimeError:
+            except RuntimeError as error:
                 # The interpreter is ending.
                 self._executors[key].pop()
+                if of_signal(error):
+                    raise
         executor.shutdown(wait=False)
 
     def end(self) -> None:
@@ -88,7 +92,7 @@ class _Idle:
             self._timer = self._looks = None
         timer = threading.Timer(min(ends) - time.monotonic(), self._look)
         timer.daemon = True
-        timer.start()
+        start(timer)
         self._timer, self._looks = timer, min(ends)
 
     def _look(self) -> None:
@@ -130,7 +134,9 @@ class _Copies(dict):  # type: ignore[type-arg]
         owner, memory = value
         try:
             reference = weakref.ref(owner, lambda _: self.pop(key, None))
-        except TypeError:
+        except TypeError as error:
+            if of_signal(error):
+                raise
             # Bytes, for example: their end of life cannot be observed, and another object may get their address.
             return
         super().__setitem__(key, (reference, memory))
@@ -265,6 +271,8 @@ def _key(workers: Any, environment: Any, options: Any) -> Any:
     key = workers, *(tuple(sorted(named.items())) for named in (environment, options)), os.getcwd(), tuple(sys.path)
     try:
         hash(key)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         return None
     return key

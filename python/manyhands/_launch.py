@@ -34,6 +34,7 @@ from multiprocessing import (
 from manyhands import _functions, _serialize, _server, _worker
 from manyhands._array import from_process
 from manyhands._native import Descriptor, Ending
+from manyhands._signals import of_signal
 
 TYPE_CHECKING = False
 
@@ -115,7 +116,9 @@ def _output() -> Any:
         return None
     try:
         return _Output()
-    except OSError:
+    except OSError as error:
+        if of_signal(error):
+            raise
         # The queue was closed.
         return None
 

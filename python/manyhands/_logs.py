@@ -8,7 +8,6 @@ handler that the worker added itself, in an initializer for example, takes it: i
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import pickle
@@ -16,7 +15,7 @@ import socket
 import threading
 
 from manyhands._native import Descriptor
-from manyhands._signals import start
+from manyhands._signals import of_signal, start
 
 TYPE_CHECKING = False
 
@@ -59,9 +58,12 @@ class Listener:
         midst of it."""
         theirs, here = self.theirs, os.getpid() == self._pid
         if theirs is not None and here:
-            with contextlib.suppress(OSError):
+            try:
                 # Closing would not do: forked processes may have a copy of it.
                 os.write(theirs.fileno(), _STOP)
+            except OSError as error:
+                if of_signal(error):
+                    raise
         self.theirs = theirs = None
         # A forked copy has no such thread.
         if here and self.thread is not threading.current_thread():

@@ -76,7 +76,9 @@ def _mark(value: Any) -> Any:
     """How to see that a name still has this value: a weak reference, or the value itself if it takes none."""
     try:
         return _Weak(value)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         return value
 
 
@@ -378,7 +380,9 @@ class Namespace:
 def _like(error: BaseException, text: str) -> Any:
     try:
         return type(error)(text)
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         return TypeError(text)
 
 
@@ -483,7 +487,9 @@ def _search(value: Any, main: Any) -> Any:
             for cell in value.__closure__ or ():
                 try:
                     pending.append(cell.cell_contents)
-                except ValueError:
+                except ValueError as error:
+                    if of_signal(error):
+                        raise
                     continue
         elif kind is types.MethodType:
             pending += value.__func__, value.__self__

@@ -50,7 +50,9 @@ def way(name: str) -> Any:
         found = _ways.get(module)
         if found is None:
             found = _ways[module] = _find(name, module)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         # An object other than a module, which the program put there.
         return BY_NAME
     return found
@@ -116,7 +118,9 @@ def _file(module: Any) -> Any:
 def _paths(module: Any) -> Any:
     try:
         return tuple(map(str, getattr(module, "__path__", ())))
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         return ()
 
 

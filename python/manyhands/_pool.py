@@ -1447,15 +1447,12 @@ class IMapIterator(Generic[R]):
                 pool._feeders = [other for other in pool._feeders if other.is_alive()]
                 pool._feeders.append(feeder)
                 start(feeder)
-        except KeyboardInterrupt:
+        except BaseException:
             self._abandon()
             raise
 
     def __iter__(self) -> Self:
         return self
-
-    def __next__(self) -> R:
-        return self.next()
 
     def next(self, timeout: float | None = None) -> R:
         """Waits for the next result and returns it.
@@ -1479,48 +1476,58 @@ class IMapIterator(Generic[R]):
         BaseException
             What the call raised, or that its worker died.
         """
+        taken: Any = None
         try:
-            value: Any
-            success, value = self._next(timeout)
-        except KeyboardInterrupt:
-            self._abandon()
+            with self._lock:
+                self._fill(timeout)
+                if self._bar is not None:
+                    self._bar.update(1)
+                taken = self._ready[0]
+                del self._ready[0]
+            success, value = taken
+            error = None if success or (self._returns and is_a_tasks(value)) else for_iterator(value)
+        except BaseException as interrupt:
+            # A signal handler may raise after the result was taken.
+            if taken is not None:
+                self._ready.appendleft(taken)
+            if isinstance(interrupt, KeyboardInterrupt):
+                self._abandon()
             raise
-        if success or (self._returns and is_a_tasks(value)):
-            result: R = value
-            return result
-        raise for_iterator(value)
+        if error is not None:
+            raise error
+        result: R = value
+        return result
 
-    def _next(self, timeout: float | None) -> Any:
-        with self._lock:
-            ready = self._ready
-            while not ready:
-                if self._gather is None:
-                    raise StopIteration
-                self._feeder.read = True
-                outcomes = self._outcomes
-                if not outcomes and not self._gather.next(self._at_a_time, timeout, outcomes):
-                    if not self._gather.exhausted():
-                        raise PoolTimeout
-                    self._pool = self._gather = None
-                    if self._bar is not None:
-                        self._bar.close()
-                        self._bar = None
-                    error = self._feeder.error
-                    if error is not None:
-                        self._feeder.error = None
-                        raise self._core.cause(error)
-                    raise StopIteration
-                while outcomes:
-                    _, *outcome = outcomes[-1]
-                    success, value = self._core.load(outcome, RemoteTraceback)
-                    if success and self._several:
-                        ready.extend([(True, item) for item in value])
-                    else:
-                        ready.append((success, value))
-                    outcomes.pop()
-            if self._bar is not None:
-                self._bar.update(1)
-            return ready.popleft()
+    __next__ = next
+
+    def _fill(self, timeout: float | None) -> None:
+        """Waits until a result is ready."""
+        ready = self._ready
+        while not ready:
+            if self._gather is None:
+                raise StopIteration
+            self._feeder.read = True
+            outcomes = self._outcomes
+            if not outcomes and not self._gather.next(self._at_a_time, timeout, outcomes):
+                if not self._gather.exhausted():
+                    raise PoolTimeout
+                self._pool = self._gather = None
+                if self._bar is not None:
+                    self._bar.close()
+                    self._bar = None
+                error = self._feeder.error
+                if error is not None:
+                    self._feeder.error = None
+                    raise self._core.cause(error)
+                raise StopIteration
+            while outcomes:
+                _, *outcome = outcomes[-1]
+                success, value = self._core.load(outcome, RemoteTraceback)
+                several = success and self._several
+                entries = [(True, item) for item in value] if several else [(success, value)]
+                # Not by calls, after which a signal handler may raise: the outcome would come twice.
+                ready += entries
+                del outcomes[-1]
 
     def _abandon(self) -> None:
         """Ends the tasks under way: after an interrupt nobody waits for them."""
@@ -1576,6 +1583,9 @@ class _Feeder(threading.Thread):
                 elif not seconds:
                     return False
         except BaseException as error:
+            if threading.current_thread() is not self and (not isinstance(error, Exception) or of_signal(error)):
+                self._gather.close()
+                raise
             self.error = error
         self._gather.close()
         self._gather = self._units = None

@@ -173,7 +173,9 @@ def _leave_out(memories: Any, copies: Any, most: Any, buffer: Any) -> bool:
     """Whether the buffer is to be in the pickle after all, and not in these."""
     try:
         bytes = buffer.raw()
-    except BufferError:
+    except BufferError as error:
+        if of_signal(error):
+            raise
         return True
     if isinstance(bytes.obj, Memory):
         if bytes.obj.shared:
@@ -470,10 +472,14 @@ def _exception(kind: Any, arguments: Any) -> Any:
             BaseException.args.__set__(error, arguments)  # type: ignore[attr-defined]
             return error
         return kind(*arguments)
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         try:
             error = kind.__new__(kind, *arguments)  # pyright: ignore[reportArgumentType]
-        except Exception:
+        except Exception as problem:
+            if of_signal(problem):
+                raise
             error = BaseException.__new__(kind, *arguments)
         BaseException.args.__set__(error, arguments)  # type: ignore[attr-defined]
         return error
@@ -483,18 +489,22 @@ def _set_state(error: BaseException, state: Any) -> None:
     """Sets an exception's attributes, also those of a class that allows none to be set."""
     try:
         BaseException.__setstate__(error, state)
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         error.__dict__.update(state)
 
 
-def dump_exception(error: BaseException, apart: bool = True) -> tuple[Any, ...]:
+def dump_exception(error: BaseException, apart: bool = True, of_caller: bool = False) -> tuple[Any, ...]:
     """The bytes of an exception and of its traceback as text, and the memories that they refer to: none if nothing
-    can travel `apart`. Never fails."""
+    can travel `apart`. Never fails, but on the side `of_caller` raises what a signal handler does."""
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException as problem:
+        if of_caller and of_signal(problem):
+            raise
         places = "".join(traceback.format_tb(error.__traceback__))
-        text = f"Traceback (most recent call last):\n{places}{type(error).__qualname__} (cannot be shown: {shown(problem)})\n"
+        text = f"Traceback (most recent call last):\n{places}{type(error).__qualname__} (cannot be shown: {shown(problem, of_caller)})\n"
     # Frames and their contents stay in this process.
     BaseException.with_traceback(error, None)
     try:
@@ -504,9 +514,13 @@ def dump_exception(error: BaseException, apart: bool = True) -> tuple[Any, ...]:
         data, memories = wrap(data, memories)
         return _dumps((data, text, None), _PROTOCOL), memories
     except BaseException as problem:
+        if of_caller and of_signal(problem):
+            raise
         try:
-            said = f"{type(error).__qualname__}: {error} (the exception itself cannot be pickled: {shown(problem)})"
-        except BaseException:
+            said = f"{type(error).__qualname__}: {error} (the exception itself cannot be pickled: {shown(problem, of_caller)})"
+        except BaseException as second:
+            if of_caller and of_signal(second):
+                raise
             said = f"{type(error).__qualname__}, which can be neither pickled nor shown"
         return _dumps((None, text, said), _PROTOCOL), _NO_MEMORIES
 
@@ -515,7 +529,9 @@ def _dump_what_travels(error: BaseException) -> Any:
     """An exception's bytes and memories. Attributes that cannot be pickled stay here, and a note of it says so."""
     try:
         return dump(error)[:2]
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         attributes = dict(vars(error))
         stay = [name for name, value in attributes.items() if not _can(value)]
         if not stay or type(error).__reduce__ is not BaseException.__reduce__:
@@ -530,21 +546,20 @@ def _dump_what_travels(error: BaseException) -> Any:
         return dump(without)[:2]
 
 
-def load_exception(data: Any, memories: Any, remote_traceback: Any, caught: Any = BaseException) -> Any:
-    """The exception; its cause is its traceback there, as this class. If it cannot be unpickled, for one of the
-    exceptions `caught`, a `RemoteError` says so."""
+def load_exception(data: Any, memories: Any, remote_traceback: Any, problem: BaseException | None = None) -> Any:
+    """The exception; its cause is its traceback there, as this class. Raises what unpickling it raises; with this
+    `problem` of an attempt, a `RemoteError` says that it cannot be unpickled."""
     from manyhands._errors import RemoteError
 
     data, text, said = _loads(data)
     error = None
-    if data is not None:
-        try:
-            error = loads(data, memories)
-            if not isinstance(error, BaseException):
-                said, error = f"an exception that was unpickled as {shown(error)}", None
-        except caught as problem:
-            last = text.strip().rpartition("\n")[2]
-            said = f"{last} (the exception itself cannot be unpickled here: {shown(problem)})"
+    if problem is not None:
+        last = text.strip().rpartition("\n")[2]
+        said = f"{last} (the exception itself cannot be unpickled here: {shown(problem, of_caller=True)})"
+    elif data is not None:
+        error = loads(data, memories)
+        if not isinstance(error, BaseException):
+            said, error = f"an exception that was unpickled as {shown(error, of_caller=True)}", None
     if error is None:
         error = RemoteError(said)
     if text:
@@ -556,11 +571,14 @@ def load_exception(data: Any, memories: Any, remote_traceback: Any, caught: Any 
 _set_cause = BaseException.__cause__.__set__  # type: ignore[union-attr]  # of the class, it is a descriptor
 
 
-def shown(obj: Any) -> str:
-    """Its `repr`; of one that has none, what it is."""
+def shown(obj: Any, of_caller: bool = False) -> str:
+    """Its `repr`; of one that has none, what it is. Raises nothing, but on the side `of_caller` what a signal handler
+    does."""
     try:
         return repr(obj)
     except BaseException as problem:
+        if of_caller and of_signal(problem):
+            raise
         return f"<a {type(obj).__qualname__} whose repr() raises {type(problem).__name__}>"
 
 
@@ -577,7 +595,9 @@ def explained(obj: Any, error: BaseException) -> Any:
     text = f"{error} ({place} is a {type(culprit).__qualname__}, which cannot be pickled)"
     try:
         return type(error)(text)
-    except Exception:
+    except Exception as problem:
+        if of_signal(problem):
+            raise
         return pickle.PicklingError(text)
 
 
@@ -595,13 +615,13 @@ def _find(obj: Any, place: Any, depth: int) -> Any:
 
 def _parts(obj: Any) -> Iterator[Any]:
     if isinstance(obj, dict):
-        yield from ((f"[{shown(key)}]", value) for key, value in obj.items())
+        yield from ((f"[{shown(key, of_caller=True)}]", value) for key, value in obj.items())
     elif isinstance(obj, (list, tuple, set, frozenset)):
         yield from ((f"[{at}]", value) for at, value in enumerate(obj))
     elif isinstance(obj, functools.partial):
         yield ".func", obj.func
         yield from ((f".args[{at}]", value) for at, value in enumerate(obj.args))
-        yield from ((f".keywords[{shown(key)}]", value) for key, value in obj.keywords.items())
+        yield from ((f".keywords[{shown(key, of_caller=True)}]", value) for key, value in obj.keywords.items())
     elif isinstance(obj, types.MethodType):
         yield ".__self__", obj.__self__
     elif isinstance(obj, types.FunctionType):

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 def of_signal(error: BaseException) -> bool:
-    """Whether a signal handler raised this, as its traceback tells: then it is the caller's, and not a call's."""
+    """True if a signal handler raised this, as its traceback tells: then it is the caller's, and not a call's.
+
+    So is any KeyboardInterrupt in the main thread, where Python's own handler raises it."""
     if threading.current_thread() is not threading.main_thread():
         return False
+    if isinstance(error, KeyboardInterrupt):
+        return True
     codes = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
@@ -26,8 +30,8 @@ def start(thread: threading.Thread) -> None:
     try:
         thread.start()
     except KeyError as error:
-        # What a signal handler raises while the thread starts: `threading` fails over a name that the thread has
-        # already taken away.
+        # Hides what a signal handler raised while the thread started: `threading` then failed to remove a name that the
+        # thread had removed.
         if (raised := error.__context__) is not None and of_signal(raised):
             raise raised from None
         raise

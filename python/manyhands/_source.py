@@ -7,6 +7,8 @@ import dis
 import importlib.util
 import sys
 
+from manyhands._signals import of_signal
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def _literals(tree: Any) -> Iterator[Any]:
         try:
             given: Any = node.value
             value = ast.literal_eval(given)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+            if of_signal(error):
+                raise
             continue
         yield from ((target.id, value) for target in targets if isinstance(target, ast.Name))

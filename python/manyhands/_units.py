@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import itertools
 
+from manyhands._signals import of_signal
 from manyhands._worker import EACH, EACH_STAR, ONE, RAISE, STAR
 
 TYPE_CHECKING = False
@@ -98,7 +99,7 @@ class Units:
             over, error = self._pull(tasks)
         made: list[Any] = []
         bytes = 0
-        for message, length, raises in self._dump_each(tuple(self._units), self._made, self._size):
+        for message, length, raises in self._dump_each(tuple(self._units), self._made, self._size, self.several):
             if raises:
                 if made:
                     self._gather.add(made, self._mode, self._size)
@@ -142,6 +143,9 @@ class Units:
                 self._left = max(self._left - len(units), 0)
             units = [units[at : at + self._size] for at in range(0, len(units), self._size)]
         self._units.extend(units)
+        if error is not None and of_signal(error):
+            # It is no end of the source: what was pulled waits for the next call.
+            raise error
         return over, error
 
     def add_all(self, wait: bool = True) -> bool:
@@ -162,7 +166,9 @@ def length_of(items: Any) -> int | None:
     """The length of the items, or None if they have none."""
     try:
         return len(items)
-    except TypeError:
+    except TypeError as error:
+        if of_signal(error):
+            raise
         return None
 
 

@@ -35,8 +35,17 @@ class Interrupt(Exception):
 
 
 armed = raises = False
-#: Number of interrupts that a finalizer swallowed: Python reports these and goes on.
+#: Number of interrupts that a finalizer in Python swallowed: the interpreter reports these and goes on.
 reported = 0
+
+#: Those of the package that may: they run when something is dropped. A generator that is dropped is one too.
+FINALIZERS = {
+    "_Results.__del__",
+    "_Results.__init__.<locals>.submitted",
+    "EnginePool.__del__",
+    "Core.dump_each",
+    "_forget",
+}
 
 
 def handle(*_):
@@ -48,7 +57,10 @@ def handle(*_):
 
 def report(unraisable):
     global reported
-    if unraisable.exc_type is Interrupt:
+    finalizer = getattr(unraisable.object, "func", unraisable.object)
+    code = getattr(finalizer, "__code__", getattr(finalizer, "gi_code", None))
+    ours = code is not None and code.co_filename.startswith(os.path.dirname(manyhands.__file__))
+    if unraisable.exc_type is Interrupt and (not ours or finalizer.__qualname__ in FINALIZERS):
         reported += 1
     else:
         sys.__unraisablehook__(unraisable)

@@ -151,3 +151,23 @@ def test_an_item_of_a_map_that_cannot_be_pickled_is_named_by_its_place(pool, exe
     assert next(results) == 1
     with pytest.raises(TypeError, match=r"\(\[1\] is a lock, which cannot be pickled\)"):
         next(results)
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_an_item_that_cannot_be_pickled_is_named_by_its_place_whatever_the_chunks(seed):
+    lock = threading.Lock()
+    with Pool(2, seed=seed) as pool, ProcessPoolExecutor(1, seed=seed) as executor:
+        for chunksize in (1, 2, 5):
+            with pytest.raises(TypeError, match=r"\(\[6\] is a lock, which cannot be pickled\)"):
+                pool.map(abs, [*range(6), lock, 7], chunksize=chunksize)
+            with pytest.raises(TypeError, match=r"\(\[1\]\[0\] is a lock, which cannot be pickled\)"):
+                pool.starmap(abs, [(1,), (lock,)], chunksize=chunksize)
+        with pytest.raises(TypeError, match=r"\(\[0\] is a lock, which cannot be pickled\)"):
+            executor.submit(abs, lock).result()
+
+
+def test_an_argument_that_is_not_in_a_tuple_is_told_how_to_write_it_over_an_engine_too(engine):
+    with Pool(engine=engine) as pool:
+        with pytest.raises(TypeError, match=r"args must be a tuple of the function's arguments, such as \(5,\)"):
+            pool.apply(abs, 5)
+        assert pool.apply(abs, [-5]) == 5

@@ -1,5 +1,6 @@
 """Interrupts at any moment, in all ways to make, use and end a pool: they are raised, nothing hangs, nothing is left."""
 
+import contextlib
 import enum
 import os
 import signal
@@ -11,11 +12,12 @@ import time
 import manyhands
 import pytest
 import tasks
-from manyhands import Pool, ProcessPoolExecutor
+from manyhands import Pool, ProcessPoolExecutor, _joblib
+from manyhands.engines._executor import EngineExecutor, run
 from outside import alive, wait_until
 
 # Each round is interrupted at another moment, by a handler that raises, and the next round begins. A watchdog prints stacks.
-# What the package loads late is loaded before: an exception within a class statement of an import becomes another one.
+# Modules that the package loads late are loaded first: an exception within a class statement of an import becomes another one.
 HEAD = """
 import faulthandler, os, signal, sys, time
 import cloudpickle, manyhands
@@ -43,7 +45,7 @@ def rounds(body, seconds, moments=60):
             signal.setitimer(signal.ITIMER_REAL, 0)
             faulthandler.cancel_dump_traceback_later()
     print("interrupted" if interrupted else "never interrupted")
-    # For what is left to the interpreter's end.
+    # Also covers the interpreter's exit.
     faulthandler.dump_traceback_later(60, exit=True)
 
 def square(x):
@@ -221,6 +223,47 @@ class Signalled:
         return int, ()
 
 
+class Source:
+    """A signal comes as its second item is taken. The first one cannot be pickled."""
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        yield threading.Lock()
+        signal.raise_signal(signal.SIGUSR1)
+
+
+class Cluster(EngineExecutor):
+    """An engine of one thread."""
+
+    def __init__(self):
+        super().__init__(1)
+
+    def _start(self, name, payload, future):
+        return self._ended(future, run(payload))
+
+    def _drop(self, task):
+        pass
+
+    def _disconnect(self):
+        pass
+
+
+@contextlib.contextmanager
+def raising(kind):
+    """The handler of SIGUSR1 raises this."""
+
+    def handle(*_):
+        raise kind("of the handler")
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -228,21 +271,48 @@ class Signalled:
         lambda pool, executor: pool.apply_async(abs, (Signalled(),)),
         lambda pool, executor: pool.map_async(abs, [Signalled()]),
         lambda pool, executor: pool.map_async(abs, [Signalled()], return_exceptions=True),
+        lambda pool, executor: pool.map_async(abs, Source()),
+        lambda pool, executor: pool.imap(abs, [Signalled()]),
+        lambda pool, executor: executor.map(abs, [Signalled()]),
+        lambda pool, executor: Cluster().submit(abs, Signalled()),
+        lambda pool, executor: Pool(engine=Cluster()).imap(abs, [Signalled()]),
     ],
 )
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_exception_of_a_signal_handler_is_the_callers_and_not_the_calls(pool, executor, call):
     """Of any class: an alarm may raise TimeoutError while arguments are pickled."""
-
-    def handle(*_):
-        raise TimeoutError("of the handler")
-
-    before = signal.signal(signal.SIGUSR1, handle)
-    try:
-        with pytest.raises(TimeoutError, match="of the handler"):
+    for kind in (TimeoutError, RuntimeError, KeyboardInterrupt):
+        with raising(kind), pytest.raises(kind, match="of the handler"):
             call(pool, executor)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
     assert pool.apply(abs, (-1,)) == executor.submit(abs, -1).result() == 1
+
+
+loads = 0
+
+
+def load():
+    """Fails at first. At the second attempt a signal comes."""
+    global loads
+    loads += 1
+    if loads == 1:
+        raise ValueError
+    if loads == 2:
+        signal.raise_signal(signal.SIGUSR1)
+    return "loaded"
+
+
+class FailsOnce:
+    def __reduce__(self):
+        return load, ()
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, KeyboardInterrupt])
+def test_an_interrupt_at_the_second_attempt_to_unpickle_a_result_is_raised_and_the_result_stays(executor, kind):
+    global loads
+    loads, future = 0, executor.submit(FailsOnce)
+    with raising(kind), pytest.raises(kind, match="of the handler"):
+        future.result(60)
+    assert future.result(60) == "loaded"
 
 
 class Unpicklable:
@@ -253,10 +323,11 @@ class Unpicklable:
 
 
 def test_an_exception_out_of_an_enum_is_the_calls(pool, executor):
+    future, result = executor.submit(abs, Unpicklable()), pool.apply_async(abs, (Unpicklable(),))
     with pytest.raises(ValueError, match="5 is not a valid Colour"):
-        executor.submit(abs, Unpicklable()).result()
+        future.result()
     with pytest.raises(ValueError, match="5 is not a valid Colour"):
-        pool.apply_async(abs, (Unpicklable(),)).get()
+        result.get()
     (error,) = pool.map(abs, [Unpicklable()], return_exceptions=True)
     assert isinstance(error, ValueError)
 
@@ -525,3 +596,55 @@ def test_a_handler_may_raise_when_the_thread_of_an_executor_has_started(run_scri
         str(hidden),
     )
     assert script.out.split("\n")[:-1] == ["interrupted", "9 True", "1", "0"]
+
+
+def interrupt_as_a_thread_starts(monkeypatch):
+    """A signal comes as the next thread has started. `threading` raises a KeyError if the thread has taken its name away."""
+
+    def start(thread, real=threading.Thread.start):
+        monkeypatch.undo()
+        real(thread)
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+        except TimeoutError:
+            raise KeyError(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def test_a_handler_may_raise_when_the_thread_that_ends_an_engine_has_started(monkeypatch):
+    cluster = Cluster()
+    assert cluster.submit(abs, -1).result(60) == 1
+    with raising(TimeoutError), pytest.raises(TimeoutError, match="of the handler"):
+        interrupt_as_a_thread_starts(monkeypatch)
+        cluster.shutdown()
+    cluster.shutdown()
+
+
+def test_a_handler_may_raise_when_the_timer_of_idle_executors_has_started(monkeypatch, executor):
+    idle = _joblib._Idle()
+    with raising(TimeoutError), pytest.raises(TimeoutError, match="of the handler"):
+        interrupt_as_a_thread_starts(monkeypatch)
+        idle.put("key", executor, 0.001)
+    idle.end()
+
+
+def test_a_handler_may_submit_while_the_thread_of_an_executor_starts(monkeypatch, executor):
+    called = []
+
+    def submit(*_):
+        executor.submit(abs, -1).add_done_callback(called.append)
+
+    def start(thread, real=threading.Thread.start):
+        monkeypatch.undo()
+        real(thread)
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, submit)
+    try:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        executor.submit(abs, -2).add_done_callback(called.append)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    wait_until(lambda: sorted(future.result(60) for future in called) == [1, 2])
+    assert [thread.name for thread in threading.enumerate()].count("manyhands") == 1

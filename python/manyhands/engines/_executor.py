@@ -23,6 +23,7 @@ from concurrent.futures.process import _RemoteTraceback
 import cloudpickle
 from manyhands._errors import TaskExited
 from manyhands._serialize import dump_exception, load_exception
+from manyhands._signals import of_signal, start
 
 TYPE_CHECKING = False
 
@@ -69,6 +70,8 @@ class EngineExecutor(concurrent.futures.Executor):
         try:
             payload = cloudpickle.dumps((fn, args, kwargs), protocol=5)
         except Exception as error:
+            if of_signal(error):
+                raise
             future.set_exception(error)
             return future
         name = getattr(fn, "__qualname__", type(fn).__qualname__)
@@ -100,8 +103,9 @@ class EngineExecutor(concurrent.futures.Executor):
             self._closed = True
             futures = list(self._tasks) if cancel_futures else ()
             if self._ending is None:
-                self._ending = threading.Thread(target=self._end, name="manyhands-engine-end")
-                self._ending.start()
+                ending = threading.Thread(target=self._end, name="manyhands-engine-end")
+                start(ending)
+                self._ending = ending
         for future in futures:
             future.cancel()
         if wait:
@@ -137,13 +141,21 @@ def _settle(future: Any, outcome: Any) -> None:
         elif outcome[0]:
             future.set_result(pickle.loads(outcome[1]))
         else:
-            future.set_exception(load_exception(outcome[1], None, _RemoteTraceback))
+            future.set_exception(_exception(outcome[1]))
     except concurrent.futures.InvalidStateError:
         pass
     except BaseException as error:
         # The result could not be unpickled.
         if not future.done():
             future.set_exception(error)
+
+
+def _exception(data: bytes) -> BaseException:
+    try:
+        error: BaseException = load_exception(data, None, _RemoteTraceback)
+    except BaseException as problem:
+        error = load_exception(data, None, _RemoteTraceback, problem)
+    return error
 
 
 def run(payload: bytes) -> tuple[Any, ...]:
@@ -161,8 +173,9 @@ def run(payload: bytes) -> tuple[Any, ...]:
 
 def chunks_of(items: Any, size: Any) -> Any:
     """Lists of so many items, and one of the rest."""
-    items = iter(items)
-    return iter(lambda: list(itertools.islice(items, size)), [])
+    # Without Python code, in which an exception of a signal handler would lose items.
+    slices = map(itertools.islice, itertools.repeat(iter(items)), itertools.repeat(size))
+    return itertools.takewhile(len, map(list, slices))
 
 
 def call_each(fn: Callable[..., Any], chunk: Any) -> list[Any]:

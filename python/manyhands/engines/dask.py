@@ -11,6 +11,7 @@ import uuid
 
 from distributed import Client, KilledWorker
 from manyhands._errors import WorkerDied
+from manyhands._signals import of_signal
 from manyhands.engines._executor import EngineExecutor, run
 
 TYPE_CHECKING = False
@@ -28,6 +29,8 @@ def connect(url: str, address: str, options: Any) -> Any:
     try:
         client = Client(f"tcp://{address}", **{"timeout": CONNECT, **options})
     except OSError as error:
+        if of_signal(error):
+            raise
         raise ConnectionError(
             f"no scheduler of Dask answers at {url!r}: {error}; start one with `dask scheduler`"
         ) from error
@@ -35,6 +38,8 @@ def connect(url: str, address: str, options: Any) -> Any:
         client.wait_for_workers(1, timeout=FIRST_WORKER)
     except TimeoutError as error:
         client.close()
+        if of_signal(error):
+            raise
         raise ConnectionError(f"the scheduler at {url!r} has no workers: start some with `dask worker`") from error
     return DaskExecutor(client)
 

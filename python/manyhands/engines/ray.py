@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from manyhands._errors import WorkerDied
+from manyhands._signals import of_signal
 from manyhands.engines._executor import EngineExecutor, run
 
 TYPE_CHECKING = False
@@ -26,6 +27,8 @@ def connect(url: str, address: str, options: Any) -> Any:
         try:
             _connect(url if address else "auto", options)
         except ConnectionError as error:
+            if of_signal(error):
+                raise
             raise ConnectionError(
                 f"no Ray cluster answers at {url!r}: {error}; start one with `ray start --head`"
             ) from error
@@ -43,8 +46,8 @@ def _connect(address: str, options: Any, attempts: int = 3) -> Any:
     for attempt in range(1, attempts + 1):
         try:
             return ray.init(address, **options)
-        except ConnectionAbortedError:
-            if attempt == attempts:
+        except ConnectionAbortedError as error:
+            if attempt == attempts or of_signal(error):
                 raise
 
 

@@ -13,6 +13,7 @@ import socket
 import uuid
 
 from manyhands._errors import RemoteError, WorkerDied
+from manyhands._signals import of_signal
 from manyhands.engines._executor import EngineExecutor, run
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -42,6 +43,8 @@ def connect(url: str, address: str, options: Any) -> Any:
             socket.create_connection((host, int(port)), PATIENCE).close()
             break
         except (OSError, ValueError) as error:
+            if of_signal(error):
+                raise
             problem = error
     else:
         raise ConnectionError(f"no master of Spark answers at {url!r}: {problem}")
