@@ -32,6 +32,7 @@ GROUPS = {
 #: Classes whose objects users receive but do not create.
 GIVEN = {"AsyncResult", "MapResult", "IMapIterator", "Future", "Context"}
 HEAD = "Made from the docstrings: `help(manyhands.{name})` shows the same."
+HEAD_OF_RUST = "Of {names}, in Rust, it shows a summary."
 
 
 def reference(root):
@@ -60,7 +61,10 @@ def reference(root):
     pages = {}
     for page, (title, names) in GROUPS.items():
         names = [name for name in names.split() if name in ours]
-        parts = [f"# {title}\n", HEAD.format(name=names[0]) + "\n"]
+        head = HEAD.format(name=names[0])
+        if in_rust := [f"`{name}`" for name in names if ours[name].filepath.suffix == ".pyi"]:
+            head += " " + HEAD_OF_RUST.format(names=", ".join(in_rust))
+        parts = [f"# {title}\n", head + "\n"]
         for name in names:
             parts += shown(name, ours[name], problems)
         pages[f"reference/{page}.md"] = "\n".join(parts)

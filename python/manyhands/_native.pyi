@@ -261,23 +261,23 @@ class Queue:
 
 @final
 class Recipe:
-    """What is done to the rows of CSV files, step by step. It never changes: each method gives a new one.
+    """Steps for the rows of CSV files, in order. A recipe never changes: each method returns a new one.
 
     Parameters
     ----------
     on_bad : {"reject", "null", "fail"}
-        What becomes of a row with a cell that a step cannot read: it is rejected, the cell counts as empty, or
+        The treatment of a row with a cell that a step cannot read: it is rejected, the cell counts as empty, or
         the file fails.
     on_ragged : {"reject", "pad", "fail"}
-        What becomes of a row with too few or too many fields: it is rejected, filled with empty fields, or the
+        The treatment of a row with too few or too many fields: it is rejected, filled with empty fields, or the
         file fails.
     missing_column : {"error", "null"}
-        What becomes of a file without a column that a step names: it fails, or gets the column with empty
+        The treatment of a file without a column that a step names: it fails, or gets the column with empty
         cells.
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     read : dict, optional
-        How files are read: the keys of `[read]` in a recipe, such as `{"delimiter": ";"}`.
+        Settings of reading: the keys of `[read]` in a recipe, such as `{"delimiter": ";"}`.
     parameters : dict, optional
         Values of `:name` in expressions.
 
@@ -511,7 +511,7 @@ class Recipe:
         Raises
         ------
         TypeError, ValueError
-            There is neither or both.
+            There is neither or both, or the value is the name of a method and `literal` is false.
         """
     def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe:
         """Keeps the first of the rows of a file that are equal in these columns, byte for byte.
@@ -572,7 +572,8 @@ class Recipe:
         Parameters
         ----------
         source : str or path
-            The text itself; or a path object, whose file is read.
+            A path object, or a text of one line that ends in `.toml`: the file is read. Any other text is the recipe
+            itself.
 
         Returns
         -------

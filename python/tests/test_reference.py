@@ -22,7 +22,7 @@ def docstrings():
         if inspect.isclass(thing):
             yield from ((f"{name}.{one}", inspect.getdoc(getattr(thing, one))) for one in vars(thing) if one[0] != "_")
         yield name, inspect.getdoc(thing)
-    # What is written in Rust has its documentation in the stubs.
+    # The documentation of names written in Rust is in the stubs.
     for node in ast.parse(STUBS.read_text()).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in manyhands.__all__:
             yield f"{node.name} (stub)", ast.get_docstring(node)
