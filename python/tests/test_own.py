@@ -287,7 +287,7 @@ def test_tasks_for_a_broken_pool_fail_with_its_cause(context):
                 call()
 
 
-def test_on_worker_death_accepts_three_values():
+def test_an_invalid_on_worker_death_is_an_error_that_lists_valid_values():
     with pytest.raises(ValueError, match="fail.*retry.*break"):
         Pool(1, on_worker_death="resurrect")
 

@@ -157,11 +157,9 @@ a.csv -o a.csv
 
 def quoted(part):
     """The messages that are headings of a part of the page."""
-    found = [
-        message for line in re.findall(r"^### (.*)$", part, re.MULTILINE) for message in re.findall("`(.*?)`", line)
-    ]
-    assert len(found) > 15
-    return found
+    headings = re.findall(r"^### (.*)$", part, re.MULTILINE)
+    assert len(headings) > 15 and [line for line in headings if not re.search("`.+?`", line)] == []
+    return [message for line in headings for message in re.findall("`(.*?)`", line)]
 
 
 def missing(part, said):
@@ -172,8 +170,11 @@ def missing(part, said):
 
 def test_each_message_of_a_pool_is_raised(run_script):
     said = run_script(MISTAKES, environment={"PYTHONWARNINGS": "ignore"}, seconds=100).out
-    without = [message for message in missing(PYTHON, said) if "without pandas" not in said or "array" not in message]
-    assert without == [], said
+    without_pandas = "without pandas" in said
+    unsaid = [message for message in missing(PYTHON, said) if not (without_pandas and "in shared memory" in message)]
+    assert unsaid == [], said
+    if without_pandas:
+        pytest.skip("pandas is not installed: the messages of `shared` were not tried, all others were")
 
 
 def test_each_message_of_the_command_is_printed(tmp_path):
