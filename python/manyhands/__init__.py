@@ -5,7 +5,7 @@
     with Pool() as pool:
         print(pool.map(abs, range(-5, 5)))
 
-What is imported here is loaded when it is first used, so that workers start quickly.
+Imported names are loaded at their first use, so that workers start quickly.
 """
 
 import importlib as _importlib

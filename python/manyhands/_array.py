@@ -254,7 +254,7 @@ def _over(memory: Any, shape: Any, dtype: Any, order: Any) -> NDArray[Any]:
 
 
 def reduce(array: Any) -> Any:
-    """How the pool's pickler is to pickle an array; None if as NumPy does.
+    """The way in which the pool's pickler pickles an array; None for that of NumPy.
 
     An array in shared memory of ours goes by reference, a view of a `numpy.memmap` as file and offset. What NumPy
     would copy into the pickle although it is large is arranged so that it leaves it out.
@@ -308,7 +308,7 @@ def _own(buffer: Any, dtype: Any, shape: Any, order: Any, kind: Any) -> Any:
 
 
 def _span(array: Any) -> tuple[Any, ...]:
-    """Where the bytes of an array that is not empty begin and end, and where its first element is."""
+    """The addresses at which the bytes of an array that is not empty begin and end, and that of its first element."""
     begin = end = first = array.__array_interface__["data"][0]
     for length, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
@@ -351,7 +351,7 @@ def received(buffer: Any) -> Any:
 
 
 def reduce_buffer(buffer: Any) -> Any:
-    """How to pickle a buffer of Arrow that lies in shared memory of ours: by reference. None for others."""
+    """The way to pickle a buffer of Arrow in shared memory of this package: by reference. None for other buffers."""
     found = Memory.find(buffer.address, buffer.size) if buffer.size else None
     return found and (_part, (*found, buffer.size))
 
@@ -370,7 +370,7 @@ _files: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def _by_file(array: Any, kind: Any) -> tuple[Any, ...] | None:
-    """How to pickle a view of a `numpy.memmap`, unless its changes or its file are this process's own."""
+    """The way to pickle a view of a `numpy.memmap`; None if its changes or its file are this process's own."""
     import numpy as np
 
     root: Any = array
@@ -471,7 +471,7 @@ def _to_process(array: Any) -> Any:
 
 
 def reduce_memory(memory: Any) -> tuple[Any, ...]:
-    """How to pickle a memory for a process that is being started."""
+    """The way to pickle a memory for a process that is being started."""
     from multiprocessing.reduction import DupFd
 
     if not memory.shared:

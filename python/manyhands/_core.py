@@ -1,4 +1,4 @@
-"""What `Pool` and `ProcessPoolExecutor` share: the native pool, its options, its one Python thread.
+"""The common part of `Pool` and `ProcessPoolExecutor`: the native pool, its options, its one Python thread.
 
     submit, gather ──► native pool ──► completed ──► the thread: callbacks, futures
     result, get    ──► wait (watches the workers' links itself, outside the GIL)
@@ -136,7 +136,7 @@ class Core:
         #: Weak reference to the pool object. When that is dropped, so is its `Owner`, which ends the pool; so nothing
         #: else may refer to the owner.
         self._pool_reference: Any = weakref.ref(pool)
-        #: Whether submitted tasks are completed first when the pool object is dropped.
+        #: True if submitted tasks are completed first when the pool object is dropped.
         self.drains = executor
         #: By identity of the function: a weak reference to it, and its `_Packed`.
         self._packed: dict[Any, Any] = {}
@@ -645,9 +645,9 @@ class _Packed:
         plain: bool = isinstance(function, BY_NAME_KINDS)
         #: Whether the worker may call the same object repeatedly.
         kept = plain and not by_value
-        #: Whether the packed form stays the same as long as this object exists.
+        #: True if the packed form stays the same as long as this object exists.
         self.lasting = plain and not getattr(function, "__closure__", None)  # pyright: ignore[reportUnknownArgumentType]
-        #: Whether unpickling it takes as long as a call, or longer.
+        #: True if unpickling it takes as long as a call, or longer.
         self.heavy = not kept and (len(data) > HEAVY or bool(memories))
         self.message = wrap(pickle.dumps((kept, data), 5), memories, need.messages, need.reasons)
 

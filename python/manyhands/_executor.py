@@ -163,7 +163,7 @@ class Future(_base.Future[R]):
         Returns
         -------
         object
-            What the call returned.
+            The value that the call returned.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Future(_base.Future[R]):
         CancelledError
             The call was cancelled.
         BaseException
-            What the call raised, or that its worker died.
+            The exception that the call raised, or the death of its worker.
         """
         timeout = self._await(timeout)
         if self._state == _base.FINISHED:
@@ -198,7 +198,7 @@ class Future(_base.Future[R]):
         Returns
         -------
         BaseException or None
-            What the call raised; None if it returned.
+            The exception that the call raised; None if it returned.
 
         Raises
         ------
@@ -310,7 +310,7 @@ class ProcessPoolExecutor(Executor):
     deadline : float, optional
         Seconds that a task may run before it is killed; any time if not given. A call may have its own.
     retries : int
-        How often a task is run again if its worker dies. A call may have its own.
+        Number of times that a task is run again if its worker dies. A call may have its own.
     on_worker_death : {"fail", "retry", "break"}
         `"fail"`: only the dead worker's task fails, with `WorkerDied`. `"retry"`: it is run again (`retries` times,
         once by default). `"break"`: all tasks fail, as with the standard library's executor.
@@ -322,8 +322,8 @@ class ProcessPoolExecutor(Executor):
     worker_exit : callable, optional
         Called in each worker before it exits.
     main : {"import", "value"}, optional
-        How workers get `__main__`. `"import"`: they import the script, as the standard library's workers do. `"value"`:
-        the globals that tasks refer to are sent. By default `"import"` if the script has an
+        The way in which workers get `__main__`. `"import"`: they import the script, as the standard library's workers
+        do. `"value"`: the globals that tasks refer to are sent. By default `"import"` if the script has an
         `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
     seed : int, optional
         Fixes the random numbers of each task.
@@ -333,7 +333,7 @@ class ProcessPoolExecutor(Executor):
         Seconds without a task after which a worker exits, if there are more than `min_workers`. The next task that
         finds no worker free starts one again.
     min_workers : int
-        How many workers there are from the start, and stay however long they have no task.
+        Number of workers that there are from the start, and that stay however long they have no task.
 
     Raises
     ------
@@ -505,9 +505,9 @@ class ProcessPoolExecutor(Executor):
         Parameters
         ----------
         deadline : float, optional
-            Seconds that a call may run before it is killed; if not given, as the executor was made.
+            Seconds that a call may run before it is killed; by default the executor's.
         retries : int, optional
-            How often a call is run again if its worker dies; if not given, as the executor was made.
+            Number of times that a call is run again if its worker dies; by default the executor's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
 
@@ -559,7 +559,7 @@ class ProcessPoolExecutor(Executor):
         chunksize : int
             Number of calls of one task.
         buffersize : int, optional
-            How many tasks may be ahead of the results taken. If not given, the inputs are read at once.
+            Number of tasks that may be ahead of the results taken. If not given, the inputs are read at once.
 
         Returns
         -------

@@ -73,7 +73,7 @@ class _Weak(weakref.ref):  # type: ignore[type-arg]
 
 
 def _mark(value: Any) -> Any:
-    """How to see that a name still has this value: a weak reference, or the value itself if it takes none."""
+    """The mark by which to see that a name still has this value: a weak reference, or the value if it takes none."""
     try:
         return _Weak(value)
     except TypeError as error:
@@ -144,7 +144,7 @@ class Message:
             data = None
         self._content = len(names), data, [not memory.shared for memory in memories]
         self.memories = tuple(memories)
-        #: Whether some of its names were rebound since.
+        #: True if some of its names were rebound since.
         self.stale = False
         self._sent = None
 

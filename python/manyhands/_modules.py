@@ -42,7 +42,7 @@ _ways: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def way(name: str) -> Any:
-    """How workers get the module of this name: `BY_NAME`, `BY_VALUE`, or a `Located`."""
+    """The way in which workers get the module of this name: `BY_NAME`, `BY_VALUE`, or a `Located`."""
     module = sys.modules.get(name)
     if module is None:
         return BY_NAME

@@ -396,7 +396,7 @@ class Recipe:
         pattern : str
             A regular expression of the Rust crate `regex`.
         text : str
-            What comes in its place; `$1` and `${name}` are groups.
+            The text in its place; `$1` and `${name}` are groups.
 
         Returns
         -------

@@ -81,7 +81,7 @@ class Pool:
     deadline : float, optional
         Seconds that a task may run before it is killed; any time if not given. A call may have its own.
     retries : int
-        How often a task is run again if its worker dies. A call may have its own.
+        Number of times that a task is run again if its worker dies. A call may have its own.
     on_worker_death : {"fail", "retry", "break"}
         `"fail"`: only the dead worker's task fails, with `WorkerDied`. `"retry"`: it is run again (`retries` times,
         once by default). `"break"`: all tasks fail, as with the standard library's executor.
@@ -93,8 +93,8 @@ class Pool:
     worker_exit : callable, optional
         Called in each worker before it exits.
     main : {"import", "value"}, optional
-        How workers get `__main__`. `"import"`: they import the script, as the standard library's workers do. `"value"`:
-        the globals that tasks refer to are sent. By default `"import"` if the script has an
+        The way in which workers get `__main__`. `"import"`: they import the script, as the standard library's workers
+        do. `"value"`: the globals that tasks refer to are sent. By default `"import"` if the script has an
         `if __name__ == "__main__":`, else `"value"`. A forked worker has a copy of everything.
     seed : int, optional
         Fixes the random numbers of each task.
@@ -104,7 +104,7 @@ class Pool:
         Seconds without a task after which a worker exits, if there are more than `min_workers`. The next task that
         finds no worker free starts one again.
     min_workers : int
-        How many workers there are from the start, and stay however long they have no task.
+        Number of workers that there are from the start, and that stay however long they have no task.
     progress : bool
         Whether maps show a bar.
     engine : str or Executor, optional
@@ -288,19 +288,19 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
 
         Returns
         -------
         object
-            What the call returned.
+            The value that the call returned.
 
         Raises
         ------
         BaseException
-            What the call raised, with its traceback in the worker as the cause.
+            The exception that the call raised, with its traceback in the worker as the cause.
         WorkerDied
             The worker died, or the deadline came (`DeadlineExceeded`).
         ValueError
@@ -344,7 +344,7 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
 
@@ -432,7 +432,7 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -450,7 +450,7 @@ class Pool:
         Raises
         ------
         BaseException
-            What a call raised, with its traceback in the worker as the cause; all calls have ended then.
+            The exception that a call raised, with its traceback in the worker as the cause; all calls have ended then.
         WorkerDied
             The worker of a call died.
         ValueError
@@ -528,7 +528,7 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -546,7 +546,7 @@ class Pool:
         Raises
         ------
         BaseException
-            What a call raised, with its traceback in the worker as the cause; all calls have ended then.
+            The exception that a call raised, with its traceback in the worker as the cause; all calls have ended then.
         WorkerDied
             The worker of a call died.
         ValueError
@@ -647,7 +647,7 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -739,7 +739,7 @@ class Pool:
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -924,11 +924,11 @@ class Pool:
         chunksize : int
             Number of items of one task.
         buffersize : int, optional
-            How many tasks may be ahead of the results taken.
+            Number of tasks that may be ahead of the results taken.
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -1018,11 +1018,11 @@ class Pool:
         chunksize : int
             Number of items of one task.
         buffersize : int, optional
-            How many tasks may be ahead of the results taken.
+            Number of tasks that may be ahead of the results taken.
         deadline : float, optional
             Seconds that a task may run before it is killed; if not given, as the pool was made.
         retries : int, optional
-            How often a task is run again if its worker dies; if not given, as the pool was made.
+            Number of times that a task is run again if its worker dies; by default the pool's.
         priority : int
             Calls of a higher priority begin before waiting ones of a lower one.
         progress : bool, optional
@@ -1209,14 +1209,14 @@ class AsyncResult(Generic[R]):
         Returns
         -------
         object
-            What the call returned.
+            The value that the call returned.
 
         Raises
         ------
         TimeoutError
             The call has not ended after `timeout` seconds; it goes on.
         BaseException
-            What the call raised, or that its worker died.
+            The exception that the call raised, or the death of its worker.
         """
         self.wait(timeout)
         if self._outcome is None:
@@ -1474,7 +1474,7 @@ class IMapIterator(Generic[R]):
         StopIteration
             There are no more.
         BaseException
-            What the call raised, or that its worker died.
+            The exception that the call raised, or the death of its worker.
         """
         taken: Any = None
         try:

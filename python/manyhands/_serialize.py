@@ -363,7 +363,7 @@ def pickler_class() -> Any:
                     return reduced
             return super().reducer_override(obj)
 
-        #: Whether this pickle is one of `__main__` itself.
+        #: True if this pickle is one of `__main__` itself.
         sends_main = False
 
         def _reduce_by_value(self, obj: Any) -> Any:

@@ -56,7 +56,7 @@ class Units:
         total: int | None = None,
         whole: bool = False,
     ) -> None:
-        #: Whether the result of a task is a list of results of items.
+        #: True if the result of a task is a list of results of items.
         self.several = most > 1
         self._gather = gather
         self._dump_each = dump_each

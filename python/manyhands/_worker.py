@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# How the function is called on the argument: once with arguments, on one item, on the parts of one item; or on each
-# item of a chunk. With RAISE it is not called: the argument is the exception with which the task ends.
+# Modes of a call: once with arguments, on one item, on the parts of one item, or on each item of a chunk. With RAISE
+# nothing is called: the argument is the exception with which the task ends.
 CALL, ONE, STAR, EACH, EACH_STAR, RAISE = range(6)
 
 # The kinds of result: the function's value, its exception, or an exception of the pool itself.
@@ -93,9 +93,9 @@ def _leaves(error: BaseException | None = None) -> None:
 class Runner:
     """The methods that the native worker calls, on its main thread."""
 
-    #: Whether this process is not a worker, but was forked by a task of a worker.
+    #: True in a process that is no worker, but was forked by a task of a worker.
     _forked = False
-    #: Whether the pool was ended, so that this worker must exit without waiting for anything.
+    #: True if the pool was ended, so that this worker must exit without waiting for anything.
     now = False
 
     #: The random streams of each call, if the pool has a seed.
@@ -290,5 +290,5 @@ class Settings:
         self.seed = None
         #: The `Main` that the worker gets.
         self.main: Any = None
-        #: Whether failures end the pool as in the standard library, and whether the pool is an executor's.
+        #: True if failures end the pool, as in the standard library; and true if the pool is an executor's.
         self.breaks = self.executor = False

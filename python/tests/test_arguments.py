@@ -1,4 +1,4 @@
-"""What a wrong argument gets: the right name, what it may be, and nothing on standard error."""
+"""The error of a wrong argument has the right name, says what it may be, and writes nothing on standard error."""
 
 import inspect
 import threading

@@ -55,7 +55,7 @@ def snippets(language):
 
 
 def expected(listing):
-    """What the listing says that it prints."""
+    """The output that the listing states."""
     return re.findall(r"#> (.*)$", listing, re.MULTILINE)
 
 

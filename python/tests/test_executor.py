@@ -195,7 +195,7 @@ def test_workers_are_ended_at_once_if_asked(context, method, tmp_path):
 
 
 def ended_by(method, context, begun, **options):
-    """How the worker of an executor ended that had begun a task, and an idle one."""
+    """The exit statuses of an executor's worker that had begun a task, and of an idle one."""
     executor = ProcessPoolExecutor(2, context, **options)
     (meeting := begun.with_name("meeting")).mkdir()
     wait([executor.submit(tasks.meet, meeting, 2) for _ in range(2)])

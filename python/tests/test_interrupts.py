@@ -512,7 +512,7 @@ def undisturbed(pool):
         return None  # the last signal was this one's
 
 
-# What does not count
+# Time that does not count
 
 
 def test_the_import_of_a_functions_module_does_not_count_against_the_deadline(run_script, start_method, tmp_path):

@@ -1,4 +1,4 @@
-"""Where this package runs: on Linux, and elsewhere it says so."""
+"""The package runs on Linux, and elsewhere it says so."""
 
 import importlib.metadata
 import subprocess

@@ -1,4 +1,4 @@
-"""What the executors over clusters share: a call as bytes, its future, and the end of both.
+"""The common part of the executors over clusters: a call as bytes, its future, and the end of both.
 
     submit ─► dumps ─► _start: a task of the engine's ──► in its worker: run(bytes)
     future ◄─ loads ◄─ one thread ◄─ _ended(future, …) ◄─ bytes, or what befell the task
@@ -50,7 +50,7 @@ class EngineExecutor(concurrent.futures.Executor):
         self._teller = concurrent.futures.ThreadPoolExecutor(1, "manyhands-engine")
 
     def _start(self, name: str, payload: bytes, future: Any) -> Any:
-        """Has `run(payload)` called by a worker, and `_ended(future, …)` with what it gave; gives the task."""
+        """Has a worker call `run(payload)`, then calls `_ended` with what it returned; returns the engine's task."""
         raise NotImplementedError
 
     def _drop(self, task: Any) -> Any:
@@ -64,7 +64,7 @@ class EngineExecutor(concurrent.futures.Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Has `fn(*args, **kwargs)` called by a worker; gives its `concurrent.futures.Future`.
 
-        What cannot be pickled is the future's error, at once.
+        If something cannot be pickled, that is the future's error, at once.
         """
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         try:
@@ -118,7 +118,7 @@ class EngineExecutor(concurrent.futures.Executor):
         self._disconnect()
 
     def _ended(self, future: Any, outcome: Any) -> None:
-        """The task of a future has ended with what `run` gave, or with an exception of the engine's."""
+        """Ends a future whose task has ended with what `run` returned, or with an exception of the engine."""
         self._teller.submit(_settle, future, outcome)
 
     def _forget(self, future: Any) -> None:

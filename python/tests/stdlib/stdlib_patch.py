@@ -13,7 +13,7 @@ before a test asks for it.
 import sys
 from importlib.machinery import PathFinder
 
-#: What fails here must fail as the originals do. A run with default options empties it.
+#: Failures must be those of the originals. A run with default options empties it.
 OPTIONS = {"on_worker_death": "break"}
 
 
