@@ -123,7 +123,7 @@ impl Batch<'_> {
                         None => Problem::new(reason),
                     };
                     let hint = Hint::is("on_bad", "reject")
-                        .and(" sets such records aside, ")
+                        .and(" rejects such records, ")
                         .and_is("on_bad", "null")
                         .and(" takes such cells for empty");
                     let problem = problem

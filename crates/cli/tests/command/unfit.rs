@@ -107,19 +107,19 @@ fn a_file_that_fails_by_what_does_not_fit_is_reported_where_why_and_what_to_try(
     let outcome = dir.clean("in.csv -o out.csv --trim all --types v=number --on-bad fail");
     outcome.status(1).says(
         "error: in.csv: line 3: step 2 (types): column \"v\": \"two\" is not a number\n\
-         hint: --on-bad reject sets such records aside, --on-bad null takes such cells for empty\n",
+         hint: --on-bad reject rejects such records, --on-bad null takes such cells for empty\n",
     );
     let outcome = dir.clean("short.csv -o out.csv --on-ragged fail");
     outcome.status(1).says(
         "error: short.csv: line 3: a record with 1 field; the header has 2\n\
-         hint: --on-ragged reject sets such records aside, --on-ragged pad fills them up\n",
+         hint: --on-ragged reject rejects such records, --on-ragged pad fills them up\n",
     );
     // Nothing fills up a long one.
     let dir = dir.file("long.csv", "a,b\n1,2,3\n");
     let outcome = dir.clean("long.csv -o out.csv --no-header --on-ragged fail");
     outcome.status(1).says(
         "error: long.csv: line 2: a record with 3 fields; the first record has 2\n\
-         hint: --on-ragged reject sets such records aside\n",
+         hint: --on-ragged reject rejects such records\n",
     );
 }
 

@@ -160,7 +160,7 @@ impl Batch<'_> {
                 };
                 let s = if fields == 1 { "" } else { "s" };
                 let message = format!("a record with {fields} field{s}; the {first} has {wanted}");
-                let mut hint = Hint::is("on_ragged", "reject").and(" sets such records aside");
+                let mut hint = Hint::is("on_ragged", "reject").and(" rejects such records");
                 if fields < wanted {
                     hint = hint.and(", ").and_is("on_ragged", "pad").and(" fills them up");
                 }
