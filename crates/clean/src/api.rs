@@ -45,8 +45,8 @@ impl Clean {
         run::run(&self.resolved(), Some(workers), &mut observe)
     }
 
-    /// Whether an input can be cut into chunks in place: it is a readable regular file, is not compressed,
-    /// and needs no decoding.
+    /// Returns whether an input can be cut into chunks in place: it is a readable regular file, is not
+    /// compressed, and needs no decoding.
     ///
     /// # Errors
     /// See [`CleanError`].

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use manyhands_csv::{Hint, Problem};
 
-/// Whether inputs may be more than one file: there are several names, or the only one is a directory or a
-/// pattern.
+/// Returns whether inputs may be more than one file: there are several names, or the only one is a directory or
+/// a pattern.
 pub fn are_several(inputs: &[OsString]) -> bool {
     inputs.len() > 1 || inputs.iter().any(|input| stands_for_several(input))
 }
 
-/// Whether one name stands for several files.
+/// Returns whether one name stands for several files.
 pub(crate) fn stands_for_several(input: &OsStr) -> bool {
     let path = Path::new(input);
     path.is_dir() || (is_pattern(input) && !path.exists())

@@ -43,7 +43,7 @@ impl Clean {
         self
     }
 
-    /// How files are read and written.
+    /// Settings for reading and writing files.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self

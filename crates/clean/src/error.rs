@@ -18,7 +18,7 @@ pub enum CleanError {
     Exists {
         /// The first output that exists.
         path: PathBuf,
-        /// How many outputs an earlier run of the same job has completed. With
+        /// Number of outputs that an earlier run of the same job has completed. With
         /// [`Options::resume`](crate::Options::resume) the job does the rest.
         complete: usize,
         /// Number of outputs of the job.

@@ -94,7 +94,7 @@ pub struct StreamJob<'a> {
     pub name: &'a str,
     /// Makes a plan for a header.
     pub plan: &'a dyn Fn(&[u8]) -> Result<Plan, Problem>,
-    /// How the input is read.
+    /// The settings by which the input is read.
     pub dialect: &'a Dialect,
     /// The sizes of the pieces in which the input arrives, repeated.
     pub pieces: &'a [usize],

@@ -15,7 +15,7 @@ pub const PARQUET_NAME: &str = "cleaned_{stem}.parquet";
 /// The largest number of worker processes of a job.
 pub const MOST_WORKERS: usize = 4096;
 
-/// Where clean data goes.
+/// The place of clean data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// A file for each input in this directory, which is created if it is missing. In the name template,
@@ -49,8 +49,8 @@ pub enum FileFormat {
     Parquet,
 }
 
-/// How a job reads and writes. Start with `Options::default()` and set fields. Where a field has its default,
-/// a setting of the recipe applies: see [`Read`](crate::recipe::Read).
+/// Settings for reading and writing. Start with `Options::default()` and set fields. Where a field has its
+/// default, a setting of the recipe applies: see [`Read`](crate::recipe::Read).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -60,7 +60,7 @@ pub struct Options {
     pub quote: Option<u8>,
     /// Lines that begin with this byte are skipped. Default: none.
     pub comment: Option<u8>,
-    /// Whether the first record names the columns. Default: true.
+    /// True if the first record names the columns. Default: true.
     pub has_header: bool,
     /// Number of lines to skip before the header. Default: 0.
     pub skip_lines: u64,
@@ -74,20 +74,20 @@ pub struct Options {
     pub out_delimiter: Option<u8>,
     /// Longest record, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
-    /// Where rejects go: one file for all inputs if the path ends in `.csv` and is not a directory, else a
+    /// The place of rejects: one file for all inputs if the path ends in `.csv` and is not a directory, else a
     /// directory with a file `<output's name>.rejects.csv` for each output. Default: beside the outputs.
     pub rejects: Option<PathBuf>,
     /// A file fails if it has more rejects than this. Default: no limit.
     pub max_rejects: Option<MaxRejects>,
     /// The format of output files. Default: by their names, else CSV.
     pub format: Option<FileFormat>,
-    /// Whether one output for all inputs leaves out inputs that fail. If false, the output appears only if
+    /// True if one output for all inputs leaves out inputs that fail. If false, the output appears only if
     /// every input is in it, and standard output ends before the first input that failed. An input of which a
     /// part is on standard output cannot be left out: nothing follows it. Default: false.
     pub skip_failed: bool,
-    /// Whether existing outputs may be replaced. Default: false.
+    /// True if existing outputs may be replaced. Default: false.
     pub force: bool,
-    /// Whether inputs that an earlier run has cleaned are left out, for outputs in a directory or a table.
+    /// True if inputs that an earlier run has cleaned are left out, for outputs in a directory or a table.
     /// Default: false.
     pub resume: bool,
     /// Number of worker processes, at most [`MOST_WORKERS`]. No more are started than there are pieces of

@@ -1,4 +1,4 @@
-//! Where a path leads: devices, links, directories, and one file under several names.
+//! Resolves paths: devices, links, directories, and one file under several names.
 
 use std::error::Error;
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ pub(crate) fn cannot_write(path: &Path, error: impl Error + 'static) -> Problem 
     Problem::with_file("cannot write", path, error).of(ProblemKind::Write)
 }
 
-/// Whether something exists at a path that is written directly, since it is not a regular file.
+/// Returns whether something exists at a path that is written directly, since it is not a regular file.
 pub(crate) fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
@@ -63,7 +63,8 @@ pub(crate) fn identity_of_place(place: &Path) -> (Option<(u64, u64)>, PathBuf) {
     }
 }
 
-/// Whether two paths lead to the same regular file, which need not exist. Devices and pipes may serve twice.
+/// Returns whether two paths lead to the same regular file, which need not exist. Devices and pipes may serve
+/// twice.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     match (resolve_links(one), resolve_links(other)) {
         (Ok(place), Ok(other)) => {
@@ -80,7 +81,7 @@ pub(crate) fn identity_of(stream: impl AsFd) -> Option<(u64, u64)> {
     FileType::from_raw_mode(file.st_mode).is_file().then_some((file.st_dev, file.st_ino))
 }
 
-/// Whether output to a stream of this process, such as standard output, goes into the file at `path`.
+/// Returns whether output to a stream of this process, such as standard output, goes into the file at `path`.
 pub fn goes_into(stream: impl AsFd, path: &Path) -> bool {
     identity_of(stream).is_some_and(|stream| identity(path) == Some(stream))
 }

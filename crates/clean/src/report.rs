@@ -1,4 +1,4 @@
-//! What is known about a job before it begins, while it runs, and when it is done.
+//! Facts about a job: before it begins, while it runs, and when it is done.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use manyhands_csv::report::FileReport;
 use manyhands_csv::{Hint, Setting, recipe};
 use serde::{Deserialize, Serialize};
 
-/// What a job has done so far.
+/// The progress of a job so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -65,7 +65,7 @@ impl Report {
     }
 }
 
-/// What a job would do.
+/// The result of a dry run.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Preview {

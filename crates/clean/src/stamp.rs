@@ -94,7 +94,7 @@ impl Stamp {
         if self.is(now) { Ok(()) } else { Err(changed()) }
     }
 
-    /// Whether another stamp is of the same file, by the attributes that this one has.
+    /// Returns whether another stamp is of the same file, by the attributes that this one has.
     fn is(&self, other: Stamp) -> bool {
         *self == if self.here.is_some() { other } else { other.of_any_machine() }
     }

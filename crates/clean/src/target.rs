@@ -1,4 +1,4 @@
-//! Where the rows of one input come from, and where they go.
+//! The source of the rows of one input, and their destination.
 
 use std::path::PathBuf;
 

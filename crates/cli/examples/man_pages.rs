@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Mends a line that is a heading: quotes within quotes end it early, and text behind the options has none of ours.
+/// Corrects a heading: quotes within it would end it early, and clap's EXTRA becomes NOTES.
 fn heading(line: &str) -> String {
     let quoted = line.strip_prefix(".SH \"").and_then(|rest| rest.strip_suffix('"'));
     match quoted {

@@ -239,7 +239,7 @@ pub(crate) struct CleanArguments {
     pub(crate) run: RunArguments,
 }
 
-/// What is done to the records.
+/// The steps and their settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecipeArguments {
     #[command(flatten)]
@@ -279,7 +279,7 @@ pub(crate) struct RecipeArguments {
     pub(crate) missing_column: Option<MissingColumn>,
 }
 
-/// How inputs are read.
+/// The settings for reading inputs.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct InputArguments {
@@ -322,7 +322,7 @@ pub(crate) struct InputArguments {
     pub(crate) max_record: Option<usize>,
 }
 
-/// How the job runs and what it says.
+/// The settings for running the job and for its messages.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Running")]
 pub(crate) struct RunArguments {

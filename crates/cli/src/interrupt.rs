@@ -25,7 +25,7 @@ const STUCK: Duration = Duration::from_secs(1);
 /// Set by the first signal; belongs to the last watcher.
 static PRESSED: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
-/// Whether to continue with what may wait. Without a watcher, a signal ends the process itself.
+/// Returns whether to continue with what may wait. Without a watcher, a signal ends the process itself.
 pub(crate) fn go_on() -> ControlFlow<()> {
     let pressed = PRESSED.lock().unwrap_or_else(PoisonError::into_inner);
     match &*pressed {
@@ -103,7 +103,7 @@ impl Interrupt {
         128 + self.signal.load(Ordering::SeqCst) as i32
     }
 
-    /// Whether to continue with a job.
+    /// Returns whether to continue with a job.
     pub(crate) fn go_on(&self) -> ControlFlow<()> {
         if self.pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -118,7 +118,7 @@ impl Drop for Interrupt {
     }
 }
 
-/// Whether this process was started with a signal ignored.
+/// Returns whether this process was started with a signal ignored.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

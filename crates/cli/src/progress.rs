@@ -8,7 +8,7 @@ use manyhands::clean::Progress;
 
 use crate::ui;
 
-/// How often the line is drawn; the job reports its progress more often.
+/// Interval in which the line is drawn; the job reports its progress more often.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A line that shows the progress of a job, and disappears when it is dropped.

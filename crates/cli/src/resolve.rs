@@ -21,34 +21,34 @@ pub(crate) struct Job {
     pub(crate) clean: Clean,
     /// The steps and settings of the job, for `save_recipe`.
     pub(crate) recipe: Recipe,
-    /// Whether clean data goes to standard output.
+    /// True if clean data goes to standard output.
     pub(crate) to_stdout: bool,
-    /// Whether standard input is read.
+    /// True if standard input is read.
     pub(crate) uses_stdin: bool,
-    /// Whether anything goes to standard output.
+    /// True if anything goes to standard output.
     pub(crate) uses_stdout: bool,
-    /// Whether an output was named; a dry run needs none.
+    /// True if an output was named; a dry run needs none.
     pub(crate) has_output: bool,
     pub(crate) dry_run: bool,
-    /// How many records of each input a dry run reads, and shows of the first input, if that was typed.
+    /// Number of records of each input that a dry run reads, and shows of the first input, if that was typed.
     pub(crate) rows: Option<usize>,
     /// The URL of the cluster for the job.
     pub(crate) engine: Option<String>,
-    /// Whether types are proposed first.
+    /// True if types are proposed first.
     pub(crate) infer: bool,
     pub(crate) report: Option<Target>,
     pub(crate) save_recipe: Option<Target>,
-    /// Whether report and recipe may replace existing files.
+    /// True if report and recipe may replace existing files.
     pub(crate) force: bool,
     pub(crate) resume: bool,
-    /// Whether a run that was cut off can be resumed.
+    /// True if a run that was cut off can be resumed.
     pub(crate) is_resumable: bool,
     pub(crate) strict: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
 }
 
-/// Whether a file is a report of this command, which a resumed run replaces.
+/// Returns whether a file is a report of this command, which a resumed run replaces.
 pub(crate) fn is_report(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
     let report = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();

@@ -54,12 +54,12 @@ pub(crate) fn check_input() -> Result<(), CleanError> {
     }
 }
 
-/// Whether an argument names standard input.
+/// Returns whether an argument names standard input.
 pub(crate) fn is_stdin(name: &OsStr) -> bool {
     is_stream(name, STDIN, "stdin")
 }
 
-/// Whether an argument names standard output.
+/// Returns whether an argument names standard output.
 pub(crate) fn is_stdout(name: &OsStr) -> bool {
     is_stream(name, STDOUT, "stdout")
 }

@@ -1,4 +1,4 @@
-//! What is printed at the end of a job: one line for all files, why rows are missing, what went wrong, and
+//! Prints the end of a job: one line for all files, why rows are missing, what went wrong, and
 //! notes. Similar messages are printed once, with their number. Names are escaped for the terminal.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use manyhands::clean::{FileReport, Hint, Note, Problem, Ragged, Report, shown};
 use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
 
-/// How many reasons, failed files, kinds of notes and places of rejects are printed unless all are wanted.
+/// The most reasons, failed files, kinds of notes and places of rejects that are printed unless all are wanted.
 const REASONS: usize = 10;
 const FAILED: usize = 10;
 const NOTES: usize = 5;
@@ -165,7 +165,7 @@ pub(crate) fn reasons(report: &Report) -> Vec<String> {
     lines
 }
 
-/// Whether a step does this to cells on purpose.
+/// Returns whether a step does this to cells on purpose.
 fn is_intended(what: &str) -> bool {
     matches!(what, "trimmed" | "emptied" | "replaced" | "filled")
 }
@@ -353,7 +353,7 @@ fn ragged_of(report: &Report) -> Option<Ragged> {
     Some(all.clone())
 }
 
-/// How many fields ragged records have, and should have.
+/// The numbers of fields that ragged records have, and should have.
 fn fields_of(ragged: &Ragged) -> String {
     let found: Vec<String> = ragged
         .found

@@ -40,7 +40,7 @@ pub(crate) fn printed(written: io::Result<()>) -> Result<(), CleanError> {
     }
 }
 
-/// Whether a signal arrived while nobody read standard error. From then on nothing is printed there.
+/// True if a signal arrived while nobody read standard error. From then on nothing is printed there.
 static IS_CUT_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Writes a line to standard error.
@@ -54,7 +54,7 @@ pub(crate) fn say(line: impl Display) {
     }
 }
 
-/// Whether a signal ended the output to standard error.
+/// Returns whether a signal ended the output to standard error.
 pub(crate) fn is_cut_off() -> bool {
     IS_CUT_OFF.load(Ordering::SeqCst)
 }

@@ -209,9 +209,9 @@ impl CauseFinder<'_> {
         })
     }
 
-    /// Whether rows begin with row names that have no name in the header, as R's write.table writes
-    /// them: each row has `found` fields, the first one quoted and unique. Rows with a delimiter in
-    /// an unquoted cell also have one field too many.
+    /// Returns whether rows begin with row names that have no name in the header, as R's
+    /// write.table writes them: each row has `found` fields, the first one quoted and unique. Rows
+    /// with a delimiter in an unquoted cell also have one field too many.
     fn are_rows_named(&self, found: usize) -> bool {
         let mut names = HashSet::new();
         let (mut is_first, mut is_header_quoted, mut are_numbers) = (true, false, true);

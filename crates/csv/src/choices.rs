@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::suggest::suggest;
 
-/// What to do with a record that has a cell which a step cannot read.
+/// The treatment of a record that has a cell which a step cannot read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBad {
@@ -23,7 +23,7 @@ pub enum OnBad {
     Fail,
 }
 
-/// What to do with a record that has fewer or more fields than the header.
+/// The treatment of a record that has fewer or more fields than the header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRagged {
@@ -37,7 +37,7 @@ pub enum OnRagged {
     Fail,
 }
 
-/// What to do if the file lacks a column that a step names.
+/// The treatment of a file that lacks a column which a step names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingColumn {

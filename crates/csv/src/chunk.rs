@@ -49,10 +49,10 @@ pub struct Outcome {
     pub(crate) not_utf8: Option<NotUtf8>,
 }
 
-/// Whether all bytes of a chunk's records are there.
+/// The part of a chunk's records whose bytes are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Yes: [`Chunk::run`] may be called.
+    /// All bytes: [`Chunk::run`] may be called.
     Whole,
     /// The last record goes on: at least this many more bytes are needed.
     More(usize),

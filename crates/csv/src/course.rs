@@ -50,7 +50,7 @@ pub struct Course {
     examples: Vec<Reject>,
 }
 
-/// What happened to an outcome.
+/// The fate of an outcome.
 #[derive(Debug)]
 pub enum Accepted {
     /// It counts, and so do the chunk's output and, in the last pass, these rejects.
@@ -65,7 +65,7 @@ pub enum Accepted {
 #[derive(Debug, Default)]
 pub struct Rejects(Vec<Reject>);
 
-/// What follows a pass.
+/// The step after a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Another pass over all chunks.
@@ -108,7 +108,7 @@ impl Course {
         }
     }
 
-    /// Whether this pass writes the output.
+    /// Returns whether this pass writes the output.
     pub fn is_last_pass(&self) -> bool {
         self.barrier.is_none()
     }
@@ -301,7 +301,7 @@ impl Rejects {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -56,7 +56,8 @@ impl Cutter {
         Some(end).filter(|end| *end > 0)
     }
 
-    /// Whether the bytes so far end within a comment, which may be longer than records may be.
+    /// Returns whether the bytes so far end within a comment, which may be longer than records may
+    /// be.
     pub fn is_in_comment(&self) -> bool {
         self.state == State::Comment
     }

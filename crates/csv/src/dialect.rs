@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the fields and records of a file, and of its output, are written.
+/// The notation of fields and records of a file and of its output.
 ///
 /// A quote is special only at the start of a field; `""` inside quotes is a quote; text after a
 /// closing quote continues the field. LF, CRLF or CR ends a record; a file may mix them.
@@ -16,7 +16,7 @@ pub struct Dialect {
     /// First byte of a comment, which goes up to the next line end (quotes have no meaning in it)
     /// and is skipped. Default: none.
     pub comment: Option<u8>,
-    /// Whether the first record names the columns. Without a header they are `column_1` and so on,
+    /// True if the first record names the columns. Without a header they are `column_1` and so on,
     /// and the output has no header. Default: true.
     pub has_header: bool,
     /// Separates fields of the output. Default: as in the input. See [`written`](Self::written).

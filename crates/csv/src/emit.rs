@@ -73,7 +73,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
             }
         }
         if out.len() == begin {
-            // An empty line would be a blank line, not a record.
+            // A row of one empty cell would be read as a blank line.
             match written.quote {
                 Some(quote) => out.extend([quote, quote]),
                 None => {
@@ -129,8 +129,8 @@ fn emit_slices(batch: &Batch, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a row begins right after the line end of the row before, and that line end has the
-/// output's style.
+/// Returns whether a row begins right after the line end of the row before, and that line end has
+/// the output's style.
 #[inline]
 fn can_join(batch: &Batch, row: usize) -> bool {
     let end = batch.end(row - 1);

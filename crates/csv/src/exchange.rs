@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate;
 use crate::number::Number;
 
-/// What is known about all chunks for the operation behind a cut.
+/// Facts about all chunks, for the operation behind a cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Known {
     Aggregates(Vec<Option<Number>>),
@@ -14,7 +14,7 @@ pub(crate) enum Known {
     PerChunk,
 }
 
-/// What is known about one chunk for the operation behind a cut.
+/// Facts about one chunk, for the operation behind a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     Nothing,

@@ -30,7 +30,7 @@ impl Head {
     }
 }
 
-/// What the first bytes of a file contain.
+/// The contents of the first bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadFound {
     /// The header.

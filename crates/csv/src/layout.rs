@@ -27,7 +27,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Whether the bytes of an input field mean the same in the output.
+    /// Returns whether the bytes of an input field mean the same in the output.
     pub(crate) fn keeps_fields(&self) -> bool {
         (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
     }

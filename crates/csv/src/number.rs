@@ -17,7 +17,7 @@ pub(crate) enum Number {
     Float(f64),
 }
 
-/// What a cell reads as.
+/// The value of a cell that is read as a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reading {
     /// Only spaces, or a text for a value that is not finite: `nan`, `inf`, `1e400`.
@@ -101,7 +101,7 @@ pub(crate) fn read(text: &[u8]) -> Reading {
     }
 }
 
-/// Whether the text of a cell is NULL where a number is needed.
+/// Returns whether the text of a cell is NULL where a number is needed.
 pub(crate) fn is_null(text: &[u8]) -> bool {
     read_short(text).is_none() && matches!(read(text), Reading::Null)
 }

@@ -15,7 +15,7 @@ use crate::gaps::Gaps;
 /// It may look at each row by itself and at what was [`Found`] for it, and at nothing else: the
 /// same rows may come in other batches, and come again in every pass.
 pub(crate) trait Operation: Debug + Send + Sync {
-    /// What it must know about all rows that reach it.
+    /// The facts that it needs about all rows that reach it.
     fn need(&self) -> Need<'_> {
         Need::Nothing
     }
@@ -38,14 +38,14 @@ pub(crate) struct Planned {
     pub(crate) operation: Box<dyn Operation>,
 }
 
-/// What was found for an operation that has a need.
+/// The facts that were found for an operation that needs them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub(crate) known: &'a Known,
     pub(crate) verdict: &'a Verdict,
 }
 
-/// What an operation must know about all rows that reach it.
+/// The facts that an operation needs about all rows that reach it.
 #[derive(Debug)]
 pub(crate) enum Need<'a> {
     Nothing,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shown;
 
-/// What went wrong: a message with its place, its cause and one thing to try.
+/// An error: a message with its place, its cause and one thing to try.
 ///
 /// ```
 /// use manyhands_csv::{Hint, Problem, ProblemKind};
@@ -34,7 +34,7 @@ use crate::shown;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     parts: Box<Parts>,
-    /// What to do about it.
+    /// Advice about it.
     pub hint: Option<Hint>,
 }
 
@@ -48,8 +48,9 @@ struct Parts {
     #[serde(skip)]
     object: Option<PathBuf>,
     place: Place,
-    /// What happened. It quotes names and cells as they are. Its own further lines begin with two spaces, which
-    /// distinguishes them from line breaks in a name, see [`shown`](crate::shown).
+    /// Says what happened. It quotes names and cells as they are. Its own further lines begin with
+    /// two spaces, which distinguishes them from line breaks in a name, see
+    /// [`shown`](crate::shown).
     message: String,
     cause: Option<Cause>,
     consequences: Vec<String>,
@@ -85,7 +86,7 @@ pub enum ProblemKind {
     Table,
 }
 
-/// Where in a file something is wrong. All fields are `None` if that is not known.
+/// The place of an error in a file. All fields are `None` if that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Place {
@@ -256,7 +257,7 @@ impl Problem {
         self
     }
 
-    /// What kind of problem it is.
+    /// The kind of the problem.
     pub fn kind(&self) -> ProblemKind {
         self.parts.kind
     }
@@ -266,7 +267,7 @@ impl Problem {
         self.parts.object.as_deref().or(self.parts.path.as_deref())
     }
 
-    /// Where in the file it is.
+    /// Its place in the file.
     pub fn place(&self) -> &Place {
         &self.parts.place
     }
@@ -335,7 +336,7 @@ impl fmt::Display for Place {
 }
 
 impl Cause {
-    /// What an error says, with the number of the system's error that it comes from.
+    /// The text of an error, with the number of the system's error that it comes from.
     fn of(error: &(dyn Error + 'static)) -> Cause {
         let mut below = Some(error);
         let mut os_error = None;

@@ -20,8 +20,8 @@ pub(crate) fn check_quotes(
     Ok(())
 }
 
-/// Whether a text needs quotes to be read back unchanged. `is_first` says whether it is the first
-/// cell of its row.
+/// Returns whether a text needs quotes to be read back unchanged. `is_first` says whether it is the
+/// first cell of its row.
 pub(crate) fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bool {
     is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment
         || text.iter().any(|byte| {

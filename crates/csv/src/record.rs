@@ -21,7 +21,7 @@ impl<'a> Field<'a> {
         self.quote.is_some() && self.raw.first().copied() == self.quote
     }
 
-    /// Whether it has no content, with or without quotes.
+    /// Returns whether it has no content, with or without quotes.
     pub(crate) fn is_empty(self) -> bool {
         self.raw.is_empty() || self.raw.len() == 2 && self.is_quoted() && self.raw[1] == self.raw[0]
     }
@@ -236,7 +236,7 @@ pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
     }
 }
 
-/// Whether a record of several lines has text after a closing quote; `record` is its bytes.
+/// Returns whether a record of several lines has text after a closing quote; `record` is its bytes.
 pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
     let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
     is_long

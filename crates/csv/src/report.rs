@@ -19,10 +19,10 @@ pub struct FileReport {
     /// The kind of that error.
     #[serde(default)]
     pub error_kind: Option<ProblemKind>,
-    /// Where in the input it is.
+    /// Its place in the input.
     #[serde(default)]
     pub error_place: Option<Place>,
-    /// What to do about the error.
+    /// Advice about the error.
     #[serde(default)]
     pub hint: Option<Hint>,
     /// True if the file itself could be cleaned, and failed only because another input of the
@@ -61,7 +61,7 @@ pub struct FileReport {
     /// Line ends of the records, if some differ from the header's.
     #[serde(default)]
     pub line_ends: Option<LineEnds>,
-    /// How the file was read; `None` if it failed before that was known.
+    /// The settings by which the file was read; `None` if it failed before that was known.
     #[serde(default)]
     pub dialect: Option<FileDialect>,
 }
@@ -114,12 +114,12 @@ pub struct FieldCount {
     pub rows: u64,
 }
 
-/// How a file was read.
+/// The settings by which a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDialect {
     /// Character between fields.
     pub delimiter: String,
-    /// What the choice of the delimiter is based on.
+    /// The basis of the choice of the delimiter.
     pub delimiter_from: DelimiterFrom,
     /// Character around fields that contain delimiters or line ends, if there is one.
     pub quote: Option<String>,
@@ -135,7 +135,7 @@ pub struct FileDialect {
     pub percent: Option<u8>,
 }
 
-/// What the choice of a delimiter is based on.
+/// The basis of the choice of a delimiter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DelimiterFrom {
@@ -177,11 +177,11 @@ impl FileDialect {
 /// A note about a file that did not fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// What was found, and where.
+    /// The finding, with its place.
     pub text: String,
     /// True if it explains why rows are missing or wrong. Faces show it even in quiet mode.
     pub loses_rows: bool,
-    /// What to do about it.
+    /// Advice about it.
     pub hint: Option<Hint>,
 }
 
@@ -218,7 +218,7 @@ pub struct SetAside {
     pub name: String,
     /// For example `empty`, `filtered`, `duplicate`, `outlier`, `ragged`, `not a number`.
     pub reason: String,
-    /// Whether the records are in the rejects file.
+    /// True if the records are in the rejects file.
     pub rejected: bool,
     /// Number of rows.
     pub rows: u64,
@@ -245,7 +245,8 @@ impl FileReport {
         self.fail(problem);
     }
 
-    /// Why the file failed, if it did.
+    /// Why the file failed, if it did. The place is part of its text; as data it is in
+    /// [`error_place`](Self::error_place).
     pub fn problem(&self) -> Option<Problem> {
         let error = self.error.as_ref()?;
         let problem = Problem::new(error).of(self.error_kind.unwrap_or_default());

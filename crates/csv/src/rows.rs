@@ -41,7 +41,7 @@ pub struct Rows<'a> {
 pub(crate) struct Begin {
     /// Position in the bytes of the batch.
     pub(crate) from: usize,
-    /// Whether a carriage return comes before it.
+    /// True if a carriage return comes before it.
     pub(crate) after_cr: bool,
     /// Number of lines before it, if known.
     pub(crate) lines: u64,
@@ -76,7 +76,7 @@ impl<'a> Rows<'a> {
         self.batch.selection.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.batch.selection.is_empty()
     }

@@ -19,7 +19,7 @@ pub struct Sample {
     line_end: Option<LineEnd>,
 }
 
-/// How the records of a sample fit the first of them in a dialect.
+/// The fit of a sample's records with the first of them, in a dialect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fit {
     /// Number of fields of the first record.
@@ -29,7 +29,7 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// Whether nine of ten records fit.
+    /// Returns whether nine of ten records fit.
     pub(crate) fn is_good(self) -> bool {
         self.records > 0 && 10 * self.fitting >= 9 * self.records
     }
@@ -98,8 +98,8 @@ impl Sample {
         records.any(|record| each(from + record.start(), record))
     }
 
-    /// How the records from a position on fit the first of them. With `pads`, records that fit
-    /// after padding count too.
+    /// Compares the records from a position on with the first of them. With `pads`, records that
+    /// fit after padding count too.
     pub(crate) fn fit(&self, dialect: &Dialect, from: usize, pads: bool) -> Fit {
         let mut fit: Option<Fit> = None;
         self.any(dialect, from, |_, record| {
@@ -127,9 +127,9 @@ impl Sample {
         first
     }
 
-    /// Whether a table begins with the record at a position, below a title: with names instead of
-    /// numbers, and with a blank line above or a column of numbers below. Without a header, any
-    /// record can begin a table.
+    /// Returns whether a table begins with the record at a position, below a title: with names
+    /// instead of numbers, and with a blank line above or a column of numbers below. Without a
+    /// header, any record can begin a table.
     pub(crate) fn heads(&self, dialect: &Dialect, at: usize) -> bool {
         if !dialect.has_header {
             return true;

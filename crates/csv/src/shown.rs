@@ -26,7 +26,7 @@ pub fn lines(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal, or the reader's eye, would not treat it as a character of the text.
+/// Returns whether a terminal, or the reader's eye, would not treat it as a character of the text.
 fn obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -28,7 +28,7 @@ use crate::dialect::Dialect;
 use crate::record::{next_start, skip_comments};
 use crate::scan::{Ends, Event, Scanner, State, step};
 
-/// How a chunk maps each possible start state to its end state.
+/// A chunk's map from each possible start state to its end state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Transition {
     /// The state that was assumed.
@@ -39,7 +39,7 @@ pub(crate) struct Transition {
 }
 
 impl Transition {
-    /// Whether the records that were found are those of the true start state.
+    /// Returns whether the records that were found are those of the true start state.
     pub(crate) fn holds(&self, truth: State) -> bool {
         self.outcomes[truth as usize].0 == self.outcomes[self.assumed as usize].0
     }
@@ -232,7 +232,7 @@ pub(crate) struct Owned {
     open: bool,
 }
 
-/// How a chunk begins.
+/// The beginning of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     /// With the file's first record.
@@ -270,7 +270,7 @@ impl Owned {
         Owned { ends, first_row, start, lines, unterminated, scanned, state, rows_inside, open }
     }
 
-    /// How the chunk maps each start state; `bytes` is the chunk alone. Call it before
+    /// The chunk's map of each start state; `bytes` is the chunk alone. Call it before
     /// [`finish`](Self::finish).
     pub(crate) fn transition(&self, dialect: &Dialect, bytes: &[u8], assumed: State) -> Transition {
         let base = self.scanned - bytes.len();

@@ -61,7 +61,7 @@ impl Tally {
         self.set_aside.iter().filter(|((_, _, rejected), _)| *rejected).map(|(_, n)| n).sum()
     }
 
-    /// Whether every row is accounted for.
+    /// Returns whether every row is accounted for.
     pub(crate) fn is_balanced(&self) -> bool {
         self.rows_in == self.rows_out + self.set_aside.values().sum::<u64>()
     }

@@ -15,7 +15,7 @@ use crate::head::Head;
 pub struct NotUtf8 {
     /// Number of such records.
     pub rows: u64,
-    /// Whether the header is not valid UTF-8 either; it is not counted.
+    /// True if the header is not valid UTF-8 either; it is not counted.
     pub header: bool,
     /// Number of lines before the first of them.
     pub line: u64,

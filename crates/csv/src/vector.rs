@@ -20,7 +20,7 @@ pub(crate) struct Floats {
     pub(crate) fallback_rows: Vec<usize>,
 }
 
-/// Whether a condition is true for each row, and the rows that must be evaluated one by one.
+/// The value of a condition for each row, and the rows that must be evaluated one by one.
 pub(crate) struct Truths {
     pub(crate) is_true: Vec<bool>,
     pub(crate) fallback_rows: Vec<usize>,
@@ -143,7 +143,7 @@ fn for_rows(rows: usize, left: &Operand, right: &Operand, mut each: impl FnMut(f
 
 struct Evaluated<'a> {
     values: Operand<'a>,
-    /// Whether the row-by-row evaluator yields floats here for all cells.
+    /// True if the row-by-row evaluator yields floats here for all cells.
     certainly_float: bool,
     fallback_rows: Odd,
 }

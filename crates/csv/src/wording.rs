@@ -1,4 +1,4 @@
-//! How messages write numbers, names and bytes.
+//! Writes numbers, names and bytes for messages.
 
 /// A number with a word: `1 record`, `2,000 records`.
 pub fn counted(count: u64, word: &str) -> String {

@@ -193,7 +193,7 @@ impl Packer {
         Ok(&self.packed)
     }
 
-    /// Whether compression saves a third, which makes it worth its time.
+    /// Returns whether compression saves a third, which makes it worth its time.
     fn helps(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let mut sample = std::mem::take(&mut self.sample);
         sample.clear();

@@ -223,7 +223,7 @@ impl Texts {
         })
     }
 
-    /// Whether texts share at least a fourth of their bytes with the texts before them.
+    /// Returns whether texts share at least a fourth of their bytes with the texts before them.
     fn repeats_starts(&self, from: usize, to: usize) -> bool {
         let to = to.min(from + LOOK);
         let same: usize = (from + 1..to).map(|at| self.get(at - 1).common(self.get(at))).sum();

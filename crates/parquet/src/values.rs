@@ -15,7 +15,7 @@ pub(super) trait Values: Default {
     fn get(&self, at: usize) -> Self::Value<'_>;
     fn key(value: Self::Value<'_>) -> Self::Key;
     fn hash(key: Self::Key) -> u64;
-    /// Whether the value at an index equals this one, given that their keys are equal.
+    /// Returns whether the value at an index equals this one, given that their keys are equal.
     fn is_at(&self, at: usize, value: Self::Value<'_>) -> bool;
     /// Number of bytes in the `PLAIN` encoding.
     fn plain_bytes(&self) -> usize;

@@ -42,7 +42,7 @@ pub(crate) fn find(arguments: &[OsString]) -> Result<Vec<Input>, CleanError> {
     Ok(inputs)
 }
 
-/// Whether a file has the name of a rejects file. Directories and patterns leave such files out.
+/// Returns whether a file has the name of a rejects file. Directories and patterns leave such files out.
 fn is_rejects(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b".rejects.csv")
 }
@@ -104,7 +104,8 @@ fn all_in(directory: &Path) -> Result<Vec<PathBuf>, CleanError> {
     Ok(files)
 }
 
-/// Whether a file is hidden: its name begins with a dot. Directories leave such files out, as shells do.
+/// Returns whether a file is hidden: its name begins with a dot. Directories leave such files out, as shells
+/// do.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
 }
@@ -114,7 +115,7 @@ fn matching(pattern: &OsStr) -> Result<Vec<PathBuf>, CleanError> {
     without_rejects(all_matching(pattern)?, nothing)
 }
 
-/// Whether a pattern has a dot wherever a matching path has a hidden name, as in a shell.
+/// Returns whether a pattern has a dot wherever a matching path has a hidden name, as in a shell.
 fn asks_for(pattern: &Path, path: &Path) -> bool {
     fn names(path: &Path) -> Vec<&Path> {
         let names = path.components().filter(|part| matches!(part, Component::Normal(_)));

@@ -1,4 +1,4 @@
-//! How inputs are read: their dialect, by name or by a sample, and their encoding.
+//! Settings for reading inputs: their dialect, by name or by a sample, and their encoding.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -84,7 +84,7 @@ impl Reading {
         Ok(Some(chosen))
     }
 
-    /// How a file was read, for the report.
+    /// The settings by which a file was read, for the report.
     pub(crate) fn report(&self, chosen: &Chosen) -> FileDialect {
         let text = |byte: u8| char::from(byte).to_string();
         let Chosen { dialect, skip_lines, detected } = chosen;
@@ -106,7 +106,7 @@ impl Reading {
         }
     }
 
-    /// How a file is read as far as its name says.
+    /// The settings for a file as far as its name says.
     pub(crate) fn by_name(&self, name: &str) -> Chosen {
         let mut dialect = Dialect {
             quote: self.quote,
@@ -147,7 +147,7 @@ impl Reading {
     }
 }
 
-/// How bytes are decoded.
+/// The decoding of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decode {
     /// More bytes are needed to decide.
@@ -157,7 +157,7 @@ pub(crate) enum Decode {
     From(&'static Encoding),
 }
 
-/// How one file is read.
+/// The settings for one file.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     pub(crate) dialect: Dialect,

@@ -12,7 +12,7 @@ use manyhands_csv::{Hint, Problem, ProblemKind, Sample, counted};
 
 use crate::input::encodings::without_decoder;
 
-/// What the first bytes of a file show.
+/// The kind of file that its first bytes show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
     /// More bytes are needed.
@@ -137,8 +137,8 @@ const ZIP_NAME: usize = 30;
 
 const ZIP_END: usize = ZIP_NAME + 44;
 
-/// Whether the bytes after a signature confirm it, where text could begin with the signature too. `None`:
-/// more bytes are needed.
+/// Returns whether the bytes after a signature confirm it, where text could begin with the signature too.
+/// `None`: more bytes are needed.
 fn is_confirmed(what: &str, first: &[u8], at_end: bool) -> Option<bool> {
     let (range, is_so): (_, fn(&[u8]) -> bool) = match what {
         ZIP => (0..ZIP_END, |_| true),
@@ -456,8 +456,8 @@ fn wide(bytes: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether characters that wider units of `bytes` form are text: nearly all line end bytes have zero bytes
-/// beside them, or much of it is ASCII.
+/// Returns whether characters that wider units of `bytes` form are text: nearly all line end bytes have zero
+/// bytes beside them, or much of it is ASCII.
 fn is_text(text: &[char], bytes: &[u8]) -> bool {
     let is_end = |c: &&char| matches!(c, '\n' | '\r');
     let ends = text.iter().filter(is_end).count();

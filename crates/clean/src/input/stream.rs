@@ -38,8 +38,8 @@ struct Decoding {
     utf8: MaybeUtf8,
 }
 
-/// Whether bytes that are decoded from another encoding are valid UTF-8, and not all ASCII: then the encoding
-/// is hardly the right one.
+/// Checks whether bytes that are decoded from another encoding are valid UTF-8, and not all ASCII: then the
+/// encoding is hardly the right one.
 #[derive(Default)]
 struct MaybeUtf8 {
     is_not: bool,
@@ -146,7 +146,7 @@ impl Decoding {
     }
 }
 
-/// Whether a file is a regular one whose bytes are neither unpacked nor decoded.
+/// Returns whether a file is a regular one whose bytes are neither unpacked nor decoded.
 pub(crate) fn is_as_it_is(reading: &Reading, path: &Path) -> Result<bool, Problem> {
     // Other files may block, or give their bytes only once.
     if !std::fs::metadata(path).map_err(Problem::reading)?.is_file() {
@@ -213,18 +213,18 @@ impl Stream {
         self.decoding.as_ref().and_then(Decoding::note)
     }
 
-    /// Whether it gives the bytes of the file unchanged, as far as it was read.
+    /// Returns whether it gives the bytes of the file unchanged, as far as it was read.
     pub(crate) fn is_as_it_is(&self) -> bool {
         self.unpacker.is_none() && self.decoding.is_none()
     }
 
-    /// Whether there is more to give without reading.
+    /// Returns whether there is more to give without reading.
     fn has_more(&self) -> bool {
         self.is_unpacking_decided
             && (!self.rest.is_empty() || self.unpacker.as_ref().is_some_and(Unpacker::is_full))
     }
 
-    /// Whether reading would not block; waits at most this many milliseconds for that.
+    /// Returns whether reading would not block; waits at most this many milliseconds for that.
     pub(crate) fn is_ready(&self, millis: i64) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         if self.has_more() {

@@ -26,13 +26,13 @@ const MAGIC: [(&[[u8; 2]], Compression); 3] = [
     (&[[0x50, 0x5F], [0x2A, 0x2A], [0x4D, 0x4D], [0x18, 0x18]], Compression::Zstd),
 ];
 
-/// Whether bytes begin with a signature; `None` if they are too few to tell.
+/// Returns whether bytes begin with a signature; `None` if they are too few to tell.
 fn is_begun(magic: &[[u8; 2]], first: &[u8]) -> Option<bool> {
     let is_so = magic.iter().zip(first).all(|([low, high], byte)| (low..=high).contains(&byte));
     (!is_so || first.len() >= magic.len()).then_some(is_so)
 }
 
-/// Whether bytes may be the beginning of an archive and are too few to tell.
+/// Returns whether bytes may be the beginning of an archive and are too few to tell.
 pub(crate) fn needs_more(first: &[u8]) -> bool {
     MAGIC.iter().any(|(magic, _)| is_begun(magic, first).is_none())
 }
@@ -43,9 +43,9 @@ const ROOM: usize = 256 << 10;
 /// Unpacks a sequence of members or frames.
 pub(crate) struct Unpacker {
     kind: Kind,
-    /// Whether a member or frame was begun and has not ended; true before the first.
+    /// True if a member or frame was begun and has not ended; true before the first.
     is_open: bool,
-    /// Whether the last step ended for lack of room, so that there may be more.
+    /// True if the last step ended for lack of room, so that there may be more.
     is_full: bool,
     /// Buffer for each step: cleared once, however little a step unpacks.
     room: Vec<u8>,
@@ -78,7 +78,7 @@ impl Unpacker {
         Ok(Some(Unpacker { kind, is_open: true, is_full: false, room: vec![0; ROOM] }))
     }
 
-    /// Whether there may be more output without more input.
+    /// Returns whether there may be more output without more input.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }

@@ -73,11 +73,11 @@ pub(crate) struct Chunks {
     /// The encoding that the user has set.
     pub(crate) encoding: Option<&'static Encoding>,
     pub(crate) header_line_end: Vec<u8>,
-    /// Whether the output was begun.
+    /// True if the output was begun.
     pub(crate) is_begun: bool,
     /// The style of the output.
     pub(crate) style: Style,
-    /// How the file is read, for the report.
+    /// The settings by which the file is read, for the report.
     pub(crate) dialect_report: FileDialect,
     pub(crate) passes_done: u64,
     /// Number of its bytes that are in the progress.
@@ -320,7 +320,7 @@ impl Chunks {
         }
     }
 
-    /// Whether rows are held back that need no longer wait for a silent input.
+    /// Returns whether rows are held back that need no longer wait for a silent input.
     pub(crate) fn is_overdue(&self) -> bool {
         self.held_back.since.is_some_and(|since| since.elapsed() >= HELD_TIME)
     }

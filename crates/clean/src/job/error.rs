@@ -50,7 +50,7 @@ impl From<WriteError> for FileError {
     }
 }
 
-/// Adds the hint to use `--resume`, unless the problem has a hint.
+/// Adds the hint to use `resume`, unless the problem has a hint.
 pub(crate) fn with_resume_hint(problem: Problem) -> Problem {
     problem.or_hint(|| Hint::on("resume").and(" goes on from here"))
 }

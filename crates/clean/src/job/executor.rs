@@ -146,7 +146,7 @@ impl<'a> Executor<'a> {
         })
     }
 
-    /// Whether the workers are on other machines and see nothing of this process.
+    /// Returns whether the workers are on other machines and see nothing of this process.
     pub(crate) fn is_remote(&self) -> bool {
         matches!(self, Executor::Remote(_))
     }

@@ -51,7 +51,7 @@ struct Opened {
     note: Option<Note>,
 }
 
-/// How an input is cut into chunks.
+/// The division of an input into chunks.
 struct Cut {
     source: Source,
     /// The file that workers read their chunks from; none if the bytes travel with the chunks.

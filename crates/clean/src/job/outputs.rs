@@ -35,7 +35,7 @@ pub(crate) struct Outputs {
     pub(crate) shared_rejects: Option<SharedRejects>,
     /// Rejects of an earlier run beside the one output. They are removed with the output that they belong to.
     old_rejects: Option<std::path::PathBuf>,
-    /// Whether an input with rejects has failed.
+    /// True if an input with rejects has failed.
     pub(crate) has_refused: bool,
     /// The first input that failed, if the one output for all needs every input.
     pub(crate) first_failed: Option<usize>,

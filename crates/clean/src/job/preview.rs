@@ -68,7 +68,7 @@ struct InputPreview {
     after: Vec<Vec<String>>,
 }
 
-/// What the previews of all inputs have in common.
+/// Data that the previews of all inputs share.
 struct Look<'a> {
     job: &'a Clean,
     reading: Reading,

@@ -1,4 +1,4 @@
-//! Where rejected records go: to one file for all inputs, or to one for each.
+//! Finds the place of rejected records: one file for all inputs, or one for each.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +29,7 @@ pub(crate) fn rejects_file(options: &Options) -> Option<&Path> {
     options.rejects.as_deref().filter(|path| is_one_file(path))
 }
 
-/// Whether a place for rejects is a file rather than a directory.
+/// Returns whether a place for rejects is a file rather than a directory.
 pub(crate) fn is_one_file(path: &Path) -> bool {
     let is_csv = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("csv"));
     let is_directory = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();

@@ -72,7 +72,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether an entry may belong to the input, judged without reading the input.
+    /// Returns whether an entry may belong to the input, judged without reading the input.
     fn may_be(&self, entry: &Entry) -> bool {
         entry.recipe_checksum == self.recipe_checksum && entry.size == self.size
     }

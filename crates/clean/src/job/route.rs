@@ -15,12 +15,12 @@ pub(crate) struct Route {
     pub(crate) format: Format,
     /// The delimiter of the output, if it differs from the input's.
     pub(crate) out_delimiter: Option<u8>,
-    /// Where rejected records go, if anywhere.
+    /// The file for rejected records, if they go anywhere.
     pub(crate) rejects: Option<PathBuf>,
     /// Rejects of an earlier run beside the output, if those of this run go elsewhere. They are removed with
     /// the output that they belong to.
     pub(crate) old_rejects: Option<PathBuf>,
-    /// Whether rejects of an earlier run exist without their output, which failed. They are replaced.
+    /// True if rejects of an earlier run exist without their output, which failed. They are replaced.
     pub(crate) replaces_rejects: bool,
 }
 

@@ -99,7 +99,7 @@ struct Worked {
     resumed: Vec<usize>,
     /// The types that each column allows, if types are proposed.
     possible: BTreeMap<String, Possible>,
-    /// Whether the reader of the output closed it.
+    /// True if the reader of the output closed it.
     reader_closed: bool,
 }
 

@@ -35,12 +35,12 @@ use crate::output::draft::Draft;
 use crate::target::Input;
 use crate::watch::TICK;
 
-/// What is the same for all files of a job.
+/// Data that all files of a job share.
 pub(crate) struct Job<'a> {
     pub(crate) asked: &'a Clean,
     pub(crate) reading: Reading,
     pub(crate) prepared: Prepared,
-    /// What workers must know about any small file.
+    /// Data that workers need for any small file.
     pub(crate) whole: WholeContext,
     /// The instant of the run, in seconds since 1970.
     pub(crate) now: i64,
@@ -48,7 +48,7 @@ pub(crate) struct Job<'a> {
     pub(crate) existing: Existing,
     /// Hash over everything that determines an output.
     pub(crate) recipe_checksum: String,
-    /// Whether the one output for all is a table.
+    /// True if the one output for all is a table.
     pub(crate) is_table: bool,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Runner<'a> {
     /// Notes about inputs that were found before the inputs were begun.
     pub(crate) notes_before: HashMap<usize, Note>,
     pub(crate) watch: Watch<'a>,
-    /// Whether the reader of the output closed it.
+    /// True if the reader of the output closed it.
     pub(crate) reader_closed: bool,
 }
 

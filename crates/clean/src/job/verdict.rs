@@ -1,4 +1,4 @@
-//! Whether a file that was read is acceptable: its header, its encoding, the number of its rejects. Used by
+//! Checks that a file that was read is acceptable: its header, its encoding, the number of its rejects. Used by
 //! parent, workers and the preview.
 
 use encoding_rs::{Encoding, UTF_8};

@@ -42,7 +42,7 @@ impl TravellingRecipe {
     }
 }
 
-/// What all small files of a job have in common.
+/// Data that all small files of a job share.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct WholeContext {
     pub(crate) recipe: TravellingRecipe,
@@ -51,9 +51,9 @@ pub(crate) struct WholeContext {
     pub(crate) secret: (u64, u64),
     pub(crate) piece: Option<usize>,
     pub(crate) max_rejects: Option<MaxRejects>,
-    /// Whether checksums of inputs and outputs are wanted.
+    /// True if checksums of inputs and outputs are wanted.
     pub(crate) summed: bool,
-    /// Whether several inputs share one text output, with one style.
+    /// True if several inputs share one text output, with one style.
     pub(crate) one_style: bool,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct WholeWork {
     pub(crate) out_delimiter: Option<u8>,
     /// The style of the shared output, as far as it is known.
     pub(crate) style: Option<Style>,
-    /// Whether rejects go anywhere.
+    /// True if rejects go anywhere.
     pub(crate) keeps_rejects: bool,
     /// The output's name for messages.
     pub(crate) to_name: String,
@@ -98,7 +98,7 @@ pub(crate) struct WholeReply {
     pub(crate) is_too_big: bool,
 }
 
-/// What all chunks of a file have in common.
+/// Data that all chunks of a file share.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ChunkContext {
     pub(crate) recipe: TravellingRecipe,
@@ -108,7 +108,7 @@ pub(crate) struct ChunkContext {
     /// None for chunks that bring their bytes.
     pub(crate) file: Option<ChunkFile>,
     pub(crate) format: Format,
-    /// Whether checksums of the chunks and of their outputs are wanted.
+    /// True if checksums of the chunks and of their outputs are wanted.
     pub(crate) summed: bool,
     #[serde(skip)]
     pub(crate) plan: OnceCell<Result<Plan, Problem>>,
@@ -130,7 +130,7 @@ pub(crate) struct ChunkWork {
     /// Offset of the first record in the file; nothing before it is read.
     pub(crate) data: u64,
     pub(crate) task: Task,
-    /// Whether this is the pass that writes.
+    /// True if this is the pass that writes.
     pub(crate) is_last_pass: bool,
     /// The bytes of the chunk, if it is not read from a file.
     #[serde(with = "serde_bytes")]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use manyhands_csv::REJECTS_HEADER;
 
-/// Whether a file has rejected records.
+/// Returns whether a file has rejected records.
 pub(crate) fn is_rejects(path: &Path) -> bool {
     let mut head = vec![0; REJECTS_HEADER.len()];
     let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -15,7 +15,7 @@ pub(crate) fn is_rejects(path: &Path) -> bool {
     read && head == REJECTS_HEADER
 }
 
-/// Whether two files have the same bytes.
+/// Returns whether two files have the same bytes.
 ///
 /// # Errors
 /// If one of them cannot be read.
@@ -23,7 +23,7 @@ pub fn have_same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
     Ok(fs::metadata(one)?.len() == fs::metadata(other)?.len() && begins_with(one, other)?)
 }
 
-/// Whether a file begins with the bytes of another.
+/// Returns whether a file begins with the bytes of another.
 pub(crate) fn begins_with(one: &Path, other: &Path) -> io::Result<bool> {
     use std::io::{BufRead, BufReader};
     let mut one = BufReader::new(File::open(one)?);

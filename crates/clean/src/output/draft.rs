@@ -163,7 +163,7 @@ impl Draft {
         self.owners.extend(owners);
     }
 
-    /// Whether the existing file is a prefix of this one, so that replacing it loses nothing.
+    /// Returns whether the existing file is a prefix of this one, so that replacing it loses nothing.
     pub(crate) fn continues_what_is_there(&self) -> bool {
         self.place.metadata().is_ok_and(|there| there.is_file())
             && begins_with(&self.temporary, &self.place).unwrap_or(false)

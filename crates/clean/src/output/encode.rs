@@ -1,4 +1,4 @@
-//! What a worker makes of clean rows: a block in the format of their output.
+//! Makes a block of clean rows, in the format of their output. Workers do this.
 
 use std::cell::RefCell;
 

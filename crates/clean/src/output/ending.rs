@@ -61,7 +61,7 @@ pub(crate) fn by_name(path: &Path) -> Option<Named> {
     }
 }
 
-/// Whether files of this name are read with tabs.
+/// Returns whether files of this name are read with tabs.
 fn is_tabbed(path: &Path) -> bool {
     by_name(path) == Some(Named::Text(Some(b'\t')))
 }

@@ -62,7 +62,7 @@ impl RejectsRecord {
         }
     }
 
-    /// How `path` is stored: a bare name if it is in the output's directory.
+    /// The stored form of `path`: a bare name if it is in the output's directory.
     fn name(path: &Path, output: &Path) -> String {
         match path.parent() == output.parent() {
             true => file_name(path),
@@ -79,7 +79,7 @@ impl RejectsRecord {
         }
     }
 
-    /// Whether the rejects exist in the file `path` as they were written.
+    /// Returns whether the rejects exist in the file `path` as they were written.
     pub(crate) fn is_there(&self, path: &Path, watch: &mut Watch) -> io::Result<bool> {
         let metadata = std::fs::metadata(path);
         if !metadata.is_ok_and(|metadata| metadata.is_file()) {
@@ -125,7 +125,7 @@ impl Entry {
         }
     }
 
-    /// Whether this entry belongs to the input `path`.
+    /// Returns whether this entry belongs to the input `path`.
     pub(crate) fn is_of(&self, path: &Path) -> bool {
         names_of(path).contains(&self.path)
     }

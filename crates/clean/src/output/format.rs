@@ -26,7 +26,7 @@ pub(crate) enum Format {
 /// Metadata of a block.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Block {
-    /// Whether its text, if any, ends within a line.
+    /// True if its text, if any, ends within a line.
     pub(crate) in_line: Option<bool>,
     /// Checksums of the input that it was made from and of its own bytes, if wanted.
     pub(crate) input: Checksum,
@@ -40,7 +40,7 @@ pub(crate) struct Column {
     /// The title in a header of text.
     pub(crate) title: String,
     pub(crate) kind: Type,
-    /// Whether the recipe declares the type; other columns are text.
+    /// True if the recipe declares the type; other columns are text.
     pub(crate) declared: bool,
 }
 
@@ -146,7 +146,7 @@ impl Format {
     }
 }
 
-/// Whether text ends within a line; `None` if it is empty.
+/// Returns whether text ends within a line; `None` if it is empty.
 pub(crate) fn is_in_line(text: &[u8]) -> Option<bool> {
     text.last().map(|last| !matches!(last, b'\n' | b'\r'))
 }

@@ -34,7 +34,7 @@ pub(crate) struct Manifest {
     path: PathBuf,
     /// Entries of earlier runs, by the output's name.
     entries: HashMap<String, Entry>,
-    /// Whether the file ends within a line.
+    /// True if the file ends within a line.
     is_torn: bool,
     /// Opened for the first entry.
     file: Option<File>,

@@ -16,7 +16,7 @@ use crate::paths::directory_of;
 pub struct Asked {
     /// The inputs, as they were named.
     pub inputs: Vec<OsString>,
-    /// Whether all inputs go to one output.
+    /// True if all inputs go to one output.
     pub concat: bool,
     /// The template for file names in a directory.
     pub name: Option<String>,

@@ -9,7 +9,7 @@ use tempfile::TempPath;
 use crate::options::Options;
 use crate::output::unfinished::{self, Inode, Noted, Undo};
 
-/// What to do about an existing file of the same name.
+/// The treatment of an existing file of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Existing {
     Kept,

@@ -190,7 +190,7 @@ fn restrict(file: &File, outputs: &[PathBuf]) -> io::Result<()> {
     if allowed == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(allowed)) }
 }
 
-/// Whether two files have the same `len` bytes at these offsets.
+/// Returns whether two files have the same `len` bytes at these offsets.
 fn is_same(one: &File, at: u64, other: &File, from: Option<u64>, len: u64) -> io::Result<bool> {
     let Some(from) = from else { return Ok(false) };
     let (mut left, mut right) = (vec![0; 64 << 10], vec![0; 64 << 10]);

@@ -90,8 +90,8 @@ pub(crate) fn check_characters(
     Err(Problem::new(format!("{text}: one output for all has one encoding")).hint(hint))
 }
 
-/// Whether one header is the other one read with a wrong delimiter: a single name that another delimiter
-/// divides into as many.
+/// Returns whether one header is the other one read with a wrong delimiter: a single name that another
+/// delimiter divides into as many.
 fn one_delimiter(first: &[String], names: &[String]) -> bool {
     let (single, count) = match (first, names) {
         ([single], [_, _, ..]) => (single, names.len()),

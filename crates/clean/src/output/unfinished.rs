@@ -14,7 +14,7 @@ use std::{fs, thread};
 /// Device and inode of a file.
 pub(crate) type Inode = (u64, u64);
 
-/// How to undo one thing.
+/// A way to undo one thing.
 #[derive(Debug)]
 pub(crate) enum Undo {
     /// Removes a hidden file.

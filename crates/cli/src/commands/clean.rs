@@ -142,7 +142,7 @@ fn run(
     Ok(i32::from(failed || breaks_strict(job, &report)))
 }
 
-/// Whether standard output is a pipe without a reader.
+/// Returns whether standard output is a pipe without a reader.
 fn is_stdout_closed() -> bool {
     let stdout = io::stdout();
     let mut descriptors = [PollFd::new(&stdout, PollFlags::OUT)];

@@ -14,10 +14,10 @@ use crate::summary;
 use crate::table::{table, table_of, wrapped};
 use crate::ui::{self, counted, grouped};
 
-/// How many records of each input are read, and how many of the first input are shown.
+/// Number of records that are read of each input, and number that is shown of the first input.
 const LOOK: usize = 1000;
 const SHOW: usize = 5;
-/// How many inputs are named.
+/// Number of inputs that are named.
 const FILES: usize = 10;
 
 pub(super) fn dry_run(

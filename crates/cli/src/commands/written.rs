@@ -17,7 +17,7 @@ use crate::values::Target;
 /// Called while a reader is awaited; says whether to continue.
 pub(super) type GoOn<'a> = &'a dyn Fn() -> ControlFlow<()>;
 
-/// Whether records were rejected although `--strict` allows none; prints an error if so.
+/// Returns whether records were rejected although `--strict` allows none; prints an error if so.
 pub(super) fn breaks_strict(job: &Job, report: &Report) -> bool {
     let rejected: u64 = report.files.iter().map(FileReport::rows_rejected).sum();
     if !job.strict || rejected == 0 {

@@ -1,4 +1,4 @@
-//! How files are divided into records and fields: found, written again, and told when it is doubtful.
+//! The division of files into records and fields: found, written again, and told when it is doubtful.
 
 use crate::kit::{Dir, Outcome};
 

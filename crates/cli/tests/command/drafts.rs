@@ -1,4 +1,4 @@
-//! How files are made: unread by others until they are complete, all of a run or nothing of it, and
+//! The making of files: unread by others until they are complete, all of a run or nothing of it, and
 //! nothing left of who was killed.
 
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! How it ends when not all goes well: clear errors, nothing half-written, other files unharmed.
+//! The end when not all goes well: clear errors, nothing half-written, other files unharmed.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -143,7 +143,7 @@ fn signal(child: &Child, signal: Signal) {
     let _ = kill_process(Pid::from_child(child), signal);
 }
 
-/// Whether a process has a handler for a signal.
+/// Returns whether a process has a handler for a signal.
 fn handles(child: &Child, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

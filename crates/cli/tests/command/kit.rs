@@ -245,7 +245,7 @@ pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// How a command ended and what it said.
+/// The end of a command, and what it said.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: i32,

@@ -40,7 +40,7 @@ mod kinds;
 mod line_ends;
 /// Formats by the names of outputs; addresses of databases.
 mod naming;
-/// Where clean data goes, and what is never written over.
+/// The places of clean data, and what is never written over.
 mod output;
 /// Inputs that fail after a part of them was written irrevocably.
 mod partial;

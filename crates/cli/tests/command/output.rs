@@ -1,4 +1,4 @@
-//! Where clean data goes, and what is never written over.
+//! The places of clean data, and what is never written over.
 
 use std::os::unix::fs::symlink;
 

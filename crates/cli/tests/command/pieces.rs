@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use crate::compressed::{gzip, zstd};
 use crate::kit::{Dir, Outcome, drip, eventually, finish};
 
-/// How many bytes each write has; those before a long file's end bring it near to one of the sizes by
+/// Number of bytes of each write; those before a long file's end bring it near to one of the sizes by
 /// which the product reads.
 const SIZES: [&[usize]; 6] = [&[1], &[2], &[3], &[5], &[4_096], &[65_536, 1, 2, 3]];
 

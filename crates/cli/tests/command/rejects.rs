@@ -1,4 +1,4 @@
-//! Where rejected records go, and what is said of them.
+//! The places of rejected records, and what is said of them.
 
 use serde_json::Value;
 

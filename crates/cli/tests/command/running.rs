@@ -37,7 +37,7 @@ fn clusters_are_reached_from_the_command_of_the_python_package() {
     assert_eq!(dir.names(), ["in.csv"]);
 }
 
-/// How many processes a process has started that live.
+/// Number of living processes that a process has started.
 fn children(pid: u32) -> usize {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = tasks.map(|task| fs::read_to_string(task.path().join("children")));

@@ -63,7 +63,7 @@ fn random(below: u64) -> u64 {
     RandomState::new().build_hasher().finish() % below
 }
 
-/// How many calls that read or write a process has made.
+/// Number of calls of a process that read or write.
 fn calls(child: &Child) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap_or_default();
     let of = |name| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

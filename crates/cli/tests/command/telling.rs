@@ -237,7 +237,7 @@ fn the_report_is_json_that_accounts_for_every_row() {
 }
 
 #[test]
-fn inferred_types_are_reported_used_and_reported_and_what_is_wrong_comes_first() {
+fn inferred_types_are_printed_used_and_reported_and_what_is_wrong_comes_first() {
     let dir = Dir::with("id,code,day,phone\n1,07,2026-01-31,49\n2,08,,43\n");
     // A column that is declared as text stays text, and no other type is proposed for it.
     let flags = "--types phone=text --infer --report r.json --save-recipe r.toml";

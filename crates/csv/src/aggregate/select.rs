@@ -147,7 +147,7 @@ impl Buckets {
         }
     }
 
-    /// Increases the shift to the least value at which at most `limit` buckets remain.
+    /// The least shift at which at most `wanted` buckets remain.
     #[cold]
     fn shift_for(&self, wanted: usize) -> u32 {
         let mut keys: Vec<u64> = self.by_prefix.values().map(|bucket| bucket.least).collect();
@@ -266,7 +266,7 @@ impl Select {
         }
     }
 
-    /// Whether the value is known now.
+    /// Returns whether the value is known now.
     pub(super) fn finish_round(&mut self) -> bool {
         let buckets = self.buckets.sorted();
         self.buckets = Buckets::new(self.buckets.limit);

@@ -96,9 +96,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) rejects: Vec<Reject>,
     pub(crate) failure: Option<Failure>,
     pub(crate) doubts: Doubts,
-    /// Whether some record ends in a CR without LF.
+    /// True if some record ends in a CR without LF.
     has_lone_cr: bool,
-    /// Whether the selection contains short records.
+    /// True if the selection contains short records.
     pub(crate) has_short: bool,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Batch<'a> {
         self.owned.ends.fields[self.owned.ends.rows[row] as usize] as usize
     }
 
-    /// Whether a row has as many fields as the header.
+    /// Returns whether a row has as many fields as the header.
     #[inline]
     pub(crate) fn is_whole(&self, row: usize) -> bool {
         !self.has_short
@@ -181,8 +181,7 @@ impl<'a> Batch<'a> {
         (from, ends[first + field] as usize)
     }
 
-    /// The bytes of an input field; `first` and `last` are indices of its row's first and last
-    /// field.
+    /// The input field in the bytes `from..to`.
     #[inline]
     pub(crate) fn field(&self, (from, to): (usize, usize)) -> Field<'a> {
         Field::new(&self.layout.dialect, &self.bytes[from..to])
@@ -327,7 +326,8 @@ impl<'a> Batch<'a> {
         cells
     }
 
-    /// Whether the scratch space has room for `bytes` more; if not, the file fails at this cell.
+    /// Returns whether the scratch space has room for `bytes` more; if not, the file fails at this
+    /// cell.
     pub(crate) fn make_room(&mut self, k: usize, column: usize, bytes: usize) -> bool {
         let has_room = bytes <= self.scratch_limit.saturating_sub(self.scratch.len());
         if !has_room {
@@ -363,7 +363,7 @@ impl<'a> Batch<'a> {
         Column::Cells(places.iter().map(cell).collect())
     }
 
-    /// Whether a cell has or had quotes in the input.
+    /// Returns whether a cell has or had quotes in the input.
     pub(crate) fn is_quoted(&self, k: usize, column: usize) -> bool {
         match &self.columns[column] {
             Column::Source(field) => {

@@ -8,11 +8,11 @@ pub(crate) struct Numbers {
     /// The nearest `f64`; meaningless for a cell that is not a number.
     pub(crate) values: Vec<f64>,
     pub(crate) valid: Vec<bool>,
-    /// Whether the cell is written as an integer.
+    /// True if the cell is written as an integer.
     pub(crate) ints: Vec<bool>,
     /// Indices of the cells that cannot be read, in order.
     pub(crate) bad: Vec<u32>,
-    /// Whether every value is exact: no integer exceeds 2^53.
+    /// True if every value is exact: no integer exceeds 2^53.
     pub(crate) exact: bool,
 }
 

@@ -27,7 +27,7 @@ const CLOSE: f64 = 0.95;
 /// Maximum number of lines before the header that may be titles.
 const TITLES: usize = 10;
 
-/// What the first records of a file say about its delimiter.
+/// The delimiter that the first records of a file show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
     /// The delimiter that divides them best.
@@ -44,7 +44,7 @@ pub struct Detected {
     pub scores: Vec<Score>,
 }
 
-/// How well one candidate divides the sample.
+/// The score of one candidate on the sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// The candidate.

@@ -17,13 +17,13 @@ const SHOWN: usize = 120;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExpressionError {
-    /// What is wrong.
+    /// Says what is wrong.
     pub(crate) message: String,
     /// The expression.
     pub(crate) source: String,
     /// The range of `source` that is wrong.
     pub(crate) span: Range<usize>,
-    /// What to do about it.
+    /// Advice about it.
     pub(crate) hint: Option<String>,
     /// Advice about settings of a job, separate from the hint about the expression.
     pub(crate) advice: Option<Box<Hint>>,

@@ -31,7 +31,7 @@ impl Expression {
         Ok(Expression { source: source.to_owned(), tree, parameters: used })
     }
 
-    /// Whether it has an aggregate in it, such as `max(value)`.
+    /// Returns whether it has an aggregate in it, such as `max(value)`.
     pub(crate) fn has_aggregate(&self) -> bool {
         self.tree.has_aggregate()
     }

@@ -40,7 +40,7 @@ impl Pattern {
         Pattern { parts, insensitive }
     }
 
-    /// Whether the whole text matches.
+    /// Returns whether the whole text matches.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let (mut at, mut part) = (0, 0);
         // State after the last `%`: its part, and the position in the text if it takes one more

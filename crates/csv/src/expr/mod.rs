@@ -4,7 +4,7 @@
 //! ([`Expression::bind`]). Binding folds constants, drops unreachable branches, and resolves names
 //! to column numbers. The result is evaluated row by row ([`Node::evaluate`]).
 //!
-//! Whether a comparison is one of numbers, dates, booleans or bytes is decided when the expression
+//! The kind of a comparison (numbers, dates, booleans or bytes) is decided when the expression
 //! is bound; it never depends on the contents of a cell.
 
 mod bind;

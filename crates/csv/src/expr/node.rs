@@ -114,7 +114,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// Whether an ordering satisfies the comparison.
+    /// Returns whether an ordering satisfies the comparison.
     pub(crate) fn holds(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
@@ -180,7 +180,7 @@ pub(crate) enum CastType {
 pub(crate) struct Call {
     pub(super) function: &'static Function,
     pub(super) arguments: Vec<Node>,
-    /// How the arguments are compared, if they are.
+    /// The kind of comparison of the arguments, if they are compared.
     pub(super) mode: Mode,
     /// The compiled pattern, if it is a literal.
     pub(super) regex: Option<regex::bytes::Regex>,

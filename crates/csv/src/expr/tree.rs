@@ -75,7 +75,7 @@ pub(super) enum Form {
     Call(&'static Function),
 }
 
-/// What is known about a value before any row is read.
+/// Facts about a value that are known before any row is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A cell, or values of several kinds.
@@ -107,7 +107,7 @@ impl Tree {
         }
     }
 
-    /// Whether it has an aggregate in it, such as `max(value)`.
+    /// Returns whether it has an aggregate in it, such as `max(value)`.
     pub(super) fn has_aggregate(&self) -> bool {
         matches!(self.form, Form::Aggregate(_)) || self.children.iter().any(Tree::has_aggregate)
     }

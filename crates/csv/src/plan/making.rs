@@ -125,7 +125,7 @@ fn header(
             }
         }
         if columns.len() == 1 && header.is_empty() {
-            // An empty line would be a blank line.
+            // A header of one empty cell would be read as a blank line.
             match written.quote {
                 Some(quote) => header.extend([quote, quote]),
                 None => {

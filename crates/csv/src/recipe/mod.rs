@@ -35,11 +35,11 @@ pub use text::{in_words, line_of_reading, line_of_step, text_of};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// What to do with a record that has a cell which a step cannot read.
+    /// The treatment of a record that has a cell which a step cannot read.
     pub on_bad: OnBad,
-    /// What to do with a record that has fewer or more fields than the header.
+    /// The treatment of a record that has fewer or more fields than the header.
     pub on_ragged: OnRagged,
-    /// What to do if the file lacks a column that a step names.
+    /// The treatment of a file that lacks a column which a step names.
     pub missing_column: MissingColumn,
     /// A file with more rejected records than this fails.
     #[serde(with = "read::limit", skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub struct Recipe {
     /// Values of the parameters that expressions use as `:name`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// How files are read.
+    /// Settings for reading files.
     #[serde(skip_serializing_if = "Read::is_empty")]
     pub read: Read,
 }

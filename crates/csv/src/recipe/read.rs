@@ -1,12 +1,12 @@
-//! How files are read and what is tolerated in them, as a recipe states it: words and characters in
-//! TOML, values for callers. `None` means that the recipe does not state it.
+//! Settings of a recipe for reading files, and for the faults that it tolerates: words and
+//! characters in TOML, values for callers. `None` means that the recipe does not state it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How files are read: the recipe's table `[read]`.
+/// Settings for reading files: the recipe's table `[read]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Read {
@@ -19,7 +19,7 @@ pub struct Read {
     /// Lines that begin with this character are skipped.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub comment: Option<Character>,
-    /// Whether the first record names the columns.
+    /// True if the first record names the columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
     /// Number of lines to skip before the header.
@@ -34,7 +34,7 @@ pub struct Read {
 }
 
 impl Read {
-    /// Whether nothing is set.
+    /// Returns whether nothing is set.
     pub fn is_empty(&self) -> bool {
         *self == Read::default()
     }
@@ -90,7 +90,7 @@ pub struct Quote(pub Option<u8>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Character(pub u8);
 
-/// How many records of a file may be rejected before it fails.
+/// Limit for the rejected records of a file, beyond which it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum MaxRejects {
     /// At most this many rows.

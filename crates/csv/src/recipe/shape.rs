@@ -45,7 +45,7 @@ fn form_of_step(name: &str) -> Option<(Kind, &'static str)> {
     steps().iter().find(|step| step.name == name)?.about.form
 }
 
-/// Whether a step has no settings.
+/// Returns whether a step has no settings.
 fn is_word(name: &str) -> bool {
     steps().iter().any(|step| step.name == name && step.about.form.is_none())
 }

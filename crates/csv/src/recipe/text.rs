@@ -38,7 +38,7 @@ fn read(text: &str) -> Result<Recipe, Problem> {
     toml::from_str(text).map_err(wrong)
 }
 
-/// What is wrong in a part of a recipe's text, with its line.
+/// The problem with a part of a recipe's text, with its line.
 fn at(text: &str, span: Range<usize>, what: String) -> Problem {
     let line = line_at(text, span.start);
     let whole = text.lines().nth(line - 1).unwrap_or_default().trim();

@@ -14,8 +14,8 @@ use super::ends::Ends;
 use super::scalar::State;
 use crate::dialect::Dialect;
 
-/// Whether this processor has the features that [`scan`] needs. The standard library caches the
-/// answer.
+/// Returns whether this processor has the features that [`scan`] needs. The standard library caches
+/// the answer.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")

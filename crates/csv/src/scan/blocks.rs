@@ -20,7 +20,7 @@ pub(super) struct Masks {
     pub(super) comments: u64,
 }
 
-/// What a block must know about earlier ones, as bits.
+/// The facts about earlier blocks that a block needs, as bits.
 struct Carry {
     /// All ones inside quotes.
     quoted: u64,

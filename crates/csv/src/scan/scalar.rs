@@ -35,7 +35,7 @@ impl State {
     ];
 }
 
-/// What a byte ends.
+/// The unit that a byte ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Nothing,

@@ -24,7 +24,7 @@ use super::step::{About, COLUMN, Flag, Key, Kind, Parsed, StepKind, Use, only};
 pub struct Fill {
     /// The column.
     pub column: String,
-    /// What to fill them with.
+    /// The text or the method that fills them.
     #[serde(flatten)]
     pub with: FillWith,
 }
@@ -47,7 +47,7 @@ impl TryFrom<FillForm> for Fill {
     }
 }
 
-/// What empty cells are filled with.
+/// The text or the method that fills empty cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FillWith {

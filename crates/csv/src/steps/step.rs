@@ -19,7 +19,7 @@ pub(super) trait StepKind {
     /// Parses the value of its flag; the text is empty for a step without settings.
     ///
     /// # Errors
-    /// What is wrong, in a few words; the caller adds the name of the flag.
+    /// Says in a few words what is wrong; the caller adds the name of the flag.
     fn read(text: &str) -> Result<Self::Settings, String>;
 
     /// Parses the parts that need no header, once for all files.
@@ -72,7 +72,7 @@ pub struct About {
     pub(crate) form: Option<(Kind, &'static str)>,
     /// Its flag.
     pub flag: Flag,
-    /// What it does, for each way to write it.
+    /// Its effect, for each way to write it.
     pub uses: &'static [Use],
     /// Recipes over the columns `a` and `b` that contain the step, for tests of all steps.
     pub samples: &'static [&'static str],
@@ -83,25 +83,25 @@ pub struct About {
 pub struct Flag {
     /// Placeholder of its value; `None` for a flag without a value.
     pub value: Option<&'static str>,
-    /// What it does, in a few words.
+    /// Its effect, in a few words.
     pub help: &'static str,
     /// Additional text of the long help. Settings are in braces, for each face to render in its own words: `{on_bad}`;
     /// so is `{functions}`, the list of all functions.
     pub more: &'static str,
-    /// Whether its value may begin with a hyphen.
+    /// True if its value may begin with a hyphen.
     pub hyphens: bool,
 }
 
 /// One way to use a step, for documentation.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// How it is written in a recipe, in Markdown.
+    /// Its notation in a recipe, in Markdown.
     pub written: &'static [&'static str],
     /// The value of its flag.
     pub typed: &'static str,
-    /// What it does, in Markdown.
+    /// Its effect, in Markdown.
     pub does: &'static str,
-    /// What is counted, in Markdown.
+    /// The counted rows or cells, in Markdown.
     pub counted: &'static str,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Cleaned {
 pub(crate) const NOW: i64 = 1_769_862_600;
 const SECRET: (u64, u64) = (1, 2);
 
-/// How a file is processed.
+/// A way to process a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
     /// In memory, in pieces of this number of bytes.

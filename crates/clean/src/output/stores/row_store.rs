@@ -66,22 +66,23 @@ pub(crate) trait RowStore: Debug {
     /// Number of bytes that were written of the current input.
     fn written(&self) -> u64;
 
-    /// Whether headers and line ends are written.
+    /// Returns whether headers and line ends are written.
     fn is_text(&self) -> bool {
         false
     }
 
-    /// Whether the store is a table of a database.
+    /// Returns whether the store is a table of a database.
     fn is_table(&self) -> bool {
         false
     }
 
-    /// Whether output is visible at once and cannot be taken back: standard output, a named pipe, a device.
+    /// Returns whether output is visible at once and cannot be taken back: standard output, a named pipe, a
+    /// device.
     fn is_final(&self) -> bool {
         false
     }
 
-    /// Whether output is discarded.
+    /// Returns whether output is discarded.
     fn is_given_up(&self) -> bool {
         false
     }

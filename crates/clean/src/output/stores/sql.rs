@@ -1,4 +1,4 @@
-//! What databases have in common: names, columns, and reasons for refusing rows.
+//! Parts that all databases share: names, columns, and reasons for refusing rows.
 
 use manyhands_csv::recipe::Type;
 use manyhands_csv::{Hint, Problem, ProblemKind};

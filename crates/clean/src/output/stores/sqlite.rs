@@ -41,10 +41,10 @@ const FLOAT: u8 = 2;
 
 const TEXT: u8 = 3;
 
-/// How long to wait for a lock of another process.
+/// Longest wait for a lock of another process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often to check meanwhile whether to go on waiting.
+/// Interval in which a waiting call checks whether to go on.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Encodes the rows that `make` gives, with the lines that they come from.
@@ -167,7 +167,7 @@ fn cannot_open(path: &Path, error: DatabaseError) -> DatabaseError {
     )
 }
 
-/// Whether a file begins like a database, or could not be read.
+/// Returns whether a file begins like a database, or could not be read.
 fn is_database(path: &Path) -> bool {
     first_bytes(path)
         .is_none_or(|first| first.is_empty() || first.starts_with(b"SQLite format 3\0"))
@@ -455,7 +455,7 @@ impl Sqlite {
     }
 }
 
-/// Whether a text has a word as a whole word.
+/// Returns whether a text has a word as a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     !word.is_empty()

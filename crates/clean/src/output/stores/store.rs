@@ -35,10 +35,10 @@ use crate::watch::{TICK, Watch};
 /// Most blocks that wait for the database.
 const WAITING: usize = 2;
 
-/// How long a statement may continue when the job ends, before it is cancelled.
+/// Longest time that a statement may continue when the job ends, before it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a cancelled statement may take to end.
+/// Longest time that a cancelled statement may take to end.
 const GRACE: Duration = Duration::from_secs(8);
 
 /// The table of finished inputs. All databases understand these statements.
@@ -407,7 +407,7 @@ impl Drop for Store {
 }
 
 impl Store {
-    /// Whether the thread ends within this time.
+    /// Returns whether the thread ends within this time.
     fn is_gone_after(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         loop {

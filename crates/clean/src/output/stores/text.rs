@@ -17,7 +17,7 @@ use crate::output::together::check_names;
 use crate::paths::cannot_write;
 use crate::watch::Watch;
 
-/// What was written to a descriptor. Without a descriptor, bytes are counted and discarded.
+/// Text written to a descriptor. Without a descriptor, bytes are counted and discarded.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) name: String,
@@ -25,7 +25,7 @@ pub(crate) struct Text {
     pub(crate) contents: Contents,
     /// The contents when the current input was begun.
     before: Option<Contents>,
-    /// Whether it is a pipe or a terminal, whose reader may be slow.
+    /// True if it is a pipe or a terminal, whose reader may be slow.
     waits: bool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Contents {
     pub(crate) written: u64,
     /// The checksum, if wanted.
     pub(crate) sum: Option<Checksum>,
-    /// Whether the last byte is within a line.
+    /// True if the last byte is within a line.
     in_line: bool,
     /// The header that the first input with columns wrote, or would have written.
     header: Option<Header>,
@@ -74,7 +74,7 @@ impl Text {
         self.before.as_ref().map_or(0, |before| self.contents.written - before.written)
     }
 
-    /// Whether the header must be written.
+    /// Returns whether the header must be written.
     pub(crate) fn begin(
         &mut self,
         to: To<'_>,

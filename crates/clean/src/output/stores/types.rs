@@ -12,7 +12,7 @@ const TYPES: [Type; 5] = [Type::Integer, Type::Number, Type::Date, Type::Datetim
 pub(crate) struct Possible {
     /// A flag for each of [`TYPES`].
     types: [bool; TYPES.len()],
-    /// Whether a cell was not empty.
+    /// True if a cell was not empty.
     is_seen: bool,
 }
 
@@ -65,7 +65,7 @@ impl Possible {
     }
 }
 
-/// Whether a number loses nothing when it is stored as one: codes such as `00123` or `+49` would lose
+/// Returns whether a number loses nothing when it is stored as one: codes such as `00123` or `+49` would lose
 /// characters, and integers longer than those of a float would lose digits.
 fn is_plain_number(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);

@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::expr::value::in_calendar;
 
-/// What a format is used for.
+/// The purpose of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::expr) enum Purpose {
     Read,
@@ -32,8 +32,8 @@ pub(super) fn read(format: &str, text: &str) -> Option<DateTime> {
     in_calendar(moment)
 }
 
-/// Whether the year in a text has four digits, whatever the options of its directive are: `24` is
-/// not the year 24.
+/// Returns whether the year in a text has four digits, whatever the options of its directive are:
+/// `24` is not the year 24.
 #[cold]
 fn has_whole_year(format: &str, text: &str) -> bool {
     directives(format).all(|(at, directive)| {
@@ -66,7 +66,7 @@ fn directives(format: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether the width of a directive makes it read a year of less than four digits.
+/// Returns whether the width of a directive makes it read a year of less than four digits.
 fn cuts_year(directive: &str) -> bool {
     let width = directive.trim_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
     directive.ends_with(['Y', 'G']) && width.parse().is_ok_and(|width: u32| width < 4)

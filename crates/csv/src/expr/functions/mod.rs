@@ -97,7 +97,7 @@ pub(super) struct Function {
     arguments: &'static [Kind],
     /// Number of arguments at the end that may be omitted.
     optional: usize,
-    /// Whether the last argument may be repeated.
+    /// True if the last argument may be repeated.
     variadic: bool,
     pub(super) returns: Returns,
     pub(super) check: Option<(usize, Check)>,
@@ -107,7 +107,7 @@ pub(super) struct Function {
 /// Evaluates a call; `None` is NULL.
 pub(super) type Evaluate = for<'a> fn(&mut Arguments<'a, '_, '_>) -> Option<Value<'a>>;
 
-/// How a function is evaluated.
+/// The way in which a function is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     Plain(Evaluate),
@@ -123,7 +123,7 @@ pub(super) enum Shape {
     Syntax,
 }
 
-/// What is known about the result of a function.
+/// Facts about the result of a function.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Returns {
     Kind(Kind),

@@ -88,7 +88,7 @@ impl DryRun {
         Ok(DryRun { database, locked, simulated: SimulatedTable::default() })
     }
 
-    /// Whether another process writes, or is about to.
+    /// Returns whether another process writes, or is about to.
     fn is_written(&self) -> bool {
         let Some((file, start)) = &self.locked else { return false };
         let lock = Flock {

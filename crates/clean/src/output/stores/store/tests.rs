@@ -14,7 +14,7 @@ fn plain(rows: Vec<u8>) -> Batch {
 /// The steps of a transaction of two blocks.
 const STEPS: usize = 4;
 
-/// What happens at a step.
+/// The event of a step.
 type Trouble = Box<dyn FnMut(usize) -> Result<(), DatabaseError> + Send>;
 
 /// The contents of the table, and whether the connection was closed.
