@@ -448,7 +448,7 @@ class FileReport:
         decided. None if the file was not read.
     error_kind : str or None
         The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
-        `table` or `other`; None if the file did not fail.
+        `table`, `closed` or `other`; None if the file did not fail.
     error_place : dict or None
         The place of the error: `line`, `byte`, `field`, `quoted`, `step`, `step_name`, `column`, each None if unknown.
 

@@ -42,7 +42,8 @@ pub struct Report {
     pub types: BTreeMap<String, recipe::Type>,
     /// Duration of the job in seconds.
     pub seconds: f64,
-    /// True if the reader of the output pipe closed it, which ended the job. Unfinished files have failed.
+    /// True if the reader of the output pipe closed it, which ended the job. Unfinished files have an error of
+    /// the kind [`Closed`](manyhands_csv::ProblemKind::Closed).
     #[serde(skip)]
     pub reader_closed: bool,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use manyhands::clean::{FileReport, Hint, Note, Problem, Ragged, Report, shown};
+use manyhands::clean::{FileReport, Hint, Note, Problem, ProblemKind, Ragged, Report, shown};
 
 use crate::hints::{flag, told};
 use crate::ui::{self, counted, grouped};
@@ -170,9 +170,15 @@ fn is_intended(what: &str) -> bool {
     matches!(what, "trimmed" | "emptied" | "replaced" | "filled")
 }
 
-fn tell_failed(report: &Report, all: bool) {
+/// Returns whether a file has an error, other than that the reader of the output closed it.
+pub(crate) fn has_failed(file: &FileReport) -> bool {
+    file.error.is_some() && file.error_kind != Some(ProblemKind::Closed)
+}
+
+/// Prints the errors of files.
+pub(crate) fn tell_failed(report: &Report, all: bool) {
     let failed: Vec<&FileReport> =
-        report.files.iter().filter(|file| file.error.is_some() && !file.withheld).collect();
+        report.files.iter().filter(|file| has_failed(file) && !file.withheld).collect();
     let shown = if all { failed.len() } else { FAILED };
     for problem in failed.iter().take(shown).filter_map(|file| file.problem()) {
         ui::error(told(&problem));

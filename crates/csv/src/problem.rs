@@ -84,6 +84,8 @@ pub enum ProblemKind {
     Exists,
     /// A database refuses rows, or cannot be reached.
     Table,
+    /// The reader of the output closed the pipe before the file was done. The file is not at fault.
+    Closed,
 }
 
 /// The place of an error in a file. All fields are `None` if that is not known.

@@ -20,7 +20,7 @@ use crate::watch::Watch;
 use manyhands_csv::report::{FileReport, Note};
 use std::collections::HashMap;
 
-use manyhands_csv::Prepared;
+use manyhands_csv::{Prepared, Problem, ProblemKind};
 use manyhands_pool::Reply;
 
 use crate::clean::Clean;
@@ -75,7 +75,8 @@ impl Runner<'_> {
                 // The reader has read enough; report what was not finished.
                 self.reader_closed = true;
                 for number in self.unfinished() {
-                    self.reports[number].fail("the reader of the output closed it".into());
+                    let problem = Problem::new("the reader of the output closed it");
+                    self.reports[number].fail(problem.of(ProblemKind::Closed));
                 }
                 self.note_parts();
                 Ok(())

@@ -39,16 +39,16 @@ pub(crate) fn clean(typed: CleanArguments, engine: Option<&Engine<'_>>) -> Resul
         true => dry_run(&job, types, &|| interrupt.go_on()),
         false => run(&job, engine, &interrupt, types, &mut last),
     });
-    match done {
+    let status = match done {
         Err(CleanError::Interrupted) => {
             ui::error(told(&interrupted(&job, last)));
-            Ok(interrupt.status())
+            interrupt.status()
         }
         // Printed while signals are watched: nobody may read it.
-        Err(error) => Ok(crate::report_error(&error)),
-        Ok(_) if ui::is_cut_off() => Ok(interrupt.status()),
-        Ok(status) => Ok(status),
-    }
+        Err(error) => crate::report_error(&error),
+        Ok(status) => status,
+    };
+    Ok(if ui::is_cut_off() { interrupt.status() } else { status })
 }
 
 /// The message for an interruption, with the number of completed files.
@@ -127,9 +127,10 @@ fn run(
     report.types = types;
     // A reader that has seen enough ends the job; that is not a failure. Others are, even if the reader has
     // gone meanwhile.
-    let failed = !report.reader_closed && report.files.iter().any(|file| file.error.is_some());
-    let closed = report.reader_closed || job.to_stdout && is_stdout_closed();
-    if !closed || failed {
+    let failed = report.files.iter().any(summary::has_failed);
+    if report.reader_closed || job.to_stdout && is_stdout_closed() {
+        summary::tell_failed(&report, job.verbose);
+    } else {
         summary::tell(&report, job.quiet, job.verbose);
     }
     if let Some(target) = &job.save_recipe {

@@ -127,6 +127,23 @@ fn a_failure_is_told_although_nobody_reads_the_output() {
     }
 }
 
+#[test]
+fn a_file_that_failed_is_told_although_the_reader_ended_the_job_later() {
+    let dir = Dir::new().file("big.csv", many_rows());
+    let line = "clean missing.csv big.csv -o - --concat --skip-failed --report r.json";
+    let mut child = dir.command(line.split(' ')).start();
+    let mut first = [0; 4];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let outcome = finish(child);
+    outcome.status(1);
+    let told = "error: missing.csv: cannot read it: No such file or directory (os error 2)\n";
+    assert_eq!(outcome.stderr, told);
+    let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+    let files = report["files"].as_array().unwrap();
+    let kinds: Vec<_> = files.iter().map(|file| file["error_kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["read", "closed"]);
+}
+
 /// The processes that a process has started.
 pub(crate) fn children(child: &Child) -> Vec<u32> {
     // Each is its thread's.
@@ -144,7 +161,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// Returns whether a process has a handler for a signal.
-fn handles(child: &Child, signal: Signal) -> bool {
+pub(crate) fn handles(child: &Child, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
