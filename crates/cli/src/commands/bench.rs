@@ -26,13 +26,11 @@ pub(crate) fn bench(typed: BenchArguments) -> Result<i32, CleanError> {
         .len();
     let interrupt = Interrupt::watch().map_err(|error| failed("cannot handle signals", error))?;
     let rows = measure(&bench, &interrupt);
-    match rows.and_then(|rows| ui::print(&told(&rows, bytes))) {
-        Err(error @ CleanError::Interrupted) => {
-            crate::report_error(&error);
-            Ok(interrupt.status())
-        }
-        done => done.map(|()| 0),
-    }
+    let done = rows.and_then(|rows| ui::print(&told(&rows, bytes)));
+    // Errors are printed while signals are watched: nobody may read them.
+    let status = done.as_ref().map_or_else(crate::report_error, |()| 0);
+    let is_interrupted = matches!(done, Err(CleanError::Interrupted)) || ui::is_cut_off();
+    Ok(if is_interrupted { interrupt.status() } else { status })
 }
 
 /// Times each number of workers.

@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::ending::handles;
 use crate::kit::{Dir, Run, eventually, finish, is_there, wait};
 
 fn pipe(dir: Dir, name: &str) -> Dir {
@@ -153,4 +154,20 @@ fn an_error_or_a_dry_run_that_nobody_reads_is_ended_by_one_signal() {
         drop(reader);
         dir.assert_no_temporary_file();
     }
+}
+
+#[test]
+fn an_error_of_bench_that_nobody_reads_is_ended_by_one_signal() {
+    let dir = Dir::with("a\n1\n");
+    let (reader, writer) = full_pipe();
+    let line = "bench in.csv --temp-dir none";
+    let mut run = dir.command(line.split_whitespace());
+    run.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
+    let mut child = run.command.spawn().unwrap();
+    drop(run);
+    assert!(eventually(|| handles(&child, Signal::TERM) && waits(&child)));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(wait(&mut child), 143);
+    drop(reader);
+    dir.assert_no_temporary_file();
 }
