@@ -218,7 +218,8 @@ fn check_writable(path: &Path, what: &str, force: bool) -> Result<(), CleanError
         ));
     }
     if path.is_file() && !force {
-        let problem = Problem::new(format!("{shown} exists, and {what} would replace it"));
+        let problem = Problem::new(format!("{shown} exists, and {what} would replace it"))
+            .of(ProblemKind::Exists);
         return usage(problem.hint(Hint::on("force").and(" replaces what exists")));
     }
     let (kind, ending) = match what {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use manyhands_csv::report::Note;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, ProblemKind};
 
 use crate::checksum::Checksum;
 use crate::clean::Clean;
@@ -98,6 +98,7 @@ impl Wanted<'_> {
             Some(entry) if resume => Before::Done(Box::new(entry.clone()), None),
             Some(_) => Before::Other(
                 Problem::new("its rows are in the table already")
+                    .of(ProblemKind::Exists)
                     .hint(Hint::on("resume").and(" leaves such files out")),
             ),
             None if !resume => Before::Nothing(known.iter().any(|entry| entry.checksum == checksum).then(
@@ -118,7 +119,7 @@ impl Wanted<'_> {
                     false => "rows of an earlier version of this file are in the table already",
                 };
                 let hint = Hint::words("without ").and_on("resume").and(" its rows are added");
-                Before::Other(Problem::new(problem).hint(hint))
+                Before::Other(Problem::new(problem).of(ProblemKind::Exists).hint(hint))
             }
         })
     }
@@ -149,6 +150,7 @@ impl Wanted<'_> {
         }
         Ok(Before::Other(
             Problem::new(format!("{} {difference}", output.display()))
+                .of(ProblemKind::Exists)
                 .hint(Hint::on("force").and(" replaces it")),
         ))
     }

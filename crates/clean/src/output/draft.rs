@@ -394,6 +394,7 @@ impl Placed {
 /// The error for an existing output that this run would not have made.
 fn is_another(path: &Path) -> Problem {
     Problem::new(format!("{} exists and is another", path.display()))
+        .of(ProblemKind::Exists)
         .hint(Hint::on("force").and(" replaces it"))
 }
 

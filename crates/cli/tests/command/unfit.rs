@@ -144,3 +144,20 @@ fn the_report_has_kind_and_place_of_an_error_as_data() {
     let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
     assert!(report["files"][0]["error_kind"].is_null());
 }
+
+#[test]
+fn an_output_that_exists_is_an_error_of_one_kind_whoever_finds_it() {
+    let dir = Dir::with("v\n1\n").file("b.csv", "v\n2\n");
+    let job = "in.csv b.csv -o out/ --report r.json --resume";
+    dir.clean(job).done();
+    let kinds = |dir: &Dir| {
+        dir.clean(job).status(1);
+        let report: serde_json::Value = serde_json::from_str(&dir.read("r.json")).unwrap();
+        [0, 1].map(|file| report["files"][file]["error_kind"].clone())
+    };
+    // One was changed after it was made, of the other nothing is noted.
+    let dir = dir.file("out/cleaned_in.csv", "v\n3\n");
+    assert_eq!(kinds(&dir), ["exists".into(), serde_json::Value::Null]);
+    let dir = dir.file("out/cleaned_b.csv", "v\n3\n").file("out/.manyhands.jsonl", "");
+    assert_eq!(kinds(&dir), ["exists", "exists"]);
+}
