@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use manyhands_csv::report::Note;
 use manyhands_csv::{
-    Course, Cutter, Dialect, Head, HeadFound, Hint, Plan, Prepared, Problem, Recipe, Sample,
-    find_head, uncommented,
+    Course, Cutter, Dialect, Head, HeadFound, Hint, Plan, Prepared, Problem, ProblemKind, Recipe,
+    Sample, find_head, uncommented,
 };
 
 use crate::checksum::Checksum;
@@ -399,10 +399,10 @@ impl Runner<'_> {
         let cannot_keep = |error: std::io::Error| {
             let place = directory.display();
             FileError::File(
-                Problem::new(format!(
-                    "cannot keep its bytes in a temporary file in {place}: {error}"
-                ))
-                .hint(Hint::any("temp_dir").and(" names another place")),
+                Problem::new(format!("cannot keep its bytes in a temporary file in {place}"))
+                    .of(ProblemKind::Write)
+                    .because(error)
+                    .hint(Hint::any("temp_dir").and(" names another place")),
             )
         };
         let mut spool = tempfile::tempfile_in(&directory).map_err(cannot_keep)?;

@@ -246,7 +246,7 @@ fn a_value_of_another_kind_is_reported_with_an_example_of_its_own_key() {
 fn a_recipe_that_is_not_utf8_is_reported_with_line_and_byte() {
     let dir = Dir::with("a\n1\n").file("r.toml", b"on_bad = \"null\"\n# f\xfcr\n");
     let outcome = dir.clean("in.csv -o out.csv --recipe r.toml");
-    outcome
-        .status(2)
-        .says("error: r.toml: line 2, byte 4: 0xFC is not valid UTF-8; save the recipe");
+    outcome.status(2).says(
+        "error: r.toml: line 2: byte 4 is 0xFC, which is not valid UTF-8\nhint: save the recipe as UTF-8\n",
+    );
 }

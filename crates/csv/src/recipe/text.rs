@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Hint, Problem, ProblemKind};
 use crate::suggest::suggest;
 
 use super::{Recipe, shape};
@@ -61,10 +61,10 @@ pub fn text_of(file: Vec<u8>) -> Result<String, Problem> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         let found = error.as_bytes()[valid];
-        Problem::new(format!(
-            "line {line}, byte {column}: 0x{found:02X} is not valid UTF-8; save the recipe as UTF-8"
-        ))
-        .of(ProblemKind::Recipe)
+        Problem::new(format!("byte {column} is 0x{found:02X}, which is not valid UTF-8"))
+            .of(ProblemKind::Recipe)
+            .at_line(line as u64)
+            .hint(Hint::words("save the recipe as UTF-8"))
     })
 }
 
