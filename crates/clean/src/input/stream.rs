@@ -38,19 +38,27 @@ struct Decoding {
     utf8: MaybeUtf8,
 }
 
-/// Checks whether bytes that are decoded from another encoding are valid UTF-8, and not all ASCII: then the
-/// encoding is hardly the right one.
-#[derive(Default)]
+/// Checks whether bytes that are decoded from another encoding are valid UTF-8 and have a character that shows it: then
+/// the encoding is hardly the right one.
 struct MaybeUtf8 {
-    is_not: bool,
-    has_other_than_ascii: bool,
+    is_valid: bool,
+    /// The lowest first byte of a character that shows UTF-8. If the other encoding has characters of two bytes, UTF-8's
+    /// do not count: `女` in GBK has the bytes of `Ů` in UTF-8.
+    least: u8,
+    /// True if there was such a character.
+    is_shown: bool,
     /// The beginning of a character whose other bytes have not arrived.
     begun: Vec<u8>,
 }
 
 impl MaybeUtf8 {
+    fn new(read_as: &'static Encoding) -> MaybeUtf8 {
+        let least = if read_as.is_single_byte() { 0x80 } else { 0xE0 };
+        MaybeUtf8 { is_valid: true, least, is_shown: false, begun: Vec::new() }
+    }
+
     fn push(&mut self, bytes: &[u8], last: bool) {
-        if self.is_not {
+        if !self.is_valid {
             return;
         }
         let mut rest = bytes;
@@ -59,22 +67,25 @@ impl MaybeUtf8 {
             rest = others;
             match std::str::from_utf8(&self.begun) {
                 Ok(_) => self.begun.clear(),
-                Err(error) => self.is_not |= error.error_len().is_some(),
+                Err(error) => self.is_valid = error.error_len().is_none(),
             }
-            if self.is_not {
+            if !self.is_valid {
                 return;
             }
         }
-        self.has_other_than_ascii = self.has_other_than_ascii || !rest.is_ascii();
+        // Later bytes of a character are below 0xC0.
+        self.is_shown = self.is_shown || rest.iter().any(|byte| *byte >= self.least);
         if let Err(error) = std::str::from_utf8(rest) {
-            self.is_not = error.error_len().is_some();
-            self.begun = rest[error.valid_up_to()..].to_vec();
+            self.is_valid = error.error_len().is_none();
+            if self.is_valid {
+                self.begun = rest[error.valid_up_to()..].to_vec();
+            }
         }
-        self.is_not |= last && !self.begun.is_empty();
+        self.is_valid &= !last || self.begun.is_empty();
     }
 
     fn is_likely(&self) -> bool {
-        self.has_other_than_ascii && !self.is_not
+        self.is_shown && self.is_valid
     }
 }
 
@@ -84,7 +95,7 @@ impl Decoding {
             decoder: encoding.new_decoder(),
             malformed: 0,
             line_ends: (0, 0),
-            utf8: MaybeUtf8::default(),
+            utf8: MaybeUtf8::new(encoding),
         }
     }
 

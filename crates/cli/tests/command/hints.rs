@@ -180,6 +180,26 @@ fn utf8_that_is_read_as_another_encoding_is_reported() {
 }
 
 #[test]
+fn text_of_two_bytes_for_each_character_is_not_taken_for_utf8() {
+    let dir = Dir::new();
+    // Each is also valid UTF-8, with a character of two bytes.
+    let texts: [(&str, &[u8], &str); 3] = [
+        ("gbk", b"a\n\xc5\xae\n", "女"),
+        ("euc-jp", b"a\n\xc4\xb9\n", "長"),
+        ("utf-16le", b"a\0\n\0\xdd\x8b\n\0", "话"),
+    ];
+    for (encoding, bytes, text) in texts {
+        std::fs::write(dir.path("in.csv"), bytes).unwrap();
+        let outcome = dir.clean(&format!("in.csv -o out.csv --force -q --encoding {encoding}"));
+        outcome.done().says_nothing();
+        assert_eq!(dir.read("out.csv"), format!("a\n{text}\n"));
+    }
+    let dir = dir.file("in.csv", "a\n长长\n");
+    let outcome = dir.clean("in.csv -o out.csv --force --encoding gbk");
+    outcome.done().says("it is valid UTF-8 with characters beyond ASCII, and was read as GBK");
+}
+
+#[test]
 fn a_name_that_says_compressed_of_plain_text_is_reported_what_to_do() {
     let dir = Dir::with("a\n1\n");
     std::fs::write(dir.path("in.csv.gz"), b"a\n1\n").unwrap();

@@ -17,7 +17,7 @@ fn pipe(dir: Dir, name: &str) -> Dir {
     dir
 }
 
-/// Returns whether the process sleeps in the system and handles, or not, a signal by now: it has begun to wait.
+/// Returns whether the process sleeps in the system: it waits for something.
 fn waits(child: &Child) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))
