@@ -98,6 +98,40 @@ mod tests {
     use crate::output::entry::RejectsRecord;
 
     #[test]
+    fn lines_of_earlier_versions_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        // The first is without rejects, as before 0.2.
+        let lines = concat!(
+            r#"{"path":"/in/a.csv","size":9,"hash":"h","recipe_hash":"r","rows_in":3,"rows_out":2,"#,
+            r#""rows_rejected":1,"output":"a.csv","output_size":7,"output_hash":"o"}"#,
+            "\n",
+            r#"{"path":"/in/b.csv","size":9,"hash":"h","recipe_hash":"r","rows_in":3,"rows_out":2,"#,
+            r#""rows_rejected":1,"output":"b.csv","output_size":7,"output_hash":"o","#,
+            r#""rejects":{"path":"b.rejects.csv","at":0,"size":5,"hash":"j"}}"#,
+            "\n",
+        );
+        std::fs::write(directory.path().join(MANIFEST), lines).unwrap();
+        let manifest = Manifest::open(directory.path()).unwrap();
+        let entry = |name: &str, rejects| Entry {
+            path: format!("/in/{name}"),
+            size: 9,
+            checksum: "h".to_owned(),
+            recipe_checksum: "r".to_owned(),
+            rows_in: 3,
+            rows_out: 2,
+            rows_rejected: 1,
+            output: name.to_owned(),
+            output_size: 7,
+            output_checksum: "o".to_owned(),
+            rejects,
+        };
+        assert_eq!(manifest.get(Path::new("out/a.csv")), Some(&entry("a.csv", None)));
+        let (path, checksum) = ("b.rejects.csv".to_owned(), "j".to_owned());
+        let rejects = Some(RejectsRecord { path, at: 0, size: 5, checksum });
+        assert_eq!(manifest.get(Path::new("out/b.csv")), Some(&entry("b.csv", rejects)));
+    }
+
+    #[test]
     fn entries_are_found_again_and_a_torn_one_is_none() {
         let directory = tempfile::tempdir().unwrap();
         let report = FileReport { rows_in: 3, rows_out: 2, ..FileReport::default() };
