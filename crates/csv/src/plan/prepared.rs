@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::expr::Expression;
 use crate::problem::{Hint, Problem, ProblemKind};
 use crate::recipe::{Recipe, Step};
-use crate::steps::{Fill, FillWith, OutlierRule, Outliers, Parsed};
+use crate::steps::Parsed;
 use crate::suggest::suggest;
 
 /// A recipe with parsed expressions, independent of any header.
@@ -37,16 +36,10 @@ impl Prepared {
         Ok(Prepared { recipe, now, parsed })
     }
 
-    /// The first step, with its number from 1, that compares the rows of a file with each other or
-    /// computes something over them.
+    /// The first step whose result for a row depends on other rows of the file: its number, from 1, and its name.
     pub fn over_rows(&self) -> Option<(usize, &'static str)> {
-        let is_over_rows = |(step, parsed): (&Step, &Parsed)| match step {
-            Step::Dedupe(_) => true,
-            Step::Outliers(Outliers { rule, .. }) => !matches!(rule, OutlierRule::Range(..)),
-            Step::Fill(Fill { with, .. }) => matches!(with, FillWith::Method(_)),
-            _ => parsed.expression.as_ref().is_some_and(Expression::has_aggregate),
-        };
-        let at = self.recipe.steps.iter().zip(&self.parsed).position(is_over_rows)?;
+        let mut steps = self.recipe.steps.iter().zip(&self.parsed);
+        let at = steps.position(|(step, parsed)| step.depends_on_other_rows(parsed))?;
         Some((at + 1, self.recipe.steps[at].name()))
     }
 

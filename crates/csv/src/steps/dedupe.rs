@@ -41,6 +41,10 @@ impl StepKind for Dedupe {
         flag::columns(text)
     }
 
+    fn depends_on_other_rows(_: &Columns, _: &Parsed) -> bool {
+        true
+    }
+
     fn resolve(columns: &Columns, _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
         let words = format!("dedupe by {}", list_of(columns));
         let columns = builder.numbers(columns)?;

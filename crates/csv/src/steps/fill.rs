@@ -167,6 +167,10 @@ impl StepKind for Fill {
         Ok(Fill { column, with })
     }
 
+    fn depends_on_other_rows(fill: &Fill, _: &Parsed) -> bool {
+        matches!(fill.with, FillWith::Method(_))
+    }
+
     fn resolve(fill: &Fill, _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
         let column = builder.number(&fill.column)?;
         let declared = builder.scope.declared(column);

@@ -73,6 +73,15 @@ macro_rules! steps {
                 }
             }
 
+            /// Returns whether its result for a row depends on other rows of the file.
+            pub(crate) fn depends_on_other_rows(&self, parsed: &Parsed) -> bool {
+                match self {
+                    $(Step::$step $(($settings))? => {
+                        $file::$step::depends_on_other_rows(steps!(@settings $($settings)?), parsed)
+                    })*
+                }
+            }
+
             /// Resolves the step against the columns of a file. Returns a description of it.
             pub(crate) fn resolve(
                 &self,

@@ -143,6 +143,10 @@ impl StepKind for Outliers {
         Ok(Parsed::default())
     }
 
+    fn depends_on_other_rows(outliers: &Outliers, _: &Parsed) -> bool {
+        !matches!(outliers.rule, OutlierRule::Range(..))
+    }
+
     fn resolve(outliers: &Outliers, _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
         let column = builder.number(&outliers.column)?;
         builder.operation(DropOutliers { column, rule: outliers.rule });

@@ -30,6 +30,12 @@ pub(super) trait StepKind {
         Ok(Parsed::default())
     }
 
+    /// Returns whether its result for a row depends on other rows of the file, as that of an expression with an
+    /// aggregate does. Its [`Operation`](crate::operation::Operation) has a need then.
+    fn depends_on_other_rows(_: &Self::Settings, parsed: &Parsed) -> bool {
+        parsed.expression.as_ref().is_some_and(Expression::has_aggregate)
+    }
+
     /// Resolves the step against the columns of a file: changes them, adds an
     /// [`Operation`](crate::operation::Operation). Returns a description of the step.
     ///

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::recipe::steps;
-use manyhands_csv::{Recipe, functions};
+use manyhands_csv::{Dialect, Plan, Prepared, Recipe, functions};
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -52,6 +52,21 @@ fn every_step_has_help_documentation_and_sample_recipes() {
             let recipe = Recipe::from_toml(&format!("steps = [{written}]")).unwrap();
             assert_eq!(recipe.steps[0].name(), step.name);
         }
+    }
+}
+
+#[test]
+fn a_step_for_which_all_rows_are_read_once_more_is_known_without_a_header() {
+    for sample in steps().iter().flat_map(|step| step.about.samples) {
+        let recipe = Recipe::from_toml(sample).unwrap();
+        let passes = |steps: usize| {
+            let recipe = Recipe { steps: recipe.steps[..steps].to_vec(), ..recipe.clone() };
+            let prepared = Prepared::new(recipe, 0).unwrap();
+            Plan::new(&prepared, &Dialect::default(), b"a,b").unwrap().passes()
+        };
+        let first = (1..=recipe.steps.len()).find(|steps| passes(*steps) > 1);
+        let known = Prepared::new(recipe.clone(), 0).unwrap().over_rows();
+        assert_eq!(known.map(|(number, _)| number), first, "{sample}");
     }
 }
 
