@@ -35,7 +35,6 @@ impl Runner<'_> {
         let Some(sink) = sink else { return self.end(number, Some(problem)) };
         let left = match sink.roll_back(&mut self.watch) {
             Ok(left) => left,
-            Err(WriteError::ClosedPipe) => return Err(JobError::ClosedPipe),
             Err(error) => {
                 let is_lost = matches!(error, WriteError::Lost(_));
                 let why = match error.of_job() {

@@ -55,8 +55,7 @@ pub(crate) fn run(
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
-    let Worked { mut files, resumed, reader_closed, .. } = worked;
-    note_steps_of_one_file(&job.prepare(now())?, &job.output, &mut files);
+    let Worked { files, resumed, reader_closed, .. } = worked;
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
@@ -164,18 +163,12 @@ fn work_through(
         runner.schedule.executor.terminate();
     }
     result?;
-    let Runner {
-        schedule, outputs, mut reports, mut resumed, mut watch, mut reader_closed, ..
-    } = runner;
+    let Runner { schedule, outputs, mut reports, mut resumed, mut watch, reader_closed, .. } =
+        runner;
     outputs.withhold(&job.output, &mut reports);
+    note_steps_of_one_file(&runner.job.prepared, &job.output, &mut reports);
     resumed.sort_unstable();
-    let possible = match outputs.publish(existing, &mut watch) {
-        Err(WriteError::ClosedPipe) => {
-            reader_closed = true;
-            BTreeMap::new()
-        }
-        published => published.map_err(WriteError::of_job)?,
-    };
+    let possible = outputs.publish(existing, &mut watch).map_err(WriteError::of_job)?;
     schedule.executor.shutdown();
     Ok(Worked { files: reports, resumed, possible, reader_closed })
 }

@@ -5,24 +5,32 @@ use std::collections::HashMap;
 use manyhands_csv::report::{Characters, FileReport};
 use manyhands_csv::{Hint, Prepared, Problem};
 
-use crate::options::{Output, is_concatenated};
+use crate::options::Output;
 
-/// Adds a note to the first file if several files have one output and a step of the recipe looks at the rows
-/// of one file at a time.
+/// Adds a note to the first file if several files have one output and the result of a step of the recipe depends on
+/// other rows of the same file.
 pub(crate) fn note_steps_of_one_file(
     prepared: &Prepared,
     output: &Output,
     files: &mut [FileReport],
 ) {
+    let hint = match output {
+        Output::ConcatenatedFile(_) | Output::ConcatenatedStdout => {
+            "clean the one output once more with that step"
+        }
+        Output::Sqlite(..) | Output::Postgres(..) => {
+            "make one file of them first, and clean that file into the table with that step"
+        }
+        Output::Directory(..) | Output::File(_) | Output::Stdout => return,
+    };
     if let Some((number, name)) = prepared.over_rows()
-        && is_concatenated(output)
         && let [first, _, ..] = files
     {
         let text = format!(
             "step {number} ({name}) looks at the rows of one file at a time, not at those of all files"
         );
-        let hint = "for all files together, clean the one output once more with that step";
-        first.notes.push(Problem::new(text).hint(Hint::words(hint)).into());
+        let hint = Hint::words(format!("for all files together, {hint}"));
+        first.notes.push(Problem::new(text).hint(hint).into());
     }
 }
 
@@ -58,11 +66,19 @@ pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
             Hint::is("delimiter", "auto").and(" reads each file with its own delimiter")
         }
         (missing, more) => {
+            let steps = match (missing, more) {
+                ([_], [_]) => {
+                    "a derive step takes the column that a file has, and a select step leaves out the other: "
+                }
+                _ => {
+                    "for each of them, a derive step takes the column that a file has, and a select step leaves out \
+                     the others, as in "
+                }
+            };
             let (wanted, has) = (identifier(missing[0]), identifier(more[0]));
             let text = more[0].replace('\'', "''");
             Hint::words(format!(
-                "a derive step takes the column that a file has, and a select step leaves out the other: \
-                 {wanted} = CASE WHEN has_column('{text}') THEN {has} ELSE {wanted} END"
+                "{steps}{wanted} = CASE WHEN has_column('{text}') THEN {has} ELSE {wanted} END"
             ))
         }
     };
@@ -101,11 +117,9 @@ fn one_delimiter(first: &[String], names: &[String]) -> bool {
     [',', ';', '\t', '|'].iter().any(|delimiter| single.split(*delimiter).count() == count)
 }
 
-/// A name as an expression writes it.
+/// A name as an expression writes it. It is quoted, since a plain name may be a word of the language, such as `end`.
 fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The names that are missing in `others`, each as often as it is missing.

@@ -230,13 +230,19 @@ fn columns_that_differ_from_the_first_files_are_named() {
             "x,z",
             "it has other columns than the first file: \"z\" instead of \"y\"\n\
              hint: a derive step takes the column that a file has, and a select step leaves out the other: \
-             y = CASE WHEN has_column('z') THEN z ELSE y END",
+             \"y\" = CASE WHEN has_column('z') THEN \"z\" ELSE \"y\" END",
         ),
         (
             "x,it's Z",
             "it has other columns than the first file: \"it's Z\" instead of \"y\"\n\
              hint: a derive step takes the column that a file has, and a select step leaves out the other: \
-             y = CASE WHEN has_column('it''s Z') THEN \"it's Z\" ELSE y END",
+             \"y\" = CASE WHEN has_column('it''s Z') THEN \"it's Z\" ELSE \"y\" END",
+        ),
+        (
+            "v,w,z",
+            "it has other columns than the first file: \"v\", \"w\", \"z\" instead of \"x\", \"y\"\n\
+             hint: for each of them, a derive step takes the column that a file has, and a select step leaves out the \
+             others, as in \"x\" = CASE WHEN has_column('v') THEN \"v\" ELSE \"x\" END",
         ),
         (
             "x;y",
@@ -257,14 +263,20 @@ fn columns_that_differ_from_the_first_files_are_named() {
 
 #[test]
 fn the_hints_on_columns_that_differ_bring_the_files_together() {
-    let dir = Dir::new()
-        .file("a.csv", "id,name\n1,Ann\n")
-        .file("b.csv", "id,Full Name\n2,Ben\n")
-        .file("c.csv", "id;name\n3;Cai\n");
-    let derive = "name=CASE WHEN has_column('Full Name') THEN \"Full Name\" ELSE name END";
-    let words = "clean a.csv b.csv -o all.csv --concat --derive".split(' ');
-    dir.run(words.chain([derive, "--select", "id,name"])).done();
-    assert_eq!(dir.read("all.csv"), "id,name\n1,Ann\n2,Ben\n");
+    let dir = Dir::new().file("a.csv", "id,name\n1,Ann\n").file("c.csv", "id;name\n3;Cai\n");
+    // The expression of a hint is pasted; some names are words of expressions.
+    for (first, other) in [("name", "Full Name"), ("end", "case"), ("when", "say \"then\"")] {
+        let quoted = other.replace('"', "\"\"");
+        let dir = Dir::new()
+            .file("a.csv", format!("id,{first}\n1,Ann\n"))
+            .file("b.csv", format!("id,\"{quoted}\"\n2,Ben\n"));
+        let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
+        let behind = outcome.stderr.split("leaves out the other: ").nth(1).unwrap();
+        let derive = behind.lines().next().unwrap();
+        let words = "clean a.csv b.csv -o all.csv --concat --derive".split(' ');
+        dir.run(words.chain([derive, "--select", &format!("id,{first}")])).done();
+        assert_eq!(dir.read("all.csv"), format!("id,{first}\n1,Ann\n2,Ben\n"));
+    }
     dir.clean("a.csv c.csv -o auto.csv --concat --delimiter auto").done();
     assert_eq!(dir.read("auto.csv"), "id,name\n1,Ann\n3,Cai\n");
 }

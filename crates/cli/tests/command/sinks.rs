@@ -43,6 +43,25 @@ fn requests_that_no_sink_can_do_fail_before_work() {
     assert_eq!(dir.names(), ["in.csv"]);
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_note_says_that_a_step_looks_at_one_file_of_a_table_at_a_time() {
+    let dir = Dir::with("x\n1\n1\n").file("b.csv", "x\n1\n");
+    let note = "warning: in.csv: step 1 (dedupe) looks at the rows of one file at a time, not at those of all files\n\
+                hint: for all files together, make one file of them first, and clean that file into the table with \
+                that step\n";
+    let line = "in.csv b.csv -o sqlite:a.db --table t";
+    dir.clean(&format!("{line} --dedupe x --dry-run")).says(note);
+    dir.clean(&format!("{line} --dedupe x")).done().says(note);
+    // One file, and a step that looks at one row at a time.
+    for line in
+        ["in.csv -o sqlite:b.db --table t --dedupe x", &format!("{line}2 --filter x>0 --dry-run")]
+    {
+        let outcome = dir.clean(line);
+        assert!(!outcome.stderr.contains("one file at a time"), "{outcome:?}");
+    }
+}
+
 #[cfg(not(any(feature = "parquet", feature = "sqlite", feature = "postgres")))]
 #[test]
 fn a_build_without_a_sink_says_what_to_build() {
@@ -52,7 +71,7 @@ fn a_build_without_a_sink_says_what_to_build() {
         ("in.csv -o sqlite:a.db --table t", "sqlite"),
         ("in.csv -o postgresql://localhost/x --table t", "postgres"),
     ] {
-        let hint = format!("hint: build with --features {feature}");
+        let hint = format!("hint: build with the feature {feature}");
         dir.clean(line).status(2).says(&hint);
     }
     assert_eq!(dir.names(), ["in.csv"]);
