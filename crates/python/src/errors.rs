@@ -15,7 +15,6 @@ fn keyword(Setting { name, value }: &Setting) -> String {
         SettingValue::On => format!("{name}=True"),
         SettingValue::Any => format!("{name}=..."),
         SettingValue::Is(value) if name == "inputs" => format!("manyhands clean {value}"),
-        SettingValue::Is(value) if name == "features" => format!("--features {value}"),
         SettingValue::Is(value) if name == "param" => format!("with_parameters({value})"),
         SettingValue::Is(value) if value == "false" => format!("{name}=False"),
         SettingValue::Is(value) if value == "none" => format!("{name}=None"),

@@ -84,7 +84,7 @@ impl Format {
             return Ok(());
         }
         Err(Problem::new(format!("this build cannot write {name}"))
-            .hint(Hint::words("build with ").and_is("features", name)))
+            .hint(Hint::words(format!("build with the feature {name}"))))
     }
 
     /// The size of chunks relative to those of CSV: a row group should be long.
