@@ -245,7 +245,8 @@ impl FileReport {
         self.fail(problem);
     }
 
-    /// Why the file failed, if it did. The place is part of its text; as data it is in
+    /// The error of the file, if it failed, with its kind, its path and its hint. The place and the cause are part of
+    /// the message: [`Problem::place`] and [`Problem::cause`] are empty. As data, the place is in
     /// [`error_place`](Self::error_place).
     pub fn problem(&self) -> Option<Problem> {
         let error = self.error.as_ref()?;
