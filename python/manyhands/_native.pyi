@@ -304,7 +304,7 @@ class Recipe:
         parameters: dict[str, Any] | None = None,
     ) -> Recipe: ...
     def drop_empty_rows(self) -> Recipe:
-        """Sets rows aside whose fields are all empty.
+        """Drops rows whose fields are all empty.
 
         Returns
         -------
@@ -455,7 +455,7 @@ class Recipe:
         quantile: tuple[float, float] | None = None,
         range: tuple[float, float] | None = None,
     ) -> Recipe:
-        """Sets rows aside whose number in a column is out of line. Give one rule.
+        """Drops rows whose number in a column is an outlier. Give one rule.
 
         Parameters
         ----------

@@ -129,7 +129,7 @@ impl Recipe {
         }))
     }
 
-    /// Sets rows aside whose fields are all empty.
+    /// Drops rows whose fields are all empty.
     fn drop_empty_rows(&self) -> PyResult<Self> {
         self.with(Step::DropEmptyRows)
     }
@@ -188,7 +188,7 @@ impl Recipe {
         self.with(Step::Filter(expression))
     }
 
-    /// Sets rows aside whose number in a column is out of line, by one rule: `iqr=1.5`, `zscore=3`,
+    /// Drops rows whose number in a column is an outlier, by one rule: `iqr=1.5`, `zscore=3`,
     /// `mad=3`, `quantile=(0.01, 0.99)` or `range=(0, 500)`.
     #[pyo3(signature = (column, *, iqr=None, zscore=None, mad=None, quantile=None, range=None))]
     fn outliers(
