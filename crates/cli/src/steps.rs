@@ -110,7 +110,7 @@ mod tests {
     ];
 
     #[test]
-    fn steps_come_in_the_order_typed_whichever_it_is() {
+    fn steps_have_the_order_in_which_they_were_typed() {
         let mut typed = TYPED;
         for rotation in 0..TYPED.len() {
             let steps = parse(&typed).unwrap();

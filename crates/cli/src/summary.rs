@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_on_lost_rows_come_first_and_also_if_it_is_to_be_quiet() {
+    fn notes_on_lost_rows_come_first_and_are_printed_with_quiet() {
         let note = |n: u32| Note::from(format!("{n} of \"{n}\" are {}", "x".repeat(n as usize)));
         let lost = Note::warning("9,999 rows are gone");
         let of = |notes: Vec<Note>| FileReport { notes, ..file("a.csv") };

@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_is_taken_back_and_what_it_replaced_is_there_again() {
+    fn a_file_that_is_not_kept_is_taken_back_and_the_one_it_replaced_is_there_again() {
         let (directory, path) = place();
         drop(draft(&path, "dropped"));
         drop(draft(&path, "taken back").publish(Existing::Kept).unwrap());

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_a_name_is_refused() {
+    fn settings_that_contradict_a_name_are_refused() {
         let (mut csv, mut parquet, mut semicolon) =
             (Options::default(), Options::default(), Options::default());
         csv.format = Some(FileFormat::Csv);

@@ -125,8 +125,8 @@ fn run(
     drop(bar);
     let mut report = result?;
     report.types = types;
-    // A reader that has seen enough ends the job; that is not a failure. Others are, even if the reader has
-    // gone meanwhile.
+    // A file that the closed pipe ended has not failed. Files that failed otherwise are errors, even if nobody reads
+    // the output any more.
     let failed = report.files.iter().any(summary::has_failed);
     if report.reader_closed || job.to_stdout && is_stdout_closed() {
         summary::tell_failed(&report, job.verbose);

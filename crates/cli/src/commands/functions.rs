@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_explained_under_any_of_its_names() {
+    fn a_function_is_explained_under_any_of_its_names() {
         let all = some();
         let text = explained(find(&all, "ROUND").unwrap());
         assert_eq!(

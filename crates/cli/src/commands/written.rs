@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_replaced_by_force_only() {
+    fn existing_files_are_replaced_by_force_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
         let target = Target::File(path.clone());

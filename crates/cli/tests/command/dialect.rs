@@ -158,7 +158,7 @@ fn a_header_that_is_not_utf8_keeps_its_bytes_or_is_an_error_with_a_hint() {
 }
 
 #[test]
-fn what_is_written_with_another_delimiter_reads_back() {
+fn output_with_another_delimiter_reads_back() {
     let quote = "--quote none --out-delimiter ,";
     becomes(
         "c1\tc2\n1\t\"efg\n2\thij\n",
@@ -185,7 +185,7 @@ fn what_is_written_with_another_delimiter_reads_back() {
 }
 
 #[test]
-fn without_quotes_what_cannot_be_read_back_is_an_error() {
+fn without_quotes_cells_that_cannot_be_read_back_are_an_error() {
     let (dir, outcome) = clean("a,b\n1,2\n", "--quote none --derive c=a||','");
     outcome.status(1).says("line 2: column \"c\": \"1,\" cannot be written without quotes");
     assert_eq!(dir.names(), ["in.csv"]);

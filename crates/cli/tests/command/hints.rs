@@ -125,7 +125,7 @@ fn a_cause_covers_most_of_what_is_lost() {
 }
 
 #[test]
-fn what_takes_most_rows_is_reported_with_a_way_to_keep_them() {
+fn a_step_or_setting_that_takes_most_rows_is_reported_with_a_way_to_keep_them() {
     let dir = Dir::with("a\n1\nx\ny\nz\n?\n");
     let outcome = dir.clean("in.csv -o out.csv --types a=integer -q");
     outcome
@@ -200,7 +200,7 @@ fn text_of_two_bytes_for_each_character_is_not_taken_for_utf8() {
 }
 
 #[test]
-fn a_name_that_says_compressed_of_plain_text_is_reported_what_to_do() {
+fn plain_text_with_the_name_of_a_compressed_file_is_reported_with_advice() {
     let dir = Dir::with("a\n1\n");
     std::fs::write(dir.path("in.csv.gz"), b"a\n1\n").unwrap();
     dir.clean("in.csv.gz -o out.csv").status(1).says("rename it if it is not compressed");

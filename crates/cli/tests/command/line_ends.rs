@@ -57,7 +57,7 @@ fn line_ends_that_are_mixed_are_reported_with_counts_and_the_first_odd_line() {
 }
 
 #[test]
-fn rows_that_are_divided_by_odd_line_ends_are_reported_also_when_it_is_to_be_quiet() {
+fn rows_that_are_divided_by_odd_line_ends_are_reported_with_quiet_too() {
     let dir = Dir::with("a,b\r\n1,two\nlines\r\n3,4\r\n");
     let outcome = dir.clean("in.csv -o out.csv --quiet");
     outcome

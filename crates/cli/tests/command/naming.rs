@@ -86,7 +86,7 @@ fn formats_of_other_programs_are_refused_and_what_there_is_is_listed() {
 }
 
 #[test]
-fn what_contradicts_the_name_of_an_output_is_refused() {
+fn settings_that_contradict_the_name_of_an_output_are_refused() {
     let dir = Dir::with("a,b\n1,2\n");
     for line in [
         "in.csv -o x.parquet --format csv",

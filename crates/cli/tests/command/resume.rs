@@ -24,7 +24,7 @@ fn made(dir: &Dir, name: &str) -> SystemTime {
 }
 
 #[test]
-fn only_what_is_missing_is_done() {
+fn only_missing_outputs_are_made() {
     let dir = three();
     dir.clean(JOB).done();
     let before = made(&dir, "out/cleaned_a.csv");
@@ -60,7 +60,7 @@ fn an_output_without_an_entry_is_accepted_if_it_is_the_same() {
 }
 
 #[test]
-fn what_was_changed_is_reported_and_made_again_by_force_only() {
+fn changed_outputs_are_reported_and_made_again_by_force_only() {
     let dir = three();
     dir.clean(JOB).done();
     let dir = dir.file("a.csv", "v\n7\n").file("out/cleaned_b.csv", "v\n2");

@@ -162,28 +162,28 @@ fn disturb_at_any_moment(arguments: &'static str, again: &'static str, inputs: f
 }
 
 #[test]
-fn a_directory_is_completed_whatever_came_at_whatever_moment() {
+fn a_directory_is_completed_after_any_signal_at_any_moment() {
     disturb_at_any_moment("in -o out --types v=integer --rejects bad", "--resume", inputs);
 }
 
 #[cfg(feature = "parquet")]
 #[test]
-fn a_directory_of_parquet_is_completed_whatever_came_at_whatever_moment() {
+fn a_directory_of_parquet_is_completed_after_any_signal_at_any_moment() {
     disturb_at_any_moment("in -o out --format parquet --types v=integer", "--resume", inputs);
 }
 
 #[test]
-fn one_output_for_all_is_whole_or_absent_whatever_came_at_whatever_moment() {
+fn one_output_for_all_is_whole_or_absent_after_any_signal_at_any_moment() {
     disturb_at_any_moment("in -o all.csv.gz --concat --types v=integer", "--force", inputs);
 }
 
 #[test]
-fn standard_output_has_the_beginning_whatever_came_at_whatever_moment() {
+fn standard_output_has_the_beginning_after_any_signal_at_any_moment() {
     disturb_at_any_moment("in -o - --concat --derive w=v+1 --on-bad null >printed", "", inputs);
 }
 
 #[test]
-fn a_big_file_with_several_passes_is_whole_or_absent_whatever_came_at_whatever_moment() {
+fn a_big_file_with_several_passes_is_whole_or_absent_after_any_signal_at_any_moment() {
     let arguments = "in.csv -o out.csv --derive 'w = v / sum(v)'";
     disturb_at_any_moment(arguments, "--force", one_big_input);
 }

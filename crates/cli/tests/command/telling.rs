@@ -237,7 +237,7 @@ fn the_report_is_json_that_accounts_for_every_row() {
 }
 
 #[test]
-fn inferred_types_are_printed_used_and_reported_and_what_is_wrong_comes_first() {
+fn inferred_types_are_printed_used_and_reported_and_errors_come_first() {
     let dir = Dir::with("id,code,day,phone\n1,07,2026-01-31,49\n2,08,,43\n");
     // A column that is declared as text stays text, and no other type is proposed for it.
     let flags = "--types phone=text --infer --report r.json --save-recipe r.toml";
@@ -381,7 +381,7 @@ fn the_bar_is_shown_on_a_terminal_and_taken_away() {
 }
 
 #[test]
-fn the_bar_is_not_shown_if_it_is_to_be_quiet() {
+fn quiet_shows_no_progress_bar() {
     let dir = Dir::new();
     let text = shown(&dir, &["clean", "-", "-o", "out.csv", "--quiet"], &[], |_| true);
     assert_eq!(text, "");

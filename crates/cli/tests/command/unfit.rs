@@ -102,7 +102,7 @@ fn an_unterminated_quote_rejects_the_last_record() {
 }
 
 #[test]
-fn a_file_that_fails_by_what_does_not_fit_is_reported_where_why_and_what_to_try() {
+fn a_file_that_does_not_fit_fails_with_place_reason_and_advice() {
     let dir = Dir::with(BAD).file("short.csv", "a,b\n1,2\n3\n");
     let outcome = dir.clean("in.csv -o out.csv --trim all --types v=number --on-bad fail");
     outcome.status(1).says(

@@ -46,8 +46,7 @@ fn run_signal(child: &Child) -> Signal {
 
 #[test]
 fn an_output_or_report_that_nobody_reads_is_ended_by_a_signal() {
-    for round in 0..2 {
-        let _ = round;
+    for _ in 0..2 {
         let dir = pipe(Dir::with("a\n1\n"), "pipe");
         ended_by_one(dir.command(["clean", "in.csv", "-o", "pipe"]), || true);
         dir.assert_no_temporary_file();

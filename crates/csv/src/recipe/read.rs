@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_wins() {
+    fn later_settings_win() {
         let first = Read { header: Some(false), skip_lines: Some(1), ..Read::default() };
         let both = first.with(Read { skip_lines: Some(2), ..Read::default() });
         assert_eq!((both.header, both.skip_lines), (Some(false), Some(2)));
