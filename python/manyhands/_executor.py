@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 _exiting = False
 
 
-#: Held while a future gets its condition, or ends without one.
-_conditions = threading.Lock()
+#: Held while a future gets its condition, or ends without one. A signal handler, or garbage that is collected at that
+#: moment, may need it once more.
+_conditions = threading.RLock()
 
 
 def _after_fork() -> None:
     # Another thread of the parent may have held this at the fork.
     global _conditions
-    _conditions = threading.Lock()
+    _conditions = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -101,13 +102,12 @@ class Future(_base.Future[R]):
     def __getattr__(self, name: str) -> Any:
         # Attributes that `concurrent.futures` expects of every future, made on first use.
         if name == "_condition":
+            condition: Any = threading.Condition()
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
                     self._waiters: Any = _ENDED
-                    self._condition: Any = _ENDED
-                elif "_condition" not in self.__dict__:
-                    self._condition = threading.Condition()
-                return self._condition
+                    condition = _ENDED
+                return self.__dict__.setdefault("_condition", condition)
         if name in ("_waiters", "_done_callbacks"):
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

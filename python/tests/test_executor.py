@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from concurrent.futures.process import BrokenProcessPool
 
 import manyhands
@@ -358,6 +359,21 @@ def test_a_condition_that_stays_locked_is_of_one_future(executor):
     futures[0]._condition.acquire()
     with concurrent.futures.ThreadPoolExecutor(1) as another_thread:
         assert another_thread.submit(futures[1].exception, 60).result(60) is None
+
+
+def test_a_map_may_be_collected_as_a_future_gets_its_condition(executor, monkeypatch):
+    class Condition(threading.Condition):
+        def __init__(self):
+            monkeypatch.undo()
+            # As a garbage collection would.
+            results.close()
+            super().__init__()
+
+    results = executor.map(time.sleep, [0.1] * 20)
+    next(results)
+    monkeypatch.setattr(threading, "Condition", Condition)
+    executor.submit(abs, -1).add_done_callback(len)
+    assert executor.submit(abs, -1).result(60) == 1
 
 
 def test_a_map_that_is_never_read_is_completed(tmp_path):
