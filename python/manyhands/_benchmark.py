@@ -43,11 +43,11 @@ def benchmark(
     inputs : iterable
         Some of the real ones; a second's worth in series gives steady figures.
     workers : int or iterable of int, optional
-        Which numbers of workers to try; if not given 1, 2, 4 and so on, and the number of usable cores.
+        The numbers of workers to try; if not given 1, 2, 4 and so on, and the number of usable cores.
     chunksize : int or iterable of int, optional
-        Which to try for processes; if not given what `Pool.map` does by itself.
+        The sizes to try for processes; if not given, the one that `Pool.map` chooses.
     repeat : int
-        How often each way is measured; the median counts.
+        Number of measurements of each way; the median counts.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def benchmark(
     ValueError
         If there are no inputs, or if an answer differs.
     Exception
-        What `f` raises.
+        The exception that `f` raises.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class Run:
     workers : int
         The number of threads or processes.
     chunksize : int or None
-        What `Pool.map` was given.
+        The `chunksize` that `Pool.map` was given.
     start : float
         Seconds to start the workers.
     seconds : float

@@ -69,9 +69,9 @@ def clean(
         Parquet, and what ends in `.gz` or `.zst` is compressed. `"sqlite:FILE"` and
         `"postgresql://USER@HOST/DATABASE"` are databases; `table` says where in them.
     recipe : Recipe, optional
-        What is done to the rows. Without, they are only checked.
+        The steps for the rows. Without them, rows are only checked.
     name : str, optional
-        How files in a directory are named, `"cleaned_{name}"` if not given: `{name}` is the input's file name,
+        The names of files in a directory, `"cleaned_{name}"` if not given: `{name}` is the input's file name,
         `{stem}` that without its extension, `{ext}` the extension.
     format : str, optional
         `"csv"`, or `"parquet"` with the types that the recipe declares; if not given as the output's name says.
@@ -100,11 +100,11 @@ def clean(
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
-        What separates fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
+        The separator of fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
         best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails.
         If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
-        What encloses fields; None: nothing.
+        The character that encloses fields; None: there is none.
     comment : str, optional
         Lines that begin with it are skipped.
     has_header : bool
@@ -120,10 +120,10 @@ def clean(
     workers : int, optional
         Worker processes; one for each core that this process may use if not given.
     memory : int or str
-        How much memory aggregates and keys may take before they go to temporary files or further passes: bytes, or a
+        Memory that aggregates and keys may take before they go to temporary files or further passes: bytes, or a
         text such as `"2G"`.
     temp_dir : str or path, optional
-        Where temporary files go; the system's place if not given.
+        The directory for temporary files; the system's if not given.
     progress : bool or callable
         True: a bar on standard error. A function is called about twenty times a second, and at the end, with an
         object that has `files_done` and `files`, `bytes_done` and `bytes` (over all passes, as far as known), and
@@ -137,7 +137,7 @@ def clean(
     Returns
     -------
     Report
-        What became of each file. `Report.raise_for_errors()` raises if one failed.
+        The outcome of each file. `Report.raise_for_errors()` raises if one failed.
 
     Raises
     ------
@@ -424,7 +424,7 @@ class FileReport:
     set_aside : tuple of SetAside
         Why the other rows are not in the output.
     cells : tuple of Cells
-        Which cells were changed or could not be read.
+        Cells that were changed or could not be read.
     rejects : str or None
         The path of the rejected records.
     notes : tuple of str
@@ -508,7 +508,7 @@ class Report:
     seconds : float
         Duration of the job in seconds.
     resumed : tuple of int
-        Which of the files an earlier run had done, by their places from 0.
+        Files that an earlier run had done, by their places from 0.
     types : dict
         The types that `infer` proposed for columns without one, by name.
     left_out : tuple of str
@@ -580,7 +580,7 @@ class Report:
         Returns
         -------
         dict
-            What JSON can hold.
+            Values that JSON can hold.
         """
         report = dataclasses.asdict(self)
         report["resumed"] = list(self.resumed)
@@ -597,7 +597,7 @@ class Report:
         Parameters
         ----------
         report : dict
-            What `to_dict` gave, or the JSON of `--report`.
+            A result of `to_dict`, or the JSON of `--report`.
 
         Returns
         -------

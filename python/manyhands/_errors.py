@@ -1,4 +1,4 @@
-"""What can become of a task besides its own exception, and of a clean job.
+"""Failures of a task other than its own exception, and of a clean job.
 
 ManyhandsError
 ├── WorkerDied            (also BrokenProcessPool)   its worker was killed, crashed, or exited
@@ -117,7 +117,7 @@ class MemoryLimitExceeded(WorkerDied, MemoryError):
     limit : int or None
         The limit in bytes.
     used : int or None
-        What was used, in bytes.
+        Memory that was used, in bytes.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class TaskExited(ManyhandsError):
     Attributes
     ----------
     code : object
-        What the task exited with.
+        The argument of the task's `sys.exit`.
     pid : int or None
         The process number of the worker.
 

@@ -30,7 +30,7 @@ class Queue(_native.Queue, Generic[Item]):
     Parameters
     ----------
     maxsize : int
-        How many objects it may hold; 0: as many as fit into memory.
+        Maximum number of objects in it; 0: as many as fit into memory.
     ctx : context, optional
         Accepted for compatibility with `multiprocessing`; not used.
 

@@ -1,4 +1,4 @@
-"""How workers get `__main__`, and how a script or a module is found for that.
+"""The way in which workers get `__main__`, and find its script or module.
 
 | mode | a worker's `__main__` | when |
 |---|---|---|
@@ -121,7 +121,7 @@ def _read(main: Any) -> Any:
 
 
 def place(main: Any) -> None | tuple[Any, ...] | tuple[Any, ...] | None:
-    """Where a worker imports `__main__` from: ("name", module) or ("path", file); None if it cannot."""
+    """The place from which a worker imports `__main__`: ("name", module) or ("path", file); None if it cannot."""
     spec = getattr(main, "__spec__", None)
     if spec is not None:
         # `__main__` of a folder or an archive has no importable name.

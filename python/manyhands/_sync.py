@@ -549,7 +549,7 @@ class Condition(_Shared):
         Returns
         -------
         object
-            What the predicate returned last.
+            The last result of the predicate.
 
         Raises
         ------
@@ -570,7 +570,7 @@ class Condition(_Shared):
         Parameters
         ----------
         n : int
-            How many at most.
+            Maximum number of waiters to wake.
 
         Raises
         ------
@@ -614,7 +614,7 @@ class Barrier(_Shared):
     Parameters
     ----------
     parties : int
-        How many processes wait for each other.
+        Number of processes that wait for each other.
     action : callable, optional
         Called by the last one before all go on.
     timeout : float, optional
@@ -663,7 +663,7 @@ class Barrier(_Shared):
         Returns
         -------
         int
-            How many came before.
+            Number of processes that came before.
 
         Raises
         ------
@@ -685,12 +685,12 @@ class Barrier(_Shared):
 
     @property
     def parties(self) -> int:
-        """How many processes wait for each other."""
+        """Number of processes that wait for each other."""
         return self._native.parties()
 
     @property
     def n_waiting(self) -> int:
-        """How many processes wait at this moment."""
+        """Number of processes that wait at this moment."""
         return self._native.waiting()
 
     @property
@@ -898,7 +898,7 @@ def _synchronized(value: Any, lock: Any) -> Any:
 
 
 def reduce_shared(obj: Any) -> tuple[Any, ...] | None:
-    """How the pool's pickler is to pickle a `Value` or an `Array`: by its memory. None for what is none of ours."""
+    """The way in which the pool's pickler pickles a `Value` or an `Array`: by its memory. None for other objects."""
     value = getattr(obj, "_obj", obj)
     block = getattr(value, "_wrapper", None)
     if not isinstance(block, _Block):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
         #: Maximum run time of a task in seconds; its worker is then killed.
         deadline: float | None
-        #: How often a task is run again if its worker dies.
+        #: Number of times that a task is run again if its worker dies.
         retries: int | None
         priority: int
 

@@ -1,4 +1,4 @@
-"""How the workers of the command and of `clean` are started: by this Python, with nothing but the extension loaded.
+"""The start of the workers of the command and of `clean`: by this Python, with nothing but the extension loaded.
 
 A frozen program has no other Python than itself: it is started again, and `_asked.py` makes a worker of it.
 

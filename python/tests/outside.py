@@ -140,7 +140,7 @@ def threads_of_ours(pid="self"):
 
 
 def mappings(pid="self"):
-    """How many pieces of anonymous shared memory a process has mapped."""
+    """Number of pieces of anonymous shared memory that a process has mapped."""
     return _read(f"/proc/{pid}/maps").count(b"/memfd:")
 
 
@@ -154,7 +154,7 @@ def descriptors():
 
 
 def resident_bytes(pid="self"):
-    """How much memory of its own a process uses."""
+    """Private memory of a process."""
     for line in _read(f"/proc/{pid}/status").splitlines():
         if line.startswith(b"RssAnon:"):
             return int(line.split()[1]) * 1024

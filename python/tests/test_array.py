@@ -62,7 +62,7 @@ def last(array):
 
 
 def mapped(pid="self"):
-    """How many arrays a process has mapped."""
+    """Number of arrays that a process has mapped."""
     gc.collect()
     with open(f"/proc/{pid}/maps", "rb") as maps:
         return maps.read().count(b"/memfd:manyhands-array")

@@ -15,7 +15,7 @@ LARGE = 1 << 20
 
 
 def travels(value):
-    """How many bytes of it are in the message itself."""
+    """Number of bytes of it in the message itself."""
     return len(_serialize.dumps_result(value)[0])
 
 

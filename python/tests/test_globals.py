@@ -6,7 +6,7 @@ MODES = [("import", "forkserver"), ("value", "forkserver"), ("import", "spawn"),
 each_mode = pytest.mark.parametrize(("main", "method"), MODES, ids=str)
 
 
-# Which value
+# The value that a task sees
 
 
 @each_mode
@@ -442,7 +442,7 @@ def test_containers_that_another_thread_changes_meanwhile_can_be_sent(run_script
     assert script.out == "done\n"
 
 
-# What is kept
+# Objects that are kept
 
 
 @each_mode
