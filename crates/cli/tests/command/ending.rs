@@ -202,10 +202,7 @@ fn an_interruption_while_it_waits_for_standard_input_leaves_nothing() {
             let dir = Dir::new();
             let command =
                 ["clean", "-", "-o", "out.csv", "--report", "r.json", "--save-recipe", "r.toml"];
-            // Whoever runs the tests may ignore a signal, and a command inherits that.
-            let mut env = Command::new("env");
-            env.args(["--default-signal=INT,TERM,HUP,QUIT", PROGRAM]);
-            let mut child = dir.prepare(env, command.iter().chain(flags)).start();
+            let mut child = dir.command(command.iter().chain(flags)).start();
             let mut stdin = child.stdin.take().unwrap();
             stdin.write_all(begun.as_bytes()).unwrap();
             // It has read all there is.
@@ -224,9 +221,7 @@ fn an_interrupted_bench_ends_with_the_status_of_the_signal() {
     for (with, status) in
         [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)]
     {
-        let mut env = Command::new("env");
-        env.args(["--default-signal=INT,TERM,HUP,QUIT", PROGRAM]);
-        let child = dir.prepare(env, ["bench", "in.csv", "--workers", "1", "--runs", "99"]).start();
+        let child = dir.command(["bench", "in.csv", "--workers", "1", "--runs", "99"]).start();
         interrupted(child, with).status(status).prints("").says("error: interrupted");
         assert_eq!(dir.names(), ["in.csv"]);
         dir.assert_no_temporary_file();

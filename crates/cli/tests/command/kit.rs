@@ -90,7 +90,10 @@ impl Dir {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Run<'_> {
-        self.prepare(Command::new(PROGRAM), arguments)
+        // Whoever runs the tests may ignore a signal, and a command inherits that.
+        let mut env = Command::new("/usr/bin/env");
+        env.args(["--default-signal=INT,TERM,HUP,QUIT", PROGRAM]);
+        self.prepare(env, arguments)
     }
 
     /// Lines of a shell that knows `manyhands`.
