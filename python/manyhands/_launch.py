@@ -13,6 +13,7 @@ without Python.
 # pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
 from __future__ import annotations
 
+import contextvars
 import fcntl
 import io
 import multiprocessing.context as context
@@ -31,7 +32,7 @@ from multiprocessing import (
     util,
 )
 
-from manyhands import _functions, _serialize, _server, _worker
+from manyhands import _functions, _native, _serialize, _server, _worker
 from manyhands._array import from_process
 from manyhands._native import Descriptor, Ending
 from manyhands._signals import of_signal
@@ -60,6 +61,7 @@ class Launcher:
         self._memories = memories
         self._started_with: Any = _Arguments(started_with, namespace)
         self._output = _output() if method == "forkserver" else None
+        self._thread = _Thread() if method == "fork" else None
         #: One item for each started worker. A queue implemented in C: a signal handler that raises leaves no lock
         #: held.
         self._started: Any = queue.SimpleQueue()
@@ -72,7 +74,10 @@ class Launcher:
         try:
             descriptors = map(_Descriptor, (socket, its_stderr, self._logs))
             arguments = (*descriptors, self._output, self._started_with, *map(_Passed, self._memories))
-            worker: Any = self._process(target=_worker.main, args=arguments, name=name)
+            target: Any = _worker.main
+            if self._thread is not None:
+                target, arguments = self._thread.run, (target, *arguments)
+            worker: Any = self._process(target=target, args=arguments, name=name)
             worker.preload = self._preload
             worker.start()
         except BaseException:
@@ -98,7 +103,23 @@ class Launcher:
             worker.join()
         self.processes.clear()
         self._memories = ()
-        self._started_with = self._output = None
+        self._started_with = self._output = self._thread = None
+
+
+class _Thread:
+    """The state of the thread that makes a pool: context variables, and what is local to the thread. A copy of that
+    thread would have it; workers are forked by a thread of the pool, which has not."""
+
+    def __init__(self) -> None:
+        self._context = contextvars.copy_context()
+        self._locals = _native.thread_dict() or {}
+
+    def run(self, function: Any, *arguments: Any) -> None:
+        """Calls the function in this state."""
+        own = _native.thread_dict()
+        if own is not None:
+            own.update(self._locals)
+        self._context.run(function, *arguments)
 
 
 class _Output:

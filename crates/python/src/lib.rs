@@ -11,6 +11,7 @@ mod queue;
 mod recipe;
 mod remote;
 mod sync;
+mod thread;
 mod waiting;
 mod watched;
 mod worker;
@@ -42,6 +43,8 @@ mod _native {
     use crate::remote::{can_be_cut, clean_chunks};
     #[pymodule_export]
     use crate::sync::{Barrier, Condition, Event, Lock, Semaphore};
+    #[pymodule_export]
+    use crate::thread::thread_dict;
     #[pymodule_export]
     use crate::worker::{called, end_descendants, serve};
 
