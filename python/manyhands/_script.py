@@ -124,8 +124,8 @@ def place(main: Any) -> None | tuple[Any, ...] | tuple[Any, ...] | None:
     """The place from which a worker imports `__main__`: ("name", module) or ("path", file); None if it cannot."""
     spec = getattr(main, "__spec__", None)
     if spec is not None:
-        # `__main__` of a folder or an archive has no importable name.
-        return None if spec.name == "__main__" else ("name", spec.name)
+        # `__main__` of a folder or an archive has no importable name. That of pdb is a string which carries the code.
+        return None if spec.name == "__main__" else ("name", str(spec.name))
     path = getattr(main, "__file__", None)
     if path is None:
         return None
@@ -195,7 +195,7 @@ class Main:
             self._attributes = (
                 None if file is None else str(file),
                 getattr(main, "__package__", None),
-                None if spec is None else spec.name,
+                None if spec is None else str(spec.name),
             )
 
     def begin(self) -> str | None:

@@ -77,6 +77,13 @@ def test_a_script_under_the_debugger(start_method, tmp_path):
     assert "all right\n" in said
 
 
+def test_a_module_under_the_debugger(start_method, package):
+    said = out(
+        *("-m", "pdb", "-c", "continue", "-m", "pkg.tool", "manyhands", start_method), folder=package, source="q\n"
+    )
+    assert "all right\n" in said
+
+
 def test_a_script_that_another_program_runs(start_method, tmp_path):
     (tmp_path / "program.py").write_text(constructs.GUARDED)
     runner = "import runpy; runpy.run_path('program.py', run_name='__main__')"
