@@ -9,6 +9,7 @@ import abc
 import contextvars
 import enum
 import functools
+import operator
 import sys
 import threading
 import types
@@ -36,6 +37,9 @@ def reduce_class(kind: Any, by_value: Any) -> Any:
     """
     if issubclass(kind, enum.Enum):
         return cloudpickle._dynamic_class_reduce(kind)
+    of_ctypes = _is_ctypes(kind)
+    if of_ctypes and (made := _reduce_made_by_ctypes(kind)) is not None:
+        return made
     _, name, bases, arguments, tracker, _ = cloudpickle._class_getnewargs(kind)
     state, slotstate = cloudpickle._class_getstate(kind)
     arguments["__qualname__"] = kind.__qualname__
@@ -50,9 +54,19 @@ def reduce_class(kind: Any, by_value: Any) -> Any:
                 slot = f"_{kind.__name__.lstrip('_')}{slot}"
             if isinstance(own.get(slot), types.MemberDescriptorType):
                 state.pop(slot, None)
-    for attribute in ("_fields_", "_anonymous_", "_pack_"):
-        if attribute in state and _is_ctypes(kind):
-            arguments[attribute] = state.pop(attribute)
+    fields = None
+    if of_ctypes:
+        import ctypes
+
+        structure = issubclass(kind, (ctypes.Structure, ctypes.Union))
+        for attribute in _SETTINGS_OF_STRUCTURES if structure else _SETTINGS_OF_OTHERS:
+            if attribute in state:
+                arguments[attribute] = state.pop(attribute)
+        for attribute in ("__ctype_be__", "__ctype_le__"):
+            # Created together with the class.
+            state.pop(attribute, None)
+        if state.pop("_fields_", None) is not None:
+            fields = tuple(map(_Fields, _with_fields(kind)))
     for attribute, value in list(state.items()):
         if isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType)) or _is_ctypes_field(value):
             # Created together with the class.
@@ -67,16 +81,102 @@ def reduce_class(kind: Any, by_value: Any) -> Any:
     return (
         _make_class,
         (own_metaclass, own_metaclass and metaclass, name, bases, arguments, tracker),
-        (state, slotstate),
+        # What the attributes refer to may need the fields.
+        (state, slotstate) if fields is None else (fields, state, slotstate),
         None,
         None,
-        cloudpickle._class_setstate,
+        _set_state,
     )
+
+
+def _set_state(kind: Any, state: Any) -> Any:
+    return cloudpickle._class_setstate(kind, state[-2:])
+
+
+#: Attributes that structures and unions must have before their fields are set, and other types of `ctypes` at once.
+_SETTINGS_OF_STRUCTURES = "_anonymous_", "_pack_", "_align_", "_layout_"
+_SETTINGS_OF_OTHERS = "_type_", "_length_", "_flags_", "_argtypes_", "_restype_"
 
 
 def _is_ctypes(kind: Any) -> bool:
     ctypes = sys.modules.get("ctypes")
-    return ctypes is not None and issubclass(kind, (ctypes.Structure, ctypes.Union))
+    return ctypes is not None and issubclass(kind, ctypes.Structure.__base__)
+
+
+def _reduce_made_by_ctypes(kind: Any) -> tuple[Any, ...] | None:
+    """A type that a call or an operator of `ctypes` gives, by that; None if the class was written."""
+    import ctypes
+
+    own: Any = vars(kind)
+    if issubclass(kind, ctypes.Array):
+        if {"_type_", "_length_"} <= own.keys() and own["_type_"] * own["_length_"] is kind:
+            return operator.mul, (own["_type_"], own["_length_"])
+    elif issubclass(kind, ctypes._Pointer):
+        if "_type_" in own and ctypes.POINTER(own["_type_"]) is kind:
+            return ctypes.POINTER, (own["_type_"],)
+    elif issubclass(kind, ctypes._CFuncPtr):  # type: ignore[attr-defined]
+        if kind.__module__ == "ctypes" and kind.__name__ == "CFunctionType":
+            return _make_function_type, (own["_flags_"], own["_restype_"], own["_argtypes_"])
+    elif issubclass(kind, ctypes._SimpleCData):
+        little, big = getattr(kind, "__ctype_le__", kind), getattr(kind, "__ctype_be__", kind)
+        if little is not big and kind is (big if sys.byteorder == "little" else little):
+            native = little if kind is big else big
+            return getattr, (native, "__ctype_be__" if kind is big else "__ctype_le__")
+    return None
+
+
+def _make_function_type(flags: int, result: Any, arguments: Any) -> Any:
+    import ctypes
+
+    if flags & ctypes._FUNCFLAG_PYTHONAPI:  # type: ignore[attr-defined]
+        return ctypes.PYFUNCTYPE(result, *arguments)
+    return ctypes.CFUNCTYPE(
+        result,
+        *arguments,
+        use_errno=bool(flags & ctypes._FUNCFLAG_USE_ERRNO),  # type: ignore[attr-defined]
+        use_last_error=bool(flags & ctypes._FUNCFLAG_USE_LASTERROR),  # type: ignore[attr-defined]
+    )
+
+
+def _with_fields(kind: Any) -> list[Any]:
+    """The structures that this one leads to, and itself: each after those that it contains."""
+    import ctypes
+
+    ordered: list[Any] = []
+    seen, pending = set(), [kind]
+
+    def visit(kind: Any) -> None:
+        while issubclass(kind, ctypes.Array):
+            kind = kind._type_
+        if issubclass(kind, ctypes._Pointer):
+            target = getattr(kind, "_type_", None)
+            if target is not None:
+                (visit if issubclass(target, ctypes.Array) else pending.append)(target)
+        elif issubclass(kind, (ctypes.Structure, ctypes.Union)) and kind not in seen:
+            seen.add(kind)
+            for field in vars(kind).get("_fields_", ()):
+                visit(field[1])
+            if "_fields_" in vars(kind):
+                ordered.append(kind)
+
+    while pending:
+        visit(pending.pop())
+    return ordered
+
+
+class _Fields:
+    """In a pickle: the fields of a structure. They are set as soon as they are loaded."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    def __reduce__(self) -> Any:
+        return _set_fields, (self._kind, tuple(map(tuple, self._kind._fields_)))
+
+
+def _set_fields(kind: Any, fields: Any) -> None:
+    if "_fields_" not in vars(kind):
+        kind._fields_ = fields
 
 
 def _is_ctypes_field(value: Any) -> bool:

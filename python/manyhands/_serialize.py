@@ -296,10 +296,8 @@ def pickler_class() -> Any:
                 if way is not _modules.BY_NAME and way is not _modules.BY_VALUE:
                     return _modules.load, (way, obj.__qualname__)
             elif kind is types.MethodType:
-                # A decorated class method can only be found under its name in the class.
-                owner, name = obj.__self__, getattr(obj.__func__, "__name__", "")
-                if isinstance(owner, type) and getattr(owner, name, None) == obj:
-                    return getattr, (owner, name)
+                if isinstance(obj.__self__, type):
+                    return self._reduce_class_method(obj, obj.__self__)
             elif kind is object:
                 # A sentinel: its identity matters.
                 name = self._global(obj)
@@ -366,6 +364,29 @@ def pickler_class() -> Any:
         #: True if this pickle is one of `__main__` itself.
         sends_main = False
 
+        def _is_complete(self, kind: Any) -> Any:
+            """Whether the receiver has the class, with all of its attributes, before it loads this pickle."""
+            module = kind.__module__
+            if _script.is_main(module):
+                return self._by_name(kind)
+            way = _modules.way(module) if type(module) is str and module != "builtins" else _modules.BY_NAME
+            if way is _modules.BY_NAME:
+                return by_reference(kind)
+            return way is not _modules.BY_VALUE and _reached(sys.modules[module], kind.__qualname__) is kind
+
+        def _reduce_class_method(self, method: Any, owner: Any) -> tuple[Any, ...]:
+            function = method.__func__
+            name = getattr(function, "__name__", "")
+            # Its function, if it is decorated, can only be found under its name in the class.
+            if self._is_complete(owner) and getattr(owner, name, None) == method:
+                return getattr, (owner, name)
+            for base in owner.__mro__:
+                found = vars(base).get(name)
+                if isinstance(found, classmethod) and found.__func__ is function and self._is_complete(base):
+                    return _bound, (base, name, owner)
+            # The class has no attributes yet when this is loaded.
+            return types.MethodType, (function, owner)
+
         def _reduce_by_value(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType):
                 if _reducers.is_singledispatch(obj):
@@ -427,6 +448,11 @@ def _reached(module: Any, qualname: str) -> Any:
     for part in qualname.split("."):
         module = getattr(module, part, None)
     return module
+
+
+def _bound(base: Any, name: str, owner: Any) -> Any:
+    """The class method of this base, of the class `owner`."""
+    return vars(base)[name].__get__(None, owner)
 
 
 def _main_module() -> Any:

@@ -171,6 +171,101 @@ def ctypes_structure(_):
     point = Point(1, 2)
     return point.x + point.y == 3 and ctypes.sizeof(Point) == 8
 
+class Matrix(ctypes.Structure):
+    _fields_ = [("cells", ctypes.c_double * 2 * 3), ("name", ctypes.c_char * 8)]
+
+V3 = ctypes.c_double * 3
+ROW_OF_POINTS = (Point * 2)((1, 2), (3, 4))
+
+class Triple(ctypes.Array):
+    _type_, _length_ = ctypes.c_int, 3
+
+def ctypes_arrays(_):
+    matrix = Matrix(name=b"a")
+    matrix.cells[2][1] = 5
+    return (
+        (list(matrix.cells[2]), matrix.name, ctypes.sizeof(Matrix)) == ([0, 5], b"a", 56)
+        and V3 is ctypes.c_double * 3 and list(V3(1, 2, 3)) == [1, 2, 3]
+        and type(ROW_OF_POINTS) is Point * 2 and ROW_OF_POINTS[1].y == 4
+        and list(Triple(1, 2)) == [1, 2, 0] and Triple is not ctypes.c_int * 3
+    )
+
+Comparison = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Point), ctypes.POINTER(Point))
+Raw = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)
+
+class Degrees(ctypes.c_double):
+    def half(self):
+        return self.value / 2
+
+def ctypes_functions(_):
+    back = Comparison(lambda a, b: a[0].x - b[0].x)
+    return (
+        Comparison is ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Point), ctypes.POINTER(Point))
+        and back(Point(5, 0), Point(3, 0)) == 2 and Raw(lambda x: [x])(1) == [1] and Degrees(3).half() == 1.5
+    )
+
+class Link(ctypes.Structure):
+    pass
+
+Link._fields_ = [("value", ctypes.c_int), ("next", ctypes.POINTER(Link)), ("kids", ctypes.POINTER(Link) * 2)]
+Link.pair = Link * 2
+
+def ctypes_structure_with_pointers_to_itself(_):
+    link = Link(7, ctypes.pointer(Link(8)))
+    return (
+        link.next[0].value == 8 and ctypes.sizeof(Link) == 32 and ctypes.sizeof(Link.pair) == 64
+        and Link._fields_[1][1] is ctypes.POINTER(Link)
+    )
+
+class Owner(ctypes.Structure):
+    pass
+
+Meeting = ctypes.CFUNCTYPE(None, ctypes.POINTER(Owner))
+
+class Owned(ctypes.Structure):
+    _fields_ = [("number", ctypes.c_int), ("owner", ctypes.POINTER(Owner)), ("met", Meeting)]
+
+class Pets(ctypes.Structure):
+    _fields_ = [("all", Owned * 2)]
+
+Owner._fields_ = [("first", ctypes.POINTER(Owned * 2)), ("pets", ctypes.POINTER(Pets)), ("own", Owned)]
+
+def ctypes_structures_with_pointers_to_each_other(_):
+    owner, pets = Owner(), Pets()
+    pets.all[1].number, pets.all[1].owner = 5, ctypes.pointer(owner)
+    owner.pets, owner.own.number = ctypes.pointer(pets), 6
+    sizes = [ctypes.sizeof(kind) for kind in (Owner, Owned, Pets, Owned * 2)]
+    return sizes == [40, 24, 48, 48] and owner.pets[0].all[1].owner[0].own.number == 6
+
+class Bits(ctypes.Structure):
+    _fields_ = [("low", ctypes.c_uint8, 3), ("high", ctypes.c_uint8, 5)]
+
+class Word(ctypes.Union):
+    _anonymous_ = ["bits"]
+    _fields_ = [("bits", Bits), ("whole", ctypes.c_uint8)]
+
+class Packed(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = [("a", ctypes.c_uint8), ("b", ctypes.c_uint32)]
+
+class More(Packed):
+    _fields_ = [("c", ctypes.c_uint16)]
+
+class Header(ctypes.BigEndianStructure):
+    _pack_ = 1
+    _fields_ = [("kind", ctypes.c_uint16), ("sizes", ctypes.c_uint16 * 2)]
+
+SWAPPED = ctypes.c_int.__ctype_be__
+
+def ctypes_bits_packs_and_byte_orders(_):
+    word, header = Word(whole=0b10101010), Header(1)
+    header.sizes[1] = 2
+    return (
+        (word.low, word.high) == (0b010, 0b10101) and (ctypes.sizeof(Packed), ctypes.sizeof(More)) == (5, 7)
+        and bytes(header) == bytes([0, 1, 0, 0, 0, 2]) and More(1, 2, 3).c == 3
+        and SWAPPED is ctypes.c_int.__ctype_be__
+    )
+
 class Colour(enum.Enum):
     RED = 1
     BLUE = 2
@@ -238,6 +333,67 @@ HANDLERS = {"decorated": decorated}
 def decorated_functions_in_a_table(_):
     return HANDLERS["decorated"](1) == 11 and HANDLERS["decorated"] is decorated
 
+class Checked:
+    @classmethod
+    def positive(cls, x):
+        return cls.__name__, x > 0
+
+    @classmethod
+    @logged
+    def rule(cls):
+        return "rule of Checked", cls.__name__
+
+    @staticmethod
+    def even(x):
+        return x % 2 == 0
+
+    @property
+    def three(self):
+        return 3
+
+class CheckedMore(Checked):
+    @classmethod
+    @logged
+    def rule(cls):
+        return "rule of CheckedMore", cls.__name__
+
+class Options(collections.UserDict):
+    pass
+
+Checked.checks = [Checked.positive, Checked.even, Checked.three, Checked.rule]
+CheckedMore.rules = [CheckedMore.positive, CheckedMore.rule, super(CheckedMore, CheckedMore).rule]
+Options.makers = [Options.fromkeys, dict.fromkeys]
+
+def class_methods_that_a_class_refers_to(_):
+    positive, even, three, rule = Checked.checks
+    return (
+        (positive(2), rule()) == (("Checked", True), ("rule of Checked", "Checked"))
+        and positive == Checked.positive and even is Checked.even and three is Checked.__dict__["three"]
+    )
+
+def class_methods_that_a_class_inherits(_):
+    positive, own, inherited = CheckedMore.rules
+    return (
+        positive(0) == ("CheckedMore", False) and positive == CheckedMore.positive
+        and (own(), inherited()) == (("rule of CheckedMore", "CheckedMore"), ("rule of Checked", "CheckedMore"))
+        and type(Options.makers[0]("a")) is Options and Options.makers[0] == Options.fromkeys
+        and Options.fromkeys.__func__ is collections.UserDict.fromkeys.__func__
+    )
+
+class Button:
+    def __init__(self):
+        self.clicked, self.clicks = self.click, []
+        self.count = self.clicks.append
+
+    def click(self):
+        self.count(1)
+        return self
+
+BUTTON = Button()
+
+def bound_methods_in_a_cycle(_):
+    return BUTTON.clicked() is BUTTON and BUTTON.clicks[-1] == 1
+
 class Outer:
     class Inner:
         def get(self):
@@ -270,7 +426,9 @@ CHECKS = [
     sentinel_is_its_own_default, sentinel_of_a_class, registry_of_subclasses, metaclass_with_a_registry,
     dataclass_with_slots, slots_with_private_names, mutual_references, cycles_and_aliases, two_names_of_a_list,
     properties_and_static_methods, single_dispatch, context_variable, thread_local, typing_constructs,
-    ctypes_structure, enumerations, named_tuples, abstract_classes, objects_whose_hash_needs_a_global,
+    class_methods_that_a_class_refers_to, class_methods_that_a_class_inherits, bound_methods_in_a_cycle, ctypes_structure, ctypes_arrays, ctypes_functions,
+    ctypes_structure_with_pointers_to_itself, ctypes_structures_with_pointers_to_each_other,
+    ctypes_bits_packs_and_byte_orders, enumerations, named_tuples, abstract_classes, objects_whose_hash_needs_a_global,
     decorated_functions_in_a_table, nested_classes, dynamic_globals, super_calls, argument_is_the_sentinel,
 ]
 
