@@ -47,6 +47,18 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+_RLock: Any = type(threading.RLock())
+
+
+class _Condition(_RLock, threading.Condition):
+    """A condition that is its own lock. `threading.Condition` takes its lock in a Python method, where an exception of
+    a signal handler leaves it held; here `with` takes it in C, where no handler runs in between."""
+
+    def __init__(self) -> None:
+        # What `wait` and `notify` of the base class use beside the lock.
+        self._waiters: Any = collections.deque()
+
+
 class _Ended:
     """The condition and the waiters of futures that ended before they were waited for. Their state never changes again:
     nothing is locked, and no waiter is kept."""
@@ -102,7 +114,7 @@ class Future(_base.Future[R]):
     def __getattr__(self, name: str) -> Any:
         # Attributes that `concurrent.futures` expects of every future, made on first use.
         if name == "_condition":
-            condition: Any = threading.Condition()
+            condition: Any = _Condition()
             with _conditions:
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
                     self._waiters: Any = _ENDED

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 import manyhands
 import pytest
 import tasks
-from manyhands import ProcessPoolExecutor, as_completed, wait
+from manyhands import ProcessPoolExecutor, _executor, as_completed, wait
 from outside import alive, wait_until
 
 SQUARES = [x * x for x in range(100)]
@@ -361,8 +362,33 @@ def test_a_condition_that_stays_locked_is_of_one_future(executor):
         assert another_thread.submit(futures[1].exception, 60).result(60) is None
 
 
+def test_no_handler_of_a_signal_can_run_between_taking_a_futures_condition_and_its_release(executor):
+    condition = executor.submit(abs, -1)._condition
+    ran = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: event == "call" and ran.append(frame.f_code.co_qualname))
+    try:
+        with condition:
+            pass
+    finally:
+        sys.setprofile(before)
+    # In C Python runs no handlers.
+    assert ran == []
+
+
+def test_a_condition_of_a_future_waits_and_notifies_as_the_standard_librarys(executor):
+    condition = executor.submit(time.sleep, 0.1)._condition
+    told = []
+    with concurrent.futures.ThreadPoolExecutor(2) as threads, condition:
+        with pytest.raises(RuntimeError):
+            threads.submit(condition.notify_all).result(60)
+        assert not condition.wait(0)
+        threads.submit(lambda: told.append(condition.__enter__()) or condition.notify_all() or condition.release())
+        assert condition.wait_for(lambda: told, 60)
+
+
 def test_a_map_may_be_collected_as_a_future_gets_its_condition(executor, monkeypatch):
-    class Condition(threading.Condition):
+    class Condition(_executor._Condition):
         def __init__(self):
             monkeypatch.undo()
             # As a garbage collection would.
@@ -371,7 +397,7 @@ def test_a_map_may_be_collected_as_a_future_gets_its_condition(executor, monkeyp
 
     results = executor.map(time.sleep, [0.1] * 20)
     next(results)
-    monkeypatch.setattr(threading, "Condition", Condition)
+    monkeypatch.setattr(_executor, "_Condition", Condition)
     executor.submit(abs, -1).add_done_callback(len)
     assert executor.submit(abs, -1).result(60) == 1
 
