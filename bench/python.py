@@ -2,10 +2,11 @@
 
     python3 bench/python.py --python PY
 
-PY is an interpreter that has this package (a release build), numpy, and the peers that are to be
-shown besides (joblib, loky, mpire, pebble, faster-fifo; those it has not are left out). The workloads are
-`pools.py` and `queues.py` in `--bench`, which compare answers themselves, and those below, which do. Each program runs
-in a fresh interpreter; programs take turns, so that a slow minute of the machine hits all.
+PY is an interpreter that has this package (a release build), numpy, scikit-learn, matplotlib, and the
+peers that are to be shown besides (joblib, loky, mpire, pebble, faster-fifo; those it has not are
+left out). The workloads are `pools.py` and `queues.py` in `--bench`, which compare answers
+themselves, and those below, which do. Each program runs in a fresh interpreter; programs take turns,
+so that a slow minute of the machine hits all.
 """
 
 import argparse
@@ -34,8 +35,18 @@ ASKED = [
     ("queue, small messages, 4:4", "queue manyhands", "4p4c_small_per_s", "queue stdlib", 4, True),
     ("queue, 1 MB messages", "queue manyhands", "1p1c_1MB_per_s", "queue stdlib", 5, True),
     ("200 MB array in a partial, 200 inputs", "partial manyhands", "seconds", "partial stdlib", 20, False),
+    ("partial of 100,000 dicts, 1,000 inputs", "rows manyhands", "seconds", "rows stdlib", 1, False),
+    ("scikit-learn, ten fits of 2,000 rows, workers warm", "scores manyhands", "warm_ms", "scores loky", 1, False),
     ("joblib, 20 small calls, workers warm", "joblib manyhands", "small_ms", "joblib loky", 1, False),
     ("joblib, 60 calls on a 160 MB array", "joblib manyhands", "large_ms", "joblib loky", 2, False),
+]
+
+#: Figures that must be reached by themselves: (what, program, its figure, the maximum, its unit).
+AT_MOST = [
+    ("start to first result, without preload", "start plain", "start_ms", 90, "ms"),
+    ("a replacement worker, NumPy preloaded", "start numpy", "replacement_ms", 20, "ms"),
+    ("submit of a function that refers to a dict of 20,000 entries", "names manyhands", "table_us", 15, "µs"),
+    ("each name that a function refers to, a submit", "names manyhands", "name_us", 0.5, "µs"),
 ]
 
 PARTIAL = """
@@ -59,6 +70,112 @@ if __name__ == "__main__":
         seconds = time.perf_counter() - began
     assert got == expected
     print(json.dumps({"seconds": seconds}))
+"""
+
+ROWS = """
+import functools, json, sys, time
+
+def look(rows, i):
+    return rows[i]["value"] + i
+
+if __name__ == "__main__":
+    rows = [{"name": f"row {i}", "value": i, "place": (i, -i)} for i in range(100_000)]
+    if sys.argv[1] == "stdlib":
+        from multiprocessing import Pool
+    else:
+        from manyhands import Pool
+    with Pool(2) as pool:
+        pool.map(abs, range(8))
+        began = time.perf_counter()
+        got = pool.map(functools.partial(look, rows), range(1000))
+        seconds = time.perf_counter() - began
+    assert got == [2 * i for i in range(1000)]
+    print(json.dumps({"seconds": seconds}))
+"""
+
+NAMES = """
+import json, statistics, time
+from manyhands import ProcessPoolExecutor
+
+TABLE = {i: str(i) for i in range(20_000)}
+
+def in_table(i):
+    return TABLE[i]
+
+names = [f"NAME_{i}" for i in range(200)]
+for name in names:
+    globals()[name] = name
+exec(f"def of_names(i): return ({', '.join(names)})[i]")
+
+def submit_us(executor, function):
+    # Of a submit alone; its tasks are done between the rounds.
+    taken = []
+    for _ in range(30):
+        futures = []
+        began = time.perf_counter()
+        for i in range(100):
+            futures.append(executor.submit(function, i))
+        taken.append((time.perf_counter() - began) / 100 * 1e6)
+        got = [future.result() for future in futures]
+    return got, statistics.median(taken)
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2) as executor:
+        for function in (abs, in_table, of_names):
+            executor.submit(function, 0).result()
+        got, plain = submit_us(executor, abs)
+        assert got == list(range(100))
+        got, table = submit_us(executor, in_table)
+        assert got == [str(i) for i in range(100)]
+        got, of_200 = submit_us(executor, of_names)
+        assert got == names[:100]
+    print(json.dumps({"plain_us": plain, "table_us": table, "name_us": (of_200 - plain) / 200}))
+"""
+
+HEAVY = """
+import json, sys, time
+import matplotlib.pyplot, scipy.optimize, sklearn.linear_model
+
+def versions(_):
+    import matplotlib.pyplot, scipy.optimize, sklearn.linear_model
+    return scipy.__version__, sklearn.__version__, matplotlib.__version__
+
+if __name__ == "__main__":
+    library, method = sys.argv[1].split("-")
+    if library == "stdlib":
+        from multiprocessing import get_context
+    else:
+        from manyhands import get_context
+    taken = []
+    for _ in range(2):
+        began = time.perf_counter()
+        with get_context(method).Pool(2) as pool:
+            assert pool.apply(versions, (0,)) == versions(0)
+            taken.append((time.perf_counter() - began) * 1e3)
+    print(json.dumps({"first_ms": taken[0], "second_ms": taken[1]}))
+"""
+
+SCORES = """
+import json, statistics, sys, time
+import joblib
+import manyhands
+import numpy as np
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+
+if __name__ == "__main__":
+    manyhands.register_joblib()
+    x, y = make_classification(2_000, 20, random_state=0)
+    expected = cross_val_score(LogisticRegression(), x, y, cv=10)
+    taken = []
+    with joblib.parallel_config(backend=sys.argv[1]):
+        for _ in range(8):
+            began = time.perf_counter()
+            got = cross_val_score(LogisticRegression(), x, y, cv=10, n_jobs=2)
+            taken.append((time.perf_counter() - began) * 1e3)
+            assert np.allclose(got, expected)
+    print(json.dumps({"first_ms": taken[0], "warm_ms": statistics.median(taken[1:])}))
 """
 
 SHARED = """
@@ -167,6 +284,13 @@ def programs(options):
         yield f"queue {peer}", lambda peer=peer: run(python, [str(shared / "queues.py"), "--one", peer])
     for peer in QUEUES:
         yield f"partial {peer}", lambda peer=peer: run(python, [str(options.script("partial", PARTIAL)), peer])
+    for peer in QUEUES:
+        yield f"rows {peer}", lambda peer=peer: run(python, [str(options.script("rows", ROWS)), peer])
+    yield "names manyhands", lambda: run(python, [str(options.script("names", NAMES))])
+    for way in ("stdlib-fork", "stdlib-forkserver", "manyhands-forkserver"):
+        yield f"heavy {way}", lambda way=way: run(python, [str(options.script("heavy", HEAVY)), way])
+    for backend in ("loky", "manyhands"):
+        yield f"scores {backend}", lambda backend=backend: run(python, [str(options.script("scores", SCORES)), backend])
     for backend in ("loky", "manyhands"):
         yield f"joblib {backend}", lambda backend=backend: run(python, [str(options.script("joblib", JOBLIB)), backend])
     yield "shared", lambda: run(python, [str(options.script("shared", SHARED))])
@@ -190,16 +314,11 @@ def tables(saved):
         ratio = mine / its if bigger else its / mine
         text = f"{ratio:.1f} ×"
         lines.append(f"| {what} | ≥ {times} × | {text if ratio >= times else f'**{text}**'} |")
-    start = median("start plain", "start_ms")
-    replacement = median("start numpy", "replacement_ms")
-    if start:
-        text = f"{start:.0f} ms"
-        lines.append(f"| start to first result, without preload | ≤ 90 ms | {text if start <= 90 else f'**{text}**'} |")
-    if replacement:
-        text = f"{replacement:.0f} ms"
-        lines.append(
-            f"| a replacement worker, NumPy preloaded | ≤ 20 ms | {text if replacement <= 20 else f'**{text}**'} |"
-        )
+    for what, program, figure, most, unit in AT_MOST:
+        value = median(program, figure)
+        if value is not None:
+            text = f"{value:.3g} {unit}"
+            lines.append(f"| {what} | ≤ {most} {unit} | {text if value <= most else f'**{text}**'} |")
     lines.append("")
     for program, runs in results.items():
         runs = [result for result in runs if result]
