@@ -19,12 +19,15 @@ Invariants at each line, with any number of threads that submit:
 # pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false
 from __future__ import annotations
 
+import dis
 import functools
 import io
 import itertools
 import linecache
+import sys
 import threading
 import types
+import warnings
 import weakref
 
 from manyhands import _script, _serialize
@@ -181,13 +184,16 @@ class Namespace:
         #: By name: the message that contains it, and the mark.
         self._messages: dict[str, Message] = {}
         self._marks: dict[str, Any] = {}
-        #: By name: the mark of a value that could not be sent, and the reason.
+        #: By name: the mark of a value that could not be sent, what a NameError says of it, and the reason.
         self._refused: dict[Any, Any] = {}
         #: By name: what the baseline's value refers to.
         self._leads: dict[Any, Any] = {}
         self._needs: dict[Any, Any] = {}
         #: Names for which workers have a value that they had in this process before.
         self._gone: set[Any] = set()
+        #: The names that calls have led to so far, and those of which a warning said that workers have another value.
+        self._reached: set[Any] = set()
+        self._warned: set[Any] = set()
         if self.mode == INHERIT:
             self._baseline = {name: _mark(value) for name, value in values.copy().items()}
         elif self._source is not None:
@@ -244,6 +250,9 @@ class Namespace:
                 self._fill(message, list(message.names))
         marks = [(name, self._mark_of(name)) for name in found if not name.startswith(SOURCE)]
         reasons = {name: self._refused[name][1] for name in found if name in self._refused}
+        self._reached.update(found)
+        if reasons:
+            self._warn_of(reasons.keys())
         ordered = sorted(messages, key=lambda message: message.number)
         return Need(self._values, marks, missing, [message.sent() for message in ordered], reasons)
 
@@ -306,7 +315,7 @@ class Namespace:
                 del self._baseline[name]
                 self._leads.pop(name, None)
                 self._gone.add(name)
-        for name, (mark, _) in list(self._refused.items()):
+        for name, (mark, *_) in list(self._refused.items()):
             if not _is_current(mark, get(name, _MISSING)):
                 del self._refused[name]
         for key, need in list(self._needs.items()):
@@ -360,7 +369,8 @@ class Namespace:
         error = _serialize.explained(value, error)
         if self.mode == VALUE:
             hint = (
-                "make it in an initializer or in the function; or let workers import the script: "
+                "make it in an initializer or in the function, or import it from a module; "
+                "or let workers import the script: "
                 'put the main part below `if __name__ == "__main__":`, and pass main="import" to the pool'
             )
             raise _like(error, f"the global {name!r} of __main__ cannot be pickled: {error} ({hint})") from error
@@ -369,12 +379,66 @@ class Namespace:
         refused[name] = (
             _mark(value),
             f"The global {name!r} of __main__ was not sent to the worker: {error}. Make it in an initializer.",
+            str(error),
         )
+
+    def _warn_of(self, names: Any) -> None:
+        """Warns once of each of these names, which are not sent, if tasks see another value and do not bind it."""
+        others = [name for name in names if name not in self._warned and self._has_another(name)]
+        if not others:
+            return
+        bound_there = {bound for name in self._reached for bound in _bound_by(self._values.get(name))}
+        if self.mode == INHERIT:
+            seen = "that it had when the workers were forked"
+            way_out = "bind it before you make the pool, pass it as an argument, or make it in an initializer"
+        else:
+            seen = "that it has when workers import the script, or an earlier one"
+            way_out = 'pass it as an argument, make it in an initializer, or give the pool context="fork"'
+        for name in others:
+            self._warned.add(name)
+            if name not in bound_there:
+                reason = self._refused[name][2]
+                _warn(f"the global {name!r} of __main__ stays here: {reason}; tasks see the value {seen} ({way_out})")
+
+    def _has_another(self, name: str) -> bool:
+        """Whether workers have a value by this name, and it is known to be another one than here."""
+        source = self._source
+        if name in self._gone or source is None:
+            return name in self._gone
+        return name in source.bound and (name in source.literals or name in source.rebound_by_main)
 
     def has(self, name: str, obj: Any) -> Any:
         """Whether workers have this object, by themselves or by an earlier message."""
         mark = self._marks[name] if name in self._marks else self._baseline.get(name, _MISSING)
         return mark is not _MISSING and _is_current(mark, self._values.get(name, _MISSING))
+
+
+def _bound_by(value: Any) -> set[Any]:
+    """The globals that the code of a function binds, or that of the methods of a class."""
+    pending = list(vars(value).values()) if isinstance(value, type) else [value]
+    found: set[Any] = set()
+    while pending:
+        value = pending.pop()
+        if isinstance(value, types.CodeType):
+            pending.extend(value.co_consts)
+            found.update(step.argval for step in dis.get_instructions(value) if step.opname == "STORE_GLOBAL")
+        elif isinstance(value, types.FunctionType):
+            pending += value.__code__, getattr(value, "__wrapped__", None)
+        elif isinstance(value, functools.partial):
+            pending.append(value.func)
+        elif isinstance(value, (types.MethodType, *_WRAPPERS)):
+            pending.append(getattr(value, "__func__", None))
+        elif isinstance(value, functools._lru_cache_wrapper):
+            pending.append(value.__wrapped__)
+    return found
+
+
+def _warn(text: str) -> None:
+    """Issues a RuntimeWarning at the line of the program that called this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "manyhands":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, RuntimeWarning, stacklevel=level)
 
 
 def _like(error: BaseException, text: str) -> Any:

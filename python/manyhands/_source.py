@@ -34,8 +34,10 @@ class Source:
         stores = list(_stores(outside))
         #: Names that importing the script binds.
         self.bound = set(stores)
+        #: Names that the guarded block binds.
+        self.rebound_by_main = set(_stores(inside))
         #: Names that the guarded block or a function may have rebound since.
-        self.rebound = {*_stores(inside), *declared}
+        self.rebound = self.rebound_by_main | declared
         #: The literal values of names that the import binds once.
         self.literals = {name: value for name, value in _literals(unguarded) if stores.count(name) == 1}
         self._stars = [

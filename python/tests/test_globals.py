@@ -307,6 +307,109 @@ def test_a_global_that_a_guarded_script_cannot_send_is_missing_only_where_it_is_
     assert "name 'client' is not defined" in error and "cannot pickle" in error and "initializer" in error
 
 
+def test_a_rebound_global_that_cannot_be_sent_is_warned_of_once_by_each_pool(run_script):
+    script = run_script(
+        """
+        import threading, warnings
+        from manyhands import Pool
+
+        LOG = None
+        TABLE = {"made": "at import"}
+
+        def log(_):
+            return LOG
+
+        def both():
+            return LOG, TABLE
+
+        if __name__ == "__main__":
+            LOG = open(__file__)
+            TABLE = {"made by": threading.Lock()}
+            for _ in range(2):
+                with warnings.catch_warnings(record=True) as seen, Pool(1) as pool:
+                    warnings.simplefilter("always")
+                    print(pool.map(log, [0, 0]), pool.apply(both), pool.apply_async(lambda: log(0)).get())
+                    print(*[f"{w.category.__name__} {w.filename == __file__} {w.message}" for w in seen], sep="\\n")
+        """
+    )
+    first = script.out.splitlines()[:3]
+    assert script.out.splitlines()[3:] == first
+    values, *warned = first
+    assert values == "[None, None] (None, {'made': 'at import'}) None"
+    for name, reason, line in zip(("LOG", "TABLE"), ("open file", "_thread.lock"), warned, strict=True):
+        assert line.startswith("RuntimeWarning True the")
+        for said in (f"global '{name}' of __main__", reason, "import", "argument", "initializer", 'context="fork"'):
+            assert said in line
+
+
+def test_a_global_that_was_rebound_after_the_fork_and_cannot_be_sent_is_warned_of(run_script):
+    script = run_script(
+        """
+        import warnings
+        from manyhands import Pool
+
+        LOG = None
+
+        def log():
+            return LOG
+
+        with Pool(1, context="fork") as pool:
+            LOG = open(__file__)
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                print(pool.apply(log))
+            print(*[warning.message for warning in seen], sep="\\n")
+        """
+    )
+    value, line = script.out.splitlines()
+    assert value == "None"
+    assert "global 'LOG' of __main__" in line and "when the workers were forked" in line and 'fork"' not in line
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_global_that_workers_bind_themselves_is_not_warned_of(method, run_script):
+    script = run_script(
+        """
+        import functools, sys, threading, warnings
+        from manyhands import Pool
+
+        OPENED = LAZY = None
+        CONNECTED = threading.Lock()
+
+        def open_it():
+            global OPENED
+            OPENED = threading.Lock()
+
+        def set_up():
+            open_it()
+
+        def lazy():
+            global LAZY
+            if LAZY is None:
+                LAZY = threading.Lock()
+            return LAZY
+
+        def connect_again():
+            global CONNECTED
+            CONNECTED = threading.Lock()
+
+        def work():
+            return [type(lock).__name__ for lock in (OPENED, lazy(), CONNECTED)]
+
+        if __name__ == "__main__":
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "this is a debug build")
+            open_it()
+            lazy()
+            for initializer in (set_up, functools.partial(set_up)):
+                with Pool(1, context=sys.argv[1], initializer=initializer) as pool:
+                    print(pool.apply(work))
+        """,
+        method,
+    )
+    assert script.out.splitlines() == ["['lock', 'lock', 'lock']"] * 2
+
+
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_a_script_that_cannot_be_imported_is_the_workers_error_with_a_remedy(method, run_script):
     script = run_script(

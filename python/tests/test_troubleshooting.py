@@ -14,7 +14,7 @@ COMMAND = REST.partition("## The command")[2]
 
 #: Prints the message of each mistake.
 MISTAKES = """
-import ctypes, os, sys, threading, time, warnings
+import ctypes, os, sys, threading, time, warnings, weakref
 import manyhands
 from manyhands import Lock, Pool, ProcessPoolExecutor, WorkerDied
 
@@ -38,6 +38,20 @@ def last_words():
 def hoard():
     kept = b"x" * 300_000_000
     time.sleep(1000)
+
+class Model:
+    pass
+
+model = Model()
+model.registry = weakref.ref(Model)
+
+def use_model():
+    return model
+
+log = None
+
+def use_log():
+    return log
 
 class Holder:
     def __init__(self):
@@ -101,7 +115,10 @@ if __name__ == "__main__":
     told(applied, sys.exit, 3)
     told(applied, abs, 1, initializer=lambda: 1 / 0)
     told(applied, abs, Holder())
-    told(applied, abs, open("/dev/null"))
+    told(applied, use_model, main="value")
+    log = open("/dev/null")
+    told(applied, use_log)
+    told(applied, abs, log)
     told(applied, lambda: (x for x in ()))
     told(in_a_copy)
     told(ended)
