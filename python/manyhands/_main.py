@@ -369,7 +369,7 @@ class Namespace:
         error = _serialize.explained(value, error)
         if self.mode == VALUE:
             hint = (
-                "make it in an initializer or in the function, or import it from a module; "
+                f"make it in an initializer or in the function, or in a module, and refer to it as module.{name}; "
                 "or let workers import the script: "
                 'put the main part below `if __name__ == "__main__":`, and pass main="import" to the pool'
             )

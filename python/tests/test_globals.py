@@ -283,6 +283,38 @@ def test_a_global_that_cannot_be_sent_is_named_with_a_remedy(run_script):
         assert said in script.out
 
 
+def test_an_object_that_cannot_be_sent_may_be_in_a_module_that_tasks_name(run_script, tmp_path):
+    (tmp_path / "shop.py").write_text(
+        "import weakref\nclass App: pass\napp = App()\napp.own = weakref.ref(app)\nclass Model(App): app = app\n"
+    )
+    script = run_script(
+        """
+        import shop
+        from manyhands import Pool
+        from shop import Model, app
+
+        class Order(Model):
+            pass
+
+        def use():
+            return shop.app.own() is shop.app and Model.app is shop.app and Order.app is shop.app
+
+        def use_its_copy():
+            return app
+
+        with Pool(1) as pool:
+            print(pool.apply(use))
+            try:
+                pool.apply(use_its_copy)
+            except TypeError as error:
+                print(error)
+        """
+    )
+    used, error = script.out.splitlines()
+    assert used == "True"
+    assert "the global 'app' of __main__" in error and "weakref" in error and "refer to it as module.app" in error
+
+
 def test_a_global_that_a_guarded_script_cannot_send_is_missing_only_where_it_is_used(run_script):
     script = run_script(
         """
