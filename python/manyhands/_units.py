@@ -91,7 +91,8 @@ class Units:
         return max(size, 1)
 
     def add(self, tasks: Any) -> bool:
-        """Adds at most `tasks` tasks, fewer if they are large, and returns whether there may be more.
+        """Adds at most `tasks` tasks, fewer if they are large, and returns whether there may be more: no if the gather
+        was killed.
 
         Raises an error of the source once the items before it are added."""
         over, error = False, None
@@ -104,7 +105,8 @@ class Units:
                 if made:
                     self._gather.add(made, self._mode, self._size)
                     made = []
-                self._gather.add([message], RAISE, self._size)
+                if not self._gather.add([message], RAISE, self._size):
+                    return False
             else:
                 made.append(message)
             self._units.popleft()
@@ -112,8 +114,8 @@ class Units:
             bytes += length
             if bytes >= BYTES:
                 break
-        if made:
-            self._gather.add(made, self._mode, self._size)
+        if made and not self._gather.add(made, self._mode, self._size):
+            return False
         if self._units:
             self._over, self._error = over or self._over, error or self._error
             return True

@@ -237,3 +237,40 @@ def test_killing_a_map_ends_its_running_tasks_and_nothing_else(tmp_path):
         go.touch()
         assert other.get(60) == 7
         assert pool.map(abs, range(-10, 0)) == list(range(10, 0, -1))
+
+
+@pytest.mark.parametrize("chunksize", [None, 7])
+@pytest.mark.parametrize("name", ["map_async", "starmap_async"])
+def test_killing_a_map_kills_what_is_not_sent_yet(tmp_path, name, chunksize):
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    items = [(begun, never, 1)] * 1000 if name == "starmap_async" else [never] * 1000
+    function = tasks.begin_and_wait if name == "starmap_async" else tasks.wait_for
+    with Pool(2) as pool:
+        result = getattr(pool, name)(function, items, chunksize)
+        if name == "starmap_async":
+            wait_until(begun.exists)
+        result.kill()
+        with pytest.raises(TaskKilled):
+            result.get(60)
+        # Nothing is left to be done before it.
+        assert pool.apply(abs, (-1,)) == 1
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_a_map_that_is_killed_while_its_source_is_read_ends_at_once(progress, capfd):
+    reading, go = threading.Event(), threading.Event()
+
+    class Slow(list):
+        def __iter__(self):
+            yield from range(10)
+            reading.set()
+            go.wait()
+            yield from range(10, 100)
+
+    with Pool(2) as pool:
+        result = pool.map_async(abs, Slow(range(100)), 5, progress=progress)
+        reading.wait()
+        result.kill()
+        with pytest.raises(TaskKilled):
+            result.get(60)
+        go.set()

@@ -61,6 +61,8 @@ struct Inner {
     taken: u64,
     /// True if no more tasks will be added.
     closed: bool,
+    /// True if the tasks were killed; then it is closed too.
+    killed: bool,
     /// True if a caller waits for the next result, and not only for the last.
     eager: bool,
     watcher: Option<(Completions, u64)>,
@@ -211,13 +213,18 @@ impl Gather {
     /// number of units of the caller's work that one task holds; [`piece_nanos`](Self::piece_nanos)
     /// estimates the time of one unit.
     ///
+    /// Returns whether more may be added. After [`kill`](Self::kill) nothing is added.
+    ///
     /// # Errors
     /// If the pool is closed; each of the tasks then also fails with that error.
-    pub fn add(&self, payloads: Vec<Payload>, weight: u32) -> Result<()> {
+    pub fn add(&self, payloads: Vec<Payload>, weight: u32) -> Result<bool> {
         self.shared.check_maker()?;
         let count = payloads.len();
         let first = {
             let mut inner = lock(&self.gathered.inner);
+            if inner.killed {
+                return Ok(false);
+            }
             let first = inner.added;
             inner.added += count as u64;
             for (task, payload) in (first..).zip(&payloads) {
@@ -253,13 +260,16 @@ impl Gather {
             }
         }
         self.cut(&mut chunks, &mut lengths, &mut together, &mut at);
-        match self.shared.enqueue(chunks) {
-            Ok(()) => Ok(()),
-            Err((error, chunks)) => {
-                chunks.iter().for_each(|chunk| self.fail(chunk, &error));
-                Err(error)
-            }
+        if let Err((error, chunks)) = self.shared.enqueue(chunks) {
+            chunks.iter().for_each(|chunk| self.fail(chunk, &error));
+            return Err(error);
         }
+        let killed = lock(&self.gathered.inner).killed;
+        if killed {
+            // It looked at the queue before these tasks were there.
+            self.kill_added();
+        }
+        Ok(!killed)
     }
 
     fn cut(
@@ -425,7 +435,23 @@ impl Gather {
     }
 
     /// Ends all tasks that have not ended; they fail with `Killed`. Kills the workers that run one.
+    /// If the gather is not closed, closes it, and one more position fails in the place of all
+    /// tasks that were to come.
     pub fn kill(&self) {
+        let rest = {
+            let mut inner = lock(&self.gathered.inner);
+            let rest = (!inner.closed).then_some(inner.added);
+            inner.added += u64::from(!inner.closed);
+            (inner.killed, inner.closed) = (true, true);
+            rest
+        };
+        self.kill_added();
+        if let Some(task) = rest {
+            self.gathered.complete(task, Err(ErrorKind::Killed { task }.into()));
+        }
+    }
+
+    fn kill_added(&self) {
         for chunk in self.shared.kill_all(&self.call) {
             self.fail(&chunk, &ErrorKind::Killed { task: chunk.task() }.into());
         }

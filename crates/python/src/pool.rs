@@ -497,14 +497,14 @@ impl Task {
 #[pymethods]
 impl Gather {
     /// Adds a task for each of `units`, which are bytes, or bytes and memories. Each task holds
-    /// `weight` items.
+    /// `weight` items. Returns whether more may be added: not after `kill`.
     fn add(
         &self,
         py: Python<'_>,
         units: Vec<Bound<'_, PyAny>>,
         mode: u8,
         weight: u32,
-    ) -> PyResult<()> {
+    ) -> PyResult<bool> {
         let mut payloads = Vec::with_capacity(units.len());
         for unit in units {
             payloads.push(match unit.cast::<PyBytes>() {
