@@ -59,8 +59,8 @@ def test_it_ends_with_an_executor(how):
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_it_ends_when_its_worker_is_replaced(how):
-    with Pool(1, maxtasksperchild=1) as pool:
+def test_it_ends_when_its_worker_is_replaced(context, how):
+    with context.Pool(1, maxtasksperchild=1) as pool:
         pid = pool.apply(start, (how,))
         gone(pid)
 

@@ -41,6 +41,11 @@ impl State {
                 } else if slot.is_idle() {
                     self.idle.push(index);
                     self.begin_idling(machine, index);
+                } else if slot.ledger.unreported() == 0
+                    && (slot.stage == Stage::Retiring || self.closing.is_some())
+                {
+                    // The hub tells it to finish, and may not be the one that reads this link.
+                    os::notify(&machine.bell);
                 }
             }
             Err(reason) if slot.killing.is_none() => {
