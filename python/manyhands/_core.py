@@ -16,6 +16,7 @@ import itertools
 import numbers
 import os
 import pickle
+import resource
 import sys
 import threading
 import time
@@ -72,7 +73,7 @@ HEAVY = 16 << 10
 _KEPT_MAX = 64 << 10
 
 # Tokens of other messages to the thread.
-_STOP, _DEATH = 0, 1
+_STOP, _DEATH, _OVER = 0, 1, 2
 
 
 class Core:
@@ -182,6 +183,7 @@ class Core:
         if method == "forkserver":
             settings.surroundings = Surroundings(affinity=cpu_affinity is None)
         settings.seed = seed
+        _wait_for_room(1 if on_demand else workers)
         self._logs = _logs.Listener()
         try:
             logs = self._logs.theirs.fileno()
@@ -209,7 +211,7 @@ class Core:
             if self._inherited:
                 # A copy that is made while this thread imports or locks something would find it locked for ever. So
                 # this thread waits until all copies are made.
-                self.launcher.wait(workers)
+                self.launcher.wait(workers, self.native.launching)
             if self.breaks:
                 # The thread must hear of deaths even if no caller waits for a result.
                 self._start_thread()
@@ -411,7 +413,7 @@ class Core:
                 native = None
                 if type(receiver) is not int:
                     receiver._ended(outcome)
-                elif receiver == _STOP:
+                elif receiver in (_STOP, _OVER):
                     going_on = False
                 else:
                     self._worker_died()
@@ -587,6 +589,37 @@ def living() -> list[Any]:
     with _registry:
         found = {core for reference in list(_pools.values()) if (core := reference()) is not None}
         return list(found | _telling)
+
+
+#: Most descriptors that a pool takes without its workers, and that the launch of a worker takes for a moment.
+_POOL_DESCRIPTORS, _LAUNCH_DESCRIPTORS = 12, 24
+#: Longest wait for them.
+_ROOM_SECONDS = 60.0
+
+
+def _wait_for_room(workers: int) -> None:
+    """Waits for the descriptors of dropped pools that complete their tasks, if this process has too few for another
+    pool."""
+    until = time.monotonic() + _ROOM_SECONDS
+    while True:
+        try:
+            free = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))
+        except OSError as error:
+            if of_signal(error):
+                raise
+            free = 0
+        pools = living()
+        natives = [native for core in pools if (native := core.native) is not None]
+        launches = workers + sum(native.launching() for native in natives)
+        if free >= _POOL_DESCRIPTORS + launches * _LAUNCH_DESCRIPTORS or time.monotonic() >= until:
+            return
+        this = threading.current_thread()
+        # One without a thread has nothing to complete.
+        if not any(core._pool_reference() is None and core._thread not in (None, this) for core in pools):
+            return
+        # A reference to it may keep one open.
+        del pools, natives
+        time.sleep(0.01)
 
 
 def _see_to_the_exit() -> None:

@@ -40,7 +40,7 @@ from manyhands._signals import of_signal
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
@@ -92,10 +92,19 @@ class Launcher:
         self.processes[worker.pid] = worker
         return worker._popen.ending, stderr
 
-    def wait(self, count: int) -> None:
-        """Waits until so many workers were started, or failed to."""
+    def wait(self, count: int, launching: Callable[[], int]) -> None:
+        """Waits until so many workers were started, or failed to; or until none is being launched any more, since some
+        failed before this object was called."""
         for _ in range(count):
-            self._started.get()
+            while True:
+                try:
+                    self._started.get(timeout=0.1)
+                    break
+                except queue.Empty as error:
+                    if of_signal(error):
+                        raise
+                    if not launching():
+                        return
 
     def join(self) -> None:
         """Lets the process objects of workers that are gone go."""
@@ -298,11 +307,11 @@ class _ForkServerPopen(_EndingMixin, popen_forkserver.Popen):
         message = self._message(process_obj)
         server = _server.server(process_obj.preload)
         self.pid, self.sentinel, to_child = server.new_process(self._fds)
-        # Both ends of this pipe stay open as long as the object, so that the child notices the end of this process.
-        self.finalizer = util.Finalize(self, util.close_fds, (os.dup(to_child), self.sentinel))  # type: ignore[attr-defined]
-        with open(to_child, "wb") as pipe:
+        # This pipe stays open as long as the object, so that the child notices the end of this process.
+        self.finalizer = util.Finalize(self, util.close_fds, (to_child,))  # type: ignore[attr-defined]
+        self.ending = Ending(self.pid, self.sentinel)
+        with open(to_child, "wb", closefd=False) as pipe:
             pipe.write(message)
-        self.ending = Ending(self.pid, os.dup(self.sentinel))
 
 
 class _SpawnPopen(_EndingMixin, popen_spawn_posix.Popen):

@@ -249,3 +249,60 @@ def shared_memory():
         if link.startswith("/memfd:"):
             files[stat.st_ino] = stat.st_size
     return sum(files.values())
+
+
+DROPPED = """
+import gc, os, resource, time
+from manyhands import ProcessPoolExecutor
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+if __name__ == "__main__":
+    futures = []
+    for i in range(15):
+        executor = ProcessPoolExecutor(1, mp_context={method!r})
+        futures.append(executor.submit(abs, -i))
+    assert [future.result(60) for future in futures] == list(range(15))
+    del executor, futures
+    gc.collect()
+    while len(os.listdir("/proc/self/fd")) > 20:
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_any_number_of_dropped_executors_needs_few_descriptors(run_script, method):
+    run_script(DROPPED.format(method=method))
+
+
+SHORT = """
+import os, resource
+from manyhands import ProcessPoolExecutor, WorkerDied
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+
+if __name__ == "__main__":
+    ends = set()
+    # With some of these there is room for the pool, and not for its worker.
+    for free in range(5, 40, 4):
+        spare = []
+        try:
+            while True:
+                spare.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            pass
+        for descriptor in spare[:free]:
+            os.close(descriptor)
+        try:
+            with ProcessPoolExecutor(1, mp_context="fork") as executor:
+                ends.add(executor.submit(abs, -1).result(60))
+        except (OSError, WorkerDied) as error:
+            ends.add(type(error))
+        for descriptor in spare[free:]:
+            os.close(descriptor)
+    assert ends == {OSError, WorkerDied, 1}, ends
+"""
+
+
+def test_a_pool_without_room_for_its_worker_is_an_error(run_script):
+    run_script(SHORT)

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
+use crate::completions::Completions;
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind, Result, WorkerName};
 use crate::events::debug;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) machine: Machine,
     /// Notified once a closed pool has finished.
     pub(crate) over: Signal,
+    /// Gets this number once a closed pool has finished.
+    over_watcher: Mutex<Option<(Completions, u64)>>,
     /// Notified once the launcher has ended.
     pub(crate) launcher_ended: Signal,
     launcher_has_ended: AtomicBool,
@@ -53,6 +56,7 @@ impl Shared {
         Ok(Arc::new(Shared {
             machine: Machine::new(options)?,
             over: Signal::default(),
+            over_watcher: Mutex::default(),
             launcher_ended: Signal::default(),
             launcher_has_ended: AtomicBool::new(false),
             state: Mutex::new(State::new(orders)),
@@ -179,8 +183,23 @@ impl Shared {
             if over {
                 self.machine.stderr.finish();
                 self.over.notify();
+                self.notify_over_watcher();
                 return;
             }
+        }
+    }
+
+    /// Adds `number` to `completions` once a closed pool has finished.
+    pub(crate) fn watch_over(&self, completions: Completions, number: u64) {
+        *lock(&self.over_watcher) = Some((completions, number));
+        if self.is_over() {
+            self.notify_over_watcher();
+        }
+    }
+
+    fn notify_over_watcher(&self) {
+        if let Some((completions, number)) = lock(&self.over_watcher).take() {
+            completions.add(number);
         }
     }
 

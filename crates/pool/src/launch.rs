@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::os;
 
@@ -79,7 +80,7 @@ pub struct Launched {
     /// Its process number.
     pub pid: u32,
     /// Descriptor that becomes readable when it dies.
-    pub pidfd: OwnedFd,
+    pub pidfd: Arc<OwnedFd>,
     /// Collects its exit status.
     pub ending: Box<dyn Ending>,
     /// Read end of a pipe that is its standard error. The pool forwards the output to this
@@ -154,5 +155,5 @@ pub fn spawn(mut command: Command, socket: OwnedFd) -> io::Result<Launched> {
             return Err(error);
         }
     };
-    Ok(Launched { pid, pidfd, ending: Box::new(Child), stderr })
+    Ok(Launched { pid, pidfd: Arc::new(pidfd), ending: Box::new(Child), stderr })
 }

@@ -1,7 +1,7 @@
 //! The pool: a fixed number of worker processes that run tasks until it is closed.
 
 use std::mem;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -60,9 +60,6 @@ impl Pool {
         options.check()?;
         let (orders, ordered) = mpsc::channel();
         let shared = Shared::new(options, orders)?;
-        // Every worker gets this descriptor in its greeting, so that it sees this process die.
-        let own = os::pidfd(std::process::id())
-            .map_err(|error| Error::system("opening this process's own pidfd", error))?;
         let mut threads = Vec::new();
         let mut start = |name: &str, body: Box<dyn FnOnce() + Send>| -> Result<()> {
             let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
@@ -72,7 +69,7 @@ impl Pool {
         let (hub, launching) = (Arc::clone(&shared), Arc::clone(&shared));
         start(
             "manyhands-launch",
-            Box::new(move || launch_workers(&launching, &launcher, &own, &ordered)),
+            Box::new(move || launch_workers(&launching, &launcher, &ordered)),
         )?;
         start("manyhands-hub", Box::new(move || hub.run_hub()))?;
         shared.begin();
@@ -238,6 +235,14 @@ impl Pool {
         self.shared.check_maker().is_err() || self.shared.is_over()
     }
 
+    /// Adds `number` to `completions` once the pool [is over](Self::is_over). The last watcher
+    /// counts.
+    pub fn watch_over(&self, completions: &Completions, number: u64) {
+        if self.shared.check_maker().is_ok() {
+            self.shared.watch_over(completions.clone(), number);
+        }
+    }
+
     /// Waits until [`is_over`](Self::is_over) or until `until`; returns whether the pool is over.
     pub fn wait_over(&self, until: Option<Instant>) -> bool {
         self.shared.over.wait_until(until, || self.is_over());
@@ -283,14 +288,9 @@ impl Drop for Pool {
 }
 
 /// Launches workers as the hub orders them, until the channel of orders closes.
-fn launch_workers(
-    shared: &Shared,
-    launcher: &dyn Launcher,
-    own: &OwnedFd,
-    orders: &Receiver<Order>,
-) {
+fn launch_workers(shared: &Shared, launcher: &dyn Launcher, orders: &Receiver<Order>) {
     for order in orders {
-        match launch(shared, launcher, own, &order) {
+        match launch(shared, launcher, &order) {
             Ok(slot) => shared.install(slot),
             Err(error) => shared.launch_failed(order.place, error.to_string()),
         }
@@ -298,7 +298,7 @@ fn launch_workers(
     shared.end_launcher();
 }
 
-fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order) -> Result<Slot> {
+fn launch(shared: &Shared, launcher: &dyn Launcher, order: &Order) -> Result<Slot> {
     let words = Words::create()?;
     let affinity = &shared.machine.options.cpu_affinity;
     let hello = Hello {
@@ -312,6 +312,9 @@ fn launch(shared: &Shared, launcher: &dyn Launcher, own: &OwnedFd, order: &Order
     let (ours, theirs) =
         os::socket_pair().map_err(|error| Error::system("making a socket pair", error))?;
     let cold_bell = os::cold_bell().map_err(|error| Error::system("making a pipe", error))?;
+    // So that the worker sees this process die.
+    let own = os::pidfd(std::process::id())
+        .map_err(|error| Error::system("opening this process's own pidfd", error))?;
     let passed = [
         words.segment().as_fd(),
         shared.machine.bell.as_fd(),

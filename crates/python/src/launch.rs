@@ -41,7 +41,7 @@ impl Launcher for PythonLauncher {
             let watch = Arc::clone(&ending.get().0);
             Ok(Launched {
                 pid: watch.pid,
-                pidfd: watch.pidfd.try_clone()?,
+                pidfd: Arc::clone(&watch.pidfd),
                 ending: Box::new(Watcher { watch, deaths: self.deaths.clone() }),
                 stderr: stderr.map(take_descriptor).transpose()?,
             })
@@ -75,7 +75,7 @@ pub(crate) struct Ending(Arc<Watch>);
 
 struct Watch {
     pid: u32,
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
     /// The descriptor to which the fork server, the worker's parent, will write the exit status.
     sentinel: Option<OwnedFd>,
     exit: Mutex<Option<Exit>>,
@@ -156,7 +156,7 @@ impl Ending {
     #[new]
     fn new(pid: u32, sentinel: Option<i32>) -> PyResult<Self> {
         let sentinel = sentinel.map(take_descriptor).transpose()?;
-        let pidfd = launch::pidfd(pid)?;
+        let pidfd = Arc::new(launch::pidfd(pid)?);
         Ok(Ending(Arc::new(Watch { pid, pidfd, sentinel, exit: Mutex::new(None) })))
     }
 

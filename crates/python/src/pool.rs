@@ -28,6 +28,9 @@ use crate::waiting::{seconds, wait};
 /// Payloads with more bytes are copied without the GIL.
 const LARGE: usize = 1 << 20;
 
+/// The token that means the pool's end in `_core.py`.
+const OVER: u64 = 2;
+
 /// Worker processes, and the threads that give them tasks.
 #[pyclass(frozen, module = "manyhands._native")]
 pub(crate) struct Pool {
@@ -263,6 +266,7 @@ impl Pool {
         let launcher = PythonLauncher { launch, deaths };
         let workers =
             py.detach(|| Workers::new(options, launcher)).map_err(|e| to_python(py, &e))?;
+        workers.watch_over(&completions, OVER);
         let workers = Held(ProcessOwned::new(Arc::new(workers)));
         Ok(Pool { workers, completions, receivers: ProcessOwned::new(Arc::default()) })
     }

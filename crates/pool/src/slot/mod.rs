@@ -57,7 +57,7 @@ pub(crate) struct Slot {
     pub(crate) name: WorkerName,
     /// Its place in the pool, which determines its affinity.
     pub(crate) place: usize,
-    pub(crate) pidfd: OwnedFd,
+    pub(crate) pidfd: Arc<OwnedFd>,
     pub(crate) ending: Box<dyn Ending>,
     pub(crate) tail: Option<Arc<Tail>>,
     pub(crate) words: Words,
@@ -115,7 +115,7 @@ impl Slot {
     pub(crate) fn new(
         name: WorkerName,
         place: usize,
-        pidfd: OwnedFd,
+        pidfd: Arc<OwnedFd>,
         ending: Box<dyn Ending>,
         tail: Option<Arc<Tail>>,
         words: Words,
