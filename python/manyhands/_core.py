@@ -236,7 +236,7 @@ class Core:
         self._check_importing()
         namespace, native = self.namespace, self.native
         if namespace is None or native is None:
-            raise PoolClosed("the pool was ended")
+            raise self.cause(PoolClosed("the pool was ended"))
         packed = _Packed(function, namespace)
         name = getattr(function, "__qualname__", type(function).__qualname__)
         data, memories = packed.message
