@@ -129,6 +129,11 @@ fn asks() -> ! {
 
 /// A program whose tasks send signals to themselves.
 fn signals_itself() -> ! {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // Whoever runs the tests may ignore them, and workers inherit that.
+        // SAFETY: sets no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let pool = Pool::builder().workers(1).build().unwrap();
     for signal in [libc::SIGINT, libc::SIGQUIT] {
         let task = |signal: i32| {
