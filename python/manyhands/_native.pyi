@@ -40,6 +40,7 @@ __all__ = [
     "shown_line",
     "shown_lines",
     "start_workers_by",
+    "thread_dict",
     "usable_cores",
     "work",
     "worker_index",
