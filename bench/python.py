@@ -108,7 +108,7 @@ for name in names:
 exec(f"def of_names(i): return ({', '.join(names)})[i]")
 
 def submit_us(executor, function):
-    # Of a submit alone; its tasks are done between the rounds.
+    # The time of a submit alone: its tasks are done between the rounds.
     taken = []
     for _ in range(30):
         futures = []

@@ -154,7 +154,7 @@ class EnginePool(Pool):
             self._opened(future)
             _when_done(future, self._ended)
         except BaseException:
-            # Of a signal handler: `join` must not wait for a callback that was perhaps not added.
+            # An exception of a signal handler: `join` must not wait for a callback that was perhaps not added.
             self._ended(future)
             raise
         return future
@@ -214,7 +214,7 @@ class EngineResult(AsyncResult[R]):
             if not futures:
                 self._all_ended()
         except BaseException:
-            # Of a signal handler: `join` must not wait for callbacks that were not added.
+            # An exception of a signal handler: `join` must not wait for callbacks that were not added.
             pool._ended(self)
             raise
 
@@ -239,7 +239,7 @@ class EngineResult(AsyncResult[R]):
                 self._bar.close()
             self._finish(*self._outcome_of_all())
         except BaseException:
-            # Of a signal handler, in the thread that cancels.
+            # An exception of a signal handler, in the thread that cancels.
             self._finish(*self._outcome_of_all())
             raise
         finally:

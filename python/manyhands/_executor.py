@@ -119,7 +119,8 @@ class Future(_base.Future[R]):
                 if self._state == _base.FINISHED and "_condition" not in self.__dict__:
                     self._waiters: Any = _ENDED
                     condition = _ENDED
-                return self.__dict__.setdefault("_condition", condition)
+                condition = self.__dict__.setdefault("_condition", condition)
+            return condition
         if name in ("_waiters", "_done_callbacks"):
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -401,7 +401,7 @@ class Namespace:
                 _warn(f"the global {name!r} of __main__ stays here: {reason}; tasks see the value {seen} ({way_out})")
 
     def _has_another(self, name: str) -> bool:
-        """Whether workers have a value by this name, and it is known to be another one than here."""
+        """Returns whether workers have a value by this name, and it is known to be another one than here."""
         source = self._source
         if name in self._gone or source is None:
             return name in self._gone

@@ -192,9 +192,9 @@ ENGINE_CALLS = {
 }
 
 
-def test_an_interrupt_at_any_instruction_of_a_call_over_an_engine_is_raised_and_no_result_is_lost():
-    # Threads: the condition of a future of ours may stay locked (ARCHITECTURE.md).
-    with ThreadPoolExecutor(2) as threads, Pool(engine=threads) as pool:
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, manyhands.ProcessPoolExecutor])
+def test_an_interrupt_at_any_instruction_of_a_call_over_an_engine_is_raised_and_no_result_is_lost(kind):
+    with kind(2) as engine, Pool(engine=engine) as pool:
         for name, call in ENGINE_CALLS.items():
             interrupt_each(name, lambda call=call: call(pool))
         assert pool.map(square, range(12)) == SQUARES
@@ -203,8 +203,9 @@ def test_an_interrupt_at_any_instruction_of_a_call_over_an_engine_is_raised_and_
         pool.join()
 
 
-#: No maps: one that is interrupted cancels futures, whose conditions an exception may leave locked (ARCHITECTURE.md).
 EXECUTOR_CALLS = {
+    "map": lambda executor: list(executor.map(square, range(12))),
+    "map in chunks": lambda executor: list(executor.map(square, range(12), chunksize=5)),
     "submit": lambda executor: executor.submit(square, 3).result(),
     "submit what cannot be pickled": lambda executor: executor.submit(len, [Unpicklable()]).exception(),
 }
