@@ -33,6 +33,7 @@ const STEPS: [&str; 20] = [
     "{ rename = { a = 'A' } }",
     "{ drop = ['b'] }",
 ];
+const DELIMITERS: [&str; 7] = [",", ",", ";", "tab", "||", ", ", "ws"];
 const ON_RAGGED: [&str; 3] = ["reject", "pad", "fail"];
 const ON_BAD: [&str; 3] = ["reject", "null", "fail"];
 
@@ -48,7 +49,7 @@ impl Choices<'_> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choices, body)) = input.split_at_checked(20) else { return };
+    let Some((choices, body)) = input.split_at_checked(22) else { return };
     let mut choices = Choices(choices);
     let steps: Vec<&str> =
         (0..choices.below(5)).map(|_| STEPS[choices.below(STEPS.len())]).collect();
@@ -58,12 +59,17 @@ fuzz_target!(|input: &[u8]| {
     let Ok(recipe) = Recipe::from_toml(&recipe) else { return };
     let dialect = Dialect {
         comment: (choices.below(4) == 0).then_some(b'#'),
-        delimiter: [b',', b',', b';', b'\t'][choices.below(4)],
+        delimiter: DELIMITERS[choices.below(DELIMITERS.len())].parse().unwrap(),
         quote: (choices.below(5) > 0).then_some(b'"'),
+        escape: (choices.below(4) == 0).then_some(b'\\'),
+        skip_initial_space: choices.below(4) == 0,
         ..Dialect::default()
     };
+    if dialect.check().is_err() {
+        return;
+    }
     let end = ["\n", "\r\n", "\r"][choices.below(3)];
-    let bytes = [b"a", &[dialect.delimiter][..], b"b", end.as_bytes(), body].concat();
+    let bytes = [b"a", dialect.delimiter.written(), b"b", end.as_bytes(), body].concat();
     let whole = clean(&recipe, &dialect, &bytes, 1 << 20, Way::Whole(None));
     let size = 1 + choices.below(256);
     assert_eq!(clean(&recipe, &dialect, &bytes, 100, Way::Chunks(size)), whole);

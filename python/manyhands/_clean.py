@@ -41,6 +41,8 @@ def clean(
     max_rejects: int | str | None = None,
     delimiter: str | None = None,
     quote: str | None = '"',
+    escape: str | None = None,
+    skip_initial_space: bool = False,
     comment: str | None = None,
     has_header: bool = True,
     skip_lines: int = 0,
@@ -100,11 +102,18 @@ def clean(
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
-        The separator of fields; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
+        The separator of fields, at most eight bytes; `"ws"`: runs of spaces and tabs, those around a record ignored;
+        `"U+001F"`: a character by its code; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
         best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails.
         If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
         The character that encloses fields; None: there is none.
+    escape : str, optional
+        The character that makes a quote, a delimiter, a line end or itself an ordinary character, as MySQL and
+        Spark write a backslash. Before anything else it is an ordinary character itself, so `\\N` stays: see
+        `Recipe.null`. The output has no escapes.
+    skip_initial_space : bool
+        True: spaces before a field, and tabs unless they are the delimiter, are no part of it.
     comment : str, optional
         Lines that begin with it are skipped.
     has_header : bool
@@ -173,6 +182,8 @@ def clean(
         "max_rejects": max_rejects,
         "delimiter": delimiter,
         "quote": quote,
+        "escape": escape,
+        "skip_initial_space": skip_initial_space,
         "comment": comment,
         "has_header": has_header,
         "skip_lines": skip_lines,
@@ -253,8 +264,8 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
 
 #: For each group of keywords: their kind in words, their types, their names.
 _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
-    ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote comment encoding"),
-    ("True or False", (bool,), "concat skip_failed resume force has_header"),
+    ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote escape comment encoding"),
+    ("True or False", (bool,), "concat skip_failed resume force has_header skip_initial_space"),
     ("an integer", (Integral,), "skip_lines"),
     ("an integer or None", (Integral, type(None)), "workers"),
     ('a number of rows, a share such as "10%", or None', (Integral, str, type(None)), "max_rejects"),
@@ -444,8 +455,8 @@ class FileReport:
         header.
     dialect : dict or None
         Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
-        `quote`, `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of the first records if they
-        decided. None if the file was not read.
+        `quote`, `escape`, `skip_initial_space`, `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of
+        the first records if they decided. None if the file was not read.
     error_kind : str or None
         The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
         `table`, `closed` or `other`; None if the file did not fail.

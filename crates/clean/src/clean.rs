@@ -112,10 +112,21 @@ impl Clean {
         }
         let mut job = self.clone();
         let (options, default) = (&mut job.options, Options::default());
-        let recipe::Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
-            std::mem::take(&mut job.recipe.read);
+        let recipe::Read {
+            delimiter,
+            quote,
+            escape,
+            skip_initial_space,
+            comment,
+            header,
+            skip_lines,
+            encoding,
+            max_record,
+        } = std::mem::take(&mut job.recipe.read);
         take(&mut options.delimiter, &default.delimiter, delimiter);
         take(&mut options.quote, &default.quote, quote.map(|quote| quote.0));
+        take(&mut options.escape, &default.escape, escape.map(|escape| Some(escape.0)));
+        take(&mut options.skip_initial_space, &default.skip_initial_space, skip_initial_space);
         take(&mut options.comment, &default.comment, comment.map(|comment| Some(comment.0)));
         take(&mut options.has_header, &default.has_header, header);
         take(&mut options.skip_lines, &default.skip_lines, skip_lines);

@@ -41,8 +41,8 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Cause, Dialect, FunctionInfo, Hint, Place, Problem, ProblemKind, Setting, SettingValue,
-    functions, shown, suggest,
+    Cause, Dialect, FunctionInfo, Hint, Place, Problem, ProblemKind, Separator, Setting,
+    SettingValue, functions, shown, suggest,
 };
 
 #[doc(hidden)]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manyhands_csv::Dialect;
 use manyhands_csv::recipe::{Delimiter, MaxRejects};
+use manyhands_csv::{Dialect, Separator};
 use serde::{Deserialize, Serialize};
 
 /// The default name template for outputs in a directory.
@@ -58,6 +58,12 @@ pub struct Options {
     pub delimiter: Delimiter,
     /// The quote character, or `None` for no quoting. Default: `"`.
     pub quote: Option<u8>,
+    /// The character that takes its meaning from a quote, delimiter or line end behind it, or from itself.
+    /// Before anything else it is an ordinary character. The output has no escapes. Default: none.
+    pub escape: Option<u8>,
+    /// True if spaces before a field, and tabs unless they are the delimiter, are no part of it. Default:
+    /// false.
+    pub skip_initial_space: bool,
     /// Lines that begin with this byte are skipped. Default: none.
     pub comment: Option<u8>,
     /// True if the first record names the columns. Default: true.
@@ -69,9 +75,9 @@ pub struct Options {
     /// an error.
     pub encoding: Option<String>,
     /// The delimiter of the output. Default: a tab in files named `.tsv` or `.tab`; a comma in `.csv` files
-    /// whose inputs have tabs by name; else that of the input. If it differs from the input's and there is no
-    /// quote character, cells that need quotes get `"`.
-    pub out_delimiter: Option<u8>,
+    /// whose inputs have tabs by name; else that of the input, which is a space for white space. If it differs
+    /// from the input's and there is no quote character, cells that need quotes get `"`.
+    pub out_delimiter: Option<Separator>,
     /// Longest record, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
     /// The place of rejects: one file for all inputs if the path ends in `.csv` and is not a directory, else a
@@ -109,6 +115,8 @@ impl Default for Options {
         Options {
             delimiter: Delimiter::default(),
             quote: dialect.quote,
+            escape: None,
+            skip_initial_space: false,
             comment: None,
             has_header: true,
             skip_lines: 0,

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use manyhands::clean::FileFormat;
 use manyhands::clean::recipe::{
     Character, Delimiter, MaxRejects, MissingColumn, OnBad, OnRagged, Quote,
 };
+use manyhands::clean::{FileFormat, Separator};
 
 use crate::steps::Steps;
-use crate::values::{character, number, parameter, size, workers};
+use crate::values::{number, parameter, size, workers};
 
 const ABOUT: &str = "Cleans CSV files on all cores and loses nothing: \
     every row that came in is accounted for";
@@ -195,11 +195,12 @@ pub(crate) struct CleanArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) resume: bool,
 
-    /// Delimiter of the output: C or tab
+    /// Delimiter of the output: a text or tab
     ///
-    /// Default: that of the input. With another one and --quote none, cells that need quotes get ".
-    #[arg(long, value_name = "C", value_parser = character, help_heading = "Output")]
-    pub(crate) out_delimiter: Option<u8>,
+    /// Default: that of the input; a space for ws. With another one and --quote none, cells that need
+    /// quotes get ".
+    #[arg(long, value_name = "TEXT", help_heading = "Output")]
+    pub(crate) out_delimiter: Option<Separator>,
 
     /// Where rejects go: DIR/ or FILE.csv
     ///
@@ -283,17 +284,31 @@ pub(crate) struct RecipeArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct InputArguments {
-    /// Delimiter of the inputs: C, tab or auto
+    /// Delimiter of the inputs: a text, tab, ws or auto
     ///
-    /// Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
+    /// A text has at most eight bytes; U+001F is a character by its code. ws: runs of spaces and
+    /// tabs, those around a record ignored. Default: a comma; a tab in files named .tsv or .tab. auto: the one of comma, tab, semicolon
     /// and bar that divides the first records best, or the one that a line such as sep=; before the
     /// header names; a file where that is uncertain fails. --verbose tells the choice.
-    #[arg(long, value_name = "C|auto")]
+    #[arg(long, value_name = "TEXT|ws|auto")]
     pub(crate) delimiter: Option<Delimiter>,
 
     /// Character that encloses fields: C or none [default: "]
     #[arg(long, value_name = "C|none")]
     pub(crate) quote: Option<Quote>,
+
+    /// Character that makes a quote, delimiter or line end text
+    ///
+    /// As MySQL and Spark write \. Before anything else it is an ordinary character, so \N and \t
+    /// stay as they are; --null '\N' makes cells of \N empty. The output has no escapes, but quotes.
+    #[arg(long, value_name = "C")]
+    pub(crate) escape: Option<Character>,
+
+    /// Ignore spaces before fields
+    ///
+    /// And tabs, unless they are the delimiter. A quote behind them opens quotes.
+    #[arg(long)]
+    pub(crate) skip_initial_space: bool,
 
     /// Skip lines that begin with this
     #[arg(long, value_name = "C")]

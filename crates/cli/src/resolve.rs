@@ -276,6 +276,8 @@ fn reading(typed: InputArguments) -> Read {
     Read {
         delimiter: typed.delimiter,
         quote: typed.quote,
+        escape: typed.escape,
+        skip_initial_space: typed.skip_initial_space.then_some(true),
         comment: typed.comment,
         header: typed.no_header.then_some(false),
         skip_lines: typed.skip_lines,

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use manyhands::clean::MOST_WORKERS;
-use manyhands::clean::recipe::Character;
 
 /// A number of bytes: `65536`, `64K`, `64KiB`, `64kB` (64 000), `1.5G`.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
@@ -30,11 +29,6 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         1.0..9e15 => Ok(bytes as usize),
         _ => Err("that is more than any memory".to_owned()),
     }
-}
-
-/// One ASCII character, or `tab` or `\t`.
-pub(crate) fn character(text: &str) -> Result<u8, String> {
-    text.parse().map(|Character(byte)| byte)
 }
 
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
@@ -77,7 +71,7 @@ pub(crate) fn target(text: std::ffi::OsString) -> Target {
 
 #[cfg(test)]
 mod tests {
-    use manyhands::clean::recipe::{Delimiter, MaxRejects, Quote};
+    use manyhands::clean::recipe::{Character, Delimiter, MaxRejects, Quote};
 
     use super::*;
 
@@ -107,15 +101,15 @@ mod tests {
 
     #[test]
     fn characters_are_one_byte_of_ascii() {
-        assert_eq!(character(";"), Ok(b';'));
-        assert_eq!(character("tab"), Ok(b'\t'));
-        assert_eq!(character("\\t"), Ok(b'\t'));
-        assert_eq!(character("\t"), Ok(b'\t'));
+        assert_eq!(";".parse(), Ok(Character(b';')));
+        assert_eq!("tab".parse(), Ok(Character(b'\t')));
+        assert_eq!("\\t".parse(), Ok(Character(b'\t')));
+        assert_eq!("\t".parse(), Ok(Character(b'\t')));
         for text in ["", "ab", "ä", "auto", "none"] {
-            assert!(character(text).is_err(), "{text}");
+            assert!(text.parse::<Character>().is_err(), "{text}");
         }
         assert_eq!("auto".parse(), Ok(Delimiter::Auto));
-        assert_eq!("|".parse(), Ok(Delimiter::Byte(b'|')));
+        assert_eq!("|".parse(), Ok(Delimiter::Is(b'|'.into())));
         assert_eq!("none".parse(), Ok(Quote(None)));
         assert_eq!("'".parse(), Ok(Quote(Some(b'\''))));
     }

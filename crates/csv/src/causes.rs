@@ -9,7 +9,7 @@ use crate::detect::{named, setting};
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
-use crate::record::{Field, behind_quotes};
+use crate::record::Field;
 use crate::report::Note;
 use crate::sample::Sample;
 use crate::wording::counted;
@@ -34,15 +34,17 @@ impl CauseFinder<'_> {
     /// Quotes that are written as \" instead of "".
     pub(crate) fn escape(&self) -> Option<Note> {
         let (sample, quote) = (self.sample, self.dialect.quote?);
+        if self.dialect.escape.is_some() {
+            return None;
+        }
         memchr::memmem::find(sample.bytes(), &[b'\\', quote])?;
         let mut place = None;
         sample.any(self.dialect, 0, |start, record| {
-            let is_escape = |raw: &[u8]| {
-                let behind = behind_quotes(raw, quote)?;
-                (raw[..behind - 1].last() == Some(&b'\\')).then_some(())
+            let is_escape = |field: Field<'_>| {
+                let behind = field.behind_quotes();
+                behind.is_some_and(|at| field.raw[..at - 1].last() == Some(&b'\\'))
             };
-            let mut fields = record.fields().filter(|field| field.is_quoted());
-            if fields.any(|field| is_escape(field.raw).is_some()) {
+            if record.fields().any(is_escape) {
                 place = Some(start);
             }
             place.is_some()
@@ -92,14 +94,15 @@ impl CauseFinder<'_> {
         let line = sample.line(first.filter(|_| 2 * late >= wrong)?);
         let cause =
             format!("; in line {line} a space comes before a quote, which makes the quote text");
-        let mended = sample.without_spaces_before_quotes(dialect).fit(dialect, 0, false);
-        Some((cause, mended.is_good().then(|| Hint::words("remove the spaces before quotes"))))
+        let mended = Dialect { skip_initial_space: true, ..dialect.clone() };
+        let is_mended = mended.check().is_ok() && sample.fit(&mended, 0, false).is_good();
+        Some((cause, is_mended.then(|| Hint::on("skip_initial_space"))))
     }
 
     /// Another delimiter, possibly below lines of a title.
     fn delimiter(&self) -> Option<Cause> {
         let (best, records) = self.sample.other_delimiter(self.dialect)?;
-        let other = Dialect { delimiter: best.delimiter, ..self.dialect.clone() };
+        let other = Dialect { delimiter: best.delimiter.into(), ..self.dialect.clone() };
         let start = self.sample.first_with(&other, best.fields)?;
         let fit = self.sample.fit(&other, start, false);
         if !fit.is_good() {
@@ -127,8 +130,8 @@ impl CauseFinder<'_> {
     /// Spaces as delimiters. Delimiter detection does not consider them, since they would divide
     /// most texts.
     fn spaces(&self) -> Option<Cause> {
-        let other = Dialect { delimiter: b' ', ..self.dialect.clone() };
-        if other.check().is_err() || self.dialect.delimiter == b' ' {
+        let other = Dialect { delimiter: b' '.into(), ..self.dialect.clone() };
+        if other.check().is_err() || self.dialect.delimiter.begins_with(b' ') {
             return None;
         }
         let fit = self.sample.fit(&other, 0, false);
@@ -187,9 +190,9 @@ impl CauseFinder<'_> {
     /// The same with another delimiter: R's write.csv2 and write.table write numbers with decimal
     /// commas.
     fn row_names_by_another_delimiter(&self) -> Option<Cause> {
-        let mut others = [b';', b'\t'].into_iter().filter(|other| *other != self.dialect.delimiter);
+        let mut others = [b';', b'\t'].into_iter().filter(|other| self.dialect.delimiter != *other);
         others.find_map(|delimiter| {
-            let dialect = Dialect { delimiter, ..self.dialect.clone() };
+            let dialect = Dialect { delimiter: delimiter.into(), ..self.dialect.clone() };
             let mut fields = 0;
             self.sample.any(&dialect, 0, |_, record| {
                 fields = record.fields().count();
@@ -224,8 +227,7 @@ impl CauseFinder<'_> {
             let name = fields[0].content().into_owned();
             are_numbers &= name == (names.len() + 1).to_string().as_bytes();
             let is_piece = |field: &Field<'_>| matches!(field.raw.first(), Some(b' ' | b'\''));
-            let quote = self.dialect.quote.unwrap_or(b'"');
-            let is_name = fields[0].is_quoted() && behind_quotes(fields[0].raw, quote).is_none();
+            let is_name = fields[0].is_quoted() && fields[0].behind_quotes().is_none();
             let is_row = fields.len() == found && is_name && !fields.iter().any(is_piece);
             !is_row || !names.insert(name)
         });

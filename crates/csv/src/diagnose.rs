@@ -229,7 +229,7 @@ fn double_cr(sample: &Sample) -> Option<Note> {
 fn control_characters(dialect: &Dialect, sample: &Sample) -> Option<Note> {
     let is_odd = |byte: &u8| {
         (*byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || *byte == 0x7F)
-            && *byte != dialect.delimiter
+            && !dialect.delimiter.contains(*byte)
             && Some(*byte) != dialect.quote
     };
     let bytes = sample.bytes();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::separator::Separator;
+
 /// The notation of fields and records of a file and of its output.
 ///
 /// A quote is special only at the start of a field; `""` inside quotes is a quote; text after a
@@ -9,10 +11,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
     /// Separates fields. Default: a comma.
-    pub delimiter: u8,
+    pub delimiter: Separator,
     /// Encloses fields that contain delimiters, quotes or line ends; `None` if nothing does.
     /// Default: `"`.
     pub quote: Option<u8>,
+    /// Takes its meaning from the byte behind it, inside and outside quotes, if that is the quote,
+    /// the first byte of the delimiter, this byte itself, or a line end. Before anything else it is
+    /// an ordinary character. The output has none. Default: none.
+    pub escape: Option<u8>,
+    /// True if spaces before a field, and tabs unless they are the delimiter, are no part of it.
+    /// Default: false.
+    pub skip_initial_space: bool,
     /// First byte of a comment, which goes up to the next line end (quotes have no meaning in it)
     /// and is skipped. Default: none.
     pub comment: Option<u8>,
@@ -20,7 +29,7 @@ pub struct Dialect {
     /// and the output has no header. Default: true.
     pub has_header: bool,
     /// Separates fields of the output. Default: as in the input. See [`written`](Self::written).
-    pub out_delimiter: Option<u8>,
+    pub out_delimiter: Option<Separator>,
     /// Encloses fields of the output. Default: see [`written`](Self::written).
     pub out_quote: Option<Option<u8>>,
     /// Ends rows of the output. Default: as in the input, row by row.
@@ -66,7 +75,7 @@ impl LineEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Style {
     /// Separates fields.
-    pub delimiter: u8,
+    pub delimiter: Separator,
     /// Encloses fields.
     pub quote: Option<u8>,
     /// Ends rows.
@@ -75,15 +84,17 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Style {
-        Style { delimiter: b',', quote: Some(b'"'), line_end: LineEnd::default() }
+        Style { delimiter: Separator::Byte(b','), quote: Some(b'"'), line_end: LineEnd::default() }
     }
 }
 
 impl Default for Dialect {
     fn default() -> Self {
         Dialect {
-            delimiter: b',',
+            delimiter: Separator::Byte(b','),
             quote: Some(b'"'),
+            escape: None,
+            skip_initial_space: false,
             comment: None,
             has_header: true,
             out_delimiter: None,
@@ -109,45 +120,149 @@ impl Dialect {
         self.out_line_end = Some(style.line_end);
     }
 
-    /// The dialect of the output: the input's with the output's delimiter. If the delimiters differ
-    /// and the input has no quote, the output gets `"`. Otherwise, cells with such a delimiter or
-    /// with a leading quote could not be read back.
+    /// The dialect of the output: the input's with the output's delimiter and without escapes. If
+    /// the notation then differs and the input has no quote, the output gets `"`. Otherwise, cells
+    /// with such a delimiter or with a leading quote could not be read back.
     pub fn written(&self) -> Dialect {
         let delimiter = self.out_delimiter.unwrap_or(self.delimiter);
-        let own = if delimiter == self.delimiter { self.quote } else { self.quote.or(Some(b'"')) };
+        let is_same =
+            delimiter == self.delimiter && delimiter != Separator::Spaces && self.escape.is_none();
+        let own = if is_same { self.quote } else { self.quote.or(Some(b'"')) };
         let quote = self.out_quote.unwrap_or(own);
-        Dialect { delimiter, quote, out_delimiter: None, ..self.clone() }
+        Dialect { delimiter, quote, escape: None, out_delimiter: None, ..self.clone() }
     }
 
-    /// Checks that its bytes differ and that none of them ends lines.
+    /// Returns whether the bytes of a field, and of adjacent fields with what is between them, mean
+    /// the same in `written`, wherever they stand in a row.
+    pub(crate) fn keeps_fields(&self, written: &Dialect) -> bool {
+        self.is_plain() && (written.delimiter, written.quote) == (self.delimiter, self.quote)
+    }
+
+    /// Returns whether a byte separates fields, and nothing but quotes and comments changes the
+    /// meaning of others. The vector scanner reads such dialects.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.delimiter, Separator::Byte(_))
+            && self.escape.is_none()
+            && !self.skip_initial_space
+    }
+
+    /// Start of the field after the one that ends at `end`, with what [`field`](Self::field) removes.
+    #[inline]
+    pub(crate) fn after_field(&self, end: usize) -> usize {
+        match self.delimiter {
+            Separator::Text(text) => end + text.bytes().len(),
+            _ => end + 1,
+        }
+    }
+
+    /// The field in the bytes `from..to`, without the spaces around it that are no part of it.
+    #[inline(always)]
+    pub(crate) fn field(&self, bytes: &[u8], from: usize, to: usize) -> (usize, usize) {
+        if self.is_plain() { (from, to) } else { self.without_spaces(bytes, from, to) }
+    }
+
+    #[inline(never)]
+    fn without_spaces(&self, bytes: &[u8], mut from: usize, mut to: usize) -> (usize, usize) {
+        while from < to && self.skips(bytes[from]) {
+            from += 1;
+        }
+        if self.delimiter == Separator::Spaces {
+            let end = to;
+            while from < to && self.skips(bytes[to - 1]) {
+                to -= 1;
+            }
+            if self.escape.is_some() && to < end {
+                // Of each two escapes, the second is a character.
+                let escapes = bytes[from..to].iter().rev();
+                let escapes = escapes.take_while(|byte| Some(**byte) == self.escape).count();
+                to += escapes % 2;
+            }
+        }
+        (from, to)
+    }
+
+    /// Returns whether this byte before a field is no part of it.
+    #[inline]
+    pub(crate) fn skips(&self, byte: u8) -> bool {
+        match byte {
+            b' ' | b'\t' if self.delimiter == Separator::Spaces => true,
+            b' ' => self.skip_initial_space,
+            b'\t' => self.skip_initial_space && !self.delimiter.contains(b'\t'),
+            _ => false,
+        }
+    }
+
+    /// Returns whether an escape before this byte has a meaning.
+    pub(crate) fn is_escapable(&self, byte: u8) -> bool {
+        matches!(byte, b'\n' | b'\r')
+            || [self.quote, self.escape].contains(&Some(byte))
+            || self.delimiter.begins_with(byte)
+    }
+
+    /// Checks that its characters differ and that none of them ends lines.
     ///
     /// # Errors
     /// The reason why the dialect is invalid.
     pub fn check(&self) -> Result<(), String> {
-        let special = [Some(self.delimiter), self.quote, self.comment];
-        for (place, byte) in special.iter().enumerate().filter_map(|(i, b)| b.map(|b| (i, b))) {
-            if matches!(byte, b'\r' | b'\n') || byte >= 0x80 {
-                return Err(
-                    "delimiter, quote and comment are ASCII characters other than line ends".into(),
-                );
+        let is_character = |byte: u8| byte.is_ascii() && !matches!(byte, b'\r' | b'\n');
+        let is_separator = |separator: Separator| match separator {
+            Separator::Byte(byte) => is_character(byte),
+            _ => !separator.contains(b'\r') && !separator.contains(b'\n'),
+        };
+        let named = [("quote", self.quote), ("escape", self.escape), ("comment", self.comment)];
+        let bytes = || named.into_iter().filter_map(|(name, byte)| byte.map(|byte| (name, byte)));
+        if !is_separator(self.delimiter) || !bytes().all(|(_, byte)| is_character(byte)) {
+            return Err(
+                "a delimiter has no line ends; quote, escape and comment are ASCII characters \
+                 other than line ends"
+                    .into(),
+            );
+        }
+        if self.escape.is_some() && self.escape == self.quote {
+            return Err(format!(
+                "{:?} is the quote; that it is doubled inside quotes needs no escape",
+                char::from(self.escape.unwrap_or_default())
+            ));
+        }
+        for (place, (name, byte)) in bytes().enumerate() {
+            let mut others = bytes().take(place).filter(|(_, other)| *other == byte);
+            let other = match self.delimiter.contains(byte) {
+                true => Some("delimiter"),
+                false => others.next().map(|(other, _)| other),
+            };
+            if let Some(other) = other {
+                let byte = char::from(byte);
+                return Err(format!("{byte:?} cannot be both {name} and (part of the) {other}"));
             }
-            if special[..place].contains(&Some(byte)) {
-                return Err(format!(
-                    "{:?} cannot be two of delimiter, quote and comment",
-                    char::from(byte)
-                ));
+        }
+        if self.escape.is_some_and(|escape| !escape.is_ascii_punctuation()) {
+            return Err(
+                "an escape is an ASCII character other than letters, digits and space".into()
+            );
+        }
+        if self.skip_initial_space {
+            if self.delimiter == Separator::Spaces {
+                return Err("white space as delimiter includes all spaces before a field".into());
+            }
+            if self.delimiter.begins_with(b' ') || bytes().any(|(_, byte)| self.skips(byte)) {
+                return Err(
+                    "spaces before a field cannot be skipped where they have another meaning; \
+                     a run of them as one delimiter is 'ws'"
+                        .into(),
+                );
             }
         }
         let written = self.written();
-        if matches!(written.delimiter, b'\r' | b'\n')
-            || written.delimiter >= 0x80
-            || [written.quote, written.comment].contains(&Some(written.delimiter))
+        if !is_separator(written.delimiter)
+            || [written.quote, written.comment]
+                .into_iter()
+                .flatten()
+                .any(|byte| written.delimiter.contains(byte))
         {
-            return Err(
-                "the output's delimiter is an ASCII character other than line ends, its quote \
-                        and the comment character"
-                    .into(),
-            );
+            return Err("the output's delimiter has no line ends, and neither its quote nor the \
+                        comment character"
+                .into());
         }
         if self.max_record == 0 || self.max_record > 1 << 30 {
             return Err("the longest record is between 1 byte and 1 GiB".into());

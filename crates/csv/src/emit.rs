@@ -9,6 +9,7 @@ use crate::dialect::LineEnd;
 use crate::number;
 use crate::quote::{check_quotes, needs_quotes, write_cell};
 use crate::record;
+use crate::separator::Separator;
 
 /// Some adjacent columns of the output.
 enum Stretch<'a> {
@@ -43,7 +44,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
         let end = batch.end(row);
         for (place, stretch) in stretches.iter().enumerate() {
             if place > 0 {
-                out.push(delimiter);
+                push_delimiter(delimiter, out);
             }
             match *stretch {
                 Stretch::Fields(..) if place == 0 && whole_first => {
@@ -56,7 +57,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                 Stretch::Fields(first, last) => {
                     for field in first..=last {
                         if field > first {
-                            out.push(delimiter);
+                            push_delimiter(delimiter, out);
                         }
                         out.extend_from_slice(batch.field(batch.source(row, field)).raw);
                     }
@@ -87,6 +88,14 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
         push_line_end(batch, end, out);
     }
     Ok(())
+}
+
+#[inline]
+fn push_delimiter(delimiter: Separator, out: &mut Vec<u8>) {
+    match delimiter {
+        Separator::Byte(byte) => out.push(byte),
+        other => out.extend_from_slice(other.written()),
+    }
 }
 
 /// Appends the line end of a row that ends at `end`, in the output's style.
@@ -147,7 +156,8 @@ fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
     // All characters that the text of a number may contain.
     let plain_numbers = !b"0123456789.-+einfNa"
         .iter()
-        .any(|byte| needs_quotes(&batch.layout.written, &[*byte], true));
+        .any(|byte| needs_quotes(&batch.layout.written, &[*byte], true))
+        && !needs_quotes(&batch.layout.written, b"", true);
     for column in &batch.layout.output {
         match (&batch.columns[*column], stretches.last_mut()) {
             // The column that is now first might look like a comment.
@@ -192,7 +202,10 @@ fn write_column(
                 write_cell(dialect, &text, false, out);
             }
         }
-        Written::Float(None) => {}
+        Written::Float(None) => {
+            check_quotes(dialect, b"", name, is_first)?;
+            write_cell(dialect, b"", false, out);
+        }
         Written::Text(text, quoted) => {
             check_quotes(dialect, text, name, is_first)?;
             write_cell(dialect, text, quoted, out);

@@ -64,7 +64,7 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
             break;
         }
         field += usize::from(event == Event::Field);
-        if next == State::Quoted && !matches!(state, State::Quoted | State::QuoteInQuoted) {
+        if next == State::Quoted && !state.is_quoted() && state != State::QuoteInQuoted {
             quote = place;
         }
         state = next;
@@ -75,7 +75,7 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
     let end = match end {
         // A line feed may follow the CR, so the next byte must be known.
         Some(end) if at_end || end + 1 < bytes.len() => end,
-        None if at_end && state == State::Quoted => {
+        None if at_end && state.is_quoted() => {
             return HeadFound::Unterminated(count_lines(&bytes[..quote], false) + 1, field);
         }
         None if at_end => bytes.len(),
@@ -142,15 +142,21 @@ pub(crate) fn after_skipped(
 /// Start of the first record from `at` on, and the number of blank lines before it. Skips comments.
 pub(crate) fn first_record(dialect: &Dialect, bytes: &[u8], at: usize) -> Option<(usize, u64)> {
     let (mut state, mut blank_lines) = (State::RecordStart, 0);
+    // Start of a line of which only spaces are known.
+    let mut spaces = None;
     for (place, byte) in bytes.iter().enumerate().skip(at) {
         let begins = matches!(state, State::RecordStart | State::AfterCr);
         let (next, event) = step(dialect, state, *byte);
         match event {
-            Event::Record if begins => blank_lines += 1,
-            // Neither the line feed of a pair nor a comment begins a record.
-            _ if begins && !matches!(next, State::Comment | State::RecordStart) => {
-                return Some((place, blank_lines));
+            Event::Record if begins || spaces.is_some() => {
+                (blank_lines, spaces) = (blank_lines + 1, None);
             }
+            // Neither the line feed of a pair nor a comment begins a record.
+            _ if begins && matches!(next, State::Comment | State::RecordStart) => {}
+            _ if (begins || spaces.is_some()) && dialect.skips(*byte) => {
+                spaces = spaces.or(Some(place));
+            }
+            _ if begins || spaces.is_some() => return Some((spaces.unwrap_or(place), blank_lines)),
             _ => {}
         }
         state = next;

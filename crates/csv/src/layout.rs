@@ -29,7 +29,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Returns whether the bytes of an input field mean the same in the output.
     pub(crate) fn keeps_fields(&self) -> bool {
-        (self.written.delimiter, self.written.quote) == (self.dialect.delimiter, self.dialect.quote)
+        self.dialect.keeps_fields(&self.written)
     }
 
     /// Maximum length in bytes of a text that a step makes of a cell. It is at least the maximum

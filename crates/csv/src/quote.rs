@@ -1,6 +1,7 @@
 //! Quoting: which cells need quotes, and how to write them.
 
 use crate::dialect::Dialect;
+use crate::separator::Separator;
 use crate::wording::readable;
 
 /// # Errors
@@ -23,12 +24,28 @@ pub(crate) fn check_quotes(
 /// Returns whether a text needs quotes to be read back unchanged. `is_first` says whether it is the
 /// first cell of its row.
 pub(crate) fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bool {
-    is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment
-        || text.iter().any(|byte| {
-            *byte == dialect.delimiter
-                || matches!(*byte, b'\n' | b'\r')
-                || Some(*byte) == dialect.quote
-        })
+    if is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment {
+        return true;
+    }
+    let is_special = |byte: &u8| matches!(*byte, b'\n' | b'\r') || Some(*byte) == dialect.quote;
+    let is_divided = match dialect.delimiter {
+        Separator::Byte(delimiter) => {
+            return text.iter().any(|byte| *byte == delimiter || is_special(byte))
+                || dialect.skip_initial_space
+                    && text.first().is_some_and(|byte| dialect.skips(*byte));
+        }
+        // Nothing between two delimiters is not a field.
+        Separator::Spaces => text.is_empty() || text.iter().any(|byte| dialect.skips(*byte)),
+        // The end of the text could begin a delimiter that ends in the one behind it.
+        Separator::Text(delimiter) => {
+            let delimiter = delimiter.bytes();
+            memchr::memmem::find(text, delimiter).is_some()
+                || (1..delimiter.len()).any(|len| text.ends_with(&delimiter[..len]))
+        }
+    };
+    is_divided
+        || text.iter().any(is_special)
+        || dialect.skip_initial_space && text.first().is_some_and(|byte| dialect.skips(*byte))
 }
 
 /// Writes a cell, in quotes if it needs them or had them. The result does not depend on the cell's

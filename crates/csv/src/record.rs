@@ -9,16 +9,16 @@ use crate::scan::{Ends, Scanner, State};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'a> {
     pub(crate) raw: &'a [u8],
-    quote: Option<u8>,
+    dialect: &'a Dialect,
 }
 
 impl<'a> Field<'a> {
-    pub(crate) fn new(dialect: &Dialect, raw: &'a [u8]) -> Self {
-        Field { raw, quote: dialect.quote }
+    pub(crate) fn new(dialect: &'a Dialect, raw: &'a [u8]) -> Self {
+        Field { raw, dialect }
     }
 
     pub(crate) fn is_quoted(self) -> bool {
-        self.quote.is_some() && self.raw.first().copied() == self.quote
+        self.dialect.quote.is_some() && self.raw.first().copied() == self.dialect.quote
     }
 
     /// Returns whether it has no content, with or without quotes.
@@ -26,8 +26,12 @@ impl<'a> Field<'a> {
         self.raw.is_empty() || self.raw.len() == 2 && self.is_quoted() && self.raw[1] == self.raw[0]
     }
 
-    /// Content of the field: without the enclosing quotes, and with doubled quotes reduced to one.
+    /// Content of the field: without the enclosing quotes, with doubled quotes reduced to one, and
+    /// without escapes.
     pub(crate) fn content(self) -> Cow<'a, [u8]> {
+        if self.dialect.escape.is_some_and(|escape| memchr::memchr(escape, self.raw).is_some()) {
+            return Cow::Owned(unescape(self.dialect, self.raw).0);
+        }
         if !self.is_quoted() {
             return Cow::Borrowed(self.raw);
         }
@@ -38,6 +42,54 @@ impl<'a> Field<'a> {
             _ => Cow::Owned(unquote(quote, inner)),
         }
     }
+
+    /// Position of text after the closing quote, if there is any.
+    pub(crate) fn behind_quotes(self) -> Option<usize> {
+        let quote = self.dialect.quote.filter(|_| self.is_quoted())?;
+        if self.dialect.escape.is_some() {
+            return unescape(self.dialect, self.raw).1;
+        }
+        let mut at = 1;
+        loop {
+            at += memchr::memchr(quote, self.raw.get(at..)?)? + 1;
+            match self.raw.get(at) {
+                None => return None,
+                Some(byte) if *byte == quote => at += 1,
+                Some(_) => return Some(at),
+            }
+        }
+    }
+}
+
+/// Content of a field with escapes, and the position of text after its closing quote.
+#[cold]
+fn unescape(dialect: &Dialect, raw: &[u8]) -> (Vec<u8>, Option<usize>) {
+    let is_quote = |byte: Option<&u8>| byte.is_some() && byte.copied() == dialect.quote;
+    let mut content = Vec::with_capacity(raw.len());
+    let mut inside = is_quote(raw.first());
+    let (mut at, mut behind) = (usize::from(inside), None);
+    while let Some(byte) = raw.get(at) {
+        let next = raw.get(at + 1);
+        let is_escape = Some(*byte) == dialect.escape;
+        match next {
+            Some(next) if is_escape && dialect.is_escapable(*next) => content.push(*next),
+            // It would open no quotes, and end none.
+            Some(next) if is_escape => content.extend([*byte, *next]),
+            _ if inside && is_quote(next) && is_quote(Some(byte)) => content.push(*byte),
+            _ => {
+                if inside && is_quote(Some(byte)) {
+                    inside = false;
+                    behind = next.map(|_| at + 1);
+                } else {
+                    content.push(*byte);
+                }
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+    }
+    (content, behind)
 }
 
 /// Content of a quoted field with more quotes than the enclosing two; `bytes` begin after the first
@@ -82,19 +134,30 @@ impl<'a> Record<'a> {
     }
 
     pub(crate) fn is_blank(&self) -> bool {
-        self.ends.len() == 1 && self.start == self.end()
+        self.ends.len() == 1 && {
+            let (from, to) = self.dialect.field(self.bytes, self.start, self.end());
+            from == to
+        }
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let Record { dialect, bytes, start, ends } = *self;
-        let mut from = start;
-        ends.iter().map(move |end| {
-            let end = *end as usize;
-            let field = Field::new(dialect, &bytes[from..end]);
-            from = end + 1;
-            field
-        })
+        fields_in(dialect, bytes, start, ends.iter().copied())
     }
+}
+
+/// The fields of a record that begins at `from` and whose fields have these ends.
+pub(crate) fn fields_in<'a>(
+    dialect: &'a Dialect,
+    bytes: &'a [u8],
+    mut from: usize,
+    ends: impl IntoIterator<Item = u32>,
+) -> impl Iterator<Item = Field<'a>> {
+    ends.into_iter().map(move |end| {
+        let (first, last) = dialect.field(bytes, from, end as usize);
+        from = dialect.after_field(end as usize);
+        Field::new(dialect, &bytes[first..last])
+    })
 }
 
 /// The records of some bytes, including blank lines.
@@ -176,7 +239,7 @@ pub fn end_of(dialect: &Dialect, bytes: &[u8], count: usize, at_end: bool) -> (u
 fn ends_of(dialect: &Dialect, bytes: &[u8], at_end: bool) -> Ends {
     let mut ends = Ends::default();
     let state = Scanner::best(dialect).scan(dialect, State::RecordStart, bytes, 0, &mut ends);
-    if at_end && !matches!(state, State::RecordStart | State::AfterCr | State::Comment) {
+    if at_end && !state.is_between() {
         ends.fields.push(bytes.len() as u32);
         ends.rows.push(ends.fields.len() as u32 - 1);
     }
@@ -205,44 +268,19 @@ pub fn rows_of(
 }
 
 /// The fields of a header, unchanged.
-pub(crate) fn fields_of<'a>(dialect: &Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
+pub(crate) fn fields_of<'a>(dialect: &'a Dialect, header: &'a [u8]) -> Vec<Field<'a>> {
     let mut ends = Ends::default();
     let scanner = Scanner::Scalar;
     let state = scanner.scan(dialect, State::RecordStart, header, 0, &mut ends);
     debug_assert!(ends.rows.is_empty(), "a header is one record without its line end");
     if state != State::RecordStart {
         ends.fields.push(header.len() as u32);
-        ends.rows.push(ends.fields.len() as u32 - 1);
     }
-    let mut from = 0;
-    let field = |end: &u32| {
-        let raw = &header[from..*end as usize];
-        from = *end as usize + 1;
-        Field::new(dialect, raw)
-    };
-    ends.fields.iter().map(field).collect()
-}
-
-/// Position of text after the closing quote of a field, if there is any.
-pub(crate) fn behind_quotes(raw: &[u8], quote: u8) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += memchr::memchr(quote, raw.get(at..)?)? + 1;
-        match raw.get(at) {
-            None => return None,
-            Some(byte) if *byte == quote => at += 1,
-            Some(_) => return Some(at),
-        }
-    }
+    fields_in(dialect, header, 0, ends.fields).collect()
 }
 
 /// Returns whether a record of several lines has text after a closing quote; `record` is its bytes.
 pub(crate) fn is_torn(dialect: &Dialect, record: &[u8]) -> bool {
     let is_long = memchr::memchr2(b'\n', b'\r', record).is_some();
-    is_long
-        && dialect.quote.is_some_and(|quote| {
-            let is_torn =
-                |field: &Field<'_>| field.is_quoted() && behind_quotes(field.raw, quote).is_some();
-            fields_of(dialect, record).iter().any(is_torn)
-        })
+    is_long && fields_of(dialect, record).iter().any(|field| field.behind_quotes().is_some())
 }

@@ -117,12 +117,16 @@ pub struct FieldCount {
 /// The settings by which a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDialect {
-    /// Character between fields.
+    /// What is between fields; `ws` for white space.
     pub delimiter: String,
     /// The basis of the choice of the delimiter.
     pub delimiter_from: DelimiterFrom,
     /// Character around fields that contain delimiters or line ends, if there is one.
     pub quote: Option<String>,
+    /// Character that takes the special meaning of the one behind it, if there is one.
+    pub escape: Option<String>,
+    /// True if spaces before a field are no part of it.
+    pub skip_initial_space: bool,
     /// First character of comments, if there is one.
     pub comment: Option<String>,
     /// True if the first record names the columns.
@@ -152,11 +156,12 @@ pub enum DelimiterFrom {
 
 impl FileDialect {
     /// The delimiter and the basis of its choice, in words: `` `;` (found in its first records: 100
-    /// % of them have 3 fields) ``.
+    /// % of them have 3 fields) ``. Other settings of fields follow.
     pub fn describe(&self) -> String {
         let delimiter = match self.delimiter.as_str() {
             "\t" => "a tab".to_owned(),
-            text => format!("`{}`", text.escape_default()),
+            "ws" => "white space, written as a space".to_owned(),
+            text => format!("`{}`", text.escape_debug()),
         };
         let from = match (self.delimiter_from, self.percent.zip(self.fields)) {
             (DelimiterFrom::Setting, _) => "as set".to_owned(),
@@ -170,7 +175,12 @@ impl FileDialect {
             }
             (DelimiterFrom::Content, None) => "it is empty".to_owned(),
         };
-        format!("{delimiter} ({from})")
+        let escape = match &self.escape {
+            Some(escape) => format!("; escape `{escape}`, which the output does without"),
+            None => String::new(),
+        };
+        let skips = if self.skip_initial_space { "; spaces before fields are skipped" } else { "" };
+        format!("{delimiter} ({from}){escape}{skips}")
     }
 }
 

@@ -88,7 +88,7 @@ impl Sample {
         let scanner = Scanner::best(dialect);
         let bytes = &self.bytes[from..];
         let state = scanner.scan(dialect, State::RecordStart, bytes, 0, &mut ends);
-        let is_open = !matches!(state, State::RecordStart | State::AfterCr | State::Comment);
+        let is_open = !state.is_between();
         if is_open && self.is_all() {
             ends.fields.push(bytes.len() as u32);
             ends.rows.push(ends.fields.len() as u32 - 1);
@@ -156,28 +156,12 @@ impl Sample {
         is_header && (is_below_blank || numbers.is_some_and(|all| all.contains(&true)))
     }
 
-    /// The same sample without spaces between a delimiter and a quote.
-    pub(crate) fn without_spaces_before_quotes(&self, dialect: &Dialect) -> Sample {
-        let mut bytes: Vec<u8> = Vec::with_capacity(self.bytes.len());
-        for byte in &self.bytes {
-            if Some(*byte) == dialect.quote {
-                let spaces = bytes.iter().rev().take_while(|byte| **byte == b' ').count();
-                let kept = bytes.len() - spaces;
-                if bytes[..kept].last().is_none_or(|last| *last == dialect.delimiter) {
-                    bytes.truncate(kept);
-                }
-            }
-            bytes.push(*byte);
-        }
-        Sample { bytes, ..self.clone() }
-    }
-
     /// The delimiter that divides most records alike, if it differs from the dialect's, and the
     /// number of records.
     pub(crate) fn other_delimiter(&self, dialect: &Dialect) -> Option<(Score, u64)> {
         let (scores, records) = scores_of(dialect, &self.bytes, self.is_all());
         let best = scores.into_iter().next()?;
-        let is_other = best.delimiter != dialect.delimiter && best.fields > 1 && best.share >= 0.9;
+        let is_other = dialect.delimiter != best.delimiter && best.fields > 1 && best.share >= 0.9;
         is_other.then_some((best, records))
     }
 
@@ -188,11 +172,12 @@ impl Sample {
             return None;
         }
         let (best, records) = self.other_delimiter(dialect)?;
-        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
+        let fit =
+            self.fit(&Dialect { delimiter: best.delimiter.into(), ..dialect.clone() }, 0, false);
         if fit.fields != best.fields || !fit.is_good() {
             return None;
         }
-        let (mine, other) = (named(dialect.delimiter), named(best.delimiter));
+        let (mine, other) = (dialect.delimiter.named(), named(best.delimiter));
         let (percent, records) = ((best.share * 100.0).floor(), counted(records, "record"));
         let problem = Problem::new(format!(
             "a line before the header names {mine} as the delimiter, but it divides no line; {other} would \
@@ -216,7 +201,8 @@ impl Sample {
         }
         let (best, records) = self.other_delimiter(dialect)?;
         let name = named(best.delimiter);
-        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
+        let fit =
+            self.fit(&Dialect { delimiter: best.delimiter.into(), ..dialect.clone() }, 0, false);
         if fit.fields == best.fields && (fit.is_good() || fit.records == 0) {
             let first = if dialect.has_header { "header" } else { "first record" };
             let problem = Problem::new(format!(
@@ -233,7 +219,7 @@ impl Sample {
             "the file has one column; {name} would divide {percent} % of its records into {} fields",
             best.fields
         );
-        let other = Dialect { delimiter: best.delimiter, ..dialect.clone() };
+        let other = Dialect { delimiter: best.delimiter.into(), ..dialect.clone() };
         if let Some(start) = self.first_with(&other, best.fields)
             && self.heads(&other, start)
             && self.fit(&other, start, false).is_good()

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::Dialect;
 use crate::record::{next_start, skip_comments};
 use crate::scan::{Ends, Event, Scanner, State, step};
+use crate::separator::Separator;
 
 /// A chunk's map from each possible start state to its end state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +42,12 @@ pub(crate) struct Transition {
 impl Transition {
     /// Returns whether the records that were found are those of the true start state.
     pub(crate) fn holds(&self, truth: State) -> bool {
-        self.outcomes[truth as usize].0 == self.outcomes[self.assumed as usize].0
+        self.outcomes[truth.index()].0 == self.outcomes[self.assumed.index()].0
     }
 
     /// The state at the end of the chunk.
     pub(crate) fn end(&self, truth: State) -> State {
-        self.outcomes[truth as usize].1
+        self.outcomes[truth.index()].1
     }
 
     /// For a chunk whose start state is known and not assumed.
@@ -65,12 +66,9 @@ impl Transition {
     ) -> Self {
         let known = (first.map(|at| at as u64), end);
         let mut outcomes = [known; State::ALL.len()];
-        let path = |state: &State| Path { state: *state, first: None, starts: 1 << *state as u8 };
-        let others = State::ALL.iter().filter(|state| match state {
-            State::Comment => dialect.comment.is_some() && assumed != State::Comment,
-            State::Quoted | State::QuoteInQuoted => dialect.quote.is_some() && **state != assumed,
-            _ => **state != assumed,
-        });
+        let path = |state: &State| Path { state: *state, first: None, starts: 1 << state.index() };
+        let others =
+            State::ALL.iter().filter(|state| **state != assumed && state.occurs_in(dialect));
         let mut paths: Vec<Path> = others.map(path).collect();
         let mut reference = Path { state: assumed, first: None, starts: 0 };
         let mut at = 0;
@@ -125,14 +123,17 @@ struct Path {
     state: State,
     first: Option<usize>,
     /// One bit for each start state that led to this path.
-    starts: u8,
+    starts: u32,
 }
 
 impl Path {
     /// Records the result for the start states that led to this path.
     fn tell(&self, outcomes: &mut [(Option<u64>, State)], end: State) {
-        for state in State::ALL.into_iter().filter(|state| self.starts & (1 << *state as u8) != 0) {
-            outcomes[state as usize] = (self.first.map(|at| at as u64), end);
+        for (index, outcome) in outcomes.iter_mut().enumerate() {
+            if self.starts & (1 << index) == 0 {
+                continue;
+            }
+            *outcome = (self.first.map(|at| at as u64), end);
         }
     }
 
@@ -144,10 +145,35 @@ impl Path {
         }
     }
 
-    /// Advances to `to` over bytes without quotes. Inside quotes the state does not change there;
+    /// Like [`skip`](Self::skip), for every dialect: examines each byte up to the end of the first
+    /// record, and of the last line.
+    fn skip_in_lines(&mut self, dialect: &Dialect, bytes: &[u8], at: usize, to: usize) {
+        let (mut from, mut is_last) = (at, false);
+        while from < to {
+            self.step(dialect, bytes[from], from);
+            from += 1;
+            if self.state == State::Quoted {
+                return;
+            }
+            // After two bytes, an escape before them has no meaning for what follows.
+            if !is_last && self.first.is_some() && from >= at + 2 {
+                is_last = true;
+                if let Some(end) = memchr::memrchr2(b'\n', b'\r', &bytes[from..to]) {
+                    from += end + 1;
+                    self.state = likely_state(dialect, bytes[from - 1]);
+                }
+            }
+        }
+    }
+
+    /// Advances to `to` over bytes without quotes and escapes. Inside quotes the state does not change there;
     /// outside, the last byte decides.
     fn skip(&mut self, dialect: &Dialect, bytes: &[u8], at: usize, to: usize) {
         if at == to || self.state == State::Quoted {
+            return;
+        }
+        if !dialect.is_plain() {
+            self.skip_in_lines(dialect, bytes, at, to);
             return;
         }
         // The first byte may have another meaning: a line feed after CR.
@@ -191,12 +217,15 @@ impl Path {
     }
 }
 
-/// Position of the next byte that must be examined individually.
+/// Position of the next byte that must be examined individually: a quote or an escape.
 fn next_quote(dialect: &Dialect, bytes: &[u8], at: usize) -> usize {
-    match dialect.quote {
-        Some(quote) => memchr::memchr(quote, &bytes[at..]).map_or(bytes.len(), |next| at + next),
-        None => bytes.len(),
-    }
+    let rest = &bytes[at..];
+    let next = match (dialect.quote, dialect.escape) {
+        (Some(quote), Some(escape)) => memchr::memchr2(quote, escape, rest),
+        (Some(one), None) | (None, Some(one)) => memchr::memchr(one, rest),
+        (None, None) => None,
+    };
+    next.map_or(bytes.len(), |next| at + next)
 }
 
 /// The most probable state after the byte `before`: not inside quotes.
@@ -204,8 +233,12 @@ pub(crate) fn likely_state(dialect: &Dialect, before: u8) -> State {
     match before {
         b'\n' => State::RecordStart,
         b'\r' => State::AfterCr,
-        _ if before == dialect.delimiter => State::FieldStart,
-        _ => State::Field,
+        _ => match dialect.delimiter {
+            Separator::Byte(delimiter) if delimiter == before => State::FieldStart,
+            Separator::Text(text) if text.bytes().last() == Some(&before) => State::FieldStart,
+            Separator::Spaces if dialect.skips(before) => State::Gap,
+            _ => State::Field,
+        },
     }
 }
 
@@ -304,10 +337,10 @@ impl Owned {
             self.ends.rows.truncate(self.rows_inside + 1);
         } else if !at_end {
             return false;
-        } else if !matches!(self.state, State::RecordStart | State::AfterCr | State::Comment) {
+        } else if !self.state.is_between() {
             self.ends.fields.push(bytes.len() as u32);
             self.ends.rows.push(self.ends.fields.len() as u32 - 1);
-            self.unterminated = self.state == State::Quoted;
+            self.unterminated = self.state.is_quoted();
         }
         self.open = false;
         self.start = match self.first_row {
@@ -448,8 +481,7 @@ mod tests {
             let comment = [None, Some(b'#')][round % 2];
             let dialect = Dialect { comment, ..Dialect::default() };
             let (mut ends, scanner) = (Ends::default(), Scanner::Scalar);
-            let states = State::ALL.into_iter();
-            let states = states.filter(|state| *state != State::Comment || comment.is_some());
+            let states = State::ALL.into_iter().filter(|state| state.occurs_in(&dialect));
             for assumed in states.clone() {
                 let owned =
                     Owned::scan(scanner, &dialect, &bytes, 0, bytes.len(), Start::In(assumed));
@@ -459,7 +491,7 @@ mod tests {
                     let end = scanner.scan(&dialect, truth, &bytes, 0, &mut ends);
                     assert_eq!(transition.end(truth), end);
                     let first = ends.rows.first().map(|row| u64::from(ends.fields[*row as usize]));
-                    assert_eq!(transition.outcomes[truth as usize].0, first);
+                    assert_eq!(transition.outcomes[truth.index()].0, first);
                 }
             }
         }

@@ -95,15 +95,17 @@ fn keywords<'py>(
         match options.delimiter {
             Delimiter::ByName => None,
             Delimiter::Auto => Some("auto".to_owned()),
-            Delimiter::Byte(byte) => text(Some(byte)),
+            Delimiter::Is(separator) => Some(separator.to_string()),
         },
     )?;
     keywords.set_item("quote", text(options.quote))?;
+    keywords.set_item("escape", text(options.escape))?;
+    keywords.set_item("skip_initial_space", options.skip_initial_space)?;
     keywords.set_item("comment", text(options.comment))?;
     keywords.set_item("has_header", options.has_header)?;
     keywords.set_item("skip_lines", options.skip_lines)?;
     keywords.set_item("encoding", &options.encoding)?;
-    keywords.set_item("out_delimiter", text(options.out_delimiter))?;
+    keywords.set_item("out_delimiter", options.out_delimiter.map(|own| own.to_string()))?;
     keywords.set_item("max_record", options.max_record)?;
     keywords.set_item("rejects", options.rejects.as_ref().map(|path| path.as_os_str()))?;
     match options.max_rejects {

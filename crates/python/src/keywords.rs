@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use manyhands::clean::{Asked, Delimiter, FileFormat, MaxRejects, Options, Output};
+use manyhands::clean::{Asked, Delimiter, FileFormat, MaxRejects, Options, Output, Separator};
 use pyo3::prelude::*;
 
 use crate::errors::{to_python, wrong};
@@ -20,6 +20,8 @@ pub(crate) struct Keywords {
     resume: bool,
     delimiter: Option<String>,
     quote: Option<String>,
+    escape: Option<String>,
+    skip_initial_space: bool,
     comment: Option<String>,
     has_header: bool,
     skip_lines: i64,
@@ -65,6 +67,13 @@ fn character(keyword: &str, text: &str) -> PyResult<u8> {
     }
 }
 
+fn separator(keyword: &str, text: &str) -> PyResult<Separator> {
+    text.parse().map_err(|what: String| {
+        let what = what.strip_prefix("it is ").unwrap_or(&what);
+        wrong(format!("{keyword} is {what}, not {text:?}"))
+    })
+}
+
 fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
     let number = usize::try_from(number).ok().filter(|_| number >= least);
     number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
@@ -102,14 +111,18 @@ impl Keywords {
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,
             Some("auto") => Delimiter::Auto,
-            Some(text) => Delimiter::Byte(character("delimiter", text)?),
+            Some(text) => Delimiter::Is(separator("delimiter", text)?),
         };
         options.quote = byte("quote", self.quote)?;
+        options.escape = byte("escape", self.escape)?;
+        options.skip_initial_space = self.skip_initial_space;
         options.comment = byte("comment", self.comment)?;
         options.has_header = self.has_header;
         options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
         options.encoding = self.encoding;
-        options.out_delimiter = byte("out_delimiter", self.out_delimiter)?;
+        let out_delimiter = self.out_delimiter.as_deref();
+        options.out_delimiter =
+            out_delimiter.map(|text| separator("out_delimiter", text)).transpose()?;
         options.max_record = count("max_record", self.max_record, 1)?;
         options.rejects = self.rejects;
         options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;

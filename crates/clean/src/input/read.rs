@@ -6,7 +6,7 @@ use std::path::Path;
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::recipe::Delimiter;
 use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
-use manyhands_csv::{Detected, Dialect, Problem, detect, nothing_left};
+use manyhands_csv::{Detected, Dialect, Hint, Problem, Separator, detect, nothing_left};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::plain_name;
@@ -17,12 +17,14 @@ use crate::options::Options;
 /// The settings for reading, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reading {
-    delimiter: Option<u8>,
+    delimiter: Option<Separator>,
     sniff: bool,
     quote: Option<u8>,
+    escape: Option<u8>,
+    skip_initial_space: bool,
     comment: Option<u8>,
     has_header: bool,
-    out_delimiter: Option<u8>,
+    out_delimiter: Option<Separator>,
     max_record: usize,
     skip_lines: u64,
     encoding: Option<String>,
@@ -35,8 +37,12 @@ impl Reading {
         let (delimiter, sniff) = match options.delimiter {
             Delimiter::ByName => (None, false),
             Delimiter::Auto => (None, true),
-            Delimiter::Byte(byte) => (Some(byte), false),
+            Delimiter::Is(separator) => (Some(separator), false),
         };
+        if options.out_delimiter == Some(Separator::Spaces) {
+            return Err(Problem::new("white space is a delimiter of inputs only")
+                .hint(Hint::is("out_delimiter", " ")));
+        }
         if let Some(name) = &options.encoding {
             encodings::by_name(name)?;
         }
@@ -44,6 +50,8 @@ impl Reading {
             delimiter,
             sniff,
             quote: options.quote,
+            escape: options.escape,
+            skip_initial_space: options.skip_initial_space,
             comment: options.comment,
             has_header: options.has_header,
             out_delimiter: options.out_delimiter,
@@ -90,7 +98,10 @@ impl Reading {
         let Chosen { dialect, skip_lines, detected } = chosen;
         let best = detected.as_ref().and_then(Detected::best);
         FileDialect {
-            delimiter: text(dialect.delimiter),
+            delimiter: match dialect.delimiter {
+                Separator::Spaces => "ws".to_owned(),
+                other => String::from_utf8_lossy(other.written()).into_owned(),
+            },
             delimiter_from: match (detected, self.delimiter) {
                 (Some(detected), _) if detected.by_sep_line => DelimiterFrom::SepLine,
                 (Some(_), _) => DelimiterFrom::Content,
@@ -98,6 +109,8 @@ impl Reading {
                 (None, None) => DelimiterFrom::Name,
             },
             quote: dialect.quote.map(text),
+            escape: dialect.escape.map(text),
+            skip_initial_space: dialect.skip_initial_space,
             comment: dialect.comment.map(text),
             has_header: dialect.has_header,
             skip_lines: *skip_lines,
@@ -110,6 +123,8 @@ impl Reading {
     pub(crate) fn by_name(&self, name: &str) -> Chosen {
         let mut dialect = Dialect {
             quote: self.quote,
+            escape: self.escape,
+            skip_initial_space: self.skip_initial_space,
             comment: self.comment,
             has_header: self.has_header,
             out_delimiter: self.out_delimiter,
@@ -120,8 +135,8 @@ impl Reading {
         let suffix = name.extension().map(OsStr::to_ascii_lowercase);
         dialect.delimiter = match self.delimiter {
             Some(delimiter) => delimiter,
-            None if suffix.is_some_and(|suffix| suffix == "tsv" || suffix == "tab") => b'\t',
-            None => b',',
+            None if suffix.is_some_and(|suffix| suffix == "tsv" || suffix == "tab") => b'\t'.into(),
+            None => b','.into(),
         };
         Chosen { dialect, skip_lines: self.skip_lines, detected: None }
     }

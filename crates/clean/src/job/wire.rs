@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use manyhands_csv::recipe::MaxRejects;
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Dialect, Outcome, Plan, Prepared, Problem, Recipe, Style, Task};
+use manyhands_csv::{Dialect, Outcome, Plan, Prepared, Problem, Recipe, Separator, Style, Task};
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ pub(crate) struct WholeWork {
     pub(crate) to: Option<Address>,
     pub(crate) format: Format,
     /// The delimiter of the output, if it differs from the input's.
-    pub(crate) out_delimiter: Option<u8>,
+    pub(crate) out_delimiter: Option<Separator>,
     /// The style of the shared output, as far as it is known.
     pub(crate) style: Option<Style>,
     /// True if rejects go anywhere.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use manyhands_csv::recipe::Delimiter;
-use manyhands_csv::{Hint, Problem};
+use manyhands_csv::{Hint, Problem, Separator};
 
 use crate::compression::{Compression, plain_name};
 use crate::options::{FileFormat, Options};
@@ -74,7 +74,7 @@ pub(crate) fn format_of(
     path: &Path,
     input: Option<&Path>,
     options: &Options,
-) -> Result<(FileFormat, Option<u8>), Problem> {
+) -> Result<(FileFormat, Option<Separator>), Problem> {
     let shown = path.display();
     let contradicts = |what: &str, setting: &str| {
         Problem::new(format!("{shown}: the name says {what}, and something else was asked for"))
@@ -112,11 +112,11 @@ pub(crate) fn format_of(
         (Some(Named::Text(Some(b'\t'))), Some(other)) if other != b'\t' => {
             Err(contradicts("tabs", "out_delimiter"))
         }
-        (Some(Named::Text(Some(b'\t'))), _) => Ok((format, Some(b'\t'))),
+        (Some(Named::Text(Some(b'\t'))), _) => Ok((format, Some(b'\t'.into()))),
         // Bars are read only where a setting says so, so they are written only where a setting says so.
         (Some(Named::Text(Some(b'|'))), asked)
-            if asked != Some(b'|')
-                && (asked.is_some() || options.delimiter != Delimiter::Byte(b'|')) =>
+            if asked != Some(b'|'.into())
+                && (asked.is_some() || options.delimiter != Delimiter::Is(b'|'.into())) =>
         {
             Err(Problem::new(format!("{shown}: the name says that bars divide the fields"))
                 .hint(Hint::is("out_delimiter", "|").and(", or give it another name")))
@@ -124,9 +124,9 @@ pub(crate) fn format_of(
         // Files called .csv have many delimiters: that of the setting, else that of the input. But tabs that
         // an input has because of its name would not be found in a file with the other name.
         (Some(Named::Text(Some(b','))), None)
-            if input.is_some_and(is_tabbed) && !matches!(options.delimiter, Delimiter::Byte(_)) =>
+            if input.is_some_and(is_tabbed) && !matches!(options.delimiter, Delimiter::Is(_)) =>
         {
-            Ok((format, Some(b',')))
+            Ok((format, Some(b','.into())))
         }
         (_, asked) => Ok((format, asked)),
     }
@@ -159,7 +159,9 @@ mod tests {
         input: &str,
         options: &Options,
     ) -> Result<(FileFormat, Option<u8>), String> {
-        format_of(Path::new(path), Some(Path::new(input)), options).map_err(|why| why.to_string())
+        let found = format_of(Path::new(path), Some(Path::new(input)), options);
+        let found = found.map_err(|why| why.to_string())?;
+        Ok((found.0, found.1.and_then(Separator::byte)))
     }
 
     #[test]
@@ -189,7 +191,7 @@ mod tests {
             (Options::default(), Options::default(), Options::default());
         csv.format = Some(FileFormat::Csv);
         parquet.format = Some(FileFormat::Parquet);
-        semicolon.out_delimiter = Some(b';');
+        semicolon.out_delimiter = Some(b';'.into());
         for (name, options) in [
             ("x.parquet", &csv),
             ("x.csv", &parquet),

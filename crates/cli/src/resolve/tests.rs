@@ -155,7 +155,7 @@ fn flags_of_reading_and_running_set_their_options() {
         "--max-record=1K",
     ]);
     let options = reading(typed.input);
-    assert_eq!(options.delimiter, Some(Delimiter::Byte(b';')));
+    assert_eq!(options.delimiter, Some(Delimiter::Is(b';'.into())));
     assert_eq!(options.quote, Some(Quote(None)));
     assert_eq!(options.comment, Some(Character(b'#')));
     assert_eq!(options.header, Some(false));
@@ -167,7 +167,7 @@ fn flags_of_reading_and_running_set_their_options() {
         read(&["a", "--max-rejects=5%", "--workers=3", "--memory=2M", "--out-delimiter=tab"]);
     assert_eq!(typed.max_rejects, Some(MaxRejects::Percent(5.0)));
     assert_eq!((typed.run.workers, typed.run.memory), (Some(3), Some(2 << 20)));
-    assert_eq!(typed.out_delimiter, Some(b'\t'));
+    assert_eq!(typed.out_delimiter, Some(b'\t'.into()));
 }
 
 #[test]

@@ -177,8 +177,12 @@ impl<'a> Batch<'a> {
         if self.has_short && first + field > self.owned.ends.rows[row] as usize {
             return (0, 0);
         }
-        let from = if field == 0 { self.start(row) } else { ends[first + field - 1] as usize + 1 };
-        (from, ends[first + field] as usize)
+        let dialect = &self.layout.dialect;
+        let from = match field {
+            0 => self.start(row),
+            _ => dialect.after_field(ends[first + field - 1] as usize),
+        };
+        dialect.field(self.bytes, from, ends[first + field] as usize)
     }
 
     /// The input field in the bytes `from..to`.
@@ -231,7 +235,8 @@ impl<'a> Batch<'a> {
                 for row in &self.selection[rows] {
                     let (from, to) = self.source(*row as usize, *field);
                     let bytes = &self.bytes[from..];
-                    if bytes.first().copied() == self.layout.dialect.quote {
+                    let dialect = &self.layout.dialect;
+                    if bytes.first().copied() == dialect.quote || dialect.escape.is_some() {
                         let content = self.field((from, to)).content();
                         each(&content, content.len());
                     } else {
@@ -433,7 +438,11 @@ impl<'a> Batch<'a> {
         if let Column::Source(field) = self.columns[column] {
             for row in &self.selection {
                 let (from, to) = self.source(*row as usize, field);
-                match number::read_short_at(self.bytes, from, to) {
+                let short = match self.layout.dialect.escape {
+                    None => number::read_short_at(self.bytes, from, to),
+                    Some(_) => None,
+                };
+                match short {
                     Some((value, is_int)) => numbers.push(value, is_int),
                     None => numbers.push_read(&self.field((from, to)).content()),
                 }

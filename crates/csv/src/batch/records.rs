@@ -1,11 +1,11 @@
 //! First look at the records of a chunk: blank lines, wrong numbers of fields, and doubts.
 
 use crate::choices::OnRagged;
-use crate::dialect::LineEnd;
+use crate::dialect::{Dialect, LineEnd};
 use crate::doubts::{Spot, Unclosed};
 use crate::head::count_lines;
 use crate::problem::{Hint, Problem, ProblemKind};
-use crate::record::{self, Field, behind_quotes};
+use crate::record::{self, Field};
 use crate::wording::grouped;
 
 use super::Batch;
@@ -30,7 +30,7 @@ impl Batch<'_> {
             let last = ends.rows[row] as usize;
             let end = ends.fields[last] as usize;
             let fields = last + 1 - first;
-            if fields == 1 && end == start {
+            if fields == 1 && is_blank(&layout.dialect, self.bytes, start, end) {
                 self.blank_lines += 1;
             } else {
                 self.rows_in += 1;
@@ -73,7 +73,7 @@ impl Batch<'_> {
         self.reject_row(row, 0, None, "unterminated quote");
         let at = match last == first {
             true => self.start(row),
-            false => self.owned.ends.fields[last - 1] as usize + 1,
+            false => self.layout.dialect.after_field(self.owned.ends.fields[last - 1] as usize),
         };
         let taken = &self.bytes[at..self.end(row)];
         let lines =
@@ -84,7 +84,10 @@ impl Batch<'_> {
 
     /// Checks records of several lines for text after a closing quote.
     pub(super) fn look_for_torn_quotes(&mut self) {
-        let Some(quote) = self.layout.dialect.quote else { return };
+        let dialect = &self.layout.dialect;
+        if dialect.quote.is_none() {
+            return;
+        }
         let owned = self.owned;
         let ends = &owned.ends;
         let mut breaks = ends.inner.iter().copied().peekable();
@@ -107,13 +110,9 @@ impl Batch<'_> {
                 continue;
             }
             while breaks.next_if(|next| (*next as usize) < end).is_some() {}
-            let mut from = start;
             let fields = &ends.fields[self.first_field(row)..=ends.rows[row] as usize];
-            let torn = fields.iter().any(|at| {
-                let raw = &self.bytes[from..*at as usize];
-                from = *at as usize + 1;
-                raw.first() == Some(&quote) && behind_quotes(raw, quote).is_some()
-            });
+            let mut fields = record::fields_in(dialect, self.bytes, start, fields.iter().copied());
+            let torn = fields.any(|field| field.behind_quotes().is_some());
             if torn {
                 self.doubts.torn.add(start);
             }
@@ -177,11 +176,11 @@ impl Batch<'_> {
             }
             OnRagged::Pad => {
                 let ends = &self.owned.ends.fields;
-                let surplus = (first + wanted..first + fields).all(|at| {
-                    let raw = &self.bytes[ends[at - 1] as usize + 1..ends[at] as usize];
-                    Field::new(&self.layout.dialect, raw).is_empty()
-                });
-                if surplus {
+                let own = &ends[first..first + fields];
+                let dialect = &self.layout.dialect;
+                let mut own =
+                    record::fields_in(dialect, self.bytes, self.start(row), own.iter().copied());
+                if own.by_ref().skip(wanted).all(Field::is_empty) {
                     self.count_cells(0, "surplus dropped", (fields - wanted) as u64);
                     self.has_short = true;
                     return true;
@@ -197,6 +196,13 @@ impl Batch<'_> {
         }
         false
     }
+}
+
+/// Returns whether the only field of a record has no bytes.
+#[inline]
+fn is_blank(dialect: &Dialect, bytes: &[u8], start: usize, end: usize) -> bool {
+    let (from, to) = dialect.field(bytes, start, end);
+    from == to
 }
 
 /// The error for a record that is too long.

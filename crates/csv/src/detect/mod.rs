@@ -16,6 +16,7 @@ use crate::head::{after_skipped, count_lines, first_record};
 use crate::problem::{Hint, Problem, ProblemKind};
 use crate::record::Records;
 use crate::scan::{Ends, Scanner, State};
+use crate::separator::Separator;
 
 /// Length of the sample in bytes.
 pub(crate) const SAMPLE: usize = 64 << 10;
@@ -31,7 +32,7 @@ const TITLES: usize = 10;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
     /// The delimiter that divides them best.
-    pub delimiter: u8,
+    pub delimiter: Separator,
     /// Number of lines to skip before the header: the given number, or all lines up to a `sep=;`
     /// line.
     pub skip_lines: u64,
@@ -88,7 +89,12 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
     match sep_line(&bytes[start..], is_whole, given) {
         SepLine::Names(delimiter) => {
             let skip_lines = count_lines(&bytes[..start], false) + 1;
-            return Some(Detected { delimiter, skip_lines, by_sep_line: true, ..detected });
+            return Some(Detected {
+                delimiter: delimiter.into(),
+                skip_lines,
+                by_sep_line: true,
+                ..detected
+            });
         }
         SepLine::Perhaps => return None,
         SepLine::Not => {}
@@ -99,7 +105,7 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
     }
     let sample = &bytes[start..bytes.len().min(start + SAMPLE)];
     (detected.scores, detected.records) = scores_of(given, sample, is_all);
-    detected.delimiter = detected.scores.first().map_or(given.delimiter, |score| score.delimiter);
+    detected.delimiter = detected.best().map_or(given.delimiter, |score| score.delimiter.into());
     Some(detected)
 }
 
@@ -108,7 +114,7 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
 pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Score>, u64) {
     let candidates = CANDIDATES
         .into_iter()
-        .filter(|byte| Some(*byte) != given.quote && Some(*byte) != given.comment);
+        .filter(|byte| ![given.quote, given.comment, given.escape].contains(&Some(*byte)));
     let candidates: Vec<Candidate> =
         candidates.map(|byte| Candidate::new(given, byte, sample, is_all)).collect();
     let mut scores: Vec<Score> = candidates.iter().map(Candidate::score).collect();
@@ -121,7 +127,7 @@ pub(crate) fn scores_of(given: &Dialect, sample: &[u8], is_all: bool) -> (Vec<Sc
         let is_sign = score.delimiter == b',' && is_decimal && has_other;
         let disagrees = agreed && score.divides() && !(is_better(score) && score.header_agrees);
         // If no candidate divides anything, the given delimiter wins.
-        (is_sign, disagrees, -score.score, score.delimiter != given.delimiter)
+        (is_sign, disagrees, -score.score, given.delimiter != score.delimiter)
     };
     scores.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("scores are numbers"));
     scores.retain(|score| !rank(score).0);
@@ -178,19 +184,12 @@ impl Detected {
 
 /// Name of a delimiter in a message.
 pub(crate) fn named(delimiter: u8) -> String {
-    match delimiter {
-        b'\t' => "a tab".to_owned(),
-        b' ' => "a space".to_owned(),
-        byte => format!("`{}`", char::from(byte).escape_default()),
-    }
+    Separator::Byte(delimiter).named()
 }
 
 /// A delimiter as the value of a setting.
 pub(crate) fn setting(delimiter: u8) -> String {
-    match delimiter {
-        b'\t' => "tab".to_owned(),
-        byte => char::from(byte).to_string(),
-    }
+    Separator::Byte(delimiter).to_string()
 }
 
 enum SepLine {
@@ -234,8 +233,7 @@ pub(crate) fn sep_line_of(line: &[u8], given: &Dialect) -> Option<u8> {
             if name.eq_ignore_ascii_case(b"sep=")
                 && byte.is_ascii()
                 && !byte.is_ascii_alphanumeric()
-                && Some(*byte) != given.quote
-                && Some(*byte) != given.comment =>
+                && ![given.quote, given.comment, given.escape].contains(&Some(*byte)) =>
         {
             Some(*byte)
         }
@@ -254,7 +252,7 @@ struct Candidate {
 
 impl Candidate {
     fn new(given: &Dialect, delimiter: u8, sample: &[u8], is_all: bool) -> Candidate {
-        let mut dialect = Dialect { delimiter, ..given.clone() };
+        let mut dialect = Dialect { delimiter: delimiter.into(), ..given.clone() };
         let look = |dialect: &Dialect| {
             let mut ends = Ends::default();
             let scanner = Scanner::best(dialect);
@@ -263,15 +261,15 @@ impl Candidate {
         };
         let last_end = |ends: &Ends| ends.rows.last().map_or(0, |row| ends.fields[*row as usize]);
         let (mut ends, mut state) = look(&dialect);
-        if state == State::Quoted && (last_end(&ends) as usize) < sample.len() / 2 {
+        if state.is_quoted() && (last_end(&ends) as usize) < sample.len() / 2 {
             // A quote that is never closed would hide most of the sample.
             dialect.quote = None;
             (ends, state) = look(&dialect);
         }
-        let is_open = !matches!(state, State::RecordStart | State::AfterCr | State::Comment);
+        let is_open = !state.is_between();
         // The last record may be incomplete; but if it is longer than the sample, it is all there
         // is.
-        if is_open && (is_all && state != State::Quoted || ends.rows.is_empty()) {
+        if is_open && (is_all && !state.is_quoted() || ends.rows.is_empty()) {
             ends.fields.push(sample.len() as u32);
             ends.rows.push(ends.fields.len() as u32 - 1);
         }

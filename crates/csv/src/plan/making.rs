@@ -98,11 +98,11 @@ fn header(
 ) -> Result<Vec<u8>, String> {
     let columns = &builder.scope.columns;
     let mut header = Vec::new();
-    let keeps_fields = (written.delimiter, written.quote) == (dialect.delimiter, dialect.quote);
+    let keeps_fields = dialect.keeps_fields(written);
     if dialect.has_header {
         for (place, column) in columns.iter().enumerate() {
             if place > 0 {
-                header.push(written.delimiter);
+                header.extend_from_slice(written.delimiter.written());
             }
             // A cell that no step touched keeps its bytes, even if they are not UTF-8.
             let old = raw.get(column.number).filter(|_| column.keeps_title);

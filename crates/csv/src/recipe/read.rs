@@ -6,16 +6,24 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::separator::Separator;
+
 /// Settings for reading files: the recipe's table `[read]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Read {
-    /// Separates fields: a character, `tab` or `auto`.
+    /// Separates fields: a text of at most eight bytes, `tab`, `ws` or `auto`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<Delimiter>,
     /// Encloses fields: a character, or `none`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
+    /// Takes its meaning from a quote, delimiter or line end behind it.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub escape: Option<Character>,
+    /// True if spaces before a field are no part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_initial_space: Option<bool>,
     /// Lines that begin with this character are skipped.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub comment: Option<Character>,
@@ -40,12 +48,23 @@ impl Read {
     }
 
     /// Each key of these settings, with a value in which only that key is set.
-    pub fn each(&self) -> [(&'static str, Read); 7] {
-        let Read { delimiter, quote, comment, header, skip_lines, encoding, max_record } =
-            self.clone();
+    pub fn each(&self) -> [(&'static str, Read); 9] {
+        let Read {
+            delimiter,
+            quote,
+            escape,
+            skip_initial_space,
+            comment,
+            header,
+            skip_lines,
+            encoding,
+            max_record,
+        } = self.clone();
         [
             ("delimiter", Read { delimiter, ..Read::default() }),
             ("quote", Read { quote, ..Read::default() }),
+            ("escape", Read { escape, ..Read::default() }),
+            ("skip_initial_space", Read { skip_initial_space, ..Read::default() }),
             ("comment", Read { comment, ..Read::default() }),
             ("header", Read { header, ..Read::default() }),
             ("skip_lines", Read { skip_lines, ..Read::default() }),
@@ -59,6 +78,8 @@ impl Read {
         Read {
             delimiter: other.delimiter.or(self.delimiter),
             quote: other.quote.or(self.quote),
+            escape: other.escape.or(self.escape),
+            skip_initial_space: other.skip_initial_space.or(self.skip_initial_space),
             comment: other.comment.or(self.comment),
             header: other.header.or(self.header),
             skip_lines: other.skip_lines.or(self.skip_lines),
@@ -68,7 +89,7 @@ impl Read {
     }
 }
 
-/// The character that separates fields.
+/// What separates fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delimiter {
     /// A comma; a tab in files named `.tsv` or `.tab`.
@@ -78,8 +99,8 @@ pub enum Delimiter {
     /// that a line such as `sep=;` before the header names. If the choice is uncertain, the file
     /// fails.
     Auto,
-    /// This byte.
-    Byte(u8),
+    /// This.
+    Is(Separator),
 }
 
 /// The character that encloses fields, if there is one.
@@ -125,10 +146,9 @@ impl FromStr for Delimiter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse()) {
-            ("auto", _) => Ok(Delimiter::Auto),
-            (_, Ok(Character(byte))) => Ok(Delimiter::Byte(byte)),
-            _ => Err("it is one ASCII character, 'tab' or 'auto'".to_owned()),
+        match text {
+            "auto" => Ok(Delimiter::Auto),
+            text => text.parse().map(Delimiter::Is).map_err(|wrong| format!("{wrong}, or 'auto'")),
         }
     }
 }
@@ -138,7 +158,7 @@ impl fmt::Display for Delimiter {
         match self {
             Delimiter::ByName => f.write_str("by name"),
             Delimiter::Auto => f.write_str("auto"),
-            Delimiter::Byte(byte) => Character(*byte).fmt(f),
+            Delimiter::Is(separator) => separator.fmt(f),
         }
     }
 }
@@ -272,15 +292,18 @@ mod tests {
 
     #[test]
     fn every_reading_setting_of_a_recipe_survives_a_round_trip() {
-        let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\ncomment = \"#\"\n\
+        let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\nescape = \"\\\\\"\n\
+                    skip_initial_space = true\ncomment = \"#\"\n\
                     header = false\nskip_lines = 3\nencoding = \"latin1\"\nmax_record = 1000\n";
         let recipe = Recipe::from_toml(text).unwrap();
         assert_eq!(recipe.max_rejects, Some(MaxRejects::Percent(2.5)));
         assert_eq!(
             recipe.read,
             Read {
-                delimiter: Some(Delimiter::Byte(b'\t')),
+                delimiter: Some(Delimiter::Is(b'\t'.into())),
                 quote: Some(Quote(None)),
+                escape: Some(Character(b'\\')),
+                skip_initial_space: Some(true),
                 comment: Some(Character(b'#')),
                 header: Some(false),
                 skip_lines: Some(3),
@@ -302,7 +325,10 @@ mod tests {
             ("[read]\ndelimeter = ';'", "did you mean `delimiter`?"),
             ("on_bat = 'null'", "did you mean `on_bad`?"),
             ("steps = [{ fliter = 'a > 1' }]", "did you mean `filter`?"),
-            ("[read]\ndelimiter = 'ab'", "it is one ASCII character, 'tab' or 'auto', not \"ab\""),
+            (
+                "[read]\ndelimiter = 'nine bytes'",
+                "it is a text of 1 to 8 bytes, 'tab' or 'ws', or 'auto', not \"nine bytes\"",
+            ),
             ("max_rejects = 'many'", "it is a number of records"),
         ] {
             let error = Recipe::from_toml(text).unwrap_err().to_string();

@@ -49,7 +49,8 @@ fn scan_with_features<const COMMENTS: bool>(
     from: usize,
     ends: &mut Ends,
 ) -> State {
-    let delimiter = _mm256_set1_epi8(dialect.delimiter as i8);
+    let delimiter = dialect.delimiter.byte().expect("`Scanner::best` chose for a plain dialect");
+    let delimiter = _mm256_set1_epi8(delimiter as i8);
     // Without quotes, no byte may match: CR is masked out below.
     let quote = _mm256_set1_epi8(dialect.quote.unwrap_or(b'\r') as i8);
     let has_quotes = if dialect.quote.is_some() { !0 } else { 0 };

@@ -61,7 +61,7 @@ impl Carry {
             State::RecordStart
         } else if last == b'\r' {
             State::AfterCr
-        } else if last == dialect.delimiter {
+        } else if dialect.delimiter == last {
             State::FieldStart
         } else {
             State::QuoteInQuoted

@@ -9,7 +9,8 @@
 //! counting quotes is not enough to know what is inside them. `scalar.rs` implements the rules byte
 //! by byte, and is the oracle of the tests. `blocks.rs` does 64 bytes at once, with a check: a
 //! block with a quote for which counting would be wrong goes to the scalar twin. Only x86-64 has the
-//! vector instructions for blocks here; other processors use the scalar twin for everything.
+//! vector instructions for blocks here; other processors use the scalar twin for everything. So do
+//! dialects with escapes, with spaces that are skipped, or without a delimiter of one byte.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -40,7 +41,7 @@ impl Scanner {
     /// The fastest scanner for a dialect on this machine; detected once.
     pub(crate) fn best(dialect: &Dialect) -> Scanner {
         #[cfg(target_arch = "x86_64")]
-        if avx2::is_available() {
+        if dialect.is_plain() && avx2::is_available() {
             return Scanner::Avx2;
         }
         let _ = dialect;

@@ -18,11 +18,33 @@ fn recipes() -> Vec<&'static str> {
 fn dialects() -> [Dialect; 5] {
     [
         Dialect::default(),
-        Dialect { delimiter: b';', ..Dialect::default() },
+        Dialect { delimiter: b';'.into(), ..Dialect::default() },
         Dialect { out_line_end: Some(LineEnd::CrLf), ..Dialect::default() },
-        Dialect { comment: Some(b'a'), out_delimiter: Some(b';'), ..Dialect::default() },
+        Dialect { comment: Some(b'a'), out_delimiter: Some(b';'.into()), ..Dialect::default() },
         Dialect { quote: None, has_header: false, ..Dialect::default() },
     ]
+}
+
+/// Dialects whose fields are not divided by a single byte alone.
+fn divided() -> Vec<Dialect> {
+    let mut all = Vec::new();
+    for delimiter in [",", "tab", "||", ", ", "aab", "ws"] {
+        for bits in 0..32 {
+            let dialect = Dialect {
+                delimiter: delimiter.parse().unwrap(),
+                escape: (bits & 1 != 0).then_some(b'\\'),
+                skip_initial_space: bits & 2 != 0,
+                quote: (bits & 4 == 0).then_some(b'"'),
+                comment: (bits & 8 != 0).then_some(b'#'),
+                out_delimiter: (bits & 16 != 0).then_some(b';'.into()),
+                ..Dialect::default()
+            };
+            if dialect.check().is_ok() && (delimiter.len() > 1 || bits & 3 != 0) {
+                all.push(dialect);
+            }
+        }
+    }
+    all
 }
 
 /// Bytes that matter to CSV, single ones and sequences that form records.
@@ -43,6 +65,11 @@ fn dirty() -> impl Strategy<Value = Vec<u8>> {
         "1,2\n",
         ",\n",
         "\n\n",
+        "\\",
+        "|",
+        "\t",
+        "#",
+        ", \"",
     ]);
     vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
 }
@@ -55,7 +82,7 @@ fn same_for_every_cut(
     memory: usize,
 ) {
     let recipe = Recipe::from_toml(recipe).unwrap();
-    let delimiter = char::from(dialect.delimiter);
+    let delimiter = String::from_utf8_lossy(dialect.delimiter.written()).into_owned();
     // Without a header the columns have other names; such a recipe is then the same error for all
     // ways.
     let bytes = [format!("a{delimiter}b\n").as_bytes(), body].concat();
@@ -80,6 +107,20 @@ proptest! {
         memory in select(vec![1, 100, 1 << 20]),
     ) {
         same_for_every_cut(&body, recipe, &dialect, &[1, size], memory);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fields_that_are_divided_in_any_way_are_the_same_however_they_are_cut(
+        body in dirty(),
+        recipe in select(recipes()),
+        dialect in select(divided()),
+        size in 1_usize..80,
+    ) {
+        same_for_every_cut(&body, recipe, &dialect, &[1, size], 1 << 20);
     }
 }
 

@@ -25,19 +25,23 @@ fn dialect(folder: &Path) -> Dialect {
     #[derive(serde::Deserialize)]
     #[serde(default, deny_unknown_fields)]
     struct Keys {
-        delimiter: char,
+        delimiter: String,
         quote: Option<char>,
+        escape: Option<char>,
+        skip_initial_space: bool,
         comment: Option<char>,
         header: bool,
-        out_delimiter: Option<char>,
+        out_delimiter: Option<String>,
         max_record: usize,
     }
     impl Default for Keys {
         fn default() -> Self {
             let max_record = Dialect::default().max_record;
             Keys {
-                delimiter: ',',
+                delimiter: ",".into(),
                 quote: Some('"'),
+                escape: None,
+                skip_initial_space: false,
                 comment: None,
                 header: true,
                 out_delimiter: None,
@@ -51,11 +55,13 @@ fn dialect(folder: &Path) -> Dialect {
     let keys: Keys = toml::from_str(&text).unwrap();
     let byte = |letter: char| u8::try_from(letter).unwrap();
     Dialect {
-        delimiter: byte(keys.delimiter),
+        delimiter: keys.delimiter.parse().unwrap(),
         quote: keys.quote.filter(|quote| *quote != ' ').map(byte),
+        escape: keys.escape.map(byte),
+        skip_initial_space: keys.skip_initial_space,
         comment: keys.comment.map(byte),
         has_header: keys.header,
-        out_delimiter: keys.out_delimiter.map(byte),
+        out_delimiter: keys.out_delimiter.map(|text| text.parse().unwrap()),
         max_record: keys.max_record,
         ..Dialect::default()
     }

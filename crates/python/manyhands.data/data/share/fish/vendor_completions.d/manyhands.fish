@@ -36,7 +36,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l name -d 'N
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l table -d 'The table for the rows, in a database' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l format -d 'Format of output files: csv or parquet [default: by their names]' -r -f -a "csv\t''
 parquet\t''"
-complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l out-delimiter -d 'Delimiter of the output: C or tab' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l out-delimiter -d 'Delimiter of the output: a text or tab' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l rejects -d 'Where rejects go: DIR/ or FILE.csv' -r -F
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l report -d 'Write a report with the outcome of all rows' -r -F
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l save-recipe -d 'Save this command\'s steps and settings as a recipe' -r -F
@@ -63,8 +63,9 @@ fail\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l missing-column -d 'A file without a column that a step names' -r -f -a "error\t''
 null\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l max-rejects -d 'A file with more rejects than this fails' -r
-complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l delimiter -d 'Delimiter of the inputs: C, tab or auto' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l comment -d 'Skip lines that begin with this' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-lines -d 'Skip this many lines before the header' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
@@ -82,6 +83,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l resume -d 
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l drop-empty-rows -d 'Drop rows whose fields are all empty'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l normalize-columns -d 'Tidy names: \' Unit Price\' is unit_price'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l strict -d 'Exit with 1 if anything was rejected'
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-initial-space -d 'Ignore spaces before fields'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l no-header -d 'No header: columns are column_1 and so on'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l dry-run -d 'Print the plan, and the outcome of the first rows'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -s q -l quiet -d 'Print only errors, and warnings about lost rows'
@@ -114,14 +116,16 @@ pad\t''
 fail\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l missing-column -d 'A file without a column that a step names' -r -f -a "error\t''
 null\t''"
-complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l delimiter -d 'Delimiter of the inputs: C, tab or auto' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l comment -d 'Skip lines that begin with this' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-lines -d 'Skip this many lines before the header' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l max-record -d 'A file with a longer record fails [default: 16M]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l drop-empty-rows -d 'Drop rows whose fields are all empty'
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l normalize-columns -d 'Tidy names: \' Unit Price\' is unit_price'
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-initial-space -d 'Ignore spaces before fields'
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l no-header -d 'No header: columns are column_1 and so on'
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c manyhands -n "__fish_manyhands_using_subcommand completions" -s h -l help -d 'Print help'
