@@ -45,7 +45,10 @@ def clean(
     skip_initial_space: bool = False,
     comment: str | None = None,
     has_header: bool = True,
+    header_lines: int = 1,
+    names: Iterable[str] | None = None,
     skip_lines: int = 0,
+    skip_until: str | None = None,
     encoding: str | None = None,
     max_record: int | str = 16 << 20,
     workers: int | None = None,
@@ -118,8 +121,18 @@ def clean(
         Lines that begin with it are skipped.
     has_header : bool
         False: columns are called `column_1` and so on, and the output has no header either.
+    header_lines : int
+        The number of records that are the header. A column's name is its cells in them that are not empty, with a
+        space between. 0 is the same as `has_header=False`.
+    names : list of str, optional
+        Names of the columns, instead of those in the header, or with `has_header=False` of a file without one; the
+        output has a header in both cases. A file with another number of columns fails.
     skip_lines : int
         Lines before the header that are skipped.
+    skip_until : str, optional
+        A regular expression: the lines before the first with a match are skipped, after `skip_lines`. That line is
+        the header, or with `has_header=False` the first record. A file without such a line, in its first
+        `max_record` bytes, fails.
     encoding : str, optional
         A name of the Encoding Standard or of Python, such as `"latin-1"`. If not given UTF-8, or UTF-16 if a byte
         order mark says so; bytes that are not UTF-8 pass, with a note.
@@ -186,7 +199,10 @@ def clean(
         "skip_initial_space": skip_initial_space,
         "comment": comment,
         "has_header": has_header,
+        "header_lines": header_lines,
+        "names": _names(names),
         "skip_lines": skip_lines,
+        "skip_until": skip_until,
         "encoding": encoding,
         "max_record": size("max_record", max_record),
         "workers": workers,
@@ -256,6 +272,18 @@ def _clean_over(
         steps.close()
 
 
+def _names(names: Iterable[str] | None) -> list[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"names must be a list of texts or None, not {names!r}")
+    listed = list(names)
+    for name in listed:
+        if not isinstance(name, str):
+            raise TypeError(f"names must be a list of texts or None, not one with {name!r}")
+    return listed
+
+
 def _paths(inputs: Path | Iterable[Path]) -> list[str]:
     if isinstance(inputs, str | bytes | os.PathLike):
         return [os.fsdecode(inputs)]
@@ -264,9 +292,13 @@ def _paths(inputs: Path | Iterable[Path]) -> list[str]:
 
 #: For each group of keywords: their kind in words, their types, their names.
 _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
-    ("a text or None", (str, type(None)), "name format table out_delimiter delimiter quote escape comment encoding"),
+    (
+        "a text or None",
+        (str, type(None)),
+        "name format table out_delimiter delimiter quote escape comment skip_until encoding",
+    ),
     ("True or False", (bool,), "concat skip_failed resume force has_header skip_initial_space"),
-    ("an integer", (Integral,), "skip_lines"),
+    ("an integer", (Integral,), "header_lines skip_lines"),
     ("an integer or None", (Integral, type(None)), "workers"),
     ('a number of rows, a share such as "10%", or None', (Integral, str, type(None)), "max_rejects"),
 )
@@ -455,8 +487,8 @@ class FileReport:
         header.
     dialect : dict or None
         Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
-        `quote`, `escape`, `skip_initial_space`, `comment`, `has_header`, `skip_lines`, and `fields` and `percent` of
-        the first records if they decided. None if the file was not read.
+        `quote`, `escape`, `skip_initial_space`, `comment`, `has_header`, `header_lines`, `names`, `skip_lines`,
+        `skip_until`, and `fields` and `percent` of the first records if they decided. None if the file was not read.
     error_kind : str or None
         The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
         `table`, `closed` or `other`; None if the file did not fail.

@@ -126,6 +126,8 @@ def test_sizes_of_the_clean_job_are_texts_too(tmp_path):
         ({"delimiter": 5}, "delimiter must be a text or None, not 5"),
         ({"has_header": "no"}, "has_header must be True or False, not 'no'"),
         ({"skip_lines": "3"}, "skip_lines must be an integer, not '3'"),
+        ({"names": "a,b"}, "names must be a list of texts or None, not 'a,b'"),
+        ({"names": ["a", 5]}, "names must be a list of texts or None, not one with 5"),
         ({"workers": True}, "workers must be an integer or None, not True"),
         ({"max_rejects": 1.5}, 'max_rejects must be a number of rows, a share such as "10%", or None, not 1.5'),
         ({"memory": 1.5}, 'memory must be a number of bytes, or a text such as "64M", not 1.5'),

@@ -119,7 +119,10 @@ impl Clean {
             skip_initial_space,
             comment,
             header,
+            header_lines,
+            names,
             skip_lines,
+            skip_until,
             encoding,
             max_record,
         } = std::mem::take(&mut job.recipe.read);
@@ -129,7 +132,10 @@ impl Clean {
         take(&mut options.skip_initial_space, &default.skip_initial_space, skip_initial_space);
         take(&mut options.comment, &default.comment, comment.map(|comment| Some(comment.0)));
         take(&mut options.has_header, &default.has_header, header);
+        take(&mut options.header_lines, &default.header_lines, header_lines);
+        take(&mut options.names, &default.names, names.map(Some));
         take(&mut options.skip_lines, &default.skip_lines, skip_lines);
+        take(&mut options.skip_until, &default.skip_until, skip_until.map(Some));
         take(&mut options.encoding, &default.encoding, encoding.map(Some));
         take(&mut options.max_record, &default.max_record, max_record);
         let max_rejects = job.recipe.max_rejects.take();

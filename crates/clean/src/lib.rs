@@ -41,7 +41,7 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Cause, Dialect, FunctionInfo, Hint, Place, Problem, ProblemKind, Separator, Setting,
+    Cause, Dialect, FunctionInfo, Hint, Pattern, Place, Problem, ProblemKind, Separator, Setting,
     SettingValue, functions, shown, suggest,
 };
 

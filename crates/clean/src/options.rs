@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use manyhands_csv::recipe::{Delimiter, MaxRejects};
-use manyhands_csv::{Dialect, Separator};
+use manyhands_csv::{Dialect, Pattern, Separator};
 use serde::{Deserialize, Serialize};
 
 /// The default name template for outputs in a directory.
@@ -68,8 +68,18 @@ pub struct Options {
     pub comment: Option<u8>,
     /// True if the first record names the columns. Default: true.
     pub has_header: bool,
+    /// Number of records that are the header: the name of a column is made of its cells in all of them that are
+    /// not empty, with a space between. 0: there is no header. Default: 1.
+    pub header_lines: u64,
+    /// Names of the columns, instead of those in the header, or of a file without one; the output has a header
+    /// then. A file with another number of columns fails. Default: none.
+    pub names: Option<Vec<String>>,
     /// Number of lines to skip before the header. Default: 0.
     pub skip_lines: u64,
+    /// After [`skip_lines`](Self::skip_lines), skip the lines before the first one with a match of this regular
+    /// expression: that line is the header, or the first record. A file without one fails; it is looked for in the
+    /// first [`max_record`](Self::max_record) bytes. Default: none.
+    pub skip_until: Option<Pattern>,
     /// The encoding, by its name in the Encoding Standard or in Python. `None` means UTF-8, or UTF-16 if a
     /// byte order mark says so; bytes that are not UTF-8 then pass, with a note. If UTF-8 is named, they are
     /// an error.
@@ -119,7 +129,10 @@ impl Default for Options {
             skip_initial_space: false,
             comment: None,
             has_header: true,
+            header_lines: 1,
+            names: None,
             skip_lines: 0,
+            skip_until: None,
             encoding: None,
             out_delimiter: None,
             max_record: dialect.max_record,

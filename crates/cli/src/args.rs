@@ -7,9 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use manyhands::clean::recipe::{
-    Character, Delimiter, MaxRejects, MissingColumn, OnBad, OnRagged, Quote,
+    Character, Delimiter, MaxRejects, MissingColumn, Names, OnBad, OnRagged, Quote,
 };
-use manyhands::clean::{FileFormat, Separator};
+use manyhands::clean::{FileFormat, Pattern, Separator};
 
 use crate::steps::Steps;
 use crate::values::{number, parameter, size, workers};
@@ -320,9 +320,30 @@ pub(crate) struct InputArguments {
     #[arg(long)]
     pub(crate) no_header: bool,
 
+    /// The header is N records, joined [default: 1]
+    ///
+    /// A column's name is its cells in them that are not empty, with a space between. 0: as
+    /// --no-header.
+    #[arg(long, value_name = "N")]
+    pub(crate) header_lines: Option<u64>,
+
+    /// Names of the columns, instead of the header's
+    ///
+    /// With --no-header, the names of a file without any; the output has a header in both cases. A
+    /// file with another number of columns fails.
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) names: Option<Names>,
+
     /// Skip this many lines before the header
     #[arg(long, value_name = "N")]
     pub(crate) skip_lines: Option<u64>,
+
+    /// Skip the lines before the first that matches
+    ///
+    /// That line is the header, or with --no-header the first record. Comes after --skip-lines. A
+    /// file without such a line, in its first --max-record bytes, fails.
+    #[arg(long, value_name = "RE")]
+    pub(crate) skip_until: Option<Pattern>,
 
     /// The inputs' encoding, such as windows-1252
     ///

@@ -280,7 +280,10 @@ fn reading(typed: InputArguments) -> Read {
         skip_initial_space: typed.skip_initial_space.then_some(true),
         comment: typed.comment,
         header: typed.no_header.then_some(false),
+        header_lines: typed.header_lines,
+        names: typed.names.map(|names| names.0),
         skip_lines: typed.skip_lines,
+        skip_until: typed.skip_until,
         encoding: typed.encoding,
         max_record: typed.max_record,
     }

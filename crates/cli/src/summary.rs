@@ -308,6 +308,9 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
     text += &format!("{} in, {} out\n", counted(file.rows_in, "row"), grouped(file.rows_out));
     if let Some(dialect) = &file.dialect {
         text += &format!("  delimiter: {}\n", dialect.describe());
+        for line in dialect.describe_frame() {
+            text += &format!("  {}\n", shown::line(&line));
+        }
     }
     if file.blank_lines > 0 {
         text += &format!("  {}\n", counted(file.blank_lines, "blank line"));

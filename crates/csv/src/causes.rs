@@ -175,7 +175,8 @@ impl CauseFinder<'_> {
 
     /// Row names without a name in the header.
     fn row_names(&self, found: usize) -> Option<Cause> {
-        if !self.dialect.has_header || !self.are_rows_named(found) {
+        let is_plain = self.dialect.header_lines() == 1 && self.dialect.frame.names.is_none();
+        if !is_plain || !self.are_rows_named(found) {
             return None;
         }
         let line = self.sample.line(self.sample.first_with(self.dialect, found)?);

@@ -99,10 +99,13 @@ impl Course {
 
     /// Checks the header, so that [`not_utf8`](Self::not_utf8) includes it.
     pub fn see_header(&mut self, plan: &Plan, head: &Head, header: &[u8]) {
-        if plan.layout.dialect.has_header {
+        let dialect = &plan.layout.dialect;
+        if let Some(names) = &dialect.frame.names {
+            self.tally.doubts.is_wide = !names.iter().all(|name| name.is_ascii());
+        } else if dialect.has_header {
             self.not_utf8 = NotUtf8::of_header(head, header);
             self.tally.doubts.is_wide = !header.is_ascii();
-            if is_torn(&plan.layout.dialect, header) {
+            if dialect.header_lines() == 1 && is_torn(dialect, header) {
                 self.tally.doubts.torn = Spots::of_header(head, header);
             }
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame::Frame;
 use crate::separator::Separator;
 
 /// The notation of fields and records of a file and of its output.
@@ -36,6 +37,8 @@ pub struct Dialect {
     pub out_line_end: Option<LineEnd>,
     /// Maximum length of a record in bytes. A longer record fails its file. Default: 16 MiB.
     pub max_record: usize,
+    /// What stands above the records.
+    pub frame: Frame,
 }
 
 /// The end of a line.
@@ -101,11 +104,35 @@ impl Default for Dialect {
             out_quote: None,
             out_line_end: None,
             max_record: 16 << 20,
+            frame: Frame::default(),
         }
     }
 }
 
 impl Dialect {
+    /// Number of records of the file that are its header.
+    pub(crate) fn header_lines(&self) -> u64 {
+        if self.has_header { self.frame.header_lines } else { 0 }
+    }
+
+    /// Returns whether the columns have names, in the file or by a setting, so that the output has
+    /// a header.
+    pub fn is_named(&self) -> bool {
+        self.header_lines() > 0 || self.frame.names.is_some()
+    }
+
+    /// The dialect of a file without records: nothing is expected of its header.
+    pub fn of_nothing(&self) -> Dialect {
+        Dialect { frame: Frame::default(), has_header: true, ..self.clone() }
+    }
+
+    /// Largest number of bytes, without comments, that are read for the header.
+    pub fn longest_head(&self) -> usize {
+        let parts =
+            self.header_lines().max(1) as usize + usize::from(self.frame.skip_until.is_some());
+        self.max_record.saturating_mul(parts)
+    }
+
     /// Style of the output of a file whose header or first record ends at `end`.
     pub fn style(&self, bytes: &[u8], end: usize) -> Style {
         let own = || LineEnd::at(bytes, end).unwrap_or_default();

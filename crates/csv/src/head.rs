@@ -1,11 +1,12 @@
 //! Reads the beginning of a file: a byte order mark, lines to skip, the header.
 
 use crate::dialect::Dialect;
-use crate::problem::{Hint, Problem};
+use crate::frame::Pattern;
+use crate::problem::{Hint, Problem, ProblemKind};
 use crate::record::after_line_end;
 use crate::report::Note;
 use crate::scan::{Event, State, step};
-use crate::wording::counted;
+use crate::wording::{counted, readable};
 
 /// Position of a file's header and of its first record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Head {
     pub lines: u64,
     /// Number of blank lines among them.
     pub blank_lines: u64,
+    /// Number of lines before the place where the header was looked for.
+    pub skipped: u64,
 }
 
 impl Head {
@@ -43,18 +46,56 @@ pub enum HeadFound {
     Unterminated(u64, usize),
     /// The header exceeds the maximum length of a record; the number of lines before it.
     TooLong(u64),
+    /// The file is not framed as the settings say.
+    Failed(Problem),
 }
 
 /// Finds the header in the first bytes of a file. `at_end` is true if these are all bytes.
-/// `skip_lines` lines, whatever they contain, come before the header.
+/// `skip_lines` lines, whatever they contain, come before the header, and then those that the
+/// dialect's frame passes over.
 pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool) -> HeadFound {
-    let at = match after_skipped(bytes, skip_lines, at_end) {
-        Ok(at) => at,
+    let top = match top_of(dialect, bytes, skip_lines, at_end) {
+        Ok(top) => top,
         Err(found) => return found,
     };
-    let Some((start, blank_lines)) = first_record(dialect, bytes, at) else {
-        return if at_end { HeadFound::Nothing } else { HeadFound::More };
+    let mut at = top;
+    let wanted = dialect.header_lines().max(1);
+    let (mut header, mut blank_lines) = (None, 0);
+    for number in 1..=wanted {
+        let Some((start, blank)) = first_record(dialect, bytes, at) else {
+            return match (at_end, header) {
+                (false, _) => HeadFound::More,
+                (true, None) => HeadFound::Nothing,
+                (true, Some(_)) => HeadFound::Failed(short_header(wanted, number - 1)),
+            };
+        };
+        let end = match end_of_record(dialect, bytes, start, at_end) {
+            Ok(end) => end,
+            Err(found) => return found,
+        };
+        blank_lines += blank;
+        header = Some(header.map_or(start, |range: std::ops::Range<usize>| range.start)..end);
+        at = after_line_end(bytes, end);
+    }
+    let header = header.unwrap_or_default();
+    let (header_end, data) = match dialect.header_lines() > 0 {
+        true => (at, at),
+        false => (header.end, header.start),
     };
+    let (lines, skipped) = (count_lines(&bytes[..data], false), count_lines(&bytes[..top], false));
+    HeadFound::Head(Head { header, header_end, data, lines, blank_lines, skipped })
+}
+
+/// Start of the line end of the record that begins at `start`.
+///
+/// # Errors
+/// What was found instead.
+fn end_of_record(
+    dialect: &Dialect,
+    bytes: &[u8],
+    start: usize,
+    at_end: bool,
+) -> Result<usize, HeadFound> {
     let (mut state, mut end) = (State::RecordStart, None);
     let (mut field, mut quote) = (1, start);
     for (place, byte) in bytes.iter().enumerate().skip(start) {
@@ -70,24 +111,90 @@ pub fn find_head(dialect: &Dialect, bytes: &[u8], skip_lines: u64, at_end: bool)
         state = next;
     }
     if end.unwrap_or(bytes.len()) - start > dialect.max_record {
-        return HeadFound::TooLong(count_lines(&bytes[..start], false));
+        return Err(HeadFound::TooLong(count_lines(&bytes[..start], false)));
     }
-    let end = match end {
+    match end {
         // A line feed may follow the CR, so the next byte must be known.
-        Some(end) if at_end || end + 1 < bytes.len() => end,
+        Some(end) if at_end || end + 1 < bytes.len() => Ok(end),
         None if at_end && state.is_quoted() => {
-            return HeadFound::Unterminated(count_lines(&bytes[..quote], false) + 1, field);
+            Err(HeadFound::Unterminated(count_lines(&bytes[..quote], false) + 1, field))
         }
-        None if at_end => bytes.len(),
-        _ => return HeadFound::More,
+        None if at_end => Ok(bytes.len()),
+        _ => Err(HeadFound::More),
+    }
+}
+
+/// The problem of a file that ends within its header.
+fn short_header(wanted: u64, found: u64) -> Problem {
+    let found = counted(found, "record");
+    Problem::new(format!(
+        "a header of {wanted} records is asked for, and the file ends after {found}"
+    ))
+    .of(ProblemKind::Record)
+    .hint(Hint::any("header_lines").and(" counts the records of the header"))
+}
+
+/// Position where the header may begin: after the lines to skip, at the first line that the frame
+/// asks for.
+///
+/// # Errors
+/// `Nothing` if the file ends earlier, `More` if it may go on, `Failed` if no line is the wanted
+/// one.
+pub(crate) fn top_of(
+    dialect: &Dialect,
+    bytes: &[u8],
+    skip_lines: u64,
+    at_end: bool,
+) -> Result<usize, HeadFound> {
+    let from = after_skipped(bytes, skip_lines, at_end)?;
+    let Some(pattern) = &dialect.frame.skip_until else { return Ok(from) };
+    let mut at = from;
+    loop {
+        let rest = &bytes[at..];
+        let end = memchr::memchr2(b'\n', b'\r', rest).map(|end| at + end);
+        let limit = dialect.max_record;
+        if end.unwrap_or(bytes.len()) - from > limit {
+            return Err(HeadFound::Failed(no_match(pattern, &bytes[from..from + limit], true)));
+        }
+        match end {
+            Some(end) if pattern.is_in(&bytes[at..end]) => return Ok(at),
+            Some(end) if at_end || end + 1 < bytes.len() => at = after_line_end(bytes, end),
+            None if at_end && rest.is_empty() && at == from => return Err(HeadFound::Nothing),
+            None if at_end && !rest.is_empty() && pattern.is_in(rest) => return Ok(at),
+            None if at_end => {
+                return Err(HeadFound::Failed(no_match(pattern, &bytes[from..], false)));
+            }
+            _ => return Err(HeadFound::More),
+        }
+    }
+}
+
+/// The problem of a file without the line at which its table begins. Shows the first lines that
+/// were looked at.
+fn no_match(pattern: &Pattern, looked: &[u8], is_cut: bool) -> Problem {
+    const SHOWN: usize = 3;
+    const LONGEST: usize = 60;
+    let lines = looked.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let lines = lines.filter(|line| !line.is_empty()).take(SHOWN).map(|line| {
+        let text = readable(&line[..line.len().min(4 * LONGEST)]);
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{:?}...", &text[..end]),
+            None => format!("{text:?}"),
+        }
+    });
+    let lines: Vec<String> = lines.collect();
+    let of = match is_cut {
+        true => format!("of its first {}", counted(looked.len() as u64, "byte")),
+        false => "of it".to_owned(),
     };
-    let after = after_line_end(bytes, end);
-    let (header_end, data) = match dialect.has_header {
-        true => (after, after),
-        false => (end, start),
+    let begins = if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; it begins with {}", lines.join(", "))
     };
-    let lines = count_lines(&bytes[..data], false);
-    HeadFound::Head(Head { header: start..end, header_end, data, lines, blank_lines })
+    Problem::new(format!("no line {of} matches `{pattern}`, so its table begins nowhere{begins}"))
+        .of(ProblemKind::Format)
+        .hint(Hint::any("skip_until").and(" is a regular expression for some part of the line"))
 }
 
 /// The note for a file that consists of these bytes, in which [`find_head`] finds no header.

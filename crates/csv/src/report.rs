@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Hint, Place, Problem, ProblemKind};
+use crate::wording::counted;
 
 /// The report on one file.
 ///
@@ -131,8 +132,17 @@ pub struct FileDialect {
     pub comment: Option<String>,
     /// True if the first record names the columns.
     pub has_header: bool,
+    /// Number of records that are the header; their cells are joined if there are several.
+    #[serde(default)]
+    pub header_lines: u64,
+    /// The given names of the columns, if there are any.
+    #[serde(default)]
+    pub names: Option<Vec<String>>,
     /// Number of lines that were skipped before the header.
     pub skip_lines: u64,
+    /// The pattern of the line at which skipping ended, if there is one.
+    #[serde(default)]
+    pub skip_until: Option<String>,
     /// Most frequent number of fields in the first records, if the delimiter was chosen by it.
     pub fields: Option<usize>,
     /// Percentage of these records that have this number, rounded down.
@@ -181,6 +191,23 @@ impl FileDialect {
         };
         let skips = if self.skip_initial_space { "; spaces before fields are skipped" } else { "" };
         format!("{delimiter} ({from}){escape}{skips}")
+    }
+
+    /// What else was set about the lines above the records, a line for each setting.
+    pub fn describe_frame(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(pattern) = &self.skip_until {
+            let skipped = counted(self.skip_lines, "line");
+            lines.push(format!("skipped: {skipped}, up to the first that matches `{pattern}`"));
+        }
+        if self.header_lines > 1 {
+            lines.push(format!("header: {} records, joined", self.header_lines));
+        }
+        if self.names.is_some() {
+            let instead = if self.has_header { ", instead of those in the header" } else { "" };
+            lines.push(format!("names: as set{instead}"));
+        }
+        lines
     }
 }
 

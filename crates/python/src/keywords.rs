@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use manyhands::clean::{Asked, Delimiter, FileFormat, MaxRejects, Options, Output, Separator};
+use manyhands::clean::{
+    Asked, Delimiter, FileFormat, MaxRejects, Options, Output, Pattern, Separator,
+};
 use pyo3::prelude::*;
 
 use crate::errors::{to_python, wrong};
@@ -24,7 +26,10 @@ pub(crate) struct Keywords {
     skip_initial_space: bool,
     comment: Option<String>,
     has_header: bool,
+    header_lines: i64,
+    names: Option<Vec<String>>,
     skip_lines: i64,
+    skip_until: Option<String>,
     encoding: Option<String>,
     out_delimiter: Option<String>,
     max_record: i64,
@@ -74,6 +79,11 @@ fn separator(keyword: &str, text: &str) -> PyResult<Separator> {
     })
 }
 
+fn pattern(keyword: &str, text: Option<String>) -> PyResult<Option<Pattern>> {
+    let wrong = |error: String| wrong(format!("{keyword}: {error}"));
+    text.map(|text| text.parse().map_err(wrong)).transpose()
+}
+
 fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
     let number = usize::try_from(number).ok().filter(|_| number >= least);
     number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
@@ -118,7 +128,10 @@ impl Keywords {
         options.skip_initial_space = self.skip_initial_space;
         options.comment = byte("comment", self.comment)?;
         options.has_header = self.has_header;
+        options.header_lines = count("header_lines", self.header_lines, 0)? as u64;
+        options.names = self.names;
         options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
+        options.skip_until = pattern("skip_until", self.skip_until)?;
         options.encoding = self.encoding;
         let out_delimiter = self.out_delimiter.as_deref();
         options.out_delimiter =

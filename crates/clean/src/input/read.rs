@@ -6,7 +6,9 @@ use std::path::Path;
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::recipe::Delimiter;
 use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
-use manyhands_csv::{Detected, Dialect, Hint, Problem, Separator, detect, nothing_left};
+use manyhands_csv::{
+    Detected, Dialect, Frame, Hint, Pattern, Problem, Separator, detect, nothing_left,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::plain_name;
@@ -26,6 +28,7 @@ pub(crate) struct Reading {
     has_header: bool,
     out_delimiter: Option<Separator>,
     max_record: usize,
+    frame: Frame,
     skip_lines: u64,
     encoding: Option<String>,
 }
@@ -46,6 +49,12 @@ impl Reading {
         if let Some(name) = &options.encoding {
             encodings::by_name(name)?;
         }
+        let frame = Frame {
+            header_lines: options.header_lines.max(1),
+            names: options.names.clone(),
+            skip_until: options.skip_until.clone(),
+        };
+        frame.check(options.has_header)?;
         let reading = Reading {
             delimiter,
             sniff,
@@ -53,9 +62,10 @@ impl Reading {
             escape: options.escape,
             skip_initial_space: options.skip_initial_space,
             comment: options.comment,
-            has_header: options.has_header,
+            has_header: options.has_header && options.header_lines > 0,
             out_delimiter: options.out_delimiter,
             max_record: options.max_record,
+            frame,
             skip_lines: options.skip_lines,
             encoding: options.encoding.clone(),
         };
@@ -87,6 +97,10 @@ impl Reading {
         }
         chosen.dialect.delimiter = detected.delimiter;
         chosen.skip_lines = detected.skip_lines;
+        if detected.by_sep_line {
+            // The header is behind that line, which the lines to skip now include.
+            chosen.dialect.frame.skip_until = None;
+        }
         chosen.dialect.check().map_err(Problem::new)?;
         chosen.detected = Some(detected);
         Ok(Some(chosen))
@@ -113,7 +127,10 @@ impl Reading {
             skip_initial_space: dialect.skip_initial_space,
             comment: dialect.comment.map(text),
             has_header: dialect.has_header,
+            header_lines: if dialect.has_header { dialect.frame.header_lines } else { 0 },
+            names: dialect.frame.names.clone(),
             skip_lines: *skip_lines,
+            skip_until: dialect.frame.skip_until.as_ref().map(Pattern::to_string),
             fields: best.map(|score| score.fields),
             percent: best.map(|score| (score.share * 100.0).floor() as u8),
         }
@@ -129,6 +146,7 @@ impl Reading {
             has_header: self.has_header,
             out_delimiter: self.out_delimiter,
             max_record: self.max_record,
+            frame: self.frame.clone(),
             ..Dialect::default()
         };
         let name = Path::new(plain_name(Path::new(name)));

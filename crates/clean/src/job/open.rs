@@ -178,7 +178,8 @@ impl Runner<'_> {
         let opened = self.open_head(route, &name)?;
         let Opened { stream, buffer, chosen, head, note } = &opened;
         let regular = self.regular_file(route, stream)?;
-        let dialect_report = self.job.reading.report(chosen);
+        let mut dialect_report = self.job.reading.report(chosen);
+        dialect_report.skip_lines = head.skipped;
         let mut dialect = chosen.dialect.clone();
         dialect.out_delimiter = route.out_delimiter;
         let mut style = dialect.style(buffer, head.header.end);
@@ -187,7 +188,10 @@ impl Runner<'_> {
             dialect.write_as(style);
         }
         let header = buffer[head.header.clone()].to_vec();
-        let header_line_end = buffer[head.header.end..head.header_end].to_vec();
+        if header.is_empty() && stream.at_end {
+            dialect = dialect.of_nothing();
+        }
+        let header_line_end = dialect.header_line_end(buffer, head).to_vec();
         // In an empty input no step finds its column, and none has to.
         let nothing = Recipe::default();
         let prepared = match header.is_empty() && stream.at_end {
@@ -260,7 +264,8 @@ impl Runner<'_> {
             };
             let dialect = &chosen.dialect;
             match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
-                HeadFound::More if uncommented(dialect, &buffer) > dialect.max_record => {
+                HeadFound::Failed(problem) => return Err(problem.into()),
+                HeadFound::More if uncommented(dialect, &buffer) > dialect.longest_head() => {
                     return Err(verdict::no_header(buffer.len()).into());
                 }
                 HeadFound::More => wanted = 2 * buffer.len(),
@@ -276,6 +281,7 @@ impl Runner<'_> {
                         data: buffer.len(),
                         lines: 0,
                         blank_lines: 0,
+                        skipped: chosen.skip_lines,
                     };
                     return Ok(Opened { stream, buffer, chosen, head, note });
                 }

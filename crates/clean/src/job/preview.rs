@@ -300,7 +300,8 @@ impl Look<'_> {
                 HeadFound::TooLong(lines) => {
                     return Err(header_too_long(lines, dialect.max_record));
                 }
-                HeadFound::More if uncommented(&dialect, &bytes) > dialect.max_record => {
+                HeadFound::Failed(problem) => return Err(problem),
+                HeadFound::More if uncommented(&dialect, &bytes) > dialect.longest_head() => {
                     return Err(no_header(bytes.len()));
                 }
                 HeadFound::More => {}
@@ -308,6 +309,9 @@ impl Look<'_> {
             wanted = 2 * bytes.len().max(FIRST);
         };
         bytes.truncate(end);
+        if let Some(dialect) = &mut looked.report.dialect {
+            dialect.skip_lines = head.skipped;
+        }
         let header = &bytes[head.header.clone()];
         let sample = Sample::new(&bytes, &head, bytes.len());
         let plan = Plan::new(&self.prepared, &dialect, header);
@@ -348,8 +352,11 @@ impl Look<'_> {
         let (before, end) = rows_of(dialect, &bytes[head.data..], show, true);
         looked.before = before;
         if dialect.has_header {
-            let header = rows_of(dialect, &bytes[head.header.clone()], 1, true).0.pop();
-            looked.before.insert(0, header.unwrap_or_default());
+            let header = &bytes[head.header.clone()];
+            let header = rows_of(dialect, header, dialect.frame.header_lines as usize, true).0;
+            looked.before.splice(0..0, header);
+        }
+        if dialect.is_named() {
             looked.after.push(plan.titles().to_vec());
         }
         let mut out = Vec::new();

@@ -80,6 +80,7 @@ fn clean_file(
         HeadFound::Head(head) => Some(head),
         HeadFound::Unterminated(line, field) => return Err(unclosed_header(line, field)),
         HeadFound::TooLong(lines) => return Err(header_too_long(lines, dialect.max_record)),
+        HeadFound::Failed(problem) => return Err(problem),
         HeadFound::Nothing | HeadFound::More => None,
     };
     if let Some(head) = head {
@@ -96,7 +97,10 @@ fn clean_file(
         let plan = plan.and_then(|plan| work.format.fit(plan));
         let plan = plan.map_err(|error| sample.advise(&dialect, error))?;
         work.format.check_names(&columns(&plan))?;
-        let header = [plan.header(), &bytes[head.header.end..head.header_end]].concat();
+        let header = [plan.header(), dialect.header_line_end(bytes, &head)].concat();
+        if let Some(dialect) = &mut known.report.dialect {
+            dialect.skip_lines = head.skipped;
+        }
         work.format.write_text(&header, reply)?;
         known.header_bytes = reply.len();
         let (memory, secret, piece) = (context.memory, context.secret, context.piece);

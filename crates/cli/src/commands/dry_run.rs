@@ -65,6 +65,9 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
     text += &files;
     if let Some(dialect) = preview.report.files.iter().find_map(|file| file.dialect.as_ref()) {
         text += &format!("delimiter: {}\n", dialect.describe());
+        for line in dialect.describe_frame() {
+            text += &format!("{}\n", shown::line(&line));
+        }
     }
     text += "before:\n";
     text += &table(&preview.before, 2, width);

@@ -150,7 +150,10 @@ fn flags_of_reading_and_running_set_their_options() {
         "--quote=none",
         "--comment=#",
         "--no-header",
+        "--header-lines=2",
+        "--names=a,b",
         "--skip-lines=3",
+        "--skip-until=^a",
         "--encoding=latin1",
         "--max-record=1K",
     ]);
@@ -159,7 +162,10 @@ fn flags_of_reading_and_running_set_their_options() {
     assert_eq!(options.quote, Some(Quote(None)));
     assert_eq!(options.comment, Some(Character(b'#')));
     assert_eq!(options.header, Some(false));
+    assert_eq!(options.header_lines, Some(2));
+    assert_eq!(options.names, Some(vec!["a".to_owned(), "b".to_owned()]));
     assert_eq!(options.skip_lines, Some(3));
+    assert_eq!(options.skip_until, "^a".parse().ok());
     assert_eq!(options.encoding.as_deref(), Some("latin1"));
     assert_eq!(options.max_record, Some(1024));
     assert_eq!(reading(read(&["a"]).input), Read::default());

@@ -26,6 +26,8 @@ mod ending;
 mod examples;
 /// Inputs that are no CSV, or in another encoding than they are taken for.
 mod foreign;
+/// What stands above the records.
+mod frame;
 /// `manyhands functions`.
 mod functions;
 /// Headers that swallow rows, and files of which no line is left.

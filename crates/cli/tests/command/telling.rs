@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kit::{Dir, Outcome, eventually, wait};
 
 /// All that `manyhands clean` takes.
-const FLAGS: [&str; 45] = [
+const FLAGS: [&str; 48] = [
     "--output",
     "--recipe",
     "--drop-empty-rows",
@@ -38,7 +38,10 @@ const FLAGS: [&str; 45] = [
     "--quote",
     "--no-header",
     "--encoding",
+    "--header-lines",
+    "--names",
     "--skip-lines",
+    "--skip-until",
     "--comment",
     "--out-delimiter",
     "--on-ragged",

@@ -12,7 +12,7 @@
 //! does not depend on how many more bytes the caller has.
 
 use crate::dialect::Dialect;
-use crate::head::{after_skipped, count_lines, first_record};
+use crate::head::{HeadFound, count_lines, first_record, top_of};
 use crate::problem::{Hint, Problem, ProblemKind};
 use crate::record::Records;
 use crate::scan::{Ends, Scanner, State};
@@ -78,10 +78,10 @@ pub fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) ->
         records: 0,
         scores: Vec::new(),
     };
-    let at = match after_skipped(bytes, skip_lines, is_whole) {
+    let at = match top_of(given, bytes, skip_lines, is_whole) {
         Ok(at) => at,
-        Err(_) if is_whole => return Some(detected),
-        Err(_) => return None,
+        Err(HeadFound::More) => return None,
+        Err(_) => return Some(detected),
     };
     let Some((start, _)) = first_record(given, bytes, at) else {
         return is_whole.then_some(detected);

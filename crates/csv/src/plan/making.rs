@@ -16,13 +16,19 @@ use super::Plan;
 use super::prepared::{Prepared, in_step};
 
 impl Plan {
-    /// Makes a plan for files with this header, which is one record without its line end. If the
-    /// dialect has no header, pass the first record: its fields are counted.
+    /// Makes a plan for files with this header, which is one record without its line end, or as
+    /// many as the dialect says, with what is between them. If the dialect has no header, pass the
+    /// first record: its fields are counted.
     ///
     /// # Errors
-    /// If a step names a column that the file does not have, or is invalid for another reason.
+    /// If a step names a column that the file does not have, or is invalid for another reason; if
+    /// the header is not as the dialect's frame says.
     pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, Problem> {
-        let raw = fields_of(dialect, header);
+        let made = dialect.made_names(header)?;
+        let raw: Vec<Field> = match &made {
+            Some(names) => names.iter().map(|name| Field::plain(name)).collect(),
+            None => fields_of(dialect, header),
+        };
         let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
         let steps = prepared.recipe.steps.iter().zip(&prepared.parsed);
         for (at, (step, parsed)) in steps.enumerate() {
@@ -33,7 +39,7 @@ impl Plan {
             }
             builder.steps.push(words);
         }
-        finish(builder, prepared, dialect, &raw)
+        finish(builder, prepared, dialect, &raw, made.is_some())
             .map_err(|message| Problem::new(message).of(ProblemKind::Recipe))
     }
 }
@@ -44,6 +50,7 @@ fn finish(
     prepared: &Prepared,
     dialect: &Dialect,
     raw: &[Field],
+    is_made: bool,
 ) -> Result<Plan, String> {
     builder.notes.extend(match &builder.added[..] {
         [] => None,
@@ -60,7 +67,7 @@ fn finish(
     };
     let titles = columns.iter().map(title).collect();
     let written = dialect.written();
-    let header = header(&builder, dialect, &written, raw)?;
+    let header = header(&builder, dialect, &written, raw, is_made)?;
     let needs = |planned: &Planned| !matches!(planned.operation.need(), Need::Nothing);
     let cuts = (0..builder.operations.len()).filter(|at| needs(&builder.operations[*at])).collect();
     let layout = Layout {
@@ -95,11 +102,12 @@ fn header(
     dialect: &Dialect,
     written: &Dialect,
     raw: &[Field],
+    is_made: bool,
 ) -> Result<Vec<u8>, String> {
     let columns = &builder.scope.columns;
     let mut header = Vec::new();
-    let keeps_fields = dialect.keeps_fields(written);
-    if dialect.has_header {
+    let keeps_fields = !is_made && dialect.keeps_fields(written);
+    if dialect.is_named() {
         for (place, column) in columns.iter().enumerate() {
             if place > 0 {
                 header.extend_from_slice(written.delimiter.written());

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame::Pattern;
 use crate::separator::Separator;
+use crate::steps::list_of_names;
 
 /// Settings for reading files: the recipe's table `[read]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +32,18 @@ pub struct Read {
     /// True if the first record names the columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
+    /// Number of records that are the header, whose cells are joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header_lines: Option<u64>,
+    /// Names of the columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
     /// Number of lines to skip before the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_lines: Option<u64>,
+    /// Pattern of the line at which skipping ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_until: Option<Pattern>,
     /// Name of the encoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
@@ -48,7 +59,7 @@ impl Read {
     }
 
     /// Each key of these settings, with a value in which only that key is set.
-    pub fn each(&self) -> [(&'static str, Read); 9] {
+    pub fn each(&self) -> [(&'static str, Read); 12] {
         let Read {
             delimiter,
             quote,
@@ -56,7 +67,10 @@ impl Read {
             skip_initial_space,
             comment,
             header,
+            header_lines,
+            names,
             skip_lines,
+            skip_until,
             encoding,
             max_record,
         } = self.clone();
@@ -67,7 +81,10 @@ impl Read {
             ("skip_initial_space", Read { skip_initial_space, ..Read::default() }),
             ("comment", Read { comment, ..Read::default() }),
             ("header", Read { header, ..Read::default() }),
+            ("header_lines", Read { header_lines, ..Read::default() }),
+            ("names", Read { names, ..Read::default() }),
             ("skip_lines", Read { skip_lines, ..Read::default() }),
+            ("skip_until", Read { skip_until, ..Read::default() }),
             ("encoding", Read { encoding, ..Read::default() }),
             ("max_record", Read { max_record, ..Read::default() }),
         ]
@@ -82,7 +99,10 @@ impl Read {
             skip_initial_space: other.skip_initial_space.or(self.skip_initial_space),
             comment: other.comment.or(self.comment),
             header: other.header.or(self.header),
+            header_lines: other.header_lines.or(self.header_lines),
+            names: other.names.or(self.names),
             skip_lines: other.skip_lines.or(self.skip_lines),
+            skip_until: other.skip_until.or(self.skip_until),
             encoding: other.encoding.or(self.encoding),
             max_record: other.max_record.or(self.max_record),
         }
@@ -110,6 +130,18 @@ pub struct Quote(pub Option<u8>);
 /// An ASCII character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Character(pub u8);
+
+/// Names of columns, as a list with commas; a name with a comma is in quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl FromStr for Names {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        list_of_names(text).map(Names)
+    }
+}
 
 /// Limit for the rejected records of a file, beyond which it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -294,7 +326,8 @@ mod tests {
     fn every_reading_setting_of_a_recipe_survives_a_round_trip() {
         let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\nescape = \"\\\\\"\n\
                     skip_initial_space = true\ncomment = \"#\"\n\
-                    header = false\nskip_lines = 3\nencoding = \"latin1\"\nmax_record = 1000\n";
+                    header = false\nheader_lines = 2\nnames = [\"a\", \"b\"]\n\
+                    skip_lines = 3\nskip_until = \"^id\"\nencoding = \"latin1\"\nmax_record = 1000\n";
         let recipe = Recipe::from_toml(text).unwrap();
         assert_eq!(recipe.max_rejects, Some(MaxRejects::Percent(2.5)));
         assert_eq!(
@@ -306,7 +339,10 @@ mod tests {
                 skip_initial_space: Some(true),
                 comment: Some(Character(b'#')),
                 header: Some(false),
+                header_lines: Some(2),
+                names: Some(vec!["a".into(), "b".into()]),
                 skip_lines: Some(3),
+                skip_until: Some("^id".parse().unwrap()),
                 encoding: Some("latin1".into()),
                 max_record: Some(1000)
             }

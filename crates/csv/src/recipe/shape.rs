@@ -31,7 +31,10 @@ const READ: &[Key] = &[
     ("skip_initial_space", Kind::Flag, "skip_initial_space = true"),
     ("comment", Kind::Text, r##"comment = "#""##),
     ("header", Kind::Flag, "header = false"),
+    ("header_lines", Kind::Count, "header_lines = 2"),
+    ("names", Kind::Texts, r#"names = ["id", "price"]"#),
     ("skip_lines", Kind::Count, "skip_lines = 3"),
+    ("skip_until", Kind::Text, r#"skip_until = "^id""#),
     ("encoding", Kind::Text, r#"encoding = "latin1""#),
     ("max_record", Kind::Count, "max_record = 1000000"),
 ];

@@ -34,13 +34,13 @@ pub(crate) struct Builder {
 
 impl Builder {
     pub(crate) fn new(missing: MissingColumn, dialect: &Dialect, raw: &[Field]) -> Builder {
-        let own: Vec<String> = match dialect.has_header {
+        let own: Vec<String> = match dialect.is_named() {
             true => raw.iter().map(|field| readable(&field.content())).collect(),
             false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
         };
         let is_text = raw
             .iter()
-            .map(|field| !dialect.has_header || std::str::from_utf8(&field.content()).is_ok());
+            .map(|field| !dialect.is_named() || std::str::from_utf8(&field.content()).is_ok());
         let is_text = is_text.collect();
         let mut names = own.clone();
         make_unique(&mut names);

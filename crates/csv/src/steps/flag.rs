@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::choices::Columns;
 
 /// Parses a list as one CSV record: `a,"b, c"` is `a` and `b, c`.
-pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn list(text: &str) -> Result<Vec<String>, String> {
     Ok(items(text)?.into_iter().map(|(item, _)| item).collect())
 }
 

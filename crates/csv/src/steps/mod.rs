@@ -31,6 +31,7 @@ use crate::resolve::Builder;
 
 pub use derive::Derive;
 pub use fill::{Fill, FillMethod, FillWith};
+pub(crate) use flag::list as list_of_names;
 pub use null::Null;
 pub use outliers::{OutlierRule, Outliers};
 pub use replace::Replace;

@@ -38,12 +38,13 @@ pub(crate) fn clean(
     let prepared = Prepared::new(recipe.clone(), NOW).map_err(|error| error.text())?;
     let head = match find_head(dialect, bytes, 0, true) {
         HeadFound::Head(head) => head,
+        HeadFound::Failed(problem) => return Err(problem.text()),
         other => return Err(format!("{other:?}")),
     };
     let header = &bytes[head.header.clone()];
     let plan = Plan::new(&prepared, dialect, header).map_err(|error| error.text())?;
     let mut output = plan.header().to_vec();
-    output.extend_from_slice(&bytes[head.header.end..head.header_end]);
+    output.extend_from_slice(dialect.header_line_end(bytes, &head));
     let (course, rejects) = match way {
         Way::Whole(piece) => {
             clean_whole(&plan, bytes, &head, memory, SECRET, piece, Out::Csv(&mut output))

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Dialect, Recipe};
+use manyhands_csv::{Dialect, Frame, Pattern, Recipe};
 
 use crate::drive::{Cleaned, Way, clean};
 
@@ -33,6 +33,9 @@ fn dialect(folder: &Path) -> Dialect {
         header: bool,
         out_delimiter: Option<String>,
         max_record: usize,
+        header_lines: u64,
+        names: Option<Vec<String>>,
+        skip_until: Option<Pattern>,
     }
     impl Default for Keys {
         fn default() -> Self {
@@ -46,6 +49,9 @@ fn dialect(folder: &Path) -> Dialect {
                 header: true,
                 out_delimiter: None,
                 max_record,
+                header_lines: 1,
+                names: None,
+                skip_until: None,
             }
         }
     }
@@ -63,6 +69,11 @@ fn dialect(folder: &Path) -> Dialect {
         has_header: keys.header,
         out_delimiter: keys.out_delimiter.map(|text| text.parse().unwrap()),
         max_record: keys.max_record,
+        frame: Frame {
+            header_lines: keys.header_lines,
+            names: keys.names,
+            skip_until: keys.skip_until,
+        },
         ..Dialect::default()
     }
 }
