@@ -17,11 +17,6 @@ impl<'a> Field<'a> {
         Field { raw, dialect }
     }
 
-    /// A field whose bytes are its content.
-    pub(crate) fn plain(raw: &'a [u8]) -> Self {
-        Field { raw, quote: None }
-    }
-
     pub(crate) fn is_quoted(self) -> bool {
         self.dialect.quote.is_some() && self.raw.first().copied() == self.dialect.quote
     }

@@ -11,7 +11,9 @@ fn long(header: &str) -> String {
 #[test]
 fn a_header_of_several_records_is_joined_column_by_column() {
     let dir = Dir::with("Item,Price,\n,EUR,USD\npen,1,2\n");
-    dir.clean("in.csv -o - --header-lines 2 --quiet").done().prints("Item,Price EUR,USD\npen,1,2\n");
+    dir.clean("in.csv -o - --header-lines 2 --quiet")
+        .done()
+        .prints("Item,Price EUR,USD\npen,1,2\n");
     dir.clean("in.csv -o a.csv --header-lines 2 -v").done().says("header: 2 records, joined");
     dir.clean("in.csv --header-lines 2 --dry-run").done();
     dir.clean("in.csv -o - --header-lines 3").done().prints("Item pen,Price EUR 1,USD 2\n");
@@ -25,7 +27,9 @@ fn a_header_of_several_records_is_joined_column_by_column() {
 fn a_header_of_no_records_is_none() {
     let dir = Dir::with("1,2\n3,4\n");
     for flags in ["--header-lines 0", "--no-header", "--header-lines 0 --no-header"] {
-        dir.clean(&format!("in.csv -o - --quiet {flags} --select column_2")).done().prints("2\n4\n");
+        dir.clean(&format!("in.csv -o - --quiet {flags} --select column_2"))
+            .done()
+            .prints("2\n4\n");
     }
 }
 

@@ -25,8 +25,10 @@ impl Plan {
     /// the header is not as the dialect's frame says.
     pub fn new(prepared: &Prepared, dialect: &Dialect, header: &[u8]) -> Result<Plan, Problem> {
         let made = dialect.made_names(header)?;
+        // Made names are contents.
+        let plain = Dialect { quote: None, ..Dialect::default() };
         let raw: Vec<Field> = match &made {
-            Some(names) => names.iter().map(|name| Field::plain(name)).collect(),
+            Some(names) => names.iter().map(|name| Field::new(&plain, name)).collect(),
             None => fields_of(dialect, header),
         };
         let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
