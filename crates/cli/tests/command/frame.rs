@@ -115,8 +115,10 @@ fn a_frame_is_part_of_a_saved_recipe_and_of_what_a_run_resumes() {
     }
     dir.clean("in.csv -o - --recipe r.toml --quiet").done().prints("k,v\n1,2\n");
     dir.clean("in.csv -o out/ --recipe r.toml").done();
-    dir.clean("in.csv -o out/ --recipe r.toml --resume").done().says("1 file done before");
-    dir.clean("in.csv -o out/ --recipe r.toml --resume --names k,w").status(1).says("recipe");
+    dir.clean("in.csv -o out/ --recipe r.toml --resume").done().says("(1 done before)");
+    dir.clean("in.csv -o out/ --recipe r.toml --resume --names k,w")
+        .status(1)
+        .says("was made by another recipe or with other settings");
 }
 
 #[test]
