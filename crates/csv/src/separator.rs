@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// # use manyhands_csv::Separator;
-/// assert_eq!(Separator::from(b';'), ";".parse().unwrap());
+/// assert_eq!(Separator::from(b';'), ";".parse::<Separator>().unwrap());
 /// assert_eq!("tab".parse::<Separator>().unwrap().written(), b"\t");
 /// assert_eq!("||".parse::<Separator>().unwrap().written(), b"||");
 /// assert_eq!("ws".parse(), Ok(Separator::Spaces));

@@ -67,7 +67,10 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l delimiter 
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l comment -d 'Skip lines that begin with this' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l header-lines -d 'The header is N records, joined [default: 1]' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l names -d 'Names of the columns, instead of the header\'s' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-lines -d 'Skip this many lines before the header' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-until -d 'Skip the lines before the first that matches' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l max-record -d 'A file with a longer record fails [default: 16M]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l workers -d 'Worker processes [default: one per usable core]' -r
@@ -120,7 +123,10 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l delimiter 
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l comment -d 'Skip lines that begin with this' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l header-lines -d 'The header is N records, joined [default: 1]' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l names -d 'Names of the columns, instead of the header\'s' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-lines -d 'Skip this many lines before the header' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-until -d 'Skip the lines before the first that matches' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l max-record -d 'A file with a longer record fails [default: 16M]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l drop-empty-rows -d 'Drop rows whose fields are all empty'
