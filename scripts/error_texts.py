@@ -23,6 +23,7 @@ PYTHON = re.compile(
 FOREIGN = {
     "crates/cli/src/lib.rs": "clap writes `error: ` itself, in its own colour",
     "crates/csv/src/expr/functions/regex.rs": "the regex crate's text has several lines",
+    "crates/csv/src/frame.rs": "the regex crate's text has several lines",
     "crates/csv/src/steps/replace.rs": "the regex crate's text has several lines",
     "python/manyhands/_main.py": "CPython says by words alone that a dictionary has changed",
     "python/manyhands/engines/spark.py": "Spark has the class of an exception in its text only",
