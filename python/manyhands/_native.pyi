@@ -515,6 +515,53 @@ class Recipe:
         TypeError, ValueError
             There is neither or both, or the value is the name of a method and `literal` is false.
         """
+    def number(
+        self,
+        columns: str | Sequence[str],
+        *,
+        decimal: Literal[".", ","] | None = None,
+        group: Literal[".", ",", "'", "space"] | None = None,
+        currency: Literal["drop"] | None = None,
+        currency_column: str | None = None,
+        percent: Literal["share", "number"] | None = None,
+    ) -> Recipe:
+        """Rewrites numbers as people write them, such as ``1.234,56 €`` or ``(432)``, to plain numbers.
+
+        Without `decimal` and `group`, the cells of each column must prove theirs; a file whose cells allow both a
+        decimal point and a decimal comma fails, with the two readings. Digits stay as they are, so a number of any
+        length is exact. Group signs stand between groups of three digits; elsewhere they make a bad cell.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, one name, or `"all"`.
+        decimal : {".", ","}, optional
+            The sign before the fraction. A point if only `group` is given.
+        group : {".", ",", "'", "space"}, optional
+            The sign between groups of digits; `"space"` is also one without a break. None if only `decimal` is given.
+        currency : {"drop"}, optional
+            Drops signs (``€``, ``US$``), codes of ISO 4217 and some names (``kr``). Without it, a cell with a
+            currency is a bad one.
+        currency_column : str, optional
+            A new column, to which they go as they are written. For one column.
+        percent : {"share", "number"}, optional
+            ``12.5 %`` is 0.125 or 12.5. Without it, a cell with a percent sign is a bad one.
+
+        Returns
+        -------
+        Recipe
+            A new recipe with this step at its end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A sign is none of these, or the two are the same.
+
+        Examples
+        --------
+        >>> Recipe().number("price", decimal=",", group=".", currency="drop")
+        <Recipe: number>
+        """
     def dedupe(self, columns: str | Sequence[str] = "all") -> Recipe:
         """Keeps the first of the rows of a file that are equal in these columns, byte for byte.
 

@@ -55,6 +55,14 @@ STEPS = {
     ),
     "fill": (lambda r: r.fill("a", 0), '{ fill = { column = "a", value = "0" } }'),
     "ffill": (lambda r: r.fill("a", method="ffill"), '{ fill = { column = "a", method = "ffill" } }'),
+    "number": (
+        lambda r: r.number("a", decimal=",", group=".", currency="drop", percent="share"),
+        '{ number = { columns = ["a"], decimal = ",", group = ".", currency = "drop", percent = "share" } }',
+    ),
+    "number that proves": (
+        lambda r: r.number(["a"], currency_column="c"),
+        '{ number = { columns = ["a"], currency_column = "c" } }',
+    ),
     "dedupe": (lambda r: r.dedupe(("a", "b")), '{ dedupe = ["a", "b"] }'),
     "derive": (lambda r: r.derive("n", "a / 2"), '{ derive = { name = "n", expression = "a / 2" } }'),
 }

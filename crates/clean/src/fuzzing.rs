@@ -215,7 +215,7 @@ pub fn stream(
             output.extend_from_slice(&clean);
         }
     }
-    assert!(course.finish_pass(&plan, head.lines) == Next::Done, "there is one pass");
+    assert!(course.finish_pass(&plan, head.lines) == Ok(Next::Done), "there is one pass");
     let mut report = FileReport { notes: plan.notes().to_vec(), ..FileReport::default() };
     assert!(course.report(&plan, &mut report), "rows are not accounted for: {report:?}");
     report.blank_lines += head.blank_lines;

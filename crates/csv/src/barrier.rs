@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::aggregate::Aggregate;
+use crate::evidence::{Decision, Evidence};
 use crate::exchange::{Ask, Known, Partial, Verdict};
 use crate::operation::Need;
 use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::report::Note;
 
 /// Combines the partial results of all chunks, in order, for one operation.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub(crate) struct Barrier {
 #[derive(Debug)]
 enum Gathering {
     Aggregates(Vec<Aggregate>),
+    Evidence(Vec<Evidence>),
     Last { above: Option<Vec<u8>>, before: Vec<Option<Vec<u8>>> },
     Keys(DuplicateKeys),
 }
@@ -61,6 +65,7 @@ impl Barrier {
                 let aggregates = wanted.iter().map(|(kind, _)| Aggregate::new(*kind, each));
                 Gathering::Aggregates(aggregates.collect())
             }
+            Need::Ways(wanted) => Gathering::Evidence(vec![Evidence::default(); wanted.len()]),
             Need::Last(_) => Gathering::Last { above: None, before: Vec::new() },
             Need::Duplicates(_) | Need::Nothing => Gathering::Keys(DuplicateKeys {
                 secret,
@@ -80,6 +85,7 @@ impl Barrier {
             Gathering::Aggregates(aggregates) => {
                 Ask::Aggregates(aggregates.iter().map(Aggregate::ask).collect())
             }
+            Gathering::Evidence(_) => Ask::Evidence,
             Gathering::Last { .. } => Ask::Last,
             Gathering::Keys(keys) => {
                 Ask::Keys { secret: keys.secret, from: keys.from, to: keys.to }
@@ -93,6 +99,11 @@ impl Barrier {
             (Gathering::Aggregates(aggregates), Partial::Aggregates(partials)) => {
                 for (aggregate, partial) in aggregates.iter_mut().zip(partials) {
                     aggregate.merge(partial);
+                }
+            }
+            (Gathering::Evidence(columns), Partial::Evidence(partials)) => {
+                for (evidence, partial) in columns.iter_mut().zip(partials) {
+                    evidence.merge(partial);
                 }
             }
             (Gathering::Last { above, before }, Partial::Last(last)) => {
@@ -116,23 +127,42 @@ impl Barrier {
                 // Finishes the round of all aggregates, also of those behind an unfinished one.
                 aggregates.iter_mut().fold(true, |done, aggregate| aggregate.finish_round() & done)
             }
-            Gathering::Last { .. } => true,
+            Gathering::Evidence(_) | Gathering::Last { .. } => true,
             Gathering::Keys(keys) => keys.finish_round(),
         }
     }
 
-    pub(crate) fn known(&self) -> Known {
-        match &self.gathering {
-            Gathering::Aggregates(aggregates) => {
+    /// The facts for the operation at the cut of a plan, and what is to be told about them.
+    ///
+    /// # Errors
+    /// If the cells of a column do not prove how it is written.
+    pub(crate) fn known(&self, plan: &Plan, cut: usize) -> Result<(Known, Vec<Note>), Problem> {
+        let known = match (&self.gathering, plan.need_at(cut)) {
+            (Gathering::Aggregates(aggregates), _) => {
                 Known::Aggregates(aggregates.iter().map(Aggregate::value).collect())
             }
+            (Gathering::Evidence(columns), Need::Ways(wanted)) => {
+                let (mut ways, mut notes) = (Vec::new(), Vec::new());
+                let step = plan.operations[plan.cuts[cut]].step;
+                for (evidence, (column, search)) in columns.iter().zip(wanted) {
+                    let (name, step_name) =
+                        (&plan.layout.names[column], plan.layout.step_name(step));
+                    let Decision { way, note } = search
+                        .decide(evidence)
+                        .map_err(|problem| problem.in_step(step, step_name).in_column(name))?;
+                    ways.push(way);
+                    notes.extend(note.map(|note| Note::from(format!("column {name:?} {note}"))));
+                }
+                return Ok((Known::Ways(ways), notes));
+            }
             _ => Known::PerChunk,
-        }
+        };
+        Ok((known, Vec::new()))
     }
 
     pub(crate) fn verdict(&self, chunk: usize) -> Verdict {
         match &self.gathering {
-            Gathering::Aggregates(_) => Verdict::Nothing,
+            Gathering::Aggregates(_) | Gathering::Evidence(_) => Verdict::Nothing,
             Gathering::Last { before, .. } => Verdict::Last(before.get(chunk).cloned().flatten()),
             Gathering::Keys(keys) => {
                 Verdict::Duplicates(keys.duplicates.get(chunk).cloned().unwrap_or_default())

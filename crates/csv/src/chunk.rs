@@ -215,6 +215,9 @@ impl Outcome {
             reject.line = lines;
             reject.at += base;
         }
+        if let Some(Partial::Evidence(columns)) = &mut self.partial {
+            columns.iter_mut().for_each(|evidence| evidence.settle(bytes, from, after_cr));
+        }
         self.tally.doubts.settle(bytes, from, after_cr, base);
         if let Some(not_utf8) = &mut self.not_utf8 {
             not_utf8.line = count_lines(&bytes[from..not_utf8.line as usize], after_cr);

@@ -13,7 +13,7 @@ use crate::barrier::Barrier;
 use crate::batch::too_long;
 use crate::chunk::{Outcome, Task, TaskStart};
 use crate::doubts::Spots;
-use crate::exchange::{Assignment, Known};
+use crate::exchange::{Assignment, Known, Partial};
 use crate::head::Head;
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -48,6 +48,8 @@ pub struct Course {
     not_utf8: Option<NotUtf8>,
     /// The first record that each step rejected for each reason, in the last pass; few in number.
     examples: Vec<Reject>,
+    /// What the passes found out about columns, to be told.
+    findings: Vec<Note>,
 }
 
 /// The fate of an outcome.
@@ -94,6 +96,7 @@ impl Course {
             tally: Tally::default(),
             not_utf8: None,
             examples: Vec::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -217,11 +220,15 @@ impl Course {
         let not_utf8 = outcome.not_utf8;
         let not_utf8 = not_utf8.map(|some| NotUtf8 { line: some.line + self.lines, ..some });
         NotUtf8::add(&mut self.not_utf8, not_utf8);
+        let mut partial = outcome.partial;
+        if let Some(Partial::Evidence(columns)) = &mut partial {
+            columns.iter_mut().for_each(|evidence| evidence.begin_after(self.lines));
+        }
         self.lines += outcome.lines;
         if !self.again {
             self.seen += outcome.rows;
         }
-        match (&mut self.barrier, outcome.partial) {
+        match (&mut self.barrier, partial) {
             (Some(barrier), Some(partial)) => barrier.absorb(partial),
             _ => self.tally.add(tally),
         }
@@ -229,21 +236,31 @@ impl Course {
     }
 
     /// Call this when the last chunk was accepted; `lines` as in [`new`](Self::new).
-    pub fn finish_pass(&mut self, plan: &Plan, lines: u64) -> Next {
-        let Some(barrier) = &mut self.barrier else { return Next::Done };
+    ///
+    /// # Errors
+    /// The file fails: its cells do not prove what a step must know.
+    pub fn finish_pass(&mut self, plan: &Plan, lines: u64) -> Result<Next, Problem> {
+        let Some(barrier) = &mut self.barrier else { return Ok(Next::Done) };
         if barrier.finish_round() {
-            self.known.push(barrier.known());
+            let (known, findings) = barrier.known(plan, self.known.len())?;
+            self.known.push(known);
+            self.findings.extend(findings);
             self.passed.extend(self.barrier.take());
             let cut = self.known.len();
             let (memory, secret) = (self.memory, self.secret);
             self.barrier = (cut < plan.cuts.len()).then(|| Barrier::new(plan, cut, memory, secret));
         }
         (self.next, self.lines, self.again) = (0, lines, true);
-        Next::Pass
+        Ok(Next::Pass)
     }
 
     fn example(&self, step: usize, reason: &str) -> Option<&Reject> {
         self.examples.iter().find(|example| example.step == step && example.reason == reason)
+    }
+
+    /// What was found out about columns before the last pass, with its proof.
+    pub fn findings(&self) -> &[Note] {
+        &self.findings
     }
 
     /// Notes about the file, whose counts are in `report`: why rows are missing or wrong, with
@@ -255,14 +272,16 @@ impl Course {
             let column = &plan.layout.names[(*column)?];
             Some(format!("line {}, column {column:?}: {}", line + 1, quoted(cell.as_deref()?)))
         };
-        doubts.notes(
+        let mut notes = self.findings.clone();
+        notes.extend(doubts.notes(
             &plan.layout.dialect,
             plan.layout.fields,
             plan.layout.on_ragged,
             sample,
             report,
             &example,
-        )
+        ));
+        notes
     }
 
     /// The kind of characters in the records and the header.

@@ -28,7 +28,7 @@ pub(crate) fn aggregates(known: &Known) -> Vec<Value<'static>> {
         Known::Aggregates(values) => {
             values.iter().map(|value| value.map_or(Value::Null, Value::Number)).collect()
         }
-        Known::PerChunk => Vec::new(),
+        Known::Ways(_) | Known::PerChunk => Vec::new(),
     }
 }
 

@@ -4,12 +4,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate;
+use crate::evidence::Evidence;
 use crate::number::Number;
 
 /// Facts about all chunks, for the operation behind a cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Known {
     Aggregates(Vec<Option<Number>>),
+    /// For each column, the number of the way in which it is written.
+    Ways(Vec<usize>),
     /// The verdicts of the chunks hold it.
     PerChunk,
 }
@@ -29,6 +32,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Ask {
     Aggregates(Vec<aggregate::Ask>),
+    Evidence,
     Last,
     /// Asks for hashes of keys in this range, which includes its end.
     Keys {
@@ -42,6 +46,8 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Partial {
     Aggregates(Vec<aggregate::Partial>),
+    /// For each column.
+    Evidence(Vec<Evidence>),
     Last(Option<Vec<u8>>),
     /// A hash of each row: 16 bytes, little-endian.
     Keys(#[serde(with = "serde_bytes")] Vec<u8>),

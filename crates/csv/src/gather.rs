@@ -39,7 +39,7 @@ fn gather_column(batch: &mut Batch, column: usize, into: &mut aggregate::Gather)
 pub(crate) fn aggregate_of(known: &Known, at: usize) -> Option<Number> {
     match known {
         Known::Aggregates(values) => values.get(at).copied().flatten(),
-        Known::PerChunk => None,
+        Known::Ways(_) | Known::PerChunk => None,
     }
 }
 

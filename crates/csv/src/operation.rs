@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use crate::aggregate::Kind;
 use crate::batch::Batch;
+use crate::evidence::Search;
 use crate::exchange::{Known, Verdict};
 use crate::expr::{AggregateCall, AggregateKind, Bound};
 use crate::gaps::Gaps;
@@ -50,6 +51,8 @@ pub(crate) struct Found<'a> {
 pub(crate) enum Need<'a> {
     Nothing,
     Aggregates(Vec<(Kind, Argument<'a>)>),
+    /// The ways in which columns are written.
+    Ways(Vec<(usize, &'a dyn Search)>),
     /// For each chunk, the last cell of the column above it that is not a gap.
     Last(Gaps),
     /// For each chunk, which of its rows are equal to earlier ones in these columns.

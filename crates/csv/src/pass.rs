@@ -16,6 +16,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::aggregate::{self, Gather};
 use crate::batch::Batch;
+use crate::evidence::{Evidence, Search};
 use crate::exchange::{Ask, Known, Partial, Verdict};
 use crate::gather::gather;
 use crate::operation::{Argument, Found, Need};
@@ -55,6 +56,11 @@ pub(crate) fn answer(plan: &Plan, batch: &mut Batch, cut: usize, ask: &Ask) -> P
         }
         (Ask::Keys { secret, .. }, Need::Duplicates(columns)) => {
             Partial::Keys(keys(batch, columns, *secret))
+        }
+        (Ask::Evidence, Need::Ways(wanted)) => {
+            let of =
+                |(column, search): &(usize, &dyn Search)| Evidence::of(batch, *column, *search);
+            Partial::Evidence(wanted.iter().map(of).collect())
         }
         (_, Need::Last(gaps)) => Partial::Last(gaps.last_value(batch)),
         _ => Partial::Last(None),

@@ -73,7 +73,7 @@ pub fn clean_whole(
             break;
         }
         reached = plan.cuts[cut];
-        if course.finish_pass(plan, head.lines) == Next::Done {
+        if course.finish_pass(plan, head.lines)? == Next::Done {
             break;
         }
     }

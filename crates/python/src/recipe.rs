@@ -6,10 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use manyhands::clean::{self, CleanError, Problem, recipe};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple, PyType};
-use recipe::{Columns, FillMethod, FillWith, OutlierRule, Read, Step};
+use recipe::{Columns, CurrencyUse, FillMethod, FillWith, OutlierRule, Read, Step};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -238,6 +238,38 @@ impl Recipe {
         let method: Option<FillMethod> = method.map(|name| word("method", name)).transpose()?;
         let with = only(vec![value, method.map(FillWith::Method)], "a value and method=")?;
         self.with(Step::Fill(recipe::Fill { column, with }))
+    }
+
+    /// Rewrites numbers as people write them, such as `1.234,56 €` or `(432)`, to plain numbers. Without
+    /// `decimal` and `group`, the cells of each column must prove their own.
+    #[pyo3(signature = (columns, *, decimal=None, group=None, currency=None, currency_column=None, percent=None))]
+    fn number(
+        &self,
+        columns: Names,
+        decimal: Option<&str>,
+        group: Option<&str>,
+        currency: Option<&str>,
+        currency_column: Option<String>,
+        percent: Option<&str>,
+    ) -> PyResult<Self> {
+        let currency = match (currency, currency_column) {
+            (Some(_), Some(_)) => {
+                let message = "currency= and currency_column= exclude each other";
+                return Err(PyTypeError::new_err(message));
+            }
+            (Some("drop"), None) => Some(CurrencyUse::Drop),
+            (Some(other), None) => {
+                let message =
+                    format!("currency is \"drop\", not {other:?}; currency_column= keeps it");
+                return Err(PyValueError::new_err(message));
+            }
+            (None, name) => name.map(CurrencyUse::Column),
+        };
+        let decimal = decimal.map(str::parse).transpose().map_err(PyValueError::new_err)?;
+        let group = group.map(str::parse).transpose().map_err(PyValueError::new_err)?;
+        let percent = percent.map(|name| word("percent", name)).transpose()?;
+        let columns = columns.columns();
+        self.with(Step::Number(recipe::Number { columns, decimal, group, currency, percent }))
     }
 
     /// Keeps the first of the rows that are equal in these columns.

@@ -261,7 +261,7 @@ impl Chunks {
                 return Ok(false);
             }
             self.passes_done += 1;
-            if self.course.finish_pass(&self.plan, self.head.lines) == Next::Done {
+            if self.course.finish_pass(&self.plan, self.head.lines)? == Next::Done {
                 self.tell(u64::MAX, watch);
                 return Ok(true);
             }

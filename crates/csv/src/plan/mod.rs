@@ -118,6 +118,7 @@ impl Plan {
             let mut words: Vec<String> = self.steps[..step - 1].to_vec();
             words.push(match self.operations[*cut].operation.need() {
                 Need::Last(_) => format!("look for the last values, for step {step}"),
+                Need::Ways(_) => format!("look how cells are written, for step {step}"),
                 Need::Duplicates(_) => format!("look for duplicates, for step {step}"),
                 _ => format!("gather what step {step} must know of all rows"),
             });

@@ -24,9 +24,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::choices::{Columns, MissingColumn, OnBad, OnRagged, Type};
+pub use crate::notation::{Decimal, Group, Percent};
 pub use crate::steps::{
-    About, Derive, Fill, FillMethod, FillWith, Flag, Null, OutlierRule, Outliers, Replace, Step,
-    StepInfo, Use, steps,
+    About, CurrencyUse, Derive, Fill, FillMethod, FillWith, Flag, Null, Number, OutlierRule,
+    Outliers, Replace, Step, StepInfo, Use, steps,
 };
 pub use read::{Character, Delimiter, MaxRejects, Names, Quote, Read};
 pub use text::{in_words, line_of_reading, line_of_step, text_of};

@@ -12,6 +12,7 @@ mod filter;
 mod flag;
 mod normalize_columns;
 mod null;
+mod number;
 mod outliers;
 mod rename;
 mod replace;
@@ -33,6 +34,7 @@ pub use derive::Derive;
 pub use fill::{Fill, FillMethod, FillWith};
 pub(crate) use flag::list as list_of_names;
 pub use null::Null;
+pub use number::{CurrencyUse, Number};
 pub use outliers::{OutlierRule, Outliers};
 pub use replace::Replace;
 use step::StepKind;
@@ -120,6 +122,8 @@ steps! {
     null: Null(null: Null),
     /// Replaces the matches of a regular expression.
     replace: Replace(replace: Replace),
+    /// Rewrites numbers as people write them to plain numbers.
+    number: Number(number: Number),
     /// Checks that cells can be read as a type; changes no cell. A column can be named only once.
     types: Types(types: BTreeMap<String, Type>),
     /// Keeps the records for which an expression is true.

@@ -54,7 +54,8 @@ pub(crate) fn clean(
             by_chunks(&plan, bytes, head.data, head.lines, memory, size, &mut output)?
         }
     };
-    let mut report = FileReport { notes: plan.notes().to_vec(), ..FileReport::default() };
+    let notes = [plan.notes(), course.findings()].concat();
+    let mut report = FileReport { notes, ..FileReport::default() };
     assert!(course.report(&plan, &mut report), "rows are not accounted for: {report:?}");
     report.blank_lines += head.blank_lines;
     let mut text = Vec::new();
@@ -100,7 +101,7 @@ fn by_chunks(
             assert!(last || clean.is_empty(), "only the last pass writes");
             output.extend_from_slice(&clean);
         }
-        if course.finish_pass(plan, lines) == Next::Done {
+        if course.finish_pass(plan, lines).map_err(|problem| problem.to_string())? == Next::Done {
             return Ok((course, rejects));
         }
     }
