@@ -145,12 +145,14 @@ FILES = {
     "quote.csv": b'id,name\n1,"ab\n2,c\n3,d\n',
     "latin.csv": b"id,name\n1,M\xfcller\n",
     "utf8.csv": "id,name\n1,Müller\n".encode(),
+    "grouped.csv": b"id,value\n1,1.234\n",
     "zip.csv": b"PK\x03\x04aaaaaaaaaaaaaaaa",
 }
 COMMANDS = """
 a.csv -o exists.csv
 a.csv -o 1.csv --filter 'valu > 1'
 a.csv -o 2.csv --filter 'larger(1) > 1'
+grouped.csv -o 2.csv --number value
 wide.csv -o 3.csv
 semicolons.csv -o 4.csv
 quote.csv -o 5.csv

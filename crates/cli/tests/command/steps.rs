@@ -42,6 +42,31 @@ fn trim() {
 }
 
 #[test]
+fn number() {
+    let input = "a,b\n\"1.234,5\",5 %\n(7),12.5%\n";
+    assert_eq!(
+        cleaned(
+            input,
+            &["--number", "a=decimal:, group:.", "--number", "b=decimal:. percent:share"]
+        ),
+        "a,b\n\"1234.5\",0.05\n-7,0.125\n"
+    );
+    assert_eq!(cleaned(input, &["--number", "all=percent:number"]), "a,b\n\"1234.5\",5\n-7,12.5\n");
+}
+
+#[test]
+fn a_number_that_may_be_two_fails_its_file_with_both_readings() {
+    let dir = Dir::with("a,b\n7,x\n1.234,y\n");
+    let outcome = dir.clean("in.csv -o out.csv --number a");
+    outcome.status(1).says(
+        "in.csv: step 1 (number): column \"a\": \"1.234\" in line 3 is 1.234 with a decimal point",
+    );
+    assert_eq!(dir.names(), ["in.csv"]);
+    dir.clean("in.csv -o out.csv --number a=group:.").done();
+    assert_eq!(dir.read("out.csv"), "a,b\n7,x\n1234,y\n");
+}
+
+#[test]
 fn null() {
     let input = "a,b\nNA,-\nna,n/a\n\"NA\",NAN\n";
     assert_eq!(cleaned(input, &["--null", "NA,-,n/a"]), "a,b\n,\nna,\n\"\",NAN\n");
