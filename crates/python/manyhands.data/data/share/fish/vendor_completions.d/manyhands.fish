@@ -43,6 +43,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l save-recip
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l trim -d 'Take white space off both ends of cells' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l null -d 'Empty cells that are one of these: NA,-' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l replace -d 'Replace what a regular expression matches' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l number -d 'Rewrite 1.234,56 or (432) to plain numbers' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l types -d 'Check that cells can be read; changes none' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l filter -d 'Keep rows for which an expression is true' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l outliers -d 'Drop rows whose number is out of line' -r
@@ -100,6 +101,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l temp-dir -
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l trim -d 'Take white space off both ends of cells' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l null -d 'Empty cells that are one of these: NA,-' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l replace -d 'Replace what a regular expression matches' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l number -d 'Rewrite 1.234,56 or (432) to plain numbers' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l types -d 'Check that cells can be read; changes none' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l filter -d 'Keep rows for which an expression is true' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l outliers -d 'Drop rows whose number is out of line' -r
