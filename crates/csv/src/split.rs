@@ -395,7 +395,7 @@ impl Owned {
 mod tests {
     use super::*;
     use crate::record::Records;
-    use crate::testing::{Random, dirty_bytes};
+    use crate::testing::{Random, dirty_bytes, divided_bytes, divided_dialects};
 
     /// Positions of the records that a chunk owns, and whether the last one is unterminated.
     fn records(dialect: &Dialect, bytes: &[u8], owned: &Owned) -> Vec<(usize, usize)> {
@@ -474,12 +474,32 @@ mod tests {
     }
 
     #[test]
+    fn chunks_own_the_same_records_however_fields_are_divided() {
+        let mut random = Random::new(8);
+        let dialects = divided_dialects();
+        for round in 0..3000 {
+            let bytes = divided_bytes(&mut random, round % 60 + 2);
+            let dialect = &dialects[random.below(dialects.len())];
+            let first = 1 + random.below(bytes.len() - 1);
+            for second in first..bytes.len() {
+                check(dialect, &bytes, &[0, first, second, bytes.len()]);
+            }
+        }
+    }
+
+    #[test]
     fn the_states_at_the_end_are_those_of_reading_from_each_state() {
         let mut random = Random::new(6);
-        for round in 0..2000 {
-            let bytes = dirty_bytes(&mut random, round % 100 + 1);
-            let comment = [None, Some(b'#')][round % 2];
-            let dialect = Dialect { comment, ..Dialect::default() };
+        let divided = divided_dialects();
+        for round in 0..3000 {
+            let (bytes, dialect) = if round % 3 == 0 {
+                let dialect = divided[random.below(divided.len())].clone();
+                (divided_bytes(&mut random, round % 100 + 1), dialect)
+            } else {
+                let comment = [None, Some(b'#')][round % 2];
+                let dialect = Dialect { comment, ..Dialect::default() };
+                (dirty_bytes(&mut random, round % 100 + 1), dialect)
+            };
             let (mut ends, scanner) = (Ends::default(), Scanner::Scalar);
             let states = State::ALL.into_iter().filter(|state| state.occurs_in(&dialect));
             for assumed in states.clone() {

@@ -1,5 +1,38 @@
 //! Shared by tests: reproducible pseudo-random bytes that exercise difficult cases.
 
+use crate::dialect::Dialect;
+
+/// Dialects whose fields are not divided by a single byte alone, with every setting that changes
+/// how they are read.
+pub(crate) fn divided_dialects() -> Vec<Dialect> {
+    let delimiters = [",", "tab", "||", "|||", ", ", "aab", "§", "ws"];
+    let dialects = delimiters.into_iter().flat_map(|delimiter| {
+        (0..16).map(move |bits| Dialect {
+            delimiter: delimiter.parse().expect("it is a delimiter"),
+            escape: (bits & 1 != 0).then_some(b'\\'),
+            skip_initial_space: bits & 2 != 0,
+            quote: (bits & 4 == 0).then_some(b'"'),
+            comment: (bits & 8 != 0).then_some(b'#'),
+            ..Dialect::default()
+        })
+    });
+    dialects.filter(|dialect| dialect.check().is_ok() && !dialect.is_plain()).collect()
+}
+
+/// Bytes that matter to [`divided_dialects`].
+pub(crate) fn divided_bytes(random: &mut Random, len: usize) -> Vec<u8> {
+    const PIECES: [&str; 24] = [
+        "a", "a", "a", "b", "\"", "\"", "\\", "\\", "\n", "\n", "\r", "\r\n", " ", " ", "\t", ",",
+        ", ", "|", "||", "§", "#", "\"\"", "\\\"", ",\"a",
+    ];
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(PIECES[random.below(PIECES.len())].as_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
 /// Pseudo-random numbers (xorshift64*; Vigna, 2016).
 pub(crate) struct Random(u64);
 

@@ -20,6 +20,8 @@ mod ends;
 mod scalar;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use ends::Ends;

@@ -1,8 +1,9 @@
 //! The AVX2 scanner agrees with the scalar one; both agree with `csv-core`.
 
-use super::{Ends, Scanner, State};
+use super::scalar::{general, plain};
+use super::{Ends, Scanner, State, reference};
 use crate::dialect::Dialect;
-use crate::testing::{Random, dirty_bytes};
+use crate::testing::{Random, dirty_bytes, divided_bytes, divided_dialects};
 
 fn scan(scanner: Scanner, dialect: &Dialect, state: State, bytes: &[u8]) -> (Ends, State) {
     let mut ends = Ends::default();
@@ -157,5 +158,55 @@ fn records_and_fields_are_those_of_csv_core() {
             }
             assert_eq!(ours, theirs, "{dialect:?} {:?}", String::from_utf8_lossy(&bytes));
         }
+    }
+}
+
+#[test]
+fn the_general_rules_are_the_plain_ones_where_a_byte_is_the_delimiter() {
+    for dialect in dialects() {
+        let delimiter = dialect.delimiter.byte().unwrap();
+        for state in State::ALL.into_iter().filter(|state| state.occurs_in(&dialect)) {
+            for byte in 0..=255 {
+                let (found, expected) =
+                    (general(&dialect, state, byte), plain(&dialect, delimiter, state, byte));
+                assert_eq!(found, expected, "{dialect:?} {state:?} {byte}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fields_are_those_that_a_second_reader_finds_field_by_field() {
+    let mut random = Random::new(7);
+    let dialects = divided_dialects();
+    for round in 0..60_000 {
+        let bytes = divided_bytes(&mut random, round % 40);
+        let dialect = &dialects[random.below(dialects.len())];
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let scanner = Scanner::best(dialect);
+        let (mut ends, state) = scan(scanner, dialect, State::RecordStart, &bytes);
+        // The same in two pieces.
+        let (cut, mut resumed) = (random.below(bytes.len() + 1), Ends::default());
+        let middle = scanner.scan(dialect, State::RecordStart, &bytes[..cut], 0, &mut resumed);
+        assert_eq!(scanner.scan(dialect, middle, &bytes, cut, &mut resumed), state);
+        assert_eq!(resumed, ends, "{dialect:?} {text:?} cut at {cut}");
+
+        let (mut expected, is_open) = reference::read(dialect, &bytes);
+        if !state.is_between() {
+            ends.fields.push(bytes.len() as u32);
+            ends.rows.push(ends.fields.len() as u32 - 1);
+        }
+        let records = crate::record::Records::new(dialect, &bytes, 0, &ends);
+        let records = records.filter(|record| !record.is_blank());
+        let cells = |record: crate::record::Record| {
+            record.fields().map(|field| field.content().into_owned()).collect()
+        };
+        let mut found: Vec<Vec<Vec<u8>>> = records.map(cells).collect();
+        assert_eq!(state.is_quoted(), is_open, "{dialect:?} {text:?}");
+        if is_open {
+            // It is rejected as it was read.
+            (expected.pop(), found.pop());
+        }
+        assert_eq!(found, expected, "{dialect:?} {text:?}");
     }
 }
