@@ -14,6 +14,7 @@ import sys
 import threading
 import tomllib
 from pathlib import Path
+from random import Random
 
 import manyhands
 import outside
@@ -329,6 +330,11 @@ def test_foreign_formats_and_addresses_are_refused(table, tmp_path, monkeypatch,
         (b"a|b\n1|2\n", {"delimiter": "auto", "out_delimiter": ","}, "a,b\n1,2\n"),
         (b"a,b\n'1,2',3\n", {"quote": "'", "out_delimiter": ";"}, "a;b\n'1,2';3\n"),
         (b'a,b\n"1,2\n', {"quote": None}, 'a,b\n"1,2\n'),
+        (b'a||b\n1||"x||"\n', {"delimiter": "||"}, 'a||b\n1||"x||"\n'),
+        (b" a  b\n1\t 2\n", {"delimiter": "ws"}, "a b\n1 2\n"),
+        ("a§b\n1§2\n".encode(), {"delimiter": "§", "out_delimiter": "tab"}, "a\tb\n1\t2\n"),
+        (b'a,b\n"\\"x\\"",1\\,5\n', {"escape": "\\"}, 'a,b\n"""x""","1,5"\n'),
+        (b'a, b\n 1, "2, 3"\n', {"skip_initial_space": True}, 'a,b\n1,"2, 3"\n'),
         (b"# first\na\n# second\n1\n", {"comment": "#"}, "a\n1\n"),
         (b"1,2\n", {"has_header": False}, "1,2\n"),
         (b"Title\n\na,b\n1,2\n", {"skip_lines": 2}, "a,b\n1,2\n"),
@@ -345,6 +351,32 @@ def test_how_files_are_read_and_written(tmp_path, text, options, expected):
     report = clean(tmp_path / "in.csv", tmp_path / "out.csv", **options).raise_for_errors()
     assert (tmp_path / "out.csv").read_text() == expected
     assert report.rows_out == 1
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONE])
+@pytest.mark.parametrize("delimiter", [",", "\t", " "])
+def test_escapes_are_read_as_the_standard_library_writes_them(tmp_path, quoting, delimiter):
+    random = Random(5)
+    rows = [["".join(random.choices('ab,"\\ \t\'', k=random.randrange(5))) + "x" for _ in range(3)] for _ in range(500)]
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, escapechar="\\", doublequote=False, quoting=quoting)
+        writer.writerows([["a", "b", "c"], *rows])
+    report = clean(tmp_path / "in.csv", tmp_path / "out.csv", delimiter=delimiter, escape="\\", out_delimiter=",")
+    report.raise_for_errors()
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["a", "b", "c"], *rows]
+
+
+def test_spaces_before_fields_are_skipped_as_the_standard_library_does(tmp_path):
+    random = Random(6)
+    pieces = ["a", " ", ",", ' "b, c"', '"d ""e"""', "\n", "1"]
+    text = "a,b\n" + "".join(random.choices(pieces, k=3000)) + "\n"
+    (tmp_path / "in.csv").write_text(text)
+    clean(tmp_path / "in.csv", tmp_path / "out.csv", skip_initial_space=True, rejects=tmp_path / "r.csv")
+    rows = [row for row in csv.reader(text.splitlines(keepends=True), skipinitialspace=True) if len(row) == 2]
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == rows
+    assert len(rows) > 50
 
 
 def test_a_report_contains_line_ends_and_characters(tmp_path):
@@ -449,7 +481,11 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         ("table.csv", "no/out.csv", {}, FileNotFoundError, "there is no directory .*no for"),
         ("table.csv", "table.csv", {"force": True}, ValueError, "would overwrite the input"),
         ("table.csv", "out.csv", {"temp_dir": "no"}, FileNotFoundError, "temporary files"),
-        ("table.csv", "out.csv", {"delimiter": "ab"}, ValueError, "delimiter is one ASCII character"),
+        ("table.csv", "out.csv", {"delimiter": "nine bytes"}, ValueError, "delimiter is a text of 1 to 8 bytes"),
+        ("table.csv", "out.csv", {"out_delimiter": "ws"}, ValueError, "white space is a delimiter of inputs only"),
+        ("table.csv", "out.csv", {"escape": '"'}, ValueError, "is the quote"),
+        ("table.csv", "out.csv", {"escape": "ab"}, ValueError, "escape is one ASCII character"),
+        ("table.csv", "out.csv", {"delimiter": "ws", "skip_initial_space": True}, ValueError, "includes all spaces"),
         ("table.csv", "out.csv", {"quote": "ä"}, ValueError, "quote is one ASCII character"),
         ("table.csv", "out.csv", {"encoding": "klingon"}, ValueError, "klingon"),
         ("table.csv", "out.csv", {"max_rejects": "many"}, ValueError, "max_rejects is"),

@@ -12,6 +12,7 @@ use crate::recipe::OnRagged;
 use crate::record::Field;
 use crate::report::Note;
 use crate::sample::Sample;
+use crate::separator::Separator;
 use crate::wording::counted;
 
 /// A look for causes at the beginning of a file.
@@ -54,7 +55,11 @@ impl CauseFinder<'_> {
             "line {}: a quote inside quotes is written \\{quote}, which ends the quoted text here",
             sample.line(place?)
         );
-        let hint = Hint::words(format!("write it as {quote}{quote}"));
+        let other = Dialect { escape: Some(b'\\'), ..self.dialect.clone() };
+        let hint = match other.check().is_ok() && sample.fit(&other, 0, false).is_good() {
+            true => Hint::is("escape", "\\").and(" reads it so"),
+            false => Hint::words(format!("write it as {quote}{quote}")),
+        };
         Some(Note::warning(Problem::new(text).hint(hint)))
     }
 
@@ -130,14 +135,17 @@ impl CauseFinder<'_> {
     /// Spaces as delimiters. Delimiter detection does not consider them, since they would divide
     /// most texts.
     fn spaces(&self) -> Option<Cause> {
-        let other = Dialect { delimiter: b' '.into(), ..self.dialect.clone() };
-        if other.check().is_err() || self.dialect.delimiter.begins_with(b' ') {
-            return None;
-        }
-        let fit = self.sample.fit(&other, 0, false);
-        let is_it = fit.fields > 1 && fit.is_good();
-        let cause = format!("; spaces would divide them into {} fields", fit.fields);
-        is_it.then(|| (cause, Some(Hint::is("delimiter", setting(b' ')))))
+        let own = self.dialect.delimiter;
+        let separators = [(b' '.into(), "spaces"), (Separator::Spaces, "runs of spaces and tabs")];
+        let others = separators.into_iter().filter(|_| own != Separator::Spaces);
+        let mut others = others.filter(|(other, _)| own != *other);
+        others.find_map(|(delimiter, named)| {
+            let other = Dialect { delimiter, ..self.dialect.clone() };
+            let fit = self.sample.fit(&other, 0, false);
+            let is_it = other.check().is_ok() && fit.fields > 1 && fit.is_good();
+            let cause = format!("; {named} would divide them into {} fields", fit.fields);
+            is_it.then(|| (cause, Some(Hint::is("delimiter", delimiter))))
+        })
     }
 
     /// The likely cause of records with `found` fields.

@@ -287,7 +287,7 @@ impl Dialect {
                 .flatten()
                 .any(|byte| written.delimiter.contains(byte))
         {
-            return Err("the output's delimiter has no line ends, and neither its quote nor the \
+            return Err("the output's delimiter is a text without line ends, its quote and the \
                         comment character"
                 .into());
         }

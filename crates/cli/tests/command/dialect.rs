@@ -47,6 +47,100 @@ fn the_delimiter_is_found_behind_what_is_skipped() {
 }
 
 #[test]
+fn a_delimiter_is_any_short_text_or_white_space() {
+    becomes("a||b\n1||\"x||y\"\n", "--delimiter ||", "a||b\n1||\"x||y\"\n");
+    becomes("a||b\n1||x,|y\n", "--delimiter || --out-delimiter ,", "a,b\n1,\"x,|y\"\n");
+    becomes("a§b\n1§2\n", "--delimiter § --select b,a", "b§a\n2§1\n");
+    becomes("a\u{1f}b\n1\u{1f}2\n", "--delimiter U+001F --out-delimiter ;", "a;b\n1;2\n");
+    becomes("a,b\n1,2\n", "--out-delimiter ||", "a||b\n1||2\n");
+    becomes(" a  b\n 1\t2  \n", "--delimiter ws", "a b\n1 2\n");
+    becomes("a b\n1 \"\"\n", "--delimiter ws --out-delimiter tab", "a\tb\n1\t\"\"\n");
+    becomes(
+        "a  b\n\n1  2\n  \n",
+        "--delimiter ws --quote none --derive c=NULL",
+        "a b c\n1 2 \"\"\n",
+    );
+}
+
+#[test]
+fn escapes_are_read_and_not_written() {
+    becomes("a,b\n\"x \\\"y\\\"\",2\\,3\n", "--escape \\", "a,b\n\"x \"\"y\"\"\",\"2,3\"\n");
+    let mysql = "--delimiter tab --quote none --escape \\ --null \\N";
+    becomes("a\tb\n1\\\t2\t\\N\nx\\\ny\tz\n", mysql, "a\tb\n\"1\t2\"\t\n\"x\ny\"\tz\n");
+}
+
+#[test]
+fn spaces_before_fields_are_skipped_if_that_is_asked_for() {
+    becomes("a, b\n 1, \"2, 3\"\n", "--skip-initial-space", "a,b\n1,\"2, 3\"\n");
+    becomes("a\t  b\n1\t \"2\"\n", "--delimiter tab --skip-initial-space", "a\tb\n1\t\"2\"\n");
+}
+
+#[test]
+fn how_fields_are_divided_is_told() {
+    let flags = "--verbose --report r.json --delimiter || --escape \\ --skip-initial-space";
+    let (dir, outcome) = clean("a||b\n1|| 2\n", flags);
+    outcome.done().says(
+        "delimiter: `||` (as set); escape `\\`, which the output does without; spaces before fields are skipped",
+    );
+    let report = dir.read("r.json");
+    let parts = [r#""delimiter": "||""#, r#""escape": "\\""#, r#""skip_initial_space": true"#];
+    parts.iter().for_each(|part| assert!(report.contains(part), "{report}"));
+    let (dir, outcome) = clean("a b\n1 2\n", "--verbose --report r.json --delimiter ws");
+    outcome.done().says("delimiter: white space, written as a space (as set)");
+    assert!(dir.read("r.json").contains(r#""delimiter": "ws""#));
+}
+
+#[test]
+fn settings_of_fields_that_contradict_each_other_are_refused() {
+    for (flags, words) in [
+        ("--escape \"", "is the quote; that it is doubled inside quotes needs no escape"),
+        ("--escape ,", "cannot be both escape and (part of the) delimiter"),
+        ("--escape # --comment #", "cannot be both comment and (part of the) escape"),
+        ("--escape e", "an escape is an ASCII character other than letters, digits and space"),
+        ("--delimiter a\"b", "cannot be both quote and (part of the) delimiter"),
+        ("--delimiter ws --skip-initial-space", "white space as delimiter includes all spaces"),
+        ("--delimiter U+0020 --skip-initial-space", "a run of them as one delimiter is 'ws'"),
+        ("--delimiter ws --comment U+0020", "--comment"),
+        ("--delimiter 123456789", "a text of 1 to 8 bytes"),
+        ("--delimiter U+000A", "has no line ends"),
+        ("--out-delimiter ws", "white space is a delimiter of inputs only"),
+        ("--out-delimiter auto,auto", "a text of 1 to 8 bytes"),
+    ] {
+        let (dir, outcome) = clean("a,b\n1,2\n", flags);
+        outcome.status(2).says(words);
+        assert_eq!(dir.names(), ["in.csv"]);
+    }
+}
+
+#[test]
+fn an_output_is_resumed_only_if_its_fields_are_divided_as_before() {
+    let dir = Dir::new().file("in.csv", "a, b\n1, 2\n");
+    dir.clean("in.csv -o out/").done();
+    dir.clean("in.csv -o out/ --resume").done();
+    for flags in ["--skip-initial-space", "--delimiter ws", "--escape \\"] {
+        let outcome = dir.clean(&format!("in.csv -o out/ --resume {flags}"));
+        outcome
+            .status(1)
+            .says("out/cleaned_in.csv was made by another recipe or with other settings");
+    }
+}
+
+#[test]
+fn recipes_keep_how_fields_are_divided() {
+    let flags = "--delimiter || --escape \\ --skip-initial-space --save-recipe r.toml";
+    let (dir, outcome) = clean("a|| b\n1|| \"2\"\n", flags);
+    outcome.done();
+    let recipe = dir.read("r.toml");
+    for line in ["delimiter = \"||\"", "escape = '\\'", "skip_initial_space = true"] {
+        assert!(recipe.contains(line), "{recipe}");
+    }
+    dir.clean("in.csv -o again.csv --recipe r.toml").done();
+    assert_eq!(dir.read("again.csv"), dir.read("out.csv"));
+    let outcome = dir.clean("in.csv -o - --recipe r.toml --dry-run");
+    assert!(outcome.done().stdout.contains("delimiter: `||` (as set); escape"), "{outcome:?}");
+}
+
+#[test]
 fn a_line_that_names_the_delimiter_is_reported_where_nobody_asked() {
     let (_, outcome) = clean("sep=;\na;b\n1;2\n", "");
     outcome.done().says("line 1 says that `;` divides the others\nhint: --delimiter auto");
@@ -313,7 +407,13 @@ fn a_file_that_loses_most_of_its_rows_tells_the_likely_cause() {
     warns(
         "id, name, city\n1, \"Smith, J\", Ulm\n",
         "",
-        &["in line 2 a space comes before a quote"],
+        &["in line 2 a space comes before a quote", "hint: --skip-initial-space"],
+    );
+    // Aligned columns.
+    warns(
+        "a     b\n10    2\n100   20\n1000  1\n",
+        "--delimiter U+0020",
+        &["runs of spaces and tabs would divide them into 2 fields", "hint: --delimiter ws"],
     );
     // A later step.
     warns(
@@ -331,7 +431,10 @@ fn quotes_escaped_by_backslashes_are_reported() {
     warns(
         text,
         "",
-        &["line 2: a quote inside quotes is written \\\", which ends the quoted text here"],
+        &[
+            "line 2: a quote inside quotes is written \\\", which ends the quoted text here",
+            "--escape '\\'",
+        ],
     );
     let (_, outcome) = clean("dir,b\n\"C:\\x\\\",1\n", "");
     assert!(!outcome.done().stderr.contains("warning"), "{outcome:?}");

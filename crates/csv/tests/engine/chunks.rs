@@ -124,6 +124,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read_back_however_fields_were_divided(
+        body in dirty(),
+        dialect in select(divided()),
+        recipe in select(vec!["steps = []", "steps = [{ select = ['b', 'a'] }]"]),
+    ) {
+        let recipe = Recipe::from_toml(&format!("on_ragged = 'pad'\n{recipe}")).unwrap();
+        let bytes = [b"a", dialect.delimiter.written(), b"b\n", &body].concat();
+        // Without quotes, some cells cannot be written.
+        let Ok(first) = clean(&recipe, &dialect, &bytes, 1 << 20, Way::Whole(None)) else {
+            return Ok(());
+        };
+        // The settings of reading that the output still has, and those that it is without.
+        let kept = dialect.written();
+        let plain = Dialect { skip_initial_space: false, ..kept.clone() };
+        for again in [kept, plain] {
+            let keep = Recipe::from_toml("steps = []").unwrap();
+            let second = clean(&keep, &again, &first.output, 1 << 20, Way::Whole(None)).unwrap();
+            let shown = String::from_utf8_lossy(&bytes);
+            assert_eq!(second.report.rows_out, first.report.rows_out, "{shown:?} {dialect:?}");
+            assert_eq!(
+                String::from_utf8_lossy(&second.output),
+                String::from_utf8_lossy(&first.output),
+                "{shown:?} {dialect:?}"
+            );
+        }
+    }
+}
+
 /// Inputs that broke other readers, or that look as if they would.
 const NASTY: [&str; 16] = [
     "1,2",
