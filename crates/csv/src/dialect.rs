@@ -253,14 +253,19 @@ impl Dialect {
             ));
         }
         for (place, (name, byte)) in bytes().enumerate() {
+            let shown = char::from(byte);
             let mut others = bytes().take(place).filter(|(_, other)| *other == byte);
-            let other = match self.delimiter.contains(byte) {
+            let other = match self.delimiter == byte {
                 true => Some("delimiter"),
                 false => others.next().map(|(other, _)| other),
             };
             if let Some(other) = other {
-                let byte = char::from(byte);
-                return Err(format!("{byte:?} cannot be both {name} and (part of the) {other}"));
+                return Err(format!("{shown:?} cannot be both {other} and {name}"));
+            }
+            if self.delimiter.contains(byte) {
+                return Err(format!(
+                    "{shown:?} is a part of the delimiter and cannot be the {name}"
+                ));
             }
         }
         if self.escape.is_some_and(|escape| !escape.is_ascii_punctuation()) {

@@ -148,6 +148,7 @@ impl FromStr for Separator {
     type Err = String;
 
     /// Parses a text of at most eight bytes, or one of the words `tab`, `\t`, `ws` and `U+001F`.
+    /// Other words and backslashes before something are refused: `comma` and `\s+` mean no text.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "tab" | "\\t" => return Ok(Separator::Byte(b'\t')),
@@ -159,8 +160,12 @@ impl FromStr for Separator {
             let letter = letter.ok_or_else(|| format!("{text} is not a character"))?;
             return Separator::from_str(letter.encode_utf8(&mut [0; 4]));
         }
-        Separator::of(text.as_bytes()).ok_or_else(|| {
-            format!("it is a text of 1 to {} bytes, 'tab' or 'ws'", Separator::LONGEST)
+        let means_else = text.len() > 1
+            && (text.starts_with('\\') || text.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let separator = Separator::of(text.as_bytes()).filter(|_| !means_else);
+        separator.ok_or_else(|| {
+            let longest = Separator::LONGEST;
+            format!("it is a text of 1 to {longest} bytes; words are 'tab' and 'ws'")
         })
     }
 }
@@ -189,7 +194,7 @@ mod tests {
         }
         assert_eq!("\\t".parse(), Ok(Separator::Byte(b'\t')));
         assert_eq!("U+00A7".parse::<Separator>(), "§".parse());
-        for wrong in ["", "123456789", "U+D800", "U+110000"] {
+        for wrong in ["", "123456789", "U+D800", "U+110000", "comma", "ab", "\\s+"] {
             assert!(wrong.parse::<Separator>().is_err(), "{wrong}");
         }
     }
@@ -199,7 +204,9 @@ mod tests {
         for (text, within, end) in
             [("||", "a|b||c", 5), ("aab", "aaab", 4), ("abab", "aababab", 5), ("aaa", "aabaaa", 6)]
         {
-            let Ok(Separator::Text(text)) = text.parse() else { panic!("{text} has two bytes") };
+            let Some(Separator::Text(text)) = Separator::of(text.as_bytes()) else {
+                panic!("{text} has two bytes")
+            };
             let mut matched = 0;
             let found = within.bytes().position(|byte| {
                 matched = text.advance(matched, byte);

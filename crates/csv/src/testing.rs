@@ -1,6 +1,7 @@
 //! Shared by tests: reproducible pseudo-random bytes that exercise difficult cases.
 
 use crate::dialect::Dialect;
+use crate::separator::Separator;
 
 /// Dialects whose fields are not divided by a single byte alone, with every setting that changes
 /// how they are read.
@@ -8,7 +9,10 @@ pub(crate) fn divided_dialects() -> Vec<Dialect> {
     let delimiters = [",", "tab", "||", "|||", ", ", "aab", "§", "ws"];
     let dialects = delimiters.into_iter().flat_map(|delimiter| {
         (0..16).map(move |bits| Dialect {
-            delimiter: delimiter.parse().expect("it is a delimiter"),
+            delimiter: match delimiter {
+                "tab" | "ws" => delimiter.parse().expect("it is a word"),
+                text => Separator::of(text.as_bytes()).expect("it is short"),
+            },
             escape: (bits & 1 != 0).then_some(b'\\'),
             skip_initial_space: bits & 2 != 0,
             quote: (bits & 4 == 0).then_some(b'"'),

@@ -94,10 +94,10 @@ fn how_fields_are_divided_is_told() {
 fn settings_of_fields_that_contradict_each_other_are_refused() {
     for (flags, words) in [
         ("--escape \"", "is the quote; that it is doubled inside quotes needs no escape"),
-        ("--escape ,", "cannot be both escape and (part of the) delimiter"),
-        ("--escape # --comment #", "cannot be both comment and (part of the) escape"),
+        ("--escape ,", "',' cannot be both delimiter and escape"),
+        ("--escape # --comment #", "'#' cannot be both escape and comment"),
         ("--escape e", "an escape is an ASCII character other than letters, digits and space"),
-        ("--delimiter a\"b", "cannot be both quote and (part of the) delimiter"),
+        ("--delimiter |\"", "'\"' is a part of the delimiter and cannot be the quote"),
         ("--delimiter ws --skip-initial-space", "white space as delimiter includes all spaces"),
         ("--delimiter U+0020 --skip-initial-space", "a run of them as one delimiter is 'ws'"),
         ("--delimiter ws --comment U+0020", "--comment"),

@@ -180,7 +180,7 @@ fn a_mistake_in_a_recipe_is_reported_with_file_line_and_what_is_there() {
     check("[read]\nencoding = 'latin99'", "line 2: `encoding = 'latin99'`: no encoding is called");
     check(
         "[read]\n\ndelimiter = ','\nquote = ','",
-        "line 4: `quote = ','`: ',' cannot be two of delimiter, quote and comment",
+        "line 4: `quote = ','`: ',' cannot be both delimiter and quote",
     );
     check(
         "[read]\ndelimiter = ';'\nmax_record = 0",

@@ -180,7 +180,12 @@ impl FromStr for Delimiter {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Delimiter::Auto),
-            text => text.parse().map(Delimiter::Is).map_err(|wrong| format!("{wrong}, or 'auto'")),
+            text => text.parse().map(Delimiter::Is).map_err(|wrong: String| {
+                match wrong.strip_suffix("'tab' and 'ws'") {
+                    Some(start) => format!("{start}'tab', 'ws' and 'auto'"),
+                    None => wrong,
+                }
+            }),
         }
     }
 }
@@ -363,7 +368,7 @@ mod tests {
             ("steps = [{ fliter = 'a > 1' }]", "did you mean `filter`?"),
             (
                 "[read]\ndelimiter = 'nine bytes'",
-                "it is a text of 1 to 8 bytes, 'tab' or 'ws', or 'auto', not \"nine bytes\"",
+                "it is a text of 1 to 8 bytes; words are 'tab', 'ws' and 'auto', not \"nine bytes\"",
             ),
             ("max_rejects = 'many'", "it is a number of records"),
         ] {
