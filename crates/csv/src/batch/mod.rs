@@ -76,6 +76,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) bytes: &'a [u8],
     owned: &'a Owned,
+    /// Whether the dialect is plain, which is asked for each cell.
+    is_plain: bool,
     /// Start of each row, beginning with the first row that the chunk owns.
     starts: Vec<u32>,
     /// The selection: rows that no step has dropped, as indices of `owned.ends.rows`.
@@ -111,6 +113,7 @@ impl<'a> Batch<'a> {
             layout,
             bytes,
             owned,
+            is_plain: layout.dialect.is_plain(),
             starts: Vec::with_capacity(owned.ends.rows.len()),
             selection: Vec::with_capacity(owned.ends.rows.len()),
             numbers: columns.iter().map(|_| None).collect(),
@@ -177,12 +180,15 @@ impl<'a> Batch<'a> {
         if self.has_short && first + field > self.owned.ends.rows[row] as usize {
             return (0, 0);
         }
+        let to = ends[first + field] as usize;
+        let before = if field == 0 { None } else { Some(ends[first + field - 1] as usize) };
+        if self.is_plain {
+            // What `after_field` and `field` say for a delimiter of one byte.
+            return (before.map_or_else(|| self.start(row), |end| end + 1), to);
+        }
         let dialect = &self.layout.dialect;
-        let from = match field {
-            0 => self.start(row),
-            _ => dialect.after_field(ends[first + field - 1] as usize),
-        };
-        dialect.field(self.bytes, from, ends[first + field] as usize)
+        let from = before.map_or_else(|| self.start(row), |end| dialect.after_field(end));
+        dialect.field(self.bytes, from, to)
     }
 
     /// The input field in the bytes `from..to`.

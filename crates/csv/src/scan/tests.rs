@@ -205,7 +205,8 @@ fn fields_are_those_that_a_second_reader_finds_field_by_field() {
         assert_eq!(state.is_quoted(), is_open, "{dialect:?} {text:?}");
         if is_open {
             // It is rejected as it was read.
-            (expected.pop(), found.pop());
+            expected.pop();
+            found.pop();
         }
         assert_eq!(found, expected, "{dialect:?} {text:?}");
     }
