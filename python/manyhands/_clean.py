@@ -106,9 +106,9 @@ def clean(
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     delimiter : str, optional
         The separator of fields, at most eight bytes; `"ws"`: runs of spaces and tabs, those around a record ignored;
-        `"U+001F"`: a character by its code; `"auto"`: the one of comma, tab, semicolon and bar that divides the first records
-        best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain fails.
-        If not given a comma, a tab in files named .tsv or .tab.
+        `"U+001F"`: a character by its code; `"auto"`: the one of comma, tab, semicolon and bar that divides the first
+        records best, or the one that a line such as `sep=;` before the header names; a file where that is uncertain
+        fails. If not given a comma, a tab in files named .tsv or .tab.
     quote : str, optional
         The character that encloses fields; None: there is none.
     escape : str, optional
