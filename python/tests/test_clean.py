@@ -357,7 +357,7 @@ def test_how_files_are_read_and_written(tmp_path, text, options, expected):
 @pytest.mark.parametrize("delimiter", [",", "\t", " "])
 def test_escapes_are_read_as_the_standard_library_writes_them(tmp_path, quoting, delimiter):
     random = Random(5)
-    rows = [["".join(random.choices('ab,"\\ \t\'', k=random.randrange(5))) + "x" for _ in range(3)] for _ in range(500)]
+    rows = [["".join(random.choices("ab,\"\\ \t'", k=random.randrange(5))) + "x" for _ in range(3)] for _ in range(500)]
     with (tmp_path / "in.csv").open("w", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, escapechar="\\", doublequote=False, quoting=quoting)
         writer.writerows([["a", "b", "c"], *rows])
