@@ -33,6 +33,8 @@ def clean(
     table: str | None = None,
     infer: bool = False,
     concat: bool = False,
+    union: bool = False,
+    intersect: bool = False,
     skip_failed: bool = False,
     resume: bool = False,
     force: bool = False,
@@ -86,8 +88,14 @@ def clean(
         Read all inputs once before, here and not on an engine, and declare each column without a type as the one
         that all its cells read as, if there is one. The report's `types` says which.
     concat : bool
-        One output of inputs that have the same header, in the dialect of the first. It appears only if every input
-        is in it.
+        One output of all inputs, which have the same header, in the dialect of the first. It appears only if every
+        input is in it.
+    union : bool
+        With `concat`, and for a table: headers may differ. The output has all columns, by name, in order of first
+        appearance; cells of columns that an input lacks are empty. Names are compared as the steps leave them, before
+        any work is done.
+    intersect : bool
+        Like `union`, with the columns that all inputs have, in the order of the first.
     skip_failed : bool
         With `concat`: leave out inputs that fail. Their errors are in the report as always. Nothing follows one that
         failed after a part of it was on standard output (`partial`).
@@ -187,6 +195,8 @@ def clean(
         "format": format,
         "table": table,
         "concat": concat,
+        "union": union,
+        "intersect": intersect,
         "skip_failed": skip_failed,
         "resume": resume,
         "force": force,
@@ -297,7 +307,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
         (str, type(None)),
         "name format table out_delimiter delimiter quote escape comment skip_until encoding",
     ),
-    ("True or False", (bool,), "concat skip_failed resume force has_header skip_initial_space"),
+    ("True or False", (bool,), "concat union intersect skip_failed resume force has_header skip_initial_space"),
     ("an integer", (Integral,), "header_lines skip_lines"),
     ("an integer or None", (Integral, type(None)), "workers"),
     ('a number of rows, a share such as "10%", or None', (Integral, str, type(None)), "max_rejects"),
@@ -557,6 +567,10 @@ class Report:
     left_out : tuple of str
         Files of rejects (`*.rejects.csv`) in directories and of patterns, which are inputs only if they are
         named.
+    headers : dict, optional
+        How the headers of inputs with one output compare, as the steps leave them: `groups` of files with the same
+        columns, the most frequent first, with the columns that are `missing` there or `more`; `columns`, those of the
+        output with `union` or `intersect`.
 
     Examples
     --------
@@ -572,6 +586,7 @@ class Report:
     resumed: tuple[int, ...] = ()
     types: dict[str, str] = dataclasses.field(default_factory=dict[str, str], hash=False)
     left_out: tuple[str, ...] = ()
+    headers: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @property
     def ok(self) -> bool:
@@ -649,7 +664,8 @@ class Report:
         """
         files = tuple(map(_file_report, report["files"]))
         left_out = tuple(report.get("left_out", ()))
-        return cls(files, report["seconds"], tuple(report["resumed"]), report["types"], left_out)
+        resumed = tuple(report["resumed"])
+        return cls(files, report["seconds"], resumed, report["types"], left_out, report.get("headers"))
 
     @classmethod
     def merge(cls, reports: Iterable[Report], seconds: float) -> Report:

@@ -276,6 +276,8 @@ class Recipe:
     missing_column : {"error", "null"}
         The treatment of a file without a column that a step names: it fails, or gets the column with empty
         cells.
+    optional : str or sequence of str
+        Columns that a file may lack: a step that names one does nothing there.
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
     read : dict, optional
@@ -301,6 +303,7 @@ class Recipe:
         on_bad: Literal["reject", "null", "fail"] = "reject",
         on_ragged: Literal["reject", "pad", "fail"] = "reject",
         missing_column: Literal["error", "null"] = "error",
+        optional: str | Sequence[str] = (),
         max_rejects: int | str | None = None,
         read: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
@@ -327,7 +330,8 @@ class Recipe:
         Parameters
         ----------
         names : dict
-            New names by old ones.
+            New names by old ones. Several old names of one new name are alternatives, of which a file may have one. A
+            column that has its new name already stays as it is.
 
         Returns
         -------

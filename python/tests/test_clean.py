@@ -296,6 +296,27 @@ def test_one_output_has_all_inputs_unless_failed_ones_may_be_missing(tmp_path):
         clean(inputs[0], tmp_path / "one.csv", skip_failed=True)
 
 
+def test_files_with_different_headers_become_one_output(tmp_path):
+    for name, text in {"a": "id,city\n1,Ulm\n", "b": "note,id\nx,2\n", "c": "Order No.,city\n3,Hof\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    inputs = [tmp_path / f"{name}.csv" for name in "abc"]
+    output = tmp_path / "all.csv"
+    recipe = Recipe().rename({"Order No.": "id", "orderid": "id"})
+    report = clean(inputs, output, recipe, concat=True, union=True).raise_for_errors()
+    assert output.read_text() == "id,city,note\n1,Ulm,\n2,,x\n3,Hof,\n"
+    assert report.headers["columns"] == ["id", "city", "note"] and len(report.headers["groups"]) == 2
+    assert report.headers["groups"][1]["missing"] == ["city"]
+    assert type(report).from_dict(report.to_dict()) == report
+    clean(inputs, output, recipe, concat=True, intersect=True, force=True).raise_for_errors()
+    assert output.read_text() == "id\n1\n2\n3\n"
+    with pytest.raises(ValueError, match="union and intersect exclude each other"):
+        clean(inputs, output, concat=True, union=True, intersect=True, force=True)
+    with pytest.raises(ValueError, match="leave out union=True"):
+        clean(inputs, tmp_path / "out", union=True)
+    report = clean(inputs, output, concat=True, force=True)
+    assert "union=True takes all columns of all inputs" in report.files[1].error
+
+
 def test_a_part_on_standard_output_is_reported_and_nothing_follows_it(tmp_path, capfd):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,y\n" + "1,23456\n" * 700_000 + "ragged\n")

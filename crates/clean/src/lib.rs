@@ -26,7 +26,9 @@ pub use crate::arguments::are_several;
 pub use crate::clean::Clean;
 pub use crate::error::CleanError;
 pub use crate::job::executor::{RemoteWorkers, clean_chunks};
-pub use crate::options::{DEFAULT_NAME, FileFormat, MOST_WORKERS, Options, Output, PARQUET_NAME};
+pub use crate::options::{
+    DEFAULT_NAME, FileFormat, Headers, MOST_WORKERS, Options, Output, PARQUET_NAME,
+};
 pub use crate::output::abandoned::remove_abandoned;
 pub use crate::output::contents::have_same_bytes;
 pub use crate::output::draft::write_file;
@@ -34,7 +36,7 @@ pub use crate::output::ending::check_ending;
 pub use crate::output::manifest::MANIFEST;
 pub use crate::output::naming::Asked;
 pub use crate::paths::{directory_of, goes_into, is_same_file, resolve_links};
-pub use crate::report::{Preview, Progress, Report};
+pub use crate::report::{Comparison, HeaderGroup, Preview, Progress, Report};
 pub use manyhands_csv::recipe::{self, Delimiter, MaxRejects, Recipe};
 pub use manyhands_csv::report::{
     Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,

@@ -26,9 +26,9 @@ pub enum Output {
     File(PathBuf),
     /// Standard output, for one input.
     Stdout,
-    /// One file for all inputs, which must have the same header.
+    /// One file for all inputs; [`Headers`] says what becomes of different headers.
     ConcatenatedFile(PathBuf),
-    /// Standard output for all inputs, which must have the same header.
+    /// Standard output for all inputs; [`Headers`] says what becomes of different headers.
     ConcatenatedStdout,
     /// A table, by its name, of the SQLite database in this file. Both are created if they are missing. Needs
     /// the feature `sqlite`.
@@ -36,6 +36,21 @@ pub enum Output {
     /// A table, by its name or `schema.name`, of the PostgreSQL database at this address. It is created if it
     /// is missing. Needs the feature `postgres`.
     Postgres(String, String),
+}
+
+/// The columns of one output for all inputs. The headers of the inputs are compared as the steps leave them, before
+/// any work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Headers {
+    /// Those of the first input; every input must have them, in the same order. A table decides by itself.
+    #[default]
+    Same,
+    /// All columns of all inputs, by name, in order of first appearance. Cells of columns that an input lacks are
+    /// empty.
+    Union,
+    /// The columns that all inputs have, by name, in the order of the first input.
+    Intersect,
 }
 
 /// The format of output files.
@@ -97,6 +112,8 @@ pub struct Options {
     pub max_rejects: Option<MaxRejects>,
     /// The format of output files. Default: by their names, else CSV.
     pub format: Option<FileFormat>,
+    /// The columns of one output for all inputs, or of a table. Default: those of the first input.
+    pub headers: Headers,
     /// True if one output for all inputs leaves out inputs that fail. If false, the output appears only if
     /// every input is in it, and standard output ends before the first input that failed. An input of which a
     /// part is on standard output cannot be left out: nothing follows it. Default: false.
@@ -139,6 +156,7 @@ impl Default for Options {
             rejects: None,
             max_rejects: None,
             format: None,
+            headers: Headers::default(),
             skip_failed: false,
             force: false,
             resume: false,

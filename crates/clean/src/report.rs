@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Hint, Setting, recipe};
+use manyhands_csv::{Hint, Setting, counted, grouped, recipe, shown};
 use serde::{Deserialize, Serialize};
+
+use crate::options::Headers;
+use crate::output::together::listed;
 
 /// The progress of a job so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub struct Report {
     /// [`Clean::propose_types`](crate::Clean::propose_types).
     #[serde(default)]
     pub types: BTreeMap<String, recipe::Type>,
+    /// The comparison of the headers of all inputs; nothing if they do not share an output.
+    #[serde(default)]
+    pub headers: Option<Comparison>,
     /// Duration of the job in seconds.
     pub seconds: f64,
     /// True if the reader of the output pipe closed it, which ended the job. Unfinished files have an error of
@@ -63,6 +69,90 @@ impl Report {
             }
         }
         report
+    }
+}
+
+/// The headers of all inputs of one output, as the steps leave them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// What decides about headers that differ.
+    pub policy: Headers,
+    /// The inputs by their columns: first those with the most frequent columns, then others in the order of the
+    /// inputs. Empty inputs, and those whose headers cannot be read, are in no group.
+    pub groups: Vec<HeaderGroup>,
+    /// The columns of the output, unless they are those of the first input.
+    pub columns: Vec<String>,
+}
+
+/// Inputs with the same columns in the same order. They are compared with the first group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HeaderGroup {
+    /// Number of inputs.
+    pub files: usize,
+    /// The first of them.
+    pub first: String,
+    /// Columns of the first group that these inputs lack.
+    pub missing: Vec<String>,
+    /// Columns that the first group lacks.
+    pub more: Vec<String>,
+    /// True if these inputs have the columns of the first group in another order.
+    pub is_reordered: bool,
+}
+
+/// Most groups that are told in words unless all are wanted.
+const GROUPS: usize = 10;
+
+impl Comparison {
+    /// The comparison in lines: how many inputs agree, and one line for each group that differs; for many groups only
+    /// the first ones, unless `all` are wanted.
+    pub fn in_words(&self, all: bool) -> Vec<String> {
+        let Some((first, others)) = self.groups.split_first() else { return Vec::new() };
+        let agree = if first.files == 1 { "agrees" } else { "agree" };
+        let mut line = format!("headers: {} {agree}", counted(first.files as u64, "file"));
+        let differing = others.iter().map(|group| group.files as u64).sum::<u64>();
+        if others.is_empty() {
+            return vec![line];
+        }
+        let differ = if differing == 1 { "differs" } else { "differ" };
+        line += &format!("; {} {differ}", grouped(differing));
+        let columns = counted(self.columns.len() as u64, "column");
+        line += &match self.policy {
+            Headers::Same => ":".to_owned(),
+            Headers::Union => format!("; their union has {columns}:"),
+            Headers::Intersect => format!("; their intersection has {columns}:"),
+        };
+        let shown = if all { others.len() } else { others.len().min(GROUPS) };
+        let mut lines = vec![line];
+        lines.extend(others[..shown].iter().map(HeaderGroup::in_words));
+        if others.len() > shown {
+            let more = others[shown..].iter().map(|group| group.files as u64).sum();
+            lines.push(format!("  and {} with other headers", counted(more, "more file")));
+        }
+        lines
+    }
+}
+
+impl HeaderGroup {
+    /// How the group differs from the first one.
+    fn in_words(&self) -> String {
+        let first = shown::line(&self.first);
+        let who = match self.files as u64 - 1 {
+            0 => first,
+            more => format!("{first} and {}", counted(more, "more file")),
+        };
+        let mut ways = Vec::new();
+        if !self.missing.is_empty() {
+            ways.push(format!("without {}", shown::line(&listed(&self.missing))));
+        }
+        if !self.more.is_empty() {
+            ways.push(format!("with {}", shown::line(&listed(&self.more))));
+        }
+        if self.is_reordered {
+            ways.push("in another order".to_owned());
+        }
+        format!("  {who}: {}", ways.join(", "))
     }
 }
 

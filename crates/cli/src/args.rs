@@ -154,9 +154,22 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "TEMPLATE", help_heading = "Output")]
     pub(crate) name: Option<String>,
 
-    /// One output of inputs that have the same header
+    /// One output of all inputs, which have the same header
     #[arg(long, help_heading = "Output")]
     pub(crate) concat: bool,
+
+    /// With one output: all columns of all inputs, by name
+    ///
+    /// For --concat, and for a table. Columns are in order of first appearance, and cells of columns that an input
+    /// lacks are empty. Names are compared as the steps leave them. Without it, headers that differ are an error.
+    #[arg(long, conflicts_with = "intersect", help_heading = "Output")]
+    pub(crate) union: bool,
+
+    /// With one output: only the columns that all inputs have
+    ///
+    /// Like --union, in the order of the first input.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) intersect: bool,
 
     /// With --concat: leave out inputs that fail
     ///
@@ -278,6 +291,12 @@ pub(crate) struct RecipeArguments {
     #[arg(long, value_name = "error|null", value_parser = missing_column())]
     #[arg(hide_possible_values = true, help_heading = UNFIT)]
     pub(crate) missing_column: Option<MissingColumn>,
+
+    /// Columns that a file may lack
+    ///
+    /// A step that names one of them does nothing for a file that lacks it.
+    #[arg(long, value_name = "COLS", help_heading = UNFIT)]
+    pub(crate) optional: Option<Names>,
 }
 
 /// The settings for reading inputs.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use manyhands::clean::recipe::{Read, text_of};
 use manyhands::clean::{
-    Asked, Clean, CleanError, Hint, MANIFEST, Options, Output, Problem, ProblemKind, Recipe,
-    are_several, check_ending, check_text, directory_of, is_same_file, resolve_links,
+    Asked, Clean, CleanError, Headers, Hint, MANIFEST, Options, Output, Problem, ProblemKind,
+    Recipe, are_several, check_ending, check_text, directory_of, is_same_file, resolve_links,
 };
 
 use crate::args::{BenchArguments, CleanArguments, InputArguments, RecipeArguments};
@@ -77,6 +77,11 @@ pub(crate) fn resolve(typed: CleanArguments) -> Result<Job, CleanError> {
     let mut options = Options::default();
     options.out_delimiter = typed.out_delimiter;
     options.rejects = typed.rejects;
+    options.headers = match (typed.union, typed.intersect) {
+        (true, _) => Headers::Union,
+        (_, true) => Headers::Intersect,
+        _ => Headers::Same,
+    };
     options.skip_failed = typed.skip_failed;
     let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
     let is_resumable = is_table || matches!(output, Output::Directory(..));
@@ -268,6 +273,7 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
     recipe.on_bad = typed.on_bad.unwrap_or(recipe.on_bad);
     recipe.on_ragged = typed.on_ragged.unwrap_or(recipe.on_ragged);
     recipe.missing_column = typed.missing_column.unwrap_or(recipe.missing_column);
+    recipe.optional.extend(typed.optional.map(|names| names.0).unwrap_or_default());
     recipe.read = recipe.read.with(reading(input));
     Ok(recipe)
 }

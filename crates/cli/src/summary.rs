@@ -28,6 +28,7 @@ pub(crate) fn tell(report: &Report, quiet: bool, verbose: bool) {
         if !(verbose && report.files.len() == 1) {
             reasons(report).iter().for_each(ui::say);
         }
+        headers(report, verbose).iter().for_each(ui::say);
         if let Some(text) = left_out(report, verbose) {
             ui::say(text);
         }
@@ -52,6 +53,12 @@ pub(crate) fn tell_wrong(report: &Report, quiet: bool, verbose: bool) {
     }
     tell_failed(report, verbose);
     tell_notes(report, quiet);
+}
+
+/// How the headers of the inputs differ, if they do or if all is wanted.
+pub(crate) fn headers(report: &Report, all: bool) -> Vec<String> {
+    let lines = report.headers.as_ref().map(|headers| headers.in_words(all)).unwrap_or_default();
+    if all || lines.len() > 1 { lines } else { Vec::new() }
 }
 
 /// Files of rejects that are not inputs.

@@ -107,7 +107,7 @@ impl From<Columns> for ColumnsForm {
 }
 
 /// Types of cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Type {
     /// Anything.

@@ -18,6 +18,8 @@ enum Stretch<'a> {
     /// Computed numbers, which never need quotes.
     Floats(&'a [f64], &'a [bool]),
     Column(usize),
+    /// Empty cells.
+    Empty,
 }
 
 /// Appends the rows of a batch. On failure, returns the reason and the row.
@@ -67,6 +69,7 @@ pub(crate) fn emit(batch: &Batch, out: &mut Vec<u8>) -> Result<(), (usize, Strin
                         number::write_f64(values[k], out);
                     }
                 }
+                Stretch::Empty => {}
                 Stretch::Column(column) => {
                     write_column(batch, k, column, place == 0, out)
                         .map_err(|message| (row, message))?;
@@ -172,6 +175,7 @@ fn stretches<'a>(batch: &'a Batch, keeps_fields: bool) -> Vec<Stretch<'a>> {
             (Column::Source(field), _) if keeps_fields => {
                 stretches.push(Stretch::Fields(*field, *field));
             }
+            (Column::Empty, _) => stretches.push(Stretch::Empty),
             (Column::Floats { values, valid }, _) if plain_numbers => {
                 stretches.push(Stretch::Floats(values, valid));
             }

@@ -27,6 +27,7 @@
 //! is cut and whichever process does the chunks.
 
 mod aggregate;
+mod arrangement;
 mod bad_cells;
 mod barrier;
 mod batch;
@@ -81,6 +82,7 @@ pub mod recipe;
 pub mod report;
 pub mod shown;
 
+pub use arrangement::{Arrangement, NamedColumn};
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use manyhands::clean::{
-    Clean, CleanError, FileReport, Options, Output, Recipe, RemoteWorkers, Report, clean_chunks,
+    Clean, CleanError, FileReport, Headers, Options, Output, Recipe, RemoteWorkers, Report,
+    clean_chunks,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use support::{children, is_alive};
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         a_file_that_changes_while_it_is_read_fails,
         files_of_one_output_are_in_order_and_one_that_fails_is_not_in_it,
         the_header_of_one_output_is_that_of_its_first_good_file,
+        files_with_different_headers_become_one_output_whatever_the_chunks_and_workers,
         files_without_headers_are_joined_at_line_ends,
         an_empty_input_has_an_empty_output,
         rejects_of_one_output_are_in_one_file_in_order,
@@ -541,4 +543,77 @@ fn a_compressed_file_is_not_cut_for_remote_workers() {
     }
     let clean = job(&place.path("none.csv"), &place.path("out.csv"), ARTICLE, options(1, 64));
     assert!(!clean.can_be_cut(&place.path("none.csv")).unwrap());
+}
+
+/// The union and the intersection of CSV texts without quotes, row by row and cell by cell.
+fn put_together(files: &[String], is_union: bool) -> String {
+    let split = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
+    let tables: Vec<Vec<Vec<String>>> =
+        files.iter().map(|text| text.lines().map(split).collect()).collect();
+    let mut names: Vec<String> = Vec::new();
+    for name in tables.iter().flat_map(|table| &table[0]) {
+        let is_wanted = is_union || tables.iter().all(|table| table[0].contains(name));
+        if is_wanted && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let mut text = names.join(",") + "\n";
+    for table in &tables {
+        for row in &table[1..] {
+            let cell = |name: &String| {
+                let at = table[0].iter().position(|own| own == name);
+                at.map_or(String::new(), |at| row[at].clone())
+            };
+            text += &(names.iter().map(cell).collect::<Vec<_>>().join(",") + "\n");
+        }
+    }
+    text
+}
+
+fn files_with_different_headers_become_one_output_whatever_the_chunks_and_workers() {
+    let place = Place::new();
+    let mut number = 1_u64;
+    let mut random = |below: usize| {
+        number =
+            number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number >> 33) as usize % below
+    };
+    let mut texts = Vec::new();
+    for file in 0..12 {
+        let mut names = vec!["id".to_owned(), "x".to_owned()];
+        for _ in 0..random(4) {
+            let name = format!("c{}", random(6));
+            if !names.contains(&name) {
+                let at = random(names.len() + 1);
+                names.insert(at, name);
+            }
+        }
+        let mut text = names.join(",") + "\n";
+        for row in 0..random(300) + 1 {
+            let cells = names.iter().map(|name| format!("{name}-{file}-{row}"));
+            text += &(cells.collect::<Vec<_>>().join(",") + "\n");
+        }
+        texts.push(text);
+    }
+    let inputs: Vec<PathBuf> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| place.write(&format!("{at:02}.csv"), text.as_bytes()))
+        .collect();
+    let output = place.path("all.csv");
+    for (headers, is_union) in [(Headers::Union, true), (Headers::Intersect, false)] {
+        let expected = put_together(&texts, is_union);
+        for (workers, chunk_bytes) in [(1, 1 << 20), (3, 1 << 20), (1, 64), (3, 301)] {
+            let mut options = options(workers, chunk_bytes);
+            options.headers = headers;
+            let clean =
+                Clean::new(&inputs, Output::ConcatenatedFile(output.clone())).options(options);
+            let report = clean.run(on).unwrap();
+            assert!(report.files.iter().all(|file| file.error.is_none()), "{:?}", report.files);
+            assert_eq!(fs::read_to_string(&output).unwrap(), expected, "{headers:?} {chunk_bytes}");
+            let compared = report.headers.unwrap();
+            let files: usize = compared.groups.iter().map(|group| group.files).sum();
+            assert_eq!(files, 12);
+        }
+    }
 }

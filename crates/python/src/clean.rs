@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Clean, CleanError, Delimiter, FileFormat, MaxRejects, Options, Output, Progress, Report, shown,
+    Clean, CleanError, Delimiter, FileFormat, Headers, MaxRejects, Options, Output, Progress,
+    Report, shown,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
@@ -88,6 +89,8 @@ fn keywords<'py>(
     keywords.set_item("table", table)?;
     let is_one = matches!(output, Output::ConcatenatedFile(_) | Output::ConcatenatedStdout);
     keywords.set_item("concat", is_one)?;
+    keywords.set_item("union", options.headers == Headers::Union)?;
+    keywords.set_item("intersect", options.headers == Headers::Intersect)?;
     keywords.set_item("skip_failed", options.skip_failed)?;
     keywords.set_item("resume", options.resume)?;
     keywords.set_item(

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use manyhands::clean::{
-    Asked, Delimiter, FileFormat, MaxRejects, Options, Output, Pattern, Separator,
+    Asked, Delimiter, FileFormat, Headers, MaxRejects, Options, Output, Pattern, Separator,
 };
 use pyo3::prelude::*;
 
@@ -18,6 +18,8 @@ pub(crate) struct Keywords {
     format: Option<String>,
     table: Option<String>,
     concat: bool,
+    union: bool,
+    intersect: bool,
     skip_failed: bool,
     resume: bool,
     delimiter: Option<String>,
@@ -117,6 +119,14 @@ impl Keywords {
         let mut options = Options::default();
         options.format = self.format()?;
         options.resume = self.resume;
+        options.headers = match (self.union, self.intersect) {
+            (true, true) => {
+                return Err(wrong("union and intersect exclude each other: leave out one of them"));
+            }
+            (true, false) => Headers::Union,
+            (false, true) => Headers::Intersect,
+            (false, false) => Headers::Same,
+        };
         options.skip_failed = self.skip_failed;
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,

@@ -108,12 +108,13 @@ impl Recipe {
 #[pymethods]
 impl Recipe {
     #[new]
-    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", max_rejects=None,
+    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", optional=Names::Several(Vec::new()), max_rejects=None,
                         read=None, parameters=None))]
     fn new(
         on_bad: &str,
         on_ragged: &str,
         missing_column: &str,
+        optional: Names,
         max_rejects: Option<Limit>,
         read: Option<Bound<'_, PyDict>>,
         parameters: Option<HashMap<String, Bound<'_, PyAny>>>,
@@ -122,6 +123,7 @@ impl Recipe {
             on_bad: word("on_bad", on_bad)?,
             on_ragged: word("on_ragged", on_ragged)?,
             missing_column: word("missing_column", missing_column)?,
+            optional: optional.list(),
             max_rejects: max_rejects.map(Limit::read).transpose()?,
             read: read.as_ref().map(reading).transpose()?.unwrap_or_default(),
             parameters: self::parameters(parameters.unwrap_or_default())?,

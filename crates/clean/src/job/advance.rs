@@ -57,7 +57,7 @@ impl Runner<'_> {
         let (len, known): (usize, WholeReply) = unseal(&reply)?;
         if known.is_too_big {
             let route = active.route.clone();
-            self.schedule.active[place].kind = self.open_chunks(&route)?;
+            self.schedule.active[place].kind = self.open_chunks(number, &route)?;
             return Ok(None);
         }
         if let (Some(sink), true) = (&self.outputs.sink, self.job.whole.one_style)

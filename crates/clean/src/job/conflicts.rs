@@ -11,7 +11,7 @@ use manyhands_csv::{Hint, Problem};
 use crate::error::{CleanError, usage};
 use crate::job::rejects_place::{is_one_file, shared_rejects};
 use crate::job::route::Route;
-use crate::options::{Options, Output, is_concatenated};
+use crate::options::{Headers, Options, Output, is_concatenated};
 use crate::output::contents::is_rejects as has_rejects;
 use crate::output::format::Format;
 use crate::output::manifest::MANIFEST;
@@ -50,6 +50,7 @@ pub(crate) fn check_options(
              its own output, or its own transaction, the others appear anyway",
         ));
     }
+    check_headers(output, options)?;
     if options.resume && !is_directory && !is_table {
         return Err(usage(
             Problem::new("one output is made anew when a run was cut off; only many outputs, or a table, are resumed")
@@ -63,6 +64,28 @@ pub(crate) fn check_options(
             )
             .hint(Hint::on("resume").and(" leaves out the inputs that are in it")),
         ));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// If headers may differ where inputs share no output, or have no headers.
+fn check_headers(output: &Output, options: &Options) -> Result<(), CleanError> {
+    let (setting, columns) = match options.headers {
+        Headers::Same => return Ok(()),
+        Headers::Union => ("union", "the union of all columns"),
+        Headers::Intersect => ("intersect", "the intersection of all columns"),
+    };
+    let is_table = matches!(output, Output::Sqlite(..) | Output::Postgres(..));
+    if !is_concatenated(output) && !is_table {
+        let text = format!("{columns} is for one output for all inputs, and each has its own here");
+        let hint = Hint::on("concat").and(" makes one output, or leave out ").and_on(setting);
+        return Err(usage(Problem::new(text).hint(hint)));
+    }
+    if !options.has_header && options.names.is_none() {
+        let text = format!("{columns} is found by name, and these inputs have no header");
+        let hint = Hint::words("leave out ").and_on(setting).and(" or ");
+        return Err(usage(Problem::new(text).hint(hint.and_is("has_header", "false"))));
     }
     Ok(())
 }

@@ -2,29 +2,26 @@
 //! head.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use manyhands_csv::report::Note;
 use manyhands_csv::{
-    Course, Cutter, Dialect, Head, HeadFound, Hint, Plan, Prepared, Problem, ProblemKind, Recipe,
-    Sample, find_head, uncommented,
+    Course, Cutter, Dialect, Hint, Plan, Prepared, Problem, ProblemKind, Recipe, Sample,
 };
 
 use crate::checksum::Checksum;
 use crate::compression::Compression;
-use crate::input::read::Chosen;
 use crate::input::stream::Stream;
 use crate::job::active::{Active, Kind, blank_report};
 use crate::job::chunks::{Chunks, HELD_CHUNKS, HeldBack, Source, Streaming};
 use crate::job::error::{FileError, JobError};
+use crate::job::opened::{Opened, Opening};
 use crate::job::resume::{Before, Known};
 use crate::job::route::Route;
 use crate::job::runner::Runner;
-use crate::job::verdict;
 use crate::job::wire::{ChunkContext, ChunkFile, TravellingRecipe};
 use crate::output::draft::Draft;
 use crate::output::format::columns;
@@ -35,21 +32,8 @@ use crate::watch::TICK;
 /// Files of at most this many chunks are processed by one worker in one task.
 const WHOLE_CHUNKS: u64 = HELD_CHUNKS;
 
-/// Number of bytes of a file that are read first, for its header.
-const FIRST_BYTES: usize = 64 << 10;
-
 /// Assumed compression ratio when estimating the unpacked size.
 const PACKED: u64 = 8;
-
-/// An input with its head, and all bytes that were read to find it.
-struct Opened {
-    stream: Stream,
-    buffer: Vec<u8>,
-    chosen: Chosen,
-    head: Head,
-    /// Set if the input has nothing but blank lines.
-    note: Option<Note>,
-}
 
 /// The division of an input into chunks.
 struct Cut {
@@ -62,17 +46,6 @@ struct Cut {
     /// Bytes that are in the progress already.
     reported: u64,
     note: Option<Note>,
-}
-
-fn open_input(input: &Input) -> io::Result<File> {
-    match input {
-        Input::Stdin => Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
-        // A pipe without a writer must not block everything.
-        Input::File(path) => OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
-            .open(path),
-    }
 }
 
 impl Runner<'_> {
@@ -131,7 +104,7 @@ impl Runner<'_> {
         }
         let kind = match whole {
             Some(size) => self.open_whole(&route, size),
-            None => self.open_chunks(&route),
+            None => self.open_chunks(number, &route),
         };
         match kind {
             Ok(kind) => {
@@ -173,9 +146,9 @@ impl Runner<'_> {
     }
 
     /// Reads the head of a file, makes its plan and decides how it is cut.
-    pub(crate) fn open_chunks(&mut self, route: &Route) -> Result<Kind, FileError> {
+    pub(crate) fn open_chunks(&mut self, number: usize, route: &Route) -> Result<Kind, FileError> {
         let name = route.input.name();
-        let opened = self.open_head(route, &name)?;
+        let opened = self.open_head(number, &route.input)?;
         let Opened { stream, buffer, chosen, head, note } = &opened;
         let regular = self.regular_file(route, stream)?;
         let mut dialect_report = self.job.reading.report(chosen);
@@ -194,17 +167,20 @@ impl Runner<'_> {
         let header_line_end = dialect.header_line_end(buffer, head).to_vec();
         // In an empty input no step finds its column, and none has to.
         let nothing = Recipe::default();
-        let prepared = match header.is_empty() && stream.at_end {
-            true => Prepared::new(nothing.clone(), self.job.now),
-            false => Ok(self.job.prepared.clone()),
+        let prepared = match opened.is_empty() {
+            true => &Prepared::new(nothing.clone(), self.job.now)?,
+            false => &self.job.prepared,
         };
-        let plan = prepared.and_then(|prepared| Plan::new(&prepared, &dialect, &header));
-        let plan = plan
-            .and_then(|plan| route.format.fit(plan))
-            .map_err(|error| Sample::new(buffer, head, buffer.len()).advise(&dialect, error))?;
+        let plan = opened.plan(prepared, &dialect)?;
+        let plan = route.format.fit(plan).map_err(|error| opened.advise(&dialect, error))?;
         route.format.check_names(&columns(&plan))?;
-        let recipe = if note.is_some() { &nothing } else { &self.job.asked.recipe };
-        let recipe = TravellingRecipe::new(recipe, self.job.now);
+        let recipe = match note {
+            Some(_) => TravellingRecipe::new(&nothing, self.job.now, None),
+            None => {
+                let arrangement = self.job.prepared.arrangement().cloned();
+                TravellingRecipe::new(&self.job.asked.recipe, self.job.now, arrangement)
+            }
+        };
         let mut notes: Vec<Note> = note.iter().cloned().collect();
         notes.extend_from_slice(plan.notes());
         let (format, summed) = (route.format, self.job.whole.summed);
@@ -245,54 +221,21 @@ impl Runner<'_> {
         })))
     }
 
-    /// Opens an input and reads until its dialect and its header are known.
-    fn open_head(&mut self, route: &Route, name: &str) -> Result<Opened, FileError> {
-        let mut stream = Stream::new(open_input(&route.input).map_err(Problem::reading)?, name)?;
-        if let (Input::File(path), Some(stamp)) = (&route.input, stream.stamp) {
-            stamp.is_as_seen(self.job.asked.seen_as(path))?;
+    /// Opens an input and reads its head, unless that was done to compare the headers.
+    fn open_head(&mut self, number: usize, input: &Input) -> Result<Opened, FileError> {
+        if let Some(opened) = self.opened.remove(&number) {
+            return opened;
         }
-        stream.sum = self.job.whole.summed.then(Checksum::default);
-        let mut buffer = Vec::new();
-        let mut wanted = 0;
-        loop {
-            self.collect(&mut stream, &mut buffer, wanted)?;
-            // Until the dialect is known, only the limits for text before a header apply.
-            let chosen = self.job.reading.choose(name, &buffer, stream.at_end)?;
-            let (chosen, is_decided) = match chosen {
-                Some(chosen) => (chosen, true),
-                None => (self.job.reading.by_name(name), false),
-            };
-            let dialect = &chosen.dialect;
-            match find_head(dialect, &buffer, chosen.skip_lines, stream.at_end) {
-                HeadFound::Failed(problem) => return Err(problem.into()),
-                HeadFound::More if uncommented(dialect, &buffer) > dialect.longest_head() => {
-                    return Err(verdict::no_header(buffer.len()).into());
-                }
-                HeadFound::More => wanted = 2 * buffer.len(),
-                _ if !is_decided => wanted = 2 * buffer.len(),
-                HeadFound::Head(head) => {
-                    return Ok(Opened { stream, buffer, chosen, head, note: None });
-                }
-                HeadFound::Nothing => {
-                    let note = Some(chosen.nothing_left(&buffer));
-                    let head = Head {
-                        header: 0..0,
-                        header_end: 0,
-                        data: buffer.len(),
-                        lines: 0,
-                        blank_lines: 0,
-                        skipped: chosen.skip_lines,
-                    };
-                    return Ok(Opened { stream, buffer, chosen, head, note });
-                }
-                HeadFound::Unterminated(line, field) => {
-                    return Err(verdict::unclosed_header(line, field).into());
-                }
-                HeadFound::TooLong(lines) => {
-                    return Err(verdict::header_too_long(lines, dialect.max_record).into());
-                }
-            }
-        }
+        let seen = match input {
+            Input::File(path) => self.job.asked.seen_as(path),
+            Input::Stdin => None,
+        };
+        let summed = self.job.whole.summed;
+        let opening = Opening { reading: &self.job.reading, seen, summed };
+        let watch = &mut self.watch;
+        Opened::new(input, &opening, &mut || {
+            watch.tick().map_err(|stop| FileError::Job(stop.into()))
+        })
     }
 
     /// The file, if it can be read at several places at once.
@@ -369,27 +312,6 @@ impl Runner<'_> {
         let (chunk_bytes, read) = (chunk_bytes as u64, stream.read);
         let source = Source::File { chunk_bytes, chunks, size, read, spool: Some(spool) };
         Ok(Cut { source, file: Some(ChunkFile { path, stamp }), sample, sum, reported, note })
-    }
-
-    /// Reads until there are `wanted` bytes, or until a stream pauses: the bytes so far may be enough.
-    pub(crate) fn collect(
-        &mut self,
-        stream: &mut Stream,
-        buffer: &mut Vec<u8>,
-        wanted: usize,
-    ) -> Result<(), FileError> {
-        let before = buffer.len();
-        while !stream.at_end && buffer.len() < wanted.max(FIRST_BYTES) {
-            if stream.is_ready(TICK.as_millis() as i64) {
-                stream.read(&self.job.reading, buffer)?;
-                continue;
-            }
-            self.watch.tick().map_err(|stop| FileError::Job(stop.into()))?;
-            if buffer.len() > before {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Copies a stream to an unnamed file, which counts as one of `rounds` over its bytes; returns the file

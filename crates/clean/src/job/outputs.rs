@@ -90,33 +90,15 @@ impl Outputs {
         })
     }
 
-    /// The one output for all has every input, or it does not appear. If one failed, the others fail with it:
-    /// all of them for a file, those behind the failed one for a stream.
+    /// Withholds the inputs that cannot be in the one output for all, because another input failed.
     pub(crate) fn withhold(&self, output: &Output, reports: &mut [FileReport]) {
         let Some(first) = self.first_failed else { return };
-        let failed = &reports[first].input;
-        let others = reports.iter().filter(|report| report.error.is_some()).count() - 1;
-        let others = if others == 0 { String::new() } else { format!(" and {others} more") };
-        let (name, is_file) = match output {
-            Output::ConcatenatedFile(path) => (path.display().to_string(), !paths::is_device(path)),
-            _ => ("standard output".to_owned(), false),
+        let withheld = match self.partial {
+            Some(_) => Withheld::BehindAPart,
+            None if is_file(output) => Withheld::All,
+            None => Withheld::Behind,
         };
-        let problem = match self.partial {
-            Some(_) => Problem::new(format!(
-                "not written to {name}: {failed} failed after a part of it was written there, and nothing can follow it"
-            ))
-            .hint(Hint::words("a file as the output appears only when it is complete")),
-            None => Problem::new(format!(
-                "not written to {name}: {failed}{others} failed, and one output for all needs every input"
-            ))
-            .hint(Hint::on("skip_failed").and(" leaves failed inputs out")),
-        };
-        for (number, report) in reports.iter_mut().enumerate() {
-            if report.error.is_none() && (is_file || number > first) {
-                report.withhold(problem.clone());
-                (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
-            }
-        }
+        withhold(output, first, withheld, reports);
     }
 
     /// Publishes the one output for all, with the rejects of all inputs. Returns which types the inputs
@@ -148,5 +130,54 @@ impl Outputs {
             rejects.publish().map_err(WriteError::Failed)?.keep();
         }
         Ok(BTreeMap::new())
+    }
+}
+
+/// The inputs that are withheld when one failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// All others.
+    All,
+    /// Those behind it: the ones before it are written.
+    Behind,
+    /// Those behind it, since a part of it is written.
+    BehindAPart,
+}
+
+fn is_file(output: &Output) -> bool {
+    matches!(output, Output::ConcatenatedFile(path) if !paths::is_device(path))
+}
+
+/// The one output for all has every input, or it does not appear. If one failed, the others fail with it: all of them
+/// for a file, those behind the failed one for a stream. `first` is the first input that failed.
+pub(crate) fn withhold(
+    output: &Output,
+    first: usize,
+    withheld: Withheld,
+    reports: &mut [FileReport],
+) {
+    let failed = &reports[first].input;
+    let others = reports.iter().filter(|report| report.error.is_some()).count() - 1;
+    let others = if others == 0 { String::new() } else { format!(" and {others} more") };
+    let name = match output {
+        Output::ConcatenatedFile(path) => path.display().to_string(),
+        _ => "standard output".to_owned(),
+    };
+    let problem = match withheld {
+        Withheld::BehindAPart => Problem::new(format!(
+            "not written to {name}: {failed} failed after a part of it was written there, and nothing can follow it"
+        ))
+        .hint(Hint::words("a file as the output appears only when it is complete")),
+        Withheld::All | Withheld::Behind => Problem::new(format!(
+            "not written to {name}: {failed}{others} failed, and one output for all needs every input"
+        ))
+        .hint(Hint::on("skip_failed").and(" leaves failed inputs out")),
+    };
+    for (number, report) in reports.iter_mut().enumerate() {
+        let is_withheld = withheld == Withheld::All || is_file(output) || number > first;
+        if report.error.is_none() && is_withheld {
+            report.withhold(problem.clone());
+            (report.bytes_out, report.rows_out, report.rejects) = (0, 0, None);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! and the records go through all steps. A database is asked what a load would meet. So whatever fails here
 //! fails in the job, except for aggregates, which are over the records that were read.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
@@ -26,7 +27,9 @@ use crate::error::CleanError;
 use crate::input::find;
 use crate::input::read::Reading;
 use crate::input::stream::Stream;
-use crate::job::error::{not_reached, with_resume_hint};
+use crate::job::error::{FileError, not_reached, with_resume_hint};
+use crate::job::headers::{self, Compared};
+use crate::job::opened::Opened;
 use crate::job::resume::{self, Before, Known, recipe_checksum};
 use crate::job::route::Route;
 use crate::job::routing;
@@ -73,6 +76,8 @@ struct Look<'a> {
     job: &'a Clean,
     reading: Reading,
     prepared: Prepared,
+    /// Inputs that can be read only once, as far as they were read to compare the headers.
+    opened: Mutex<HashMap<usize, Result<Opened, FileError>>>,
     /// Number of records of each input to read.
     look: usize,
 }
@@ -108,7 +113,10 @@ pub(crate) fn preview(
     };
     let before = routes.iter().map(|route| known.before(route, &mut watch));
     let before = before.collect::<Result<Vec<_>, _>>()?;
-    let look = Look { job, reading, prepared, look: look.max(show) };
+    let Compared { told, arrangement, opened, .. } =
+        headers::compare(job, &reading, &prepared, &routes, &mut watch)?;
+    let (prepared, opened) = (prepared.arranged(arrangement), Mutex::new(opened));
+    let look = Look { job, reading, prepared, opened, look: look.max(show) };
     let mut looked = look.all(&routes, &before, show);
     if options::is_concatenated(&job.output) {
         compare(&mut looked);
@@ -135,6 +143,7 @@ pub(crate) fn preview(
         preview.rejects.splice(0..0, header);
     }
     note_steps_of_one_file(&look.prepared, &job.output, &mut preview.report.files);
+    preview.report.headers = told;
     preview.report.left_out = find::left_out(&job.inputs);
     preview.report.seconds = began.elapsed().as_secs_f64();
     Ok(preview)
@@ -221,7 +230,7 @@ impl Look<'_> {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(route) = routes.get(number) else { return };
                 let show = if Some(number) == shown { show } else { 0 };
-                let input = self.one(route, &before[number], show);
+                let input = self.one(number, route, &before[number], show);
                 looked.lock().expect("no look panics").push((number, input));
             }
         };
@@ -237,13 +246,13 @@ impl Look<'_> {
         looked.into_iter().map(|(_, input)| input).collect()
     }
 
-    fn one(&self, route: &Route, before: &Before, show: usize) -> InputPreview {
+    fn one(&self, number: usize, route: &Route, before: &Before, show: usize) -> InputPreview {
         let mut looked = InputPreview::default();
         looked.report.input = route.input.name();
         looked.report.output = route.target_name();
         let told: Option<Note> = match before {
             Before::Nothing(note) => {
-                if let Err(problem) = self.look(route, show, &mut looked) {
+                if let Err(problem) = self.look(number, route, show, &mut looked) {
                     // The counts stay: they describe what was read, and nothing is written anyway.
                     looked.report.fail(problem);
                 }
@@ -255,7 +264,7 @@ impl Look<'_> {
             }
             Before::Other(problem) => {
                 // Its rows are shown, although it fails by this in any case.
-                let _ = self.look(route, show, &mut looked);
+                let _ = self.look(number, route, show, &mut looked);
                 looked.report.fail(problem.clone());
                 None
             }
@@ -264,10 +273,24 @@ impl Look<'_> {
         looked
     }
 
-    fn look(&self, route: &Route, show: usize, looked: &mut InputPreview) -> Result<(), Problem> {
+    fn look(
+        &self,
+        number: usize,
+        route: &Route,
+        show: usize,
+        looked: &mut InputPreview,
+    ) -> Result<(), Problem> {
         let name = route.input.name();
-        let mut stream = Stream::new(open(&route.input)?, &name)?;
-        let (mut bytes, mut wanted) = (Vec::new(), FIRST);
+        let (mut stream, mut bytes) =
+            match self.opened.lock().expect("no look panics").remove(&number) {
+                None => (Stream::new(open(&route.input)?, &name)?, Vec::new()),
+                Some(Ok(opened)) => (opened.stream, opened.buffer),
+                Some(Err(FileError::File(problem) | FileError::Lost(problem))) => {
+                    return Err(problem);
+                }
+                Some(Err(FileError::Job(_))) => return Ok(()),
+            };
+        let mut wanted = FIRST;
         let (dialect, head, end) = loop {
             while !stream.at_end && bytes.len() < wanted {
                 if stream.is_ready(i64::from(u16::MAX)) {

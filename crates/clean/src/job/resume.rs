@@ -12,7 +12,7 @@ use crate::input::find;
 use crate::input::read::Reading;
 use crate::job::route::Route;
 use crate::job::routing;
-use crate::options::Output;
+use crate::options::{Headers, Output};
 use crate::output::entry::{self, Entry};
 use crate::output::manifest::Manifest;
 use crate::output::placed::Existing;
@@ -189,6 +189,9 @@ fn with_rejects(
 pub(crate) fn recipe_checksum(job: &Clean, reading: &Reading) -> String {
     let mut bytes = job.recipe.to_toml().into_bytes();
     manyhands_tasks::codec::encode_onto(&(reading, job.options.format), &mut bytes);
+    if job.options.headers != Headers::Same {
+        manyhands_tasks::codec::encode_onto(&job.options.headers, &mut bytes);
+    }
     Checksum::of(&bytes).to_string()
 }
 

@@ -13,8 +13,10 @@ use crate::clean::{Clean, now};
 use crate::error::{CleanError, usage};
 use crate::input::find;
 use crate::input::read::Reading;
+use crate::job::active::blank_report;
 use crate::job::executor::{Executor, RemoteWorkers};
-use crate::job::outputs::Outputs;
+use crate::job::headers::{self, Compared};
+use crate::job::outputs::{Outputs, Withheld, withhold};
 use crate::job::resume::{self, recipe_checksum};
 use crate::job::route::Route;
 use crate::job::runner::{Job, Runner};
@@ -29,9 +31,9 @@ use crate::output::stores::types::Possible;
 use crate::output::together::note_steps_of_one_file;
 use crate::output::{abandoned, draft};
 use crate::paths;
-use crate::report::{Progress, Report};
+use crate::report::{Comparison, Progress, Report};
 use crate::stamp::Stamp;
-use crate::target::Input;
+use crate::target::{Input, Target};
 use crate::watch::{Observer, Watch};
 
 /// Runs a job with processes of this machine or with remote workers.
@@ -55,13 +57,14 @@ pub(crate) fn run(
         _ => true,
     };
     let worked = work_through(job, reading, routes, shared, remote, observe)?;
-    let Worked { files, resumed, reader_closed, .. } = worked;
+    let Worked { files, resumed, headers, reader_closed, .. } = worked;
     if files.iter().all(|file| file.error.is_none()) {
         made.keep();
     }
     let seconds = began.elapsed().as_secs_f64();
     let left_out = find::left_out(&job.inputs);
-    Ok(Report { files, left_out, resumed, types: BTreeMap::new(), seconds, reader_closed })
+    let types = BTreeMap::new();
+    Ok(Report { files, left_out, resumed, types, headers, seconds, reader_closed })
 }
 
 /// Proposes types for columns.
@@ -98,6 +101,7 @@ struct Worked {
     resumed: Vec<usize>,
     /// The types that each column allows, if types are proposed.
     possible: BTreeMap<String, Possible>,
+    headers: Option<Comparison>,
     /// True if the reader of the output closed it.
     reader_closed: bool,
 }
@@ -116,6 +120,16 @@ fn work_through(
     let workers = job.options.workers.clamp(1, MOST_WORKERS);
     let mut watch = Watch { observe, progress: Progress::default() };
     (watch.progress.files, watch.progress.bytes) = (routes.len(), bytes_of(&routes));
+    let is_written = !routes.iter().any(|route| route.target == Target::Types);
+    let compared = match is_written {
+        true => headers::compare(job, &reading, &prepared, &routes, &mut watch)?,
+        false => Compared::default(),
+    };
+    let Compared { told: headers, arrangement, opened, refused } = compared;
+    if !refused.is_empty() {
+        return Ok(refuse(job, &routes, refused, headers));
+    }
+    let prepared = prepared.arranged(arrangement.clone());
     // Outputs that cannot be opened fail the job before a worker starts.
     let outputs = Outputs::open(job, &routes, shared, &mut watch)?;
     let executor = match remote {
@@ -134,7 +148,7 @@ fn work_through(
             reading: reading.clone(),
             prepared,
             whole: WholeContext {
-                recipe: TravellingRecipe::new(&job.recipe, now),
+                recipe: TravellingRecipe::new(&job.recipe, now, arrangement),
                 reading,
                 memory: job.options.memory,
                 secret: secret(),
@@ -154,6 +168,7 @@ fn work_through(
         outputs,
         resumed: Vec::new(),
         notes_before: HashMap::new(),
+        opened,
         watch,
         reader_closed: false,
     };
@@ -170,7 +185,24 @@ fn work_through(
     resumed.sort_unstable();
     let possible = outputs.publish(existing, &mut watch).map_err(WriteError::of_job)?;
     schedule.executor.shutdown();
-    Ok(Worked { files: reports, resumed, possible, reader_closed })
+    Ok(Worked { files: reports, resumed, possible, headers, reader_closed })
+}
+
+/// The outcome of a job whose one output cannot have every input, as their headers say: nothing is done.
+fn refuse(
+    job: &Clean,
+    routes: &[Route],
+    refused: Vec<(usize, Problem)>,
+    headers: Option<Comparison>,
+) -> Worked {
+    let mut files: Vec<FileReport> = routes.iter().map(blank_report).collect();
+    let first = refused[0].0;
+    for (number, problem) in refused {
+        files[number].fail(problem);
+    }
+    withhold(&job.output, first, Withheld::All, &mut files);
+    let (resumed, possible) = Default::default();
+    Worked { files, resumed, possible, headers, reader_closed: false }
 }
 
 /// Total size of all inputs; 0 if the size of one is unknown.

@@ -30,6 +30,7 @@ use crate::job::active::{Active, Kind};
 use crate::job::chunks::{Source, Step};
 use crate::job::error::{FileError, JobError};
 use crate::job::executor::Loss;
+use crate::job::opened::Opened;
 use crate::job::wire::WholeWork;
 use crate::output::draft::Draft;
 use crate::target::Input;
@@ -62,6 +63,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) resumed: Vec<usize>,
     /// Notes about inputs that were found before the inputs were begun.
     pub(crate) notes_before: HashMap<usize, Note>,
+    /// Inputs that can be read only once, as far as they were read to compare the headers, by their numbers.
+    pub(crate) opened: HashMap<usize, Result<Opened, FileError>>,
     pub(crate) watch: Watch<'a>,
     /// True if the reader of the output closed it.
     pub(crate) reader_closed: bool,

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use manyhands_csv::recipe::MaxRejects;
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Dialect, Outcome, Plan, Prepared, Problem, Recipe, Separator, Style, Task};
+use manyhands_csv::{
+    Arrangement, Dialect, Outcome, Plan, Prepared, Problem, Recipe, Separator, Style, Task,
+};
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -23,20 +25,23 @@ pub(crate) struct TravellingRecipe {
     /// TOML, since not every format can encode a recipe.
     toml: String,
     now: i64,
+    /// The columns of the one output for all, if the headers of the inputs may differ.
+    arrangement: Option<Arrangement>,
     #[serde(skip)]
     prepared: OnceCell<Result<Prepared, Problem>>,
 }
 
 impl TravellingRecipe {
     /// `now` is the instant of the run, in seconds since 1970.
-    pub(crate) fn new(recipe: &Recipe, now: i64) -> Self {
-        TravellingRecipe { toml: recipe.to_toml(), now, prepared: OnceCell::new() }
+    pub(crate) fn new(recipe: &Recipe, now: i64, arrangement: Option<Arrangement>) -> Self {
+        let toml = recipe.to_toml();
+        TravellingRecipe { toml, now, arrangement, prepared: OnceCell::new() }
     }
 
     pub(crate) fn get(&self) -> Result<&Prepared, Problem> {
         let prepare = || {
             let recipe = Recipe::from_toml(&self.toml)?;
-            Prepared::new(recipe, self.now)
+            Ok(Prepared::new(recipe, self.now)?.arranged(self.arrangement.clone()))
         };
         self.prepared.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }

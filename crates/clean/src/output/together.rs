@@ -55,31 +55,24 @@ pub(crate) fn check_names(first: &[String], names: &[String]) -> Result<(), Prob
             listed(missing)
         ),
     };
-    let select = "a select step that names the first file's columns ";
     let hint = match (&missing[..], &more[..]) {
-        ([], []) => Hint::words(format!("{select}puts them into one order")),
-        ([], _) => Hint::words(format!("{select}leaves out the others")),
-        (_, []) => {
-            Hint::words(format!("{select}adds them, with ")).and_is("missing_column", "null")
+        ([], []) => {
+            Hint::on("union").and(" puts the columns of all inputs into one order, by name")
         }
-        _ if one_delimiter(first, names) => {
+        ([_, ..], [_, ..]) if one_delimiter(first, names) => {
             Hint::is("delimiter", "auto").and(" reads each file with its own delimiter")
         }
         (missing, more) => {
-            let steps = match (missing, more) {
-                ([_], [_]) => {
-                    "a derive step takes the column that a file has, and a select step leaves out the other: "
-                }
-                _ => {
-                    "for each of them, a derive step takes the column that a file has, and a select step leaves out \
-                     the others, as in "
-                }
+            let renamed = match (missing, more) {
+                ([missing], [more]) => format!("a rename step makes {more:?} {missing:?}; "),
+                ([_, ..], [_, ..]) => "a rename step makes names agree; ".to_owned(),
+                _ => String::new(),
             };
-            let (wanted, has) = (identifier(missing[0]), identifier(more[0]));
-            let text = more[0].replace('\'', "''");
-            Hint::words(format!(
-                "{steps}{wanted} = CASE WHEN has_column('{text}') THEN {has} ELSE {wanted} END"
-            ))
+            Hint::words(renamed)
+                .and_on("union")
+                .and(" takes all columns of all inputs, ")
+                .and_on("intersect")
+                .and(" those that all have")
         }
     };
     Err(Problem::new(problem).hint(hint))
@@ -117,13 +110,8 @@ fn one_delimiter(first: &[String], names: &[String]) -> bool {
     [',', ';', '\t', '|'].iter().any(|delimiter| single.split(*delimiter).count() == count)
 }
 
-/// A name as an expression writes it. It is quoted, since a plain name may be a word of the language, such as `end`.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// The names that are missing in `others`, each as often as it is missing.
-fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
+pub(crate) fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for name in others {
         *counts.entry(name).or_default() += 1;
@@ -139,7 +127,7 @@ fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
 }
 
 /// Names in quotes; if there are many, only the first ones.
-fn listed(names: &[impl AsRef<str>]) -> String {
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
     let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));
     let shown = shown.collect::<Vec<_>>().join(", ");

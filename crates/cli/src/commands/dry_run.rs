@@ -63,6 +63,7 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
         steps.iter().for_each(|step| text += &format!("{indent}{}\n", shown::line(step)));
     }
     text += &files;
+    summary::headers(&preview.report, true).iter().for_each(|line| text += &format!("{line}\n"));
     if let Some(dialect) = preview.report.files.iter().find_map(|file| file.dialect.as_ref()) {
         text += &format!("delimiter: {}\n", dialect.describe());
         for line in dialect.describe_frame() {

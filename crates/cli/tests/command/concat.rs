@@ -70,8 +70,9 @@ fn one_output_appears_only_with_all_inputs() {
 fn standard_output_ends_before_the_first_input_that_failed() {
     let dir = three("x\n1\n", "y\n2\n", "x\n3\n");
     let outcome = dir.clean("a.csv b.csv c.csv --concat -o -");
-    outcome.status(1).prints("x\n1\n").says("3 files (1 failed, 1 not written), 1 row in, 1 out");
-    outcome.says("error: c.csv: not written to standard output: b.csv failed, and one output");
+    // Headers are compared before any work.
+    outcome.status(1).prints("").says("3 files (1 failed, 2 not written), 0 rows in, 0 out");
+    outcome.says("error: a.csv and 1 more file: not written to standard output: b.csv failed, and one output");
     let outcome = dir.clean("a.csv b.csv c.csv --concat -o - --skip-failed");
     outcome.status(1).prints("x\n1\n3\n").says("3 files (1 failed), 2 rows in, 2 out");
     // Whatever is found first.
@@ -214,35 +215,32 @@ fn columns_that_differ_from_the_first_files_are_named() {
         (
             "y,x",
             "its columns are in another order than those of the first file: \"y\", \"x\" instead of \"x\", \"y\"\n\
-             hint: a select step that names the first file's columns puts them into one order",
+             hint: --union puts the columns of all inputs into one order, by name",
         ),
         (
             "x",
             "it lacks columns of the first file: \"y\"\n\
-             hint: a select step that names the first file's columns adds them, with --missing-column null",
+             hint: --union takes all columns of all inputs, --intersect those that all have",
         ),
         (
             "x,y,x",
             "it has more columns than the first file: \"x\"\n\
-             hint: a select step that names the first file's columns leaves out the others",
+             hint: --union takes all columns of all inputs, --intersect those that all have",
         ),
         (
             "x,z",
             "it has other columns than the first file: \"z\" instead of \"y\"\n\
-             hint: a derive step takes the column that a file has, and a select step leaves out the other: \
-             \"y\" = CASE WHEN has_column('z') THEN \"z\" ELSE \"y\" END",
+             hint: a rename step makes \"z\" \"y\"; --union takes all columns of all inputs, --intersect those that all have",
         ),
         (
             "x,it's Z",
             "it has other columns than the first file: \"it's Z\" instead of \"y\"\n\
-             hint: a derive step takes the column that a file has, and a select step leaves out the other: \
-             \"y\" = CASE WHEN has_column('it''s Z') THEN \"it's Z\" ELSE \"y\" END",
+             hint: a rename step makes \"it's Z\" \"y\"; --union takes all columns of all inputs, --intersect those that all have",
         ),
         (
             "v,w,z",
             "it has other columns than the first file: \"v\", \"w\", \"z\" instead of \"x\", \"y\"\n\
-             hint: for each of them, a derive step takes the column that a file has, and a select step leaves out the \
-             others, as in \"x\" = CASE WHEN has_column('v') THEN \"v\" ELSE \"x\" END",
+             hint: a rename step makes names agree; --union takes all columns of all inputs, --intersect those that all have",
         ),
         (
             "x;y",
@@ -264,19 +262,14 @@ fn columns_that_differ_from_the_first_files_are_named() {
 #[test]
 fn the_hints_on_columns_that_differ_bring_the_files_together() {
     let dir = Dir::new().file("a.csv", "id,name\n1,Ann\n").file("c.csv", "id;name\n3;Cai\n");
-    // The expression of a hint is pasted; some names are words of expressions.
-    for (first, other) in [("name", "Full Name"), ("end", "case"), ("when", "say \"then\"")] {
-        let quoted = other.replace('"', "\"\"");
-        let dir = Dir::new()
-            .file("a.csv", format!("id,{first}\n1,Ann\n"))
-            .file("b.csv", format!("id,\"{quoted}\"\n2,Ben\n"));
-        let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
-        let behind = outcome.stderr.split("leaves out the other: ").nth(1).unwrap();
-        let derive = behind.lines().next().unwrap();
-        let words = "clean a.csv b.csv -o all.csv --concat --derive".split(' ');
-        dir.run(words.chain([derive, "--select", &format!("id,{first}")])).done();
-        assert_eq!(dir.read("all.csv"), format!("id,{first}\n1,Ann\n2,Ben\n"));
-    }
+    let dir = dir.file("b.csv", "Full Name,id\nBen,2\n");
+    let outcome = dir.clean("a.csv b.csv -o all.csv --concat");
+    outcome
+        .status(1)
+        .says("hint: a rename step makes \"Full Name\" \"name\"; --union takes all columns");
+    let words = "clean a.csv b.csv -o all.csv --concat --union --rename".split(' ');
+    dir.run(words.chain(["Full Name=name"])).done();
+    assert_eq!(dir.read("all.csv"), "id,name\n1,Ann\n2,Ben\n");
     dir.clean("a.csv c.csv -o auto.csv --concat --delimiter auto").done();
     assert_eq!(dir.read("auto.csv"), "id,name\n1,Ann\n3,Cai\n");
 }

@@ -30,6 +30,8 @@ mod foreign;
 mod frame;
 /// `manyhands functions`.
 mod functions;
+/// Headers that differ, in one output of several inputs.
+mod headers;
 /// Headers that swallow rows, and files of which no line is left.
 mod heads;
 /// Names that begin with a dot.

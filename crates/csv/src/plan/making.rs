@@ -31,15 +31,27 @@ impl Plan {
             Some(names) => names.iter().map(|name| Field::new(&plain, name)).collect(),
             None => fields_of(dialect, header),
         };
-        let mut builder = Builder::new(prepared.recipe.missing_column, dialect, &raw);
+        let recipe = &prepared.recipe;
+        let mut builder = Builder::new(recipe.missing_column, &recipe.optional, dialect, &raw);
         let steps = prepared.recipe.steps.iter().zip(&prepared.parsed);
         for (at, (step, parsed)) in steps.enumerate() {
             builder.step = at + 1;
-            let words = step.resolve(parsed, &mut builder).map_err(in_step(at + 1, step))?;
+            let before = (builder.operations.len(), builder.scope.columns.clone());
+            let words = match (step.resolve(parsed, &mut builder), builder.absent.take()) {
+                (Err(_), Some(name)) => {
+                    builder.operations.truncate(before.0);
+                    builder.scope.columns = before.1;
+                    format!("{}: nothing to do without the column {name:?}", step.name())
+                }
+                (resolved, _) => resolved.map_err(in_step(at + 1, step))?,
+            };
             if builder.scope.columns.is_empty() {
                 return Err(in_step(at + 1, step)("no column would be left".into()));
             }
             builder.steps.push(words);
+        }
+        if let Some(arrangement) = &prepared.arrangement {
+            arrangement.arrange(&mut builder, dialect.is_named())?;
         }
         finish(builder, prepared, dialect, &raw, made.is_some())
             .map_err(|message| Problem::new(message).of(ProblemKind::Recipe))

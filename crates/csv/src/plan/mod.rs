@@ -7,6 +7,7 @@
 mod making;
 mod prepared;
 
+use crate::arrangement::{NamedColumn, check_names};
 use crate::choices::Type;
 use crate::dialect::Dialect;
 use crate::layout::Layout;
@@ -70,6 +71,19 @@ impl Plan {
     /// For each column of the output, whether a `types` step names it.
     pub fn declared(&self) -> &[bool] {
         &self.declared
+    }
+
+    /// The columns of the output, for a comparison with those of other files.
+    ///
+    /// # Errors
+    /// If they cannot be told apart by name: a name stands twice in the header, or a column has none.
+    pub fn named_columns(&self) -> Result<Vec<NamedColumn>, Problem> {
+        check_names(self.unnamed_titles.first(), self.layout.dialect.is_named())?;
+        let kinds = self.output_types.iter().zip(&self.declared);
+        let kinds = kinds.map(|(kind, declared)| declared.then_some(*kind));
+        let columns = self.titles.iter().zip(kinds);
+        let named = |(name, declared): (&String, _)| NamedColumn { name: name.clone(), declared };
+        Ok(columns.map(named).collect())
     }
 
     /// The plan with an additional step, called `store`. It treats cells that a store would not

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::arrangement::Arrangement;
 use crate::problem::{Hint, Problem, ProblemKind};
 use crate::recipe::{Recipe, Step};
 use crate::steps::Parsed;
@@ -18,6 +19,8 @@ pub struct Prepared {
     pub(super) now: DateTime,
     /// The parsed parts of each step.
     pub(super) parsed: Vec<Parsed>,
+    /// The columns of the output that this file shares with others, if their headers may differ.
+    pub(super) arrangement: Option<Arrangement>,
 }
 
 impl Prepared {
@@ -33,7 +36,17 @@ impl Prepared {
         for (at, step) in recipe.steps.iter().enumerate() {
             parsed.push(step.parse(&recipe.parameters).map_err(in_step(at + 1, step))?);
         }
-        Ok(Prepared { recipe, now, parsed })
+        Ok(Prepared { recipe, now, parsed, arrangement: None })
+    }
+
+    /// Gives the columns that the steps leave their places in one output of several files.
+    pub fn arranged(self, arrangement: Option<Arrangement>) -> Prepared {
+        Prepared { arrangement, ..self }
+    }
+
+    /// The columns of the output that the file shares with others, if their headers may differ.
+    pub fn arrangement(&self) -> Option<&Arrangement> {
+        self.arrangement.as_ref()
     }
 
     /// The first step whose result for a row depends on other rows of the file: its number, from 1, and its name.

@@ -42,6 +42,9 @@ pub struct Recipe {
     pub on_ragged: OnRagged,
     /// The treatment of a file that lacks a column which a step names.
     pub missing_column: MissingColumn,
+    /// Columns that a file may lack: a step that names one does nothing there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
     /// A file with more rejected records than this fails.
     #[serde(with = "read::limit", skip_serializing_if = "Option::is_none")]
     pub max_rejects: Option<MaxRejects>,

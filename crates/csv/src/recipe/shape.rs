@@ -18,6 +18,7 @@ const RECIPE: &[Key] = &[
     ("on_bad", Kind::Text, r#"on_bad = "null""#),
     ("on_ragged", Kind::Text, r#"on_ragged = "pad""#),
     ("missing_column", Kind::Text, r#"missing_column = "null""#),
+    ("optional", Kind::Texts, r#"optional = ["discount"]"#),
     ("max_rejects", Kind::Any, r#"max_rejects = "10%""#),
     ("steps", Kind::Steps, r#"steps = ["drop_empty_rows", { trim = "all" }]"#),
     ("parameters", Kind::Map, r#"parameters = { limit = "500" }"#),

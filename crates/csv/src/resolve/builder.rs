@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::choices::{Columns, MissingColumn};
 use crate::dialect::Dialect;
-use crate::expr::{Bound, Expression, ExpressionError, Names};
+use crate::expr::{Ambiguous, Bound, Expression, ExpressionError, Names};
 use crate::operation::{Operation, Planned};
 use crate::problem::{Hint, Problem};
 use crate::record::Field;
@@ -14,7 +14,7 @@ use crate::report::Note;
 use crate::suggest::suggest;
 use crate::wording::{list, readable};
 
-use super::scope::{Column, Scope, UnnamedTitle, encoding_hint, make_unique};
+use super::scope::{Column, Scope, UnnamedTitle, encoding_hint, make_unique, normalize};
 
 /// A plan while its steps are resolved.
 pub(crate) struct Builder {
@@ -24,6 +24,10 @@ pub(crate) struct Builder {
     pub(crate) names: Vec<String>,
     pub(crate) operations: Vec<Planned>,
     pub(crate) missing: MissingColumn,
+    /// Normalised names of the columns that the file may lack.
+    optional: HashSet<String>,
+    /// The optional column that the current step needs and the file lacks: the step does nothing.
+    pub(crate) absent: Option<String>,
     /// Names of missing columns that were added.
     pub(crate) added: Vec<String>,
     pub(crate) notes: Vec<Note>,
@@ -33,7 +37,12 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(missing: MissingColumn, dialect: &Dialect, raw: &[Field]) -> Builder {
+    pub(crate) fn new(
+        missing: MissingColumn,
+        optional: &[String],
+        dialect: &Dialect,
+        raw: &[Field],
+    ) -> Builder {
         let own: Vec<String> = match dialect.is_named() {
             true => raw.iter().map(|field| readable(&field.content())).collect(),
             false => (1..=raw.len()).map(|number| format!("column_{number}")).collect(),
@@ -58,6 +67,8 @@ impl Builder {
             names,
             operations: Vec::new(),
             missing,
+            optional: optional.iter().map(|name| normalize(name)).collect(),
+            absent: None,
             added: Vec::new(),
             notes: Vec::new(),
             steps: Vec::new(),
@@ -83,9 +94,10 @@ impl Builder {
     /// so.
     fn place(&mut self, name: &str) -> Result<usize, Problem> {
         let found = self.scope.place(name);
-        if let Some(place) = found.map_err(|found| format!("{name:?} {}", found.shown('"')))? {
+        if let Some(place) = found.map_err(|error| ambiguous(name, &error))? {
             return Ok(place);
         }
+        self.check_optional(name)?;
         if self.missing == MissingColumn::Null {
             self.added.push(name.to_owned());
             self.append(name);
@@ -97,6 +109,37 @@ impl Builder {
             None => format!("; the columns are {}", list(&known)),
         };
         Err(Problem::new(format!("no column {name:?}{hint}")).hint(self.hint_of_missing()))
+    }
+
+    /// Returns whether a column is optional, and the file lacks it.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.optional.contains(&normalize(name)) && matches!(self.scope.place(name), Ok(None))
+    }
+
+    /// # Errors
+    /// If a column that is not there is optional: the step does nothing.
+    fn check_optional(&mut self, name: &str) -> Result<(), Problem> {
+        if !self.optional.contains(&normalize(name)) {
+            return Ok(());
+        }
+        self.absent = Some(name.to_owned());
+        Err(format!("there is no column {name:?}, which is optional").into())
+    }
+
+    /// Position of a column that has one of some names, of which none is there: it is added if the recipe says so.
+    pub(crate) fn one_of(&mut self, names: &[&String]) -> Result<usize, Problem> {
+        let [others @ .., last] = names else { return Err("no name is given".into()) };
+        match others {
+            [] => self.place(last),
+            _ if self.missing == MissingColumn::Null => self.place(last),
+            _ => {
+                let others: Vec<String> = others.iter().map(|name| format!("{name:?}")).collect();
+                let known = list(&self.scope.all());
+                let text =
+                    format!("no column {} or {last:?}; the columns are {known}", others.join(", "));
+                Err(Problem::new(text).hint(self.hint_of_missing()))
+            }
+        }
     }
 
     /// A possible reason why a column is not found: another encoding.
@@ -123,7 +166,8 @@ impl Builder {
         Ok(self.scope.columns[place].number)
     }
 
-    /// Columns that are treated alike; each counts once however often it is named.
+    /// Columns that are treated alike; each counts once however often it is named, and an optional one that the file
+    /// lacks does not.
     pub(crate) fn numbers(&mut self, columns: &Columns) -> Result<Vec<usize>, Problem> {
         let names = match columns {
             Columns::All => {
@@ -133,6 +177,9 @@ impl Builder {
         };
         let mut numbers = Vec::with_capacity(names.len());
         for name in names {
+            if self.lacks(name) {
+                continue;
+            }
             let number = self.number(name)?;
             if !numbers.contains(&number) {
                 numbers.push(number);
@@ -169,6 +216,9 @@ impl Builder {
     }
 
     fn add_missing(&mut self, error: &ExpressionError) -> Result<(), Problem> {
+        if let Some(name) = error.missing_column() {
+            self.check_optional(name)?;
+        }
         match error.missing_column() {
             Some(name) if self.missing == MissingColumn::Null => self.place(name).map(drop),
             Some(_) => Err(Problem::new(error.to_string()).hint(self.hint_of_missing())),
@@ -183,6 +233,11 @@ impl Builder {
             None => Ok(()),
         }
     }
+}
+
+/// Why a name is not enough to find a column.
+pub(crate) fn ambiguous(name: &str, error: &Ambiguous) -> Problem {
+    format!("{name:?} {}", error.shown('"')).into()
 }
 
 /// Columns as text for a message.

@@ -4,5 +4,5 @@
 mod builder;
 mod scope;
 
-pub(crate) use builder::{Builder, list_of};
+pub(crate) use builder::{Builder, ambiguous, list_of};
 pub(crate) use scope::{Column, Renamed, Scope, UnnamedTitle, make_unique, normalize, notes_of};

@@ -47,7 +47,11 @@ impl StepKind for Dedupe {
 
     fn resolve(columns: &Columns, _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
         let words = format!("dedupe by {}", list_of(columns));
-        let columns = builder.numbers(columns)?;
+        let named = columns;
+        let columns = builder.numbers(named)?;
+        if columns.is_empty() {
+            return Ok(format!("dedupe {}: nothing to do without these columns", list_of(named)));
+        }
         builder.operation(DropDuplicates { columns });
         Ok(words)
     }

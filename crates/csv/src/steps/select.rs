@@ -45,7 +45,8 @@ impl StepKind for Select {
     }
 
     fn resolve(names: &Vec<String>, _: &Parsed, builder: &mut Builder) -> Result<String, Problem> {
-        let places = builder.places(names.iter())?;
+        let there: Vec<&String> = names.iter().filter(|name| !builder.lacks(name)).collect();
+        let places = builder.places(there.into_iter())?;
         let columns = places.iter().map(|place| builder.scope.columns[*place].clone());
         builder.scope.columns = columns.collect();
         Ok(format!("select {}", list(names)))

@@ -50,7 +50,9 @@ impl StepKind for Types {
         builder: &mut Builder,
     ) -> Result<String, Problem> {
         let mut columns = Vec::new();
-        for (place, kind) in builder.places(types.keys())?.into_iter().zip(types.values()) {
+        let there: Vec<_> = types.iter().filter(|(name, _)| !builder.lacks(name)).collect();
+        let places = builder.places(there.iter().map(|(name, _)| *name))?;
+        for (place, kind) in places.into_iter().zip(there.iter().map(|(_, kind)| *kind)) {
             builder.scope.columns[place].declared = Some(*kind);
             columns.push((builder.scope.columns[place].number, *kind));
         }
