@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures `manyhands clean --concat --union` against DuckDB's `union_by_name`: 300 files with three headers to one CSV file.
+"""Measures `manyhands clean --concat --union` against DuckDB's `union_by_name`, for 300 files with three headers.
 
     python3 bench/union.py --python PY
 
@@ -90,7 +90,18 @@ def write(folder, files, rows):
 def run(options, name, inputs, output):
     """Runs a program to its end; returns the seconds."""
     output.unlink(missing_ok=True)
-    ours = [options.binary, "clean", f"{inputs}/*.csv", "-o", output, "--concat", "--union", "--quiet", "--workers", "2"]
+    ours = [
+        options.binary,
+        "clean",
+        f"{inputs}/*.csv",
+        "-o",
+        output,
+        "--concat",
+        "--union",
+        "--quiet",
+        "--workers",
+        "2",
+    ]
     command = {"manyhands": ours, "duckdb": [options.python, "-c", DUCKDB, inputs, output]}[name]
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

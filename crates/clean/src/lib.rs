@@ -4,6 +4,7 @@ mod api;
 mod arguments;
 mod checksum;
 mod clean;
+mod column_names;
 mod compression;
 mod error;
 #[cfg(feature = "fuzzing")]

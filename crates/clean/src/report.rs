@@ -6,8 +6,8 @@ use manyhands_csv::report::FileReport;
 use manyhands_csv::{Hint, Setting, counted, grouped, recipe, shown};
 use serde::{Deserialize, Serialize};
 
+use crate::column_names::listed;
 use crate::options::Headers;
-use crate::output::together::listed;
 
 /// The progress of a job so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use manyhands_csv::{Arrangement, Hint, NamedColumn, Prepared, Problem};
 
 use crate::clean::Clean;
+use crate::column_names::without;
 use crate::error::{CleanError, usage};
 use crate::input::read::Reading;
 use crate::job::error::{FileError, JobError};
 use crate::job::opened::{Opened, Opening};
 use crate::job::route::Route;
 use crate::options::{Headers, Output, is_concatenated};
-use crate::output::together::{check_names, without};
+use crate::output::together::check_names;
 use crate::report::{Comparison, HeaderGroup};
 use crate::target::Input;
 use crate::watch::Watch;

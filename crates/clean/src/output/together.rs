@@ -1,10 +1,9 @@
 //! Which inputs fit into one output.
 
-use std::collections::HashMap;
-
 use manyhands_csv::report::{Characters, FileReport};
 use manyhands_csv::{Hint, Prepared, Problem};
 
+use crate::column_names::{listed, without};
 use crate::options::Output;
 
 /// Adds a note to the first file if several files have one output and the result of a step of the recipe depends on
@@ -108,31 +107,4 @@ fn one_delimiter(first: &[String], names: &[String]) -> bool {
         _ => return false,
     };
     [',', ';', '\t', '|'].iter().any(|delimiter| single.split(*delimiter).count() == count)
-}
-
-/// The names that are missing in `others`, each as often as it is missing.
-pub(crate) fn without<'a>(names: &'a [String], others: &[String]) -> Vec<&'a String> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for name in others {
-        *counts.entry(name).or_default() += 1;
-    }
-    let is_more = |name: &&String| match counts.get_mut(name.as_str()) {
-        Some(count @ 1..) => {
-            *count -= 1;
-            false
-        }
-        _ => true,
-    };
-    names.iter().filter(is_more).collect()
-}
-
-/// Names in quotes; if there are many, only the first ones.
-pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
-    const MOST: usize = 10;
-    let shown = names.iter().take(MOST).map(|name| format!("{:?}", name.as_ref()));
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MOST) {
-        Some(others @ 1..) => format!("{shown} and {others} more"),
-        _ => shown,
-    }
 }
