@@ -63,6 +63,7 @@ pad\t''
 fail\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l missing-column -d 'A file without a column that a step names' -r -f -a "error\t''
 null\t''"
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l optional -d 'Columns that a file may lack' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l max-rejects -d 'A file with more rejects than this fails' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
@@ -79,7 +80,9 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l memory -d 
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l temp-dir -d 'Where temporary files go [default: the system\'s]' -r -F
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l engine -d 'Run on the workers of a cluster: dask://HOST:PORT' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l rows -d 'Records that a dry run reads [default: 1000]' -r
-complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l concat -d 'One output of inputs that have the same header'
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l concat -d 'One output of all inputs, which have the same header'
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l union -d 'With one output: all columns of all inputs, by name'
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l intersect -d 'With one output: only the columns that all inputs have'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-failed -d 'With --concat: leave out inputs that fail'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l infer -d 'Propose types for columns that have none'
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l force -d 'Replace outputs that exist'
@@ -121,6 +124,7 @@ pad\t''
 fail\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l missing-column -d 'A file without a column that a step names' -r -f -a "error\t''
 null\t''"
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l optional -d 'Columns that a file may lack' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
