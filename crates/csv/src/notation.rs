@@ -380,7 +380,7 @@ fn currency_at_end(text: &str) -> Option<usize> {
     let start =
         text.rfind(end).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
     let found = &text[start..];
-    let found = if found.starts_with('.') { &found[1..] } else { found };
+    let found = found.strip_prefix('.').unwrap_or(found);
     is_currency(found).then_some(found.len())
 }
 
