@@ -170,7 +170,7 @@ impl StepKind for Number {
         let is_signs = |at: &usize| {
             text[at + 1..].split_once(':').is_some_and(|(key, _)| keys.contains(&key.trim_start()))
         };
-        let at = text.match_indices('=').map(|(at, _)| at).filter(is_signs).next_back();
+        let at = text.match_indices('=').map(|(at, _)| at).rfind(is_signs);
         let (columns, signs) = at.map_or((text, ""), |at| (&text[..at], &text[at + 1..]));
         let mut number = Number {
             columns: flag::columns(columns)?,
