@@ -41,6 +41,7 @@ def clean(
     out_delimiter: str | None = None,
     rejects: Path | None = None,
     max_rejects: int | str | None = None,
+    dialect: str | None = None,
     delimiter: str | None = None,
     quote: str | None = '"',
     escape: str | None = None,
@@ -112,6 +113,12 @@ def clean(
         directory is one file for all.
     max_rejects : int or str, optional
         A file with more rejects than this fails: a number of rows, or a share such as `"10%"`.
+    dialect : str, optional
+        `"auto"`: the content of each file decides the settings that follow, up to `skip_lines`, except `comment`:
+        the delimiter, the quote, whether a backslash is an escape, spaces before fields, lines above the table, and
+        whether there is a header, which is assumed where nothing tells. Those that differ from their default here,
+        or are stated by the recipe, are fixed. A file where the choice is uncertain fails; its error has the
+        alternatives. The choice is in the report.
     delimiter : str, optional
         The separator of fields, at most eight bytes; `"ws"`: runs of spaces and tabs, those around a record ignored;
         `"U+001F"`: a character by its code; `"auto"`: the one of comma, tab, semicolon and bar that divides the first
@@ -121,8 +128,8 @@ def clean(
         The character that encloses fields; None: there is none.
     escape : str, optional
         The character that makes a quote, a delimiter, a line end or itself an ordinary character, as MySQL and
-        Spark write a backslash. Before anything else it is an ordinary character itself, so `\\N` stays: see
-        `Recipe.null`. The output has no escapes.
+        Spark write a backslash; `"none"`: there is none, also with `dialect="auto"`. Before anything else it is an
+        ordinary character itself, so `\\N` stays: see `Recipe.null`. The output has no escapes.
     skip_initial_space : bool
         True: spaces before a field, and tabs unless they are the delimiter, are no part of it.
     comment : str, optional
@@ -203,6 +210,7 @@ def clean(
         "out_delimiter": out_delimiter,
         "rejects": None if rejects is None else os.fsdecode(rejects),
         "max_rejects": max_rejects,
+        "dialect": dialect,
         "delimiter": delimiter,
         "quote": quote,
         "escape": escape,
@@ -305,7 +313,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     (
         "a text or None",
         (str, type(None)),
-        "name format table out_delimiter delimiter quote escape comment skip_until encoding",
+        "name format table out_delimiter dialect delimiter quote escape comment skip_until encoding",
     ),
     ("True or False", (bool,), "concat union intersect skip_failed resume force has_header skip_initial_space"),
     ("an integer", (Integral,), "header_lines skip_lines"),
@@ -498,7 +506,9 @@ class FileReport:
     dialect : dict or None
         Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
         `quote`, `escape`, `skip_initial_space`, `comment`, `has_header`, `header_lines`, `names`, `skip_lines`,
-        `skip_until`, and `fields` and `percent` of the first records if they decided. None if the file was not read.
+        `skip_until`, and `fields` and `percent` of the first records if they decided; `header_from` (`setting`,
+        `content` or `assumed`), and `evidence`, what else their content decided, and why. None if the file was not
+        read.
     error_kind : str or None
         The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
         `table`, `closed` or `other`; None if the file did not fail.

@@ -4,9 +4,12 @@ import contextlib
 import copy
 import csv
 import gzip
+import io
+import itertools
 import json
 import os
 import pickle
+import random
 import signal
 import sqlite3
 import subprocess
@@ -730,3 +733,55 @@ def test_a_file_that_changes_after_its_types_were_looked_for_fails(tmp_path, mon
     (file,) = report.files
     assert "changed after its columns' types were looked for" in file.error
     assert not (tmp_path / "out.csv").exists()
+
+
+CELLS = ["Ann", "O'Neil", "a, b; c | d", "two\nlines", 'say "hi"', "", "x y", "it's 5 o'clock", "tab\there", "Zoë"]
+
+
+def written(rows, **settings):
+    """A file of these rows as csv writes it; None if it cannot."""
+    out = io.StringIO()
+    try:
+        csv.writer(out, **settings).writerows(rows)
+    except csv.Error:
+        return None
+    return out.getvalue()
+
+
+def test_what_csv_writes_is_read_back_or_refused_with_dialect_auto(tmp_path):
+    random.seed(3)
+    expected = {}
+    grid = itertools.product(
+        [",", ";", "\t", "|", "^", " "],
+        ['"', "'"],
+        [(csv.QUOTE_MINIMAL, True), (csv.QUOTE_ALL, True), (csv.QUOTE_NONNUMERIC, True), (csv.QUOTE_MINIMAL, False)],
+        ["\n", "\r\n"],
+        [0, 1, 2],
+    )
+    for number, (delimiter, quote, (quoting, doubled), end, seed) in enumerate(grid):
+        header = ["id", "first name", "note", "amount"][: 3 + seed % 2]
+        rows = [[row, *(random.choice(CELLS) for _ in header[2:]), row / 4] for row in range(1, 30 * seed + 8)]
+        settings = {"quotechar": quote, "quoting": quoting, "doublequote": doubled, "lineterminator": end}
+        text = written([header, *rows], delimiter=delimiter, escapechar=None if doubled else "\\", **settings)
+        if text is not None:
+            path = tmp_path / f"{number}.csv"
+            path.write_text(text, newline="")
+            expected[path] = [header, *([str(cell) for cell in row] for row in rows)]
+    report = clean(list(expected), tmp_path / "out", name="{name}", dialect="auto", out_delimiter=",")
+    refused = 0
+    for (path, rows), file in zip(expected.items(), report.files, strict=True):
+        if file.error:
+            refused += 1
+            continue
+        with (tmp_path / "out" / path.name).open(newline="") as text:
+            assert list(csv.reader(text, quotechar=file.dialect["quote"] or '"')) == rows, (path.read_text(), file.dialect)
+    assert refused <= len(expected) // 10, [file.error for file in report.files if file.error]
+
+
+def test_dialect_auto_tells_what_it_found(tmp_path):
+    (tmp_path / "in.csv").write_text("Report\n\n1;Ann\n2;Bob\n")
+    (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", dialect="auto", skip_lines=2).files
+    assert (file.dialect["delimiter"], file.dialect["has_header"], file.dialect["header_from"]) == (";", False, "content")
+    assert any("header: none" in line for line in file.dialect["evidence"])
+    with pytest.raises(ValueError, match='dialect is "auto"'):
+        clean(tmp_path / "in.csv", tmp_path / "out.csv", dialect="excel")

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use manyhands_csv::Prepared;
-use manyhands_csv::recipe::{self, Recipe};
+use manyhands_csv::recipe::{self, DialectFrom, Recipe};
+use manyhands_csv::{Find, Prepared};
 
 use crate::error::CleanError;
 use crate::options::{Options, Output};
@@ -113,6 +113,7 @@ impl Clean {
         let mut job = self.clone();
         let (options, default) = (&mut job.options, Options::default());
         let recipe::Read {
+            dialect,
             delimiter,
             quote,
             escape,
@@ -126,9 +127,27 @@ impl Clean {
             encoding,
             max_record,
         } = std::mem::take(&mut job.recipe.read);
+        take(&mut options.dialect, &default.dialect, dialect);
+        options.find.get_or_insert(match options.dialect {
+            DialectFrom::Settings => Find::default(),
+            DialectFrom::Auto => Find {
+                delimiter: options.delimiter == default.delimiter
+                    && !(options.fixed.delimiter || delimiter.is_some()),
+                quote: options.quote == default.quote && !(options.fixed.quote || quote.is_some()),
+                escape: options.escape.is_none() && !(options.fixed.escape || escape.is_some()),
+                initial_space: !options.skip_initial_space
+                    && !(options.fixed.initial_space || skip_initial_space.is_some()),
+                header: options.has_header
+                    && options.header_lines == default.header_lines
+                    && !(options.fixed.header || header.is_some() || header_lines.is_some()),
+                titles: options.skip_lines == 0
+                    && options.skip_until.is_none()
+                    && !(options.fixed.titles || skip_lines.is_some() || skip_until.is_some()),
+            },
+        });
         take(&mut options.delimiter, &default.delimiter, delimiter);
         take(&mut options.quote, &default.quote, quote.map(|quote| quote.0));
-        take(&mut options.escape, &default.escape, escape.map(|escape| Some(escape.0)));
+        take(&mut options.escape, &default.escape, escape.map(|escape| escape.0));
         take(&mut options.skip_initial_space, &default.skip_initial_space, skip_initial_space);
         take(&mut options.comment, &default.comment, comment.map(|comment| Some(comment.0)));
         take(&mut options.has_header, &default.has_header, header);

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manyhands_csv::recipe::{Delimiter, MaxRejects};
-use manyhands_csv::{Dialect, Pattern, Separator};
+use manyhands_csv::recipe::{Delimiter, DialectFrom, MaxRejects};
+use manyhands_csv::{Dialect, Find, Pattern, Separator};
 use serde::{Deserialize, Serialize};
 
 /// The default name template for outputs in a directory.
@@ -69,6 +69,11 @@ pub enum FileFormat {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
+    /// Whether the content of each file decides the settings that follow, up to `skip_lines`, except the
+    /// comment. Those that differ from their default, and those that the recipe states, are fixed. Default: no.
+    pub dialect: DialectFrom,
+    /// Settings that are fixed although they have their defaults. Default: none.
+    pub fixed: Find,
     /// The delimiter between fields.
     pub delimiter: Delimiter,
     /// The quote character, or `None` for no quoting. Default: `"`.
@@ -134,12 +139,16 @@ pub struct Options {
     /// Chunk size in bytes. Only for tests: the output is the same for all sizes.
     #[doc(hidden)]
     pub chunk_bytes: usize,
+    /// What each file's content decides, once the recipe's settings are known.
+    pub(crate) find: Option<Find>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let dialect = Dialect::default();
         Options {
+            dialect: DialectFrom::default(),
+            fixed: Find::default(),
             delimiter: Delimiter::default(),
             quote: dialect.quote,
             escape: None,
@@ -164,6 +173,7 @@ impl Default for Options {
             memory: 64 << 20,
             temp_dir: None,
             chunk_bytes: 1 << 20,
+            find: None,
         }
     }
 }

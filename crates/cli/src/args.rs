@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use manyhands::clean::recipe::{
-    Character, Delimiter, MaxRejects, MissingColumn, Names, OnBad, OnRagged, Quote,
+    Character, Delimiter, DialectFrom, MaxRejects, MissingColumn, Names, OnBad, OnRagged, Quote,
 };
 use manyhands::clean::{FileFormat, Pattern, Separator};
 
@@ -303,6 +303,15 @@ pub(crate) struct RecipeArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct InputArguments {
+    /// auto: find delimiter, quotes, titles and header of each file
+    ///
+    /// Finds what no other flag states: the delimiter, also of several characters or white space; the
+    /// quote; whether \ is an escape; spaces before fields; lines above the table; whether there is a
+    /// header, which is assumed where nothing tells. A file where the choice is uncertain fails, and the
+    /// error has the alternatives. --verbose and the report tell the choice.
+    #[arg(long, value_name = "auto")]
+    pub(crate) dialect: Option<DialectFrom>,
+
     /// Delimiter of the inputs: a text, tab, ws or auto
     ///
     /// A text has at most eight bytes; U+001F is a character by its code. ws: runs of spaces and
@@ -320,8 +329,8 @@ pub(crate) struct InputArguments {
     ///
     /// As MySQL and Spark write \. Before anything else it is an ordinary character, so \N and \t
     /// stay as they are; --null '\N' makes cells of \N empty. The output has no escapes, but quotes.
-    #[arg(long, value_name = "C")]
-    pub(crate) escape: Option<Character>,
+    #[arg(long, value_name = "C|none")]
+    pub(crate) escape: Option<Quote>,
 
     /// Ignore spaces before fields
     ///

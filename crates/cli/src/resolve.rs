@@ -280,6 +280,7 @@ fn recipe(typed: RecipeArguments, input: InputArguments) -> Result<Recipe, Clean
 
 fn reading(typed: InputArguments) -> Read {
     Read {
+        dialect: typed.dialect,
         delimiter: typed.delimiter,
         quote: typed.quote,
         escape: typed.escape,

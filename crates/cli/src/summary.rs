@@ -318,6 +318,7 @@ fn account(file: &FileReport, is_resumed: bool) -> String {
         for line in dialect.describe_frame() {
             text += &format!("  {}\n", shown::line(&line));
         }
+        dialect.evidence.iter().for_each(|found| text += &format!("  {found}\n"));
     }
     if file.blank_lines > 0 {
         text += &format!("  {}\n", counted(file.blank_lines, "blank line"));

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use crate::detect::{named, setting};
 use crate::dialect::Dialect;
 use crate::problem::{Hint, Problem};
 use crate::recipe::OnRagged;
@@ -107,7 +106,7 @@ impl CauseFinder<'_> {
     /// Another delimiter, possibly below lines of a title.
     fn delimiter(&self) -> Option<Cause> {
         let (best, records) = self.sample.other_delimiter(self.dialect)?;
-        let other = Dialect { delimiter: best.delimiter.into(), ..self.dialect.clone() };
+        let other = Dialect { delimiter: best.delimiter, ..self.dialect.clone() };
         let start = self.sample.first_with(&other, best.fields)?;
         let fit = self.sample.fit(&other, start, false);
         if !fit.is_good() {
@@ -116,11 +115,11 @@ impl CauseFinder<'_> {
         let percent = (best.share * 100.0).floor();
         let mut cause = format!(
             "; {} would divide {percent} % of the first {} into {} fields",
-            named(best.delimiter),
+            best.delimiter.named(),
             counted(records, "record"),
             best.fields
         );
-        let mut hint = Hint::is("delimiter", setting(best.delimiter));
+        let mut hint = Hint::is("delimiter", best.delimiter);
         if self.sample.first_with(&other, self.sample.fit(&other, 0, false).fields) != Some(start) {
             let line = self.sample.line(start);
             cause += &format!(", from line {line} on");
@@ -214,9 +213,9 @@ impl CauseFinder<'_> {
             }
             let cause = format!(
                 "; {} would divide them, and the header lacks a name, as R's write.table leaves one out",
-                named(delimiter)
+                Separator::Byte(delimiter).named()
             );
-            let hint = Hint::is("delimiter", setting(delimiter));
+            let hint = Hint::is("delimiter", Separator::Byte(delimiter));
             Some((cause, Some(hint.and(", and a name that is added to the header"))))
         })
     }

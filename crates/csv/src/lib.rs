@@ -86,7 +86,7 @@ pub use arrangement::{Arrangement, NamedColumn};
 pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
-pub use detect::{Detected, Score, detect};
+pub use detect::{Detected, Find, Header, Reason, Score, detect};
 pub use dialect::{Dialect, LineEnd, Style};
 pub use expr::{FunctionInfo, functions};
 pub use frame::{Frame, Pattern};

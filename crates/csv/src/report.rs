@@ -132,6 +132,8 @@ pub struct FileDialect {
     pub comment: Option<String>,
     /// True if the first record names the columns.
     pub has_header: bool,
+    /// The basis of the choice of `has_header`.
+    pub header_from: HeaderFrom,
     /// Number of records that are the header; their cells are joined if there are several.
     #[serde(default)]
     pub header_lines: u64,
@@ -147,6 +149,21 @@ pub struct FileDialect {
     pub fields: Option<usize>,
     /// Percentage of these records that have this number, rounded down.
     pub percent: Option<u8>,
+    /// What the content of the file decided besides the delimiter, with the reason, a sentence each.
+    pub evidence: Vec<String>,
+}
+
+/// The basis of the choice whether a file has a header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderFrom {
+    /// The caller said so, or it is the default.
+    #[default]
+    Setting,
+    /// The file's first records.
+    Content,
+    /// The first records do not tell; most files have a header.
+    Assumed,
 }
 
 /// The basis of the choice of a delimiter.

@@ -1,12 +1,13 @@
 //! A sample: the beginning of a file, and what its bytes prove about the dialect.
 
-use crate::detect::{SAMPLE, Score, named, scores_of, sep_line_of, setting};
+use crate::detect::{SAMPLE, Score, scores_of, sep_line_of};
 use crate::dialect::{Dialect, LineEnd};
 use crate::head::{Head, count_lines};
 use crate::number::{self, Reading};
 use crate::problem::{Hint, Problem};
 use crate::record::{Field, Record, Records};
 use crate::scan::{Ends, Scanner, State};
+use crate::separator::Separator;
 use crate::wording::counted;
 
 /// The first bytes of a file from its header on, at most [`Sample::LEN`] of them.
@@ -172,19 +173,18 @@ impl Sample {
             return None;
         }
         let (best, records) = self.other_delimiter(dialect)?;
-        let fit =
-            self.fit(&Dialect { delimiter: best.delimiter.into(), ..dialect.clone() }, 0, false);
+        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
         if fit.fields != best.fields || !fit.is_good() {
             return None;
         }
-        let (mine, other) = (dialect.delimiter.named(), named(best.delimiter));
+        let (mine, other) = (dialect.delimiter.named(), best.delimiter.named());
         let (percent, records) = ((best.share * 100.0).floor(), counted(records, "record"));
         let problem = Problem::new(format!(
             "a line before the header names {mine} as the delimiter, but it divides no line; {other} would \
              divide {percent} % of the first {records} into {} fields",
             best.fields
         ));
-        let hint = Hint::is("delimiter", setting(best.delimiter)).and(" ");
+        let hint = Hint::is("delimiter", best.delimiter).and(" ");
         Some(problem.hint(hint.and_is("skip_lines", self.lines)))
     }
 
@@ -192,7 +192,7 @@ impl Sample {
     pub fn one_column(&self, dialect: &Dialect) -> Option<Problem> {
         let end = memchr::memchr2(b'\n', b'\r', &self.bytes).unwrap_or(self.bytes.len());
         if let Some(delimiter) = sep_line_of(&self.bytes[..end], dialect) {
-            let (line, name) = (self.line(0), named(delimiter));
+            let (line, name) = (self.line(0), Separator::Byte(delimiter).named());
             let problem = Problem::new(format!("line {line} says that {name} divides the others"));
             return Some(problem.hint(Hint::is("delimiter", "auto").and(" follows it")));
         }
@@ -200,16 +200,15 @@ impl Sample {
             return None;
         }
         let (best, records) = self.other_delimiter(dialect)?;
-        let name = named(best.delimiter);
-        let fit =
-            self.fit(&Dialect { delimiter: best.delimiter.into(), ..dialect.clone() }, 0, false);
+        let name = best.delimiter.named();
+        let fit = self.fit(&Dialect { delimiter: best.delimiter, ..dialect.clone() }, 0, false);
         if fit.fields == best.fields && (fit.is_good() || fit.records == 0) {
             let first = if dialect.has_header { "header" } else { "first record" };
             let problem = Problem::new(format!(
                 "the file has one column; {name} would divide its {first} into {}",
                 best.fields
             ));
-            return Some(problem.hint(Hint::is("delimiter", setting(best.delimiter))));
+            return Some(problem.hint(Hint::is("delimiter", best.delimiter)));
         }
         if fit.fields != 1 || records < 3 {
             return None;
@@ -219,19 +218,19 @@ impl Sample {
             "the file has one column; {name} would divide {percent} % of its records into {} fields",
             best.fields
         );
-        let other = Dialect { delimiter: best.delimiter.into(), ..dialect.clone() };
+        let other = Dialect { delimiter: best.delimiter, ..dialect.clone() };
         if let Some(start) = self.first_with(&other, best.fields)
             && self.heads(&other, start)
             && self.fit(&other, start, false).is_good()
         {
             let line = self.line(start);
-            let hint = Hint::is("delimiter", setting(best.delimiter)).and(" ");
+            let hint = Hint::is("delimiter", best.delimiter).and(" ");
             let problem = Problem::new(format!("{text}, from line {line} on"));
             return Some(problem.hint(hint.and_is("skip_lines", line - 1)));
         }
         let problem = Problem::new(format!("{text}, but not the header"));
         let hint = Hint::words("if they are fields, name them all in the header, and use ");
-        Some(problem.hint(hint.and_is("delimiter", setting(best.delimiter))))
+        Some(problem.hint(hint.and_is("delimiter", best.delimiter)))
     }
 
     /// If a problem has no hint, adds the hint that the file may have another delimiter.

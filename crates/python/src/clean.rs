@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use manyhands::clean::{
-    Clean, CleanError, Delimiter, FileFormat, Headers, MaxRejects, Options, Output, Progress,
-    Report, shown,
+    Clean, CleanError, Delimiter, DialectFrom, FileFormat, Headers, MaxRejects, Options, Output,
+    Progress, Report, shown,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
@@ -93,6 +93,8 @@ fn keywords<'py>(
     keywords.set_item("intersect", options.headers == Headers::Intersect)?;
     keywords.set_item("skip_failed", options.skip_failed)?;
     keywords.set_item("resume", options.resume)?;
+    let is_auto = options.dialect == DialectFrom::Auto;
+    keywords.set_item("dialect", is_auto.then_some("auto"))?;
     keywords.set_item(
         "delimiter",
         match options.delimiter {

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use manyhands::clean::{
-    Asked, Delimiter, FileFormat, Headers, MaxRejects, Options, Output, Pattern, Separator,
+    Asked, Delimiter, DialectFrom, FileFormat, Headers, MaxRejects, Options, Output, Pattern,
+    Separator,
 };
 use pyo3::prelude::*;
 
@@ -22,6 +23,7 @@ pub(crate) struct Keywords {
     intersect: bool,
     skip_failed: bool,
     resume: bool,
+    dialect: Option<String>,
     delimiter: Option<String>,
     quote: Option<String>,
     escape: Option<String>,
@@ -128,13 +130,19 @@ impl Keywords {
             (false, false) => Headers::Same,
         };
         options.skip_failed = self.skip_failed;
+        options.dialect = match self.dialect.as_deref() {
+            None => DialectFrom::Settings,
+            Some("auto") => DialectFrom::Auto,
+            Some(other) => return Err(wrong(format!("dialect is \"auto\", not {other:?}"))),
+        };
         options.delimiter = match self.delimiter.as_deref() {
             None => Delimiter::ByName,
             Some("auto") => Delimiter::Auto,
             Some(text) => Delimiter::Is(separator("delimiter", text)?),
         };
         options.quote = byte("quote", self.quote)?;
-        options.escape = byte("escape", self.escape)?;
+        options.fixed.escape = self.escape.as_deref() == Some("none");
+        options.escape = byte("escape", self.escape.filter(|escape| escape != "none"))?;
         options.skip_initial_space = self.skip_initial_space;
         options.comment = byte("comment", self.comment)?;
         options.has_header = self.has_header;

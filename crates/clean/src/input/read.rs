@@ -5,9 +5,9 @@ use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8};
 use manyhands_csv::recipe::Delimiter;
-use manyhands_csv::report::{DelimiterFrom, FileDialect, Note};
+use manyhands_csv::report::{DelimiterFrom, FileDialect, HeaderFrom, Note};
 use manyhands_csv::{
-    Detected, Dialect, Frame, Hint, Pattern, Problem, Separator, detect, nothing_left,
+    Detected, Dialect, Find, Frame, Header, Hint, Pattern, Problem, Separator, detect, nothing_left,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::options::Options;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reading {
     delimiter: Option<Separator>,
-    sniff: bool,
+    find: Find,
     quote: Option<u8>,
     escape: Option<u8>,
     skip_initial_space: bool,
@@ -37,10 +37,11 @@ impl Reading {
     /// # Errors
     /// The option that is invalid.
     pub(crate) fn new(options: &Options) -> Result<Reading, Problem> {
-        let (delimiter, sniff) = match options.delimiter {
-            Delimiter::ByName => (None, false),
-            Delimiter::Auto => (None, true),
-            Delimiter::Is(separator) => (Some(separator), false),
+        let mut find = options.find.unwrap_or_default();
+        find.delimiter |= options.delimiter == Delimiter::Auto;
+        let delimiter = match options.delimiter {
+            Delimiter::Is(separator) => Some(separator),
+            Delimiter::ByName | Delimiter::Auto => None,
         };
         if options.out_delimiter == Some(Separator::Spaces) {
             return Err(Problem::new("white space is a delimiter of inputs only")
@@ -57,7 +58,7 @@ impl Reading {
         frame.check(options.has_header)?;
         let reading = Reading {
             delimiter,
-            sniff,
+            find,
             quote: options.quote,
             escape: options.escape,
             skip_initial_space: options.skip_initial_space,
@@ -78,7 +79,7 @@ impl Reading {
     /// many bytes beyond those are given.
     ///
     /// # Errors
-    /// If the delimiter is to be detected and the bytes do not decide.
+    /// If settings are to be found and the bytes do not decide.
     pub(crate) fn choose(
         &self,
         name: &str,
@@ -86,16 +87,17 @@ impl Reading {
         is_whole: bool,
     ) -> Result<Option<Chosen>, Problem> {
         let mut chosen = self.by_name(name);
-        if !self.sniff {
+        if self.find.is_nothing() {
             return Ok(Some(chosen));
         }
-        let Some(detected) = detect(first, is_whole, &chosen.dialect, self.skip_lines) else {
+        let Some(detected) = detect(first, is_whole, &chosen.dialect, self.skip_lines, self.find)
+        else {
             return Ok(None);
         };
         if let Some(doubt) = detected.doubt() {
             return Err(doubt);
         }
-        chosen.dialect.delimiter = detected.delimiter;
+        chosen.dialect = detected.dialect.clone();
         chosen.skip_lines = detected.skip_lines;
         if detected.by_sep_line {
             // The header is behind that line, which the lines to skip now include.
@@ -118,9 +120,9 @@ impl Reading {
             },
             delimiter_from: match (detected, self.delimiter) {
                 (Some(detected), _) if detected.by_sep_line => DelimiterFrom::SepLine,
-                (Some(_), _) => DelimiterFrom::Content,
-                (None, Some(_)) => DelimiterFrom::Setting,
-                (None, None) => DelimiterFrom::Name,
+                (Some(detected), _) if detected.by_records => DelimiterFrom::Content,
+                (_, Some(_)) => DelimiterFrom::Setting,
+                (_, None) => DelimiterFrom::Name,
             },
             quote: dialect.quote.map(text),
             escape: dialect.escape.map(text),
@@ -129,10 +131,16 @@ impl Reading {
             has_header: dialect.has_header,
             header_lines: if dialect.has_header { dialect.frame.header_lines } else { 0 },
             names: dialect.frame.names.clone(),
+            header_from: match detected.as_ref().and_then(|detected| detected.header) {
+                None => HeaderFrom::Setting,
+                Some(Header::Assumed) => HeaderFrom::Assumed,
+                Some(_) => HeaderFrom::Content,
+            },
             skip_lines: *skip_lines,
             skip_until: dialect.frame.skip_until.as_ref().map(Pattern::to_string),
             fields: best.map(|score| score.fields),
             percent: best.map(|score| (score.share * 100.0).floor() as u8),
+            evidence: detected.as_ref().map(Detected::evidence).unwrap_or_default(),
         }
     }
 

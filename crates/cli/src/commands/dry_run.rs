@@ -69,6 +69,7 @@ fn described(preview: &Preview, has_output: bool, width: usize) -> String {
         for line in dialect.describe_frame() {
             text += &format!("{}\n", shown::line(&line));
         }
+        dialect.evidence.iter().for_each(|found| text += &format!("{found}\n"));
     }
     text += "before:\n";
     text += &table(&preview.before, 2, width);

@@ -451,3 +451,90 @@ fn odd_line_ends_and_marks_are_reported() {
     let (_, outcome) = clean("a,b\r1,2\r3,4\r", "");
     assert!(!outcome.done().stderr.contains("warning"), "{outcome:?}");
 }
+
+#[test]
+fn the_dialect_of_each_file_is_found() {
+    let auto = "--dialect auto --out-delimiter ,";
+    becomes("Report\n\na;b\n1;x\n2;y\n", auto, "a,b\n1,x\n2,y\n");
+    becomes("sep=|\nReport\na|b\n1|x\n2|y\n", auto, "a,b\n1,x\n2,y\n");
+    becomes("a||b||c\n1||x||y\n2||||z\n", auto, "a,b,c\n1,x,y\n2,,z\n");
+    becomes("t  x   y\n0 1.5 -2\n10  2 -3\n", auto, "t,x,y\n0,1.5,-2\n10,2,-3\n");
+    becomes("a,b\n1,\"x \\\"y\\\", z\"\n2,w\n", auto, "a,b\n1,\"x \"\"y\"\", z\"\n2,w\n");
+    becomes("a, b\n1, \"x, y\"\n2, z\n", auto, "a,b\n1,\"x, y\"\n2,z\n");
+    // Without a header, columns have numbers, and the output has no header either.
+    let flags = "--dialect auto --select column_2";
+    becomes("2026-01-02;x\n2026-01-03;y\n", flags, "x\ny\n");
+    let dir = Dir::new().file("a.csv", "a;b\n1;x\n2;y\n").file("b.tsv", "a\tb\n3\tz\n4\tw\n");
+    dir.clean("a.csv b.tsv -o out.csv --concat --dialect auto").done();
+    assert_eq!(dir.read("out.csv"), "a;b\n1;x\n2;y\n3;z\n4;w\n");
+}
+
+#[test]
+fn settings_that_are_given_are_not_found() {
+    let titled = "Report\na,b\n1,x\n2,y\n";
+    let (dir, outcome) = clean(titled, "--dialect auto --skip-lines 2 --no-header");
+    outcome.done();
+    assert_eq!(dir.read("out.csv"), "1,x\n2,y\n");
+    becomes("'a','b'\n'1','x'\n", "--dialect auto --quote \" --select 'b'", "'b'\n'x'\n");
+    becomes(
+        "'a';'b'\n'1,2';'x'\n",
+        "--dialect auto --delimiter ; --quote ' --select b",
+        "'b'\n'x'\n",
+    );
+    let dir = Dir::new().file("in.csv", "a;b\n1;x\n2;y\n");
+    let dir = dir.file("r.toml", "read = { dialect = \"auto\", quote = \"none\" }\n");
+    dir.clean("in.csv -o out.csv --recipe r.toml --report r.json").done();
+    let report = dir.read("r.json");
+    assert!(
+        report.contains("\"delimiter\": \";\"") && report.contains("\"quote\": null"),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_dialect_that_was_found_is_reported_with_its_reasons() {
+    let flags = "--dialect auto --verbose --report r.json";
+    let (dir, outcome) = clean("Report\n\na;b\n1;x\n2;y\n", flags);
+    outcome
+        .done()
+        .says("delimiter: `;` (found in its first records: 100 % of them have 2 fields)")
+        .says("lines above the table: 2 with 1 title")
+        .says("header: yes; the first record has text above 1 column of numbers, dates or times");
+    let report = dir.read("r.json");
+    for words in ["\"header_from\": \"content\"", "\"skip_lines\": 2", "\"evidence\": [\n"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+    let outcome = dir.clean("in.csv -o x.csv --dialect auto --dry-run");
+    assert!(outcome.done().stdout.contains("lines above the table: 2"), "{outcome:?}");
+    let (dir, outcome) = clean("a,b\nx,y\nz,w\n", flags);
+    outcome.done().says("header: assumed; no column of numbers");
+    assert!(dir.read("r.json").contains("\"header_from\": \"assumed\""));
+}
+
+#[test]
+fn a_dialect_that_is_uncertain_is_an_error_whose_hints_settle_it() {
+    for (content, words, flags) in [
+        ("a;b,c\n1;2,3\n", "cannot tell the delimiter", &["--delimiter ,", "--delimiter ;"][..]),
+        (
+            "x,y\n1,2,3\n2,3,4\n",
+            "cannot tell where the table begins: line 1 has 2 fields, and most records have 3",
+            &["--skip-lines 1 --no-header"],
+        ),
+        ("a,b\nx\\\\y,1\n", "`\\` is an escape", &["--escape \\", "--escape none"]),
+        (
+            "land,2026\nde,5\nfr,8\n",
+            "cannot tell whether the table has a header",
+            &["--no-header", "--recipe r.toml"],
+        ),
+    ] {
+        let (dir, outcome) = clean(content, "--dialect auto");
+        outcome.status(1).says(words);
+        assert_eq!(dir.names(), ["in.csv"]);
+        let dir = dir.file("r.toml", "read = { header = true }\n");
+        for flags in flags {
+            dir.clean(&format!("in.csv -o out.csv --force --dialect auto {flags}")).done();
+        }
+    }
+    let (_, outcome) = clean("a\n", "--dialect other");
+    outcome.status(2).says("it is 'auto'");
+}

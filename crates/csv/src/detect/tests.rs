@@ -1,8 +1,12 @@
 //! Delimiters are found in files of many kinds, whatever amount of the file is seen.
 
-use super::{Detected, SAMPLE, detect};
+use super::{Detected, Find, Header, Reason, SAMPLE};
 use crate::dialect::Dialect;
 use crate::testing::Random;
+
+fn detect(bytes: &[u8], is_whole: bool, given: &Dialect, skip_lines: u64) -> Option<Detected> {
+    super::detect(bytes, is_whole, given, skip_lines, Find::DELIMITER)
+}
 
 fn look(bytes: &[u8]) -> Detected {
     detect(bytes, true, &Dialect::default(), 0).expect("it is whole")
@@ -11,7 +15,7 @@ fn look(bytes: &[u8]) -> Detected {
 #[track_caller]
 fn finds(text: &str, delimiter: u8) {
     let found = look(text.as_bytes());
-    assert_eq!(found.delimiter, delimiter, "{text:.200?} {found:?}");
+    assert_eq!(found.dialect.delimiter, delimiter, "{text:.200?} {found:?}");
     assert_eq!(found.doubt(), None, "{text:.200?} {found:?}");
 }
 
@@ -37,9 +41,9 @@ fn blank_lines_comments_titles_and_line_ends_do_not_matter() {
     finds("Report\nof 2026\n\na\tb\n1\t2\n3\t4\n5\t6\n", b'\t');
     let commented = Dialect { comment: Some(b'#'), ..Dialect::default() };
     let text = b"# a, note, here\n# more, of, it\na;b\n1;2\n";
-    assert_eq!(detect(text, true, &commented, 0).unwrap().delimiter, b';');
+    assert_eq!(detect(text, true, &commented, 0).unwrap().dialect.delimiter, b';');
     let text = b"made, by, a, machine\na;b\n1;2\n";
-    assert_eq!(detect(text, true, &Dialect::default(), 1).unwrap().delimiter, b';');
+    assert_eq!(detect(text, true, &Dialect::default(), 1).unwrap().dialect.delimiter, b';');
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn neither_one_column_nor_an_empty_file_is_a_doubt() {
     finds("\n\n", b',');
     // Commas in some cells of one column: the choice is a delimiter that divides nothing.
     let found = look(b"place\nUlm\nBonn\nUlm, Donau\nBonn\nUlm\nBonn\nUlm\n");
-    assert_ne!(found.delimiter, b',');
+    assert_ne!(found.dialect.delimiter, b',');
     assert_eq!(found.doubt(), None);
 }
 
@@ -91,7 +95,7 @@ fn a_sep_line_decides_and_is_skipped() {
     for text in ["sep=;\na,b;c\n", "\u{feff}sep=;\r\na,b;c\r\n", "\"sep=;\"\ra;b\r", "SEP=;"] {
         let found = look(text.as_bytes());
         assert!(found.by_sep_line, "{text:?}");
-        assert_eq!((found.delimiter, found.skip_lines), (b';'.into(), 1));
+        assert_eq!((found.dialect.delimiter, found.skip_lines), (b';'.into(), 1));
     }
     for text in ["sep=;;\na;b\n", "separator\nx\n", "sep=a\nb\n", "sep=\"\n"] {
         assert!(!look(text.as_bytes()).by_sep_line, "{text:?}");
@@ -106,7 +110,7 @@ fn a_sep_line_decides_and_is_skipped() {
         let given = Dialect { comment: Some(b'#'), ..Dialect::default() };
         let found = detect(text.as_bytes(), true, &given, skip_lines).unwrap();
         assert_eq!(
-            (found.by_sep_line, found.delimiter, found.skip_lines),
+            (found.by_sep_line, found.dialect.delimiter, found.skip_lines),
             (true, b';'.into(), lines)
         );
     }
@@ -213,7 +217,7 @@ fn delimiters_of_generated_files_are_found() {
         let found = detect(text.as_bytes(), true, &given, 0).unwrap();
         if found.doubt().is_some() {
             refused += 1;
-        } else if found.delimiter == u8::try_from(delimiter).unwrap() {
+        } else if found.dialect.delimiter == u8::try_from(delimiter).unwrap() {
             right += 1;
         }
     }
@@ -222,4 +226,192 @@ fn delimiters_of_generated_files_are_found() {
         right * 100 >= 98 * files && wrong * 1000 <= 5 * files,
         "{right} right, {wrong} wrong, {refused} refused of {files}"
     );
+}
+
+/// What is found in a file if nothing is given.
+fn all(text: &str) -> Detected {
+    let given = Dialect::default();
+    super::detect(text.as_bytes(), true, &given, 0, Find::ALL).expect("it is whole")
+}
+
+/// The delimiter, quote and escape that are found, as they are typed.
+#[track_caller]
+fn reads(text: &str, delimiter: &str, quote: &str, escape: &str) {
+    let found = all(text);
+    let byte = |byte: Option<u8>| byte.map_or("none".to_owned(), |byte| char::from(byte).into());
+    let Dialect { quote: own_quote, escape: own_escape, .. } = found.dialect;
+    assert_eq!(
+        [found.dialect.delimiter.to_string(), byte(own_quote), byte(own_escape)],
+        [delimiter, quote, escape],
+        "{text:.300?} {found:?}"
+    );
+    assert_eq!(found.doubt().map(|doubt| doubt.to_string()), None, "{text:.300?}");
+}
+
+#[track_caller]
+fn refuses(text: &str, words: &str) {
+    let found = all(text);
+    let doubt = found.doubt().unwrap_or_else(|| panic!("{text:?} {found:?}"));
+    assert!(doubt.to_string().contains(words), "{doubt}");
+}
+
+#[test]
+fn apostrophes_are_quotes_only_where_they_are_needed_or_everywhere() {
+    reads("a,b\n1,'x, y'\n2,'z, w'\n", ",", "'", "none");
+    reads("a;b\n'it''s';1\n'it''s not';2\n", ";", "'", "none");
+    reads("'a','b'\n'x','y'\n'z',3\n", ",", "'", "none");
+    reads("'a'\t'b'\n'x'\t\n", "tab", "'", "none");
+    reads("a,b\n'tis,1\n'90s',2\n", ",", "\"", "none");
+    reads("a,b\n'90s',1\n'80s',2\n", ",", "\"", "none");
+    reads("a,b\n\"'x, y'\",1\n\"'z'\",2\n", ",", "\"", "none");
+}
+
+#[test]
+fn double_quotes_are_text_where_they_enclose_nothing_that_needs_them() {
+    reads("a,b\n1,\"x\n2,y\n3,z\n", ",", "none", "none");
+    reads("a,b\n\"5\" pipe,x\n\"6\" pipe,y\n", ",", "\"", "none");
+    reads("a,b\n1,\"x, y\"\n2,\"z\n3,w\n4,v\n", ",", "\"", "none");
+}
+
+#[test]
+fn quotes_around_lines_that_are_records_without_them_are_a_doubt() {
+    refuses("a,b\n\",1\nx,2\n\",3\n", "cannot tell whether `\"` encloses fields");
+    refuses("a,b\n1,\"x\n2,y\"\n", "hint: quote = \" if it does, or quote = none");
+    reads("a,b\n1,\"x\ny\"\n2,z\n", ",", "\"", "none");
+}
+
+#[test]
+fn a_backslash_is_an_escape_where_quotes_follow_it_and_none_is_doubled() {
+    reads("a,b\n1,\"x \\\"y\\\", z\"\n2,\"w\"\n", ",", "\"", "\\");
+    reads("a,b\n1,x \\\"y\\\"\n2,w\n", ",", "\"", "\\");
+    reads("a,b\n1,x\\, y\n2,w\n3,v\n", ",", "\"", "\\");
+    // A path ends with a backslash.
+    reads("a,b\n\"C:\\x\\\",1\n\"D:\\\",2\n", ",", "\"", "none");
+    reads("a,b\nC:\\x,1\n\\N,2\n", ",", "\"", "none");
+    reads("a,b\n\"8\\'9\"\" long\",1\n\"x\\\"\"\",2\n", ",", "\"", "none");
+    refuses("a,b\nx\\\\y,1\nz,2\n", "cannot tell whether `\\` is an escape");
+    refuses("a,b\nx\\\\y,1\nz,2\n", "hint: escape = \\ if it is one, or escape = none");
+    refuses("a,b\nit\\'s,1\nz,2\n", "hint: escape = \\ quote = ' if it is one, or escape = none");
+    reads("a,b\nx\\\\y,1\nC:\\z,2\n", ",", "\"", "none");
+}
+
+#[test]
+fn spaces_behind_all_delimiters_are_skipped() {
+    let skips = |text: &str| all(text).dialect.skip_initial_space;
+    assert!(skips("a, b, c\n1, x, \n2, y, z\n"));
+    assert!(skips("a,b\n1, \"x, y\"\n2, \"z, w\"\n"));
+    assert!(skips("a; b\n1; \"x; y\"\n"));
+    assert!(!skips("a,b\n1, x\n2, y\n"));
+    assert!(!skips("name, first;town\nAnn;Ulm\nAnn;Ulm\n"));
+}
+
+#[test]
+fn unusual_delimiters_have_to_be_proven() {
+    reads("a||b||c\n1||x||y\n2||||z\n", "||", "\"", "none");
+    reads("a,,b\n1,,2\n", ",,", "\"", "none");
+    reads("a|b||c\n1|x||y\n", "|", "\"", "none");
+    reads("a^b\n1^x\n", "^", "\"", "none");
+    reads("a\u{1}b\n1\u{1}x\n", "U+0001", "\"", "none");
+    reads("root:x:0\nann:x:1000\n", ":", "\"", "none");
+    reads("x y z\n1 2.5 3\n2 3.5 -4\n", " ", "\"", "none");
+    reads("  x   y z\n  1 2.5 3\n 10 3.5 -4\n", "ws", "\"", "none");
+    reads("a b\n1 \"x y\"\n2 z\n", " ", "\"", "none");
+    // One column of text.
+    reads("full name\nAnn Smith\nBob\n", ",", "\"", "none");
+    refuses("full name\nAnn Smith\nBob Jones\n", "a space divides all of the first 3 records");
+    refuses("full name\nAnn Smith\nBob Jones\n", "or delimiter = , if there is one column");
+    refuses("a:b\nc:d\ne:f\n", "hint: delimiter = :, or");
+    reads("'a':'b'\n'c;d':'e'\n", ":", "'", "none");
+    reads("at\n12:30\n13:40\n", ",", "\"", "none");
+    reads("12:30:00\n13:40:00\n", ",", "\"", "none");
+    refuses("http://a.b\nhttp://c.d\n", "`:` divides all of the first 2 records");
+    reads("url\nhttp://a.b\nhttp://c.d\n", ",", "\"", "none");
+}
+
+/// Lines above the table, and the reason for its header.
+#[track_caller]
+fn heads(text: &str, titles: u64, header: Header) {
+    let found = all(text);
+    assert_eq!(found.doubt().map(|doubt| doubt.to_string()), None, "{text:?}");
+    assert_eq!((found.skip_lines, found.header), (titles, Some(header)), "{text:?} {found:?}");
+    assert_eq!(found.dialect.has_header, header.is_present());
+}
+
+#[test]
+fn titles_are_narrower_than_the_table_or_nearly_empty() {
+    heads("Report\nof 2026\n\na,b\n1,x\n2,y\n", 3, Header::Names(1));
+    heads("PREAMBLE,,\n,,\na,b,c\n1,x,y\n2,z,w\n", 2, Header::Names(1));
+    heads("\"two\nlines\"\na,b\n1,x\n2,y\n", 2, Header::Names(1));
+    heads("sep=;\nReport\na;b\n1;x\n2;y\n", 2, Header::Names(1));
+    // A row with one value is like others below.
+    heads("x,,\na,b,c\nann,ulm,de\n,bonn,\nbob,,\n", 0, Header::Assumed);
+    heads("a\n1\n2\n", 0, Header::Names(1));
+    // The names of R lack that of the row names.
+    refuses("x,y\n1,2,3\n2,3,4\n", "line 1 has 2 fields, and most records have 3");
+    refuses("x,y\n1,2,3\n2,3,4\n", "hint: skip_lines = 1 if the line is a title");
+    refuses("Title\na,b\n", "there is one record below");
+    refuses("Title\n1,2\n3,4\n", "the lines above look like titles");
+}
+
+#[test]
+fn the_first_record_is_a_header_if_it_has_text_above_numbers_dates_or_times() {
+    heads("id,name\n1,ann\n2,bob\n", 0, Header::Names(1));
+    heads("id,day\nann,2026-01-02\nbob,2026-03-04\n", 0, Header::Names(1));
+    heads("1,ann\n2,bob\n", 0, Header::Values(1));
+    heads("2026-01-02,ann\n2026-03-04,bob\n", 0, Header::Values(1));
+    heads("2019,5\n2020,6\n2021,7\n", 0, Header::Values(2));
+    heads("land,2019,2020,2021\nde,5,6,7\nfr,6,7,8\n", 0, Header::Years);
+    heads("name,town\nann,ulm\nbob,bonn\n", 0, Header::Assumed);
+    heads("name,town\n", 0, Header::Assumed);
+    heads("NA,ann,x\n1,bob,y\n2,cid,z\n", 0, Header::Assumed);
+    heads("q1,q2\na1,b2\na2,b3\n", 0, Header::Assumed);
+    refuses("land,2020\nde,5\nfr,6\n", "cannot tell whether the table has a header");
+    refuses(
+        "land,2020\nde,5\nfr,6\n",
+        "hint: has_header = false, or a recipe with `header = true`",
+    );
+    refuses("id,x,7\n1,y,8\n2,z,9\n", "it has years or other values");
+}
+
+#[test]
+fn what_is_given_is_fixed() {
+    let text = b"'a';'b'\n'1, 2';'x'\n'3, 4';'y'\n";
+    let given = Dialect { delimiter: b','.into(), ..Dialect::default() };
+    let find = Find { delimiter: false, quote: false, titles: false, ..Find::ALL };
+    let found = super::detect(text, true, &given, 0, find).unwrap();
+    assert_eq!((found.dialect.delimiter, found.dialect.quote), (b','.into(), Some(b'"')));
+    assert!(!found.by_records);
+    let find = Find { quote: false, ..Find::ALL };
+    let found = super::detect(text, true, &given, 0, find).unwrap();
+    assert_eq!((found.dialect.delimiter, found.dialect.quote), (b';'.into(), Some(b'"')));
+    assert!(!found.reasons.contains(&Reason::SingleQuote));
+    let find = Find { header: false, ..Find::ALL };
+    let found = super::detect(b"1,2\n3,4\n", true, &given, 0, find).unwrap();
+    assert!(found.dialect.has_header && found.header.is_none());
+    // Lines that the caller skips are not read, nor are others skipped.
+    let find = Find { titles: false, ..Find::ALL };
+    let found = super::detect(b"x\ny\na,b\n1,2\n", true, &given, 1, find).unwrap();
+    assert_eq!(found.skip_lines, 1);
+}
+
+#[test]
+fn the_whole_choice_does_not_depend_on_how_much_more_is_seen() {
+    let mut random = Random::new(13);
+    let given = Dialect { comment: Some(b'#'), ..Dialect::default() };
+    for round in 0..12 {
+        let (mut text, _) = file(&mut random);
+        if round % 2 == 0 {
+            text = text.replace('"', "'");
+        }
+        while text.len() < 3 * SAMPLE && round % 3 == 0 {
+            text += &text.clone();
+        }
+        let bytes = text.as_bytes();
+        let expected = super::detect(bytes, true, &given, 0, Find::ALL);
+        for _ in 0..6 {
+            let seen = random.below(bytes.len());
+            let found = super::detect(&bytes[..seen], false, &given, 0, Find::ALL);
+            assert!(found.is_none() || found == expected, "{seen} {found:?} {expected:?}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub use crate::steps::{
     About, CurrencyUse, Derive, Fill, FillMethod, FillWith, Flag, Null, Number, OutlierRule,
     Outliers, Replace, Step, StepInfo, Use, steps,
 };
-pub use read::{Character, Delimiter, MaxRejects, Names, Quote, Read};
+pub use read::{Character, Delimiter, DialectFrom, MaxRejects, Names, Quote, Read};
 pub use text::{in_words, line_of_reading, line_of_step, text_of};
 
 /// The steps in order, and what to do with data that do not fit.

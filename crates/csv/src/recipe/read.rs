@@ -14,15 +14,18 @@ use crate::steps::list_of_names;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Read {
+    /// `auto` if the content of each file decides what these settings do not state.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<DialectFrom>,
     /// Separates fields: a text of at most eight bytes, `tab`, `ws` or `auto`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<Delimiter>,
     /// Encloses fields: a character, or `none`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
-    /// Takes its meaning from a quote, delimiter or line end behind it.
+    /// Takes its meaning from a quote, delimiter or line end behind it: a character, or `none`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub escape: Option<Character>,
+    pub escape: Option<Quote>,
     /// True if spaces before a field are no part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_initial_space: Option<bool>,
@@ -59,8 +62,9 @@ impl Read {
     }
 
     /// Each key of these settings, with a value in which only that key is set.
-    pub fn each(&self) -> [(&'static str, Read); 12] {
+    pub fn each(&self) -> [(&'static str, Read); 13] {
         let Read {
+            dialect,
             delimiter,
             quote,
             escape,
@@ -75,6 +79,7 @@ impl Read {
             max_record,
         } = self.clone();
         [
+            ("dialect", Read { dialect, ..Read::default() }),
             ("delimiter", Read { delimiter, ..Read::default() }),
             ("quote", Read { quote, ..Read::default() }),
             ("escape", Read { escape, ..Read::default() }),
@@ -93,6 +98,7 @@ impl Read {
     /// These settings, overridden by those that `other` has.
     pub fn with(self, other: Read) -> Read {
         Read {
+            dialect: other.dialect.or(self.dialect),
             delimiter: other.delimiter.or(self.delimiter),
             quote: other.quote.or(self.quote),
             escape: other.escape.or(self.escape),
@@ -107,6 +113,18 @@ impl Read {
             max_record: other.max_record.or(self.max_record),
         }
     }
+}
+
+/// Where the settings for reading a file come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum DialectFrom {
+    /// From the caller, or they have their defaults.
+    #[default]
+    Settings,
+    /// From the content of each file, unless the caller gives them: delimiter, quote, escape, spaces
+    /// before fields, header and the number of lines above it. A file whose content leaves doubts
+    /// fails.
+    Auto,
 }
 
 /// What separates fields.
@@ -171,6 +189,26 @@ impl fmt::Display for Character {
             b'\t' => f.write_str("tab"),
             byte => write!(f, "{}", char::from(byte)),
         }
+    }
+}
+
+impl FromStr for DialectFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(DialectFrom::Auto),
+            _ => Err("it is 'auto'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for DialectFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DialectFrom::Settings => "by settings",
+            DialectFrom::Auto => "auto",
+        })
     }
 }
 
@@ -329,7 +367,7 @@ mod tests {
 
     #[test]
     fn every_reading_setting_of_a_recipe_survives_a_round_trip() {
-        let text = "max_rejects = \"2.5%\"\n[read]\ndelimiter = \"tab\"\nquote = \"none\"\nescape = \"\\\\\"\n\
+        let text = "max_rejects = \"2.5%\"\n[read]\ndialect = \"auto\"\ndelimiter = \"tab\"\nquote = \"none\"\nescape = \"\\\\\"\n\
                     skip_initial_space = true\ncomment = \"#\"\n\
                     header = false\nheader_lines = 2\nnames = [\"a\", \"b\"]\n\
                     skip_lines = 3\nskip_until = \"^id\"\nencoding = \"latin1\"\nmax_record = 1000\n";
@@ -338,9 +376,10 @@ mod tests {
         assert_eq!(
             recipe.read,
             Read {
+                dialect: Some(DialectFrom::Auto),
                 delimiter: Some(Delimiter::Is(b'\t'.into())),
                 quote: Some(Quote(None)),
-                escape: Some(Character(b'\\')),
+                escape: Some(Quote(Some(b'\\'))),
                 skip_initial_space: Some(true),
                 comment: Some(Character(b'#')),
                 header: Some(false),

@@ -26,6 +26,7 @@ const RECIPE: &[Key] = &[
 ];
 
 const READ: &[Key] = &[
+    ("dialect", Kind::Text, r#"dialect = "auto""#),
     ("delimiter", Kind::Text, r#"delimiter = ";""#),
     ("quote", Kind::Text, r#"quote = "none""#),
     ("escape", Kind::Text, r"escape = '\'"),
