@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use super::divide::Division;
 use crate::number::{self, Number, Reading};
+use crate::record::Field;
 
 /// Whether the first record of a table is a header, and how that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) fn header_of(division: &Division<'_>, table: usize, fields: usize) ->
     let mut columns = vec![Column::default(); fields];
     let records = division.records().skip_while(|record| record.start() < table);
     for record in records {
-        let cells = record.fields().map(|field| field.content());
+        let cells = record.fields().map(Field::content);
         if first.is_none() {
             first = Some(cells.collect());
         } else if record.fields().count() == fields {
