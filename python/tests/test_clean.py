@@ -774,14 +774,21 @@ def test_what_csv_writes_is_read_back_or_refused_with_dialect_auto(tmp_path):
             refused += 1
             continue
         with (tmp_path / "out" / path.name).open(newline="") as text:
-            assert list(csv.reader(text, quotechar=file.dialect["quote"] or '"')) == rows, (path.read_text(), file.dialect)
+            assert list(csv.reader(text, quotechar=file.dialect["quote"] or '"')) == rows, (
+                path.read_text(),
+                file.dialect,
+            )
     assert refused <= len(expected) // 10, [file.error for file in report.files if file.error]
 
 
 def test_dialect_auto_tells_what_it_found(tmp_path):
     (tmp_path / "in.csv").write_text("Report\n\n1;Ann\n2;Bob\n")
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv", dialect="auto", skip_lines=2).files
-    assert (file.dialect["delimiter"], file.dialect["has_header"], file.dialect["header_from"]) == (";", False, "content")
+    assert (file.dialect["delimiter"], file.dialect["has_header"], file.dialect["header_from"]) == (
+        ";",
+        False,
+        "content",
+    )
     assert any("header: none" in line for line in file.dialect["evidence"])
     with pytest.raises(ValueError, match='dialect is "auto"'):
         clean(tmp_path / "in.csv", tmp_path / "out.csv", dialect="excel")

@@ -18,7 +18,7 @@
 
 use super::divide::Division;
 use super::score::Score;
-use super::{Find, Reason};
+use super::settings::{Find, Reason};
 use crate::dialect::Dialect;
 use crate::number::{self, Reading};
 use crate::separator::Separator;

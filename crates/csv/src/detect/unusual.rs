@@ -14,8 +14,9 @@
 //! A delimiter is doubled (`||`) if each second field is empty in all records.
 
 use super::divide::Division;
+use super::quoting;
 use super::score::{Score, candidates};
-use super::{Reason, quoting};
+use super::settings::Reason;
 use crate::dialect::Dialect;
 use crate::number::{self, Reading};
 use crate::separator::Separator;

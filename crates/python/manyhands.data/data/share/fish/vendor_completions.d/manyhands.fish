@@ -65,6 +65,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l missing-co
 null\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l optional -d 'Columns that a file may lack' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l max-rejects -d 'A file with more rejects than this fails' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l dialect -d 'auto: find delimiter, quotes, titles and header of each file' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
@@ -125,6 +126,7 @@ fail\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l missing-column -d 'A file without a column that a step names' -r -f -a "error\t''
 null\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l optional -d 'Columns that a file may lack' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l dialect -d 'auto: find delimiter, quotes, titles and header of each file' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l delimiter -d 'Delimiter of the inputs: a text, tab, ws or auto' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l quote -d 'Character that encloses fields: C or none [default: "]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l escape -d 'Character that makes a quote, delimiter or line end text' -r
