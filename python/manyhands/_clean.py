@@ -52,6 +52,7 @@ def clean(
     names: Iterable[str] | None = None,
     skip_lines: int = 0,
     skip_until: str | None = None,
+    footer: int | str | None = None,
     encoding: str | None = None,
     max_record: int | str = 16 << 20,
     workers: int | None = None,
@@ -148,6 +149,9 @@ def clean(
         A regular expression: the lines before the first with a match are skipped, after `skip_lines`. That line is
         the header, or with `has_header=False` the first record. A file without such a line, in its first
         `max_record` bytes, fails.
+    footer : int or str, optional
+        The records at the end that are no rows: the last N, or those from the first that a regular expression
+        matches at its start. They take part in nothing and are counted.
     encoding : str, optional
         A name of the Encoding Standard or of Python, such as `"latin-1"`. If not given UTF-8, or UTF-16 if a byte
         order mark says so; bytes that are not UTF-8 pass, with a note.
@@ -221,6 +225,7 @@ def clean(
         "names": _names(names),
         "skip_lines": skip_lines,
         "skip_until": skip_until,
+        "footer": _footer(footer),
         "encoding": encoding,
         "max_record": size("max_record", max_record),
         "workers": workers,
@@ -288,6 +293,14 @@ def _clean_over(
         return str(end.value)
     finally:
         steps.close()
+
+
+def _footer(footer: int | str | None) -> str | None:
+    if isinstance(footer, bool) or not isinstance(footer, Integral | str | None):
+        raise TypeError(f"footer must be a number of records, a regular expression or None, not {footer!r}")
+    if isinstance(footer, Integral) and footer < 0:
+        raise ValueError(f"footer is at least 0, not {footer}")
+    return None if footer is None else str(footer)
 
 
 def _names(names: Iterable[str] | None) -> list[str] | None:
@@ -506,9 +519,9 @@ class FileReport:
     dialect : dict or None
         Settings of reading: `delimiter`, `delimiter_from` (`setting`, `name`, `content` or `sep_line`),
         `quote`, `escape`, `skip_initial_space`, `comment`, `has_header`, `header_lines`, `names`, `skip_lines`,
-        `skip_until`, and `fields` and `percent` of the first records if they decided; `header_from` (`setting`,
-        `content` or `assumed`), and `evidence`, what else their content decided, and why. None if the file was not
-        read.
+        `skip_until`, `footer`, and `fields` and `percent` of the first records if they decided; `header_from`
+        (`setting`, `content` or `assumed`), and `evidence`, what else their content decided, and why. None if the file
+        was not read.
     error_kind : str or None
         The kind of the error: `read`, `write`, `changed`, `format`, `recipe`, `record`, `cell`, `rejects`, `exists`,
         `table`, `closed` or `other`; None if the file did not fail.

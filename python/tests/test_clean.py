@@ -403,6 +403,14 @@ def test_spaces_before_fields_are_skipped_as_the_standard_library_does(tmp_path)
     assert len(rows) > 50
 
 
+@pytest.mark.parametrize("footer", [1, "Total"])
+def test_a_footer_is_dropped_and_counted(tmp_path, footer):
+    (tmp_path / "in.csv").write_bytes(b"a,b\n1,2\nTotal,2\n")
+    report = clean(tmp_path / "in.csv", tmp_path / "out.csv", footer=footer).raise_for_errors()
+    assert (tmp_path / "out.csv").read_text() == "a,b\n1,2\n"
+    assert [(rows["reason"], rows["rows"]) for rows in report.files[0].set_aside] == [("footer", 1)]
+
+
 def test_a_report_contains_line_ends_and_characters(tmp_path):
     (tmp_path / "in.csv").write_bytes("a\r\nü\n".encode())
     (file,) = clean(tmp_path / "in.csv", tmp_path / "out.csv").files
@@ -516,6 +524,8 @@ def test_outputs_are_replaced_by_force_only(table, tmp_path):
         ("table.csv", "out.csv", {"max_rejects": -1}, ValueError, "max_rejects is at least 0"),
         ("table.csv", "out.csv", {"skip_lines": -1}, ValueError, "skip_lines is at least 0"),
         ("table.csv", "out.csv", {"header_lines": 2, "has_header": False}, ValueError, "has_header=False, not both"),
+        ("table.csv", "out.csv", {"footer": -1}, ValueError, "footer is at least 0"),
+        ("table.csv", "out.csv", {"footer": "("}, ValueError, "footer: regex parse error"),
         ("table.csv", "out.csv", {"names": []}, ValueError, "no names of columns are given"),
         ("table.csv", "out.csv", {"skip_until": "("}, ValueError, "skip_until: regex parse error"),
         ("table.csv", "out.csv", {"workers": 0}, ValueError, "workers is at least 1"),

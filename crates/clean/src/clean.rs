@@ -124,6 +124,7 @@ impl Clean {
             names,
             skip_lines,
             skip_until,
+            footer,
             encoding,
             max_record,
         } = std::mem::take(&mut job.recipe.read);
@@ -155,6 +156,7 @@ impl Clean {
         take(&mut options.names, &default.names, names.map(Some));
         take(&mut options.skip_lines, &default.skip_lines, skip_lines);
         take(&mut options.skip_until, &default.skip_until, skip_until.map(Some));
+        take(&mut options.footer, &default.footer, footer.map(Some));
         take(&mut options.encoding, &default.encoding, encoding.map(Some));
         take(&mut options.max_record, &default.max_record, max_record);
         let max_rejects = job.recipe.max_rejects.take();

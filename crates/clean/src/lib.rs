@@ -44,7 +44,7 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Cause, Dialect, Find, FunctionInfo, Hint, Pattern, Place, Problem, ProblemKind, Separator,
+    Cause, Dialect, Find, Footer, FunctionInfo, Hint, Pattern, Place, Problem, ProblemKind, Separator,
     Setting, SettingValue, functions, shown, suggest,
 };
 

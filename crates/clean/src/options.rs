@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use manyhands_csv::recipe::{Delimiter, DialectFrom, MaxRejects};
-use manyhands_csv::{Dialect, Find, Pattern, Separator};
+use manyhands_csv::{Dialect, Find, Footer, Pattern, Separator};
 use serde::{Deserialize, Serialize};
 
 /// The default name template for outputs in a directory.
@@ -100,6 +100,9 @@ pub struct Options {
     /// expression: that line is the header, or the first record. A file without one fails; it is looked for in the
     /// first [`max_record`](Self::max_record) bytes. Default: none.
     pub skip_until: Option<Pattern>,
+    /// The records at the end that are no rows: they are dropped and counted. As many records must be read ahead,
+    /// so they are in memory. Default: none.
+    pub footer: Option<Footer>,
     /// The encoding, by its name in the Encoding Standard or in Python. `None` means UTF-8, or UTF-16 if a
     /// byte order mark says so; bytes that are not UTF-8 then pass, with a note. If UTF-8 is named, they are
     /// an error.
@@ -159,6 +162,7 @@ impl Default for Options {
             names: None,
             skip_lines: 0,
             skip_until: None,
+            footer: None,
             encoding: None,
             out_delimiter: None,
             max_record: dialect.max_record,

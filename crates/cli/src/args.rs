@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use manyhands::clean::recipe::{
     Character, Delimiter, DialectFrom, MaxRejects, MissingColumn, Names, OnBad, OnRagged, Quote,
 };
-use manyhands::clean::{FileFormat, Pattern, Separator};
+use manyhands::clean::{FileFormat, Footer, Pattern, Separator};
 
 use crate::steps::Steps;
 use crate::values::{number, parameter, size, workers};
@@ -372,6 +372,14 @@ pub(crate) struct InputArguments {
     /// file without such a line, in its first --max-record bytes, fails.
     #[arg(long, value_name = "RE")]
     pub(crate) skip_until: Option<Pattern>,
+
+    /// Drop the footer: N records, or all from a match on
+    ///
+    /// N: the last N records; blank lines do not count. RE: the first record that this regular
+    /// expression matches at its start, and everything behind it. Dropped records take part in
+    /// nothing, and are counted.
+    #[arg(long, value_name = "N|RE")]
+    pub(crate) footer: Option<Footer>,
 
     /// The inputs' encoding, such as windows-1252
     ///

@@ -291,6 +291,7 @@ fn reading(typed: InputArguments) -> Read {
         names: typed.names.map(|names| names.0),
         skip_lines: typed.skip_lines,
         skip_until: typed.skip_until,
+        footer: typed.footer,
         encoding: typed.encoding,
         max_record: typed.max_record,
     }

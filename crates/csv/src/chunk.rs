@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{Batch, too_long};
 use crate::emit::emit;
 use crate::exchange::{Assignment, Partial};
+use crate::footer::{self, Cut};
 use crate::head::count_lines;
 use crate::pass;
 use crate::plan::Plan;
@@ -20,6 +21,9 @@ use crate::utf8::NotUtf8;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
     pub(crate) start: TaskStart,
+    /// True if the bytes of the chunk are all that a worker has of the file, and as many records as
+    /// the footer has come behind them.
+    pub(crate) is_followed: bool,
     pub(crate) assignment: Assignment,
 }
 
@@ -47,6 +51,10 @@ pub struct Outcome {
     pub(crate) partial: Option<Partial>,
     /// Checked in the last pass only.
     pub(crate) not_utf8: Option<NotUtf8>,
+    /// The footer, as far as the chunk has it.
+    pub(crate) cut: Cut,
+    /// The failure of a chunk behind the end of the table.
+    pub(crate) failure_behind: Option<Failure>,
 }
 
 /// The part of a chunk's records whose bytes are there.
@@ -71,6 +79,8 @@ pub struct Chunk<'a> {
     owned: Owned,
     /// Start of a record that exceeds the maximum length.
     too_long: Option<usize>,
+    /// Number of records behind those of the chunk, as far as a footer needs it; once known.
+    behind: Option<u64>,
 }
 
 /// Number of bytes behind a chunk that are looked at first.
@@ -93,12 +103,39 @@ impl<'a> Chunk<'a> {
         let after_cr = start != Start::First && bytes[from - 1] == b'\r';
         let owned = Owned::scan(scanner, dialect, bytes, from, to, start);
         let transition = owned.transition(dialect, &bytes[from..to], assumed);
-        Chunk { plan, task, scanner, from, to, after_cr, transition, owned, too_long: None }
+        let (too_long, behind) = (None, None);
+        Chunk { plan, task, scanner, from, to, after_cr, transition, owned, too_long, behind }
     }
 
-    /// Looks for the end of the last record in the same bytes and those that were added behind
-    /// them. `at_end` is true if the file has no more bytes.
+    /// Looks for the end of the last record, and for as many records behind it as a footer has, in
+    /// the same bytes and those that were added behind them. `at_end` is true if the file has no
+    /// more bytes.
     pub fn reach(&mut self, bytes: &[u8], at_end: bool) -> Reach {
+        match self.reach_end(bytes, at_end) {
+            Reach::Whole => self.look_ahead(bytes, at_end),
+            more @ Reach::More(_) => more,
+        }
+    }
+
+    fn look_ahead(&mut self, bytes: &[u8], at_end: bool) -> Reach {
+        let dialect = &self.plan.layout.dialect;
+        let wanted = footer::wanted(dialect);
+        let has_rows = self.owned.ends.rows.len() > self.owned.first_row;
+        if wanted == 0 || self.task.is_followed || self.too_long.is_some() || !has_rows {
+            self.behind = Some(wanted);
+        }
+        if self.behind.is_some() {
+            return Reach::Whole;
+        }
+        let at = self.owned.last_start(dialect, bytes).min(bytes.len());
+        self.behind = footer::behind(dialect, &bytes[at..], wanted, at_end);
+        match self.behind {
+            Some(_) => Reach::Whole,
+            None => Reach::More(AHEAD.max(bytes.len() - at)),
+        }
+    }
+
+    fn reach_end(&mut self, bytes: &[u8], at_end: bool) -> Reach {
         let dialect = &self.plan.layout.dialect;
         loop {
             let pending = self.owned.pending(dialect, bytes);
@@ -121,12 +158,17 @@ impl<'a> Chunk<'a> {
 
     /// Does the pass. `base` is the offset of `bytes` in the file. In the last pass, the clean rows
     /// go to `out`.
-    pub fn run(self, bytes: &[u8], base: u64, mut out: Out<'_>) -> Outcome {
+    pub fn run(mut self, bytes: &[u8], base: u64, mut out: Out<'_>) -> Outcome {
         let (plan, assignment) = (self.plan, &self.task.assignment);
         let mut outcome = Outcome::empty(self.transition, self.owned.lines);
+        let behind = self.behind.unwrap_or_default();
+        outcome.cut = footer::cut(&plan.layout.dialect, bytes, &mut self.owned, behind);
         let mut batch = Batch::new(&plan.layout, bytes, &self.owned);
-        if let Some(at) = self.too_long {
-            batch.fail_at(at, too_long(plan.layout.dialect.max_record));
+        batch.count_footer(outcome.cut.dropped);
+        if let Some(at) = self.too_long.or(outcome.cut.too_long) {
+            let problem = too_long(plan.layout.dialect.max_record);
+            outcome.failure_behind = Some(Failure { at, line: 0, problem: problem.clone() });
+            batch.fail_at(at, problem);
         }
         pass::advance(plan, &mut batch, 0, &assignment.known, &assignment.verdicts);
         let begin = Begin { from: self.from, after_cr: self.after_cr, lines: 0 };
@@ -147,6 +189,19 @@ impl Outcome {
             failure: None,
             partial: None,
             not_utf8: None,
+            cut: Cut::default(),
+            failure_behind: None,
+        }
+    }
+
+    /// Makes it the outcome of a chunk behind the end of the table, of which nothing is used.
+    pub(crate) fn skip(self) -> Outcome {
+        Outcome {
+            rows: self.cut.all.rows,
+            tally: Tally::of_footer(self.cut.all),
+            failure: self.failure_behind,
+            cut: self.cut,
+            ..Outcome::empty(self.transition, self.lines)
         }
     }
 
@@ -222,7 +277,7 @@ impl Outcome {
         if let Some(not_utf8) = &mut self.not_utf8 {
             not_utf8.line = count_lines(&bytes[from..not_utf8.line as usize], after_cr);
         }
-        if let Some(failure) = &mut self.failure {
+        for failure in self.failure.iter_mut().chain(&mut self.failure_behind) {
             failure.line = count_lines(&bytes[from..failure.at], after_cr);
             failure.at += base as usize;
         }

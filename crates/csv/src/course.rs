@@ -44,6 +44,8 @@ pub struct Course {
     seen: u64,
     /// True if the first pass is over.
     again: bool,
+    /// True if a footer began in an accepted chunk of this pass.
+    has_ended: bool,
     tally: Tally,
     not_utf8: Option<NotUtf8>,
     /// The first record that each step rejected for each reason, in the last pass; few in number.
@@ -93,6 +95,7 @@ impl Course {
             lines,
             seen: 0,
             again: false,
+            has_ended: false,
             tally: Tally::default(),
             not_utf8: None,
             examples: Vec::new(),
@@ -172,12 +175,19 @@ impl Course {
             verdicts: self.passed.iter().map(|barrier| barrier.verdict(chunk)).collect(),
             ask: self.barrier.as_ref().map(Barrier::ask),
         };
-        Task { start, assignment }
+        Task { start, is_followed: false, assignment }
     }
 
-    /// Like [`task`](Self::task), for a chunk that was cut at boundaries of records.
-    pub fn task_of_whole_records(&self) -> Task {
-        Task { start: TaskStart::First, ..self.task(0) }
+    /// Like [`task`](Self::task), for a chunk that was cut at boundaries of records by a
+    /// [`Cutter`](crate::Cutter). `is_last` is true if no chunk follows.
+    pub fn task_of_whole_records(&self, is_last: bool) -> Task {
+        Task { start: TaskStart::First, is_followed: !is_last, ..self.task(0) }
+    }
+
+    /// Returns whether the table has ended before the next chunk: what a worker wrote for it must
+    /// not be used.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// The first chunk whose end state is not known.
@@ -200,6 +210,7 @@ impl Course {
         if !outcome.transition.holds(truth) {
             return Accepted::Again;
         }
+        let outcome = if self.has_ended { outcome.skip() } else { outcome };
         if let Some(Failure { at, line, problem }) = outcome.failure {
             let problem = problem.at_line(self.lines + line + 1).at_byte(at as u64);
             return Accepted::Failed(problem);
@@ -230,8 +241,10 @@ impl Course {
         }
         match (&mut self.barrier, partial) {
             (Some(barrier), Some(partial)) => barrier.absorb(partial),
-            _ => self.tally.add(tally),
+            (Some(_), None) => {}
+            (None, _) => self.tally.add(tally),
         }
+        self.has_ended |= outcome.cut.ends_table;
         Accepted::Taken(Rejects(rejects))
     }
 
@@ -251,6 +264,7 @@ impl Course {
             self.barrier = (cut < plan.cuts.len()).then(|| Barrier::new(plan, cut, memory, secret));
         }
         (self.next, self.lines, self.again) = (0, lines, true);
+        self.has_ended = false;
         Ok(Next::Pass)
     }
 

@@ -1,7 +1,10 @@
 //! Cuts a stream, which is read in sequence, at ends of records and comments.
 
+use std::collections::VecDeque;
+
 use crate::dialect::Dialect;
-use crate::record::after_line_end;
+use crate::footer;
+use crate::record::{Records, after_line_end, next_start, skip_comments};
 use crate::scan::{Ends, Scanner, State};
 
 /// Follows a stream and remembers where its last record ended.
@@ -14,6 +17,9 @@ pub struct Cutter {
     scanned: usize,
     /// Start of the last line end outside quotes, and of the one before it.
     last: [Option<usize>; 2],
+    /// Ends of the last records, at most as many as a footer has and one, the oldest first. Blank
+    /// lines are none.
+    ends_of_last: VecDeque<usize>,
 }
 
 impl Cutter {
@@ -26,12 +32,18 @@ impl Cutter {
             ends: Ends::default(),
             scanned: 0,
             last: [None; 2],
+            ends_of_last: VecDeque::new(),
         }
     }
 
     /// Reads on. `bytes` are all bytes since the last [`cut`](Self::cut), old ones first. Returns
-    /// the end of the last record or comment in them, if one ends; the stream must be cut there.
+    /// the end of the last record or comment in them, if one ends; the stream must be cut there. As
+    /// many records as a footer has remain behind it.
     pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let held = footer::wanted(&self.dialect) as usize;
+        if held > 0 {
+            return self.find_before_last(bytes, held);
+        }
         self.ends.clear();
         let from = self.scanned;
         self.state = self.scanner.scan(&self.dialect, self.state, bytes, from, &mut self.ends);
@@ -56,6 +68,32 @@ impl Cutter {
         Some(end).filter(|end| *end > 0)
     }
 
+    fn find_before_last(&mut self, bytes: &[u8], held: usize) -> Option<usize> {
+        let start = match self.last[0] {
+            Some(at) => next_start(&self.dialect, bytes, at),
+            None => skip_comments(&self.dialect, bytes, 0),
+        };
+        self.ends.clear();
+        let from = self.scanned;
+        self.state = self.scanner.scan(&self.dialect, self.state, bytes, from, &mut self.ends);
+        self.scanned = bytes.len();
+        for record in Records::new(&self.dialect, bytes, start, &self.ends) {
+            self.last[0] = Some(record.end());
+            if !record.is_blank() {
+                self.ends_of_last.push_back(record.end());
+            }
+        }
+        let surplus = self.ends_of_last.len().saturating_sub(held + 1);
+        self.ends_of_last.drain(..surplus);
+        let end = self.ends_of_last.front().filter(|_| self.ends_of_last.len() > held)?;
+        Some(after_line_end(bytes, *end))
+    }
+
+    /// Number of bytes of the last record, which is not complete.
+    pub fn pending(&self) -> usize {
+        self.scanned - self.last[0].unwrap_or(0)
+    }
+
     /// Returns whether the bytes so far end within a comment, which may be longer than records may
     /// be.
     pub fn is_in_comment(&self) -> bool {
@@ -66,5 +104,7 @@ impl Cutter {
     pub fn cut(&mut self, at: usize) {
         self.scanned -= at;
         self.last = self.last.map(|last| last.and_then(|last| last.checked_sub(at)));
+        self.ends_of_last.retain(|end| *end >= at);
+        self.ends_of_last.iter_mut().for_each(|end| *end -= at);
     }
 }

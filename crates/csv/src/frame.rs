@@ -1,10 +1,13 @@
-//! The frame of a table: what stands above its records.
+//! The frame of a table: what stands above, below and between its records.
 //!
 //! ```text
 //!   Report of May            lines that `skip_until` passes over
 //!   id,price,                header, of `header_lines` records:  id | price EUR | note
 //!   ,EUR,note
 //!   1,2.50,x                 records
+//!   id,price,                the header again
+//!   2,4.00,
+//!   Total,6.50,              footer: the last records, or all from a match on
 //! ```
 //! The names of the columns are those of the header, or those that were given; in both cases all
 //! records have as many fields as there are names.
@@ -21,7 +24,10 @@ use crate::problem::{Hint, Problem};
 /// Largest number of records of a header.
 const MOST_HEADER_LINES: u64 = 100;
 
-/// What stands above the records of a file.
+/// Largest number of records of a footer.
+const MOST_FOOTER: u64 = 1000;
+
+/// What stands above, below and between the records of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Number of records that are the header, if there is one. The name of a column is made of
@@ -31,11 +37,61 @@ pub struct Frame {
     pub names: Option<Vec<String>>,
     /// Lines before the first one with a match are skipped. Default: none.
     pub skip_until: Option<Pattern>,
+    /// The records at the end that are no rows. Default: none.
+    pub footer: Option<Footer>,
+}
+
+/// The records at the end of a file that are no rows; they are dropped and counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Footer {
+    /// This number of records; blank lines do not count.
+    Records(u64),
+    /// The first record or blank line with a match at its start, and everything behind it.
+    From(Pattern),
+}
+
+impl FromStr for Footer {
+    type Err = String;
+
+    /// Parses a number, or a regular expression.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Footer::From);
+        }
+        match text.parse() {
+            Ok(count) if count <= MOST_FOOTER => Ok(Footer::Records(count)),
+            _ => Err(format!("a footer has at most {MOST_FOOTER} records")),
+        }
+    }
+}
+
+impl TryFrom<String> for Footer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Footer> for String {
+    fn from(footer: Footer) -> String {
+        footer.to_string()
+    }
+}
+
+impl fmt::Display for Footer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Footer::Records(count) => write!(f, "{count}"),
+            Footer::From(pattern) => pattern.fmt(f),
+        }
+    }
 }
 
 impl Default for Frame {
     fn default() -> Frame {
-        Frame { header_lines: 1, names: None, skip_until: None }
+        Frame { header_lines: 1, names: None, skip_until: None, footer: None }
     }
 }
 
@@ -83,6 +139,11 @@ impl Pattern {
     /// Returns whether some part of a line matches.
     pub(crate) fn is_in(&self, line: &[u8]) -> bool {
         self.regex.is_match(line)
+    }
+
+    /// Returns whether the beginning of a record matches.
+    pub(crate) fn begins(&self, record: &[u8]) -> bool {
+        self.regex.find(record).is_some_and(|found| found.start() == 0)
     }
 }
 

@@ -145,6 +145,10 @@ pub struct FileDialect {
     /// The pattern of the line at which skipping ended, if there is one.
     #[serde(default)]
     pub skip_until: Option<String>,
+    /// The number of records at the end, or the pattern of the first record, of the footer, if one
+    /// is set.
+    #[serde(default)]
+    pub footer: Option<String>,
     /// Most frequent number of fields in the first records, if the delimiter was chosen by it.
     pub fields: Option<usize>,
     /// Percentage of these records that have this number, rounded down.
@@ -223,6 +227,15 @@ impl FileDialect {
         if self.names.is_some() {
             let instead = if self.has_header { ", instead of those in the header" } else { "" };
             lines.push(format!("names: as set{instead}"));
+        }
+        match self.footer.as_deref().map(|footer| (footer, footer.parse::<u64>())) {
+            Some((_, Ok(count))) => {
+                lines.push(format!("footer: the last {}", counted(count, "record")));
+            }
+            Some((pattern, Err(_))) => {
+                lines.push(format!("footer: from the first record that `{pattern}` matches"));
+            }
+            None => {}
         }
         lines
     }

@@ -25,7 +25,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
-use crate::record::{next_start, skip_comments};
+use crate::record::{Records, next_start, skip_comments};
 use crate::scan::{Ends, Event, Scanner, State, step};
 use crate::separator::Separator;
 
@@ -382,6 +382,17 @@ impl Owned {
         at
     }
 
+    /// The records that the chunk owns, including blank lines.
+    pub(crate) fn records<'a>(&'a self, dialect: &'a Dialect, bytes: &'a [u8]) -> Records<'a> {
+        Records::from_row(dialect, bytes, self.start, &self.ends, self.first_row)
+    }
+
+    /// Removes all rows from this one on.
+    pub(crate) fn truncate(&mut self, row: usize) {
+        self.unterminated &= self.ends.rows.len() == row;
+        self.ends.rows.truncate(row);
+    }
+
     /// Number of scanned bytes that belong to the unfinished record.
     pub(crate) fn pending(&self, dialect: &Dialect, bytes: &[u8]) -> usize {
         if !self.open {
@@ -394,7 +405,6 @@ impl Owned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Records;
     use crate::testing::{Random, dirty_bytes, divided_bytes, divided_dialects};
 
     /// Positions of the records that a chunk owns, and whether the last one is unterminated.

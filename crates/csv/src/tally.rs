@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Counts};
 use crate::doubts::Doubts;
+use crate::footer::{Dropped, FOOTER};
 use crate::plan::Plan;
 use crate::report::{Cells, FileReport, SetAside};
 
@@ -40,6 +41,16 @@ impl Tally {
             cells: fates(&batch.cells),
             doubts: batch.doubts.clone(),
         }
+    }
+
+    /// The fates of the records of a footer.
+    pub(crate) fn of_footer(dropped: Dropped) -> Tally {
+        let Dropped { rows, blank_lines } = dropped;
+        let mut tally = Tally { rows_in: rows, blank_lines, ..Tally::default() };
+        if rows > 0 {
+            tally.set_aside.insert((0, FOOTER.to_owned(), false), rows);
+        }
+        tally
     }
 
     pub(crate) fn add(&mut self, other: Tally) {

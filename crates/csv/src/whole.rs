@@ -4,6 +4,8 @@
 use crate::batch::{Batch, too_long};
 use crate::chunk::Outcome;
 use crate::course::{Accepted, Course, Next, Rejects};
+use crate::footer::{self, Cut};
+use crate::frame::Footer;
 use crate::head::Head;
 use crate::pass;
 use crate::plan::Plan;
@@ -42,10 +44,12 @@ pub fn clean_whole(
         (state, from) = (next.end, to);
         pieces.push(next);
     }
+    let cuts = cut_footer(plan, bytes, &mut pieces);
     let mut batches: Vec<Batch> = Vec::with_capacity(pieces.len());
-    for piece in &pieces {
+    for (piece, cut) in pieces.iter().zip(&cuts) {
         let mut batch = Batch::new(&plan.layout, bytes, &piece.owned);
-        if let Some(at) = piece.too_long {
+        batch.count_footer(cut.dropped);
+        if let Some(at) = piece.too_long.or(cut.too_long) {
             batch.fail_at(at, too_long(plan.layout.dialect.max_record));
         }
         batches.push(batch);
@@ -78,6 +82,39 @@ pub fn clean_whole(
         }
     }
     Ok((course, rejects))
+}
+
+/// Removes the footer from the pieces; returns what was removed from each.
+fn cut_footer(plan: &Plan, bytes: &[u8], pieces: &mut [Piece]) -> Vec<Cut> {
+    let (dialect, mut cuts) = (&plan.layout.dialect, Vec::with_capacity(pieces.len()));
+    cuts.resize_with(pieces.len(), Cut::default);
+    let is_whole = pieces.iter().all(|piece| piece.too_long.is_none());
+    match &dialect.frame.footer {
+        Some(Footer::Records(count)) if is_whole => {
+            let mut left = *count;
+            for (piece, cut) in pieces.iter_mut().zip(&mut cuts).rev() {
+                *cut = footer::drop_last(dialect, bytes, &mut piece.owned, left);
+                left -= cut.dropped.rows;
+                if cut.too_long.is_some() {
+                    break;
+                }
+            }
+        }
+        Some(Footer::From(pattern)) => {
+            let mut is_behind = false;
+            for (piece, cut) in pieces.iter_mut().zip(&mut cuts) {
+                let first = piece.owned.first_row;
+                *cut = footer::drop_from(dialect, bytes, &mut piece.owned, pattern);
+                if is_behind {
+                    piece.owned.truncate(first);
+                    cut.dropped = cut.all;
+                }
+                is_behind |= cut.ends_table;
+            }
+        }
+        _ => {}
+    }
+    cuts
 }
 
 /// A piece of the file, and the records that it owns.

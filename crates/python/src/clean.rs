@@ -112,6 +112,7 @@ fn keywords<'py>(
     keywords.set_item("names", &options.names)?;
     keywords.set_item("skip_lines", options.skip_lines)?;
     keywords.set_item("skip_until", options.skip_until.as_ref().map(ToString::to_string))?;
+    keywords.set_item("footer", options.footer.as_ref().map(ToString::to_string))?;
     keywords.set_item("encoding", &options.encoding)?;
     keywords.set_item("out_delimiter", options.out_delimiter.map(|own| own.to_string()))?;
     keywords.set_item("max_record", options.max_record)?;

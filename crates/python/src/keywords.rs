@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use manyhands::clean::{
-    Asked, Delimiter, DialectFrom, FileFormat, Headers, MaxRejects, Options, Output, Pattern,
-    Separator,
+    Asked, Delimiter, DialectFrom, FileFormat, Headers, MaxRejects, Options, Output, Separator,
 };
 use pyo3::prelude::*;
 
@@ -34,6 +34,7 @@ pub(crate) struct Keywords {
     names: Option<Vec<String>>,
     skip_lines: i64,
     skip_until: Option<String>,
+    footer: Option<String>,
     encoding: Option<String>,
     out_delimiter: Option<String>,
     max_record: i64,
@@ -83,7 +84,7 @@ fn separator(keyword: &str, text: &str) -> PyResult<Separator> {
     })
 }
 
-fn pattern(keyword: &str, text: Option<String>) -> PyResult<Option<Pattern>> {
+fn read<T: FromStr<Err = String>>(keyword: &str, text: Option<String>) -> PyResult<Option<T>> {
     let wrong = |error: String| wrong(format!("{keyword}: {error}"));
     text.map(|text| text.parse().map_err(wrong)).transpose()
 }
@@ -149,7 +150,8 @@ impl Keywords {
         options.header_lines = count("header_lines", self.header_lines, 0)? as u64;
         options.names = self.names;
         options.skip_lines = count("skip_lines", self.skip_lines, 0)? as u64;
-        options.skip_until = pattern("skip_until", self.skip_until)?;
+        options.skip_until = read("skip_until", self.skip_until)?;
+        options.footer = read("footer", self.footer)?;
         options.encoding = self.encoding;
         let out_delimiter = self.out_delimiter.as_deref();
         options.out_delimiter =

@@ -54,6 +54,7 @@ impl Reading {
             header_lines: options.header_lines.max(1),
             names: options.names.clone(),
             skip_until: options.skip_until.clone(),
+            footer: options.footer.clone(),
         };
         frame.check(options.has_header)?;
         let reading = Reading {
@@ -138,6 +139,7 @@ impl Reading {
             },
             skip_lines: *skip_lines,
             skip_until: dialect.frame.skip_until.as_ref().map(Pattern::to_string),
+            footer: dialect.frame.footer.as_ref().map(ToString::to_string),
             fields: best.map(|score| score.fields),
             percent: best.map(|score| (score.share * 100.0).floor() as u8),
             evidence: detected.as_ref().map(Detected::evidence).unwrap_or_default(),

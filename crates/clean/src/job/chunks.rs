@@ -168,7 +168,8 @@ impl Chunks {
             }
             Source::Stream(streaming) => {
                 let from = streaming.base - bytes.len() as u64;
-                let task = self.course.task_of_whole_records();
+                let is_last = streaming.chunks == Some(chunk + 1);
+                let task = self.course.task_of_whole_records(is_last);
                 ChunkWork { from, to: from, data, task, is_last_pass, bytes }
             }
         }
@@ -212,6 +213,7 @@ impl Chunks {
                 let ChunkReply { outcome, block } = known;
                 let (last, rows) = (self.course.is_last_pass(), self.course.rows_seen());
                 let lines = self.course.lines();
+                let has_ended = self.course.has_ended();
                 let rejects = match self.course.accept(outcome) {
                     Accepted::Taken(rejects) => rejects,
                     Accepted::Failed(message) => return Err(message.into()),
@@ -240,7 +242,11 @@ impl Chunks {
                     draft.append(&text)?;
                 }
                 let cleaned = self.cleaned();
-                if !self.is_begun && self.open(shared.as_deref_mut(), target, watch)?.is_final() {
+                if has_ended {
+                    // The table ended in an earlier chunk.
+                } else if !self.is_begun
+                    && self.open(shared.as_deref_mut(), target, watch)?.is_final()
+                {
                     self.hold_back(&reply, len, &block)?;
                     if cleaned > HELD_CHUNKS * self.chunk_bytes() {
                         self.write_out(shared.as_deref_mut(), target, watch)?;
@@ -422,7 +428,8 @@ impl Streaming {
                     self.ends.push_back(self.base);
                     return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
                 }
-                if self.buffer.len() > max_record + self.chunk_bytes && !self.cutter.is_in_comment()
+                if self.cutter.pending() > max_record + self.chunk_bytes
+                    && !self.cutter.is_in_comment()
                 {
                     // The line is known when the chunks before it are done.
                     return if idle { Err(course.too_long(max_record).into()) } else { Ok(None) };

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use manyhands_csv::report::{Characters, FileReport, Note};
 use manyhands_csv::{
-    Dialect, Head, HeadFound, Out, Plan, Prepared, Problem, REJECTS_HEADER, Sample, Style,
+    Dialect, Footer, Head, HeadFound, Out, Plan, Prepared, Problem, REJECTS_HEADER, Sample, Style,
     clean_whole, end_of, find_head, rows_of, uncommented,
 };
 
@@ -291,7 +291,7 @@ impl Look<'_> {
                 Some(Err(FileError::Job(_))) => return Ok(()),
             };
         let mut wanted = FIRST;
-        let (dialect, head, end) = loop {
+        let (mut dialect, head, end) = loop {
             while !stream.at_end && bytes.len() < wanted {
                 if stream.is_ready(i64::from(u16::MAX)) {
                     stream.read(&self.reading, &mut bytes)?;
@@ -331,6 +331,12 @@ impl Look<'_> {
             }
             wanted = 2 * bytes.len().max(FIRST);
         };
+        if (end < bytes.len() || !stream.at_end)
+            && matches!(dialect.frame.footer, Some(Footer::Records(_)))
+        {
+            // The last of these records are not the last of the file.
+            dialect.frame.footer = None;
+        }
         bytes.truncate(end);
         if let Some(dialect) = &mut looked.report.dialect {
             dialect.skip_lines = head.skipped;
@@ -384,7 +390,9 @@ impl Look<'_> {
         }
         let mut out = Vec::new();
         let memory = self.job.options.memory;
-        let bytes = &bytes[..head.data + end];
+        // Of the whole file, the last records are its footer.
+        let has_footer = matches!(plan.footer(), Some(Footer::Records(_)));
+        let bytes = if has_footer { bytes } else { &bytes[..head.data + end] };
         clean_whole(plan, bytes, head, memory, (0, 0), None, Out::Csv(&mut out))?;
         looked.after.extend(rows_of(plan.written(), &out, show, true).0);
         Ok(())

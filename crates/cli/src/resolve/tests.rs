@@ -154,6 +154,7 @@ fn flags_of_reading_and_running_set_their_options() {
         "--names=a,b",
         "--skip-lines=3",
         "--skip-until=^a",
+        "--footer=2",
         "--encoding=latin1",
         "--max-record=1K",
     ]);
@@ -166,6 +167,7 @@ fn flags_of_reading_and_running_set_their_options() {
     assert_eq!(options.names, Some(vec!["a".to_owned(), "b".to_owned()]));
     assert_eq!(options.skip_lines, Some(3));
     assert_eq!(options.skip_until, "^a".parse().ok());
+    assert_eq!(options.footer, "2".parse().ok());
     assert_eq!(options.encoding.as_deref(), Some("latin1"));
     assert_eq!(options.max_record, Some(1024));
     assert_eq!(reading(read(&["a"]).input), Read::default());

@@ -96,6 +96,43 @@ fn frames_of_big_files_and_streams_are_those_of_small_ones() {
 }
 
 #[test]
+fn a_footer_is_dropped_and_counted_and_takes_part_in_nothing() {
+    let dir = Dir::with("k,v\na,1\nb,3\n\nTotal,100\nas of May\n");
+    let flags = "in.csv -o - --derive m=max(v) --quiet";
+    for footer in ["2", "Total"] {
+        dir.clean(&format!("{flags} --footer {footer}")).done().prints("k,v,m\na,1,3\nb,3,3\n");
+        dir.clean(&format!("in.csv -o x.csv -v --force --report r.json --footer {footer}"))
+            .done()
+            .says("read: 2 rows footer\n");
+        assert!(dir.read("r.json").contains("\"rows_in\": 4"), "{}", dir.read("r.json"));
+    }
+    dir.clean("in.csv --dry-run --footer 2 --on-ragged fail").done();
+    dir.clean("in.csv -o y.csv -v --footer 2").done().says("footer: the last 2 records");
+    dir.clean("in.csv -o z.csv --footer 1001").status(2).says("a footer has at most 1000 records");
+    dir.clean("in.csv in.csv --concat -o all.csv --footer ^Total").done();
+    assert_eq!(dir.read("all.csv"), "k,v\na,1\nb,3\n\n".replace("\n\n", "\n") + "a,1\nb,3\n");
+}
+
+#[test]
+fn footers_of_big_files_and_streams_are_those_of_small_ones() {
+    let text = long("k,v\n") + "Total,x\n\nas of May\n600001,y\n600002,z\n";
+    let dir = Dir::new().file("in.csv", &text);
+    let expected = "k,v,m\n599999,x599999,599999\n";
+    for footer in ["4", "Total", "[T]otal"] {
+        let steps =
+            ["--on-bad=fail", "--on-ragged=fail", "--types=k=integer", "--filter=k > 599998"];
+        let of = |input: &'static str, last: &'static str| {
+            let flags = ["clean", input, "-o", "-", "--quiet", "--footer", footer, last];
+            flags.into_iter().chain(steps).collect::<Vec<_>>()
+        };
+        let dir_run = dir.run(of("in.csv", "--derive=m=max(k)"));
+        dir_run.done().prints(expected);
+        let outcome = dir.command(of("-", "--trim=all")).drip(text.as_bytes(), &[65_536]);
+        outcome.done().prints("k,v\n599999,x599999\n");
+    }
+}
+
+#[test]
 fn inputs_with_other_headers_share_an_output_by_given_names() {
     let dir = Dir::new().file("1.csv", "a,b\n1,2").file("2.csv", "c,d\n3,4\n");
     let dir = dir.file("3.csv", "5,6\n");

@@ -69,6 +69,16 @@ fn quoted_line_ends_comments_and_blank_lines_in_pieces() {
 }
 
 #[test]
+fn footers_in_pieces() {
+    for text in [ROWS, "", "a", "a\n1\r\n\n2\r\n\r\n", "a,b\n#\n1,\"x\n\"\n\n#\n2,y\n#\n\n#x"] {
+        for footer in ["1", "2", "x|2|B"] {
+            let flags = ["--comment", "#", "--footer", footer];
+            assert_same(text.as_bytes(), &flags, &[&[1], &[3], &[65_536]]);
+        }
+    }
+}
+
+#[test]
 fn several_passes_in_pieces() {
     let flags = ["--derive", "share = v / max(v)", "--dedupe", "k", "--fill", "v=ffill"];
     assert_same(b"k,v\na,1\nb,\na,3\nc,4\n\"d\nd\",5\n", &flags, &SIZES);

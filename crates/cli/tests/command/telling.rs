@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kit::{Dir, Outcome, eventually, wait};
 
 /// All that `manyhands clean` takes.
-const FLAGS: [&str; 48] = [
+const FLAGS: [&str; 49] = [
     "--output",
     "--recipe",
     "--drop-empty-rows",
@@ -42,6 +42,7 @@ const FLAGS: [&str; 48] = [
     "--names",
     "--skip-lines",
     "--skip-until",
+    "--footer",
     "--comment",
     "--out-delimiter",
     "--on-ragged",

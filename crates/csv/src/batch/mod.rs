@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::doubts::Doubts;
+use crate::footer::{Dropped, FOOTER};
 use crate::layout::Layout;
 use crate::number;
 use crate::problem::{Hint, Problem};
@@ -520,6 +521,13 @@ impl<'a> Batch<'a> {
         let gone = keep.iter().filter(|keep| !**keep).count() as u64;
         self.count_rows(step, reason, gone);
         self.retain(keep);
+    }
+
+    /// Counts records of the footer, which are not among those of the batch.
+    pub(crate) fn count_footer(&mut self, dropped: Dropped) {
+        self.rows_in += dropped.rows;
+        self.blank_lines += dropped.blank_lines;
+        self.count_rows(0, FOOTER, dropped.rows);
     }
 
     pub(crate) fn count_rows(&mut self, step: usize, reason: &'static str, rows: u64) {

@@ -10,6 +10,7 @@ mod prepared;
 use crate::arrangement::{NamedColumn, check_names};
 use crate::choices::Type;
 use crate::dialect::Dialect;
+use crate::frame::Footer;
 use crate::layout::Layout;
 use crate::operation::{Need, Planned};
 use crate::problem::{Problem, ProblemKind};
@@ -45,6 +46,11 @@ impl Plan {
     /// The output's header without a line end; empty if there is none.
     pub fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    /// The records at the end that are no rows.
+    pub fn footer(&self) -> Option<&Footer> {
+        self.layout.dialect.frame.footer.as_ref()
     }
 
     /// The dialect of the output.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Pattern;
+use crate::frame::{Footer, Pattern};
 use crate::separator::Separator;
 use crate::steps::list_of_names;
 
@@ -47,6 +47,9 @@ pub struct Read {
     /// Pattern of the line at which skipping ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_until: Option<Pattern>,
+    /// The records at the end that are no rows: a number, or a pattern.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub footer: Option<Footer>,
     /// Name of the encoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
@@ -75,6 +78,7 @@ impl Read {
             names,
             skip_lines,
             skip_until,
+            footer,
             encoding,
             max_record,
         } = self.clone();
@@ -90,6 +94,7 @@ impl Read {
             ("names", Read { names, ..Read::default() }),
             ("skip_lines", Read { skip_lines, ..Read::default() }),
             ("skip_until", Read { skip_until, ..Read::default() }),
+            ("footer", Read { footer, ..Read::default() }),
             ("encoding", Read { encoding, ..Read::default() }),
             ("max_record", Read { max_record, ..Read::default() }),
         ]
@@ -109,6 +114,7 @@ impl Read {
             names: other.names.or(self.names),
             skip_lines: other.skip_lines.or(self.skip_lines),
             skip_until: other.skip_until.or(self.skip_until),
+            footer: other.footer.or(self.footer),
             encoding: other.encoding.or(self.encoding),
             max_record: other.max_record.or(self.max_record),
         }
@@ -370,7 +376,7 @@ mod tests {
         let text = "max_rejects = \"2.5%\"\n[read]\ndialect = \"auto\"\ndelimiter = \"tab\"\nquote = \"none\"\nescape = \"\\\\\"\n\
                     skip_initial_space = true\ncomment = \"#\"\n\
                     header = false\nheader_lines = 2\nnames = [\"a\", \"b\"]\n\
-                    skip_lines = 3\nskip_until = \"^id\"\nencoding = \"latin1\"\nmax_record = 1000\n";
+                    skip_lines = 3\nskip_until = \"^id\"\nfooter = \"Total\"\nencoding = \"latin1\"\nmax_record = 1000\n";
         let recipe = Recipe::from_toml(text).unwrap();
         assert_eq!(recipe.max_rejects, Some(MaxRejects::Percent(2.5)));
         assert_eq!(
@@ -387,6 +393,7 @@ mod tests {
                 names: Some(vec!["a".into(), "b".into()]),
                 skip_lines: Some(3),
                 skip_until: Some("^id".parse().unwrap()),
+                footer: Some("Total".parse().unwrap()),
                 encoding: Some("latin1".into()),
                 max_record: Some(1000)
             }

@@ -37,6 +37,7 @@ const READ: &[Key] = &[
     ("names", Kind::Texts, r#"names = ["id", "price"]"#),
     ("skip_lines", Kind::Count, "skip_lines = 3"),
     ("skip_until", Kind::Text, r#"skip_until = "^id""#),
+    ("footer", Kind::Text, r#"footer = "Total""#),
     ("encoding", Kind::Text, r#"encoding = "latin1""#),
     ("max_record", Kind::Count, "max_record = 1000000"),
 ];

@@ -1,7 +1,7 @@
 //! The result does not depend on how a file is cut: every kind of step, with dirty bytes.
 
 use manyhands_csv::recipe::steps;
-use manyhands_csv::{Dialect, LineEnd, Recipe};
+use manyhands_csv::{Dialect, Frame, LineEnd, Recipe};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -15,8 +15,12 @@ fn recipes() -> Vec<&'static str> {
     std::iter::once("steps = []").chain(samples.copied()).collect()
 }
 
-fn dialects() -> [Dialect; 5] {
+fn dialects() -> [Dialect; 8] {
+    let footer = |footer: &str| Frame { footer: footer.parse().ok(), ..Frame::default() };
     [
+        Dialect { frame: footer("1"), ..Dialect::default() },
+        Dialect { frame: footer("3"), comment: Some(b'a'), ..Dialect::default() },
+        Dialect { frame: footer("1|$|\"a"), ..Dialect::default() },
         Dialect::default(),
         Dialect { delimiter: b';'.into(), ..Dialect::default() },
         Dialect { out_line_end: Some(LineEnd::CrLf), ..Dialect::default() },

@@ -93,6 +93,10 @@ fn by_chunks(
             if course.frontier() == chunk && !course.verify(&outcome) {
                 (clean, outcome) = one(plan, &course.task(chunk), bytes, data, size, chunk);
             }
+            if course.has_ended() {
+                // What it wrote is not used.
+                clean.clear();
+            }
             match course.accept(outcome) {
                 Accepted::Taken(some) => rejects.push(some),
                 Accepted::Failed(problem) => return Err(problem.to_string()),

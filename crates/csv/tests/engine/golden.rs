@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{Dialect, Frame, Pattern, Recipe};
+use manyhands_csv::{Dialect, Footer, Frame, Pattern, Recipe};
 
 use crate::drive::{Cleaned, Way, clean};
 
@@ -36,6 +36,7 @@ fn dialect(folder: &Path) -> Dialect {
         header_lines: u64,
         names: Option<Vec<String>>,
         skip_until: Option<Pattern>,
+        footer: Option<Footer>,
     }
     impl Default for Keys {
         fn default() -> Self {
@@ -52,6 +53,7 @@ fn dialect(folder: &Path) -> Dialect {
                 header_lines: 1,
                 names: None,
                 skip_until: None,
+                footer: None,
             }
         }
     }
@@ -73,6 +75,7 @@ fn dialect(folder: &Path) -> Dialect {
             header_lines: keys.header_lines,
             names: keys.names,
             skip_until: keys.skip_until,
+            footer: keys.footer,
         },
         ..Dialect::default()
     }
