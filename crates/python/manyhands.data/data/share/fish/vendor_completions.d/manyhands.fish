@@ -74,6 +74,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l header-lin
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l names -d 'Names of the columns, instead of the header\'s' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-lines -d 'Skip this many lines before the header' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l skip-until -d 'Skip the lines before the first that matches' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l footer -d 'Drop the footer: N records, or all from a match on' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l max-record -d 'A file with a longer record fails [default: 16M]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l workers -d 'Worker processes [default: one per usable core]' -r
@@ -135,6 +136,7 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l header-lin
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l names -d 'Names of the columns, instead of the header\'s' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-lines -d 'Skip this many lines before the header' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l skip-until -d 'Skip the lines before the first that matches' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l footer -d 'Drop the footer: N records, or all from a match on' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l encoding -d 'The inputs\' encoding, such as windows-1252' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l max-record -d 'A file with a longer record fails [default: 16M]' -r
 complete -c manyhands -n "__fish_manyhands_using_subcommand bench" -l drop-empty-rows -d 'Drop rows whose fields are all empty'
