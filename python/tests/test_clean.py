@@ -408,7 +408,7 @@ def test_a_footer_is_dropped_and_counted(tmp_path, footer):
     (tmp_path / "in.csv").write_bytes(b"a,b\n1,2\nTotal,2\n")
     report = clean(tmp_path / "in.csv", tmp_path / "out.csv", footer=footer).raise_for_errors()
     assert (tmp_path / "out.csv").read_text() == "a,b\n1,2\n"
-    assert [(rows["reason"], rows["rows"]) for rows in report.files[0].set_aside] == [("footer", 1)]
+    assert [(rows.reason, rows.rows) for rows in report.files[0].set_aside] == [("footer", 1)]
 
 
 def test_a_report_contains_line_ends_and_characters(tmp_path):
