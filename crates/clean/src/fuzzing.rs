@@ -187,7 +187,8 @@ pub fn stream(
                 .map_err(problem_of)?
         {
             let from = streaming.base - bytes.len() as u64;
-            under_way.push((next, course.task_of_whole_records(), bytes, from));
+            let is_last = streaming.chunks == Some(next + 1);
+            under_way.push((next, course.task_of_whole_records(is_last), bytes, from));
             next += 1;
             continue;
         }
