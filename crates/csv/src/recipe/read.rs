@@ -65,7 +65,7 @@ impl Read {
     }
 
     /// Each key of these settings, with a value in which only that key is set.
-    pub fn each(&self) -> [(&'static str, Read); 13] {
+    pub fn each(&self) -> [(&'static str, Read); 14] {
         let Read {
             dialect,
             delimiter,
