@@ -39,6 +39,9 @@ def clean(
     resume: bool = False,
     force: bool = False,
     out_delimiter: str | None = None,
+    out_quote: str | None = None,
+    quote_style: str = "needed",
+    out_line_end: str | None = None,
     rejects: Path | None = None,
     max_rejects: int | str | None = None,
     dialect: str | None = None,
@@ -108,6 +111,15 @@ def clean(
     out_delimiter : str, optional
         Delimiter of the output, by default that of the input. With another one and `quote=None`, cells that need
         quotes get `"`.
+    out_quote : str, optional
+        Quote character of the output, by default that of the input; `"none"`: a cell that needs quotes fails its
+        file.
+    quote_style : str
+        `"needed"`: cells that need quotes are in quotes, and those that had them and were not changed; `"all"`:
+        every cell, empty ones and the header too.
+    out_line_end : str, optional
+        Line end of the output's rows: `"lf"`, `"crlf"` or `"cr"`; by default that of each row. Line ends within cells
+        stay.
     rejects : str or path, optional
         The directory for rejected records, each as it was read, with its place and the reason, in
         `<output's name>.rejects.csv`; beside the output if not given. A name that ends in `.csv` and is no
@@ -212,6 +224,9 @@ def clean(
         "resume": resume,
         "force": force,
         "out_delimiter": out_delimiter,
+        "out_quote": out_quote,
+        "quote_style": quote_style,
+        "out_line_end": out_line_end,
         "rejects": None if rejects is None else os.fsdecode(rejects),
         "max_rejects": max_rejects,
         "dialect": dialect,
@@ -326,8 +341,9 @@ _TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     (
         "a text or None",
         (str, type(None)),
-        "name format table out_delimiter dialect delimiter quote escape comment skip_until encoding",
+        "name format table out_delimiter out_quote out_line_end dialect delimiter quote escape comment skip_until encoding",
     ),
+    ("a text", (str,), "quote_style"),
     ("True or False", (bool,), "concat union intersect skip_failed resume force has_header skip_initial_space"),
     ("an integer", (Integral,), "header_lines skip_lines"),
     ("an integer or None", (Integral, type(None)), "workers"),

@@ -353,6 +353,10 @@ def test_foreign_formats_and_addresses_are_refused(table, tmp_path, monkeypatch,
         (b"a;b\n1;2\n", {"delimiter": ";", "out_delimiter": "\t"}, "a\tb\n1\t2\n"),
         (b"a|b\n1|2\n", {"delimiter": "auto", "out_delimiter": ","}, "a,b\n1,2\n"),
         (b"a,b\n'1,2',3\n", {"quote": "'", "out_delimiter": ";"}, "a;b\n'1,2';3\n"),
+        (b"a,b\n'1',x\n", {"quote": "'", "out_quote": '"'}, 'a,b\n"1",x\n'),
+        (b'a,b\n"1",\n', {"out_quote": "none", "quote_style": "needed"}, "a,b\n1,\n"),
+        (b"a,b\n1,\n", {"quote_style": "all"}, '"a","b"\n"1",""\n'),
+        (b"a\n1\n", {"out_line_end": "crlf"}, "a\r\n1\r\n"),
         (b'a,b\n"1,2\n', {"quote": None}, 'a,b\n"1,2\n'),
         (b'a||b\n1||"x||"\n', {"delimiter": "||"}, 'a||b\n1||"x||"\n'),
         (b" a  b\n1\t 2\n", {"delimiter": "ws"}, "a b\n1 2\n"),
@@ -373,7 +377,7 @@ def test_foreign_formats_and_addresses_are_refused(table, tmp_path, monkeypatch,
 def test_how_files_are_read_and_written(tmp_path, text, options, expected):
     (tmp_path / "in.csv").write_bytes(text)
     report = clean(tmp_path / "in.csv", tmp_path / "out.csv", **options).raise_for_errors()
-    assert (tmp_path / "out.csv").read_text() == expected
+    assert (tmp_path / "out.csv").read_bytes().decode() == expected
     assert report.rows_out == 1
 
 

@@ -21,6 +21,7 @@ mod report;
 mod stamp;
 mod target;
 mod watch;
+mod writing;
 
 pub use crate::api::{check, check_text};
 pub use crate::arguments::are_several;
@@ -38,14 +39,14 @@ pub use crate::output::manifest::MANIFEST;
 pub use crate::output::naming::Asked;
 pub use crate::paths::{directory_of, goes_into, is_same_file, resolve_links};
 pub use crate::report::{Comparison, HeaderGroup, Preview, Progress, Report};
-pub use manyhands_csv::recipe::{self, Delimiter, DialectFrom, MaxRejects, Recipe};
+pub use manyhands_csv::recipe::{self, Delimiter, DialectFrom, MaxRejects, Quote, Recipe};
 pub use manyhands_csv::report::{
     Cells, Characters, DelimiterFrom, FieldCount, FileDialect, FileReport, LineEnds, Note, Ragged,
     SetAside,
 };
 pub use manyhands_csv::{
-    Cause, Dialect, Find, Footer, FunctionInfo, Hint, Pattern, Place, Problem, ProblemKind, Separator,
-    Setting, SettingValue, functions, shown, suggest,
+    Cause, Dialect, Find, Footer, FunctionInfo, Hint, LineEnd, Pattern, Place, Problem, ProblemKind,
+    QuoteStyle, Separator, Setting, SettingValue, functions, shown, suggest,
 };
 
 #[doc(hidden)]

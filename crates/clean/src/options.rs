@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manyhands_csv::recipe::{Delimiter, DialectFrom, MaxRejects};
-use manyhands_csv::{Dialect, Find, Footer, Pattern, Separator};
+use manyhands_csv::recipe::{Delimiter, DialectFrom, MaxRejects, Quote};
+use manyhands_csv::{Dialect, Find, Footer, LineEnd, Pattern, QuoteStyle, Separator};
 use serde::{Deserialize, Serialize};
 
 /// The default name template for outputs in a directory.
@@ -111,6 +111,14 @@ pub struct Options {
     /// whose inputs have tabs by name; else that of the input, which is a space for white space. If it differs
     /// from the input's and there is no quote character, cells that need quotes get `"`.
     pub out_delimiter: Option<Separator>,
+    /// The quote character of the output. Without one, a cell that needs quotes fails its file. Default: that
+    /// of the input; `"` if it has none and the delimiters differ, or all cells are quoted.
+    pub out_quote: Option<Quote>,
+    /// Which cells of the output are in quotes. Default: those that need quotes, and those that had them and
+    /// keep their bytes.
+    pub quote_style: QuoteStyle,
+    /// The line end of the output's rows; line ends within cells stay. Default: as in the input, row by row.
+    pub out_line_end: Option<LineEnd>,
     /// Longest record, in bytes; comments may be longer. Default: 16 MiB.
     pub max_record: usize,
     /// The place of rejects: one file for all inputs if the path ends in `.csv` and is not a directory, else a
@@ -165,6 +173,9 @@ impl Default for Options {
             footer: None,
             encoding: None,
             out_delimiter: None,
+            out_quote: None,
+            quote_style: QuoteStyle::default(),
+            out_line_end: None,
             max_record: dialect.max_record,
             rejects: None,
             max_rejects: None,

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use manyhands::clean::recipe::{
     Character, Delimiter, DialectFrom, MaxRejects, MissingColumn, Names, OnBad, OnRagged, Quote,
 };
-use manyhands::clean::{FileFormat, Footer, Pattern, Separator};
+use manyhands::clean::{FileFormat, Footer, LineEnd, Pattern, QuoteStyle, Separator};
 
 use crate::steps::Steps;
 use crate::values::{number, parameter, size, workers};
@@ -214,6 +214,29 @@ pub(crate) struct CleanArguments {
     /// quotes get ".
     #[arg(long, value_name = "TEXT", help_heading = "Output")]
     pub(crate) out_delimiter: Option<Separator>,
+
+    /// Quote character of the output: C or none
+    ///
+    /// Default: that of the input; " if that is none and the delimiters differ. With none, a cell that
+    /// needs quotes fails its file.
+    #[arg(long, value_name = "C|none", help_heading = "Output")]
+    pub(crate) out_quote: Option<Quote>,
+
+    /// Cells in quotes: needed or all [default: needed]
+    ///
+    /// needed: cells that need quotes, and cells that had them and were not changed. all: every cell, empty
+    /// ones and the header too.
+    #[arg(long, value_name = "needed|all", value_parser = quote_style())]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub(crate) quote_style: Option<QuoteStyle>,
+
+    /// Line end of the output's rows: lf, crlf or cr
+    ///
+    /// Default: as in the input, row by row; with --concat that of the first header. Line ends within cells
+    /// stay. A last row without a line end gets none.
+    #[arg(long, value_name = "lf|crlf|cr", value_parser = line_end())]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub(crate) out_line_end: Option<LineEnd>,
 
     /// Where rejects go: DIR/ or FILE.csv
     ///
@@ -518,6 +541,14 @@ fn on_ragged() -> impl TypedValueParser<Value = OnRagged> {
 
 fn format() -> impl TypedValueParser<Value = FileFormat> {
     words(&[("csv", FileFormat::Csv), ("parquet", FileFormat::Parquet)])
+}
+
+fn quote_style() -> impl TypedValueParser<Value = QuoteStyle> {
+    words(&[("needed", QuoteStyle::Needed), ("all", QuoteStyle::All)])
+}
+
+fn line_end() -> impl TypedValueParser<Value = LineEnd> {
+    words(&[("lf", LineEnd::Lf), ("crlf", LineEnd::CrLf), ("cr", LineEnd::Cr)])
 }
 
 fn missing_column() -> impl TypedValueParser<Value = MissingColumn> {

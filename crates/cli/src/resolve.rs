@@ -76,6 +76,9 @@ pub(crate) fn resolve(typed: CleanArguments) -> Result<Job, CleanError> {
     recipe.max_rejects = typed.max_rejects.or(recipe.max_rejects);
     let mut options = Options::default();
     options.out_delimiter = typed.out_delimiter;
+    options.out_quote = typed.out_quote;
+    options.quote_style = typed.quote_style.unwrap_or_default();
+    options.out_line_end = typed.out_line_end;
     options.rejects = typed.rejects;
     options.headers = match (typed.union, typed.intersect) {
         (true, _) => Headers::Union,

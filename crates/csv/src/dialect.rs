@@ -1,5 +1,8 @@
 //! The dialect: how the fields and records of a file are written.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Frame;
@@ -35,6 +38,8 @@ pub struct Dialect {
     pub out_quote: Option<Option<u8>>,
     /// Ends rows of the output. Default: as in the input, row by row.
     pub out_line_end: Option<LineEnd>,
+    /// Which cells of the output are in quotes. Default: those that need them or had them.
+    pub quote_style: QuoteStyle,
     /// Maximum length of a record in bytes. A longer record fails its file. Default: 16 MiB.
     pub max_record: usize,
     /// What stands above the records.
@@ -74,6 +79,62 @@ impl LineEnd {
     }
 }
 
+impl FromStr for LineEnd {
+    type Err = String;
+
+    /// Parses `lf`, `crlf` or `cr`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "lf" => Ok(LineEnd::Lf),
+            "crlf" => Ok(LineEnd::CrLf),
+            "cr" => Ok(LineEnd::Cr),
+            _ => Err("it is 'lf', 'crlf' or 'cr'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for LineEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LineEnd::Lf => "lf",
+            LineEnd::CrLf => "crlf",
+            LineEnd::Cr => "cr",
+        })
+    }
+}
+
+/// Which cells of the output are in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum QuoteStyle {
+    /// Cells that need quotes, and cells that had them and keep their bytes.
+    #[default]
+    Needed,
+    /// Every cell, empty ones and the names of columns included.
+    All,
+}
+
+impl FromStr for QuoteStyle {
+    type Err = String;
+
+    /// Parses `needed` or `all`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "needed" => Ok(QuoteStyle::Needed),
+            "all" => Ok(QuoteStyle::All),
+            _ => Err("it is 'needed' or 'all'".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for QuoteStyle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            QuoteStyle::Needed => "needed",
+            QuoteStyle::All => "all",
+        })
+    }
+}
+
 /// The style of written text, which may differ between inputs of one output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Style {
@@ -103,6 +164,7 @@ impl Default for Dialect {
             out_delimiter: None,
             out_quote: None,
             out_line_end: None,
+            quote_style: QuoteStyle::default(),
             max_record: 16 << 20,
             frame: Frame::default(),
         }
@@ -147,13 +209,25 @@ impl Dialect {
         self.out_line_end = Some(style.line_end);
     }
 
+    /// The line end of the output for a record of the input that has this one, which is empty if
+    /// the input ends without one.
+    pub(crate) fn line_end<'a>(&self, own: &'a [u8]) -> &'a [u8] {
+        match self.out_line_end {
+            Some(line_end) if !own.is_empty() => line_end.bytes(),
+            _ => own,
+        }
+    }
+
     /// The dialect of the output: the input's with the output's delimiter and without escapes. If
-    /// the notation then differs and the input has no quote, the output gets `"`. Otherwise, cells
+    /// the notation then differs, or all cells are quoted, and the input has no quote, the output
+    /// gets `"`. Otherwise, cells
     /// with such a delimiter or with a leading quote could not be read back.
     pub fn written(&self) -> Dialect {
         let delimiter = self.out_delimiter.unwrap_or(self.delimiter);
-        let is_same =
-            delimiter == self.delimiter && delimiter != Separator::Spaces && self.escape.is_none();
+        let is_same = delimiter == self.delimiter
+            && delimiter != Separator::Spaces
+            && self.escape.is_none()
+            && self.quote_style == QuoteStyle::Needed;
         let own = if is_same { self.quote } else { self.quote.or(Some(b'"')) };
         let quote = self.out_quote.unwrap_or(own);
         Dialect { delimiter, quote, escape: None, out_delimiter: None, ..self.clone() }
@@ -162,7 +236,9 @@ impl Dialect {
     /// Returns whether the bytes of a field, and of adjacent fields with what is between them, mean
     /// the same in `written`, wherever they stand in a row.
     pub(crate) fn keeps_fields(&self, written: &Dialect) -> bool {
-        self.is_plain() && (written.delimiter, written.quote) == (self.delimiter, self.quote)
+        self.is_plain()
+            && (written.delimiter, written.quote) == (self.delimiter, self.quote)
+            && self.quote_style == QuoteStyle::Needed
     }
 
     /// Returns whether a byte separates fields, and nothing but quotes and comments changes the
@@ -295,6 +371,16 @@ impl Dialect {
             return Err("the output's delimiter is a text without line ends, its quote and the \
                         comment character"
                 .into());
+        }
+        if let Some(quote) = written.quote
+            && (matches!(quote, b'\r' | b'\n') || quote >= 0x80 || Some(quote) == self.comment)
+        {
+            return Err("the output's quote is an ASCII character other than line ends and the \
+                        comment character"
+                .into());
+        }
+        if self.quote_style == QuoteStyle::All && written.quote.is_none() {
+            return Err("all cells are to be in quotes, and the output's quote is none".into());
         }
         if self.max_record == 0 || self.max_record > 1 << 30 {
             return Err("the longest record is between 1 byte and 1 GiB".into());

@@ -88,7 +88,7 @@ pub use chunk::{Chunk, Outcome, Reach, Task};
 pub use course::{Accepted, Course, Next, REJECTS_HEADER, Rejects};
 pub use cutter::Cutter;
 pub use detect::{Detected, Find, Header, Reason, Score, detect};
-pub use dialect::{Dialect, LineEnd, Style};
+pub use dialect::{Dialect, LineEnd, QuoteStyle, Style};
 pub use expr::{FunctionInfo, functions};
 pub use frame::{Footer, Frame, Pattern};
 pub use head::{Head, HeadFound, find_head, nothing_left, uncommented};

@@ -1,6 +1,6 @@
 //! Quoting: which cells need quotes, and how to write them.
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, QuoteStyle};
 use crate::separator::Separator;
 use crate::wording::readable;
 
@@ -21,10 +21,12 @@ pub(crate) fn check_quotes(
     Ok(())
 }
 
-/// Returns whether a text needs quotes to be read back unchanged. `is_first` says whether it is the
-/// first cell of its row.
+/// Returns whether a text needs quotes: to be read back unchanged, or because every cell has them.
+/// `is_first` says whether it is the first cell of its row.
 pub(crate) fn needs_quotes(dialect: &Dialect, text: &[u8], is_first: bool) -> bool {
-    if is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment {
+    if dialect.quote_style == QuoteStyle::All
+        || is_first && dialect.comment.is_some() && text.first().copied() == dialect.comment
+    {
         return true;
     }
     let is_special = |byte: &u8| matches!(*byte, b'\n' | b'\r') || Some(*byte) == dialect.quote;

@@ -13,7 +13,7 @@ impl Dialect {
     pub fn header_line_end<'a>(&self, bytes: &'a [u8], head: &Head) -> &'a [u8] {
         match self.is_named() && self.header_lines() == 0 {
             true => self.style(bytes, head.header.end).line_end.bytes(),
-            false => &bytes[head.header.end..head.header_end],
+            false => self.line_end(&bytes[head.header.end..head.header_end]),
         }
     }
 

@@ -115,6 +115,9 @@ fn keywords<'py>(
     keywords.set_item("footer", options.footer.as_ref().map(ToString::to_string))?;
     keywords.set_item("encoding", &options.encoding)?;
     keywords.set_item("out_delimiter", options.out_delimiter.map(|own| own.to_string()))?;
+    keywords.set_item("out_quote", options.out_quote.map(|quote| quote.to_string()))?;
+    keywords.set_item("quote_style", options.quote_style.to_string())?;
+    keywords.set_item("out_line_end", options.out_line_end.map(|end| end.to_string()))?;
     keywords.set_item("max_record", options.max_record)?;
     keywords.set_item("rejects", options.rejects.as_ref().map(|path| path.as_os_str()))?;
     match options.max_rejects {

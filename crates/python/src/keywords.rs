@@ -37,6 +37,9 @@ pub(crate) struct Keywords {
     footer: Option<String>,
     encoding: Option<String>,
     out_delimiter: Option<String>,
+    out_quote: Option<String>,
+    quote_style: String,
+    out_line_end: Option<String>,
     max_record: i64,
     rejects: Option<PathBuf>,
     max_rejects: Option<Limit>,
@@ -92,6 +95,13 @@ fn read<T: FromStr<Err = String>>(keyword: &str, text: Option<String>) -> PyResu
 fn count(keyword: &str, number: i64, least: i64) -> PyResult<usize> {
     let number = usize::try_from(number).ok().filter(|_| number >= least);
     number.ok_or_else(|| wrong(format!("{keyword} is at least {least}")))
+}
+
+/// The value of a keyword that is one of some words, or a character.
+fn parsed<T: FromStr<Err = String>>(keyword: &str, text: Option<&str>) -> PyResult<Option<T>> {
+    let parse =
+        |text: &str| text.parse().map_err(|why| wrong(format!("{keyword}: {why}, not {text:?}")));
+    text.map(parse).transpose()
 }
 
 impl Keywords {
@@ -156,6 +166,9 @@ impl Keywords {
         let out_delimiter = self.out_delimiter.as_deref();
         options.out_delimiter =
             out_delimiter.map(|text| separator("out_delimiter", text)).transpose()?;
+        options.out_quote = parsed("out_quote", self.out_quote.as_deref())?;
+        options.quote_style = parsed("quote_style", Some(&self.quote_style))?.unwrap_or_default();
+        options.out_line_end = parsed("out_line_end", self.out_line_end.as_deref())?;
         options.max_record = count("max_record", self.max_record, 1)?;
         options.rejects = self.rejects;
         options.max_rejects = self.max_rejects.map(Limit::read).transpose()?;

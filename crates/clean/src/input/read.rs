@@ -15,6 +15,7 @@ use crate::compression::plain_name;
 use crate::input::encodings;
 use crate::input::recognize::{First, recognize};
 use crate::options::Options;
+use crate::writing::Writing;
 
 /// The settings for reading, for parent and workers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub(crate) struct Reading {
     skip_initial_space: bool,
     comment: Option<u8>,
     has_header: bool,
-    out_delimiter: Option<Separator>,
+    writing: Writing,
     max_record: usize,
     frame: Frame,
     skip_lines: u64,
@@ -65,7 +66,7 @@ impl Reading {
             skip_initial_space: options.skip_initial_space,
             comment: options.comment,
             has_header: options.has_header && options.header_lines > 0,
-            out_delimiter: options.out_delimiter,
+            writing: Writing::new(options),
             max_record: options.max_record,
             frame,
             skip_lines: options.skip_lines,
@@ -154,11 +155,11 @@ impl Reading {
             skip_initial_space: self.skip_initial_space,
             comment: self.comment,
             has_header: self.has_header,
-            out_delimiter: self.out_delimiter,
             max_record: self.max_record,
             frame: self.frame.clone(),
             ..Dialect::default()
         };
+        self.writing.apply(&mut dialect);
         let name = Path::new(plain_name(Path::new(name)));
         let suffix = name.extension().map(OsStr::to_ascii_lowercase);
         dialect.delimiter = match self.delimiter {

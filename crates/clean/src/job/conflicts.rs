@@ -20,6 +20,7 @@ use crate::paths::{
     cannot_write, identity, identity_of, identity_of_place, is_device, resolve_links,
 };
 use crate::target::{Input, Target};
+use crate::writing::Writing;
 
 pub(crate) fn check_options(
     routes: &[Route],
@@ -43,6 +44,10 @@ pub(crate) fn check_options(
                     .and(" for one"),
             ),
         ));
+    }
+    if routes.iter().any(|route| !matches!(route.format, Format::Csv(_))) {
+        let stores = if is_table { "a table has" } else { "Parquet files have" };
+        Writing::new(options).check_without_text(stores).map_err(usage)?;
     }
     if options.skip_failed && !is_concatenated(output) {
         return Err(usage(

@@ -154,7 +154,7 @@ impl Runner<'_> {
         let mut dialect_report = self.job.reading.report(chosen);
         dialect_report.skip_lines = head.skipped;
         let mut dialect = chosen.dialect.clone();
-        dialect.out_delimiter = route.out_delimiter;
+        route.writing.apply(&mut dialect);
         let mut style = dialect.style(buffer, head.header.end);
         if self.job.whole.one_style {
             style = self.outputs.sink.as_ref().and_then(|sink| sink.style()).unwrap_or(style);

@@ -302,7 +302,7 @@ impl Look<'_> {
             let chosen = chosen.unwrap_or_else(|| self.reading.by_name(&name));
             looked.report.dialect = Some(self.reading.report(&chosen));
             let mut dialect = chosen.dialect.clone();
-            dialect.out_delimiter = route.out_delimiter;
+            route.writing.apply(&mut dialect);
             match find_head(&dialect, &bytes, chosen.skip_lines, stream.at_end) {
                 HeadFound::Head(_) if !is_decided => {}
                 HeadFound::Head(head) => {

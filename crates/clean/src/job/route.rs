@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use manyhands_csv::Separator;
-
 use crate::names::text_of;
 use crate::output::format::Format;
 use crate::target::{Input, Target, server_name};
+use crate::writing::Writing;
 
 /// One input with all its places.
 #[derive(Debug, Clone)]
@@ -15,8 +14,7 @@ pub(crate) struct Route {
     pub(crate) input: Input,
     pub(crate) target: Target,
     pub(crate) format: Format,
-    /// The delimiter of the output, if it differs from the input's.
-    pub(crate) out_delimiter: Option<Separator>,
+    pub(crate) writing: Writing,
     /// The file for rejected records, if they go anywhere.
     pub(crate) rejects: Option<PathBuf>,
     /// Rejects of an earlier run beside the output, if those of this run go elsewhere. They are removed with

@@ -16,6 +16,7 @@ use crate::output::ending;
 use crate::output::format::Format;
 use crate::paths::{identity, is_device};
 use crate::target::{Input, Target};
+use crate::writing::Writing;
 
 /// The route of each input. Finds every conflict before any work is done.
 pub(crate) fn route(
@@ -73,7 +74,7 @@ pub(crate) fn route(
             input,
             target,
             format,
-            out_delimiter,
+            writing: Writing::new(options).with_delimiter(out_delimiter),
             rejects,
             old_rejects,
             replaces_rejects,
@@ -116,7 +117,7 @@ pub(crate) fn route_to_types(inputs: Vec<Input>) -> Vec<Route> {
         input,
         target: Target::Types,
         format: Format::Types,
-        out_delimiter: None,
+        writing: Writing::default(),
         rejects: None,
         old_rejects: None,
         replaces_rejects: false,

@@ -166,7 +166,7 @@ impl Runner<'_> {
                     path: path.clone(),
                     to: output.as_ref().map(Draft::address),
                     format: active.route.format,
-                    out_delimiter: active.route.out_delimiter,
+                    writing: active.route.writing.clone(),
                     style: style.or_else(|| self.outputs.sink.as_ref()?.style()),
                     keeps_rejects: active.route.rejects.is_some(),
                     to_name: active.route.target_name(),

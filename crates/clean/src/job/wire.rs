@@ -8,9 +8,7 @@ use std::path::PathBuf;
 
 use manyhands_csv::recipe::MaxRejects;
 use manyhands_csv::report::FileReport;
-use manyhands_csv::{
-    Arrangement, Dialect, Outcome, Plan, Prepared, Problem, Recipe, Separator, Style, Task,
-};
+use manyhands_csv::{Arrangement, Dialect, Outcome, Plan, Prepared, Problem, Recipe, Style, Task};
 use manyhands_pool::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +16,7 @@ use crate::input::read::Reading;
 use crate::output::draft::Address;
 use crate::output::format::{Block, Column, Format};
 use crate::stamp::Stamp;
+use crate::writing::Writing;
 
 /// A recipe that travels to a worker, which parses it once.
 #[derive(Serialize, Deserialize)]
@@ -70,8 +69,7 @@ pub(crate) struct WholeWork {
     /// The draft that clean bytes are written to; `None` if they are part of the reply.
     pub(crate) to: Option<Address>,
     pub(crate) format: Format,
-    /// The delimiter of the output, if it differs from the input's.
-    pub(crate) out_delimiter: Option<Separator>,
+    pub(crate) writing: Writing,
     /// The style of the shared output, as far as it is known.
     pub(crate) style: Option<Style>,
     /// True if rejects go anywhere.

@@ -84,7 +84,7 @@ fn clean_file(
         HeadFound::Nothing | HeadFound::More => None,
     };
     if let Some(head) = head {
-        dialect.out_delimiter = work.out_delimiter;
+        work.writing.apply(&mut dialect);
         known.own_style = dialect.style(bytes, head.header.end);
         known.style = known.own_style;
         if context.one_style {

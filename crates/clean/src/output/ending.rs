@@ -101,10 +101,6 @@ pub(crate) fn format_of(
             return Err(Problem::new(format!("{shown}: Parquet files are compressed inside"))
                 .hint(Hint::words("leave out the ending of its name")));
         }
-        if options.out_delimiter.is_some() {
-            return Err(Problem::new(format!("{shown}: Parquet files have no delimiter"))
-                .hint(Hint::words("leave out ").and_any("out_delimiter")));
-        }
         return Ok((format, None));
     }
     match (named, options.out_delimiter) {
@@ -192,13 +188,9 @@ mod tests {
         csv.format = Some(FileFormat::Csv);
         parquet.format = Some(FileFormat::Parquet);
         semicolon.out_delimiter = Some(b';'.into());
-        for (name, options) in [
-            ("x.parquet", &csv),
-            ("x.csv", &parquet),
-            ("x.gz", &parquet),
-            ("x.tsv", &semicolon),
-            ("x.parquet", &semicolon),
-        ] {
+        for (name, options) in
+            [("x.parquet", &csv), ("x.csv", &parquet), ("x.gz", &parquet), ("x.tsv", &semicolon)]
+        {
             let error = decided(name, "a.csv", options).unwrap_err();
             assert!(error.contains("leave out"), "{name}: {error}");
         }

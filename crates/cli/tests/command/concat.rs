@@ -20,7 +20,7 @@ fn big(line_end: &str) -> String {
 }
 
 /// The content of a compressed output.
-fn unpacked(dir: &Dir, name: &str) -> String {
+pub(crate) fn unpacked(dir: &Dir, name: &str) -> String {
     dir.clean(&format!("{name} -o -")).done().stdout.clone()
 }
 

@@ -82,6 +82,8 @@ mod unfit;
 mod values;
 /// Named pipes that nobody opens at the other end.
 mod waiting;
+/// How outputs are written: line ends, quotes, encodings.
+mod writing;
 /// Usage errors: exit status 2, and nothing is written.
 mod wrong;
 /// Zero bytes in files.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kit::{Dir, Outcome, eventually, wait};
 
 /// All that `manyhands clean` takes.
-const FLAGS: [&str; 49] = [
+const FLAGS: &[&str] = &[
     "--output",
     "--recipe",
     "--drop-empty-rows",
@@ -45,6 +45,9 @@ const FLAGS: [&str; 49] = [
     "--footer",
     "--comment",
     "--out-delimiter",
+    "--out-quote",
+    "--quote-style",
+    "--out-line-end",
     "--on-ragged",
     "--missing-column",
     "--max-record",
@@ -93,7 +96,7 @@ fn help_has_every_flag_and_examples() {
     for form in ["-h", "--help"] {
         let outcome = Dir::new().run(["clean", form]);
         for flag in FLAGS {
-            let is_flag = |word: &str| word.trim_end_matches(',') == flag;
+            let is_flag = |word: &str| word.trim_end_matches(',') == *flag;
             assert!(outcome.stdout.split_whitespace().any(is_flag), "{form}: {flag}");
         }
     }

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use manyhands_csv::recipe::Quote;
 use manyhands_csv::report::FileReport;
 use manyhands_csv::{Dialect, Footer, Frame, Pattern, Recipe};
 
@@ -32,6 +33,9 @@ fn dialect(folder: &Path) -> Dialect {
         comment: Option<char>,
         header: bool,
         out_delimiter: Option<String>,
+        out_quote: Option<String>,
+        out_line_end: Option<String>,
+        quote_style: String,
         max_record: usize,
         header_lines: u64,
         names: Option<Vec<String>>,
@@ -49,6 +53,9 @@ fn dialect(folder: &Path) -> Dialect {
                 comment: None,
                 header: true,
                 out_delimiter: None,
+                out_quote: None,
+                out_line_end: None,
+                quote_style: "needed".to_owned(),
                 max_record,
                 header_lines: 1,
                 names: None,
@@ -70,6 +77,9 @@ fn dialect(folder: &Path) -> Dialect {
         comment: keys.comment.map(byte),
         has_header: keys.header,
         out_delimiter: keys.out_delimiter.map(|text| text.parse().unwrap()),
+        out_quote: keys.out_quote.map(|quote| quote.parse::<Quote>().unwrap().0),
+        out_line_end: keys.out_line_end.map(|end| end.parse().unwrap()),
+        quote_style: keys.quote_style.parse().unwrap(),
         max_record: keys.max_record,
         frame: Frame {
             header_lines: keys.header_lines,
@@ -77,7 +87,6 @@ fn dialect(folder: &Path) -> Dialect {
             skip_until: keys.skip_until,
             footer: keys.footer,
         },
-        ..Dialect::default()
     }
 }
 
