@@ -119,7 +119,7 @@ impl Comparing<'_> {
             return Ok(None);
         }
         let mut dialect = opened.chosen.dialect.clone();
-        dialect.out_delimiter = route.out_delimiter;
+        route.writing.apply(&mut dialect);
         let plan = opened.plan(self.prepared, &dialect).map_err(Found::Unreadable)?;
         if self.policy == Headers::Same {
             let named = |name: &String| NamedColumn { name: name.clone(), declared: None };

@@ -37,6 +37,12 @@ complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l table -d '
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l format -d 'Format of output files: csv or parquet [default: by their names]' -r -f -a "csv\t''
 parquet\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l out-delimiter -d 'Delimiter of the output: a text or tab' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l out-quote -d 'Quote character of the output: C or none' -r
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l quote-style -d 'Cells in quotes: needed or all [default: needed]' -r -f -a "needed\t''
+all\t''"
+complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l out-line-end -d 'Line end of the output\'s rows: lf, crlf or cr' -r -f -a "lf\t''
+crlf\t''
+cr\t''"
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l rejects -d 'Where rejects go: DIR/ or FILE.csv' -r -F
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l report -d 'Write a report with the outcome of all rows' -r -F
 complete -c manyhands -n "__fish_manyhands_using_subcommand clean" -l save-recipe -d 'Save this command\'s steps and settings as a recipe' -r -F
