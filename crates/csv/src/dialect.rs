@@ -220,8 +220,8 @@ impl Dialect {
 
     /// The dialect of the output: the input's with the output's delimiter and without escapes. If
     /// the notation then differs, or all cells are quoted, and the input has no quote, the output
-    /// gets `"`. Otherwise, cells
-    /// with such a delimiter or with a leading quote could not be read back.
+    /// gets `"`. Otherwise, cells with such a delimiter or with a leading quote could not be read
+    /// back.
     pub fn written(&self) -> Dialect {
         let delimiter = self.out_delimiter.unwrap_or(self.delimiter);
         let is_same = delimiter == self.delimiter

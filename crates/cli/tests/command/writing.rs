@@ -63,7 +63,7 @@ fn styles_that_contradict_each_other_are_refused() {
     let dir = Dir::with("a,b\n1,2\n");
     for (flags, told) in [
         ("--quote-style all --out-quote none", "all cells are to be in quotes, and"),
-        ("--out-quote ; --out-delimiter ;", "the output's delimiter has no line ends"),
+        ("--out-quote ; --out-delimiter ;", "the output's delimiter is"),
         ("--out-quote # --comment #", "the output's quote is an ASCII character"),
         ("--out-quote ab", "one ASCII character"),
         ("--out-line-end crcr", "lf, crlf, cr"),
