@@ -45,8 +45,8 @@ pub use manyhands_csv::report::{
     SetAside,
 };
 pub use manyhands_csv::{
-    Cause, Dialect, Find, Footer, FunctionInfo, Hint, LineEnd, Pattern, Place, Problem, ProblemKind,
-    QuoteStyle, Separator, Setting, SettingValue, functions, shown, suggest,
+    Cause, Dialect, Find, Footer, FunctionInfo, Hint, LineEnd, Pattern, Place, Problem,
+    ProblemKind, QuoteStyle, Separator, Setting, SettingValue, functions, shown, suggest,
 };
 
 #[doc(hidden)]
