@@ -136,8 +136,9 @@ impl Clean {
                     && !(options.fixed.delimiter || delimiter.is_some()),
                 quote: options.quote == default.quote && !(options.fixed.quote || quote.is_some()),
                 escape: options.escape.is_none() && !(options.fixed.escape || escape.is_some()),
-                initial_space: !options.skip_initial_space
-                    && !(options.fixed.initial_space || skip_initial_space.is_some()),
+                initial_space: !(options.skip_initial_space
+                    || options.fixed.initial_space
+                    || skip_initial_space.is_some()),
                 header: options.has_header
                     && options.header_lines == default.header_lines
                     && !(options.fixed.header || header.is_some() || header_lines.is_some()),
