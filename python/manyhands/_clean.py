@@ -313,7 +313,7 @@ def _clean_over(
 def _footer(footer: int | str | None) -> str | None:
     if isinstance(footer, bool) or not isinstance(footer, Integral | str | None):
         raise TypeError(f"footer must be a number of records, a regular expression or None, not {footer!r}")
-    if isinstance(footer, Integral) and footer < 0:
+    if isinstance(footer, Integral) and int(footer) < 0:
         raise ValueError(f"footer is at least 0, not {footer}")
     return None if footer is None else str(footer)
 

@@ -145,6 +145,8 @@ FILES = {
     "quote.csv": b'id,name\n1,"ab\n2,c\n3,d\n',
     "latin.csv": b"id,name\n1,M\xfcller\n",
     "utf8.csv": "id,name\n1,Müller\n".encode(),
+    "escaped.csv": b'id,name\n1,"say \\"hi\\", you"\n2,"b \\"c\\", d"\n3,x\n',
+    "spaces.csv": b'id, name\n1, "a, b"\n2, "c, d"\n',
     "grouped.csv": b"id,value\n1,1.234\n",
     "zip.csv": b"PK\x03\x04aaaaaaaaaaaaaaaa",
 }
@@ -152,7 +154,9 @@ COMMANDS = """
 a.csv -o exists.csv
 a.csv -o 1.csv --filter 'valu > 1'
 a.csv -o 2.csv --filter 'larger(1) > 1'
-grouped.csv -o 2.csv --number value
+escaped.csv -o 13.csv
+spaces.csv -o 14.csv
+grouped.csv -o 15.csv --number value
 wide.csv -o 3.csv
 semicolons.csv -o 4.csv
 quote.csv -o 5.csv

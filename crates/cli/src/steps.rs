@@ -92,12 +92,13 @@ mod tests {
     }
 
     /// One way to type each flag.
-    const TYPED: [&str; 14] = [
+    const TYPED: [&str; 15] = [
         "--drop-empty-rows",
         "--normalize-columns",
         "--trim=all",
         "--null=NA,-",
         "--replace=a=/b/c/",
+        "--number=a=decimal:,",
         "--types=a=number",
         "--filter=a < 3",
         "--outliers=a=iqr:1.5",
