@@ -9,7 +9,11 @@ fuzz_target!(|input: &[u8]| {
     let comment = (choice & 1 != 0).then_some(b'#');
     let quote = (choice & 2 == 0).then_some(b'"');
     let given = Dialect { comment, quote, ..Dialect::default() };
-    let find = if choice & 4 == 0 { Find::DELIMITER } else { Find { quote: choice & 8 == 0, ..Find::ALL } };
+    let find = if choice & 4 == 0 {
+        Find::DELIMITER
+    } else {
+        Find { quote: choice & 8 == 0, ..Find::ALL }
+    };
     let skip_lines = u64::from(choice >> 6);
     // Once as it is, and once with more behind it than is looked at.
     let tail = body.repeat((200 << 10) / body.len().max(1));
