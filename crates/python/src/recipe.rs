@@ -108,8 +108,10 @@ impl Recipe {
 #[pymethods]
 impl Recipe {
     #[new]
-    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error", optional=Names::Several(Vec::new()), max_rejects=None,
-                        read=None, parameters=None))]
+    #[pyo3(signature = (*, on_bad="reject", on_ragged="reject", missing_column="error",
+                        optional=Names::Several(Vec::new()), max_rejects=None, read=None, parameters=None),
+           text_signature = "(*, on_bad='reject', on_ragged='reject', missing_column='error', optional=(), \
+                             max_rejects=None, read=None, parameters=None)")]
     fn new(
         on_bad: &str,
         on_ragged: &str,
