@@ -29,9 +29,9 @@ def start(thread: threading.Thread) -> None:
     """Starts a thread. After an exception it may run or not."""
     try:
         thread.start()
-    except KeyError as error:
+    except (KeyError, RuntimeError) as error:
         # Hides what a signal handler raised while the thread started: `threading` then failed to remove a name that the
-        # thread had removed.
+        # thread had removed, or to release a lock that it was just about to take again.
         if (raised := error.__context__) is not None and of_signal(raised):
             raise raised from None
         raise

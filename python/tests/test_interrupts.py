@@ -648,3 +648,35 @@ def test_a_handler_may_submit_while_the_thread_of_an_executor_starts(monkeypatch
         signal.signal(signal.SIGUSR1, before)
     wait_until(lambda: sorted(future.result(60) for future in called) == [1, 2])
     assert [thread.name for thread in threading.enumerate()].count("manyhands") == 1
+
+
+def test_what_a_handler_raised_is_raised_although_threading_hides_it(executor, monkeypatch):
+    class Interrupt(Exception):
+        pass
+
+    def interrupt(number, frame):
+        raise Interrupt
+
+    wait = threading.Event.wait
+
+    def hiding(event, timeout=None):
+        # As a condition does if a handler raises just before it takes its lock again.
+        monkeypatch.setattr(threading.Event, "wait", wait)
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+        finally:
+            threading.Lock().release()
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        monkeypatch.setattr(threading.Event, "wait", hiding)
+        future = executor.submit(abs, -1)
+        future.add_done_callback(print)
+        future.result()
+    except Interrupt:
+        pass
+    else:
+        pytest.fail("the exception was lost")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert executor.submit(abs, -1).result() == 1
