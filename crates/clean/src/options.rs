@@ -69,7 +69,7 @@ pub enum FileFormat {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Whether the content of each file decides the settings that follow, up to `skip_lines`, except the
+    /// Says if the content of each file decides the settings that follow, up to `skip_lines`, except the
     /// comment. Those that differ from their default, and those that the recipe states, are fixed. Default: no.
     pub dialect: DialectFrom,
     /// Settings that are fixed although they have their defaults. Default: none.
@@ -150,7 +150,7 @@ pub struct Options {
     /// Chunk size in bytes. Only for tests: the output is the same for all sizes.
     #[doc(hidden)]
     pub chunk_bytes: usize,
-    /// What each file's content decides, once the recipe's settings are known.
+    /// Settings that each file's content decides, once the recipe's settings are known.
     pub(crate) find: Option<Find>,
 }
 

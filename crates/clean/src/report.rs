@@ -76,7 +76,7 @@ impl Report {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// What decides about headers that differ.
+    /// The policy for headers that differ.
     pub policy: Headers,
     /// The inputs by their columns: first those with the most frequent columns, then others in the order of the
     /// inputs. Empty inputs, and those whose headers cannot be read, are in no group.
@@ -135,7 +135,7 @@ impl Comparison {
 }
 
 impl HeaderGroup {
-    /// How the group differs from the first one.
+    /// Differences from the first group.
     fn in_words(&self) -> String {
         let first = shown::line(&self.first);
         let who = match self.files as u64 - 1 {

@@ -55,7 +55,7 @@ pub(crate) fn tell_wrong(report: &Report, quiet: bool, verbose: bool) {
     tell_notes(report, quiet);
 }
 
-/// How the headers of the inputs differ, if they do or if all is wanted.
+/// Differences between the headers of the inputs, if there are any or if all is wanted.
 pub(crate) fn headers(report: &Report, all: bool) -> Vec<String> {
     let lines = report.headers.as_ref().map(|headers| headers.in_words(all)).unwrap_or_default();
     if all || lines.len() > 1 { lines } else { Vec::new() }

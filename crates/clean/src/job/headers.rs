@@ -30,7 +30,7 @@ use crate::report::{Comparison, HeaderGroup};
 use crate::target::Input;
 use crate::watch::Watch;
 
-/// As many files are worth a thread of their own.
+/// Number of files that are worth a thread of their own.
 const FILES_OF_A_THREAD: usize = 64;
 
 /// Most threads that read headers.
@@ -49,7 +49,7 @@ pub(crate) struct Compared {
     pub(crate) refused: Vec<(usize, Problem)>,
 }
 
-/// What was found in an input.
+/// The findings about an input.
 enum Found {
     /// Not read, or without any columns.
     Nothing,

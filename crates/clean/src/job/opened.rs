@@ -32,7 +32,7 @@ pub(crate) struct Opened {
     pub(crate) note: Option<Note>,
 }
 
-/// How an input is opened.
+/// The way in which an input is opened.
 pub(crate) struct Opening<'a> {
     pub(crate) reading: &'a Reading,
     /// The state of the file when types were proposed for it.

@@ -390,7 +390,7 @@ impl Look<'_> {
         }
         let mut out = Vec::new();
         let memory = self.job.options.memory;
-        // Of the whole file, the last records are its footer.
+        // The footer is the last records of the whole file.
         let has_footer = matches!(plan.footer(), Some(Footer::Records(_)));
         let bytes = if has_footer { bytes } else { &bytes[..head.data + end] };
         clean_whole(plan, bytes, head, memory, (0, 0), None, Out::Csv(&mut out))?;

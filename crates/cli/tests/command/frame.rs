@@ -1,4 +1,4 @@
-//! What stands above the records: headers of several records, given names, lines up to a pattern.
+//! The frame of a table: headers of several records, given names, lines up to a pattern, footers.
 
 use crate::kit::Dir;
 

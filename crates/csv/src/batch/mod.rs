@@ -187,6 +187,14 @@ impl<'a> Batch<'a> {
             // What `after_field` and `field` say for a delimiter of one byte.
             return (before.map_or_else(|| self.start(row), |end| end + 1), to);
         }
+        self.source_between(row, before, to)
+    }
+
+    /// The field of a row whose delimiter is not one byte, or with spaces around it: between the ends of the field
+    /// before and of its own. Apart, so that the loops over plain fields stay small.
+    #[cold]
+    #[inline(never)]
+    fn source_between(&self, row: usize, before: Option<usize>, to: usize) -> (usize, usize) {
         let dialect = &self.layout.dialect;
         let from = before.map_or_else(|| self.start(row), |end| dialect.after_field(end));
         dialect.field(self.bytes, from, to)
